@@ -1,0 +1,1 @@
+"""Benchmarks: the package beside a hand-written build and a Pyomo model of the same equations."""

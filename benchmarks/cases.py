@@ -1,0 +1,78 @@
+"""Seeded cases for the benchmarks, in the layout of a case file, made with numpy alone."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+POWER, CAPACITY, NEED = 7.2, 24.0, 0.99  # kW, kWh, share of the battery at departure
+ACTIVATION = {"up": 0.25, "down": 0.75}  # expected share activated
+
+
+def commuters(vehicles: int, days: int, *, reserves: bool = True, seed: int = 0) -> xr.DataTree:
+    """Cars plugged in at work (arrive 6-9, leave 16-19) with energy and two regulation products.
+
+    Every limit of a market is ample: a share is at most 14.4 kW / 0.25 per vehicle, so neither 100 kW of volume
+    nor 200 kW of position per vehicle can bind.
+    """
+    time = pd.date_range("2024-01-01", periods=24 * days, freq="h", name="time")
+    names = pd.Index([f"ev-{i:04d}" for i in range(vehicles)], name="fleet")
+    random = np.random.default_rng(seed)
+    tree = {
+        "/": xr.Dataset(coords={"time": time}, attrs={"timezone": "UTC", "currency": "EUR", "schema_version": 1}),
+        "/fleet": _fleet(names, time, random),
+        "/energy": _energy(vehicles, time, random),
+    }
+    if reserves:
+        tree["/reserve"] = _reserve(vehicles, time, random)
+    return xr.DataTree.from_dict(tree)
+
+
+def _fleet(names: pd.Index, time: pd.DatetimeIndex, random: np.random.Generator) -> xr.Dataset:
+    shape = (len(names), len(time) // 24, 1)
+    arrive, leave = random.integers(6, 10, shape), random.integers(16, 20, shape)
+    hour = np.arange(24)
+    plugged = ((hour >= arrive) & (hour < leave)).reshape(len(names), -1)
+    arriving, last = (hour == arrive).reshape(plugged.shape), (hour == leave - 1).reshape(plugged.shape)
+    on_arrival = np.broadcast_to(random.uniform(0.1, 0.8, shape) * CAPACITY, (*shape[:2], 24)).reshape(plugged.shape)
+    arrays = {
+        "charge_max": (plugged * POWER, "kW"),
+        "discharge_max": (plugged * POWER, "kW"),
+        "energy_min": (last * NEED * CAPACITY, "kWh"),
+        "keep": (plugged & ~arriving, "1"),
+        "energy_in": (arriving * on_arrival, "kWh"),
+    }
+    numbers = {
+        "energy_max": (CAPACITY, "kWh"),
+        "eta_charge": (0.9, "1"),
+        "eta_discharge": (0.9, "1"),
+        "wear": (200 / 2400, "EUR/kWh"),
+        "retail_price": (0.01, "EUR/kWh"),
+        "unserved_cost": (10.0, "EUR/kWh"),
+    }
+    data = {n: (("fleet", "time"), a.astype(float), {"units": u}) for n, (a, u) in arrays.items()}
+    data |= {n: ((), a, {"units": u}) for n, (a, u) in numbers.items()}
+    return xr.Dataset(data, coords={"fleet": names, "time": time})
+
+
+def _energy(vehicles: int, time: pd.DatetimeIndex, random: np.random.Generator) -> xr.Dataset:
+    hour = np.asarray(time.hour)
+    price = 55 + 12 * np.sin((hour - 6) * np.pi / 6) + random.normal(0, 6, len(time))
+    data = {
+        "price": (("market", "time"), price[None], {"units": "EUR/MWh"}),
+        "limit": ("market", [200.0 * vehicles], {"units": "kW"}),
+    }
+    return xr.Dataset(data, coords={"market": ["day_ahead"], "time": time})
+
+
+def _reserve(vehicles: int, time: pd.DatetimeIndex, random: np.random.Generator) -> xr.Dataset:
+    paid = random.uniform(20, 120, (2, len(time))) * np.array([[1.0], [0.3]])
+    accepted = random.random(paid.shape) < 0.7
+    data = {
+        "up": ("product", [1.0, 0.0], {"units": "1"}),
+        "down": ("product", [0.0, 1.0], {"units": "1"}),
+        "activation_up": ("product", [ACTIVATION["up"], 0.0], {"units": "1"}),
+        "activation_down": ("product", [0.0, ACTIVATION["down"]], {"units": "1"}),
+        "capacity_price": (("product", "time"), paid * accepted, {"units": "EUR/MW/h"}),
+        "volume_max": (("product", "time"), accepted * 100.0 * vehicles, {"units": "kW"}),
+    }
+    return xr.Dataset(data, coords={"product": ["up", "down"], "time": time})

@@ -1,0 +1,39 @@
+"""The package's side of each comparison."""
+
+import highspy
+import linopy
+import xarray as xr
+
+import v2g_linopy as v2g
+from v2g_linopy import blocks as independent
+from v2g_linopy import solvers
+
+SETTINGS = solvers.Settings()
+
+
+def build(case: xr.DataTree) -> linopy.Model:
+    """Check a case and build its model."""
+    return v2g.build(case)
+
+
+def hand_over(model: linopy.Model) -> highspy.Highs:
+    """Hand a model to HiGHS the way `v2g.solve` does."""
+    return solvers.hand_over(solvers.matrix_of(model), SETTINGS)
+
+
+def build_and_hand_over(case: xr.DataTree) -> tuple[linopy.Model, highspy.Highs]:
+    """Both; the model is kept, as `solve` keeps it to read the result."""
+    model = build(case)
+    return model, hand_over(model)
+
+
+def optimise(model: linopy.Model, blocks: bool) -> float:
+    """Objective (EUR) of the LP of a model, in blocks or in one piece."""
+    matrix = solvers.matrix_of(model)
+    if blocks:
+        return independent.solve(matrix, _solve).objective
+    return _solve(matrix).objective
+
+
+def _solve(matrix: solvers.Matrix) -> solvers.Optimum:
+    return solvers.solve(matrix, SETTINGS)

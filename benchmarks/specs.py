@@ -1,0 +1,158 @@
+"""The registered benchmarks: what is compared, at which size, and the figure that must hold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks import cases, dutch, handwritten, package, pyomo_model
+from benchmarks.measure import calls, cpu, median_ratio, peak_memory, side_by_side
+
+Size = tuple[int, int]  # vehicles, days
+AGREE = 1e-9  # largest relative difference between two objectives of one model
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a spec found: the figure the gate is about, and both sides in words."""
+
+    figure: float
+    package: str
+    beside: str
+    size: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One row of the table. The gate is `figure <= limit`, or `figure >= limit` where `faster`."""
+
+    name: str
+    title: str
+    measure: Callable[[Size, int], Outcome]
+    full: Size
+    small: Size
+    limit: float | None
+    unit: str
+    faster: bool = False
+    rounds: int = 5
+    any_size: bool = False  # the gate also holds at the small size
+    needs_reference: bool = False
+
+    def holds(self, figure: float) -> bool:
+        """Return True where the figure is inside the gate."""
+        if self.limit is None:
+            return True
+        return figure >= self.limit if self.faster else figure <= self.limit
+
+    @property
+    def gate(self) -> str:
+        """The gate in words."""
+        return "" if self.limit is None else f"{'≥' if self.faster else '≤'} {self.limit:g} {self.unit}"
+
+
+def against_handwritten(size: Size, rounds: int) -> Outcome:
+    """Build and hand-over of the same case, by the package and by hand."""
+    case = cases.commuters(*size)
+    works = {"package": lambda: package.build_and_hand_over(case), "hand": lambda: handwritten.build(case)}
+    seconds = side_by_side(works, rounds)
+    ratio = median_ratio(seconds["package"], seconds["hand"])
+    count = handwritten.build(case).getNumNz()
+    return Outcome(ratio, _seconds(seconds["package"]), _seconds(seconds["hand"]), f"{_cars(size)}, {_million(count)}")
+
+
+def against_pyomo(size: Size, rounds: int) -> Outcome:
+    """Build and hand-over of the same case, by the package and by Pyomo with its persistent HiGHS interface."""
+    case = cases.commuters(*size)
+    works = {
+        "package": lambda: package.build_and_hand_over(case),
+        "pyomo": lambda: pyomo_model.hand_over(pyomo_model.build(case)),
+    }
+    return _faster(works, rounds, size)
+
+
+def against_pyomo_build(size: Size, rounds: int) -> Outcome:
+    """The same without either hand-over."""
+    case = cases.commuters(*size)
+    return _faster({"package": lambda: package.build(case), "pyomo": lambda: pyomo_model.build(case)}, rounds, size)
+
+
+def _faster(works: dict[str, Callable[[], object]], rounds: int, size: Size) -> Outcome:
+    seconds = side_by_side(works, rounds)
+    ratio = median_ratio(seconds["pyomo"], seconds["package"])
+    return Outcome(ratio, _seconds(seconds["package"]), _seconds(seconds["pyomo"]), _cars(size))
+
+
+def tiny(size: Size, rounds: int) -> Outcome:
+    """Build and hand-over of a case so small that only the fixed cost is left."""
+    case = cases.commuters(*size)
+    works = {"package": lambda: package.build_and_hand_over(case), "hand": lambda: handwritten.build(case)}
+    seconds = side_by_side(works, rounds)
+    return Outcome(median(seconds["package"]), _seconds(seconds["package"]), _seconds(seconds["hand"]), _cars(size))
+
+
+def call_count(size: Size, rounds: int) -> Outcome:
+    """Python calls of a build at 100 vehicles x 1 day and at `size`: no loop may run over members or steps."""
+    least, most = cases.commuters(100, 1), cases.commuters(*size)
+    package.build(least)
+    few, many = calls(lambda: package.build(least)), calls(lambda: package.build(most))
+    difference = 100 * abs(many / few - 1)
+    return Outcome(difference, f"{many:,} calls", f"{few:,} calls at 100 × 24 h", _cars(size))
+
+
+def memory(size: Size, rounds: int) -> Outcome:
+    """Peak memory of build and hand-over over that of a process that only imports and makes the case."""
+    nothing = peak_memory("nothing", *size)
+    own, hand = (peak_memory(what, *size) - nothing for what in ("package", "handwritten"))
+    return Outcome(own / hand, f"{own:.0f} MB", f"{hand:.0f} MB", _cars(size))
+
+
+def blocks(size: Size, rounds: int) -> Outcome:
+    """Independent blocks against the same LP in one piece: CPU of the solve alone, and the same objective."""
+    return _blocks(package.build(cases.commuters(*size)), rounds, _cars(size))
+
+
+def dutch_year(size: Size, rounds: int) -> Outcome:
+    """The same on 10 000 public charging sessions and the day-ahead prices of a year, at 15 minutes."""
+    case = dutch.year(days=size[1])
+    return _blocks(package.build(case), rounds, f"{case['fleet'].sizes['fleet']} rows × {case.sizes['time']} steps")
+
+
+def _blocks(model: object, rounds: int, size: str) -> Outcome:
+    found: dict[str, float] = {}
+
+    def run(name: str, apart: bool) -> None:
+        found[name] = package.optimise(model, blocks=apart)
+
+    seconds: dict[str, list[float]] = {"apart": [], "whole": []}
+    for _ in range(rounds):
+        seconds["apart"].append(cpu(lambda: run("apart", True)))
+        seconds["whole"].append(cpu(lambda: run("whole", False)))
+    if abs(found["apart"] - found["whole"]) > AGREE * abs(found["whole"]):
+        raise AssertionError(f"the objectives differ: blocks {found['apart']!r}, one LP {found['whole']!r}")
+    ratio = median_ratio(seconds["apart"], seconds["whole"])
+    return Outcome(ratio, _seconds(seconds["apart"]), f"{_seconds(seconds['whole'])} in one piece", size)
+
+
+def _seconds(values: list[float]) -> str:
+    return f"{median(values):.3g} s"
+
+
+def _cars(size: Size) -> str:
+    return f"{size[0]} vehicles × {24 * size[1]} h"
+
+
+def _million(count: int) -> str:
+    return f"{count / 1e6:.2g} M non-zeros"
+
+
+SPECS = (
+    Spec("memory", "peak memory, build + hand-over", memory, (1000, 31), (100, 7), 2, "× by hand", rounds=1),
+    Spec("build", "build + hand-over", against_handwritten, (1000, 31), (50, 2), 2, "× by hand"),
+    Spec("pyomo", "build + hand-over", against_pyomo, (200, 7), (5, 1), 40, "× faster than Pyomo", faster=True),
+    Spec("pyomo-build", "build alone", against_pyomo_build, (200, 7), (5, 1), None, "× faster than Pyomo", faster=True),
+    Spec("tiny", "build + hand-over, tiny case", tiny, (2, 1), (2, 1), 1, "s"),
+    Spec("calls", "calls in a build", call_count, (1000, 31), (200, 7), 1, "% more", rounds=1, any_size=True),
+    Spec("blocks", "solve in blocks", blocks, (100, 92), (10, 3), 0.5, "× one LP", rounds=3),
+    Spec(
+        "dutch-year", "solve in blocks", dutch_year, (0, 364), (0, 14), 0.5, "× one LP", rounds=3, needs_reference=True
+    ),
+)

@@ -1,0 +1,37 @@
+"""A tiny case with every part, from which the pages take rows and entries. A new part is a dataset here."""
+
+import pandas as pd
+import xarray as xr
+
+import v2g_linopy as v2g
+
+TIME = pd.date_range("2026-01-01", periods=4, freq="30min")
+FIRST = xr.DataArray([1.0, 0.0, 0.0, 0.0], coords={"time": TIME})
+
+
+def case_of_everything() -> xr.DataTree:
+    """Return a case in which every part writes every row and every entry of the ledger that it can."""
+    groups = {
+        "fleet": group("fleet", charge_max=10, discharge_max=10, energy_max=20, slack_cost=10, retail_price=0.1)
+        | {"energy_min": 10 * FIRST, "energy_out": FIRST, "spill_max": FIRST, "wear": 0.1, "wear_charge": 0.1},
+        "battery": group("battery", charge_max=10, discharge_max=10, energy_max=20, cycles_max=2)
+        | {"cyclic": 1.0, "energy_value": 0.1, "wear": 0.1, "wear_charge": 0.1},
+        "load": group("load", baseline=10, curtail_max=5, shift_up_max=5, shift_down_max=5),
+        "renewable": group("renewable", available=10, cost=0.1),
+        "energy": group("market", "day_ahead", "intraday", spread=1, limit=100, block=1)
+        | {"price": ("market", [10.0, 20.0])},
+        "reserve": group("product", "regulation", "containment", up=1, down=1, hours_up=1, hours_down=1, block=1)
+        | {
+            "capacity_price": 10.0,
+            "volume_max": 10.0,
+            "activation_up": ("product", [0.1, 0.0]),
+            "guarantee": ("product", ["expected", "endurance"]),
+        },
+        "connection": group("pod", "site", import_max=50, export_max=50),
+    }
+    return v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
+
+
+def group(dim: str, *labels: str, **values: float) -> dict:
+    """Return the arrays of a group: its labels, and numbers that hold for all of them."""
+    return {dim: (dim, list(labels or ("one",)))} | {name: float(value) for name, value in values.items()}

@@ -1,0 +1,108 @@
+"""Cases small enough to solve by hand. A number holds for every step, a list is one number per step, a mapping one
+entry per scenario; vehicles are lossless 10 kW chargers with 40 kWh batteries unless the story says otherwise.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import v2g_linopy as v2g
+
+MEMBER = {"fleet": "fleet", "energy": "market", "reserve": "product", "connection": "pod"}
+MEMBER |= {name: name for name in ("battery", "load", "renewable")}
+ALONE = {"fleet": "ev", "energy": "day_ahead", "reserve": "regulation", "connection": "site"}
+ALONE |= {"battery": "box", "load": "house", "renewable": "roof"}
+
+
+def vehicle(**fields: Any) -> dict[str, Any]:
+    """A member of the fleet."""
+    return {"charge_max": 10.0, "energy_max": 40.0, "eta_charge": 1.0, "eta_discharge": 1.0} | fields
+
+
+def market(price: Any, **fields: Any) -> dict[str, Any]:
+    """An energy market (EUR/MWh), ample unless `limit` is given."""
+    return {"price": price, "limit": 1000.0} | fields
+
+
+def product(**fields: Any) -> dict[str, Any]:
+    """A reserve product, in neither direction unless told so."""
+    return {"up": 0.0, "down": 0.0} | fields
+
+
+def storage(**fields: Any) -> dict[str, Any]:
+    """A stationary battery, lossless, 10 kW each way and 10 kWh."""
+    lossless = {"eta_charge": 1.0, "eta_discharge": 1.0}
+    return {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 10.0} | lossless | fields
+
+
+def case(
+    fleet: Mapping[str, Any] | None,
+    energy: Mapping[str, Any],
+    reserve: Mapping[str, Any] | None = None,
+    connection: Mapping[str, Any] | None = None,
+    *,
+    start: str = "2026-01-05",
+    step: str = "1h",
+    scenarios: Mapping[str, float] | None = None,
+    battery: Mapping[str, Any] | None = None,
+    load: Mapping[str, Any] | None = None,
+    renewable: Mapping[str, Any] | None = None,
+    **attrs: Any,
+) -> xr.DataTree:
+    """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label."""
+    given = {"fleet": fleet, "energy": energy, "reserve": reserve, "connection": connection}
+    given |= {"battery": battery, "load": load, "renewable": renewable}
+    parts = {name: _labelled(members, name) for name, members in given.items() if members is not None}
+    steps = max(_steps(value) for members in parts.values() for fields in members.values() for value in fields.values())
+    time = pd.date_range(start, periods=steps, freq=step, name="time")
+    if steps == 1:
+        attrs["step_hours"] = pd.Timedelta(step) / pd.Timedelta(hours=1)
+    groups = {name: _group(name, members, time, scenarios) for name, members in parts.items()}
+    tree = v2g.assemble(time, groups, title="by hand", **attrs)
+    if scenarios is not None:
+        tree["probability"] = xr.DataArray(list(scenarios.values()), coords={"scenario": list(scenarios)})
+    return tree
+
+
+def row(result: xr.DataTree, name: str, **labels: Any) -> list[float]:
+    """Return the numbers of one output, `row(result, "fleet.charge", fleet="ev")`, in the order of its labels."""
+    group, _, quantity = name.partition(".")
+    return [round(float(x), 6) + 0.0 for x in result[group][quantity].sel(labels).to_numpy().ravel()]
+
+
+def _labelled(members: Mapping[str, Any], part: str) -> Mapping[str, Mapping[str, Any]]:
+    return members if all(isinstance(m, Mapping) for m in members.values()) else {ALONE[part]: members}
+
+
+def _steps(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return max(_steps(v) for v in value.values())
+    return len(value) if isinstance(value, list | np.ndarray) else 1
+
+
+def _group(
+    part: str, members: Mapping[str, Mapping[str, Any]], time: pd.DatetimeIndex, scenarios: Mapping[str, float] | None
+) -> xr.Dataset:
+    schema, dim = v2g.PARTS[part].schema, MEMBER[part]
+    names = dict.fromkeys(name for fields in members.values() for name in fields)
+    defaults = {field.name: field.default for field in schema.inputs}
+    arrays = {}
+    for name in names:
+        rows = [_row(fields.get(name, defaults.get(name)), time, scenarios) for fields in members.values()]
+        stacked = xr.concat(xr.broadcast(*rows), pd.Index(list(members), name=dim))
+        single = dim not in next((f.dims for f in schema.inputs if f.name == name), dim)
+        arrays[name] = stacked.isel({dim: 0}, drop=True) if single else stacked
+    empty = {} if members else {"charge_max": (dim, []), "energy_max": (dim, [])}
+    return xr.Dataset(arrays or empty, coords={dim: np.array(list(members), dtype=object)})
+
+
+def _row(value: Any, time: pd.DatetimeIndex, scenarios: Mapping[str, float] | None) -> xr.DataArray:
+    if isinstance(value, Mapping):
+        rows = [_row(value[name], time, scenarios) for name in scenarios or value]
+        return xr.concat(xr.broadcast(*rows), pd.Index(list(scenarios or value), name="scenario"))
+    if isinstance(value, list | np.ndarray):
+        return xr.DataArray(np.asarray(value), coords={"time": time}, dims="time")
+    return xr.DataArray(value)

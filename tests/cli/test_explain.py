@@ -1,0 +1,150 @@
+"""The account of a plan that was made by hand: every figure in it is derived in the docstring."""
+
+import pytest
+import xarray as xr
+from by_hand import lossless_case
+
+import v2g_linopy as v2g
+from v2g_linopy.explain import NotInResult, explain
+from v2g_linopy.ingest import commuters
+
+
+@pytest.fixture
+def result(smart_case):
+    return v2g.solve(smart_case)
+
+
+def test_the_story_of_a_car(result):
+    """15 kWh: 10 at 20 and 5 at 30 EUR/MWh, mean 350/15 = 23.3, mean of the stay (30 + 20 + 60)/3 = 36.7.
+
+    One kWh less would save the dearest bought, 0.03 EUR. One kW more of charger moves a kWh from 30 to 20 EUR/MWh in
+    the one hour at full power: 0.01 EUR.
+    """
+    words = explain(result, "ev-001")
+    assert "1 stay of 3 h" in words
+    assert "Mon 2026-01-05 00:00+01:00 to 03:00: came with 0.0 kWh, left with 15.0 kWh (needed 15.0)" in words
+    assert "drew 15.0 kWh at 23.3 EUR/MWh (mean of the stay 36.7 EUR/MWh), 1 h at full power" in words
+    assert "one kWh less would earn 0.0300 EUR" in words
+    assert "may not feed in" in words
+    assert "kW of charging power" in words and "0.0100 EUR, binding in 1 step" in words
+    assert words.splitlines()[-1].split() == ["in", "all", "-0.35"]
+
+
+def test_the_dear_hour(result):
+    """At 60 EUR/MWh a stored kWh is worth what it costs at the margin, 30 EUR/MWh: drawing would lose 30."""
+    words = explain(result, "ev-001", hour="2026-01-05 02:30")
+    assert "02:00+01:00 to 03:00" in words
+    assert "The price of energy was 60.00 EUR/MWh, stored energy was worth 30.00 EUR/MWh." in words
+    assert "Drawing: +30.00 stored energy after losses -60.00 price = -30.00 EUR/MWh: it would lose." in words
+
+
+def test_the_cheap_hour(result):
+    """At 20 EUR/MWh drawing gains 30 - 20 = 10 EUR/MWh up to the charger's 10 kW."""
+    words = explain(result, "ev-001", hour="2026-01-05T00:30+00:00")
+    assert "It drew 10.00 of 10 kW" in words
+    assert (
+        "Drawing: +30.00 stored energy after losses -20.00 price = 10.00 EUR/MWh: it gains, up to its limit." in words
+    )
+
+
+def test_the_marginal_hour(result):
+    words = explain(result, "ev-001", hour="2026-01-05 00:00")
+    assert "It drew 5.00 of 10 kW" in words
+    assert "= 0.00 EUR/MWh: it just pays." in words
+
+
+def test_not_plugged_in(result):
+    assert "not plugged in" in explain(result, "ev-001", hour="2026-01-05 03:15")
+
+
+def test_why_it_does_not_feed_in():
+    """20 kWh on board, 25 needed, so 5 are bought at 30 EUR/MWh, the worth of a stored MWh; wear 0.05 EUR/kWh.
+
+    Feeding in at 40 EUR/MWh costs 30 + 50 = 80: the price would have to be 40 higher (50 and 45 in the other hours).
+    """
+    car = {"discharge_max": 10.0, "energy_in": [20.0, 0.0, 0.0], "energy_min": [0.0, 0.0, 25.0]}
+    case = lossless_case([40.0, 30.0, 35.0], {"ev-001": car})
+    case["fleet"]["wear"] = 0.05
+    words = explain(v2g.solve(case), "ev-001")
+    assert "fed in nothing: the price would have to be 40.0 EUR/MWh higher, nearest at 00:00" in words
+    assert "came with 20.0 kWh" in words
+
+
+def test_unserved_need_is_named():
+    """35 kWh in three hours of 10 kW: 5 are missing, in the story and in the summary."""
+    result = v2g.solve(lossless_case([30.0, 20.0, 60.0], {"ev-001": {"energy_min": [0.0, 0.0, 35.0]}}))
+    assert "5.00 kWh of its need could not be served" in explain(result, "ev-001")
+    assert "ev-001: 5.00 kWh" in explain(result)
+
+
+def test_two_stays():
+    """A restart (keep 0) in the third hour begins another stay, with what that car brings."""
+    car = {"energy_in": [4.0, 0.0, 7.0, 0.0], "energy_min": [0.0, 6.0, 0.0, 9.0]}
+    case = lossless_case([30.0, 20.0, 60.0, 40.0], {"row-1": car})
+    case["fleet"]["keep"] = case["fleet"]["charge_max"] * 0 + [0.0, 1.0, 0.0, 1.0]
+    words = explain(v2g.solve(case), "row-1")
+    assert "2 stays of 4 h" in words
+    assert "came with 4.0 kWh, left with 6.0 kWh (needed 6.0)" in words
+    assert "came with 7.0 kWh, left with 9.0 kWh (needed 9.0)" in words
+
+
+def test_the_whole_plan(result):
+    words = explain(result)
+    assert "Profit -0.35 EUR (optimal)" in words
+    assert "drew 15.0 kWh at 23.3 EUR/MWh" in words
+    assert "the mean price was 37.5 EUR/MWh" in words
+    assert "explain --vehicle ev-001" in words
+
+
+def test_summary_and_story_after_a_round_trip(result, tmp_path):
+    v2g.write(result, tmp_path / "result.nc")
+    again = v2g.read(tmp_path / "result.nc")
+    assert explain(again, "ev-001") == explain(result, "ev-001")
+    assert explain(again) == explain(result)
+
+
+def test_one_scenario_of_two(smart_case):
+    """Prices as above with probability 1/4, twice as high with 3/4: each worth is the scenario's own, not weighted."""
+    factor = xr.DataArray([1.0, 2.0], coords={"scenario": ["low", "high"]}, dims="scenario")
+    energy = smart_case["energy"].to_dataset(inherit=False)
+    energy["price"] = (energy.price * factor).assign_attrs(units="EUR/MWh")
+    energy["first_stage"] = 0.0
+    root = smart_case.to_dataset().assign_coords(scenario=factor.scenario)
+    root["probability"] = ("scenario", [0.25, 0.75])
+    fleet = smart_case["fleet"].to_dataset(inherit=False)
+    result = v2g.solve(xr.DataTree.from_dict({"/": root, "/fleet": fleet, "/energy": energy}))
+    assert "Profit -0.61 EUR (optimal): the mean of all scenarios" in explain(result)
+    low, high = (explain(result, "ev-001", scenario=label) for label in ("low", "high"))
+    assert "one kWh less would earn 0.0300 EUR" in low
+    assert "one kWh less would earn 0.0600 EUR" in high
+    assert high.splitlines()[-1].split() == ["in", "all", "-0.70"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"vehicle": "ev-01"}, "did you mean ev-001"),
+        ({"vehicle": "ev-001", "hour": "2027-01-01"}, "outside the plan"),
+        ({"vehicle": "ev-001", "hour": "noon-ish"}, "cannot read the moment"),
+    ],
+)
+def test_what_the_result_does_not_hold(result, options, expected):
+    with pytest.raises(NotInResult, match=expected):
+        explain(result, **options)
+
+
+def test_the_sum_of_a_vehicle_with_reserves_is_complete():
+    """Energy, wear, driver and room for reserves explain every decision of a commuter: no other limit is left over."""
+    result = v2g.solve(commuters(vehicles=2, days=1))
+    for hour in range(9, 16):
+        words = explain(result, "ev-001", hour=f"2019-08-01 {hour:02d}:00")
+        assert "room for reserves" in words
+        assert "other limits" not in words
+
+
+def test_members_add_up_to_the_ledger():
+    """The money of the cars, with retail, wear and reserves, is the profit of the plan."""
+    result = v2g.solve(commuters(vehicles=3, days=2))
+    cars = [str(label) for label in result["fleet"]["fleet"].values]
+    total = sum(float(explain(result, car).splitlines()[-1].split()[-1]) for car in cars)
+    assert total == pytest.approx(result.attrs["profit"], abs=0.02)

@@ -1,0 +1,34 @@
+"""Templates: every one gives a valid case, the same for the same seed, and says what it assumes."""
+
+import pytest
+import xarray as xr
+
+import v2g_linopy as v2g
+
+SMALL = {"commuters": ["--vehicles", 2, "--days", 1], "fleets": ["--days", 1], "depot": ["--vehicles", 2, "--days", 1]}
+
+
+@pytest.mark.parametrize("template", SMALL)
+def test_a_template_gives_a_valid_case(run, tmp_path, template):
+    paths = [tmp_path / name for name in ("one", "two.nc", "three")]
+    for path, seed in zip(paths, (1, 1, 2), strict=True):
+        result = run("new", path, "--template", template, *SMALL[template], "--seed", seed)
+        assert result.exit_code == 0, result.output
+        assert "seed" in result.stdout
+    one, two, three = (v2g.read(path.with_suffix(".nc")) for path in paths)
+    v2g.check(one)
+    for group in ("fleet", "energy"):
+        xr.testing.assert_equal(one[group].to_dataset(), two[group].to_dataset())
+    assert not one["energy"].to_dataset().equals(three["energy"].to_dataset())
+
+
+def test_a_change_is_checked_before_anything_is_written(run, tmp_path):
+    result = run("new", tmp_path / "x", "--vehicles", 1, "--days", 1, "--set", "fleet.charge_max=-1")
+    assert result.exit_code == 3
+    assert "fleet.charge_max" in result.stderr
+    assert not (tmp_path / "x.nc").exists()
+
+
+def test_a_dry_run_writes_nothing(run, tmp_path):
+    assert run("new", tmp_path / "x", "--vehicles", 1, "--days", 1, "--dry-run").exit_code == 0
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,116 @@
+"""What only a process of its own can show: the solver's banner, pipes, a full disk, Ctrl-C in the middle of a solve."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from by_hand import ROOT, command_line, environment, process
+
+import v2g_linopy as v2g
+from v2g_linopy.ingest import commuters
+
+
+def test_stdout_of_a_real_solve_is_one_document(case_file, tmp_path):
+    """HiGHS prints through the C library, past Python: the whole stdout must still be one document."""
+    done = process("solve", case_file, "-o", tmp_path / "out", "--json", "--no-report")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "optimal"
+
+
+def test_what_a_solver_prints_goes_to_stderr(tmp_path):
+    """Printed by the C library into its own buffer; without the redirection (or its flush) it would stand on stdout."""
+    script = (
+        "import ctypes, os\n"
+        "from v2g_linopy.commands.terminal import Terminal\n"
+        "with Terminal(verbose=1).solving('x'):\n"
+        "    ctypes.CDLL(None).puts(b'banner')\n"
+        "print('answer')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment(), check=True
+    )
+    assert done.stdout == "answer\n"
+    assert "banner" in done.stderr
+
+
+def test_python_dash_m(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "v2g_linopy", "--version"],
+        **{"capture_output": True, "text": True, "cwd": ROOT, "env": environment(), "check": True},
+    )
+    assert done.stdout.startswith("v2g-linopy ")
+
+
+def test_full_disk_is_8_and_loses_nothing(case_file, tmp_path):
+    """No file may grow beyond 16 kB, as on a disk that fills up while the result is written; the old files stay."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in ("result.nc", "schedule.csv", "bids.csv", "kpi.json"):
+        (folder / name).write_text(f"old {name}")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, 16_384))  # noqa: E731
+    done = process("solve", case_file, "-o", folder, "--force", "--no-report", preexec_fn=limit)
+    assert done.returncode == 8, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("v2g:") == 1
+    assert "MB are free; nothing was changed" in done.stderr
+    assert ".v2g-" not in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [["schema", "energy"], ["schema", "--json"]])
+def test_stdout_that_is_full_is_8(words):
+    with open("/dev/full", "w") as full:
+        done = process(*words, stdout=full, stderr=subprocess.PIPE, capture_output=False)
+    assert done.returncode == 8
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error():
+    """`v2g schema | head -1`."""
+    with subprocess.Popen(
+        command_line("schema"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as run:
+        run.stdout.close()
+        assert run.stderr.read() == b""
+        assert run.wait(60) == 0
+
+
+def test_interrupt_in_the_middle_of_a_solve(tmp_path):
+    """SIGINT after the solver has started: code 130, one line, at once, nothing written, old files as they were."""
+    case, folder = tmp_path / "big.nc", tmp_path / "out"
+    v2g.write(commuters(vehicles=100, days=60), case)
+    folder.mkdir()
+    (folder / "kpi.json").write_text("old")
+    words = command_line("solve", case, "-o", folder, "--force", "--no-blocks", "--option", "solver=ipm")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as run:
+        wait_for_the_solver(run, folder)
+        run.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        out, err = run.communicate(timeout=60)
+    assert run.returncode == 130, (run.returncode, err)
+    assert time.monotonic() - sent < 15
+    assert out == ""
+    assert [line.split()[0] for line in err.splitlines() if "assumed" not in line] == ["v2g:"], err
+    assert "interrupted" in err
+    assert [path.name for path in folder.iterdir()] == ["kpi.json"]
+    assert (folder / "kpi.json").read_text() == "old"
+
+
+def wait_for_the_solver(run: subprocess.Popen, folder) -> None:
+    """The stage is made just before the model is built; a second thread of the process means that HiGHS runs."""
+    deadline = time.monotonic() + 60
+    while not any(path.name.startswith(".v2g-") for path in folder.iterdir()):
+        assert run.poll() is None, "it ended before it could be interrupted"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(3)
+    assert run.poll() is None, "it ended before it could be interrupted"

@@ -1,0 +1,90 @@
+"""All files or none: whatever fails, what was there before is there after."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from v2g_linopy.commands.output import staged
+from v2g_linopy.errors import OutputError
+
+NAMES = ("a.txt", "b.txt", "c.txt")
+
+
+def write(folder: Path, text: str, names=NAMES) -> None:
+    for name in names:
+        (folder / name).write_text(text)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_all_files_appear_at_the_end(tmp_path):
+    """Nothing is visible under its name before everything is prepared, and no stage remains."""
+    folder = tmp_path / "new" / "deep"
+    with staged(folder, NAMES) as stage:
+        write(stage, "new")
+        assert not any((folder / name).exists() for name in NAMES)
+    assert contents(folder) == dict.fromkeys(NAMES, "new")
+
+
+def test_an_existing_file_refuses_before_the_work(tmp_path):
+    write(tmp_path, "old", ["b.txt"])
+    with pytest.raises(OutputError, match=r"b\.txt exists already.*--force"), staged(tmp_path, NAMES):
+        pytest.fail("the work must not start")
+    assert contents(tmp_path) == {"b.txt": "old"}
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path):
+    with pytest.raises(OutputError, match="exists already"), staged(tmp_path, NAMES) as stage:
+        write(stage, "new")
+        write(tmp_path, "another's", ["c.txt"])
+    assert contents(tmp_path) == {"c.txt": "another's"}
+
+
+def test_force_replaces_only_what_was_written(tmp_path):
+    write(tmp_path, "old", [*NAMES, "other.txt"])
+    with staged(tmp_path, NAMES, force=True) as stage:
+        write(stage, "new", ["a.txt", "c.txt"])
+    assert contents(tmp_path) == {"a.txt": "new", "b.txt": "old", "c.txt": "new", "other.txt": "old"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_in_the_work_changes_nothing(tmp_path, error):
+    folder = tmp_path / "out"
+    with pytest.raises(error), staged(folder, NAMES, force=True) as stage:
+        write(stage, "new")
+        raise error
+    assert not folder.exists(), "a folder made for nothing is taken away again"
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_a_failure_between_two_renames_undoes_the_first(tmp_path, monkeypatch, error):
+    """The third of three files cannot be renamed: the first two are the old ones again. Without undo they were new."""
+    write(tmp_path, "old")
+    rename = os.replace
+
+    def fails(source, target):
+        if Path(target) == tmp_path / "c.txt" and Path(source).read_text() == "new":
+            raise error
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises((OutputError, KeyboardInterrupt)), staged(tmp_path, NAMES, force=True) as stage:
+        write(stage, "new")
+    assert contents(tmp_path) == dict.fromkeys(NAMES, "old")
+
+
+def test_a_file_in_place_of_the_folder(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OutputError, match="is a file"), staged(tmp_path / "out", NAMES):
+        pytest.fail("the work must not start")
+    with pytest.raises(OutputError, match="cannot write"), staged(tmp_path / "out" / "deep", NAMES):
+        pytest.fail("the work must not start")
+
+
+def test_a_folder_in_place_of_a_file(tmp_path):
+    (tmp_path / "b.txt").mkdir()
+    with pytest.raises(OutputError, match=r"b\.txt is a folder"), staged(tmp_path, NAMES, force=True):
+        pytest.fail("the work must not start")

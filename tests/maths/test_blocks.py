@@ -1,0 +1,85 @@
+"""Blocks of a matrix: the optimum, the bounds and the duals are those of the whole, whatever binds."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from v2g_linopy import blocks, solvers
+from v2g_linopy.errors import SolveError
+
+INF = np.inf
+
+
+def solve_one(matrix):
+    return solvers.solve(matrix, solvers.Settings())
+
+
+def matrix(a, low, high, cost, lower, upper):
+    a = sp.csr_array(np.asarray(a, float))
+    a.eliminate_zeros()
+    arrays = [np.asarray(x, float) for x in (low, high, cost, lower, upper)]
+    return solvers.Matrix(a, *arrays, np.zeros(a.shape[1], bool))
+
+
+def attempt(solve):
+    try:
+        return solve()
+    except SolveError:
+        return None
+
+
+def drawn(random):
+    """A small LP with a known feasible point, some bounds missing, most rows equalities."""
+    n, m = random.integers(3, 9), random.integers(2, 7)
+    a = random.choice([0, 0, 0, 1, -1, 2], (m, n)).astype(float)
+    point = random.integers(-3, 4, n).astype(float)
+    lower, upper = point - random.integers(0, 4, n), point + random.integers(0, 4, n)
+    lower = np.where(random.random(n) < 0.3, -INF, lower)
+    upper = np.where(random.random(n) < 0.3, INF, upper)
+    middle, exact = a @ point, random.random(m) < 0.7
+    low = np.where(exact, middle, np.where(random.random(m) < 0.5, middle - random.integers(0, 3, m), -INF))
+    high = np.where(exact, middle, np.where(np.isinf(low), middle + random.integers(0, 3, m), INF))
+    return matrix(a, low, high, random.integers(-2, 3, n), lower, upper)
+
+
+def test_bounds_that_imply_each_other():
+    """x1 + x2 = 5, x1 + x3 = 7, x2 in [0, 3], x3 in [2, 5]: max x1 = 5.
+
+    Without the bounds of x2 and of x3, each implied by the other through the free x1, it would be unbounded.
+    """
+    pair = matrix([[1, 1, 0], [1, 0, 1]], [5, 7], [5, 7], [1, 0, 0], [-INF, 0, 2], [INF, 3, 5])
+    assert blocks.solve(pair, solve_one).objective == pytest.approx(5.0)
+
+
+def test_an_idle_limit_is_substituted_and_a_binding_one_is_not():
+    """Sales p = c1 + c2, c in [0, 1], paid 1 each: 2 where p may reach 3 (two blocks), 1.5 where p ends there (one)."""
+    for limit, value, count in ((3.0, 2.0, 2), (1.5, 1.5, 1)):
+        # p - c1 - c2 = 0;  c1 + s1 = 1;  c2 + s2 = 1   (inequality rows keep c1 and c2 in the matrix)
+        rows = [[1, -1, -1], [0, 1, 0], [0, 0, 1]]
+        lp = matrix(rows, [0, -INF, -INF], [0, 1, 1], [1, 0, 0], [0, 0, 0], [limit, 5, 5])
+        lp = solvers.Matrix(
+            lp.a, lp.row_lower, lp.row_upper, lp.cost, lp.lower, np.array([limit, 1.0, 1.0]), lp.integer
+        )
+        found = blocks.solve(lp, solve_one)
+        assert found.objective == pytest.approx(value)
+        assert found.blocks == count
+
+
+def test_random_programmes_keep_optimum_bounds_and_duals():
+    """Each of 400 small LPs against its solve in one piece; over a hundred of them fall apart."""
+    random, apart = np.random.default_rng(1), 0
+    for k in range(400):
+        lp = drawn(random)
+        whole, found = attempt(lambda lp=lp: solve_one(lp)), attempt(lambda lp=lp: blocks.solve(lp, solve_one))
+        assert (whole is None) == (found is None), k
+        if whole is None:
+            continue
+        apart += found.blocks > 1
+        assert found.objective == pytest.approx(whole.objective, rel=1e-7, abs=1e-7), k
+        activity = lp.a @ found.primal
+        for value, low, high in ((found.primal, lp.lower, lp.upper), (activity, lp.row_lower, lp.row_upper)):
+            assert (value >= low - 1e-6).all() and (value <= high + 1e-6).all(), k
+        # a column that could rise has no gain from rising, one that could fall none from falling
+        assert (found.reduced[found.primal < lp.upper - 1e-6] <= 1e-6).all(), k
+        assert (found.reduced[found.primal > lp.lower + 1e-6] >= -1e-6).all(), k
+    assert apart > 100

@@ -1,0 +1,114 @@
+"""At negative prices a linear battery would burn energy by charging and discharging at once; a single vehicle does
+not.
+"""
+
+import pytest
+from cases import case, market, product, row, vehicle
+from conftest import assert_proven
+from pytest import approx
+
+import v2g_linopy as v2g
+
+FULL = vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_charge=1.0, eta_discharge=0.8)
+
+
+@pytest.mark.parametrize("mode", ["lazy", "milp"])
+def test_a_full_vehicle_burns_nothing(pipeline, mode):
+    """A full battery at -100 EUR/MWh can only wait: 0 EUR.
+
+    Proves the binaries: 10 kW in and 8 kW out at once would draw 2 kWh and be paid 0.20.
+    """
+    result = pipeline(case(FULL, market([-100])), complementarity=mode)
+    assert result.attrs["profit"] == approx(0, abs=1e-9)
+    assert max(map(min, zip(row(result, "fleet.charge"), row(result, "fleet.discharge"), strict=True))) == 0
+    assert result.attrs["binaries"] == 1
+    assert "no vehicle charges and discharges at once" in result.attrs["complementarity"]
+
+
+def test_lazy_says_what_the_relaxation_overstated():
+    """As above: 0.20 EUR, in the words of the result."""
+    result = v2g.solve(case(FULL, market([-100])))
+    assert "overstated the objective by 0.2 EUR" in result.attrs["complementarity"]
+
+
+def test_audit_reports():
+    """Mode `audit` keeps the linear plan and says that it is unphysical: 8 kW at once, 8 kWh."""
+    result = v2g.solve(case(FULL, market([-100])), complementarity="audit")
+    assert result.attrs["profit"] == approx(0.20)
+    assert result.attrs["overlap_kw"] == approx(8)
+    for words in ("unphysical", "8 kW", "8 kWh", "lazy or milp"):
+        assert words in result.attrs["complementarity"]
+
+
+def test_off_does_not_look():
+    """Mode `off` returns the same linear plan and says that nobody looked."""
+    result = v2g.solve(case(FULL, market([-100])), complementarity="off")
+    assert result.attrs["profit"] == approx(0.20)
+    assert result.attrs["complementarity"] == "not examined (complementarity off)"
+    assert_proven(result)
+
+
+def test_an_aggregate_may(pipeline):
+    """A member that stands for many vehicles lets some charge while others discharge: 0.20 EUR, without binaries."""
+    result = pipeline(case(FULL | {"aggregate": 1}, market([-100])))
+    assert result.attrs["profit"] == approx(0.20)
+    assert result.attrs["binaries"] == 0
+
+
+def test_activation_both_ways_may(pipeline):
+    """Where activation is expected up and down, charge and discharge are means of different moments: no rule, no
+    binaries.
+    """
+    both = product(up=1, down=1, activation_up=0.2, activation_down=0.2, volume_max=[1])
+    result = pipeline(case(FULL, market([-100]), both))
+    assert result.attrs["binaries"] == 0
+
+
+@pytest.mark.parametrize(("price", "binaries", "linear"), [(-39, 0, 0.0), (-41, 1, 0.002)])
+def test_threshold_price(price, binaries, linear):
+    """Lossy cycling of 10 kWh draws 2 and wears 10 x 0.008 EUR: worth it below -0.08 / 2 kWh = -40 EUR/MWh.
+
+    Just above it the linear programme is exact and no binary is spent; just below it would gain 0.002 EUR.
+    """
+    worn = case(FULL | {"wear": 0.008}, market([price]))
+    result = v2g.solve(worn)
+    assert result.attrs["binaries"] == binaries
+    assert result.attrs["profit"] == approx(0, abs=1e-9)
+    assert v2g.solve(worn, complementarity="off").attrs["profit"] == approx(linear, abs=1e-9)
+
+
+@pytest.mark.parametrize(("second", "binaries"), [(-39, 1), (-41, 2)])
+def test_wear_spares_binaries(second, binaries):
+    """At -200 EUR/MWh the worn car needs a binary; the next hour needs one below -40 EUR/MWh only, as above.
+
+    Proves wear in the threshold: without it every hour with a negative price would get a binary.
+    """
+    result = v2g.solve(case(FULL | {"wear": 0.008}, market([-200, second])))
+    assert result.attrs["binaries"] == binaries
+    assert result.attrs["profit"] == approx(0, abs=1e-9)
+
+
+def test_binaries_only_where_they_matter():
+    """Hours at 30, -100, -100 and 60 EUR/MWh: 8 kWh sold, 10 drawn once in the two hours below zero, 8 sold: 0.24 +
+    1.00 + 0.48 EUR.
+
+    Two binaries for the two hours below zero; the linear plan would burn 2 kWh there for another 0.20.
+    """
+    swing = case(FULL, market([30, -100, -100, 60]))
+    result = v2g.solve(swing)
+    assert result.attrs["binaries"] == 2
+    assert result.attrs["profit"] == approx(1.72)
+    assert v2g.solve(swing, complementarity="audit").attrs["profit"] == approx(1.92)
+    assert_proven(result)
+
+
+def test_drivers_who_pay_for_losses_do_not_hide_it():
+    """A retail credit of 0.20 EUR/kWh on net energy makes cycling pay at +50 EUR/MWh: net energy drawn earns 0.15 EUR
+    per kWh.
+
+    A full car waits (0 EUR) where the linear plan would draw 2 kWh for 0.30. Proves that the threshold is the total
+    price, not the market's.
+    """
+    paid = case(FULL | {"retail_price": 0.2}, market([50]))
+    assert v2g.solve(paid, complementarity="off").attrs["profit"] == approx(0.30)
+    assert v2g.solve(paid).attrs["profit"] == approx(0, abs=1e-9)

@@ -1,0 +1,203 @@
+"""Reserve products: what a kW sold needs in power and energy, what it earns, and what its activation moves."""
+
+import pytest
+from cases import case, market, product, row, vehicle
+from pytest import approx
+
+
+def test_reserve_needs_energy(pipeline):
+    """10 kW for 0.5 h needs 5 kWh, 2.5 kWh is on board: 5 kW are sold, at 4 EUR per kW.
+
+    Proves endurance; without it the income would double.
+    """
+    ev = vehicle(discharge_max=10, energy_initial=2.5)
+    half_an_hour = product(up=1, hours_up=0.5, guarantee="endurance", capacity_price=[4000])
+    result = pipeline(case(ev, market([50]), half_an_hour))
+    assert result.attrs["profit"] == approx(20)
+    assert row(result, "reserve.volume") == [5]
+
+
+def test_reserve_energy_is_counted_in_the_battery(pipeline):
+    """2.5 kWh on board give 2 kWh at the grid (0.8): 4 kW up for half an hour; 2 kWh of room take 2.5 kWh from the
+    grid (0.8): 2.5 kW down for an hour.
+
+    At 4 EUR per kW: 16 + 10 = 26. Proves the efficiency on the energy held; without it 5 kW up and 2 kW down, 28.
+    """
+    battery = {"discharge_max": 10, "eta_charge": 0.8, "eta_discharge": 0.8}
+    fleet = {"empty": vehicle(energy_initial=2.5, **battery), "full": vehicle(energy_initial=38, **battery)}
+    capacity = {"guarantee": "endurance", "capacity_price": [4000]}
+    up, down = product(up=1, hours_up=0.5, **capacity), product(down=1, hours_down=1, **capacity)
+    fleet["empty"]["charge_max"] = fleet["full"]["discharge_max"] = 0
+    fleet["empty"]["discharge_max"] = 4.5
+    result = pipeline(case(fleet, market([50]), {"up": up, "down": down}))
+    assert row(result, "reserve.share_fleet", fleet="empty", product="up") == [4]
+    assert row(result, "reserve.share_fleet", fleet="full", product="down") == [2.5]
+    assert result.attrs["profit"] == approx(26)
+
+
+NORDIC = {
+    "FCR-N": {"up": 1.34, "down": 1.34, "hours_up": 1, "hours_down": 1},
+    "FCR-D up": {"up": 1, "down": 0.2, "hours_up": 1 / 3},
+    "FCR-D down": {"up": 0.2, "down": 1, "hours_down": 1 / 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "storage", "on_board", "sold"),
+    [
+        (["FCR-N"], 1000, 500, 500.0),
+        (["FCR-N"], 2000, 1000, 1000 / 1.34),
+        (["FCR-D up", "FCR-D down"], 1000, 500, 2 * 1000 / 1.2),
+        (["FCR-D up"], 1000, 1000, 1000.0),
+    ],
+)
+def test_nordic_reservoirs(pipeline, names, storage, on_board, sold):
+    """A 1 MW battery at rest, lossless, half full (full for upward reserve alone): what the Nordic rules let it sell
+    (kW).
+
+    FCR-N of 1 MWh is held back by its energy, 500 kWh for an hour; of 2 MWh by its power, 1.34 per kW; FCR-D both
+    ways by the power of one direction and a fifth of the other, 1 / 1.2. Proves power and energy per kW sold, summed
+    over products.
+    """
+    battery = vehicle(charge_max=1000, discharge_max=1000, energy_max=storage, energy_initial=on_board)
+    offers = {n: product(guarantee="endurance", capacity_price=[1000], **NORDIC[n]) for n in names}
+    result = pipeline(case(battery, market([0]), offers))
+    assert result.attrs["profit"] == approx(sold)
+
+
+def test_headroom_is_counted_about_the_baseline(pipeline):
+    """A charger that cannot discharge charges 5 kWh in the hour; it can stop, so 5 kW of upward reserve are sold at
+    20 EUR/MW.
+
+    -0.20 for the energy at 40, +0.10. Proves the baseline in the headroom: measured from zero it could sell nothing.
+    """
+    result = pipeline(case(vehicle(energy_min=[5]), market([40]), product(up=1, capacity_price=[20])))
+    assert result.attrs["profit"] == approx(-0.10)
+    assert row(result, "reserve.volume") == [5]
+
+
+def test_symmetric_product_needs_both_directions(pipeline):
+    """10 kW of discharge but only 4 kW of charge: 4 kW of a symmetric product, 0.08 EUR at 20 EUR/MW.
+
+    Proves the downward half; judged by its upward half alone it would earn 0.20.
+    """
+    ev = vehicle(charge_max=4, discharge_max=10)
+    result = pipeline(case(ev, market([50]), product(up=1, down=1, capacity_price=[20])))
+    assert result.attrs["profit"] == approx(0.08)
+
+
+def test_products_share_the_headroom(pipeline):
+    """10 kW of headroom, 20 EUR/MW for at most 6 kW of one product and 10 EUR/MW for any of another: 6 and 4 kW, 0.16
+    EUR.
+
+    Proves the sum over products: each with all of the headroom would earn 0.12 + 0.10.
+    """
+    dear = product(up=1, capacity_price=[20], volume_max=6)
+    cheap = product(up=1, capacity_price=[10])
+    result = pipeline(case(vehicle(discharge_max=10), market([50]), {"dear": dear, "cheap": cheap}))
+    assert result.attrs["profit"] == approx(0.16)
+    assert row(result, "reserve.volume") == [6, 4]
+
+
+def test_volume_is_backed_by_named_members(pipeline):
+    """Dischargers of 3 and 4 kW hold 3 and 4 of the 7 kW sold; a third that cannot discharge holds nothing.
+
+    Proves that the portfolio sells what its members can hold: 7 kW at 20 EUR/MW, 0.14 EUR.
+    """
+    fleet = {"a": vehicle(discharge_max=3), "b": vehicle(discharge_max=4), "c": vehicle()}
+    result = pipeline(case(fleet, market([50]), product(up=1, capacity_price=[20])))
+    assert result.attrs["profit"] == approx(0.14)
+    assert row(result, "reserve.share_fleet") == [3, 4, 0]
+
+
+def test_upward_activation_moves_the_battery_not_the_position(pipeline):
+    """Half of 4 kW is expected to be activated and paid 80 EUR/MWh: 2 kWh leave the battery, the market position
+    stays 0.
+
+    0.16 EUR. Proves that the market carries the baseline: with the physical power in the market the same 2 kWh would
+    be paid twice, 0.26.
+    """
+    ev = vehicle(discharge_max=10, energy_initial=2)
+    up = product(up=1, activation_up=0.5, activation_price_up=[80], volume_max=4)
+    result = pipeline(case(ev, market([50]), up))
+    assert result.attrs["profit"] == approx(0.16)
+    assert row(result, "fleet.discharge") == [2]
+    assert row(result, "fleet.energy") == [0]
+    assert row(result, "energy.position") == [0]
+
+
+def test_downward_activation_charges_the_battery(pipeline):
+    """Half of 10 kW is expected to be activated at 10 EUR/MWh: it brings the 5 kWh that are due, for 0.05 EUR instead
+    of 0.25.
+
+    Proves that activated energy is energy: without it the 5 kWh would be bought at 50.
+    """
+    down = product(down=1, activation_down=0.5, activation_price_down=[10])
+    result = pipeline(case(vehicle(energy_min=[5]), market([50]), down))
+    assert result.attrs["profit"] == approx(-0.05)
+    assert row(result, "reserve.volume") == [10]
+    assert row(result, "energy.position") == [0]
+
+
+def test_activation_is_settled_at_the_named_market(pipeline):
+    """2 kWh activated, no price of their own, settlement named `imbalance` at 80 EUR/MWh: 0.16 EUR.
+
+    Proves the label: the first market, at 50, would pay 0.10.
+    """
+    markets = {"day_ahead": market([50]), "imbalance": market([80], limit=0)}
+    up = product(up=1, activation_up=0.5, settlement="imbalance", volume_max=4)
+    result = pipeline(case(vehicle(discharge_max=10, energy_initial=2), markets, up))
+    assert result.attrs["profit"] == approx(0.16)
+
+
+def test_activation_is_settled_at_the_first_market_by_default(pipeline):
+    """As above without the label: 2 kWh at 50 EUR/MWh, 0.10 EUR."""
+    markets = {"day_ahead": market([50]), "imbalance": market([80], limit=0)}
+    up = product(up=1, activation_up=0.5, volume_max=4)
+    result = pipeline(case(vehicle(discharge_max=10, energy_initial=2), markets, up))
+    assert result.attrs["profit"] == approx(0.10)
+
+
+def test_empty_arrival_is_allowed(pipeline):
+    """The car arrives empty and must hold 5 kWh after an hour: nothing can be sold in that hour, 10 kW for half an
+    hour in the next.
+
+    -0.20 for the energy at 40, +0.30 for 10 kW at 30 EUR/MW. Proves that the energy row at the start of the step is
+    void at zero volume: with the need of the end of the step there, no plan would exist.
+    """
+    ev = vehicle(discharge_max=10, keep=[0, 1], energy_min=[5, 0])
+    up = product(up=1, hours_up=0.5, guarantee="endurance", capacity_price=[30, 30])
+    result = pipeline(case(ev, market([40, 40]), up))
+    assert row(result, "reserve.volume") == [0, 10]
+    assert result.attrs["profit"] == approx(0.10)
+
+
+def test_guarantee_with_activation_has_a_baseline_path(pipeline):
+    """2.5 kWh back 5 kW for half an hour while half of them are expected to be activated, which empties the battery
+    on average.
+
+    5 kW at 4 EUR and 2.5 kWh at 50 EUR/MWh: 20.125. Proves that the guarantee stands on the path without activation:
+    on the expected path 0.5 x <= 2.5 - 0.5 x would leave 2.5 kW.
+    """
+    ev = vehicle(discharge_max=10, energy_initial=2.5)
+    up = product(up=1, hours_up=0.5, activation_up=0.5, guarantee="endurance", capacity_price=[4000])
+    result = pipeline(case(ev, market([50]), up))
+    assert result.attrs["profit"] == approx(20.125)
+    assert row(result, "fleet.energy") == [0]
+    assert row(result, "fleet.energy_baseline") == [2.5]
+
+
+def test_nothing_bought_changes_nothing(pipeline):
+    """A product with `volume_max` 0 beside a trade of 10 kWh from 50 to 90 EUR/MWh: 0.40 EUR as without it.
+
+    Proves that a price without demand is no income: 1000 EUR/MW on 10 kW would bring 20.
+    """
+    trade = vehicle(discharge_max=10), market([50, 90])
+    refused = product(
+        up=1, down=1, hours_up=1, guarantee="endurance", activation_up=0.3, capacity_price=1000, volume_max=[0, 0]
+    )
+    alone, beside = pipeline(case(*trade)), pipeline(case(*trade, refused))
+    assert beside.attrs["objective"] == approx(alone.attrs["objective"], abs=1e-12) == approx(0.40)
+    for name in ("fleet.charge", "fleet.discharge", "energy.position"):
+        assert row(beside, name) == row(alone, name)
+    assert row(beside, "reserve.volume") == [0, 0]

@@ -1,0 +1,88 @@
+"""Solvers and their options: the same optimum, and a clear word for what a solver cannot do."""
+
+import time
+
+import pytest
+from cases import case, market, row, vehicle
+from conftest import assert_proven
+from pytest import approx
+
+import v2g_linopy as v2g
+
+TREE = case({"a": vehicle(energy_min=[0, 0, 9]), "b": vehicle(energy_min=[0, 0, 6])}, market([50, 20, 80]))
+FULL = case(vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_discharge=0.8), market([-100]))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"solver": "ipx"}, {"presolve": "off", "simplex_strategy": 4}], ids=["simplex", "ipx", "primal"]
+)
+def test_algorithms_of_highs(options):
+    """15 kWh at 20 EUR/MWh: 0.30 EUR, whatever the algorithm."""
+    assert v2g.solve(TREE, options=options).attrs["profit"] == approx(-0.30)
+
+
+def test_another_solver():
+    """SCIP finds 15 kWh at 20 EUR/MWh, 0.30 EUR, and a vehicle that burns nothing at -100 EUR/MWh, 0 EUR."""
+    pytest.importorskip("pyscipopt")
+    result = v2g.solve(TREE, solver="scip")
+    assert result.attrs["profit"] == approx(-0.30)
+    assert result.attrs["solver"] == "scip"
+    assert row(result, "energy.position") == [0, -15, 0]
+    assert_proven(result)
+    assert v2g.solve(FULL, solver="scip", gap=1e-6, time_limit=60).attrs["profit"] == approx(0, abs=1e-6)
+
+
+def failure(**options) -> v2g.SolverError:
+    with pytest.raises(v2g.SolverError) as caught:
+        v2g.solve(TREE, **options)
+    assert caught.value.exit_code == 5
+    return caught.value
+
+
+def test_unknown_solver():
+    """The message names what is installed."""
+    message = str(failure(solver="gorubi"))
+    assert "gorubi" in message
+    assert "highs" in message
+
+
+def test_unknown_option():
+    """HiGHS itself would ignore it in silence."""
+    assert "'treads'" in str(failure(options={"treads": 2}))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"threads": "many"}, {"primal_feasibility_tolerance": -1}, {"presolve": "maybe"}, {"output_flag": "perhaps"}],
+)
+def test_wrong_value_of_an_option(options):
+    """The message names the option and the value."""
+    (name, value), message = *options.items(), str(failure(options=options))
+    assert name in message
+    assert repr(value) in message
+
+
+@pytest.mark.parametrize("limits", [{"gap": -0.1}, {"gap": float("nan")}, {"time_limit": -1}, {"time_limit": 0}])
+def test_wrong_limit(limits):
+    """A gap or a time limit that makes no sense is an error, not ignored."""
+    assert next(iter(limits)) in str(failure(**limits))
+
+
+def test_unknown_option_of_another_solver():
+    pytest.importorskip("pyscipopt")
+    assert "limits/tim" in str(failure(solver="scip", options={"limits/tim": 3}))
+
+
+def test_unknown_complementarity():
+    with pytest.raises(v2g.SchemaError, match="'lazzy' is not one of lazy, audit, milp, off"):
+        v2g.solve(TREE, complementarity="lazzy")
+
+
+def test_time_limit():
+    """A limit far too short for the case ends in an error that says so, soon, and not in half a plan."""
+    big = v2g.commuters(vehicles=60, days=20)
+    start = time.perf_counter()
+    with pytest.raises(v2g.SolveError, match="time limit") as caught:
+        v2g.solve(big, time_limit=0.01, blocks=False)
+    assert caught.value.exit_code == 5
+    assert time.perf_counter() - start < 60

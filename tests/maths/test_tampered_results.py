@@ -1,0 +1,70 @@
+"""The audit is a proof only if it fails on a false result: each number of a plan or a bill that is changed is found."""
+
+import pytest
+import xarray as xr
+from cases import case, market, product, row, vehicle
+
+import v2g_linopy as v2g
+
+
+@pytest.fixture(scope="module")
+def honest() -> xr.DataTree:
+    """10 kW of charger behind 8 kW: 5 kWh due after two hours at 60 and 20 EUR/MWh, downward reserve beside it."""
+    ev = vehicle(energy_min=[0, 5], energy_max=6, discharge_max=[0, 1], wear=0.02, retail_price=0.1)
+    down = product(down=1, hours_down=0.1, guarantee="endurance", capacity_price=[5, 5], activation_down=0.1)
+    return v2g.solve(case(ev, market([60, 20], limit=50, spread=2), down, {"import_max": 8}))
+
+
+def test_the_honest_result_passes(honest):
+    """Nothing is wrong with what the other tests change, and the worst residual is a rounding."""
+    checks = v2g.replay(honest)
+    assert checks.attrs["passed"] == 1
+    assert max(float(x) for x in checks.data_vars.values()) < 1e-9
+    assert sum(row(honest, "reserve.volume")) > 1
+
+
+TAMPERED = {
+    "more charging": ("fleet.charge", 0.5, "fleet.balance"),
+    "energy from nowhere": ("fleet.energy", 0.5, "fleet.balance"),
+    "a need forgotten": ("fleet.energy", -3.0, "fleet.need"),
+    "an overfull battery": ("fleet.energy", 5.0, "fleet.limit_energy"),
+    "too much power": ("fleet.charge", 9.0, "fleet.limit_charge"),
+    "power below zero": ("fleet.discharge", -0.5, "fleet.limit_sign"),
+    "a position that nobody delivers": ("energy.position", 0.5, "node.electricity"),
+    "a position beyond the limit": ("energy.position", 90.0, "energy.limit"),
+    "a sale that is no position": ("energy.sold", 0.5, "energy.split"),
+    "a volume that nobody holds": ("reserve.volume", 0.5, "reserve.allocation"),
+    "a share without room": ("reserve.share_fleet", 9.0, "reserve.room_down_fleet"),
+    "a share without energy": ("reserve.share_fleet", 30.0, "reserve.endurance_down_end_fleet"),
+    "a meter that lies": ("connection.import_", 0.5, "connection.meter"),
+    "a connection overrun": ("connection.import_", 9.0, "connection.import"),
+    "a reserve beyond the connection": ("reserve.share_fleet", 9.0, "connection.activated_down"),
+    "drivers overcharged": ("ledger.fleet.drivers", 0.01, "fleet.drivers"),
+    "energy unpaid": ("ledger.energy.energy", 0.01, "energy.energy"),
+    "spread unpaid": ("ledger.energy.spread", 0.01, "energy.spread"),
+    "capacity overpaid": ("ledger.reserve.capacity", 0.01, "reserve.capacity"),
+    "activation overpaid": ("ledger.reserve.activation", 0.01, "reserve.activation"),
+    "a number missing": ("fleet.charge", float("nan"), "fleet.balance"),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "check"), TAMPERED.values(), ids=TAMPERED)
+def test_a_false_number_is_found(honest, name, change, check):
+    """The last number of one array is changed: the audit does not pass, and the expected check sees it."""
+    result = honest.copy(deep=True)
+    group, _, quantity = name.partition(".")
+    array = result[group][quantity].copy()
+    array[..., -1] = array[..., -1] + change
+    result[group] = result[group].to_dataset().assign({quantity: array})
+    checks = v2g.replay(result)
+    assert checks.attrs["passed"] == 0
+    assert float(checks[check]) > 1e-6
+
+
+def test_a_false_objective_is_found(honest):
+    """The headline must be the sum of the bill."""
+    result = honest.copy()
+    result.attrs["objective"] += 0.01
+    checks = v2g.replay(result)
+    assert checks.attrs["passed"] == 0
+    assert "ledger.objective" in checks.attrs["worst"]

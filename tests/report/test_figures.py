@@ -1,0 +1,178 @@
+"""Figures: units on every axis, local clocks, and nothing that breaks them."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from made_results import result
+
+from v2g_linopy.report import ResultPlots, figures
+from v2g_linopy.report.dispatch import corridor_of, least
+from v2g_linopy.report.reading import MOST_STEPS, Reading
+from v2g_linopy.report.style import hours_from, svg, ticks
+from v2g_linopy.report.trading import headroom
+
+UNITS = ("kW", "kWh", "EUR", "%", "local time", "member")
+EDGES = {
+    "no reserve, ladder or duals": {"reserve": False, "ladder": False, "duals": False},
+    "one vehicle": {"members": 1},
+    "one step": {"members": 2, "days": 1 / 24, "ladder": False},
+    "no vehicle": {"members": 0, "ladder": False},
+    "nothing moves": {"moving": 0.0},
+    "scenarios": {"scenarios": 2},
+    "long": {"members": 50, "days": 30},
+}
+
+
+def labels(figure):
+    """Axis labels and tick labels of a figure, as they would be drawn."""
+    panels = [axes for axes in figure.axes if axes.axison]
+    return [text for axes in panels for text in (axes.get_xlabel(), axes.get_ylabel()) if text]
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("name", figures.__all__)
+def test_every_figure_survives(name, edge):
+    """Each figure draws, or says in words why there is nothing to draw."""
+    picture = svg(getattr(figures, name)(result(**EDGES[edge])), name)
+    assert picture.startswith("<svg")
+    assert "nan" not in picture.lower().replace("unmanaged", "")
+
+
+@pytest.mark.parametrize("name", figures.__all__)
+def test_axes_carry_units(name):
+    """Every label of every axis names a unit, and every panel has at least one label."""
+    figure = getattr(figures, name)(result())
+    for axes in figure.axes:
+        assert axes.get_xlabel() or axes.get_ylabel()
+    for label in labels(figure):
+        assert any(unit in label for unit in UNITS) or "plugged in" in label, label
+
+
+def test_nothing_global_changes():
+    """A notebook's own style is untouched."""
+    before = dict(matplotlib.rcParams)
+    svg(figures.dispatch(result()), "dispatch")
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("start", "span", "four"),
+    [("2019-03-31T00:00", 23, 3), ("2019-10-27T00:00", 25, 5), ("2019-07-01T00:00", 24, 4)],
+)
+def test_ticks_stand_where_the_local_clock_shows_them(start, span, four):
+    """Four o'clock is 3 hours after midnight when an hour is skipped, and 5 when one is repeated."""
+    midnight = pd.Timestamp(start, tz="Europe/Rome")
+    moments, names = ticks(midnight, span)
+    places = dict(zip([n.split("\n")[0] for n in names], hours_from(moments, midnight), strict=True))
+    assert places["06:00"] == four + 2
+    assert names[0].startswith("00:00\n")
+    assert hours_from(moments, midnight)[-1] == span
+
+
+def test_a_clock_that_starts_in_the_night_has_its_ticks_at_midnight():
+    """A week from 22:30 has seven midnights, the first after an hour and a half."""
+    start = pd.Timestamp("2019-10-24T22:30", tz="Europe/Rome")
+    moments, _ = ticks(start, 169)
+    assert len(moments) == 7
+    assert (moments == moments.normalize()).all()
+    assert hours_from(moments, start)[0] == 1.5
+
+
+def test_corridor_is_what_a_car_can_and_must():
+    """A car arrives with 10 of 24 kWh and needs 22 after nine hours at 7.2 kW and 90 %.
+
+    Charge now: 6.48 kWh an hour until 14 kWh are in. Must charge: emptied at 8 kWh an hour (10 kWh at most), then
+    6.48 kWh an hour so that 12 kWh are in at the end. The plan feeds in 2.22 and draws 16.2 in all.
+    """
+    view = Reading.of(result(members=1, start="2019-08-05T06:00", days=9 / 24, ladder=False))
+    low, high, plan = corridor_of(view, 0, 9)
+    np.testing.assert_allclose(high, np.minimum(6.48 * np.arange(1, 10), 14))
+    np.testing.assert_allclose(low, np.maximum([-8, *[-10] * 8], 12 - 6.48 * np.arange(8, -1, -1)))
+    np.testing.assert_allclose(plan, np.cumsum([0, -2 / 0.9, 0, 0, 5.4, 5.4, 5.4, 0, 0]))
+    assert (low <= plan + 1e-9).all()
+    assert (plan <= high + 1e-9).all()
+
+
+def test_must_charge_looks_ahead_over_a_trip():
+    """12 kWh are needed after a trip of 4 kWh, and 3 kWh fit into a step: 13 before it, 10 before that.
+
+    Where the vehicle changes (nothing is kept) a later need asks for nothing now, and a full battery is enough.
+    """
+
+    def row(*values):
+        return np.array([values], dtype=float)
+
+    full, need, trip, step = row(20, 20, 20), row(0, 0, 12), row(0, 0, -4), row(3, 3, 3)
+    np.testing.assert_allclose(least(full, need, row(1, 1, 1), trip, step), row(10, 13, 12))
+    np.testing.assert_allclose(least(full, need, row(1, 1, 0), trip, step), row(0, 0, 12))
+    np.testing.assert_allclose(least(row(11, 11, 20), need, row(1, 1, 1), trip, step), row(8, 11, 12))
+
+
+def test_duals_of_scenarios_add_up():
+    """Row duals carry the probability: the value of a kWh in all scenarios is their sum, not their mean."""
+    one, two = result(), result(scenarios=2)
+    dual = two["dual"].to_dataset()
+    two["dual"] = dual / 2
+    first, second = (Reading.of(plan).full("dual", "fleet.balance", "fleet", "time") for plan in (one, two))
+    np.testing.assert_allclose(second, first)
+
+
+def test_headroom_is_about_the_baseline():
+    """Three cars of 7.2 kW draw 18 kW at noon: injection can rise by 21.6 + 18 and fall by 3.6."""
+    view = Reading.of(result(start="2019-08-05T10:00", days=1 / 24, ladder=False))
+    assert headroom(view, "up") == pytest.approx([39.6])
+    assert headroom(view, "down") == pytest.approx([3.6])
+
+
+def test_headroom_counts_expected_activation():
+    """With half of 9 kW up expected, the baseline injects 4.5 kW less than the plan: more room up, less down."""
+    plan = result(start="2019-08-05T10:00", days=1 / 24, ladder=False)
+    plan["reserve"] = plan["reserve"].to_dataset().assign(activation_up=("product", [0.5]))
+    assert headroom(Reading.of(plan), "up") == pytest.approx([39.6 + 4.5])
+    assert headroom(Reading.of(plan), "down") == pytest.approx([3.6 - 4.5])
+
+
+def test_a_year_of_quarter_hours_stays_small():
+    """35 040 steps are drawn as a week in detail and totals per week; the week itself is at most 700 steps wide."""
+    view = Reading.of(result(members=2, start="2018-12-31T23:00", days=365, minutes=15))
+    assert view.window().stride * MOST_STEPS >= len(view.window().time)
+    for name in figures.__all__:
+        assert len(svg(getattr(figures, name)(view), name)) < 150_000, name
+
+
+def test_thinned_power_keeps_its_energy():
+    """Averaging steps that do not divide evenly keeps the energy."""
+    view = Reading.of(result(members=1, days=1399 / 96, minutes=15, ladder=False))
+    power = view.total("charge") + 1.0
+    assert view.stride == 2
+    assert (view.thin(power) * np.diff(view.thin_edges)).sum() == pytest.approx(power.sum() * view.hours)
+
+
+def test_window_on_the_local_clock():
+    """`result.plot.dispatch(start=..., days=...)` speaks local time; the day of the clock change has 25 hours."""
+    view = Reading.of(result(members=1, start="2019-10-24T22:00", days=6, ladder=False))
+    part = view.window("2019-10-27", 25 / 24)
+    assert str(part.local[0]) == "2019-10-27 00:00:00+02:00"
+    assert str(part.local[-1]) == "2019-10-27 23:00:00+01:00"
+    assert len(part.time) == 25
+
+
+def test_plots_accessor_offers_every_figure():
+    """Methods for notebooks have the names of the figures."""
+    plots = ResultPlots(result())
+    for name in figures.__all__:
+        assert getattr(plots, name)().axes
+    assert plots.heat_map(members=2, start="2019-08-05", days=1).axes
+
+
+def test_a_notebook_shows_a_figure_by_itself():
+    """Without pyplot nothing tells a notebook how to show a figure; this one knows."""
+    assert figures.bill(result())._repr_svg_().startswith("<svg")
+
+
+def test_names_with_dollars_are_text():
+    """A vehicle called $x$ is no formula."""
+    plan = result(members=1)
+    plan["fleet"] = plan["fleet"].to_dataset().assign_coords(fleet=["$x_1$"])
+    assert "$x_1$" in svg(figures.heat_map(plan), "heat_map")

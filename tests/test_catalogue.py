@@ -1,0 +1,69 @@
+"""Every part file is in the catalogue, writes what it declares, and reads what it asks for."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import v2g_linopy as v2g
+from v2g_linopy.core import Part
+
+PACKAGE = Path(v2g.__file__).parent
+PART_FILES = [
+    p for folder in ("assets", "markets", "rules") for p in (PACKAGE / folder).glob("*.py") if p.name != "__init__.py"
+]
+LABELS_ONLY = {"fleet": {"connector", "session", "vehicles"}}  # identity for reports and figures per vehicle
+
+
+def strings(path):
+    return {
+        n.value
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }
+
+
+def source(part: Part) -> Path:
+    return Path(part.build.__code__.co_filename)
+
+
+def test_every_file_is_in_the_catalogue():
+    assert {source(p) for p in v2g.PARTS.values()} == set(PART_FILES)
+
+
+@pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
+def test_every_input_is_read(part):
+    """By attribute (`d.charge_max`), by key, or by the machinery (pod, first_stage)."""
+    tree = ast.parse(source(part).read_text())
+    functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
+    attributes = {n.attr for f in functions for n in ast.walk(f) if isinstance(n, ast.Attribute)}
+    keys = {n.value for f in functions for n in ast.walk(f) if isinstance(n, ast.Constant)}
+    machinery = {"pod", *(f.first_stage for f in part.schema.outputs), *LABELS_ONLY.get(part.name, ())}
+    machinery |= {"aggregate"}  # read by complementarity, compare and merging
+    unread = [f.name for f in part.schema.inputs if f.name not in attributes | keys | machinery]
+    assert not unread
+
+
+@pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
+def test_every_output_is_written(part):
+    """The name of the variable stands in the file, whole or as a stem before `_baseline`."""
+    words = strings(source(part))
+    tree = ast.parse(source(part).read_text())
+    outside = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
+    used = {c.value for f in outside for c in ast.walk(f) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+    missing = [f.name for f in part.schema.outputs if f.name.removesuffix("_baseline") not in used]
+    assert words and not missing
+
+
+@pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
+def test_documented(part):
+    assert len(part.build.__doc__ or "") > 80
+    assert len(part.replay.__doc__ or "") > 20
+    for f in (*part.schema.inputs, *part.schema.outputs):
+        assert f.doc and f.doc[0].islower() or f.doc[0].isdigit()
+
+
+def test_names_are_unique_within_a_part():
+    for part in v2g.PARTS.values():
+        names = [f.name for f in (*part.schema.inputs, *part.schema.outputs)]
+        assert len(names) == len(set(names))

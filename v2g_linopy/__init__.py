@@ -1,0 +1,48 @@
+"""A case file in, the best plan for an EV fleet out, with a proof that it is physical and a bill that adds up."""
+
+import xarray as _xr
+
+from .audit import replay
+from .case import assemble, read, write
+from .case import package_version as _package_version
+from .catalogue import PARTS
+from .compare import compare, unmanaged
+from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
+from .explain import explain
+from .ingest import case_from, commuters, depot, fleets, from_availability, rasterise, read_prices, read_sessions
+from .portfolio import build, check, solve
+from .report.plots import ResultPlots as _ResultPlots
+
+__version__ = _package_version()
+
+_xr.register_datatree_accessor("plot")(_ResultPlots)
+
+__all__ = [
+    "PARTS",
+    "Infeasible",
+    "Interrupted",
+    "OutputError",
+    "Problem",
+    "SchemaError",
+    "SolveError",
+    "SolverError",
+    "V2GError",
+    "assemble",
+    "build",
+    "case_from",
+    "check",
+    "commuters",
+    "compare",
+    "depot",
+    "explain",
+    "fleets",
+    "from_availability",
+    "rasterise",
+    "read",
+    "read_prices",
+    "read_sessions",
+    "replay",
+    "solve",
+    "unmanaged",
+    "write",
+]

@@ -1,0 +1,1 @@
+"""Kinds of asset behind a meter, one per file."""

@@ -1,0 +1,199 @@
+"""Stationary batteries: storage with constants, a cyclic or a valued end, and a cap on cycles (FORMULATION §1, §7)."""
+
+from typing import Any
+
+import xarray as xr
+
+from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
+from ..errors import Problem
+from ..maths import first, guarantees_energy, larger, last, one_way, previous, previous_data, smaller, within_step
+from ..schema import Calendar, Field, Schema, worst
+
+NAN = float("nan")
+
+
+def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """Rules between fields: the range is one, the battery starts within it, and within its cap on cycles."""
+    start = d.energy_initial
+    rules = (
+        ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
+        ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
+        ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
+        (
+            "throughput_initial",
+            d.throughput_initial > d.cycles_max * d.energy_max + 1e-6,
+            d.throughput_initial,
+            "kWh, more than cycles_max times energy_max allows",
+        ),
+    )
+    problems = []
+    for name, wrong, array, detail in rules:
+        if count := int(wrong.sum()):
+            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            problems.append(Problem(f"battery.{name}", "consistency", f"{place}{value:g}{more} {detail}"))
+    return problems
+
+
+SCHEMA = Schema(
+    inputs=(
+        Field("charge_max", "battery time", "kW", "power it can draw", ge=0),
+        Field("discharge_max", "battery time", "kW", "power it can feed in", ge=0),
+        Field("energy_max", "battery", "kWh", "usable capacity, most energy stored", ge=0),
+        Field("energy_min", "battery", "kWh", "least energy stored", default=0.0, ge=0),
+        Field("energy_initial", "battery", "kWh", "energy stored before the first step", default=0.0, ge=0),
+        Field("keep", "battery", "1", "share of the energy kept from step to step", default=1.0, ge=0, le=1),
+        Field("eta_charge", "battery", "1", "charging efficiency", default=0.95, ge=0.5, le=1),
+        Field("eta_discharge", "battery", "1", "discharging efficiency", default=0.95, ge=0.5, le=1),
+        Field("wear", "battery", "EUR/kWh", "wear per kWh leaving the battery", default=0.0, ge=0),
+        Field("wear_charge", "battery", "EUR/kWh", "wear per kWh entering the battery", default=0.0, ge=0),
+        Field("cyclic", "battery", "1", "1: ends with the energy it started with", default=0.0, kind="flag"),
+        Field("energy_value", "battery", "EUR/kWh", "value of a kWh gained from start to end", default=0.0),
+        Field(
+            "cycles_max",
+            "battery",
+            "1",
+            "most equivalent full cycles, energy leaving the battery over energy_max; NaN: no cap",
+            default=NAN,
+            ge=0,
+            missing=True,
+        ),
+        Field("throughput_initial", "battery", "kWh", "energy that has left it before, under cycles_max", 0.0, ge=0),
+        Field("pod", "battery", "", "point of delivery of the member", default="site", kind="label"),
+    ),
+    outputs=(
+        Field("charge", "battery time", "kW", "charging power at the grid side"),
+        Field("discharge", "battery time", "kW", "discharging power at the grid side"),
+        Field("energy", "battery time", "kWh", "energy stored at the end of the step"),
+        Field("throughput", "battery time", "kWh", "energy that has left the battery so far, where cycles are capped"),
+        Field("charging", "battery time", "1", "1 charging, 0 discharging, where one excludes the other"),
+        Field("charge_baseline", "battery time", "kW", "charging power if no reserve is activated"),
+        Field("discharge_baseline", "battery time", "kW", "discharging power if no reserve is activated"),
+        Field("energy_baseline", "battery time", "kWh", "energy stored if no reserve is activated"),
+        Field("charging_baseline", "battery time", "1", "1 charging, 0 discharging on the baseline"),
+    ),
+    checks=(_consistent,),
+)
+
+
+def build(s: Scope, d: xr.Dataset) -> Terms:
+    """Storage between constant bounds (FORMULATION §1), with a cyclic or a valued end and a cap on cycles (§7).
+
+    With charge c, discharge g [kW at the grid], energy e at the end of the step, throughput q [kWh]::
+
+        e = keep e_{t-1} + dt (eta_c c - g / eta_d),   energy_min <= e <= energy_max
+        0 <= c <= charge_max,   0 <= g <= discharge_max
+        cyclic => e_T = energy_initial;   cash energy_left = energy_value (e_T - energy_initial)
+        q = q_{t-1} + dt g / eta_d <= cycles_max energy_max
+
+    The end and the cycles are those of the expected path. Where reserves guarantee energy while activation is
+    expected, balance and bounds are written once more for the baseline path (§3).
+    """
+    time = s.axis("time")
+    c, g, e, store = _path(s, d, "")
+    s.add("cyclic", e == d.energy_initial, mask=(d.cyclic > 0) & (last(time) > 0))
+
+    capped = d.cycles_max.notnull()
+    q = s.maybe("throughput", capped, (d.cycles_max * d.energy_max).fillna(0.0))
+    if not isinstance(q, float):
+        s.add("cycles", q - previous(q) - s.dt / d.eta_discharge * g == d.throughput_initial * first(time), mask=capped)
+
+    baseline = None
+    if guarantees_energy(s.inputs.get("reserve")):
+        c0, g0, _, store = _path(s, d, "_baseline")
+        baseline = (g0 - c0) - (g - c)
+
+    cash = {
+        "wear": (d.wear, -d.wear * s.dt / d.eta_discharge * g),
+        "wear_charge": (d.wear_charge, -d.wear_charge * s.dt * d.eta_charge * c),
+        "energy_left": (d.energy_value, d.energy_value * last(time) * (e - d.energy_initial)),
+    }
+    return Terms(
+        power={"electricity": Flow(injection=g, withdrawal=c)},
+        cash={
+            entry: x for entry, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
+        },
+        flex=Flex(
+            up=d.discharge_max - g + c,
+            down=d.charge_max - c + g,
+            span=d.charge_max + d.discharge_max,
+            store=store,
+            baseline=baseline,
+        ),
+    )
+
+
+def _path(s: Scope, d: xr.Dataset, suffix: str) -> tuple[Any, Any, Any, Store]:
+    """One trajectory: charge, discharge, energy, and the room left at both edges of each step."""
+    time = s.axis("time")
+    c = s.maybe("charge" + suffix, d.charge_max > 0, d.charge_max)
+    g = s.maybe("discharge" + suffix, d.discharge_max > 0, d.discharge_max)
+    e = s.var("energy" + suffix, lower=d.energy_min, upper=d.energy_max)
+
+    before, given = d.keep * previous(e), d.keep * d.energy_initial * first(time)
+    into, out = s.dt * d.eta_charge * c, s.dt / d.eta_discharge * g
+    s.add("balance" + suffix, e - before - into + out == given)
+
+    low = smaller(d.energy_min, d.keep * previous_data(d.energy_min, d.energy_initial, time))
+    high = larger(d.energy_max, d.keep * previous_data(d.energy_max, d.energy_initial, time))
+    if (flag := d.get("exclusive" + suffix)) is not None:
+        z = s.maybe("charging" + suffix, flag, binary=True)
+        charging, discharging = one_way(c, g, z, d.charge_max, d.discharge_max)
+        cut_high, cut_low = within_step(before, into, out, low - given, high - given)
+        s.add("charging_only" + suffix, charging, mask=flag)
+        s.add("discharging_only" + suffix, discharging, mask=flag)
+        s.add("cut_high" + suffix, cut_high, mask=flag)
+        s.add("cut_low" + suffix, cut_low, mask=flag)
+
+    def edges() -> tuple[Edge, Edge]:
+        start = before + given
+        return Edge(start - low, high - start), Edge(e - d.energy_min, d.energy_max - e)
+
+    return c, g, e, Store(edges, d.eta_charge, d.eta_discharge)
+
+
+def replay(v: View, d: xr.Dataset) -> Replay:
+    """Energy balance, limits, end and cycles of every battery, and its cash, from the written numbers alone."""
+    residuals = _replay_path(v, d, "")
+    if "energy_baseline" in d:
+        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, d, "_baseline").items()}
+    gained = d.energy.isel(time=-1, drop=True) - d.energy_initial
+    leaving = v.dt * d.discharge / d.eta_discharge
+    left = d.throughput_initial + leaving.cumsum("time")
+    residuals["cyclic"] = abs(gained).where(d.cyclic > 0, 0.0).assign_attrs(units="kWh")
+    over = (left - d.cycles_max * d.energy_max).clip(min=0)
+    residuals["cycles"] = over.where(d.cycles_max.notnull(), 0.0).assign_attrs(units="kWh")
+    if "throughput" in d:
+        counted = abs(d.throughput - left).where(d.cycles_max.notnull(), 0.0)
+        residuals["throughput"] = counted.assign_attrs(units="kWh")
+    cash = {
+        "wear": -(d.wear * leaving),
+        "wear_charge": -(d.wear_charge * v.dt * d.charge * d.eta_charge),
+        "energy_left": d.energy_value * gained * last(v.calendar.time),
+    }
+    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)})
+
+
+def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
+    charge, discharge, energy = (d[name + suffix] for name in ("charge", "discharge", "energy"))
+    yesterday = energy.shift(time=1)
+    yesterday = yesterday.where(yesterday.notnull(), d.energy_initial)
+    expected = d.keep * yesterday + v.dt * (d.eta_charge * charge - discharge / d.eta_discharge)
+    over = {
+        "limit_charge": (charge - d.charge_max, "kW"),
+        "limit_discharge": (discharge - d.discharge_max, "kW"),
+        "limit_sign": (-smaller(charge, discharge), "kW"),
+        "limit_energy": (larger(energy - d.energy_max, d.energy_min - energy), "kWh"),
+    }
+    residuals = {"balance": abs(energy - expected).assign_attrs(units="kWh")}
+    return residuals | {name: excess.clip(min=0).assign_attrs(units=unit) for name, (excess, unit) in over.items()}
+
+
+PART = Part(
+    "battery",
+    Stage.ASSET,
+    SCHEMA,
+    build,
+    replay,
+    carry={"energy_initial": "energy", "throughput_initial": "throughput"},
+)

@@ -1,0 +1,238 @@
+"""Fleets: vehicles, packed rows of sessions, cohorts or whole fleets, as virtual batteries (FORMULATION §1)."""
+
+from typing import Any
+
+import xarray as xr
+
+from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
+from ..errors import Problem
+from ..maths import first, guarantees_energy, larger, one_way, previous, previous_data, smaller, within_step
+from ..schema import ABSENT, Calendar, Field, Schema, worst
+
+NAN = float("nan")
+
+
+def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """Rules between fields: room for the need, nothing needed while away, no arrival fuller than the battery."""
+    rules = (
+        ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "more than energy_max at that step"),
+        (
+            "energy_min",
+            (d.energy_min > 0) & ~_alive(d),
+            d.energy_min,
+            "needed while nothing is connected (keep 0, no power)",
+        ),
+        (
+            "energy_in",
+            (d.aggregate == 0) & (d.energy_in - d.energy_out > d.energy_max + d.spill_max + 1e-9),
+            d.energy_in,
+            "kWh on arrival do not fit into energy_max at that step",
+        ),
+    )
+    problems = []
+    for name, wrong, array, detail in rules:
+        if count := int(wrong.sum()):
+            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            problems.append(Problem(f"fleet.{name}", "consistency", f"{place}{value:g}{more}, {detail}"))
+    return problems
+
+
+SCHEMA = Schema(
+    inputs=(
+        Field("charge_max", "fleet time", "kW", "power the plugged vehicles can draw", ge=0),
+        Field("discharge_max", "fleet time", "kW", "power they can feed in; 0 is smart charging", default=0.0, ge=0),
+        Field("energy_min", "fleet time", "kWh", "least energy on board at the end of the step", default=0.0, ge=0),
+        Field("energy_max", "fleet time", "kWh", "most energy on board at the end of the step", ge=0),
+        Field("energy_initial", "fleet", "kWh", "energy on board before the first step", default=0.0, ge=0),
+        Field(
+            "keep",
+            "fleet time",
+            "1",
+            "share of the energy kept from step to step; 0 on arrival",
+            default=1.0,
+            ge=0,
+            le=1,
+        ),
+        Field("energy_in", "fleet time", "kWh", "energy on board of arriving vehicles", default=0.0, ge=0),
+        Field(
+            "energy_out", "fleet time", "kWh", "energy driven, or due on board of departing vehicles", default=0.0, ge=0
+        ),
+        Field("spill_max", "fleet time", "kWh", "energy that may leave beyond that", default=0.0, ge=0),
+        Field("eta_charge", "fleet time", "1", "charging efficiency", default=0.95, ge=0.5, le=1),
+        Field("eta_discharge", "fleet time", "1", "discharging efficiency", default=0.95, ge=0.5, le=1),
+        Field("wear", "fleet", "EUR/kWh", "wear per kWh leaving the battery", default=0.0, ge=0),
+        Field("wear_charge", "fleet", "EUR/kWh", "wear per kWh entering the battery", default=0.0, ge=0),
+        Field(
+            "retail_price", "fleet time", "EUR/kWh", "drivers pay this on the expected net energy drawn", default=0.0
+        ),
+        Field(
+            "unserved_cost", "fleet", "EUR/kWh", "penalty on need not served; NaN: must serve", 10.0, ge=0, missing=True
+        ),
+        Field("slack_cost", "fleet", "EUR/kWh", "penalty on balance slack; NaN: no slack", NAN, ge=0, missing=True),
+        Field("aggregate", "fleet", "1", "1: many vehicles, may charge and discharge in one step", 0.0, kind="flag"),
+        Field("vehicles", "fleet", "1", "vehicles the member stands for, in figures per vehicle", default=1.0, ge=0),
+        Field("pod", "fleet", "", "point of delivery of the member", default="site", kind="label"),
+        Field("connector", "fleet", "", "connector of the member", default=ABSENT, kind="label"),
+        Field("session", "fleet time", "", "session connected in the step, -1 for none", default=ABSENT, kind="label"),
+    ),
+    outputs=(
+        Field("charge", "fleet time", "kW", "charging power at the grid side"),
+        Field("discharge", "fleet time", "kW", "discharging power at the grid side"),
+        Field("energy", "fleet time", "kWh", "energy on board at the end of the step"),
+        Field("spill", "fleet time", "kWh", "energy leaving beyond what had to leave"),
+        Field("unserved", "fleet time", "kWh", "energy missing from energy_min"),
+        Field("unserved_trip", "fleet time", "kWh", "energy missing from energy_out"),
+        Field("slack_in", "fleet time", "kW", "slack acting as charge, settled nowhere"),
+        Field("slack_out", "fleet time", "kW", "slack acting as discharge, settled nowhere"),
+        Field("charging", "fleet time", "1", "1 charging, 0 discharging, where one excludes the other"),
+        Field("charge_baseline", "fleet time", "kW", "charging power if no reserve is activated"),
+        Field("discharge_baseline", "fleet time", "kW", "discharging power if no reserve is activated"),
+        Field("energy_baseline", "fleet time", "kWh", "energy on board if no reserve is activated"),
+        Field("spill_baseline", "fleet time", "kWh", "energy leaving beyond what had to, if no reserve is activated"),
+        Field("charging_baseline", "fleet time", "1", "1 charging, 0 discharging on the baseline"),
+    ),
+    checks=(_consistent,),
+)
+
+
+def build(s: Scope, d: xr.Dataset) -> Terms:
+    """Virtual battery of every member, with energy not served and slack (FORMULATION §1).
+
+    With charge c, discharge g [kW at the grid], energy e at the end of the step [kWh], need not served u, slack s::
+
+        e = start + dt (eta_c (c + s_in) - (g + s_out) / eta_d),   start = keep e_{t-1} + e_in - (e_out - u_out) - spill
+        0 <= c <= charge_max,  0 <= g <= discharge_max,  e_min - u <= e <= e_max,  0 <= spill <= spill_max
+
+    Energy not served relaxes a need; it never becomes energy that could be sold. Where reserves guarantee energy while
+    activation is expected, the same equations are written once more for the baseline path (§3).
+    """
+    soft, alive = d.unserved_cost.notnull(), _alive(d)
+    slack = d.slack_cost.notnull() & alive
+    u = s.maybe("unserved", (d.energy_min > 0) & soft, d.energy_min)
+    u_out = s.maybe("unserved_trip", (d.energy_out > 0) & soft, d.energy_out)
+    s_in, s_out = s.maybe("slack_in", slack), s.maybe("slack_out", slack)
+    shared = u, u_out, s_in, s_out
+
+    c, g, store = _path(s, d, "", alive, shared)
+    baseline = None
+    if guarantees_energy(s.inputs.get("reserve")):
+        c0, g0, store = _path(s, d, "_baseline", alive, shared)
+        baseline = (g0 - c0) - (g - c)
+
+    cash = {
+        "wear": (d.wear, -d.wear * s.dt / d.eta_discharge * g),
+        "wear_charge": (d.wear_charge, -d.wear_charge * s.dt * d.eta_charge * c),
+        "drivers": (d.retail_price, d.retail_price * s.dt * (c - g)),
+        "slack.unserved": (soft & (d.energy_min > 0), -d.unserved_cost.fillna(0) * u),
+        "slack.unserved_trip": (soft & (d.energy_out > 0), -d.unserved_cost.fillna(0) * u_out),
+        "slack.balance": (slack, -d.slack_cost.fillna(0) * s.dt * (s_in + s_out)),
+    }
+    return Terms(
+        power={"electricity": Flow(injection=g, withdrawal=c)},
+        cash={
+            entry: x for entry, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
+        },
+        flex=Flex(
+            up=d.discharge_max - g + c,
+            down=d.charge_max - c + g,
+            span=d.charge_max + d.discharge_max,
+            store=store,
+            baseline=baseline,
+        ),
+    )
+
+
+def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tuple[Any, ...]) -> tuple[Any, Any, Store]:
+    """One trajectory of the battery: its charge, its discharge, and the room it leaves at both edges of each step."""
+    u, u_out, s_in, s_out = shared
+    time = s.axis("time")
+    c = s.maybe("charge" + suffix, d.charge_max > 0, d.charge_max)
+    g = s.maybe("discharge" + suffix, d.discharge_max > 0, d.discharge_max)
+    e = s.var("energy" + suffix, upper=d.energy_max, mask=alive)
+    spill = s.maybe("spill" + suffix, d.spill_max > 0, d.spill_max)
+
+    before = d.keep * previous(e) - spill + u_out
+    given = d.keep * d.energy_initial * first(time) + d.energy_in - d.energy_out
+    into, out = s.dt * d.eta_charge * (c + s_in), s.dt / d.eta_discharge * (g + s_out)
+    s.add("balance" + suffix, e - before - into + out == given, mask=alive)
+    s.add("need" + suffix, e + u >= d.energy_min, mask=d.energy_min > 0)
+
+    if (flag := d.get("exclusive" + suffix)) is not None:
+        low, high = _start_range(d, time)
+        z = s.maybe("charging" + suffix, flag, binary=True)
+        charging, discharging = one_way(c, g, z, d.charge_max, d.discharge_max)
+        floor, ceiling = smaller(d.energy_min, low) - given, larger(d.energy_max, high) - given
+        cut_high, cut_low = within_step(before, into, out - u, floor, ceiling)
+        s.add("charging_only" + suffix, charging, mask=flag)
+        s.add("discharging_only" + suffix, discharging, mask=flag)
+        s.add("cut_high" + suffix, cut_high, mask=flag)
+        s.add("cut_low" + suffix, cut_low, mask=flag)
+
+    def edges() -> tuple[Edge, Edge]:
+        low, high = _start_range(d, time)
+        start = before + given
+        begin = Edge(start - smaller(d.energy_min, low), larger(d.energy_max, high) - start)
+        return begin, Edge(e + u - d.energy_min, d.energy_max - e)
+
+    return c, g, Store(edges, d.eta_charge, d.eta_discharge)
+
+
+def _start_range(d: xr.Dataset, time: Any) -> tuple[xr.DataArray, xr.DataArray]:
+    """Least and most energy a legal plan can hold at the start of a step, before power flows."""
+    soft = d.unserved_cost.notnull()
+    floor = xr.where((d.energy_min > 0) & soft, 0.0, d.energy_min)
+    arriving = d.energy_in - d.energy_out
+    low = d.keep * previous_data(floor, d.energy_initial, time) + arriving - d.spill_max
+    high = d.keep * previous_data(d.energy_max, d.energy_initial, time) + arriving + xr.where(soft, d.energy_out, 0.0)
+    return low, high
+
+
+def _alive(d: xr.Dataset) -> xr.DataArray:
+    """Return True where the member holds or moves energy; elsewhere nothing is connected, and its energy is 0."""
+    return (d.keep > 0) | (d.charge_max > 0) | (d.discharge_max > 0) | (d.energy_in > 0) | (d.energy_out > 0)
+
+
+def replay(v: View, d: xr.Dataset) -> Replay:
+    """Energy balance, limits and needs of every member and step, and its cash, from the written numbers alone."""
+    residuals = _replay_path(v, d, "")
+    if "energy_baseline" in d:
+        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, d, "_baseline").items()}
+    leaving = v.dt * d.discharge / d.eta_discharge
+    cash = {
+        "wear": -(d.wear * leaving),
+        "wear_charge": -(d.wear_charge * v.dt * d.charge * d.eta_charge),
+        "drivers": d.retail_price * v.dt * (d.charge - d.discharge),
+        "slack.unserved": -(d.unserved_cost * d.get("unserved", 0.0)).fillna(0.0),
+        "slack.unserved_trip": -(d.unserved_cost * d.get("unserved_trip", 0.0)).fillna(0.0),
+        "slack.balance": -(d.slack_cost * v.dt * (d.get("slack_in", 0.0) + d.get("slack_out", 0.0))).fillna(0.0),
+    }
+    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)})
+
+
+def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
+    charge, discharge, energy = (d[name + suffix] for name in ("charge", "discharge", "energy"))
+    unserved, trip = d.get("unserved", 0.0), d.get("unserved_trip", 0.0)
+    spill = d.get("spill" + suffix, 0.0)
+    yesterday = energy.shift(time=1)
+    yesterday = yesterday.where(yesterday.notnull(), d.energy_initial)
+    gained = (charge + d.get("slack_in", 0.0)) * d.eta_charge * v.dt
+    lost = (discharge + d.get("slack_out", 0.0)) * v.dt / d.eta_discharge
+    expected = yesterday * d.keep + d.energy_in - (d.energy_out - trip) - spill + gained - lost
+    over = {
+        "charge": charge - d.charge_max,
+        "discharge": discharge - d.discharge_max,
+        "energy": energy - d.energy_max,
+        "spill": spill - d.spill_max,
+        "sign": -smaller(smaller(charge, discharge), energy),
+    }
+    residuals = {"balance": abs(energy - expected).assign_attrs(units="kWh")}
+    residuals["need"] = (d.energy_min - unserved - energy).clip(min=0).assign_attrs(units="kWh")
+    for name, excess in over.items():
+        residuals[f"limit_{name}"] = excess.clip(min=0).assign_attrs(
+            units="kWh" if name in ("energy", "spill") else "kW"
+        )
+    return residuals
+
+
+PART = Part("fleet", Stage.ASSET, SCHEMA, build, replay, carry={"energy_initial": "energy"})

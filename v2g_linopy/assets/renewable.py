@@ -1,0 +1,46 @@
+"""Sun and wind: what is available, fed in or curtailed (FORMULATION §7)."""
+
+import xarray as xr
+
+from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
+from ..schema import Field, Schema
+
+SCHEMA = Schema(
+    inputs=(
+        Field("available", "renewable time", "kW", "power that sun or wind would give", ge=0),
+        Field("curtailable", "renewable", "1", "1: less than available may be fed in", default=1.0, kind="flag"),
+        Field("cost", "renewable time", "EUR/kWh", "cost of energy fed in; negative is a premium", default=0.0),
+        Field("pod", "renewable", "", "point of delivery of the member", default="site", kind="label"),
+    ),
+    outputs=(Field("curtail", "renewable time", "kW", "power available and not fed in"),),
+)
+
+
+def build(s: Scope, d: xr.Dataset) -> Terms:
+    """Power p = available - r is fed in, r >= 0 is curtailed and reported (FORMULATION §7).
+
+    ::
+
+        0 <= r <= curtailable available,   cash = -dt cost (available - r)
+
+    Sun and wind hold no reserve.
+    """
+    power = d.available - s.var("curtail", upper=d.curtailable * d.available)
+    return Terms(
+        power={"electricity": Flow(injection=power)},
+        cash={"cost": -d.cost * s.dt * power} if bool((d.cost != 0).any()) else {},
+    )
+
+
+def replay(v: View, d: xr.Dataset) -> Replay:
+    """Curtailment within what is available, and the cost of what is fed in."""
+    most = d.available.where(d.curtailable > 0, 0.0)
+    power = d.available - d.curtail
+    residuals = {
+        "curtail": (d.curtail - most).clip(min=0).assign_attrs(units="kW"),
+        "sign": (-d.curtail).clip(min=0).assign_attrs(units="kW"),
+    }
+    return Replay(residuals, {"cost": -(d.cost * power * v.dt)}, {"electricity": Flow(injection=power)})
+
+
+PART = Part("renewable", Stage.ASSET, SCHEMA, build, replay)

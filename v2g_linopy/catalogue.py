@@ -1,0 +1,22 @@
+"""Every part once, in build order within its stage. A new asset, market or rule is one file and one line here."""
+
+from types import MappingProxyType
+
+from .assets import battery, fleet, load, renewable
+from .markets import energy, reserve
+from .rules import connection
+
+PARTS = MappingProxyType(
+    {
+        part.name: part
+        for part in (
+            fleet.PART,
+            battery.PART,
+            load.PART,
+            renewable.PART,
+            reserve.PART,
+            energy.PART,
+            connection.PART,
+        )
+    }
+)

@@ -1,0 +1,129 @@
+"""From a case to clean inputs: every group validated against the schema of its part, every problem listed at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from .case import calendar_of, step_hours
+from .core import SITE, Part
+from .errors import Problem, SchemaError
+from .schema import Calendar, suggest
+
+DATA_GROUPS = ("sessions", "actual", "vintage")  # belong to a case without being parts
+RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A validated case in coherent units: datasets by part, in build order."""
+
+    parts: Mapping[str, Part]
+    data: Mapping[str, xr.Dataset]
+    calendar: Calendar
+    dt: float
+    probability: xr.DataArray | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __iter__(self) -> Iterator[tuple[Part, xr.Dataset]]:
+        return ((self.parts[name], d) for name, d in self.data.items())
+
+    @property
+    def pods(self) -> pd.Index:
+        """Every point of delivery that an asset or a connection names."""
+        names: dict[str, None] = {}
+        for part, d in self:
+            if "pod" in d.indexes:
+                names |= dict.fromkeys(map(str, d.indexes["pod"]))
+            elif "pod" in d and d.sizes.get(part.schema.member or "", 0):
+                names |= dict.fromkeys(str(p) for p in d["pod"].to_numpy().ravel())
+        return pd.Index(list(names) or [SITE], name="pod")
+
+
+def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
+    """Validate a case against the parts of the catalogue.
+
+    Raises
+    ------
+    SchemaError
+        Listing every problem of every group.
+    """
+    if not isinstance(case, xr.DataTree):
+        detail = (
+            f"is a {type(case).__name__}, not a DataTree; read it with v2g.read or put it together with v2g.assemble"
+        )
+        raise SchemaError([Problem("case", "type", detail)])
+    calendar, problems = calendar_of(case)
+    problems += _strangers(case, parts)
+    broken = not len(calendar.time)  # nothing on it can be placed
+    data: dict[str, xr.Dataset] = {}
+    notes: list[str] = []
+    for part in sorted((p for n, p in parts.items() if n in case.children), key=lambda p: p.stage):
+        group = case[part.name].to_dataset()
+        if broken:
+            group = group.drop_dims("time", errors="ignore")
+        clean, found = part.schema.validate(group, part.name, calendar)
+        problems += [p for p in found if not (broken and p.rule == "missing")]
+        if not found:
+            clean.attrs["member"] = part.schema.member
+            data[part.name] = clean
+            notes += part.schema.assumptions(group, part.name, calendar.currency)
+    if not problems:
+        problems += _between(data)
+    if problems:
+        raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
+    root = case.to_dataset()
+    probability = root["probability"].astype(float) if calendar.scenario is not None else None
+    return Inputs(parts, data, calendar, step_hours(case), probability, tuple(notes))
+
+
+def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
+    known = [*parts, *DATA_GROUPS, *RESULT_GROUPS]
+    problems = [
+        Problem(f"/{g}", "unknown", f"no such part{suggest(g, known)}") for g in case.children if g not in known
+    ]
+    for name, group in case.children.items():
+        problems += [
+            Problem(f"/{name}/{inner}", "unknown", "groups hold arrays, not groups") for inner in group.children
+        ]
+    stray = [str(n) for n in case.to_dataset().data_vars if n != "probability"]
+    return problems + [
+        Problem(f"/{n}", "unknown", f"stands at the root; arrays belong to a group{suggest(n, ['probability'])}")
+        for n in stray
+    ]
+
+
+def _between(data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Rules between groups: somewhere to trade, settlements that exist, pods that exist."""
+    energy = data.get("energy")
+    if energy is None or not energy.sizes.get("market", 0):
+        detail = "missing: give at least one energy market with its price and limit (group /energy, dimension market)"
+        return [Problem("energy", "missing", detail), *_pods(data)]
+    return [*_settlements(energy, data.get("reserve")), *_pods(data)]
+
+
+def _settlements(energy: xr.Dataset, reserve: xr.Dataset | None) -> list[Problem]:
+    markets = [str(m) for m in energy.indexes["market"]]
+    given = reserve is not None and "settlement" in reserve
+    named: Any = reserve["settlement"].to_numpy().ravel() if reserve is not None and given else ()
+    return [
+        Problem("reserve.settlement", "labels", f"{m!r} is not a market of /energy{suggest(m, markets)}")
+        for m in dict.fromkeys(map(str, named))
+        if m not in markets
+    ]
+
+
+def _pods(data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Where connections are given, every pod needs one: a misspelt name would be a pod without limits."""
+    if "connection" not in data:
+        return []
+    listed = [str(p) for p in data["connection"].indexes.get("pod", [])]
+    return [
+        Problem(f"{part}.pod", "labels", f"{name!r} has no line in /connection{suggest(name, listed)}")
+        for part, d in data.items()
+        if part != "connection" and "pod" in d
+        for name in dict.fromkeys(map(str, d["pod"].to_numpy().ravel()))
+        if name not in listed
+    ]

@@ -1,0 +1,119 @@
+"""The one place where an error becomes a message and an exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import Interrupted, V2GError
+from .terminal import to_json
+
+OUTPUT_FAILED = 8
+INTERRUPTED = 130
+UsageProblem: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy that newer Typers carry
+NOTHING_WRITTEN = "interrupted: nothing was written"
+
+
+class Guarded(TyperGroup):
+    """A group of commands in which no error leaves a traceback unless `--debug` asks for it.
+
+    Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6 stopped at a limit with
+    an incumbent, 8 output exists or cannot be written, 130 interrupted. With `--json` the error is the document on
+    stdout.
+    """
+
+    def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
+        """Run a command line and leave with its exit code."""
+        line = list(sys.argv[1:] if args is None else args)
+        try:
+            code = super().main(line, *positional, **(extra | {"standalone_mode": False}))
+        except (UsageProblem, typer.Abort, V2GError, OSError, KeyboardInterrupt, MemoryError) as error:
+            code = report(error, asked(line))
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C and a pipe that nobody reads arrive here before Typer makes silent exits of them."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(NOTHING_WRITTEN) from interrupt
+        except BrokenPipeError:
+            close_stdout()
+            return 0
+
+
+def asked(line: Sequence[str]) -> set[str]:
+    """The flags of a command line, also of one that cannot be parsed."""
+    end = line.index("--") if "--" in line else len(line)
+    return {word for word in line[:end] if word.startswith("-")}
+
+
+def report(error: BaseException, flags: set[str]) -> int:
+    """Tell the user what happened, once; return the exit code."""
+    code, message = explained(error)
+    if "--debug" in flags:
+        traceback.print_exception(error)
+    if message:  # `v2g` alone has shown its help
+        sys.stderr.write(f"{usage_hint(error)}v2g: {message}\n")
+    if "--json" in flags:
+        document = {
+            "status": "error",
+            "exit_code": code,
+            "error": type(error).__name__,
+            "message": message,
+            "problems": problems(error),
+        }
+        try:
+            sys.stdout.write(to_json(document))
+            sys.stdout.flush()
+        except OSError:
+            close_stdout()
+    elif isinstance(error, OSError):
+        close_stdout_if_broken()
+    return code
+
+
+def explained(error: BaseException) -> tuple[int, str]:
+    """The exit code and the message of an error."""
+    if isinstance(error, V2GError):
+        return error.exit_code, str(error)
+    if isinstance(error, UsageProblem):
+        return error.exit_code, error.format_message()
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return OUTPUT_FAILED, f"{place}{error.strerror or error}"
+    if isinstance(error, MemoryError):
+        return OUTPUT_FAILED, "out of memory: try fewer vehicles or a shorter horizon"
+    return INTERRUPTED, NOTHING_WRITTEN
+
+
+def usage_hint(error: BaseException) -> str:
+    """The usage line of the command whose words could not be understood."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return ""
+    return f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n"
+
+
+def problems(error: BaseException) -> list[dict[str, str]]:
+    """The single problems of an error, for machines."""
+    return [{"where": p.where, "rule": p.rule, "detail": p.detail} for p in getattr(error, "problems", ())]
+
+
+def close_stdout_if_broken() -> None:
+    """Leave nothing in the buffer of a stdout that cannot take it, else the interpreter complains when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        close_stdout()
+
+
+def close_stdout() -> None:
+    """Send what is left for stdout nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

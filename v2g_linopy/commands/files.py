@@ -1,0 +1,175 @@
+"""Which reader takes a file of prices or sessions, and with which options."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+import xarray as xr
+
+from ..ingest.importers import PRICE_FORMATS, SESSION_FORMATS
+from ..ingest.reading import existing, read_csv, read_workbook
+from ..ingest.series import combine
+from .options import nearest, pairs, step_length
+
+Readers = Mapping[str, Callable[..., xr.Dataset]]
+WORKBOOK = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+NETCDF = (".nc", ".nc4", ".cdf")
+ELAADNL = {"TransactionId", "UTCTransactionStart"}
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="NAME=HEADER", help="Which column holds what (csv). Repeatable."),
+]
+Zone = Annotated[str | None, typer.Option("--timezone", metavar="IANA", help="Zone of local times, e.g. Europe/Rome.")]
+Ambiguous = Annotated[
+    str | None,
+    typer.Option("--ambiguous", metavar="RULE", help="An hour the clock shows twice: infer, first, second or both."),
+]
+Nonexistent = Annotated[
+    str | None, typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: drop or shift.")
+]
+TimeFormat = Annotated[
+    str | None, typer.Option("--time-format", metavar="FORMAT", help="As in strptime, e.g. '%d/%m/%Y %H:%M'; else ISO.")
+]
+Separator = Annotated[str | None, typer.Option("--separator", help="Between the columns of a csv.")]
+Decimal = Annotated[str | None, typer.Option("--decimal", help="Decimal mark of a csv.")]
+Hours = Annotated[
+    str | None, typer.Option("--hours", metavar="COUNT", help="Hour labels: elapsed (23 to 25 a day) or clock (24).")
+]
+Unit = Annotated[str | None, typer.Option("--unit", help="Unit of the prices: EUR/MWh, EUR/kWh or ct/kWh.")]
+Resample = Annotated[
+    str | None, typer.Option("--resample", metavar="STEP", help="Where steps differ, e.g. 15min or 60min.")
+]
+Missing = Annotated[
+    str | None, typer.Option("--missing", metavar="RULE", help="Steps without a price: problem, nan or hold.")
+]
+PriceFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--prices", metavar="FILE", help="Prices to trade at. Repeatable.", show_default=False),
+]
+PriceFormat = Annotated[
+    str | None, typer.Option("--price-format", help="csv, gme, terna or netcdf; recognised if not given.")
+]
+PriceColumns = Annotated[
+    list[str] | None, typer.Option("--price-column", metavar="NAME=HEADER", help="As --column, for the prices.")
+]
+PriceZone = Annotated[
+    str | None, typer.Option("--price-timezone", metavar="IANA", help="As --timezone, for the prices.")
+]
+PriceAmbiguous = Annotated[
+    str | None, typer.Option("--price-ambiguous", metavar="RULE", help="As --ambiguous, for the prices.")
+]
+PriceNonexistent = Annotated[
+    str | None, typer.Option("--price-nonexistent", metavar="RULE", help="As --nonexistent, for the prices.")
+]
+PriceMissing = Annotated[
+    str | None, typer.Option("--price-missing", metavar="RULE", help="Steps without a price: problem, nan or hold.")
+]
+CHOICES = {
+    "ambiguous": ("raise", "infer", "first", "second", "both"),
+    "nonexistent": ("raise", "drop", "shift"),
+    "hours": ("elapsed", "clock"),
+    "missing": ("problem", "nan", "hold"),
+}
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How the rows and clocks of a file are read."""
+
+    panel: ClassVar[str] = "Reading the file"
+    column: Columns = None
+    timezone: Zone = None
+    ambiguous: Ambiguous = None
+    nonexistent: Nonexistent = None
+    time_format: TimeFormat = None
+    separator: Separator = None
+    decimal: Decimal = None
+
+
+@dataclass(frozen=True)
+class SeriesOptions:
+    """How rows of prices become one uniform series."""
+
+    panel: ClassVar[str] = "Reading prices"
+    hours: Hours = None
+    unit: Unit = None
+    resample: Resample = None
+    missing: Missing = None
+
+
+@dataclass(frozen=True)
+class PriceOptions:
+    """The prices that sessions trade at, and how their files are read."""
+
+    panel: ClassVar[str] = "Prices"
+    prices: PriceFiles = None
+    price_format: PriceFormat = None
+    price_column: PriceColumns = None
+    price_timezone: PriceZone = None
+    price_ambiguous: PriceAmbiguous = None
+    price_nonexistent: PriceNonexistent = None
+    price_missing: PriceMissing = None
+
+    def read(self) -> xr.Dataset:
+        """Read them, side by side."""
+        options = {key.removeprefix("price_"): value for key, value in asdict(self).items() if key.startswith("price_")}
+        return read_prices(self.prices or [], options.pop("format"), options, "price-")
+
+
+def read_prices(paths: list[Path], form: str | None, options: Mapping[str, Any], prefix: str = "") -> xr.Dataset:
+    """Read one or several files of prices, side by side."""
+    read = [use(PRICE_FORMATS, path, form or price_format(path, prefix), options, prefix) for path in paths]
+    return read[0] if len(read) == 1 else combine(*read)
+
+
+def read_sessions(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
+    """Read a file of sessions."""
+    return use(SESSION_FORMATS, path, form or session_format(path), options, "")
+
+
+def use(readers: Readers, path: Path, form: str, options: Mapping[str, Any], prefix: str) -> xr.Dataset:
+    """Call the reader of a format with the options that were given; one it does not know is a usage error."""
+    if form not in readers:
+        raise typer.BadParameter(f"{form!r} is no format{nearest(form, readers)}", param_hint=f"--{prefix}format")
+    given = {key: value for key, value in options.items() if value not in (None, [])}
+    if "column" in given:
+        given["columns"] = pairs(given.pop("column"), f"--{prefix}column")
+    known = inspect.signature(readers[form]).parameters
+    for key, value in given.items():
+        flag = f"--{prefix}{'column' if key == 'columns' else key.replace('_', '-')}"
+        if key not in known:
+            raise typer.BadParameter(f"does not apply to the format {form}", param_hint=flag)
+        if key == "resample":
+            step_length(flag, value)
+        if key in CHOICES and value not in CHOICES[key]:
+            raise typer.BadParameter(f"{value!r} is no rule{nearest(value, CHOICES[key])}", param_hint=flag)
+    if "columns" in known and "columns" not in given:
+        headers = ", ".join(read_csv(path, separator=given.get("separator", ","), decimal=".").columns)
+        hint = f"--{prefix}column"
+        raise typer.BadParameter(f"say which column holds what; {path.name} has: {headers}", param_hint=hint)
+    return readers[form](path, **given)
+
+
+def price_format(path: Path, prefix: str) -> str:
+    """The format of a file of prices, from its kind and its headers."""
+    if existing(path).suffix.lower() in NETCDF:
+        return "netcdf"
+    if path.suffix.lower() not in WORKBOOK:
+        return "csv"
+    headers = " ".join(read_workbook(path).columns).upper()
+    for word, form in (("PUN", "gme"), ("DOWN", "terna")):
+        if word in headers:
+            return form
+    message = f"{path.name} is neither a GME nor a Terna workbook; save the sheet as csv"
+    raise typer.BadParameter(message, param_hint=f"--{prefix}format")
+
+
+def session_format(path: Path) -> str:
+    """The format of a file of sessions, from its kind and its headers."""
+    if existing(path).suffix.lower() in NETCDF:
+        return "netcdf"
+    return "elaadnl" if set(read_csv(path, separator=",", decimal=".").columns) >= ELAADNL else "csv"

@@ -1,0 +1,277 @@
+"""`import prices`, `import sessions`: from published files to a case."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import pandas as pd
+import pydantic
+import typer
+import xarray as xr
+
+import v2g_linopy as v2g
+
+from .. import ingest
+from ..case import atomic
+from ..errors import Problem, SchemaError
+from ..ingest.cases import energy_market
+from .changes import changed
+from .files import PriceOptions, SeriesOptions, TableOptions, read_prices, read_sessions
+from .making import Days, Seed, Start, Vehicles, day, finish
+from .options import DryRun, Force, Set, command, nearest, one_of, pairs, scalar, step_length
+from .output import case_path, refuse_file
+from .terminal import Terminal
+
+DAY_AHEAD = "day_ahead"
+REGULATION = ("regulation_up", "regulation_down")
+BATTERY = ("capacity", "energy_arrival", "energy_need", "charge_max")
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of prices.", show_default=False)]
+SessionFile = Annotated[Path, typer.Argument(metavar="FILE", help="File of charging sessions.", show_default=False)]
+Target = Annotated[Path, typer.Option("--output", "-o", metavar="CASE", help="Case file to write.", show_default=False)]
+PriceFormat = Annotated[
+    str | None, typer.Option("--format", help="csv, gme, terna or netcdf; recognised if not given.")
+]
+SessionFormat = Annotated[str | None, typer.Option("--format", help="csv, elaadnl or netcdf; recognised if not given.")]
+Template = Annotated[
+    str | None, typer.Option("--template", "-t", help="commuters: make a case of them with these prices.")
+]
+Into = Annotated[Path | None, typer.Option("--into", metavar="CASE", help="Take this case, with these prices.")]
+Market = Annotated[list[str] | None, typer.Option("--market", help="Prices that become markets.  [default: day_ahead]")]
+Settlement = Annotated[
+    str | None,
+    typer.Option(
+        "--regulation", metavar="RULE", help="Regulation prices: capacity, energy or none.  [default: capacity]"
+    ),
+]
+Assume = Annotated[
+    list[str] | None,
+    typer.Option("--assume", metavar="KEY=VALUE", help="Batteries the data do not hold: 'defaults', or full=0.8 …"),
+]
+Step = Annotated[
+    str | None, typer.Option("--step", help="Step of the model, e.g. 15min.  [default: that of the prices]")
+]
+End = Annotated[str | None, typer.Option("--end", metavar="DATE", help="First local day after the case.")]
+Need = Annotated[str, typer.Option("--need", help="A need beyond the charger: problem, or cap (and name it).")]
+Outside = Annotated[str, typer.Option("--outside", help="Stays not all inside: drop, clip or problem.")]
+Wear = Annotated[float, typer.Option("--wear", min=0.0, help="EUR per kWh leaving a battery.")]
+Retail = Annotated[float | None, typer.Option("--retail-price", help="EUR per kWh that drivers pay.")]
+Limit = Annotated[float | None, typer.Option("--limit", min=0.0, help="Largest market position, kW.  [default: ample]")]
+
+
+@dataclass(frozen=True)
+class CaseOptions:
+    """What a case of sessions is made of besides them."""
+
+    panel: ClassVar[str] = "The case"
+    step: Step = None
+    start: Start = None
+    end: End = None
+    need: Need = "problem"
+    outside: Outside = "drop"
+    market: Market = None
+    regulation: Settlement = None
+    wear: Wear = 0.0
+    retail_price: Retail = None
+    limit: Limit = None
+
+    def arguments(self, traded: xr.Dataset) -> dict[str, Any]:
+        """The keyword arguments of `case_from`."""
+        one_of("--need", self.need, ("problem", "cap"))
+        one_of("--outside", self.outside, ("problem", "drop", "clip"))
+        given = {key: value for key, value in asdict(self).items() if key != "market"}
+        return given | {
+            "start": None if self.start is None else day(self.start),
+            "end": None if self.end is None else day(self.end),
+            "step": step_length("--step", self.step),
+            "markets": markets_of(traded, self.market),
+            "regulation": regulation_of(traded, self.regulation),
+        }
+
+
+def add(app: typer.Typer) -> None:
+    """Add the group of commands to the app."""
+    group = typer.Typer(
+        name="import", no_args_is_help=True, rich_markup_mode="markdown", help="From published files to a case."
+    )
+    command(
+        group,
+        "prices",
+        "v2g import prices gme.xlsx terna.xlsx --template commuters --vehicles 100 --days 92 -o italy.nc",
+        "v2g import prices spot.csv --column time=Hour --column day_ahead='PUN €' --timezone Europe/Rome -o spot.nc",
+        "v2g import prices spot.nc --into depot.nc -o depot-spot.nc",
+    )(prices)
+    command(
+        group,
+        "sessions",
+        "v2g import sessions elaadnl.csv --prices spot.nc --step 15min --assume defaults -o dutch.nc",
+        "v2g import sessions stays.csv --column arrival=From --column departure=To --column energy=kWh "
+        "--column power_max=kW --timezone Europe/Amsterdam --prices spot.nc --assume full=0.8 -o stays.nc",
+    )(sessions)
+    app.add_typer(group, name="import")
+
+
+def prices(
+    terminal: Terminal,
+    files: Files,
+    output: Target,
+    table: TableOptions,
+    series: SeriesOptions,
+    form: PriceFormat = None,
+    template: Template = None,
+    into: Into = None,
+    market: Market = None,
+    regulation: Settlement = None,
+    vehicles: Vehicles = None,
+    days: Days = None,
+    start: Start = None,
+    seed: Seed = 0,
+    set_: Set = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Import prices: as a tidy file in UTC, as a case of commuters, or into a case there is."""
+    path = case_path(output)
+    refuse_file(path, force)
+    if template is not None:
+        one_of("--template", template, ("commuters",))
+    with terminal.progress("Reading"):
+        read = read_prices(files, form, asdict(table) | asdict(series))
+    if template is None and into is None:
+        store(terminal, read, path, force, dry_run)
+        return
+    if into is not None:
+        case = with_prices(v2g.read(into), read, market)
+    else:
+        given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": None if start is None else day(start)}
+        case = ingest.commuters(
+            seed=seed,
+            prices=read,
+            markets=markets_of(read, market),
+            regulation=regulation_of(read, regulation),
+            **{key: value for key, value in given.items() if value is not None},
+        )
+    finish(terminal, changed(case, set_), path, force, dry_run)
+
+
+def sessions(
+    terminal: Terminal,
+    file: SessionFile,
+    output: Target,
+    table: TableOptions,
+    price: PriceOptions,
+    making: CaseOptions,
+    form: SessionFormat = None,
+    assume: Assume = None,
+    set_: Set = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Import charging sessions and the prices they trade at, as a case."""
+    path = case_path(output)
+    refuse_file(path, force)
+    if not price.prices:
+        raise typer.BadParameter("give the prices the sessions trade at, e.g. --prices spot.nc", param_hint="--prices")
+    with terminal.progress("Reading"):
+        traded = price.read()
+        stays = read_sessions(file, form, asdict(table))
+        case = ingest.case_from(
+            stays,
+            traded,
+            timezone=zone_of(table.timezone, stays, traded),
+            battery=battery_of(stays, assume, file),
+            **making.arguments(traded),
+            title=str(stays.attrs.get("title") or file.stem),
+            source=f"{file.name}; {', '.join(p.name for p in price.prices)}",
+        )
+    finish(terminal, changed(case, set_), path, force, dry_run)
+
+
+def store(terminal: Terminal, read: xr.Dataset, path: Path, force: bool, dry_run: bool) -> None:
+    """Write prices as a tidy file: naive UTC, uniform steps."""
+    if not dry_run:
+        with atomic(path, overwrite=force) as temporary:
+            read.to_netcdf(temporary, engine="netcdf4")
+    time = read.indexes["time"]
+    names = [str(name) for name in read.data_vars]
+    words = f"{'would write' if dry_run else 'wrote'} {path}: {', '.join(names)}, {len(time)} steps from {time[0]} UTC"
+    document = {"status": "dry run" if dry_run else "ok", "file": str(path), "prices": names, "steps": len(time)}
+    terminal.answer(words, document)
+
+
+def markets_of(read: xr.Dataset, wanted: list[str] | None) -> tuple[str, ...]:
+    """The prices that become markets: those named, else day_ahead, else the only one."""
+    names = [str(name) for name in read.data_vars]
+    if wanted:
+        for name in wanted:
+            if name not in names:
+                raise typer.BadParameter(f"no price {name!r}{nearest(name, names)}", param_hint="--market")
+        return tuple(wanted)
+    if DAY_AHEAD in names:
+        return (DAY_AHEAD,)
+    free = [name for name in names if name not in REGULATION]
+    if len(free) != 1:
+        raise typer.BadParameter(f"say which price is the market: {', '.join(names)}", param_hint="--market")
+    return (free[0],)
+
+
+def regulation_of(read: xr.Dataset, rule: str | None) -> ingest.Regulation | None:
+    """The regulation products, where both prices are there and unless they are not wanted."""
+    rules = ("capacity", "energy", "none")
+    if rule is not None:
+        one_of("--regulation", rule, rules)
+    there = set(REGULATION) <= {str(name) for name in read.data_vars}
+    if rule == "none" or (rule is None and not there):
+        return None
+    return ingest.Regulation(settlement=rule or "capacity")  # type: ignore[arg-type]
+
+
+def battery_of(stays: xr.Dataset, assume: list[str] | None, file: Path) -> ingest.BatteryAssumption | None:
+    """The rule for what sessions do not hold; it has to be asked for."""
+    lacking = [name for name in BATTERY if name not in stays]
+    if assume is None:
+        if not lacking:
+            return None
+        rules = " ".join(ingest.BatteryAssumption().sentences())
+        detail = f"not in the data; give a column, or --assume defaults, which means: {rules}"
+        raise SchemaError(
+            [
+                Problem(f"sessions.{name}", "missing", detail if i == 0 else "not in the data")
+                for i, name in enumerate(lacking)
+            ],
+            str(file),
+        )
+    words = [word for word in assume if word != "defaults"]
+    given: dict[str, Any] = {key: scalar(value) for key, value in pairs(words, "--assume").items()}
+    fields = ingest.BatteryAssumption.model_fields
+    for key in given:
+        if key not in fields:
+            raise typer.BadParameter(f"no assumption {key!r}{nearest(key, fields)}", param_hint="--assume")
+    try:
+        return ingest.BatteryAssumption(**given)
+    except pydantic.ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors())
+        raise typer.BadParameter(faults, param_hint="--assume") from None
+
+
+def zone_of(given: str | None, *sources: xr.Dataset) -> str:
+    """The zone of local days: as given, or as a file says."""
+    return given or next((str(s.attrs["timezone"]) for s in sources if "timezone" in s.attrs), "UTC")
+
+
+def with_prices(case: xr.DataTree, read: xr.Dataset, wanted: list[str] | None) -> xr.DataTree:
+    """A case whose market prices are replaced by imported ones of the same names, or of the one market there is."""
+    case = case.copy()
+    energy = case.children["energy"].to_dataset(inherit=False) if "energy" in case.children else xr.Dataset()
+    labels = [str(label) for label in energy.indexes.get("market", [])]
+    names = list(markets_of(read, wanted))
+    if len(labels) == len(names) == 1:
+        read, names = read.rename({names[0]: labels[0]}), labels
+    unknown = [name for name in names if name not in labels]
+    if unknown or len(names) != len(labels):
+        detail = f"the case has the markets {', '.join(labels) or 'none'}, the prices are {', '.join(names)}"
+        raise SchemaError([Problem("energy.market", "labels", detail)], "the prices")
+    aligned = ingest.align(read[names], pd.DatetimeIndex(case.to_dataset().indexes["time"]))
+    price = energy_market(aligned, labels, 0.0)["price"].assign_attrs(units="EUR/MWh")
+    case["energy"] = xr.DataTree(energy.drop_vars("price").assign(price=price))
+    return case

@@ -1,0 +1,121 @@
+"""`new`: a case to start from, made by a generator with a seed."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+import xarray as xr
+
+import v2g_linopy as v2g
+
+from .. import ingest
+from .changes import changed
+from .options import DryRun, Force, Set, command
+from .output import case_path, refuse_file
+from .size import describe, sizes
+from .terminal import Terminal
+
+HOURS = 24
+LONGEST = 300
+"""Letters of an assumption shown; a list of sessions can be long."""
+
+
+class Template(StrEnum):
+    """The generators."""
+
+    COMMUTERS = "commuters"
+    FLEETS = "fleets"
+    DEPOT = "depot"
+
+
+class World(StrEnum):
+    """The price worlds of the template `fleets`."""
+
+    FEW = "few"
+    UNMANAGED = "unmanaged"
+    SMART = "smart"
+
+
+Name = Annotated[Path, typer.Argument(metavar="NAME", help="Case file to make; .nc is added.", show_default=False)]
+Kind = Annotated[Template, typer.Option("--template", "-t", help="What kind of case.")]
+Vehicles = Annotated[int | None, typer.Option("--vehicles", min=1, help="Vehicles; of each fleet for fleets.")]
+Days = Annotated[int | None, typer.Option("--days", min=1, help="Local days.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all that is random: the same seed, the same case.")]
+Start = Annotated[str | None, typer.Option("--start", metavar="DATE", help="First local day, e.g. 2026-03-28.")]
+Prices = Annotated[World | None, typer.Option("--world", help="Price world of fleets.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    command(
+        app,
+        "new",
+        "v2g new demo --template commuters",
+        "v2g new summer --template commuters --vehicles 100 --days 92 --seed 7",
+        "v2g new islands --template fleets --world smart --days 7",
+        "v2g new vans --template depot --start 2026-03-28 --set fleet.discharge_max=0",
+    )(new)
+
+
+def new(
+    terminal: Terminal,
+    name: Name,
+    template: Kind = Template.COMMUTERS,
+    vehicles: Vehicles = None,
+    days: Days = None,
+    seed: Seed = 0,
+    start: Start = None,
+    world: Prices = None,
+    set_: Set = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make a case from a template; what it assumes is written into the file and told."""
+    path = case_path(name)
+    refuse_file(path, force)
+    case = changed(made(template, vehicles, days, seed, start, world), set_)
+    finish(terminal, case, path, force, dry_run)
+
+
+def finish(terminal: Terminal, case: xr.DataTree, path: Path, force: bool, dry_run: bool) -> None:
+    """Check and write a case, and tell what it assumes."""
+    v2g.check(case)
+    if not dry_run:
+        v2g.write(case, path, overwrite=force)
+    notes = str(case.attrs.get("assumptions", "")).splitlines()
+    lines = [f"{'would write' if dry_run else 'wrote'} {path}: {describe(case)}"]
+    if not terminal.quiet:
+        lines += [f"  {note if len(note) <= LONGEST else note[:LONGEST] + ' … (all in the file)'}" for note in notes]
+        lines += [] if dry_run else [f"next: v2g compare {path}"]
+    status = "dry run" if dry_run else "ok"
+    terminal.answer("\n".join(lines), {"status": status, "case": str(path), **sizes(case), "assumptions": notes})
+
+
+def made(
+    template: Template, vehicles: int | None, days: int | None, seed: int, start: str | None, world: World | None
+) -> xr.DataTree:
+    """Call the generator with what was given; the rest is its own default."""
+    given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": None if start is None else day(start)}
+    if world is not None and template is not Template.FLEETS:
+        raise typer.BadParameter(f"is for fleets, not for {template}", param_hint="--world")
+    if template is Template.FLEETS:
+        hours = given.pop("days")
+        given |= {"hours": None if hours is None else HOURS * hours, "world": None if world is None else world.value}
+    generator: dict[Template, Callable[..., xr.DataTree]] = {
+        Template.COMMUTERS: ingest.commuters,
+        Template.FLEETS: ingest.fleets,
+        Template.DEPOT: ingest.depot,
+    }
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return generator[template](seed=seed, **chosen)
+
+
+def day(word: str) -> str:
+    """A date as ISO 8601."""
+    try:
+        return pd.Timestamp(word).strftime("%Y-%m-%d")
+    except ValueError:
+        raise typer.BadParameter(f"{word!r} is not a date; write it as 2026-03-28", param_hint="--start") from None

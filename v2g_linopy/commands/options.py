@@ -1,0 +1,193 @@
+"""Options that several commands share, and how their words are read."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import Field, dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, get_args
+
+import pandas as pd
+import typer
+
+CaseFile = Annotated[Path, typer.Argument(metavar="CASE", help="Case file (NetCDF).", show_default=False)]
+ResultFile = Annotated[
+    Path,
+    typer.Argument(metavar="RESULT", help="Result file (result.nc), or the folder that holds it.", show_default=False),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and written, and stop.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PART.FIELD=VALUE",
+        help="Change the case first: fleet.discharge_max=0, or one member: 'fleet[ev-3].charge_max=11'. Repeatable.",
+    ),
+]
+Solver = Annotated[str, typer.Option("--solver", help="Solver to use; `v2g doctor` lists those installed.")]
+Gap = Annotated[
+    float | None,
+    typer.Option("--gap", min=0.0, help="Relative gap at which a mixed-integer solve may stop, e.g. 1e-4."),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        min=0.0,
+        metavar="SECONDS",
+        help="Stop the solver after this time; the best plan so far is written (exit code 6).",
+    ),
+]
+SolverOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="KEY=VALUE", help="Option of the solver, e.g. threads=1. Repeatable."),
+]
+SolverSeed = Annotated[int | None, typer.Option("--seed", help="Random seed of the solver.")]
+Complementarity = Annotated[
+    str,
+    typer.Option(
+        "--complementarity",
+        metavar="RULE",
+        help="Keeping charging and discharging at once out of a vehicle's plan: lazy, audit, milp or off.",
+    ),
+]
+Blocks = Annotated[bool, typer.Option("--blocks/--no-blocks", help="Solve independent parts of the model apart.")]
+
+COMPLEMENTARITY = ("lazy", "audit", "milp", "off")
+RESULT_NAME = "result.nc"
+
+
+@dataclass(frozen=True)
+class Solving:
+    """How a case is changed and solved: the options of `solve` and `compare`."""
+
+    panel: ClassVar[str] = "Solving"
+    set_: Set = None
+    solver: Solver = "highs"
+    gap: Gap = None
+    time_limit: TimeLimit = None
+    option: SolverOption = None
+    seed: SolverSeed = None
+    complementarity: Complementarity = "lazy"
+    blocks: Blocks = True
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of `v2g.solve`."""
+        options: dict[str, Any] = {key: scalar(value) for key, value in pairs(self.option, "--option").items()}
+        if self.seed is not None:
+            if self.solver != "highs":
+                raise typer.BadParameter(
+                    "is an option of HiGHS here; give other solvers theirs with --option", param_hint="--seed"
+                )
+            options["random_seed"] = self.seed
+        return {
+            "solver": self.solver,
+            "options": options or None,
+            "gap": self.gap,
+            "time_limit": self.time_limit,
+            "complementarity": one_of("--complementarity", self.complementarity, COMPLEMENTARITY),
+            "blocks": self.blocks,
+        }
+
+
+def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as a command; a parameter whose type is a dataclass becomes one option per field.
+
+    Every command has a parameter `terminal`. A bundle has a `panel`, its heading in the help.
+
+    Parameters
+    ----------
+    app : Typer
+        The group that gets the command.
+    name : str
+        Its name on the command line.
+    *examples : str
+        Command lines shown under the help.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        bundles: dict[str, Any] = {}
+        own = []
+        for p in inspect.signature(function).parameters.values():
+            if is_dataclass(p.annotation):
+                bundles[p.name] = p.annotation
+            else:
+                own.append(p.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        bundles |= {"terminal": bundles.pop("terminal")}  # what every command has comes last in its help
+        options = [*own, *(parameter(f, bundle.panel) for bundle in bundles.values() for f in fields(bundle))]
+
+        def run(**words: Any) -> None:
+            made = {n: bundle(**{f.name: words.pop(f.name) for f in fields(bundle)}) for n, bundle in bundles.items()}
+            made["terminal"].listen()
+            function(**made, **words)
+
+        run.__doc__ = function.__doc__
+        run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in options}
+        app.command(name, epilog="  \n".join(["**Examples:**", *(f"`{line}`" for line in examples)]))(run)
+        return function
+
+    return register
+
+
+def parameter(field: Field[Any], panel: str) -> inspect.Parameter:
+    """A field of a bundle as a parameter of the command, in the panel of its bundle in the help."""
+    kind, option = get_args(field.type)
+    option = copy(option)
+    option.rich_help_panel = panel
+    annotation = Annotated[kind, option]  # type: ignore[valid-type]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
+
+
+def pairs(words: Iterable[str] | None, option: str) -> dict[str, str]:
+    """Read `key=value` words; a word without `=` is a usage error that names the option."""
+    read = {}
+    for word in words or ():
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise typer.BadParameter(f"{word!r} is not KEY=VALUE", param_hint=option)
+        read[key.strip()] = value.strip()
+    return read
+
+
+def scalar(word: str) -> bool | int | float | str:
+    """A word as a flag, a whole number, a number, or itself."""
+    if word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return '; did you mean x?' where a known word is close, else '; known: ...'."""
+    words = sorted({str(k) for k in known})
+    close = get_close_matches(word, words, 1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(words)}"
+
+
+def one_of(flag: str, word: str, choices: Iterable[str]) -> str:
+    """A word that must be among the choices of an option."""
+    if word not in choices:
+        raise typer.BadParameter(f"{word!r} is not among {', '.join(choices)}", param_hint=flag)
+    return word
+
+
+def step_length(flag: str, word: str | None) -> str | None:
+    """A length of time such as 15min."""
+    try:
+        if word is not None and not pd.Timedelta(word) > pd.Timedelta(0):
+            raise ValueError
+    except ValueError:
+        raise typer.BadParameter(f"{word!r} is no length of time; write it as 15min or 1h", param_hint=flag) from None
+    return word
+
+
+def result_path(path: Path) -> Path:
+    """The result file of a folder, or the file itself."""
+    return path / RESULT_NAME if path.is_dir() and (path / RESULT_NAME).exists() else path

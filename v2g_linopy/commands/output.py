@@ -1,0 +1,127 @@
+"""Several files as one: all are prepared before any is put in place, and a failure leaves what was there before."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import OutputError
+
+STAGE = ".v2g-"
+BACKUP = "before"
+
+
+@contextmanager
+def staged(folder: Path, names: Sequence[str], force: bool = False) -> Iterator[Path]:
+    """Yield a folder to write `names` into; when the block ends well they replace those in `folder`, all or none.
+
+    It is entered before the work starts, so that a folder which cannot be written is known at once.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files will stand; made if missing, and removed again if nothing came of it.
+    names : sequence of str
+        The files that the block may write. One it does not write leaves an older one of that name in place.
+    force : bool
+        Allow older files of these names to be replaced.
+
+    Raises
+    ------
+    OutputError
+        A file exists and `force` is off, or the folder cannot be written.
+    """
+    refuse_existing(folder, names, force)
+    made = missing_folders(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
+    except OSError as error:
+        remove_empty(made)
+        raise OutputError(f"{folder}: cannot write here: {error.strerror}") from error
+    try:
+        yield stage
+        refuse_existing(folder, names, force)
+        put_in_place(stage, folder, [name for name in names if (stage / name).exists()])
+    except OSError as error:
+        if isinstance(error, OutputError) and str(stage) not in str(error):
+            raise
+        told = str(error).replace(str(stage), str(folder))
+        raise OutputError(f"{told}; {free_space(folder)} are free; nothing was changed") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        remove_empty(made)
+
+
+def free_space(folder: Path) -> str:
+    """The room left on the disk of a folder: the C libraries do not say that it is full."""
+    return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB"
+
+
+def refuse_existing(folder: Path, names: Sequence[str], force: bool) -> None:
+    """Raise where a file stands in the way, with all of them in one message."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; give a folder with -o")
+    there = [name for name in names if os.path.lexists(folder / name)]
+    if blocked := [name for name in there if (folder / name).is_dir()]:
+        raise OutputError(f"{folder}: {', '.join(blocked)} is a folder; remove it or choose another folder with -o")
+    if there and not force:
+        remedy = "choose another folder with -o, or replace with --force"
+        raise OutputError(f"{folder}: {', '.join(there)} exist{'s' * (len(there) == 1)} already; {remedy}")
+
+
+def put_in_place(stage: Path, folder: Path, names: Sequence[str]) -> None:
+    """Rename every prepared file to its place; if one fails, or the user interrupts, everything is as it was before."""
+    before = stage / BACKUP
+    before.mkdir()
+    undo: list[tuple[Path, Path]] = []
+    try:
+        for name in names:
+            final = folder / name
+            if os.path.lexists(final):
+                os.replace(final, before / name)
+                undo.append((before / name, final))
+            os.replace(stage / name, final)
+            undo.append((final, stage / name))
+    except BaseException:
+        for now, then in reversed(undo):
+            os.replace(now, then)
+        raise
+
+
+def missing_folders(folder: Path) -> list[Path]:
+    """The folders that have to be made for this one, innermost first."""
+    missing = []
+    while not folder.exists() and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    return missing
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Take away folders that were made for nothing."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def refuse_file(target: Path, force: bool) -> None:
+    """Refuse an existing file before the work starts."""
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder; name a file")
+    if os.path.lexists(target) and not force:
+        raise OutputError(f"{target} exists already; choose another name, or replace it with --force")
+
+
+def report_lacks() -> str:
+    """What is not installed of that which the report needs, and the remedy; empty where nothing is missing."""
+    missing = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
+    return f"{' and '.join(missing)} missing; pip install 'v2g-linopy[report]'" if missing else ""
+
+
+def case_path(name: Path) -> Path:
+    """A case file by its name: `.nc` is added where it is missing."""
+    return name if name.suffix == ".nc" else name.with_name(name.name + ".nc")

@@ -1,0 +1,163 @@
+"""`check`, `solve`, `compare`: from a case file to the plan, the bids, the figures and the report."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import xarray as xr
+
+import v2g_linopy as v2g
+
+from ..case import atomic
+from ..errors import SchemaError
+from ..report import page, tables
+from .changes import changed
+from .options import CaseFile, DryRun, Force, Set, Solving, command
+from .output import refuse_existing, report_lacks, staged
+from .size import counted, describe, sizes
+from .terminal import Terminal, to_json
+
+FILES = ("result.nc", "schedule.csv", "bids.csv", "kpi.json", "report.html")
+STOPPED_AT_A_LIMIT = 6
+Folder = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.  [default: the case's name]")
+]
+Report = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html as well.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    command(app, "check", "v2g check depot.nc", "v2g check depot.nc --json")(check)
+    command(
+        app,
+        "solve",
+        "v2g solve depot.nc -o out",
+        "v2g solve depot.nc -o smart --set fleet.discharge_max=0",
+        "v2g solve depot.nc -o out --force --gap 1e-4 --time-limit 60 --option threads=1",
+    )(solve)
+    command(app, "compare", "v2g compare depot.nc -o ladder", "v2g compare depot.nc -o ladder --json -q")(compare)
+
+
+def check(terminal: Terminal, case: CaseFile, set_: Set = None) -> None:
+    """Check a case and list everything that is wrong with it, or what had to be assumed."""
+    tree, notes = loaded(case, set_)
+    words = [f"{case}: no problems; {describe(tree)}", *(f"  {note}" for note in notes)]
+    terminal.answer("\n".join(words), {"status": "ok", "case": str(case), **sizes(tree), "assumptions": list(notes)})
+
+
+def solve(
+    terminal: Terminal,
+    case: CaseFile,
+    solving: Solving,
+    output: Folder = None,
+    report: Report = True,
+    force: Force = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, kpi.json and report.html."""
+    run(terminal, case, solving, output, report, force, dry_run, v2g.solve, "Solving")
+
+
+def compare(
+    terminal: Terminal,
+    case: CaseFile,
+    solving: Solving,
+    output: Folder = None,
+    report: Report = True,
+    force: Force = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the top rung."""
+    run(terminal, case, solving, output, report, force, dry_run, v2g.compare, "Comparing")
+
+
+def run(
+    terminal: Terminal,
+    case: Path,
+    solving: Solving,
+    output: Path | None,
+    report: bool,
+    force: bool,
+    dry_run: bool,
+    work: Callable[..., xr.DataTree],
+    verb: str,
+) -> None:
+    """Read, change, check, solve and write; exit code 6 where a limit stopped the solver."""
+    folder, arguments = output or Path(case.stem), solving.arguments()
+    names = [name for name in FILES if name != "report.html" or wants_report(terminal, report)]
+    refuse_existing(folder, names, force)
+    tree, notes = loaded(case, solving.set_)
+    if dry_run:
+        words = f"{verb} {case} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
+        terminal.answer(
+            words, {"status": "dry run", **sizes(tree), "files": paths(folder, names), "assumptions": list(notes)}
+        )
+        return
+    for note in notes if terminal.verbose else ():
+        terminal.say(f"assumed {note}")
+    if notes and not terminal.verbose:
+        terminal.say(f"{counted(len(notes), 'default')} assumed; `v2g check {case}` lists them")
+    with staged(folder, names, force) as stage:
+        with terminal.solving(f"{verb} {describe(tree)}"):
+            result = work(tree, **arguments)
+        with terminal.progress("Writing"):
+            kpi = write_files(result, stage, names)
+    status = str(result.attrs["status"])
+    document = {"status": status, "case": str(case), "files": paths(folder, names), "kpi": kpi}
+    terminal.answer(headline(result, folder, names), document)
+    if status != "optimal":
+        raise typer.Exit(STOPPED_AT_A_LIMIT)
+
+
+def loaded(path: Path, changes: list[str] | None) -> tuple[xr.DataTree, tuple[str, ...]]:
+    """Read, change and check a case; problems are told under the name of the file."""
+    tree = changed(v2g.read(path), changes)
+    try:
+        return tree, v2g.check(tree)
+    except SchemaError as error:
+        raise SchemaError(error.problems, source=str(path)) from None
+
+
+def wants_report(terminal: Terminal, report: bool) -> bool:
+    """Whether report.html can and shall be written."""
+    lacking = report_lacks()
+    if report and lacking:
+        terminal.say(f"no report.html: {lacking}")
+    return report and not lacking
+
+
+def write_files(result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[str, Any]:
+    """Write the files of a result into a folder; return the key figures."""
+    kpi = tables.kpi(result)
+    v2g.write(result, folder / "result.nc")
+    tables_of = {"schedule.csv": tables.schedule, "bids.csv": tables.bids}
+    for name, table in tables_of.items():
+        with atomic(folder / name) as path:
+            table(result).to_csv(path, index=False, lineterminator="\n")
+    with atomic(folder / "kpi.json") as path:
+        path.write_text(to_json(kpi), encoding="utf-8")
+    if "report.html" in names:
+        page.write(result, folder / "report.html")
+    return kpi
+
+
+def headline(result: xr.DataTree, folder: Path, names: list[str]) -> str:
+    """The result in a few lines."""
+    attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
+    lines = [f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({describe(result)})"]
+    if "ladder" in result.children:
+        profit = result["ladder"].to_dataset()["profit"]
+        lines += [f"  {rung!s:<20}{float(profit.sel(rung=rung)):>14.2f} {currency}" for rung in profit["rung"].values]
+    missing = sum(float(result["fleet"][n].sum()) for n in ("unserved", "unserved_trip") if n in result["fleet"])
+    if missing > 1e-6:
+        lines.append(f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the vehicles")
+    for attribute in ("complementarity", "block_note"):
+        if attrs.get(attribute):
+            lines.append(str(attrs[attribute]))
+    return "\n".join([*lines, f"wrote {', '.join(names)} to {folder}"])
+
+
+def paths(folder: Path, names: list[str]) -> dict[str, str]:
+    """Where each file stands."""
+    return {name: str(folder / name) for name in names}

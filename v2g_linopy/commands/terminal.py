@@ -1,0 +1,140 @@
+"""What a command says, and where: the answer on stdout, everything else on stderr."""
+
+import ctypes
+import json as json_format
+import logging
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ..errors import SolverError
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout; everything else goes to stderr.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notices and no progress.")]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Notices and the solver's log on stderr; twice: debugging.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+LOGGERS = ("v2g_linopy", "linopy")
+LOG_LINES = 15
+"""How many of a solver's last lines are shown when it fails."""
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """How much a command says: the options that every command has."""
+
+    panel: ClassVar[str] = "Every command"
+    json: Json = False
+    quiet: Quiet = False
+    verbose: Verbose = 0
+    debug: Debug = False
+
+    def answer(self, words: str, document: Mapping[str, Any]) -> None:
+        """Print the one answer of the command on stdout: words, or the document with `--json`."""
+        sys.stdout.write(to_json(document) if self.json else words.rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+    def say(self, words: str) -> None:
+        """Print a notice on stderr, unless quiet."""
+        if not self.quiet:
+            sys.stderr.write(words.rstrip("\n") + "\n")
+            sys.stderr.flush()
+
+    def listen(self) -> None:
+        """Show what this package and linopy log on stderr, from the level the user asked for."""
+        level = logging.ERROR if self.quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+        for name in LOGGERS:
+            logger = logging.getLogger(name)
+            logger.handlers = [RichHandler(console=Console(stderr=True), show_path=False)]
+            logger.propagate = False
+            logger.setLevel(level)
+
+    @contextmanager
+    def progress(self, label: str) -> Iterator[None]:
+        """Show a spinner and the time spent, on a terminal only."""
+        console = Console(stderr=True)
+        if self.quiet or self.verbose or not console.is_terminal:
+            yield
+            return
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            bar.add_task(label, total=None)
+            yield
+
+    @contextmanager
+    def solving(self, label: str) -> Iterator[None]:
+        """Keep what a solver prints off stdout: on stderr with `-v`, else aside, and shown only if the solver fails."""
+        with self.progress(label), tempfile.TemporaryFile() as log:
+            try:
+                with redirected(sys.stderr.fileno() if self.verbose and has_descriptor(sys.stderr) else log.fileno()):
+                    yield
+            except SolverError:
+                log.seek(0)
+                last = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+                self.say("\n".join(["The solver's last lines:", *last]) if last else "")
+                raise
+
+
+def has_descriptor(stream: Any) -> bool:
+    """Whether a stream stands on a file of the operating system (a test's stream need not)."""
+    try:
+        return stream.fileno() >= 0
+    except (OSError, AttributeError):
+        return False
+
+
+@contextmanager
+def redirected(target: int) -> Iterator[None]:
+    """Send file descriptor 1 to `target`, C library buffers included: a solver does not print through Python."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(target, 1)
+    try:
+        yield
+    finally:
+        flush_c_streams()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def flush_c_streams() -> None:
+    """Write out what the C library holds back for stdout while it is not a terminal."""
+    ctypes.CDLL("msvcrt" if os.name == "nt" else None).fflush(None)
+
+
+def to_json(document: Any) -> str:
+    """One JSON document with a final newline; NaN and infinity become null, arrays lists, times ISO 8601."""
+    return json_format.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (pd.Timestamp, np.datetime64)):
+        return None if pd.isna(value) else pd.Timestamp(value).isoformat()
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, (str, int, bool)) or value is None else str(value)

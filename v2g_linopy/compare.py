@@ -1,0 +1,238 @@
+"""The value ladder: unmanaged, smart, V2G, with and without reserves, on one case and one ledger (FORMULATION §1)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from .audit import expected
+from .catalogue import PARTS
+from .checking import Inputs, inputs_of
+from .core import Part, per_pod
+from .errors import Infeasible, Problem, SchemaError
+from .portfolio import solve
+from .results import PENALTY
+
+RUNGS = ("unmanaged", "smart", "V2G", "smart + reserves", "V2G + reserves")
+BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
+CAUSES = ("energy", "reserve", "wear", "drivers", "penalties", "other")
+_CAUSE_OF = {
+    "energy.energy": "energy",
+    "energy.spread": "energy",
+    "fleet.wear": "wear",
+    "fleet.wear_charge": "wear",
+    "fleet.drivers": "drivers",
+}
+FORESIGHT = (
+    "Every rung knows all prices and arrivals in advance (perfect foresight), and no position is taken without a"
+    " physical plan: the figures are upper bounds on what operation earns."
+)
+
+
+def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: Any) -> xr.DataTree:
+    """Solve the five rungs of the ladder on one case.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case with a fleet; without `/reserve` the rungs with reserves equal those without.
+    parts, **options
+        As for `solve`.
+
+    Returns
+    -------
+    xarray.DataTree
+        The result of the top rung with the group `/ladder`: `profit(rung)`, `objective(rung)`, `ledger(rung, entry)`
+        and `step(rung, cause)`, the change from the rung named in `before(rung)` (EUR); attributes `vehicles` and
+        `years` give figures per vehicle and year.
+    """
+    if "fleet" not in case.children:
+        raise SchemaError([Problem("fleet", "missing", "missing: the ladder compares ways to charge a fleet")])
+    inputs = inputs_of(case, parts)
+    results = {}
+    for rung, variant, fix in _variants(case, inputs):
+        try:
+            results[rung] = solve(variant, fix=fix, parts=parts, **options)
+        except Infeasible as error:
+            raise Infeasible(f"  on the rung {rung!r} of the ladder:\n{error.explanation}") from None
+    top = results[RUNGS[-1]]
+    top["ladder"] = xr.DataTree(_ladder(results, inputs))
+    return top
+
+
+def unmanaged(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.DataArray:
+    """Charge at full power from arrival until the need is met (a share fleet: until full), within import limits.
+
+    Where a pod's import limit binds, those that arrived first are served first.
+
+    Returns
+    -------
+    xarray.DataArray
+        Charging power on (fleet, time), kW at the grid side.
+    """
+    inputs = inputs_of(case, parts)
+    return _first_come(inputs)
+
+
+def _variants(case: xr.DataTree, inputs: Inputs) -> list[tuple[str, xr.DataTree, dict[str, xr.DataArray] | None]]:
+    def variant(v2g: bool, reserves: bool) -> xr.DataTree:
+        tree = case.copy()
+        for group in (
+            "ledger",
+            "price",
+            "dual",
+            "reduced_cost",
+            "audit",
+            "ladder",
+            *(() if reserves else ("reserve",)),
+        ):
+            if group in tree.children:
+                del tree[group]
+        tree["energy"] = tree["energy"].assign(virtual_bidding=xr.DataArray(0.0, attrs={"units": "1"}))
+        if not v2g:
+            tree["fleet"] = tree["fleet"].assign(discharge_max=xr.DataArray(0.0, attrs={"units": "kW"}))
+        return tree
+
+    smart = variant(v2g=False, reserves=False)
+    free = smart.copy()  # nobody schedules this plan: it is settled step by step, whatever the market time unit
+    free["energy"] = free["energy"].assign(block=xr.DataArray(0.0, attrs={"units": "h"}))
+    return [
+        ("unmanaged", free, {"fleet.charge": _first_come(inputs)}),
+        ("smart", smart, None),
+        ("V2G", variant(v2g=True, reserves=False), None),
+        ("smart + reserves", variant(v2g=False, reserves=True), None),
+        ("V2G + reserves", variant(v2g=True, reserves=True), None),
+    ]
+
+
+def _first_come(inputs: Inputs) -> xr.DataArray:
+    """One forward pass over time, all members at once."""
+    if any("scenario" in x.dims for x in inputs.data["fleet"].data_vars.values()):
+        detail = "the fleet differs by scenario: it has no one unmanaged plan"
+        raise SchemaError([Problem("fleet", "dims", detail)])
+    fleet, time = inputs.data["fleet"], inputs.calendar.time
+    axes = {"fleet": fleet.indexes["fleet"], "time": time}
+    template = xr.DataArray(0.0, coords=axes, dims=("fleet", "time"))
+    names = ("charge_max", "energy_min", "energy_max", "energy_in", "energy_out", "spill_max", "keep", "eta_charge")
+    d = {n: np.ascontiguousarray((fleet[n] + template).transpose("fleet", "time").to_numpy().T) for n in names}
+    full = fleet.aggregate.to_numpy() > 0
+    target = _targets(d, full)
+    pod, limit = _pods(inputs)
+    charge = np.zeros_like(target)
+    energy = fleet.energy_initial.to_numpy().astype(float).copy()
+    since = np.zeros(len(energy))
+    order = np.arange(len(energy))
+    plugged = d["charge_max"] > 0
+    for t in range(len(time)):
+        arrived = plugged[t] & ((d["keep"][t] == 0) | ~plugged[max(t - 1, 0)])
+        if arrived.any():
+            since[arrived] = t
+            order = np.argsort(since, kind="stable")
+        start = d["keep"][t] * energy + d["energy_in"][t] - d["energy_out"][t]
+        wish = np.clip((target[t] - start) / (inputs.dt * d["eta_charge"][t]), 0.0, d["charge_max"][t])
+        charge[t] = wish if limit is None else _share(wish, order, pod, limit[t])
+        energy = np.clip(start + inputs.dt * d["eta_charge"][t] * charge[t], 0.0, d["energy_max"][t])
+    return xr.DataArray(
+        charge.T, coords=axes, dims=("fleet", "time"), attrs={"units": "kW", "long_name": "unmanaged charging power"}
+    )
+
+
+def _targets(d: Mapping[str, np.ndarray], full: np.ndarray) -> np.ndarray:
+    """Energy to charge towards: the coming need, for a share fleet e_max; never more than a later step can hold."""
+    need, room = np.zeros_like(d["energy_min"]), d["energy_max"].copy()
+    later_need, later_room = np.zeros(len(full)), np.full(len(full), np.inf)
+    for t in range(len(need) - 1, -1, -1):
+        need[t] = np.maximum(d["energy_min"][t], later_need)
+        room[t] = np.minimum(room[t], later_room)
+        linked = d["keep"][t] > 0
+        keep = np.where(linked, d["keep"][t], 1.0)
+        moved = d["energy_out"][t] - d["energy_in"][t]
+        later_need = np.where(linked, (need[t] + moved) / keep, 0.0)
+        later_room = np.where(linked, (room[t] + moved + d["spill_max"][t]) / keep, np.inf)
+    return np.minimum(np.where(full, d["energy_max"], need), room)
+
+
+def _pods(inputs: Inputs) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the position of each member's pod, and what its import limit leaves on (time, pod); None without one."""
+    connection, fleet = inputs.data.get("connection"), inputs.data["fleet"]
+    names = [str(p) for p in fleet["pod"].to_numpy()]
+    if connection is None or not bool(np.isfinite(connection.import_max).any()):
+        return np.zeros(len(names), int), None
+    pods = [str(p) for p in connection.indexes["pod"]]
+    every = pods + [n for n in dict.fromkeys(names) if n not in pods]
+    axes = {"time": inputs.calendar.time, "pod": connection.indexes["pod"]}
+    left = (connection.import_max - _drawn(inputs, axes["pod"])).clip(min=0.0)
+    limit = (left + xr.DataArray(0.0, coords=axes, dims=("time", "pod"))).transpose("time", "pod").to_numpy()
+    limit = np.hstack([limit, np.full((len(limit), len(every) - len(pods)), np.inf)])
+    return np.array([every.index(n) for n in names]), limit
+
+
+def _drawn(inputs: Inputs, pods: pd.Index) -> xr.DataArray | float:
+    """Power that the loads of each pod draw, the most of all scenarios (kW): unmanaged charging takes what is left."""
+    load = inputs.data.get("load")
+    if load is None or not load.sizes["load"]:
+        return 0.0
+    drawn: xr.DataArray = per_pod(load.baseline, load, pods)
+    return drawn.max("scenario") if "scenario" in drawn.dims else drawn
+
+
+def _share(wish: np.ndarray, order: np.ndarray, pod: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Serve members in the given order until the limit of their pod is used up."""
+    served = np.zeros_like(wish)
+    for p in np.unique(pod):
+        queue = order[pod[order] == p]
+        before = np.cumsum(wish[queue]) - wish[queue]
+        served[queue] = np.clip(limit[p] - before, 0.0, wish[queue])
+    return served
+
+
+def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
+    """Sums per rung and entry, and what each step changed."""
+    sums = {}
+    for rung, r in results.items():
+        entries = r["ledger"].to_dataset().data_vars.items()
+        sums[rung] = {str(n): float(expected(x, inputs.probability).sum()) for n, x in entries}
+    ledger = pd.DataFrame(sums).T.fillna(0.0).loc[list(RUNGS)]
+    causes = ledger.T.groupby(_cause).sum().T.reindex(columns=list(CAUSES), fill_value=0.0)
+    step = causes.copy()
+    step.loc["unmanaged"] = 0.0
+    for rung, before in BEFORE.items():
+        step.loc[rung] = causes.loc[rung] - causes.loc[before]
+    money = {"units": inputs.calendar.currency}
+    ladder = xr.Dataset(
+        {
+            "profit": ("rung", [r.attrs["profit"] for r in results.values()], money),
+            "objective": ("rung", [r.attrs["objective"] for r in results.values()], money),
+            "ledger": (("rung", "entry"), ledger.to_numpy(), money),
+            "step": (("rung", "cause"), step.to_numpy(), money),
+            "before": ("rung", [BEFORE.get(r, "") for r in RUNGS]),
+            "energy_charged": ("rung", [_energy(r, "charge", inputs) for r in results.values()], {"units": "kWh"}),
+            "energy_discharged": (
+                "rung",
+                [_energy(r, "discharge", inputs) for r in results.values()],
+                {"units": "kWh"},
+            ),
+            "unserved": ("rung", [_unserved(r, inputs) for r in results.values()], {"units": "kWh"}),
+        },
+        coords={"rung": list(RUNGS), "entry": list(ledger.columns), "cause": list(CAUSES)},
+    )
+    hours = inputs.dt * len(inputs.calendar.time)
+    vehicles = float(inputs.data["fleet"].vehicles.sum())
+    return ladder.assign_attrs(vehicles=vehicles, years=hours / 8760.0, foresight=FORESIGHT)
+
+
+def _cause(entry: str) -> str:
+    if PENALTY in f".{entry}":
+        return "penalties"
+    return "reserve" if entry.startswith("reserve.") else _CAUSE_OF.get(entry, "other")
+
+
+def _energy(result: xr.DataTree, side: str, inputs: Inputs) -> float:
+    return float(expected(result["fleet"].to_dataset()[side], inputs.probability).sum()) * inputs.dt
+
+
+def _unserved(result: xr.DataTree, inputs: Inputs) -> float:
+    fleet = result["fleet"].to_dataset()
+    return sum(float(expected(fleet[n], inputs.probability).sum()) for n in ("unserved", "unserved_trip") if n in fleet)

@@ -1,0 +1,103 @@
+"""No battery charges and discharges at once: where the LP is exact, and where it takes binaries (FORMULATION §1)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from .checking import Inputs
+from .maths import activated_both_ways, guarantees_energy
+
+MODES = ("lazy", "audit", "milp", "off")
+TOLERANCE = 1e-6  # kW
+
+Flags = Mapping[tuple[str, str], xr.DataArray]  # (part, path) -> True where one excludes the other
+
+
+def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
+    """Return every (member, time) at which charging excludes discharging.
+
+    These are the single vehicles and batteries (not the aggregates) that can do both; on the expected path only where
+    activation is not expected in both directions, on the baseline path always.
+    """
+    found: dict[tuple[str, str], xr.DataArray] = {}
+    reserve = inputs.data.get("reserve")
+    for part, d in inputs:
+        if not {"charge", "discharge"} <= {f.name for f in part.schema.outputs}:
+            continue
+        both = (d.charge_max > 0) & (d.discharge_max > 0)
+        single = both & (d["aggregate"] == 0) if "aggregate" in d else both
+        paths = {"": single & ~xr.DataArray(activated_both_ways(reserve))}
+        if guarantees_energy(reserve):
+            paths["_baseline"] = single
+        found |= {(part.name, path): where for path, where in paths.items() if bool(where.any())}
+    return found
+
+
+def with_flags(inputs: Inputs, flags: Flags) -> Inputs:
+    """Return inputs whose parts write binaries at the flagged places."""
+    data = dict(inputs.data)
+    for (name, path), where in flags.items():
+        data[name] = data[name].assign({"exclusive" + path: where})
+    return replace(inputs, data=data)
+
+
+def overlap(solution: Mapping[str, xr.DataArray], where: Flags) -> dict[tuple[str, str], xr.DataArray]:
+    """Return min(charge, discharge) at every place where one excludes the other (kW)."""
+    found = {}
+    for (part, path), mask in where.items():
+        charge, discharge = (solution.get(f"{part}.{side}{path}") for side in ("charge", "discharge"))
+        if charge is not None and discharge is not None:
+            both = xr.where(charge < discharge, charge, discharge)
+            found[part, path] = both.fillna(0.0).where(mask, 0.0)
+    return found
+
+
+def candidates(
+    inputs: Inputs,
+    where: Flags,
+    offenders: Mapping[tuple[str, str], xr.DataArray],
+    dual: Mapping[str, xr.DataArray],
+    reduced: Mapping[str, xr.DataArray],
+) -> dict[tuple[str, str], xr.DataArray]:
+    """Return every place below the threshold price, and every offender.
+
+    With the value y of stored energy and the reduced cost r of charging, the total shadow price of net consumption is
+    mu = eta_c y - kappa_c - r / dt; the relaxation is exact where
+    mu > -(kappa_d + kappa_c / (eta_c eta_d)) / (1 / (eta_c eta_d) - 1), wear kappa per grid-side kWh.
+    """
+    found = {}
+    for (part, path), mask in where.items():
+        d = inputs.data[part]
+        round_trip = d.eta_charge * d.eta_discharge
+        wear_out = d.get("wear", 0.0) / d.eta_discharge
+        wear_in = d.get("wear_charge", 0.0) * d.eta_charge
+        loss = 1 / round_trip - 1
+        threshold = xr.where(loss > 1e-12, -(wear_out + wear_in / round_trip) / loss.where(loss > 1e-12, 1.0), -np.inf)
+        weight = 1.0 if inputs.probability is None else inputs.probability
+        value = dual[f"{part}.balance{path}"] / weight
+        price = d.eta_charge * value - wear_in - reduced[f"{part}.charge{path}"] / (inputs.dt * weight)
+        low = (price <= threshold + 1e-9).fillna(False)
+        chosen = (low & mask) | (offenders[part, path] > TOLERANCE)
+        if "scenario" in chosen.dims:
+            chosen = chosen.any("scenario")
+        found[part, path] = chosen.transpose(*mask.dims) if set(mask.dims) == set(chosen.dims) else chosen
+    return found
+
+
+def sentence(mode: str, rounds: int, binaries: int, worst: float, energy: float, lost: float, currency: str) -> str:
+    """Say in words what it took."""
+    if mode == "off":
+        return "not examined (complementarity off)"
+    if worst > TOLERANCE:
+        return (
+            f"unphysical: a single vehicle charges and discharges in one step, by up to {worst:.3g} kW,"
+            f" {energy:.3g} kWh in all; solve with complementarity lazy or milp"
+        )
+    if binaries:
+        gain = f"; the relaxation overstated the objective by {lost:.6g} {currency}" if lost > 0 else ""
+        return (
+            f"no vehicle charges and discharges at once; it took {binaries} binaries in {rounds} extra solve(s){gain}"
+        )
+    return "no vehicle charges and discharges at once; the linear programme is exact, no binaries were needed"

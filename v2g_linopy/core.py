@@ -1,0 +1,242 @@
+"""The three ideas of the package: Part, Scope, Terms. Knows linopy and the schema."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import linopy
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from .algebra import Row, Sum
+from .maths import same_block
+from .named import spread
+from .schema import Calendar, Schema
+
+SITE = "site"  # the pod of members that name none
+
+
+class Stage(IntEnum):
+    """Build order: markets see assets, rules see both, risk sees all cash."""
+
+    ASSET, MARKET, RULE, RISK = range(4)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Power into and out of the node of a carrier, kW, both ≥ 0 in the plan. `net` is what the balance sees."""
+
+    injection: Any = 0.0
+    withdrawal: Any = 0.0
+
+    @property
+    def net(self) -> Any:
+        """Injection less withdrawal (kW)."""
+        return self.injection - self.withdrawal
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Room at one edge of the step on the baseline path, kWh in the battery: above the floor, below the ceiling."""
+
+    above: Any
+    below: Any
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a reserve needs to know of a battery, on (member, time)."""
+
+    edges: Callable[[], tuple[Edge, Edge]]  # start and end of the step, written down when asked for
+    eta_charge: xr.DataArray
+    eta_discharge: xr.DataArray
+
+
+@dataclass(frozen=True)
+class Flex:
+    """Room a member leaves for reserves, about its expected power, on (member, time)."""
+
+    up: Any  # kW that injection can still rise
+    down: Any  # kW that injection can still fall
+    span: xr.DataArray  # kW between full withdrawal and full injection; 0 where nothing is connected
+    store: Store | None = None  # energy behind it
+    baseline: Any = None  # kW injection of the baseline path less that of the expected path, where the two differ
+
+
+@dataclass(frozen=True)
+class Held:
+    """Reserve held by the members of an asset, measured from their expected power, kW on (member, time)."""
+
+    up: Any
+    down: Any
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a part adds to the whole: power per carrier, named cash (EUR, + is income), flexibility, reserve held."""
+
+    power: Mapping[str, Flow] = field(default_factory=dict)
+    cash: Mapping[str, Any] = field(default_factory=dict)
+    flex: Flex | None = None
+    held: Mapping[str, Held] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a part's `replay` found: residuals (0 is perfect, with `units`), and its terms recomputed."""
+
+    residuals: Mapping[str, xr.DataArray] = field(default_factory=dict)
+    cash: Mapping[str, xr.DataArray] = field(default_factory=dict)  # EUR, + is income
+    power: Mapping[str, Flow] = field(default_factory=dict)  # carrier -> injection and withdrawal, kW
+    held: Mapping[str, tuple[xr.DataArray, xr.DataArray]] = field(default_factory=dict)  # asset -> kW up, kW down
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A kind of asset, market or rule. `build` is its mathematics, `replay` its independent check."""
+
+    name: str
+    stage: Stage
+    schema: Schema
+    build: Callable[["Scope", xr.Dataset], Terms]
+    replay: Callable[["View", xr.Dataset], Replay]
+    carry: Mapping[str, str] = field(default_factory=dict)  # input of the next window <- output at its start
+
+
+@dataclass(frozen=True)
+class View:
+    """A written result as one part's `replay` sees it: every group with inputs and outputs in coherent units."""
+
+    groups: Mapping[str, xr.Dataset]
+    calendar: Calendar
+    dt: float
+    done: Mapping[str, Replay]  # replays of the parts before this one
+
+    def moved(self, x: xr.DataArray, hours: xr.DataArray) -> xr.DataArray:
+        """Return by how much x changes within market blocks of `hours`: 0 where it keeps to them."""
+        same = same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
+        return abs(x - x.shift(time=1)).where(same, 0.0)
+
+    def get(self, part: str) -> xr.Dataset | None:
+        """Return the group of another part, if it takes part."""
+        return self.groups.get(part)
+
+
+class Scope:
+    """The model as one part sees it: its own names, and read access to what came before."""
+
+    def __init__(
+        self,
+        model: linopy.Model,
+        part: Part,
+        inputs: Mapping[str, xr.Dataset],
+        terms: Mapping[str, Terms],
+        calendar: Calendar,
+        dt: float,
+        pods: pd.Index,
+    ):
+        self.model, self.part, self.inputs, self.terms = model, part, inputs, terms
+        self.calendar, self.dt, self.pods = calendar, dt, pods
+        self.data = inputs[part.name]
+        self._outputs = {f.name: f for f in part.schema.outputs}
+
+    def var(
+        self,
+        name: str,
+        lower: Any = 0.0,
+        upper: Any = np.inf,
+        *,
+        mask: xr.DataArray | None = None,
+        binary: bool = False,
+        over: Iterable[pd.Index] = (),
+        suffix: str = "",
+    ) -> Sum:
+        """Add a declared output as a variable; its dimensions come from the schema, after `scenario` and `over`.
+
+        Parameters
+        ----------
+        name : str
+            Name of the output in the schema of this part.
+        lower, upper : float or xarray.DataArray
+            Bounds, broadcast to the dimensions.
+        mask : xarray.DataArray, optional
+            False where the variable does not exist.
+        over : iterable of pandas.Index
+            Member dimensions of another part, for shares.
+        suffix : str
+            Appended to the name (`share` over the fleet is `share_fleet`).
+        """
+        declared = self._outputs[name]
+        coords = [*over, *(self.axis(d) for d in declared.dims.split())]
+        if self.calendar.scenario is not None:
+            coords.insert(0, self.calendar.scenario)
+        axes = {str(c.name): c for c in coords}
+
+        def numbers(data: Any) -> Any:
+            labelled = isinstance(data, xr.DataArray)
+            return xr.DataArray(spread(data, axes), coords=axes, dims=list(axes)) if labelled else data
+
+        bounds: dict[str, Any] = {"binary": True} if binary else {"lower": numbers(lower), "upper": numbers(upper)}
+        full = f"{self.part.name}.{name}{suffix}"
+        x = Sum.of(self.model.add_variables(coords=coords, name=full, mask=numbers(mask), **bounds))
+        if declared.first_stage and self.calendar.scenario is not None and len(self.calendar.scenario) > 1:
+            self._nonanticipative(x, full, self.data[declared.first_stage])
+        return x
+
+    def maybe(self, name: str, possible: xr.DataArray, upper: Any = np.inf, **options: Any) -> Any:
+        """Return `var(...)` where `possible`, 0 elsewhere; plain 0 when it is possible nowhere."""
+        if not bool(possible.any()):
+            return 0.0
+        return self.var(name, upper=upper, mask=possible, **options)
+
+    def add(self, name: str, constraint: Any, mask: xr.DataArray | None = None) -> None:
+        """Add rows, or a constraint of linopy, under the name of this part; `mask` is False where there is none."""
+        if mask is not None and not bool(mask.any()):
+            return
+        if isinstance(constraint, Row):
+            constraint.write(self.model, f"{self.part.name}.{name}", mask)
+        else:
+            self.model.add_constraints(constraint, name=f"{self.part.name}.{name}", mask=mask)
+
+    def axis(self, dim: str) -> pd.Index:
+        """Return the labels of a dimension of this part."""
+        return self.calendar.time.rename("time") if dim == "time" else self.data.indexes[dim]
+
+    def __getitem__(self, name: str) -> Sum:
+        return Sum.of(self.model.variables[name])
+
+    @property
+    def flex(self) -> dict[str, Flex]:
+        """The flexibility of every asset that offers some."""
+        return {n: t.flex for n, t in self.terms.items() if t.flex is not None}
+
+    @property
+    def flows(self) -> dict[str, Flow]:
+        """The electricity of every part built so far."""
+        return {n: t.power["electricity"] for n, t in self.terms.items() if "electricity" in t.power}
+
+    def per_pod(self, expression: Any, part: str) -> Any:
+        """Sum an expression on (member, time) of an asset over the members of each pod."""
+        return per_pod(expression, self.inputs[part], self.pods)
+
+    def blocks(self, hours: xr.DataArray) -> xr.DataArray:
+        """Return True where a step belongs to the same market block (of `hours`) as the one before."""
+        return same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
+
+    def _nonanticipative(self, x: Sum, name: str, flag: xr.DataArray) -> None:
+        """x[s] = x[first scenario] where the decision is taken before the scenario is known."""
+        scenario = x.indexes["scenario"]
+        row = x.sel(scenario=scenario[1:]) - x.sel(scenario=scenario[0]) == 0
+        row.write(self.model, f"{name}.first_stage", flag > 0)
+
+
+def per_pod(expression: Any, data: xr.Dataset, pods: pd.Index) -> Any:
+    """Sum over the members of each pod; 0 for a pod without members, and where nothing can move at all."""
+    label = data["pod"].astype(str).rename("pod")
+    if isinstance(expression, Sum):
+        return expression.grouped(label, pods)
+    if isinstance(expression, xr.DataArray):
+        return expression.groupby(label).sum().reindex(pod=pods, fill_value=0.0)
+    return 0.0

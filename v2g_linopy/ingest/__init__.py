@@ -1,0 +1,36 @@
+"""From data to a case: sessions, availability, prices, importers, generators."""
+
+from .availability import from_availability
+from .cases import case_from
+from .clock import align, to_utc
+from .commuters import commuters
+from .depot import depot
+from .fleets import fleets
+from .importers import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
+from .options import BatteryAssumption, Regulation
+from .series import combine
+from .sessions import rasterise
+from .sources import read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
+
+__all__ = [
+    "PRICE_FORMATS",
+    "SESSION_FORMATS",
+    "BatteryAssumption",
+    "Regulation",
+    "align",
+    "case_from",
+    "combine",
+    "commuters",
+    "depot",
+    "fleets",
+    "from_availability",
+    "rasterise",
+    "read_elaadnl",
+    "read_gme",
+    "read_netcdf_prices",
+    "read_netcdf_sessions",
+    "read_prices",
+    "read_sessions",
+    "read_terna",
+    "to_utc",
+]

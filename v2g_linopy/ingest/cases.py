@@ -1,0 +1,215 @@
+"""A whole case from sessions and prices, with every assumption written into it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import Problem, SchemaError
+from .clock import align, counted, listed, step_of, to_utc
+from .described import described_case
+from .options import BatteryAssumption, Regulation
+from .quantities import stacked
+from .reading import attempt
+from .sessions import Rows, rasterise
+
+AMPLE = 2.0
+
+
+def installed_power(fleet: xr.Dataset) -> float:
+    """Return the sum over the fleet of the largest charging plus the largest discharging power of each member, kW."""
+    total = 0.0
+    for name in ("charge_max", "discharge_max"):
+        if name in fleet:
+            values = fleet[name]
+            total += float((values.max("time") if "time" in values.dims else values).sum())
+    return total
+
+
+def energy_market(prices: xr.Dataset, markets: Sequence[str], limit: float, currency: str = "EUR") -> xr.Dataset:
+    """Return the group `/energy`: one market per named price, each with the same limit (kW, either way).
+
+    Raises
+    ------
+    SchemaError
+        A price that is not there, or hours without a price, named.
+    """
+    price = stacked(prices, {n: n for n in markets}, "market", currency)
+    problems = []
+    for name in markets:
+        gaps = price.indexes["time"][np.asarray(price.sel(market=name).isnull())]
+        if len(gaps):
+            detail = f'no price at {listed(gaps)} UTC; import it with missing="hold" or give those hours'
+            problems.append(Problem(f"prices.{name}", "nan", detail))
+    if problems:
+        raise SchemaError(problems, "the prices")
+    return xr.Dataset({"price": price, "limit": ("market", np.full(len(markets), float(limit)))})
+
+
+def ample_limit(power: float, volume: float = 0.0, activation: float = 0.0) -> float:
+    """Return a position limit that cannot bind: twice all charger power and all expected activation, kW."""
+    return AMPLE * (power + activation * volume)
+
+
+def markets_for(
+    fleet: xr.Dataset,
+    prices: xr.Dataset,
+    markets: Sequence[str],
+    regulation: Regulation | None,
+    limit: float | None,
+    currency: str = "EUR",
+) -> tuple[dict[str, xr.Dataset], list[str]]:
+    """Return the groups `/energy` and `/reserve` for a fleet, and the sentences that state their limits."""
+    power = installed_power(fleet)
+    said = []
+    groups: dict[str, xr.Dataset] = {}
+    if limit is None:
+        share = max(regulation.activation_up, regulation.activation_down) if regulation else 0.0
+        limit = ample_limit(power, AMPLE * power, share)
+        said.append(
+            f"Position limit {limit:g} kW: {AMPLE:g} times all charger power, both directions, plus what reserves are "
+            "expected to activate; it cannot bind."
+        )
+    groups["energy"] = energy_market(prices, markets, limit, currency)
+    if regulation is not None:
+        groups["reserve"] = regulation.reserve(prices, AMPLE * power, currency)
+        said += regulation.sentences()
+        said.append(
+            f"At most {AMPLE * power:g} kW of each product ({AMPLE:g} times all charger power): it cannot bind."
+        )
+    return groups, said
+
+
+def case_from(
+    sessions: xr.Dataset,
+    prices: xr.Dataset,
+    *,
+    timezone: str,
+    battery: BatteryAssumption | None = None,
+    step: str | pd.Timedelta | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    rows: Rows = "packed",
+    outside: Literal["problem", "drop", "clip"] = "drop",
+    need: Literal["problem", "cap"] = "problem",
+    markets: Sequence[str] = ("day_ahead",),
+    regulation: Regulation | None = None,
+    limit: float | None = None,
+    wear: float = 0.0,
+    retail_price: float | None = None,
+    unserved_cost: float = 10.0,
+    currency: str = "EUR",
+    title: str = "",
+    source: str = "",
+    assumptions: Iterable[str] = (),
+) -> xr.DataTree:
+    """Assemble a case from charging sessions and prices.
+
+    Parameters
+    ----------
+    sessions
+        Dataset on ``session`` as `rasterise` takes it; what it lacks of battery and charger comes from `battery`.
+    prices
+        Dataset on ``time`` (naive UTC, uniform), EUR/MWh.
+    timezone
+        IANA zone of local days and of `start` and `end`.
+    battery
+        The rule for battery, energy on arrival and charger where the sessions do not hold them.
+    step
+        Step of the model; that of the prices unless given. A finer one takes the price of its hour.
+    start, end
+        Local times between which the case runs (`end` excluded); all that is priced unless given.
+    rows, outside, need
+        See `rasterise`. Sessions that are not inside the horizon altogether are dropped, and named.
+    markets
+        Prices that become energy markets, in order; the first settles reserves.
+    regulation
+        Adds the two regulation products.
+    limit
+        Largest position of each market, kW; ample unless given.
+    wear
+        EUR per kWh that leaves a battery.
+    retail_price
+        EUR per kWh the drivers pay on what the fleet draws.
+    unserved_cost
+        EUR per kWh of need not served; NaN makes needs hard.
+    currency
+        The money of all prices; read EUR as it everywhere here.
+    title, source, assumptions
+        Words for the file; `assumptions` are those made before.
+
+    Returns
+    -------
+    xarray.DataTree
+        A case whose root attribute ``assumptions`` states every rule used, one per line.
+
+    Raises
+    ------
+    SchemaError
+        Every fault of the sessions, or of the prices, at once.
+    """
+    said = [*assumptions, *_notes(prices), *_notes(sessions)]
+    time = _horizon(prices, timezone, step, start, end)
+    prices = align(prices, time)
+    problems: list[Problem] = []
+
+    def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
+        table, more = (sessions, []) if battery is None else battery.apply(sessions)
+        fleet, kept = rasterise(table, time, rows=rows, outside=outside, need=need)
+        return fleet, kept, more + _named(kept)
+
+    made = attempt(problems, rows_of)
+    attempt(problems, lambda: energy_market(prices, markets, 0.0, currency))
+    if regulation is not None:
+        attempt(problems, lambda: regulation.reserve(prices, 0.0, currency))
+    if made is None or problems:
+        raise SchemaError(problems, "the sessions and prices")
+    fleet, kept, named = made
+    fleet = fleet.assign({n: ((), v) for n, v in (("wear", wear), ("unserved_cost", unserved_cost))})
+    if retail_price is not None:
+        fleet["retail_price"] = ((), retail_price)
+    groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
+    return described_case(
+        time,
+        {"fleet": fleet, "sessions": kept, **groups},
+        timezone=timezone,
+        title=title,
+        source=source,
+        assumptions="\n".join(said + named + more),
+        currency=currency,
+    )
+
+
+def _notes(dataset: xr.Dataset) -> list[str]:
+    """Return what a dataset says was done to it when it was read."""
+    return str(dataset.attrs.get("notes", "")).splitlines()
+
+
+def _horizon(
+    prices: xr.Dataset, timezone: str, step: str | pd.Timedelta | None, start: str | None, end: str | None
+) -> pd.DatetimeIndex:
+    """Return the steps between two local times, within what is priced."""
+    given = pd.DatetimeIndex(prices.indexes["time"])
+    width = step_of(given, source="the prices")
+    edges = [given[0], given[-1] + width]
+    for k, text in enumerate((start, end)):
+        if text is not None:
+            edges[k] = to_utc(pd.DatetimeIndex([text]), timezone, where=("start", "end")[k]).time[0]
+    if edges[1] <= edges[0]:
+        raise SchemaError([Problem("start", "time", f"no step between {edges[0]} and {edges[1]} UTC")], "the horizon")
+    return pd.date_range(edges[0], edges[1], freq=pd.Timedelta(step or width), inclusive="left", name="time")
+
+
+def _named(sessions: xr.Dataset) -> list[str]:
+    """Say which sessions were dropped, clipped or capped."""
+    said, a = [], sessions.attrs
+    for what in ("dropped", "clipped", "capped"):
+        if f"{what}_count" in a:
+            names = listed(json.loads(a[f"{what}_sessions"]), 400)
+            said.append(f"{counted(a[f'{what}_count'], 'session')} {what} ({a[f'{what}_why']}): {names}.")
+    if "capped_count" in sessions.attrs:
+        said.append(f"Energy missing in all: {float(sessions['energy_missing'].sum()):.3f} kWh.")
+    return said

@@ -1,0 +1,266 @@
+"""Charging sessions on a clock of steps: the arrays of `/fleet`, and the table `/sessions` they came from."""
+
+import json
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import Problem, SchemaError
+from .clock import listed, nanoseconds, step_of
+from .packing import pack
+from .table import COLUMNS, Table, faults, read_table, shared, unreachable, unreachable_problems
+
+Rows = Literal["packed", "connector", "vehicle"]
+SECONDS = {"units": "seconds since 1970-01-01", "dtype": "int64"}
+
+
+def rasterise(
+    sessions: xr.Dataset,
+    time: pd.DatetimeIndex,
+    *,
+    rows: Rows = "packed",
+    outside: Literal["problem", "drop", "clip"] = "problem",
+    need: Literal["problem", "cap"] = "problem",
+    linked: bool = False,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Turn charging sessions into the arrays of a fleet.
+
+    ``charge_max`` is the charger power times the plugged share of the step, so that a need which is just reachable
+    on the clock stays reachable on the steps. In the step of an arrival ``keep = 0`` and ``energy_in`` is the energy
+    on arrival; ``keep = 0`` where nothing is plugged in; ``energy_min`` at the last plugged step is the energy
+    needed at departure; every parameter of a session holds in its steps only.
+
+    Parameters
+    ----------
+    sessions
+        Dataset on ``session``: ``arrival``, ``departure`` (UTC), ``capacity``, ``energy_arrival``, ``energy_need``
+        (on board at departure; kWh), ``charge_max`` (kW); optional ``discharge_max`` (kW, 0), ``eta_charge``,
+        ``eta_discharge``, ``retail_price`` (EUR/kWh), and the labels ``pod``, ``connector``, ``vehicle``.
+    time
+        Start of each step, naive UTC, uniform.
+    rows
+        What a member of the fleet is. ``packed``: as few rows as are plugged in at once, within each pod, never two
+        sessions in one step of a row. ``connector``, ``vehicle``: one row per label.
+    outside
+        What becomes of a session that is not inside the steps altogether. ``drop``: it is left out. ``clip``: it is
+        cut at the edges; one that began before them is taken to have charged at full power until then, and one that
+        lasts beyond them must hold, at the end, what still lets it reach its need. Either way it is named.
+    need
+        What becomes of a need beyond what the charger delivers in time. ``cap``: lowered to that, and the missing kWh
+        stand in ``energy_missing``.
+    linked
+        A row (``rows="vehicle"``) is one battery all along: ``keep = 1``, and ``energy_trip`` is driven between a
+        departure and the next arrival, booked in the first step after the departure. Only the first
+        ``energy_arrival`` of a vehicle counts, and whether needs are reachable is left to the model.
+
+    Returns
+    -------
+    fleet, sessions
+        Datasets for the groups ``/fleet`` (``fleet, time``) and ``/sessions``. The second is the first argument, less
+        the sessions dropped, with ``row`` (member of the fleet) and ``energy_missing`` (kWh) added; what was dropped,
+        clipped or capped stands in its attributes.
+
+    Raises
+    ------
+    SchemaError
+        Every fault of every session at once.
+    """
+    step, origin = step_of(time).value, nanoseconds(time)[0]
+    table, problems = read_table(sessions, linked)
+    if linked and rows != "vehicle":
+        problems.append(Problem("rows", "consistency", 'linked sessions need rows="vehicle"'))
+    if table is None or problems:
+        raise SchemaError(problems, "the sessions")
+    problems = faults(table, linked)
+    if problems:
+        raise SchemaError(problems, "the sessions")
+    inside = (table.arrival >= origin) & (table.departure <= origin + step * len(time))
+    kept, notes = _horizon(table, inside, outside, origin, origin + step * len(time), problems)
+    chosen = table.subset(kept)
+    lack = np.zeros(len(chosen.name)) if linked else unreachable(chosen)
+    if need == "problem":
+        problems += unreachable_problems(chosen, lack)
+    first, last = (chosen.arrival - origin) // step, -((origin - chosen.departure) // step) - 1
+    label, row, pod = _rows(chosen, first, last, rows, problems)
+    if problems:
+        raise SchemaError(problems, "the sessions")
+    chosen.values["energy_need"] = np.minimum(chosen["energy_need"] - lack, chosen["capacity"])
+    fleet = _arrays(chosen, first, last, row, len(label), len(time), origin, step, linked)
+    fleet = fleet.assign_coords(fleet=label, time=time)
+    if pod is not None:
+        fleet["pod"] = ("fleet", pod)
+    if rows == "connector":
+        fleet["connector"] = ("fleet", label)
+    return fleet, _sessions(sessions.isel(session=kept), chosen, label[row], lack, notes)
+
+
+def _horizon(
+    table: Table, inside: np.ndarray, outside: str, start: int, end: int, problems: list[Problem]
+) -> tuple[np.ndarray, dict[str, str | int]]:
+    """Return which sessions stay, and what the dataset says of the others; clips in place."""
+    touching = (table.departure > start) & (table.arrival < end)
+    names = [str(n) for n in table.name[~inside]]
+    if outside == "problem" and names:
+        span = f"{pd.Timestamp(start)} .. {pd.Timestamp(end)} UTC"
+        detail = f'{len(names)} outside {span}: {listed(names, 50)}; give outside="drop" or outside="clip"'
+        problems.append(Problem("sessions", "time", detail))
+    if outside == "clip":
+        _clip(table, touching & ~inside, start, end)
+        dropped, clipped = table.name[~touching], table.name[touching & ~inside]
+        notes = _note("dropped", dropped, "not within the steps") | _note("clipped", clipped, "cut at the edges")
+        return np.flatnonzero(touching), notes
+    return np.flatnonzero(inside), _note("dropped", table.name[~inside], "not within the steps altogether")
+
+
+def _note(what: str, names: np.ndarray, why: str) -> dict[str, str | int]:
+    """Return attributes that name sessions."""
+    if len(names) == 0:
+        return {}
+    return {f"{what}_count": len(names), f"{what}_sessions": json.dumps(names.tolist()), f"{what}_why": why}
+
+
+def _clip(table: Table, cut: np.ndarray, start: int, end: int) -> None:
+    rate = table["eta_charge"] * table["charge_max"] / 3.6e12  # kWh per nanosecond
+    before = np.where(cut, np.maximum(0, start - table.arrival), 0)
+    charged = np.clip(table["energy_need"] - table["energy_arrival"], 0.0, rate * before)
+    table.values["energy_arrival"] = table["energy_arrival"] + charged
+    after = np.where(cut, np.maximum(0, table.departure - end), 0)
+    table.values["energy_need"] = np.maximum(0.0, table["energy_need"] - rate * after)
+    table.arrival = np.where(cut, np.maximum(table.arrival, start), table.arrival)
+    table.departure = np.where(cut, np.minimum(table.departure, end), table.departure)
+
+
+def _rows(
+    table: Table, first: np.ndarray, last: np.ndarray, rows: Rows, problems: list[Problem]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the labels of the rows, the row of each session, and the pod of each row where there are pods."""
+    if rows == "packed":
+        return _packed(table, first, last)
+    if rows not in table.labels:
+        problems.append(Problem(f"sessions.{rows}", "missing", f'rows="{rows}" needs the {rows} of each session'))
+        return np.array([], str), np.zeros(len(first), int), None
+    label, start, row = np.unique(table.labels[rows], return_index=True, return_inverse=True)
+    order = np.lexsort((first, row))
+    clash = (row[order][1:] == row[order][:-1]) & (first[order][1:] <= last[order][:-1])
+    for one, other in zip(order[:-1][clash], order[1:][clash], strict=True):
+        detail = (
+            f"{rows} {label[row[one]]}: session {table.name[one]} leaves {table.moment(one, end=True)} and session "
+            f'{table.name[other]} arrives {table.moment(other)}, in one step; use rows="packed" or a shorter step'
+        )
+        problems.append(Problem(f"sessions.{rows}", "consistency", detail))
+    pod = table.labels["pod"][start] if "pod" in table.labels else None
+    if pod is not None and (moved := np.flatnonzero(table.labels["pod"] != pod[row])).size:
+        detail = f"{rows} {listed(np.unique(label[row[moved]]))}: has sessions in several pods"
+        problems.append(Problem("sessions.pod", "consistency", detail))
+    return label, row, pod
+
+
+def _packed(table: Table, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    pods = table.labels.get("pod")
+    row = np.zeros(len(first), np.int64)
+    labels: list[str] = []
+    place: list[str | None] = []
+    for name in [None] if pods is None else np.unique(pods):
+        here = np.ones(len(first), bool) if name is None else pods == name
+        row[here] = pack(first[here], last[here]) + len(labels)
+        count = int(row[here].max(initial=len(labels) - 1)) + 1 - len(labels)
+        width = max(2, len(str(count)))
+        labels += [f"{'' if name is None else name + ' '}row {k + 1:0{width}d}" for k in range(count)]
+        place += [name] * count
+    return np.array(labels, str), row, None if pods is None else np.array(place, str)
+
+
+def _arrays(
+    table: Table,
+    first: np.ndarray,
+    last: np.ndarray,
+    row: np.ndarray,
+    members: int,
+    steps: int,
+    origin: int,
+    step: int,
+    linked: bool,
+) -> xr.Dataset:
+    """Spread the sessions over (fleet, time)."""
+    count = last - first + 1
+    session = np.repeat(np.arange(len(count)), count)
+    t = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count) + np.repeat(first, count)
+    edge = origin + t * step
+    share = (np.minimum(table.departure[session], edge + step) - np.maximum(table.arrival[session], edge)) / step
+    at = row[session] * steps + t
+
+    def over(values: np.ndarray, fill: float = 0.0) -> tuple[tuple[str, str], np.ndarray]:
+        out = np.full(members * steps, fill, values.dtype)
+        out[at] = values
+        return ("fleet", "time"), out.reshape(members, steps)
+
+    def once(values: np.ndarray, where: np.ndarray) -> tuple[tuple[str, str], np.ndarray]:
+        out = np.zeros(members * steps)
+        out[row * steps + where] = values
+        return ("fleet", "time"), out.reshape(members, steps)
+
+    keep = over(np.where(t == first[session], 0.0, 1.0))
+    data: dict[str, object] = {
+        "charge_max": over(table["charge_max"][session] * share),
+        "discharge_max": over(table["discharge_max"][session] * share),
+        "energy_max": over(table["capacity"][session]),
+        "energy_min": once(table["energy_need"], last),
+        "energy_in": once(table["energy_arrival"], first),
+        "keep": keep,
+        "session": over(_numbers(table.name)[session], -1),
+    }
+    for name, idle in (("eta_charge", 1.0), ("eta_discharge", 1.0), ("retail_price", 0.0)):
+        if name in table.given:
+            one = shared(table[name])
+            data[name] = over(table[name][session], idle) if one is None else ((), one)
+    if linked:
+        data |= _linked(table, first, last, row, members, steps)
+    return xr.Dataset(data)
+
+
+def _linked(
+    table: Table, first: np.ndarray, last: np.ndarray, row: np.ndarray, members: int, steps: int
+) -> dict[str, object]:
+    """Arrays of batteries that go on between sessions: nothing restarts, trips leave the battery."""
+    start = np.full(members, -1)
+    order = np.lexsort((first, row))[::-1]
+    start[row[order]] = order  # the first session of each row is written last
+    driven = np.zeros((members, steps))
+    leaves = last + 1 < steps
+    np.add.at(driven, (row[leaves], last[leaves] + 1), table["energy_trip"][leaves])
+    capacity = np.zeros(members)
+    np.maximum.at(capacity, row, table["capacity"])
+    return {
+        "keep": ((), 1.0),
+        "energy_in": ((), 0.0),
+        "energy_initial": ("fleet", table["energy_arrival"][start]),
+        "energy_max": ("fleet", capacity),
+        "energy_out": (("fleet", "time"), driven),
+    }
+
+
+def _numbers(names: np.ndarray) -> np.ndarray:
+    """Return session labels as numbers: themselves where they are non-negative integers, else their position."""
+    numeric = names.dtype.kind in "iu" and bool((names >= 0).all())
+    return names.astype(np.int64) if numeric else np.arange(len(names), dtype=np.int64)
+
+
+def _sessions(
+    sessions: xr.Dataset, chosen: Table, row: np.ndarray, lack: np.ndarray, notes: dict[str, str | int]
+) -> xr.Dataset:
+    """Return the table that goes into the case."""
+    if "session" in sessions.indexes and not np.array_equal(_numbers(chosen.name), chosen.name):
+        sessions = sessions.assign(name=("session", chosen.name.astype(str)))
+    out = sessions.assign_coords(session=_numbers(chosen.name))
+    for name in COLUMNS:
+        if name in out and not out[name].dims:
+            out[name] = out[name].expand_dims(session=out["session"])
+    out["row"] = ("session", row, {"long_name": "member of the fleet"})
+    doc = "need beyond what the charger delivers in time, not required of the plan"
+    out["energy_missing"] = ("session", lack, {"units": "kWh", "long_name": doc})
+    for name in ("arrival", "departure"):
+        out[name] = out[name].astype("datetime64[ns]").assign_attrs(sessions[name].attrs)
+        out[name].encoding = dict(SECONDS)
+    return out.assign_attrs({**sessions.attrs, **notes}, **_note("capped", chosen.name[lack > 0], "need lowered"))

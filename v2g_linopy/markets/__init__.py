@@ -1,0 +1,1 @@
+"""Kinds of market the portfolio trades on, one per file."""

@@ -1,0 +1,114 @@
+"""Energy markets: day-ahead, intraday and others, traded side by side (FORMULATION §2)."""
+
+from typing import Any
+
+import xarray as xr
+
+from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
+from ..maths import previous
+from ..schema import Field, Schema
+
+SCHEMA = Schema(
+    inputs=(
+        Field("price", "market time", "EUR/MWh", "price of energy"),
+        Field("spread", "market time", "EUR/MWh", "what a purchase costs above a sale", default=0.0, ge=0),
+        Field("limit", "market time", "kW", "largest position, either way", ge=0),
+        Field(
+            "block", "market", "h", "market time unit with one position; 0 is the model step", default=0.0, ge=0, le=24
+        ),
+        Field("closed", "market time", "1", "1 once the gate has closed", default=0.0, kind="flag"),
+        Field(
+            "committed", "market time", "kW", "position already taken where the gate has closed, sale +", default=0.0
+        ),
+        Field("virtual_bidding", "", "1", "1 allows positions that no physical plan backs", default=0.0, kind="flag"),
+        Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
+    ),
+    outputs=(
+        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="first_stage"),
+        Field("sold", "market time", "kW", "power sold"),
+        Field("bought", "market time", "kW", "power bought"),
+    ),
+)
+
+
+def build(s: Scope, d: xr.Dataset) -> Terms:
+    """Positions within their limits, or as committed once the gate has closed (FORMULATION §2).
+
+    With price pi and spread sigma::
+
+        position = sold - bought,   0 <= sold, bought <= limit;   closed => position = committed
+        cash = dt (pi position - sigma / 2 (sold + bought))
+
+    Where several gates are open at once and virtual bidding is off, sales are backed by the plan's injection and
+    purchases by its withdrawal (each widened by what closed gates have already bought or sold).
+    """
+    room, held = (1 - d.closed) * d.limit, d.closed * d.committed
+    position = s.var("position", lower=held - room, upper=held + room)
+    s.add("block", position - previous(position) == 0, mask=s.blocks(d.block) & (d.closed == 0))
+    cash: dict[str, Any] = {"energy": d.price * s.dt * position}
+
+    backed = (((1 - d.closed) * (d.limit > 0)).sum("market") > 1) & (d.virtual_bidding == 0)
+    if bool((d.spread > 0).any()) or bool(backed.any()):
+        sold, bought = (s.var(name, upper=room + abs(held)) for name in ("sold", "bought"))
+        s.add("split", position - sold + bought == 0)
+        cash["spread"] = -d.spread / 2 * s.dt * (sold + bought)
+        if bool(backed.any()):
+            due = held.sum("market")
+            injection = _total(s, "injection") + (-due).clip(min=0)
+            withdrawal = _total(s, "withdrawal") + due.clip(min=0)
+            s.add("backed_sales", ((1 - d.closed) * sold).sum("market") - injection <= 0, mask=backed)
+            s.add("backed_purchases", ((1 - d.closed) * bought).sum("market") - withdrawal <= 0, mask=backed)
+    return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
+
+
+def _total(s: Scope, side: str) -> Any:
+    """Gross injection or withdrawal of everything built so far (kW)."""
+    total: Any = 0.0
+    for part, flow in s.flows.items():
+        power = getattr(flow, side)
+        if hasattr(power, "sum") and (member := s.inputs[part].attrs["member"]) in power.dims:
+            power = power.sum(member)
+        total = total + power
+    return total
+
+
+def replay(v: View, d: xr.Dataset) -> Replay:
+    """Limits, gates and settlement of every position."""
+    position = d.position
+    over = abs(position.where(d.closed == 0, 0.0)) - d.limit
+    moved = abs(position - d.committed).where(d.closed == 1, 0.0)
+    residuals = {
+        "limit": over.clip(min=0).assign_attrs(units="kW"),
+        "committed": moved.assign_attrs(units="kW"),
+        "block": v.moved(position, d.block).where(d.closed == 0, 0.0).assign_attrs(units="kW"),
+    }
+    cash = {"energy": d.price * position * v.dt}
+    if "sold" in d:
+        residuals["split"] = abs(d.sold - d.bought - position).assign_attrs(units="kW")
+        cash["spread"] = -(d.sold + d.bought) * d.spread * v.dt / 2
+        residuals |= _replay_backing(v, d)
+    return Replay(residuals, cash, {"electricity": Flow(withdrawal=position.sum("market"))})
+
+
+def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """What is sold and bought beyond the plan where several gates are open and virtual bidding is off."""
+    is_open = d.closed == 0
+    several = (is_open & (d.limit > 0)).sum("market") > 1
+    due = d.committed.where(~is_open, 0.0).sum("market")
+    injection, withdrawal = (-due).clip(min=0), due.clip(min=0)
+    for part, done in v.done.items():
+        flow, member = done.power.get("electricity", Flow()), v.groups[part].attrs["member"]
+        for power, side in ((flow.injection, "injection"), (flow.withdrawal, "withdrawal")):
+            total = power.sum(member) if isinstance(power, xr.DataArray) and member in power.dims else power
+            injection, withdrawal = (
+                (injection + total, withdrawal) if side == "injection" else (injection, withdrawal + total)
+            )
+    excess = {
+        "backed_sales": d.sold.where(is_open, 0.0).sum("market") - injection,
+        "backed_purchases": d.bought.where(is_open, 0.0).sum("market") - withdrawal,
+    }
+    strict = several & (d.virtual_bidding == 0)
+    return {name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW") for name, x in excess.items()}
+
+
+PART = Part("energy", Stage.MARKET, SCHEMA, build, replay)

@@ -1,0 +1,101 @@
+"""Formulations shared by parts. Each returns expressions, constraints or data; none names anything."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+
+def previous(x: Any) -> Any:
+    """x_{t-1}, and 0 before the first step."""
+    return x.shift(time=1)
+
+
+def previous_data(a: xr.DataArray, initial: xr.DataArray | float, time: pd.Index) -> xr.DataArray:
+    """a_{t-1} of a data array, and `initial` before the first step."""
+    shifted = a.shift(time=1) if "time" in a.dims else a
+    return xr.where(first(time) > 0, initial, shifted)
+
+
+def first(time: pd.Index) -> xr.DataArray:
+    """1 at the first step, 0 elsewhere."""
+    return xr.DataArray((time == time[0]).astype(float), coords={"time": time}, dims="time")
+
+
+def smaller(a: Any, b: Any) -> xr.DataArray:
+    """min(a, b), elementwise."""
+    return xr.where(a < b, a, b)
+
+
+def larger(a: Any, b: Any) -> xr.DataArray:
+    """max(a, b), elementwise."""
+    return xr.where(a > b, a, b)
+
+
+def last(time: pd.Index) -> xr.DataArray:
+    """1 at the last step, 0 elsewhere."""
+    return xr.DataArray((time == time[-1]).astype(float), coords={"time": time}, dims="time")
+
+
+def one_way(charge: Any, discharge: Any, charging: Any, charge_max: Any, discharge_max: Any) -> tuple[Any, Any]:
+    """Rows: charge only where `charging` is 1, discharge only where it is 0."""
+    return charge - charge_max * charging <= 0, discharge + discharge_max * charging <= discharge_max
+
+
+def within_step(before: Any, into: Any, out: Any, floor: Any, ceiling: Any) -> tuple[Any, Any]:
+    """Rows: what flows in fits by itself, before anything flows out, and what flows out is there by itself (kWh)."""
+    return before + into <= ceiling, before - out >= floor
+
+
+def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
+    """Return True where activation is expected upward and downward: charging and discharging then share the step."""
+    if reserve is None:
+        return False
+    sold = reserve.volume_max > 0
+    up, down = (reserve.activation_up > 0) & sold, (reserve.activation_down > 0) & sold
+    return up.any("product") & down.any("product")
+
+
+def guarantees_energy(reserve: xr.Dataset | None) -> bool:
+    """Return True where a baseline path is needed: energy is guaranteed while some activation is expected."""
+    if reserve is None:
+        return False
+    sold = reserve.volume_max > 0
+    expected = ((reserve.activation_up > 0) | (reserve.activation_down > 0)) & sold
+    return bool(expected.any()) and bool(((reserve.guarantee != "expected") & sold).any())
+
+
+def same_block(hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float) -> xr.DataArray:
+    """Return True where a step belongs to the same market block as the one before.
+
+    Blocks of `hours` start at local midnight and follow the local clock: on the day the clock goes back, the block in
+    which it does so is an hour longer; a block of an hour or less is always that long.
+    """
+    if not bool((hours > dt).any()):
+        return xr.DataArray(False)
+    local = time.tz_localize("UTC").tz_convert(timezone)
+
+    def on_time(values: Any) -> xr.DataArray:
+        return xr.DataArray(np.asarray(values), coords={"time": time}, dims="time")
+
+    def same(a: xr.DataArray) -> xr.DataArray:
+        return a == a.shift(time=1)
+
+    clock = on_time(local.hour + local.minute / 60)
+    block = xr.DataArray(np.floor(clock / hours.where(hours > 0, 1.0) + 1e-9))
+    wall = local.tz_localize(None)
+    hour = on_time((wall.floor("h") - (wall - time)).asi8)  # UTC start of the local hour: one that repeats is two
+    day = on_time(local.normalize().tz_convert("UTC").asi8)
+    return (hours > dt) & same(block) & xr.where(hours > 1, same(day), same(hour))
+
+
+def same_window(hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float) -> xr.DataArray:
+    """Return 1 where a step belongs to the same window as the one before; as market blocks, 0 h is all the horizon."""
+    later = 1 - first(time)
+    return later * xr.where(hours > 0, same_block(hours, time, timezone, dt), True)
+
+
+def closing(same: xr.DataArray) -> xr.DataArray:
+    """Return True at the last step of each window, the end of the horizon included."""
+    return same.shift(time=-1, fill_value=0.0) == 0

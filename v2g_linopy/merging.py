@@ -1,0 +1,87 @@
+"""Identical members merged exactly: n copies are one member with n times the power and energy (LP only)."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from .checking import Inputs
+from .core import Stage
+from .schema import Field
+from .units import TABLE
+
+EXTENSIVE = ("power", "energy", "money")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """For each part: every member, the member that stands for it, and how many that one stands for."""
+
+    members: Mapping[str, pd.DataFrame]
+
+    @property
+    def saved(self) -> int:
+        """Number of members that another one stands for."""
+        return sum(len(t) - t["stands_in"].nunique() for t in self.members.values())
+
+
+def merge(inputs: Inputs) -> tuple[Inputs, Merged]:
+    """Replace members with equal data by one; return the smaller inputs and what undoes it."""
+    data, members = dict(inputs.data), {}
+    for part, d in inputs:
+        dim = part.schema.member
+        if part.stage is not Stage.ASSET or dim is None or d.sizes.get(dim, 0) < 2:
+            continue
+        table = _alike(d, dim, part.schema.inputs)
+        if table["stands_in"].nunique() == len(table):
+            continue
+        members[part.name] = table
+        kept = table.drop_duplicates("stands_in")
+        count = xr.DataArray(kept["count"].to_numpy(float), coords={dim: pd.Index(kept["stands_in"], name=dim)})
+        small = d.sel({dim: count.indexes[dim]})
+        for field in part.schema.inputs:
+            if field.name in small and is_extensive(field):
+                small[field.name] = small[field.name] * count
+        data[part.name] = small.assign_attrs(d.attrs)
+    return replace(inputs, data=data), Merged(members)
+
+
+def expand(array: xr.DataArray, merged: Merged, share: bool) -> xr.DataArray:
+    """Give every member its own labels back; `share` divides by the number that shared the value."""
+    for table in merged.members.values():
+        dim = str(table.index.name)
+        if dim in array.dims:
+            array = array.sel({dim: table["stands_in"].to_numpy()}).assign_coords({dim: table.index})
+            if share:
+                array = array / xr.DataArray(table["count"].to_numpy(float), coords={dim: table.index})
+    return array
+
+
+def is_extensive(field: Field) -> bool:
+    """Return True for a quantity that doubles when the member doubles."""
+    return field.kind == "quantity" and TABLE.get(field.unit, ("",))[0] in EXTENSIVE
+
+
+def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...]) -> pd.DataFrame:
+    skip = {f.name for f in fields if f.kind == "label" and f.name != "pod"} | {"vehicles"}
+    digests = [hashlib.blake2b(digest_size=16) for _ in range(d.sizes[dim])]
+    for name in sorted(map(str, d.data_vars)):
+        array = d[name]
+        if name in skip or dim not in array.dims:
+            continue
+        rows = array.transpose(dim, ...).to_numpy()
+        if rows.dtype.kind not in "fiub":
+            rows = rows.astype(str)
+        for digest, row in zip(digests, np.ascontiguousarray(rows), strict=True):
+            digest.update(name.encode())
+            digest.update(row.tobytes())
+    index = d.indexes[dim]
+    table = pd.DataFrame({"key": [g.hexdigest() for g in digests]}, index=index)
+    table.index.name = dim
+    first = ~table["key"].duplicated()
+    table["stands_in"] = table["key"].map(dict(zip(table["key"][first], index[first], strict=True)))
+    table["count"] = table.groupby("key")["key"].transform("size")
+    return table

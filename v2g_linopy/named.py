@@ -1,0 +1,78 @@
+"""Numbers on named dimensions: the little of xarray that an expression needs, at the cost of numpy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+
+@dataclass(frozen=True)
+class Named:
+    """Numbers on named dimensions."""
+
+    values: np.ndarray
+    dims: tuple[str, ...] = ()
+
+    def over(self, dims: tuple[str, ...]) -> np.ndarray:
+        """Return the values with an axis for every one of `dims`, in that order."""
+        have = [d for d in dims if d in self.dims]
+        values = self.values if tuple(have) == self.dims else self.values.transpose([self.dims.index(d) for d in have])
+        return values.reshape([values.shape[have.index(d)] if d in have else 1 for d in dims])
+
+    def times(self, other: "Named") -> "Named":
+        """Multiply, each dimension with its own."""
+        dims = self.dims + tuple(d for d in other.dims if d not in self.dims)
+        return Named(self.over(dims) * other.over(dims), dims)
+
+    def plus(self, other: "Named") -> "Named":
+        """Add, each dimension to its own."""
+        dims = self.dims + tuple(d for d in other.dims if d not in self.dims)
+        return Named(self.over(dims) + other.over(dims), dims)
+
+    def renamed(self, dim: str, name: str) -> "Named":
+        """Give a dimension another name, if it is there."""
+        return replace(self, dims=tuple(name if d == dim else d for d in self.dims))
+
+    def mapped(self, dim: str, change: Callable[[np.ndarray, int], np.ndarray]) -> "Named":
+        """Apply `change(values, axis)` where the dimension is there."""
+        return replace(self, values=change(self.values, self.dims.index(dim))) if dim in self.dims else self
+
+
+ONE, ZERO = Named(np.asarray(1.0)), Named(np.asarray(0.0))
+
+
+def numbers(data: Any) -> tuple[Named, dict[str, pd.Index]] | None:
+    """Read numbers and labelled data; None for anything else."""
+    if isinstance(data, (int, float, np.number)):
+        return Named(np.asarray(float(data))), {}
+    if isinstance(data, xr.DataArray):
+        dims = tuple(map(str, data.dims))
+        return Named(data.to_numpy().astype(float, copy=False), dims), {d: data.get_index(d) for d in dims}
+    return None
+
+
+def joined(axes: Mapping[str, pd.Index], more: Mapping[str, pd.Index]) -> dict[str, pd.Index]:
+    """Return the axes of both; equal names need equal labels."""
+    every = dict(axes)
+    for dim, index in more.items():
+        have = every.setdefault(dim, index.rename(dim))
+        if have is not index and not have.equals(index):
+            raise ValueError(f"labels of {dim} differ: {list(have[:3])} ... and {list(index[:3])} ...")
+    return every
+
+
+def whole(array: Named, dim: str, size: int) -> Named:
+    """Give the array the dimension, last, if it has not got it."""
+    if dim in array.dims:
+        return array
+    return Named(np.repeat(array.values[..., None], size, axis=-1), (*array.dims, dim))
+
+
+def spread(data: xr.DataArray, axes: Mapping[str, pd.Index]) -> np.ndarray:
+    """Return labelled data as numbers with every one of `axes`, in their order."""
+    joined(axes, {str(d): data.get_index(d) for d in data.dims})
+    values = Named(data.to_numpy(), tuple(map(str, data.dims))).over(tuple(axes))
+    return np.broadcast_to(values, [len(i) for i in axes.values()])

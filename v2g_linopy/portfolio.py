@@ -1,0 +1,330 @@
+"""Case in, result out. The groups of the case decide which parts take part; `assemble_model` writes the whole model."""
+
+import time as clock
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import linopy
+import numpy as np
+import xarray as xr
+
+from . import audit as auditing
+from . import blocks, complementarity, explanation, solvers
+from .algebra import Sum
+from .catalogue import PARTS
+from .checking import Inputs, inputs_of
+from .core import Part, Scope, Stage, Terms, per_pod
+from .errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
+from .merging import Merged, expand, merge
+from .results import Solved, result_of
+from .schema import suggest, worst
+from .solvers import Optimum, Settings
+
+
+def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str, ...]:
+    """Validate a case and return what had to be assumed (defaults, missing units), one sentence each.
+
+    Raises
+    ------
+    SchemaError
+        Listing every problem of every group at once.
+    """
+    return inputs_of(case, parts).notes
+
+
+def build(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> linopy.Model:
+    """Return the linopy model of a case, ready for any solver."""
+    built = assemble_model(inputs_of(case, parts))
+    for name, cash in built.ledger.items():
+        data = isinstance(cash, xr.DataArray)
+        x = (
+            linopy.LinearExpression.from_constant(built.model, cash)
+            if data
+            else linopy.LinearExpression(cash.data, built.model)
+        )
+        built.model.add_expressions(x, name=f"cash.{name}")
+    return built.model
+
+
+def solve(
+    case: xr.DataTree,
+    *,
+    solver: str = "highs",
+    options: Mapping[str, Any] | None = None,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    complementarity: str = "lazy",
+    blocks: bool = True,
+    fix: Mapping[str, xr.DataArray] | None = None,
+    audit: bool = True,
+    parts: Mapping[str, Part] = PARTS,
+) -> xr.DataTree:
+    """Find the most profitable plan of a case.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        As returned by `read`, `assemble` or a generator; it is not changed.
+    solver : str
+        `highs`, or any other solver that linopy finds on this machine.
+    options : mapping
+        Options of the solver by its own names; an unknown one is an error.
+    gap : float
+        Relative gap at which a search with binaries may stop (HiGHS: 1e-4).
+    time_limit : float
+        Seconds.
+    complementarity : {"lazy", "audit", "milp", "off"}
+        How simultaneous charging and discharging is kept out (FORMULATION §1): `lazy` adds binaries where the
+        relaxation needs them, `milp` everywhere from the start, `audit` only reports, `off` does not look.
+    blocks : bool
+        Merge identical members and solve independent blocks apart; both are exact.
+    fix : mapping
+        Plans to hold fixed, `{"fleet.charge": profile}`.
+    audit : bool
+        Replay the result and write what it finds into `/audit`.
+    parts : mapping
+        The catalogue, extended at will: `PARTS | {"flywheel": flywheel.PART}`.
+
+    Returns
+    -------
+    xarray.DataTree
+        The inputs verbatim with the outputs beside them, `/ledger`, `/price`, `/dual`, `/reduced_cost`, `/audit`.
+
+    Raises
+    ------
+    SchemaError, Infeasible, SolveError, SolverError, Interrupted
+    """
+    if complementarity not in _MODES:
+        raise SchemaError(
+            [Problem("complementarity", "choice", f"{complementarity!r} is not one of {', '.join(_MODES)}")]
+        )
+    inputs = inputs_of(case, parts)
+    settings = Settings(solver, dict(options or {}), gap, time_limit).start()
+    try:
+        solved = _Search(inputs, settings, blocks, dict(fix or {})).run(complementarity)
+    except SolveError as error:
+        raise _explained(error, inputs, settings) from None
+    result = result_of(case, inputs, solved, settings)
+    if audit:
+        found = auditing.replay(result, parts)
+        if not found.attrs["passed"]:
+            worst = found.attrs["worst"]
+            raise SolverError(f"the plan does not pass its audit ({worst}); look at it with the audit switched off")
+        result["audit"] = xr.DataTree(found)
+    return result
+
+
+_MODES = complementarity.MODES
+_SLIP = 1e-6  # by how much a fixed plan may miss a limit: what an earlier solve leaves
+_ROUNDS = 20
+
+
+class _Search:
+    """Solve, look for charging and discharging at once, add binaries where needed, until there is none left."""
+
+    def __init__(self, inputs: Inputs, settings: Settings, apart: bool, fix: dict[str, xr.DataArray]):
+        self.inputs, self.settings, self.apart, self.fix = inputs, settings, apart, fix
+        self.build_seconds = self.solve_seconds = 0.0
+
+    def run(self, mode: str) -> Solved:
+        """Return the solved model, and what it took."""
+        where = {} if mode == "off" else complementarity.eligible(self.inputs)
+        flags = where if mode == "milp" else {}
+        relaxed, rounds = None, 0
+        solved = self._once(flags)
+        while True:
+            both = complementarity.overlap(solved.solution, where)
+            worst = max((float(x.max()) for x in both.values()), default=0.0)
+            exact = worst <= complementarity.TOLERANCE or solved.optimum.status != "optimal"
+            if mode != "lazy" or exact or rounds >= _ROUNDS:
+                break
+            relaxed = solved.optimum.objective if relaxed is None else relaxed
+            more = complementarity.candidates(self.inputs, where, both, solved.dual, solved.reduced)
+            flags = {key: more[key] | flags[key] if key in flags else more[key] for key in more}
+            rounds += 1
+            solved = self._once(flags)
+        binaries = solved.binaries
+        lost = 0.0 if relaxed is None else relaxed - solved.optimum.objective
+        energy = self.inputs.dt * sum(float(x.sum()) for x in both.values())
+        words = complementarity.sentence(mode, rounds, binaries, worst, energy, lost, self.inputs.calendar.currency)
+        return replace(
+            solved,
+            complementarity=words,
+            overlap=worst,
+            build_seconds=self.build_seconds,
+            solve_seconds=self.solve_seconds,
+        )
+
+    def _once(self, flags: complementarity.Flags) -> Solved:
+        start = clock.perf_counter()
+        inputs, merged = self.inputs, Merged({})
+        if self.apart and not flags and not self.fix:
+            inputs, merged = merge(inputs)
+        built = assemble_model(complementarity.with_flags(inputs, flags))
+        model = built.model
+        _fix(model, self.fix, inputs)
+        matrix = solvers.matrix_of(model)
+        ready = clock.perf_counter()
+        solved = _read(built, matrix, self._optimise(model, matrix), merged)
+        self.build_seconds += ready - start
+        self.solve_seconds += clock.perf_counter() - ready
+        return solved
+
+    def _optimise(self, model: linopy.Model, matrix: solvers.Matrix) -> Optimum:
+        if self.settings.solver != "highs":
+            return solvers.solve_other(model, matrix, self.settings)
+        found = self._matrix(matrix, self.settings)
+        if matrix.is_lp:
+            return found
+        # binaries fixed and the LP solved again: prices, and no residues of the search
+        level = np.where(matrix.integer, np.round(found.primal), 0.0)
+        fixed = replace(
+            matrix,
+            lower=np.where(matrix.integer, level, matrix.lower),
+            upper=np.where(matrix.integer, level, matrix.upper),
+            integer=np.zeros_like(matrix.integer),
+        )
+        again = self._matrix(fixed, replace(self.settings, deadline=None))
+        return replace(
+            again, status=found.status, gap=found.gap, bound=found.bound, note=found.note, blocks=found.blocks
+        )
+
+    def _matrix(self, matrix: solvers.Matrix, settings: Settings) -> Optimum:
+        if not self.apart:
+            return replace(solvers.solve(matrix, settings), note="blocks off: solved in one piece")
+        return blocks.solve(matrix, lambda part: solvers.solve(part, settings))
+
+
+@dataclass(frozen=True)
+class Built:
+    """The model, and every entry of the ledger as an expression or as plain data (EUR)."""
+
+    model: linopy.Model
+    ledger: Mapping[str, Any]
+
+
+def assemble_model(inputs: Inputs) -> Built:
+    """Write the whole model.
+
+    max sum cash   s.t.   exchange[pod] = sum power of the assets there,   sum position = sum exchange,
+    and the rows of each part.
+    """
+    with _strict():
+        model = linopy.Model(force_dim_names=True, sparse=True)
+        terms: dict[str, Terms] = {}
+        staged = [(p, d) for p, d in inputs if p.schema.member is None or d.sizes.get(p.schema.member, 0)]
+        known = {p.name: d for p, d in staged}
+        pods = inputs.pods
+        for stage in Stage:
+            for part, d in staged:
+                if part.stage is stage:
+                    scope = Scope(model, part, known, terms, inputs.calendar, inputs.dt, pods)
+                    terms[part.name] = part.build(scope, d)
+            if stage is Stage.ASSET:
+                _nodes(model, inputs, known, terms, pods)
+            if stage is Stage.MARKET:
+                traded: Any = Sum.of(model.variables["node.exchange"]).sum("pod")
+                for part, _ in staged:
+                    if part.stage is Stage.MARKET and "electricity" in terms[part.name].power:
+                        traded = traded + terms[part.name].power["electricity"].net
+                (-1 * traded == 0).write(model, "node.market")
+        ledger = {f"{part}.{entry}": x for part, t in terms.items() for entry, x in t.cash.items()}
+        _objective(model, ledger, inputs.probability)
+    return Built(model, ledger)
+
+
+def _nodes(
+    model: linopy.Model, inputs: Inputs, known: Mapping[str, xr.Dataset], terms: Mapping[str, Terms], pods: Any
+) -> None:
+    """exchange - sum power = 0 at each pod for electricity; sum power = 0 at each pod for every other carrier."""
+    scenario = inputs.calendar.scenario
+    coords = [*([] if scenario is None else [scenario]), pods, inputs.calendar.time.rename("time")]
+    exchange = model.add_variables(lower=-np.inf, upper=np.inf, coords=coords, name="node.exchange")
+    for carrier in dict.fromkeys(["electricity", *(c for t in terms.values() for c in t.power)]):
+        total: Any = Sum.of(exchange) if carrier == "electricity" else 0.0
+        for part, t in terms.items():
+            if carrier in t.power:
+                total = total - per_pod(t.power[carrier].net, known[part], pods)
+        (total == 0).write(model, f"node.{carrier}")
+
+
+def _objective(model: linopy.Model, ledger: Mapping[str, Any], probability: xr.DataArray | None) -> None:
+    """max sum of all cash, weighted by the probability of its scenario; constants stay in the ledger alone."""
+    cost = np.zeros(model._xCounter + 1)
+    for cash in ledger.values():
+        if not isinstance(cash, xr.DataArray):
+            weighted = cash * probability if probability is not None and "scenario" in cash.dims else cash
+            weighted.add_costs(cost)
+    used = np.flatnonzero(cost[:-1])
+    terms = xr.Dataset({"coeffs": ("_term", cost[used]), "vars": ("_term", used), "const": 0.0})
+    model.add_objective(linopy.LinearExpression(terms, model), sense="max")
+
+
+@contextmanager
+def _strict() -> Iterator[None]:
+    """linopy v1 arithmetic for this block only: labels must align, NaN raises, absence propagates."""
+    with linopy.options as options:
+        options["semantics"] = "v1"
+        yield
+
+
+def _fix(model: linopy.Model, fix: Mapping[str, xr.DataArray], inputs: Inputs) -> None:
+    """Hold variables at given values."""
+    problems = []
+    for name, profile in fix.items():
+        if name not in model.variables:
+            part, _, leaf = name.partition(".")
+            outputs = [f"{p.name}.{f.name}" for p, _ in inputs for f in p.schema.outputs]
+            declared = name in outputs
+            if not declared or float(abs(profile).max()) > 0:
+                detail = "has no freedom in this case" if declared else f"unknown{suggest(name, outputs)}"
+                problems.append(Problem(f"fix {name}", "unknown", detail))
+            continue
+        x = model.variables[name]
+        value = (profile + xr.zeros_like(x.lower, dtype=float)).reindex_like(x.lower).transpose(*x.dims)
+        if bool(value.isnull().any()):
+            problems.append(Problem(f"fix {name}", "labels", "does not cover every label of the variable"))
+            continue
+        low, high = (bound.where(x.labels != -1, 0.0) for bound in (x.lower, x.upper))
+        if bool((beyond := (value < low - _SLIP) | (value > high + _SLIP)).any()):
+            place, number = worst(value, beyond, inputs.calendar)
+            bounds = f"[{float(low.where(beyond).min()):g}, {float(high.where(beyond).max()):g}]"
+            problems.append(Problem(f"fix {name}", "range", f"{place}{number:g}, allowed {bounds}"))
+        x.update(lower=value, upper=value)
+    if problems:
+        raise SchemaError(problems, source="the fixed plans")
+
+
+def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged) -> Solved:
+    """Read solution, duals, reduced costs and ledger from the model, for every member of its own."""
+    model = built.model
+    primal = solvers.assign(model, matrix, found)
+    reduced = solvers.by_variable(model, matrix, found.reduced)
+    return Solved(
+        optimum=found,
+        solution={n: expand(v.solution, merged, share=True) for n, v in model.variables.items()},
+        ledger={
+            n: expand(x if isinstance(x, xr.DataArray) else x.value(primal), merged, share=True)
+            for n, x in built.ledger.items()
+        },
+        dual={n: expand(c.dual, merged, share=False) for n, c in model.constraints.items()},
+        reduced={n: expand(x, merged, share=False) for n, x in reduced.items()},
+        binaries=int(matrix.integer.sum()),
+        size=(model.ncons, model.nvars, int(matrix.a.nnz)),
+        merged=merged.saved,
+    )
+
+
+def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveError:
+    """Say in the user's words why there is no plan."""
+    if "infeasible" in error.status and "unbounded" not in error.status:
+        return Infeasible(explanation.why(inputs, settings, assemble_model))
+    if "unbounded" in error.status:
+        detail = "the plan could earn without end; look for a price that pays for an unlimited quantity"
+        return Unbounded(f"unbounded: {detail}", status="unbounded")
+    return error
+
+
+__all__ = ["Infeasible", "assemble_model", "build", "check", "solve"]

@@ -1,0 +1,18 @@
+"""Every figure of the report: ``figure(result, ...) -> matplotlib.figure.Figure``. Needs the extra ``[report]``."""
+
+from .dispatch import corridor, dispatch
+from .trading import price_response, reserve, shadow_prices
+from .value import bill, value_ladder
+from .vehicles import heat_map, state_of_energy
+
+__all__ = [
+    "bill",
+    "corridor",
+    "dispatch",
+    "heat_map",
+    "price_response",
+    "reserve",
+    "shadow_prices",
+    "state_of_energy",
+    "value_ladder",
+]

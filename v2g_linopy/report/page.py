@@ -1,0 +1,143 @@
+"""The report: one HTML file that opens anywhere, offline, and prints. Needs the extra ``[report]``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from ..case import atomic
+from ..errors import V2GError
+from . import content, figures
+from .reading import Reading
+from .style import svg
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+HERE = Path(__file__).parent
+
+CAPTIONS = {
+    "value_ladder": (
+        "Value ladder. Left: profit of each way of operating the same fleet. Right: the change from the rung "
+        "named beside the bar, by cause; gains to the right of zero, losses to the left, the diamond is their "
+        "sum."
+    ),
+    "dispatch": (
+        "Fleet dispatch. Above: the market price. Below: power drawn (blue) and fed in (orange) by the whole "
+        "fleet; the dashed line is unmanaged charging, at full power from arrival until the need is met."
+    ),
+    "corridor": (
+        "Energy corridor. The plan moves between charging everything at once and charging as late as the needs "
+        "allow; the room between is the flexibility of the fleet. Each edge can be reached at each moment, not "
+        "followed all along."
+    ),
+    "heat_map": (
+        "Members in time. Blue: charging, orange: feeding in, white: plugged in and waiting, grey: not plugged in."
+    ),
+    "state_of_energy": (
+        "State of energy of the members plugged in, as a share of the most they can hold at that time."
+    ),
+    "reserve": (
+        "Reserves. Coloured: power that the reserve sold may need. Line: room that the fleet has in that "
+        "direction about its baseline."
+    ),
+    "price_response": (
+        "Answer to prices. Left: power of the fleet at each price. Right: energy per price level; each level "
+        "holds the same number of hours, the dearest on the right."
+    ),
+    "shadow_prices": (
+        "Shadow prices. Above: what one more MWh would be worth at the connection. Below: what one more unit of "
+        "energy in the battery would be worth; where no reserve is sold, charging pays while the price is below "
+        "this value times the efficiency."
+    ),
+    "bill": (
+        "The bill. Green is income, red is cost, blue is the profit; hatched bars are penalties and no part of profit."
+    ),
+}
+"""What each figure shows, in words: printed below it, and read out in its place."""
+
+
+def write(result: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
+    """Write the report of a result as one HTML file, whole or not at all.
+
+    Parameters
+    ----------
+    result
+        A result of ``solve`` or ``compare``.
+    path
+        Where the file will stand.
+    overwrite
+        Replace a file that is there already.
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is false, or it cannot be written.
+    V2GError
+        The extra ``[report]`` is not installed.
+    """
+    with atomic(path, overwrite) as temporary:  # refuses before the work is done
+        temporary.write_text(render(result), encoding="utf-8")
+
+
+def render(result: xr.DataTree) -> str:
+    """The report as HTML; the same result gives the same text to the byte."""
+    view = Reading.of(result)
+    template = _template()
+    from markupsafe import Markup
+
+    def figure(name: str) -> Any:
+        return Markup(drawn(view, name)) if shown(view, name) else ""
+
+    return template.render(
+        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        title=str(view.attrs.get("title") or "Charging plan"),
+        currency=view.currency,
+        unit=view.unit,
+        scaled=view.units > 0,
+        run={"v2g_linopy_version": view.attrs.get("v2g_linopy_version", "")},
+        headline=content.headline(view),
+        setting=content.setting(view),
+        warnings=content.warnings(view),
+        tiles=content.tiles(view),
+        ladder=content.ladder_rows(view),
+        causes=content.causes(view),
+        cause_words=content.cause_words(),
+        bill=content.bill_rows(view),
+        needs=content.needs(view),
+        assumptions=content.assumptions(view),
+        defaults=content.defaults(view),
+        solution=content.solution(view),
+        audit=content.audit(view),
+        facts=content.facts(view),
+        figure=figure,
+    )
+
+
+def shown(view: Reading, name: str) -> bool:
+    """Whether there is anything to draw."""
+    fleet = len(view.members) > 0 and len(view.time) > 0
+    return {
+        "value_ladder": view.has("ladder", "profit"),
+        "bill": view.has("ledger"),
+        "reserve": fleet and view.has("reserve", "volume"),
+        "price_response": len(view.index("energy", "market")) > 0,
+        "shadow_prices": view.has("price") or view.has("dual"),
+    }.get(name, fleet)
+
+
+def drawn(view: Reading, name: str) -> str:
+    """A figure as inline SVG with its caption."""
+    picture = svg(getattr(figures, name)(view), name, CAPTIONS[name])
+    return f"<figure>\n{picture}\n<figcaption>{CAPTIONS[name]}</figcaption>\n</figure>"
+
+
+def _template() -> Template:
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ModuleNotFoundError as error:
+        raise V2GError("the report needs jinja2: install the extra, pip install 'v2g-linopy[report]'") from error
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    return environment.from_string((HERE / "page.html.j2").read_text(encoding="utf-8"))

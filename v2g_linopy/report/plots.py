@@ -1,0 +1,65 @@
+"""Figures of a result in a notebook: ``result.plot.dispatch()``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from . import figures
+from .reading import Reading
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class ResultPlots:
+    """Every figure of the report as a method; options as in :mod:`v2g_linopy.report.figures`.
+
+    >>> result.plot.dispatch(start="2019-10-27", days=1)  # doctest: +SKIP
+    """
+
+    def __init__(self, result: xr.DataTree):
+        self._result = result
+        self._view: Reading | None = None
+
+    def _reading(self) -> Reading:
+        if self._view is None:
+            self._view = Reading.of(self._result)
+        return self._view
+
+    def value_ladder(self) -> Figure:
+        """Profit of every rung, and where the change comes from."""
+        return figures.value_ladder(self._reading())
+
+    def bill(self) -> Figure:
+        """Every entry of the ledger."""
+        return figures.bill(self._reading())
+
+    def dispatch(self, **window: Any) -> Figure:
+        """Power of the fleet against the price, with unmanaged charging."""
+        return figures.dispatch(self._reading(), **window)
+
+    def corridor(self, **window: Any) -> Figure:
+        """Cumulative energy between what the fleet must and what it can charge."""
+        return figures.corridor(self._reading(), **window)
+
+    def heat_map(self, **options: Any) -> Figure:
+        """Net power of each member in local time."""
+        return figures.heat_map(self._reading(), **options)
+
+    def state_of_energy(self, **window: Any) -> Figure:
+        """How full the plugged-in batteries are."""
+        return figures.state_of_energy(self._reading(), **window)
+
+    def reserve(self, **window: Any) -> Figure:
+        """Reserve sold against headroom."""
+        return figures.reserve(self._reading(), **window)
+
+    def price_response(self) -> Figure:
+        """Power and energy at each price."""
+        return figures.price_response(self._reading())
+
+    def shadow_prices(self, **window: Any) -> Figure:
+        """What one more unit of electricity or stored energy would be worth."""
+        return figures.shadow_prices(self._reading(), **window)

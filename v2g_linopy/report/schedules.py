@@ -1,0 +1,169 @@
+"""The plan as tables to take away: who does what when, and what to bid. Times are local, with offset."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..maths import same_block
+from .reading import Reading
+
+TOTAL = "total"
+SMALLEST_BID = 1e-6
+"""kW below which a position is no bid."""
+
+
+def schedule(result: xr.DataTree) -> pd.DataFrame:
+    """The plan in long form: a row per step and connected member, and a row ``total`` per step.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``time`` (local, ISO 8601 with offset, start of the step), ``member``, ``session`` (where known),
+        ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``, and
+        ``price_<market>_<unit>`` of every energy market; with scenarios a column ``scenario`` in front.
+    """
+    return per_scenario(result, _schedule)
+
+
+def bids(result: xr.DataTree) -> pd.DataFrame:
+    """What to offer: a row per market or reserve product and market time unit in which something is traded.
+
+    Positions in closed gates are no longer bids and are left out. Decisions taken before the scenario is known are
+    listed once; the others once per scenario.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``side`` (``sell``, ``buy``; of reserves
+        ``up``, ``down``, ``up and down``), ``quantity_kW``, ``price`` (what the plan reckons with), ``price_unit``;
+        with scenarios a column ``scenario``, empty where the bid is the same in all.
+    """
+    names = [None] if "scenario" not in result.to_dataset().dims else list(result.to_dataset().indexes["scenario"])
+    tables = []
+    for i, name in enumerate(names):
+        view = Reading.of(result, name)
+        for group, dim in (("energy", "market"), ("reserve", "product")):
+            for label in view.index(group, dim):
+                early = bool(view.full(group, "first_stage", dim, default=1.0).sel({dim: label}))
+                if i == 0 or not early:
+                    table = _energy_bids(view, label) if group == "energy" else _reserve_bids(view, label)
+                    tables.append(table.assign(scenario="" if early else str(name)))
+    columns = ["start", "end", "market", "side", "quantity_kW", "price", "price_unit"]
+    columns += ["scenario"] if names != [None] else []
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def per_scenario(result: xr.DataTree, table: object) -> pd.DataFrame:
+    """Apply a table to each scenario and put them under each other; without scenarios there is one."""
+    assert callable(table)
+    if "scenario" not in result.to_dataset().dims:
+        return table(Reading.of(result))
+    names: list[Hashable] = list(result.to_dataset().indexes["scenario"])
+    tables = [table(Reading.of(result, name)) for name in names]
+    for name, part in zip(names, tables, strict=True):
+        part.insert(0, "scenario", str(name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def iso(view: Reading, edges: bool = False) -> np.ndarray:
+    """Local start of every step (and the end of the last) as text with offset."""
+    time: pd.Index = view.time
+    if edges and len(time):
+        time = time.append(pd.DatetimeIndex([time[-1] + pd.Timedelta(hours=view.hours)]))
+    local = pd.DatetimeIndex(time).tz_localize("UTC").tz_convert(view.timezone)
+    return np.array([moment.isoformat(timespec="minutes") for moment in local], dtype=object)
+
+
+def _schedule(view: Reading) -> pd.DataFrame:
+    times = iso(view)
+    there = np.asarray(view.connected.values)
+    there = there | (np.asarray(view.fleet("unserved").values) > 0)
+    step, member = np.nonzero(there.T)  # by time, then by member
+    steps = len(times)
+    table = {
+        "time": np.concatenate([times[step], times]),
+        "member": np.concatenate([np.asarray(view.members, dtype=object).astype(str)[member], np.full(steps, TOTAL)]),
+    }
+    if view.has("fleet", "session"):
+        labels = view.groups["fleet"]["session"].transpose("fleet", "time").values[member, step].astype(str)
+        table["session"] = np.concatenate([np.where(labels == "-1", "", labels), np.full(steps, "")])
+    for column, name in (
+        ("charge_kW", "charge"),
+        ("discharge_kW", "discharge"),
+        ("energy_kWh", "energy"),
+        ("unserved_kWh", "unserved"),
+    ):
+        values = np.asarray(view.fleet(name).values, dtype=float)
+        table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
+    order = np.concatenate([step, np.arange(steps)])
+    for market, prices in _prices(view).items():
+        table[market] = prices[order]
+    rows = np.argsort(np.concatenate([step * 2, np.arange(steps) * 2 + 1]), kind="stable")
+    return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
+
+
+def _prices(view: Reading) -> dict[str, np.ndarray]:
+    names = view.index("energy", "market")
+    price = view.full("energy", "price", "market", "time", default=np.nan)
+    unit = f"{view.currency}_per_MWh"
+    return {f"price_{name}_{unit}": np.asarray(price.sel(market=name).values, dtype=float) for name in names}
+
+
+def _energy_bids(view: Reading, market: Hashable) -> pd.DataFrame:
+    dims = ("market", "time")
+    position, price, closed = (
+        np.asarray(view.full("energy", name, *dims).sel(market=market).values, dtype=float)
+        for name in ("position", "price", "closed")
+    )
+    length = float(view.full("energy", "block", "market").sel(market=market))
+    table = _blocks(view, length, np.where(closed > 0, 0.0, position), price)
+    side = np.where(table["quantity_kW"] >= 0, "sell", "buy")
+    table["quantity_kW"] = table["quantity_kW"].abs()
+    return table.assign(market=str(market), side=side, price_unit=f"{view.currency}/MWh")
+
+
+def _reserve_bids(view: Reading, product: Hashable) -> pd.DataFrame:
+    dims = ("product", "time")
+    volume, price = (
+        np.asarray(view.full("reserve", name, *dims).sel(product=product).values, dtype=float)
+        for name in ("volume", "capacity_price")
+    )
+    up, down, length = (
+        float(view.full("reserve", name, "product").sel(product=product)) for name in ("up", "down", "block")
+    )
+    table = _blocks(view, length, volume, price)
+    side = " and ".join(way for way, power in (("up", up), ("down", down)) if power > 0)
+    return table.assign(market=str(product), side=side, price_unit=f"{view.currency}/MW/h")
+
+
+def _blocks(view: Reading, length: float, power: np.ndarray, price: np.ndarray) -> pd.DataFrame:
+    """One row per market time unit of `length` hours (0: the model step) in which `power` is not zero."""
+    first = starts(view, length)
+    ends = np.append(first[1:], len(power))
+    times = iso(view, edges=True)
+    count = ends - first
+    mean = np.add.reduceat(price, first) / count if len(first) else price
+    traded = np.add.reduceat(power, first) / count if len(first) else power
+    some = np.abs(traded) > SMALLEST_BID
+    return pd.DataFrame(
+        {
+            "start": times[first[some]],
+            "end": times[ends[some]],
+            "quantity_kW": traded[some].round(6),
+            "price": mean[some].round(6),
+        }
+    )
+
+
+def starts(view: Reading, length: float) -> np.ndarray:
+    """First step of every market time unit: counted from local midnight, and the two hours of a repeated hour apart."""
+    if length <= view.hours or len(view.time) == 0:
+        return np.arange(len(view.time))
+    same = same_block(xr.DataArray(length), view.time, view.timezone, view.hours)
+    return np.flatnonzero(~same.to_numpy())

@@ -1,0 +1,219 @@
+"""The result in numbers: key figures, the bill, the ladder, and the tables of the plan."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import words
+from .reading import Reading, Result
+from .schedules import bids, schedule
+from .value import PENALTIES, before, steps
+
+__all__ = ["bids", "bill", "kpi", "ladder", "schedule", "unserved"]
+
+SMALLEST_NEED = 1e-6
+"""kWh below which a need counts as served."""
+PROVENANCE = (
+    "solver", "solver_version", "linopy_version", "v2g_linopy_version", "build_seconds", "solve_seconds", "rows",
+    "columns", "nonzeros", "binaries", "mip_gap", "blocks", "block_note", "merged_members", "case_hash",
+)  # fmt: skip
+
+
+def kpi(result: Result) -> dict[str, Any]:
+    """Key figures, ready for JSON: what is not a number is None. Money is in the currency of the case.
+
+    Figures ``per_unit`` are per vehicle and year (connector and year; charging session where sessions of any vehicle
+    were packed into rows), as ``unit`` says; None without vehicles. Equivalent full cycles are the energy leaving the
+    batteries towards the grid over what they hold when full.
+    """
+    view = Reading.of(result)
+    figures = {
+        "title": view.attrs.get("title", ""),
+        "status": view.attrs.get("status", ""),
+        "currency": view.currency,
+        "horizon": _horizon(view),
+        "vehicles": view.vehicles,
+        "years": view.years,
+        "profit": view.attrs.get("profit"),
+        "objective": view.attrs.get("objective"),
+        "profit_per_unit": _number(view.attrs.get("profit")) / view.units if view.units else None,
+        "unit": view.unit if view.units else None,
+        "energy": _energy(view),
+        "power": _power(view),
+        "prices": _mean_prices(view),
+        "reserve": _reserve(view),
+        "ledger": _ledger(view),
+        "ledger_per_unit": {k: v * view.scale for k, v in _ledger(view).items()} if view.units else None,
+        "ladder": ladder(view).to_dict("records"),
+        "unserved": unserved(view).to_dict("records"),
+        "complementarity": view.attrs.get("complementarity", ""),
+        "audit": _audit(view),
+        "run": {name: view.attrs[name] for name in PROVENANCE if name in view.attrs},
+        "scenarios": view.scenarios,
+    }
+    return _plain(figures)
+
+
+def bill(result: Result) -> pd.DataFrame:
+    """Every entry of the ledger: its name, in words, its sum, its share per unit, and whether it is a penalty.
+
+    Penalties are part of the objective, not of profit.
+    """
+    view = Reading.of(result)
+    sums = _ledger(view)
+    return pd.DataFrame(
+        {
+            "entry": list(sums),
+            "words": [words.entry(name) for name in sums],
+            "amount": list(sums.values()),
+            "per_unit": [v * view.scale for v in sums.values()],
+            "penalty": [".slack." in name for name in sums],
+        }
+    )
+
+
+def ladder(result: Result) -> pd.DataFrame:
+    """The value ladder: a row per rung with its profit, the rung it is compared with, and the change by cause.
+
+    Columns ``rung, profit, per_unit, against, change, energy, reserve, wear, drivers, penalties, other``, money
+    over the horizon except ``per_unit``. Penalties are no part of profit, nor of its change. Empty where the
+    result holds no ladder.
+    """
+    view = Reading.of(result)
+    if not view.has("ladder", "profit"):
+        return pd.DataFrame(columns=["rung", "profit", "per_unit", "against", "change"])
+    profit = np.asarray(view.get("ladder", "profit").values, dtype=float)
+    changes = steps(view)
+    rungs = list(changes.index)
+    table = pd.DataFrame(
+        {
+            "rung": rungs,
+            "profit": profit,
+            "per_unit": profit * view.scale,
+            "against": [before(view, rung) for rung in rungs],
+            "change": changes.drop(columns=PENALTIES, errors="ignore").sum(axis=1).to_numpy(),
+        }
+    )
+    return pd.concat([table, changes.reset_index(drop=True)], axis=1)
+
+
+def unserved(result: Result) -> pd.DataFrame:
+    """Needs not served, worst first: member, session, local time by which it was needed, kWh missing, and of what."""
+    view = Reading.of(result)
+    tables = []
+    for name, kind in (("unserved", "departure"), ("unserved_trip", "trip")):
+        values = np.asarray(view.fleet(name).values, dtype=float)
+        member, step = np.nonzero(values > SMALLEST_NEED)
+        ends = view.local[step] + pd.Timedelta(hours=view.hours)
+        table = {"member": [str(m) for m in view.members[member]]}
+        if view.has("fleet", "session"):
+            session = view.groups["fleet"]["session"].transpose("fleet", "time").values
+            table["session"] = [str(session[i, t]) for i, t in zip(member, step, strict=True)]
+        table |= {"by": [end.isoformat(timespec="minutes") for end in ends], "kWh": values[member, step].tolist()}
+        tables.append(pd.DataFrame(table).assign(need=kind))
+    return (
+        pd.concat(tables, ignore_index=True).sort_values("kWh", ascending=False, kind="stable").reset_index(drop=True)
+    )
+
+
+def _horizon(view: Reading) -> dict[str, Any]:
+    moments = list(view.local[:1]) + [m + pd.Timedelta(hours=view.hours) for m in view.local[-1:]]
+    start, end = (m.isoformat(timespec="minutes") for m in moments) if moments else ("", "")
+    zone = {"timezone": view.timezone, "steps": len(view.time), "step_hours": view.hours, "days": view.days}
+    return {"start": start, "end": end, **zone}
+
+
+def _energy(view: Reading) -> dict[str, float]:
+    full = view.fleet("energy_max")
+    if view.kind != "row" and len(view.time):  # a row holds another battery in every session
+        full = full.max("time")
+    leaving = view.fleet("discharge") / view.fleet("eta_discharge", 0.95) * view.hours
+    vehicles = view.full("fleet", "vehicles", "fleet", default=1.0)  # each cycles its share of the member's battery
+    cycles = float((vehicles * leaving / full.where(full > 0)).fillna(0).sum())
+    return {
+        "charged_kWh": float(view.total("charge").sum() * view.hours),
+        "discharged_kWh": float(view.total("discharge").sum() * view.hours),
+        "unmanaged_kWh": float(view.unmanaged_power.sum() * view.hours) if view.unmanaged_power.size else math.nan,
+        "unserved_kWh": float(view.total("unserved").sum()),
+        "unserved_trip_kWh": float(view.total("unserved_trip").sum()),
+        "spilled_kWh": float(view.total("spill").sum()),
+        "equivalent_full_cycles": cycles,
+        "equivalent_full_cycles_per_unit": cycles / view.units if view.units else math.nan,
+    }
+
+
+def _power(view: Reading) -> dict[str, float]:
+    net = view.total("charge") - view.total("discharge")
+    if view.has("connection", "import_"):
+        drawn = (view.get("connection", "import_") - view.get("connection", "export")).sum("pod")
+        net = np.asarray(drawn.values, dtype=float)
+    return {
+        "peak_import_kW": float(net.max(initial=0.0)),
+        "peak_export_kW": float((-net).max(initial=0.0)),
+        "peak_unmanaged_kW": float(view.unmanaged_power.max()) if view.unmanaged_power.size else math.nan,
+    }
+
+
+def _mean_prices(view: Reading) -> dict[str, Any]:
+    """Mean of the first market's price, plain and weighted by what is drawn, fed in, or charged unmanaged."""
+
+    def weighted(power: np.ndarray) -> float:
+        known = np.isfinite(view.price) & (len(power) == len(view.price))
+        total = power[known].sum() if known.any() else 0.0
+        return float((view.price[known] * power[known]).sum() / total) if total > 1e-9 else math.nan
+
+    return {
+        "market": view.market,
+        "mean": weighted(np.ones(len(view.time))),
+        "charging": weighted(view.total("charge")),
+        "feeding_in": weighted(view.total("discharge")),
+        "unmanaged": weighted(view.unmanaged_power),
+    }
+
+
+def _reserve(view: Reading) -> dict[str, dict[str, float]]:
+    volume = view.full("reserve", "volume", "product", "time")
+    table = {}
+    for product in view.index("reserve", "product"):
+        sold = np.asarray(volume.sel(product=product).values, dtype=float)
+        offered = float((sold > SMALLEST_NEED).sum() * view.hours)
+        table[str(product)] = {
+            "mean_kW": float(sold.mean()) if sold.size else math.nan,
+            "most_kW": float(sold.max(initial=0.0)),
+            "hours_sold": offered,
+        }
+    return table
+
+
+def _ledger(view: Reading) -> dict[str, float]:
+    ledger = view.groups.get("ledger")
+    return {} if ledger is None else {str(k): float(v.sum()) for k, v in ledger.data_vars.items()}
+
+
+def _audit(view: Reading) -> dict[str, Any]:
+    audit = view.groups.get("audit")
+    if audit is None:
+        return {}
+    worst = {str(k): float(v) for k, v in audit.data_vars.items() if v.ndim == 0 and v.dtype.kind in "fiub"}
+    return {**{str(k): v for k, v in audit.attrs.items()}, "residuals": worst}
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON knows: no numpy scalars, None for what is not a number."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,1 @@
+"""Rules that bind several parts, one per file."""

@@ -1,0 +1,45 @@
+"""Units at the door: files speak the market's units, the model speaks kW, kWh, h and EUR. Knows nothing else."""
+
+# unit -> (kind, factor to the coherent unit of that kind)
+_POWER = {"kW": 1.0, "MW": 1e3, "W": 1e-3, "GW": 1e6}
+_ENERGY = {"kWh": 1.0, "MWh": 1e3, "Wh": 1e-3, "GWh": 1e6}
+_ENERGY_PRICE = {"EUR/kWh": 1.0, "EUR/MWh": 1e-3, "ct/kWh": 1e-2}
+_CAPACITY_PRICE = {"EUR/kW/h": 1.0, "EUR/MW/h": 1e-3}
+TABLE: dict[str, tuple[str, float]] = {
+    **{u: ("power", f) for u, f in _POWER.items()},
+    **{u: ("energy", f) for u, f in _ENERGY.items()},
+    **{u: ("energy price", f) for u, f in _ENERGY_PRICE.items()},
+    **{u: ("capacity price", f) for u, f in _CAPACITY_PRICE.items()},
+    "h": ("duration", 1.0),
+    "min": ("duration", 1 / 60),
+    "s": ("duration", 1 / 3600),
+    "1": ("number", 1.0),
+    "%": ("number", 1e-2),
+    "EUR": ("money", 1.0),
+}
+
+
+def factor(unit: str, declared: str, currency: str = "EUR") -> float | None:
+    """Return what turns values in `unit` into the coherent unit of `declared`; None where the two do not match.
+
+    `currency` is the money of the case: a case in USD writes `USD/MWh` where the schema declares `EUR/MWh`.
+
+    >>> factor("MW", "kW")
+    1000.0
+    >>> factor("USD/MWh", "EUR/kWh", currency="USD")
+    0.001
+    >>> factor("kWh", "kW") is None
+    True
+    """
+    if currency != "EUR":
+        if "EUR" in unit:
+            return None
+        unit = unit.replace(currency, "EUR")
+    known, wanted = TABLE.get(unit), TABLE[declared]
+    return known[1] if known and known[0] == wanted[0] else None
+
+
+def accepted(declared: str, currency: str = "EUR") -> list[str]:
+    """Return the units a file may use for a quantity declared in `declared`."""
+    kind = TABLE[declared][0]
+    return [u.replace("EUR", currency) for u, (k, _) in TABLE.items() if k == kind]
