@@ -26,6 +26,7 @@ _OTHER_LIMITS = {
     "scip": {"gap": "limits/gap", "time_limit": "limits/time"},
     "gurobi": {"gap": "MIPGap", "time_limit": "TimeLimit"},
 }
+_PATIENCE = 3.0  # seconds in which HiGHS should look up after Ctrl-C; inside a factorisation it does not
 _SMALL = 20_000  # non-zeros; below, a solve ends before an interrupt could matter
 
 
@@ -279,7 +280,7 @@ def _run(h: highspy.Highs, nonzeros: int) -> None:
             worker.join(0.05)
     except KeyboardInterrupt:
         h.cancelSolve()
-        worker.join(10)
+        worker.join(_PATIENCE)
         raise Interrupted("interrupted: the solve was stopped, nothing was written") from None
 
 

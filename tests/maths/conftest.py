@@ -24,7 +24,7 @@ def pipeline(request: pytest.FixtureRequest, tmp_path: Path, solved: dict[str, x
             result = v2g.solve(through_a_file(case, tmp_path / "case.nc"), **options)
         else:
             given = {name: value for name, value in request.node.callspec.params.items() if name != "pipeline"}
-            story = f"{request.node.originalname} {given} {calls}"
+            story = f"{request.node.path} {request.node.originalname} {given} {calls}"
             if story not in solved:
                 solved[story] = v2g.solve(case, **options)
             result = solved[story]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,8 @@ class Guarded(TyperGroup):
             code = super().main(line, *positional, **(extra | {"standalone_mode": False}))
         except (UsageProblem, typer.Abort, V2GError, OSError, KeyboardInterrupt, MemoryError) as error:
             code = report(error, asked(line))
+            if code == INTERRUPTED:
+                leave_a_running_solver()
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
@@ -44,6 +47,14 @@ class Guarded(TyperGroup):
         except BrokenPipeError:
             close_stdout()
             return 0
+
+
+def leave_a_running_solver() -> None:
+    """End the process where HiGHS has not yet looked up: an interpreter that ends under its thread aborts."""
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
 
 
 def asked(line: Sequence[str]) -> set[str]:
