@@ -7,13 +7,15 @@ import xarray as xr
 import v2g_linopy as v2g
 from v2g_linopy import blocks as independent
 from v2g_linopy import solvers
+from v2g_linopy.checking import inputs_of
+from v2g_linopy.portfolio import assemble_model
 
 SETTINGS = solvers.Settings()
 
 
 def build(case: xr.DataTree) -> linopy.Model:
-    """Check a case and build its model."""
-    return v2g.build(case)
+    """Check a case and build its model, as `v2g.solve` does."""
+    return assemble_model(inputs_of(case, v2g.PARTS)).model
 
 
 def hand_over(model: linopy.Model) -> highspy.Highs:

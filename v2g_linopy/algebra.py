@@ -65,7 +65,8 @@ class Row:
         length = _count(there)
         _holds(name, self.sign, offset[length == 0])
         some = length > 0
-        starts = np.concatenate([[0], np.cumsum(length[some])])
+        ends = np.cumsum(length[some])
+        starts = np.concatenate([[0], ends]).astype(sp.get_index_dtype(maxval=int(length.sum())))
         active = np.flatnonzero(some) if wanted is None else wanted[some]
         shape = (len(active), model._xCounter)
         matrix = sp.csr_array((factors[there], labels[there], starts), shape=shape)
@@ -133,43 +134,37 @@ class Sum(linopy.LinearExpression):
 
         `cells` names the ones wanted by their position, all unless given.
         """
-        grid = tuple(self.axes)
-        shape = tuple(len(i) for i in self.axes.values())
-        size = int(np.prod(shape, dtype=np.int64)) if cells is None else len(cells)
-
-        def taken(array: Named, over: tuple[str, ...] = (), extra: tuple[int, ...] = ()) -> np.ndarray:
-            if not array.dims:
-                return np.full((size, int(np.prod(extra, dtype=np.int64))), array.values)
-            lined = np.broadcast_to(array.over(grid + over), (*shape, *extra)).reshape(-1, *extra)
-            return (lined if cells is None else lined[cells]).reshape(size, int(np.prod(extra, dtype=np.int64)))
-
-        labels, factors = [], []
-        for term in self.terms:
-            sizes = term.shape()
-            extra = tuple(sizes[d] for d in term.over)
-            labels.append(taken(term.labels, term.over, extra))
-            factors.append(taken(term.factor, term.over, extra))
-        constant = taken(self.offset).reshape(size)
-        if not labels:
-            return np.zeros((size, 0), int), np.zeros((size, 0)), constant
-        if len(labels) == 1:
-            return labels[0], factors[0], constant
-        return np.hstack(labels), np.hstack(factors), constant
+        grid, shape = tuple(self.axes), tuple(len(i) for i in self.axes.values())
+        places = None if cells is None else dict(zip(grid, np.unravel_index(cells, shape) if grid else (), strict=True))
+        head = shape if cells is None else (len(cells),)
+        extras = [tuple(term.shape()[d] for d in term.over) for term in self.terms]
+        ends = np.cumsum([0, *(int(np.prod(extra, dtype=np.int64)) for extra in extras)])
+        labels = np.empty((*head, ends[-1]), np.result_type(np.int32, *(t.labels.values for t in self.terms)))
+        factors = np.empty((*head, ends[-1]))
+        for term, extra, start, end in zip(self.terms, extras, ends[:-1], ends[1:], strict=True):
+            for lines, array in ((labels, term.labels), (factors, term.factor)):
+                lines[..., start:end].reshape(*head, *extra)[...] = _placed(array, grid, term.over, places)
+        constant = np.empty(head)
+        constant[...] = _placed(self.offset, grid, (), places)
+        return labels.reshape(-1, ends[-1]), factors.reshape(-1, ends[-1]), constant.reshape(-1)
 
     def repeats(self) -> bool:
         """Return True where one variable may stand in a row twice."""
         return len(set(self.names)) < len(self.names)
 
-    def add_costs(self, total: np.ndarray) -> None:
-        """Add the sum over all cells to `total`: a coefficient per label, the last one for what is no variable (-1)."""
+    def costs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return labels and factors of the sum over all cells, one pair per term; a label may be in several."""
+        pairs = []
         for term in self.terms:
             missing = [len(i) for d, i in self.axes.items() if d not in term.shape()]
             dims = term.labels.dims
             extra = tuple(d for d in term.factor.dims if d not in dims)
             factor = term.factor.over(extra + dims)
             factor = factor.sum(axis=tuple(range(len(extra)))) if extra else factor
-            # a variable stands in a term once, so that no label is met twice
-            total[term.labels.values] += np.prod(missing, dtype=float) * factor
+            used = (term.labels.values >= 0) & (factor != 0)
+            price = np.broadcast_to(np.prod(missing, dtype=float) * factor, used.shape)
+            pairs.append((term.labels.values[used], price[used]))
+        return pairs
 
     def value(self, primal: np.ndarray) -> xr.DataArray:
         """Evaluate at a solution given by label."""
@@ -325,6 +320,19 @@ class Sum(linopy.LinearExpression):
         return Row(self - other, "=")
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _placed(
+    array: Named, grid: tuple[str, ...], over: tuple[str, ...], places: Mapping[str, np.ndarray] | None
+) -> np.ndarray:
+    """Return the numbers ready to broadcast over the grid, or over the places on it, and over the dimensions `over`."""
+    if places is None:
+        return array.over(grid + over)
+    have, more = (tuple(d for d in dims if d in array.dims) for dims in (grid, over))
+    values = array.over(have + more)
+    sizes = dict(zip(more, values.shape[len(have) :], strict=True))
+    picked = values[tuple(places[d] for d in have)] if have else values[None]
+    return picked.reshape(len(picked), *(sizes.get(d, 1) for d in over))
 
 
 def _count(there: np.ndarray) -> np.ndarray:

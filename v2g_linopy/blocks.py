@@ -46,12 +46,13 @@ def solve(matrix: Matrix, solve_one: Callable[[Matrix], Optimum]) -> Optimum:
     Optimum
         With `blocks` and, in `note`, what was substituted.
     """
+    matrix = replace(matrix, a=matrix.a.tocsr())
     reduction = _substitute(matrix)
     rows, columns = np.flatnonzero(reduction.row_alive), np.flatnonzero(reduction.column_alive)
     count, batches = _batches(matrix, rows, columns)
     if count <= 1:
         return replace(solve_one(matrix), note="one block: a shared limit, a block or a rule couples the members")
-    a = matrix.a.tocsr()
+    a = matrix.a
     primal, dual = np.zeros(a.shape[1]), reduction.dual.copy()
     above, status = 0.0, "optimal"
     for some_rows, some_columns in batches:
@@ -93,7 +94,7 @@ def solve(matrix: Matrix, solve_one: Callable[[Matrix], Optimum]) -> Optimum:
 
 def _substitute(matrix: Matrix) -> _Reduction:
     """Solve equality rows for columns that appear nowhere else and whose bounds the row already implies."""
-    a = matrix.a.tocsr()
+    a = matrix.a
     n_rows, n_columns = a.shape
     entry_row = np.repeat(np.arange(n_rows), np.diff(a.indptr))
     entry_column, value = a.indices, a.data

@@ -252,13 +252,13 @@ def _nodes(
 
 def _objective(model: linopy.Model, ledger: Mapping[str, Any], probability: xr.DataArray | None) -> None:
     """max sum of all cash, weighted by the probability of its scenario; constants stay in the ledger alone."""
-    cost = np.zeros(model._xCounter + 1)
+    costs: list[tuple[np.ndarray, np.ndarray]] = []
     for cash in ledger.values():
         if not isinstance(cash, xr.DataArray):
             weighted = cash * probability if probability is not None and "scenario" in cash.dims else cash
-            weighted.add_costs(cost)
-    used = np.flatnonzero(cost[:-1])
-    terms = xr.Dataset({"coeffs": ("_term", cost[used]), "vars": ("_term", used), "const": 0.0})
+            costs += weighted.costs()
+    labels, prices = (np.concatenate([pair[k] for pair in costs] or [np.zeros(0, int)]) for k in (0, 1))
+    terms = xr.Dataset({"coeffs": ("_term", prices), "vars": ("_term", labels), "const": 0.0})
     model.add_objective(linopy.LinearExpression(terms, model), sense="max")
 
 
