@@ -8,7 +8,7 @@ import xarray as xr
 
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
-from .core import Part, Replay, View
+from .core import Flow, Part, Replay, Stage, View
 
 TOLERANCE = 1e-6  # kWh, kW, and EUR relative
 
@@ -47,6 +47,15 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
     worst = f"{name}: {float(found[name]):.3g} {found[name].attrs['units']}"
     passed = all(float(x) <= TOLERANCE for x in found.values())
     return checks.assign_attrs(passed=int(passed), worst=worst, tolerance=TOLERANCE)
+
+
+def flows(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, Mapping[str, Flow]]:
+    """Return what every kind of asset injects and withdraws per carrier, kW on (member, time), as its `replay` says."""
+    inputs = inputs_of(result, parts)
+    groups = {part.name: _with_outputs(inputs, part.name, result) for part, _ in inputs if part.stage is Stage.ASSET}
+    view = View(groups, inputs.calendar, inputs.dt, {})
+    there = [(p, groups[p.name]) for p, d in inputs if p.name in groups and d.sizes.get(p.schema.member or "", 0)]
+    return {part.name: part.replay(view, d).power for part, d in there}
 
 
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:

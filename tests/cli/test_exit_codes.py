@@ -9,7 +9,7 @@ import pytest
 
 import v2g_linopy as v2g
 
-FILES = {"result.nc", "schedule.csv", "bids.csv", "kpi.json", "report.html"}
+FILES = {"result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "report.html"}
 
 
 def message(result) -> str:
@@ -19,7 +19,7 @@ def message(result) -> str:
     return result.stderr.split("v2g:", 1)[1]
 
 
-def test_optimal_is_0_and_writes_five_files(run, case_file, tmp_path):
+def test_optimal_is_0_and_writes_every_file(run, case_file, tmp_path):
     """10 kWh at 20 and 5 kWh at 30 EUR/MWh cost 0.35 EUR."""
     result = run("solve", case_file, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
@@ -198,7 +198,7 @@ def test_interrupt_is_130(run, case_file, tmp_path, monkeypatch):
 
 
 def test_without_the_report_extra(run, case_file, result_file, tmp_path, monkeypatch):
-    """`solve` writes the other four files and says why; `report` cannot: exit code 8 with the remedy."""
+    """`solve` writes the other files and says why; `report` cannot: exit code 8 with the remedy."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
     solved = run("solve", case_file, "-o", tmp_path / "out")
     assert solved.exit_code == 0

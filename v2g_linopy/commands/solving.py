@@ -18,7 +18,7 @@ from .output import refuse_existing, report_lacks, staged
 from .size import counted, describe, sizes
 from .terminal import Terminal, to_json
 
-FILES = ("result.nc", "schedule.csv", "bids.csv", "kpi.json", "report.html")
+FILES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "report.html")
 STOPPED_AT_A_LIMIT = 6
 Folder = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.  [default: the case's name]")
@@ -55,7 +55,7 @@ def solve(
     force: Force = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, kpi.json and report.html."""
+    """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, bill.csv, kpi.json and report.html."""
     run(terminal, case, solving, output, report, force, dry_run, v2g.solve, "Solving")
 
 
@@ -131,7 +131,7 @@ def write_files(result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[
     """Write the files of a result into a folder; return the key figures."""
     kpi = tables.kpi(result)
     v2g.write(result, folder / "result.nc")
-    tables_of = {"schedule.csv": tables.schedule, "bids.csv": tables.bids}
+    tables_of = {"schedule.csv": tables.schedule, "bids.csv": tables.bids, "bill.csv": tables.monthly}
     for name, table in tables_of.items():
         with atomic(folder / name) as path:
             table(result).to_csv(path, index=False, lineterminator="\n")

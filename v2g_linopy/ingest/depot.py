@@ -80,7 +80,7 @@ def depot(
         "connection": xr.Dataset(limits, coords={"pod": [POD]}),
     }
     if reserve:
-        groups["reserve"] = _reserve(time, timezone, seed, site)
+        groups["reserve"] = containment(time, timezone, seed, site)
     text = [
         f"{vehicles} vans, {days} local days from {start} ({timezone}), seed {seed}; prices are synthetic.",
         "Each leaves at a random minute from 6:00 to 8:00, is back from 15:00 to 18:00, every day; all stand at the "
@@ -147,7 +147,8 @@ def _utc(clock: np.ndarray, timezone: str) -> np.ndarray:
     return np.asarray(index.tz_localize(timezone).tz_convert("UTC").tz_localize(None))
 
 
-def _reserve(time: pd.DatetimeIndex, timezone: str, seed: int, volume: float) -> xr.Dataset:
+def containment(time: pd.DatetimeIndex, timezone: str, seed: int, volume: float) -> xr.Dataset:
+    """Return `/reserve`: a symmetric product by the hour, at most `volume` kW, with 15 minutes of energy on board."""
     rng = np.random.default_rng([seed, 5])
     clock = local(time, timezone)
     block = local_day(clock) * 24 + np.asarray(clock.hour)

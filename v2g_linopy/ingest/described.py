@@ -29,6 +29,27 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "pod": ("", "point of delivery of the member"),
         "connector": ("", "connector of the member"),
     },
+    "battery": {
+        "charge_max": ("kW", "charging power at the grid side"),
+        "discharge_max": ("kW", "discharging power at the grid side"),
+        "energy_max": ("kWh", "most energy stored"),
+        "energy_initial": ("kWh", "energy stored before the first step"),
+        "eta_charge": ("1", "charging efficiency"),
+        "eta_discharge": ("1", "discharging efficiency"),
+        "cyclic": ("1", "1: as full at the end as at the start"),
+        "wear": ("EUR/kWh", "wear per kWh leaving the battery"),
+        "pod": ("", "point of delivery of the member"),
+    },
+    "load": {
+        "baseline": ("kW", "power it draws if nothing is curtailed or shifted"),
+        "shift_up_max": ("kW", "power that may be drawn above baseline"),
+        "shift_down_max": ("kW", "power below baseline, made up within the day"),
+        "pod": ("", "point of delivery of the member"),
+    },
+    "renewable": {
+        "available": ("kW", "power that sun or wind would give"),
+        "pod": ("", "point of delivery of the member"),
+    },
     "energy": {
         "price": ("EUR/MWh", "price of energy"),
         "limit": ("kW", "largest position, either way"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,15 @@ import pandas as pd
 from ..catalogue import PARTS
 from ..checking import inputs_of
 from ..errors import SchemaError
-from . import tables, words
+from . import billing, tables, words
 from .reading import Reading
+from .tiles import planned_profit
 from .value import PENALTIES
 
 MOST_NEEDS = 25
 """Needs not served that the page lists by name."""
+MOST_PODS = 25
+"""Pods whose bill the page sets out."""
 LONGEST_SENTENCE = 320
 """Characters of a stated assumption that the page shows."""
 
@@ -36,7 +38,7 @@ def headline(view: Reading) -> str:
     """The result in one sentence."""
     ladder = tables.ladder(view)
     if len(ladder) < 2:
-        profit = _profit(view) * view.scale
+        profit = planned_profit(view) * view.scale
         verb = "earns" if profit >= 0 else "costs"
         return f"The plan {verb} {words.amount(abs(profit))} {view.unit}."
     path = chain(ladder)
@@ -55,9 +57,9 @@ def setting(view: Reading) -> str:
     start, end = view.local[0], view.local[-1] + pd.Timedelta(hours=view.hours)
     span = f"{start.day} {start:%B %Y %H:%M} to {end.day} {end:%B %Y %H:%M} ({view.timezone})"
     length = f"{words.span(len(view.time) * view.hours)} in steps of {words.span(view.hours)}"
-    scaled = view.kind != "row" and 0 < view.years < 0.9
+    scaled = (view.kind != "row" or view.others) and 0 < view.years < 0.9
     scale = f" Amounts {view.per} are scaled up from this horizon." if scaled and view.units else ""
-    return f"{', '.join(_fleet(view))}; {span}, {length}.{scale}"
+    return f"{', '.join(_whom(view))}; {span}, {length}.{scale}"
 
 
 def warnings(view: Reading) -> list[str]:
@@ -75,37 +77,6 @@ def warnings(view: Reading) -> list[str]:
     if audit is not None and "passed" in audit.attrs and not int(audit.attrs["passed"]):
         notes.append("The audit found deviations above its tolerance; see the foot of this page.")
     return notes
-
-
-def tiles(view: Reading) -> list[dict[str, str]]:
-    """Key figures."""
-    figures = tables.kpi(view)
-    energy, power, prices = figures["energy"], figures["power"], figures["prices"]
-    per_mwh, profit = f"{view.currency}/MWh", _profit(view)
-    missing = energy["unserved_kWh"] + energy["unserved_trip_kWh"]
-    share = 100 * energy["discharged_kWh"] / energy["charged_kWh"] if energy["charged_kWh"] else math.nan
-    mean = f"market mean {_shown(prices['mean'])} {per_mwh}"
-    cells = [
-        (
-            "profit",
-            words.amount(profit * view.scale),
-            view.currency,
-            f"{view.per}; {words.money(profit)} {view.currency} over the horizon" if view.units else view.per,
-        ),
-        ("energy charged", _shown(energy["charged_kWh"]), "kWh", f"unmanaged {_shown(energy['unmanaged_kWh'])} kWh"),
-        ("energy fed back", _shown(energy["discharged_kWh"]), "kWh", f"{words.number(share, 1)} % of what was charged"),
-        ("need not served", _shown(missing), "kWh", "named below" if missing > tables.SMALLEST_NEED else ""),
-        ("largest import", _shown(power["peak_import_kW"]), "kW", f"unmanaged {_shown(power['peak_unmanaged_kW'])} kW"),
-        (
-            "price when charging",
-            _shown(prices["charging"]),
-            per_mwh,
-            f"unmanaged {_shown(prices['unmanaged'])}, {mean}",
-        ),
-        ("price when feeding in", _shown(prices["feeding_in"]), per_mwh, mean),
-        ("battery use", _shown(energy["equivalent_full_cycles_per_unit"]), "cycles", f"by feeding in, {view.per}"),
-    ]
-    return [dict(zip(("name", "value", "unit", "more"), cell, strict=True)) for cell in cells]
 
 
 def ladder_rows(view: Reading) -> list[dict[str, Any]]:
@@ -153,6 +124,39 @@ def bill_rows(view: Reading) -> list[dict[str, str]]:
             row("minor", *entry) for entry in zip(penalty["words"], penalty["entry"], penalty["amount"], strict=True)
         ]
         rows.append(row("sum", "objective (profit and penalties)", "", float(table["amount"].sum())))
+    return rows
+
+
+def months(view: Reading) -> dict[str, Any]:
+    """The bill by local month as shown, and that of each pod where there are several; empty for a bill of one month."""
+    table = billing.monthly(view)
+    whole, pods = billing.by_month(table), billing.by_pod(table)
+    if not pods and len(whole.columns) <= 2:
+        return {}
+    columns = list(whole.columns)
+    sheets = [
+        {"pod": pod or "the portfolio", "rows": _month_rows(part, columns), "sum": words.money(billing.total(part))}
+        for pod, part in list(pods.items())[:MOST_PODS]
+    ]
+    return {
+        "columns": columns,
+        "rows": _month_rows(table, columns),
+        "pods": sheets,
+        "more": max(0, len(pods) - MOST_PODS),
+    }
+
+
+def _month_rows(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
+    """Entries with their amounts by month, their sum, and penalties below it."""
+    wide = billing.by_month(table).reindex(columns=columns, fill_value=0.0)
+    penalty = wide.index.str.contains(".slack.", regex=False)
+
+    def row(kind: str, text: str, amounts: pd.Series) -> dict[str, Any]:
+        return {"kind": kind, "words": text, "cells": [words.money(float(x)) for x in amounts]}
+
+    rows = [row("", words.entry(str(name)), amounts) for name, amounts in wide[~penalty].iterrows()]
+    rows.append(row("sum", "profit", wide[~penalty].sum()))
+    rows += [row("minor", words.entry(str(name)), amounts) for name, amounts in wide[penalty].iterrows()]
     return rows
 
 
@@ -272,13 +276,21 @@ def _rung_in_words(view: Reading, row: pd.Series, names: list[str], first: bool)
     return f"{text} Against {row['against']}: {words.signed_amount(row['change'] * scale)} {view.unit} ({parts})."
 
 
-def _profit(view: Reading) -> float:
-    profit = view.attrs.get("profit")
-    return math.nan if profit is None else float(str(profit))
+def _whom(view: Reading) -> list[str]:
+    """How many of what: the fleet, the other assets, their pods, and what was averaged."""
+    parts = _fleet(view) if len(view.members) or not view.others else []
+    parts += [
+        words.count(len(view.index(n, view.assets[n].member)), words.MEMBERS.get(n, n))
+        for n in view.others
+        if n in view.assets
+    ]
+    if len(view.pods) > 1:
+        parts.append(f"at {len(view.pods)} points of delivery")
+    return parts + ([view.note] if view.scenarios else [])
 
 
 def _fleet(view: Reading) -> list[str]:
-    """How many of what."""
+    """How many of what in the fleet."""
     sessions = view.groups["sessions"].sizes.get("session", 0) if view.has("sessions") else 0
     kind = "member" if view.kind == "row" else view.kind
     parts = [words.count(view.vehicles, kind)]
@@ -288,7 +300,7 @@ def _fleet(view: Reading) -> list[str]:
         parts = [f"{words.count(sessions, 'charging session')}, packed into {words.count(len(view.members), 'row')}"]
     elif sessions:
         parts.append(words.count(sessions, "charging session"))
-    return parts + ([view.note] if view.scenarios else [])
+    return parts
 
 
 def _short(text: str) -> str:
@@ -296,10 +308,6 @@ def _short(text: str) -> str:
     if len(text) <= LONGEST_SENTENCE:
         return text
     return text[:LONGEST_SENTENCE].rsplit(" ", 1)[0].rstrip(",;") + " … (in full in the case file)"
-
-
-def _shown(value: float | None) -> str:
-    return words.number(math.nan if value is None else value)
 
 
 def _sentence(text: str) -> str:

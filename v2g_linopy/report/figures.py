@@ -1,15 +1,19 @@
 """Every figure of the report: ``figure(result, ...) -> matplotlib.figure.Figure``. Needs the extra ``[report]``."""
 
 from .dispatch import corridor, dispatch
+from .site import balance, energy_flow, load_duration
 from .trading import price_response, reserve, shadow_prices
 from .value import bill, value_ladder
 from .vehicles import heat_map, state_of_energy
 
 __all__ = [
+    "balance",
     "bill",
     "corridor",
     "dispatch",
+    "energy_flow",
     "heat_map",
+    "load_duration",
     "price_response",
     "reserve",
     "shadow_prices",

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..case import atomic
 from ..errors import V2GError
-from . import content, figures
+from . import content, figures, tiles
 from .reading import Reading
 from .style import svg
 
@@ -23,6 +23,20 @@ CAPTIONS = {
         "Value ladder. Left: profit of each way of operating the same fleet. Right: the change from the rung "
         "named beside the bar, by cause; gains to the right of zero, losses to the left, the diamond is their "
         "sum."
+    ),
+    "balance": (
+        "Power balance at the meter, all pods together. Above zero: what loads, vehicles and batteries draw; below: "
+        "what sun, wind, plants, vehicles and batteries feed in. The line is left for the grid: import above, export "
+        "below zero."
+    ),
+    "load_duration": (
+        "Load duration at the meter, all pods together. As planned, and without flexibility: vehicles charge at full "
+        "power from arrival until their need is met, batteries stand idle, loads draw their baseline, sun and wind "
+        "give all they can; other plants run as planned."
+    ),
+    "energy_flow": (
+        "Energy over the horizon by pod. Upper bar: where it comes from; lower bar: where it goes. What goes through a "
+        "battery stands in both; the two bars are as long as each other."
     ),
     "dispatch": (
         "Fleet dispatch. Above: the market price. Below: power drawn (blue) and fed in (orange) by the whole "
@@ -101,11 +115,13 @@ def render(result: xr.DataTree) -> str:
         headline=content.headline(view),
         setting=content.setting(view),
         warnings=content.warnings(view),
-        tiles=content.tiles(view),
+        tiles=tiles.tiles(view),
         ladder=content.ladder_rows(view),
         causes=content.causes(view),
         cause_words=content.cause_words(),
         bill=content.bill_rows(view),
+        months=content.months(view),
+        fleet=len(view.members) > 0,
         needs=content.needs(view),
         assumptions=content.assumptions(view),
         defaults=content.defaults(view),
@@ -119,11 +135,15 @@ def render(result: xr.DataTree) -> str:
 def shown(view: Reading, name: str) -> bool:
     """Whether there is anything to draw."""
     fleet = len(view.members) > 0 and len(view.time) > 0
+    site = bool(view.others) and view.meter.sizes["asset"] > 0 and len(view.time) > 0
     return {
+        "balance": site,
+        "load_duration": site,
+        "energy_flow": site,
         "value_ladder": view.has("ladder", "profit"),
         "bill": view.has("ledger"),
         "reserve": fleet and view.has("reserve", "volume"),
-        "price_response": len(view.index("energy", "market")) > 0,
+        "price_response": fleet and len(view.index("energy", "market")) > 0,
         "shadow_prices": view.has("price") or view.has("dual"),
     }.get(name, fleet)
 

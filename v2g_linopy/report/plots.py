@@ -36,6 +36,18 @@ class ResultPlots:
         """Every entry of the ledger."""
         return figures.bill(self._reading())
 
+    def balance(self, **options: Any) -> Figure:
+        """Power of every asset, and what the meter sees; one pod with ``pod=``."""
+        return figures.balance(self._reading(), **options)
+
+    def load_duration(self, **options: Any) -> Figure:
+        """Power at the meter, sorted, as planned and without flexibility; one pod with ``pod=``."""
+        return figures.load_duration(self._reading(), **options)
+
+    def energy_flow(self) -> Figure:
+        """Energy of each pod by source and use."""
+        return figures.energy_flow(self._reading())
+
     def dispatch(self, **window: Any) -> Figure:
         """Power of the fleet against the price, with unmanaged charging."""
         return figures.dispatch(self._reading(), **window)

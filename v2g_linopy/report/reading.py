@@ -14,9 +14,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..catalogue import PARTS
 from ..compare import unmanaged
+from ..core import Stage
 from ..errors import SchemaError
-from ..units import TABLE, factor
+from .meter import Asset, assets_of, metered
+from .opening import displayed, expected, probability
 
 LONGEST_WINDOW = 10.0
 """Days drawn step by step; a longer horizon is drawn as its busiest week beside totals per day."""
@@ -39,15 +42,15 @@ class Reading:
         Root attributes of the result.
     hours
         Length of a step, h.
-    scenarios
-        Number of scenarios averaged; 0 where the result has none.
+    weight
+        Probability of the scenarios averaged; None where the result has none.
     """
 
     groups: Mapping[str, xr.Dataset]
     attrs: Mapping[Hashable, Any]
     time: pd.DatetimeIndex
     hours: float
-    scenarios: int = 0
+    weight: xr.DataArray | None = None
     source: xr.DataTree | None = None
     parent: Reading | None = None
     offset: int = 0
@@ -68,8 +71,12 @@ class Reading:
             name: displayed(expected(node.to_dataset(), weight, name), name, currency)
             for name, node in result.children.items()
         }
-        scenarios = 0 if weight is None else weight.size
-        return cls(groups, dict(result.attrs), time, step_hours(time, result.attrs), scenarios, result)
+        return cls(groups, dict(result.attrs), time, step_hours(time, result.attrs), weight, result)
+
+    @property
+    def scenarios(self) -> int:
+        """Number of scenarios averaged; 0 where the result has none."""
+        return 0 if self.weight is None else self.weight.size
 
     # ---- the clock ---------------------------------------------------------------------------------------------------
 
@@ -175,6 +182,33 @@ class Reading:
         return np.asarray(stored.values, dtype=float).cumsum()
 
     @cached_property
+    def _assets(self) -> tuple[dict[str, Asset], pd.Index]:
+        return assets_of(self.source, self.weight)
+
+    @property
+    def assets(self) -> dict[str, Asset]:
+        """Every kind of asset that has members, over the whole horizon."""
+        return self.parent.assets if self.parent is not None else self._assets[0]
+
+    @property
+    def pods(self) -> pd.Index:
+        """Every point of delivery."""
+        return self.parent.pods if self.parent is not None else self._assets[1]
+
+    @cached_property
+    def meter(self) -> xr.Dataset:
+        """Power at the meter of each pod by asset: see `metered`."""
+        if self.parent is not None:
+            return self.parent.meter.isel(time=slice(self.offset, self.offset + len(self.time)))
+        return metered(self)
+
+    @property
+    def others(self) -> list[str]:
+        """The kinds of assets beside the fleet."""
+        assets = [p for p in PARTS.values() if p.stage is Stage.ASSET and p.name != "fleet"]
+        return [p.name for p in assets if len(self.index(p.name, p.schema.member or ""))]
+
+    @cached_property
     def vehicles(self) -> float:
         """Vehicles in the fleet."""
         return float(self.full("fleet", "vehicles", "fleet", default=1.0).sum())
@@ -192,7 +226,12 @@ class Reading:
 
     @cached_property
     def units(self) -> float:
-        """What amounts are divided by: vehicles or connectors times years; sessions where they were packed."""
+        """What amounts are divided by: that of the fleet, years where other assets share the bill."""
+        return self.years if self.others else self.fleet_units
+
+    @cached_property
+    def fleet_units(self) -> float:
+        """Vehicles or connectors times years; sessions where they were packed."""
         if self.kind == "row":
             return float(self.groups["sessions"].sizes["session"])
         return self.vehicles * self.years
@@ -202,6 +241,8 @@ class Reading:
         """What amounts are given per; the horizon where there is no vehicle."""
         if not self.units:
             return "over the horizon"
+        if self.others:
+            return "per year"
         return "per charging session" if self.kind == "row" else f"per {self.kind} and year"
 
     @property
@@ -269,7 +310,10 @@ class Reading:
         """First step, at a local midnight, of the `steps` with most energy moved."""
         if len(self.time) <= steps:
             return 0
-        moved = np.concatenate([[0.0], np.cumsum(self.total("charge") + self.total("discharge"))])
+        power = self.total("charge") + self.total("discharge")
+        if not len(self.members):
+            power = np.asarray((self.meter["drawn"] + self.meter["fed"]).sum(["asset", "pod"]).values)
+        moved = np.concatenate([[0.0], np.cumsum(power)])
         midnight = np.flatnonzero(np.asarray(self.local == self.local.normalize()))
         midnight = midnight[midnight + steps <= len(self.time)]
         if not midnight.size:
@@ -304,52 +348,6 @@ class Reading:
 
 Result: TypeAlias = xr.DataTree | Reading
 """What figures and tables accept: a result, or a reading of one."""
-
-
-def probability(root: xr.Dataset) -> xr.DataArray | None:
-    """Weights of the scenarios; None without scenarios."""
-    if "scenario" not in root.dims:
-        return None
-    if "probability" in root:
-        return root["probability"]
-    return xr.DataArray(
-        np.full(root.sizes["scenario"], 1 / root.sizes["scenario"]), coords={"scenario": root["scenario"]}
-    )
-
-
-def expected(data: xr.Dataset, weight: xr.DataArray | None, group: str) -> xr.Dataset:
-    """Probability-weighted mean over scenarios; labels are those of the first scenario.
-
-    Row duals carry the probability already and are summed.
-    """
-    if weight is None or "scenario" not in data.dims:
-        return data
-    if group == "dual":
-        weight = xr.ones_like(weight)
-    numbers = {
-        name: (array * weight).sum("scenario").assign_attrs(array.attrs)
-        for name, array in data.data_vars.items()
-        if "scenario" in array.dims and array.dtype.kind == "f"
-    }
-    return data.isel(scenario=0, drop=True).assign(numbers)
-
-
-def displayed(data: xr.Dataset, group: str, currency: str) -> xr.Dataset:
-    """Inputs in the units that people read, whatever the file used: kW, kWh, per MWh (per kWh for what drivers see)."""
-    price = f"{currency}/{'kWh' if group == 'fleet' else 'MWh'}"
-    shown = {"power": "kW", "energy": "kWh", "energy price": price, "capacity price": f"{currency}/MW/h", "number": "1"}
-    changed = {}
-    for name, array in data.data_vars.items():
-        unit = str(array.attrs.get("units", ""))
-        kind = TABLE.get(unit.replace(currency, "EUR"), ("", 1.0))[0]
-        target = shown.get(kind, unit)
-        if group == "dual" or unit == target or array.dtype.kind not in "fiu":
-            continue
-        declared = target.replace(currency, "EUR")
-        scale, base = factor(unit, declared, currency), factor(declared, declared)
-        if scale and base:
-            changed[name] = (array * (scale / base)).assign_attrs(array.attrs | {"units": target})
-    return data.assign(changed)
 
 
 def one_to_one(left: xr.DataArray, right: xr.DataArray) -> bool:

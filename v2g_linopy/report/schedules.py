@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ..maths import same_block
+from .meter import ELECTRICITY, Asset, net
 from .reading import Reading
 
 TOTAL = "total"
@@ -24,9 +25,10 @@ def schedule(result: xr.DataTree) -> pd.DataFrame:
     pandas.DataFrame
         ``time`` (local, ISO 8601 with offset, start of the step), ``member``, ``session`` (where known),
         ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``, and
-        ``price_<market>_<unit>`` of every energy market; with scenarios a column ``scenario`` in front.
+        ``price_<market>_<unit>`` of every energy market; with scenarios a column ``scenario`` in front. With assets
+        beside the fleet: see `site_schedule`.
     """
-    return per_scenario(result, _schedule)
+    return per_scenario(result, lambda view: site_schedule(view) if view.others and view.assets else _schedule(view))
 
 
 def bids(result: xr.DataTree) -> pd.DataFrame:
@@ -106,6 +108,73 @@ def _schedule(view: Reading) -> pd.DataFrame:
         table[market] = prices[order]
     rows = np.argsort(np.concatenate([step * 2, np.arange(steps) * 2 + 1]), kind="stable")
     return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
+
+
+def site_schedule(view: Reading) -> pd.DataFrame:
+    """The plan of every asset in one long form, per step by asset, then the meter of each pod.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``time``, ``asset`` (``fleet``, ``battery``, ..., ``meter``), ``member`` (of the meter the pod; ``total`` for
+        all of an asset), ``pod``, ``session`` (where known), ``drawn_kW`` and ``fed_in_kW`` (electricity; of the meter
+        import and export), ``<carrier>_drawn_kW`` and ``<carrier>_fed_in_kW`` of other carriers, ``energy_kWh`` (end of
+        the step), ``curtailed_kW``, ``unserved_kWh``, prices as above. Empty where an asset has no such number.
+    """
+    columns = [_asset_rows(view, name, asset) for name, asset in view.assets.items()]
+    table = pd.concat([*columns, _meter_rows(view)], ignore_index=True).sort_values("_step", kind="stable")
+    order = table.pop("_step").to_numpy()
+    table.insert(0, "time", iso(view)[order])
+    for market, prices in _prices(view).items():
+        table[market] = prices[order]
+    return table.reset_index(drop=True)
+
+
+def _asset_rows(view: Reading, name: str, asset: Asset) -> pd.DataFrame:
+    """Rows of the members of one asset (of the fleet only while connected), and of their total."""
+    dims = (asset.member, "time")
+    numbers: dict[str, xr.DataArray] = {}
+    for carrier, flow in asset.flows.items():
+        word = "" if carrier == ELECTRICITY else f"{carrier}_"
+        numbers |= {f"{word}drawn_kW": flow.withdrawal, f"{word}fed_in_kW": flow.injection}
+    stored = {"energy_kWh": "energy", "curtailed_kW": "curtail", "unserved_kWh": "unserved"}
+    numbers |= {column: view.full(name, x, *dims) for column, x in stored.items() if view.has(name, x)}
+    there = np.ones((asset.pod.size, len(view.time)), dtype=bool)
+    if name == "fleet":
+        there = np.asarray(view.connected.values) | (np.asarray(view.fleet("unserved").values) > 0)
+    step, member = np.nonzero(there.T)
+    every = np.arange(len(view.time))
+    labels = np.asarray(view.index(name, asset.member), dtype=object).astype(str)
+    table = {
+        "_step": np.concatenate([step, every]),
+        "asset": name,
+        "member": np.concatenate([labels[member], np.full(len(every), TOTAL)]),
+        "pod": np.concatenate([asset.pod.to_numpy().astype(str)[member], np.full(len(every), "")]),
+    }
+    if name == "fleet" and view.has(name, "session"):
+        session = view.groups[name]["session"].transpose(*dims).values[member, step].astype(str)
+        table["session"] = np.concatenate([np.where(session == "-1", "", session), np.full(len(every), "")])
+    for column, x in numbers.items():
+        values = np.asarray(x.values, dtype=float)
+        table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
+    return pd.DataFrame(table)
+
+
+def _meter_rows(view: Reading) -> pd.DataFrame:
+    """Import and export of each pod, and of all."""
+    power = np.asarray(net(view.meter).values, dtype=float)
+    drawn, fed = power.clip(min=0), (-power).clip(min=0)
+    pods, steps = [str(p) for p in view.pods], len(view.time)
+    return pd.DataFrame(
+        {
+            "_step": np.tile(np.arange(steps), len(pods) + 1),
+            "asset": "meter",
+            "member": np.repeat([*pods, TOTAL], steps),
+            "pod": np.repeat([*pods, ""], steps),
+            "drawn_kW": np.append(drawn, drawn.sum(axis=0)).round(9) + 0.0,
+            "fed_in_kW": np.append(fed, fed.sum(axis=0)).round(9) + 0.0,
+        }
+    )
 
 
 def _prices(view: Reading) -> dict[str, np.ndarray]:

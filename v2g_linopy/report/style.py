@@ -28,6 +28,15 @@ ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 """Okabe and Ito (2008): told apart by all common kinds of colour vision."""
 CYCLE = (GREEN, PURPLE, SKY, VERMILLION, BLUE, ORANGE, YELLOW, GREY)
+ASSETS = {
+    "load": "#a6a6a6",
+    "fleet": BLUE,
+    "battery": GREEN,
+    "renewable": ORANGE,
+    "chp": VERMILLION,
+    "hydrogen": PURPLE,
+}
+"""Kinds of assets at the meter; those that draw most steadily stand next to zero."""
 CHARGE, DISCHARGE, UNMANAGED, PRICE = BLUE, ORANGE, BLACK, "#404040"
 
 WIDTH = 9.0
@@ -217,7 +226,7 @@ def legend(axes: Axes, columns: int = 4) -> None:
 def named(axes: Axes) -> tuple[list[Any], list[str]]:
     """What the panel shows, and its names; lines of comparison last."""
     handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] in ("unmanaged", "headroom", "sum"))
+    order = sorted(range(len(labels)), key=lambda i: labels[i] in ("unmanaged", "headroom", "sum", "at the meter"))
     return [handles[i] for i in order], [labels[i] for i in order]
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from . import words
+from .billing import by_pod, monthly, total
+from .meter import ELECTRICITY, net
 from .reading import Reading, Result
 from .schedules import bids, schedule
 from .value import PENALTIES, before, steps
 
-__all__ = ["bids", "bill", "kpi", "ladder", "schedule", "unserved"]
+__all__ = ["bids", "bill", "kpi", "ladder", "monthly", "schedule", "unserved"]
 
 SMALLEST_NEED = 1e-6
 """kWh below which a need counts as served."""
@@ -27,8 +29,8 @@ def kpi(result: Result) -> dict[str, Any]:
     """Key figures, ready for JSON: what is not a number is None. Money is in the currency of the case.
 
     Figures ``per_unit`` are per vehicle and year (connector and year; charging session where sessions of any vehicle
-    were packed into rows), as ``unit`` says; None without vehicles. Equivalent full cycles are the energy leaving the
-    batteries towards the grid over what they hold when full.
+    were packed into rows; year where other assets share the bill), as ``unit`` says; None without either. Equivalent
+    full cycles are the energy leaving the batteries towards the grid over what they hold when full.
     """
     view = Reading.of(result)
     figures = {
@@ -44,9 +46,12 @@ def kpi(result: Result) -> dict[str, Any]:
         "unit": view.unit if view.units else None,
         "energy": _energy(view),
         "power": _power(view),
+        "assets": _assets(view),
+        "pods": _pods(view),
         "prices": _mean_prices(view),
         "reserve": _reserve(view),
         "ledger": _ledger(view),
+        "bill_by_month": monthly(view).to_dict("records"),
         "ledger_per_unit": {k: v * view.scale for k, v in _ledger(view).items()} if view.units else None,
         "ladder": ladder(view).to_dict("records"),
         "unserved": unserved(view).to_dict("records"),
@@ -142,20 +147,62 @@ def _energy(view: Reading) -> dict[str, float]:
         "unserved_trip_kWh": float(view.total("unserved_trip").sum()),
         "spilled_kWh": float(view.total("spill").sum()),
         "equivalent_full_cycles": cycles,
-        "equivalent_full_cycles_per_unit": cycles / view.units if view.units else math.nan,
+        "equivalent_full_cycles_per_unit": cycles / view.fleet_units if view.fleet_units else math.nan,
     }
 
 
 def _power(view: Reading) -> dict[str, float]:
-    net = view.total("charge") - view.total("discharge")
-    if view.has("connection", "import_"):
-        drawn = (view.get("connection", "import_") - view.get("connection", "export")).sum("pod")
-        net = np.asarray(drawn.values, dtype=float)
+    """Largest powers at the meter, those of all pods together."""
+    power = np.asarray(net(view.meter).sum("pod").values, dtype=float)
+    if not view.assets:  # parts that are not in the catalogue: the fleet is what is known
+        power = view.total("charge") - view.total("discharge")
+    before = np.asarray(view.meter["before"].sum("pod").values) if "before" in view.meter else np.empty(0)
     return {
-        "peak_import_kW": float(net.max(initial=0.0)),
-        "peak_export_kW": float((-net).max(initial=0.0)),
+        "peak_import_kW": float(power.max(initial=0.0)),
+        "peak_export_kW": float((-power).max(initial=0.0)),
         "peak_unmanaged_kW": float(view.unmanaged_power.max()) if view.unmanaged_power.size else math.nan,
+        "peak_without_flexibility_kW": float(before.max(initial=0.0)) if before.size else math.nan,
     }
+
+
+def _assets(view: Reading) -> dict[str, dict[str, float]]:
+    """Members and energy of every kind of asset, kWh over the horizon; `storage_cycles` of batteries."""
+    table = {}
+    for name, asset in view.assets.items():
+        found: dict[str, float] = {"members": asset.pod.size}
+        for carrier, flow in asset.flows.items():
+            word = "" if carrier == ELECTRICITY else f"{carrier}_"
+            found[f"{word}drawn_kWh"] = float(flow.withdrawal.sum() * view.hours)
+            found[f"{word}fed_in_kWh"] = float(flow.injection.sum() * view.hours)
+        if view.has(name, "curtail"):
+            found["curtailed_kWh"] = float(view.get(name, "curtail").sum() * view.hours)
+        if name == "battery":
+            full = view.full(name, "energy_max", "battery", "time").max("time")
+            leaving = (view.get(name, "discharge") / view.get(name, "eta_discharge", 0.95)).sum("time") * view.hours
+            found["equivalent_full_cycles"] = float((leaving / full.where(full > 0)).fillna(0.0).sum())
+        table[name] = found
+    return table
+
+
+def _pods(view: Reading) -> list[dict[str, Any]]:
+    """Energy and peaks at each meter, and what its own entries of the bill come to."""
+    power, meter, rows = net(view.meter), view.meter, []
+    bills = {pod: total(table) for pod, table in by_pod(monthly(view)).items()}
+    for pod in map(str, view.pods):
+        own = np.asarray(power.sel(pod=pod).values, dtype=float)
+        before = np.asarray(meter["before"].sel(pod=pod).values) if "before" in meter else None
+        rows.append(
+            {
+                "pod": pod,
+                "import_kWh": float(own.clip(min=0).sum() * view.hours),
+                "export_kWh": float((-own).clip(min=0).sum() * view.hours),
+                "peak_import_kW": float(own.max(initial=0.0)),
+                "peak_export_kW": float((-own).max(initial=0.0)),
+                "peak_without_flexibility_kW": math.nan if before is None else float(before.max(initial=0.0)),
+                "own_bill": bills.get(pod, 0.0) if bills else None,
+            }
+        )
+    return rows if view.assets else []
 
 
 def _mean_prices(view: Reading) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from .style import (
     BLUE,
     CHARGE,
     DISCHARGE,
+    GREEN,
     GREY,
     PRICE,
     PURPLE,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+STORES = {"fleet": ("plugged-in members", BLUE, SKY), "battery": ("batteries", GREEN, GREEN)}
+"""Kinds of storage whose energy has a shadow price: name, colour of the median and of the band."""
 PRICE_BINS = 12
 MOST_POINTS = 1500
 
@@ -150,20 +153,22 @@ def levels(axes: Axes, view: Reading, known: np.ndarray) -> None:
 def shadow_prices(result: Result, start: Moment = None, days: float | None = None) -> Figure:
     """What one more unit would be worth: electricity at each pod, and energy in the batteries of the members."""
     whole = Reading.of(result)
-    if not whole.has("price", "electricity") and not whole.has("dual", "fleet.balance"):
+    if not whole.has("price", "electricity") and not any(whole.has("dual", f"{part}.balance") for part in STORES):
         return empty("No shadow prices in this result.")
     if not len(whole.time):
         return empty("No time step in this result.")
     view = whole.window(start, days)
-    with sheet(2, 1, height=4.6, sharex=True) as (figure, grid):
-        top, below = grid[:, 0]
+    stores = [part for part in STORES if view.has("dual", f"{part}.balance")]
+    with sheet(1 + bool(stores), 1, height=4.6 if stores else 2.6, sharex=True) as (figure, grid):
+        top, lowest = grid[0, 0], grid[-1, 0]
         at_pods(top, view)
         title(top, "Shadow prices", view.note)
         legend(top)
-        in_batteries(below, view)
-        legend(below)
-        clock(top, view, label=False)
-        clock(below, view)
+        if stores:
+            in_batteries(lowest, view, stores)
+            legend(lowest)
+            clock(top, view, label=False)
+        clock(lowest, view)
     return figure
 
 
@@ -186,16 +191,17 @@ def at_pods(axes: Axes, view: Reading) -> None:
     axes.set_ylabel(f"electricity,\n{view.currency}/MWh")
 
 
-def in_batteries(axes: Axes, view: Reading) -> None:
-    """Value of one more kWh in the battery of a plugged-in member."""
+def in_batteries(axes: Axes, view: Reading, stores: list[str]) -> None:
+    """Value of one more kWh in the battery of a plugged-in member, and in stationary ones."""
     axes.set_ylabel(f"stored energy,\n{view.currency}/MWh")
-    if not view.has("dual", "fleet.balance"):
-        return
-    value = view.full("dual", "fleet.balance", "fleet", "time", default=np.nan).where(view.connected)
-    band(axes, view, 1000 * np.asarray(value.values), "stored energy, plugged-in members", BLUE)
+    for part in stores:
+        label, colour, shade = STORES[part]
+        value = view.full("dual", f"{part}.balance", part, "time", default=np.nan)
+        value = value.where(view.connected) if part == "fleet" else value
+        band(axes, view, 1000 * np.asarray(value.values), f"stored energy, {label}", colour, shade)
 
 
-def band(axes: Axes, view: Reading, values: np.ndarray, label: str, colour: str) -> None:
+def band(axes: Axes, view: Reading, values: np.ndarray, label: str, colour: str, shade: str = SKY) -> None:
     """Median over members, and the middle 90 % as a band."""
     values = view.pick(values)
     low, middle, high = (np.full(values.shape[1], np.nan) for _ in range(3))
@@ -204,7 +210,7 @@ def band(axes: Axes, view: Reading, values: np.ndarray, label: str, colour: str)
         low[some], middle[some], high[some] = np.nanquantile(values[:, some], (0.05, 0.5, 0.95), axis=0)
     if len(values) > 1:
         axes.stairs(
-            high, view.thin_edges, baseline=low, fill=True, color=SKY, alpha=0.4, linewidth=0, label="middle 90 %"
+            high, view.thin_edges, baseline=low, fill=True, color=shade, alpha=0.4, linewidth=0, label="middle 90 %"
         )
     axes.stairs(
         middle, view.thin_edges, baseline=None, color=colour, label=f"{label}{', median' if len(values) > 1 else ''}"

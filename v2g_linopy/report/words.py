@@ -17,6 +17,15 @@ ENTRIES = {
     "fleet.slack.unserved_trip": "penalty: energy missing for trips",
     "fleet.slack.balance": "penalty: slack in the energy balance",
 }
+ASSETS = {
+    "fleet": "vehicles",
+    "battery": "batteries",
+    "load": "loads",
+    "renewable": "sun and wind",
+    "chp": "heat and power plants",
+    "hydrogen": "hydrogen plants",
+}
+MEMBERS = {"chp": "heat and power plant", "hydrogen": "hydrogen plant", "renewable": "solar or wind plant"}
 CAUSES = {
     "energy": "energy",
     "reserve": "reserves",
@@ -38,6 +47,11 @@ RUNGS = {
 def entry(name: str) -> str:
     """A ledger entry in words; an unknown one keeps its name."""
     return ENTRIES.get(name, name.replace("_", " ").replace(".", ": ", 1))
+
+
+def asset(name: str) -> str:
+    """A kind of asset in words; an unknown one keeps its name."""
+    return ASSETS.get(name, name.replace("_", " "))
 
 
 def number(value: float, decimals: int | None = None) -> str:
@@ -109,10 +123,19 @@ def parts(amounts: dict[str, float]) -> str:
 def count(number_of: float, word: str) -> str:
     """A count and its noun.
 
-    >>> count(1, "vehicle"), count(1200, "vehicle")
-    ('1 vehicle', '1\u202f200 vehicles')
+    >>> count(1, "vehicle"), count(1200, "vehicle"), count(2, "battery")
+    ('1 vehicle', '1\u202f200 vehicles', '2 batteries')
     """
-    return f"{number(number_of, 0)} {word}" + ("" if number_of == 1 else "s")
+    return f"{number(number_of, 0)} {word if number_of == 1 else plural(word)}"
+
+
+def plural(noun: str) -> str:
+    """Several of a noun.
+
+    >>> plural("day"), plural("battery")
+    ('days', 'batteries')
+    """
+    return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
 
 
 def span(hours: float) -> str:

@@ -1,0 +1,126 @@
+"""Generator: one workplace with chargers, a battery, a solar roof and a building behind one meter."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import Problem, SchemaError
+from .cases import ample_limit, energy_market
+from .clock import align
+from .described import described_case
+from .profiles import building, profiles, sun
+from .sessions import rasterise
+from .stays import COMMUTERS, stays
+from .synthetic import italian_prices
+
+POD = "site"
+
+
+def site(
+    vehicles: int = 10,
+    days: int = 7,
+    seed: int = 0,
+    *,
+    start: str = "2026-03-23",
+    timezone: str = "Europe/Rome",
+    step: str = "15min",
+    load: float = 60.0,
+    solar: float = 50.0,
+    battery: float = 40.0,
+    import_max: float | None = None,
+    discharge: bool = True,
+) -> xr.DataTree:
+    """Return a case of one site: commuters, a battery, a solar roof and a building behind one meter.
+
+    The default week holds the day on which the clock goes forward.
+
+    Parameters
+    ----------
+    vehicles, days, seed
+        Size of the case; the same three always give the same case.
+    start, timezone
+        First local day, a Monday unless given. Commuters come on working days only.
+    step
+        Step of the case; prices are hourly.
+    load, solar, battery
+        Largest power of the building (kW), size of the roof (kWp), size of the battery (kWh; two hours at full power).
+        0 leaves the part out.
+    import_max
+        Most the site may draw, kW; the building and half of the chargers unless given.
+    discharge
+        False: chargers that cannot discharge.
+
+    Raises
+    ------
+    SchemaError
+        A size that is not positive, or days without a working day.
+    """
+    midnight = days_of(start, days, vehicles)
+    if not bool((midnight[:-1].day_of_week < 5).any()):
+        detail = f"{start}: commuters come on working days, and there is none in {days} day(s) from here"
+        raise SchemaError([Problem("start", "time", detail)], "the size of the case")
+    time = steps_of(midnight, timezone, step)
+    rng = np.random.default_rng([seed, 6])
+    width = max(2, len(str(vehicles)))
+    names = [f"ev-{k + 1:0{width}d}" for k in range(vehicles)]
+    sessions = stays(names, POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge)
+    fleet, table = rasterise(sessions, time, rows="vehicle")
+    groups = {"fleet": fleet.assign(wear=((), 0.05), unserved_cost=((), 10.0)), "sessions": table}
+    roof, house = sun(time, timezone, rng), building(time, timezone, rng, "office")
+    if battery:
+        groups["battery"] = batteries({"battery": battery}, [POD])
+    if load:
+        groups["load"] = xr.Dataset({"baseline": profiles(time, {"building": load * house}, "load")})
+    if solar:
+        groups["renewable"] = xr.Dataset({"available": profiles(time, {"roof": solar * roof}, "renewable")})
+    most = load + 0.5 * vehicles * COMMUTERS.charger if import_max is None else import_max
+    groups["connection"] = xr.Dataset({"import_max": ("pod", [most])}, coords={"pod": [POD]})
+    limit = ample_limit(2 * vehicles * COMMUTERS.charger + load + solar + battery)
+    hourly = italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed)
+    groups["energy"] = energy_market(align(hourly, time), ("day_ahead",), limit)
+    for part in ("load", "renewable"):
+        if part in groups:
+            groups[part]["pod"] = (part, [POD])
+    said = [
+        f"{vehicles} commuters at one site, {days} local days from {start} ({timezone}), seed {seed}; "
+        "sun, building and prices are synthetic.",
+        COMMUTERS.sentence("Vehicles"),
+        f"Building: at most {load:g} kW by day, about a fifth of it at night and at weekends; it cannot be shifted.",
+        f"Roof {solar:g} kWp at 45 degrees north; one share of the clear sky for each day. It may be curtailed.",
+        f"Battery {battery:g} kWh, {battery / 2:g} kW; as full at the end as at the start (half).",
+        "Efficiency 0.93 each way for vehicles, 0.95 for the battery; wear 0.05 and 0.02 EUR per kWh leaving them.",
+        f"The site draws at most {most:g} kW.",
+    ]
+    return described_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Site with {vehicles} commuters, {days} days",
+        source="v2g_linopy.ingest.site, synthetic",
+        assumptions="\n".join(said),
+    )
+
+
+def batteries(sizes: dict[str, float], pods: list[str]) -> xr.Dataset:
+    """Return the group `/battery`: sizes in kWh at their pods, two hours at full power, half full at both ends."""
+    size = np.array(list(sizes.values()), dtype=float)
+    data = {"charge_max": size / 2, "discharge_max": size / 2, "energy_max": size, "energy_initial": size / 2}
+    fields = {name: ("battery", values) for name, values in data.items()}
+    same = {"eta_charge": 0.95, "eta_discharge": 0.95, "cyclic": 1.0, "wear": 0.02}
+    return xr.Dataset(
+        {**fields, **{n: ((), v) for n, v in same.items()}, "pod": ("battery", pods)}, coords={"battery": list(sizes)}
+    )
+
+
+def days_of(start: str, days: int, vehicles: int) -> pd.DatetimeIndex:
+    """Return the local midnights of a case, that of its end included; raises `SchemaError` for sizes below 1."""
+    given = {"vehicles": vehicles, "days": days}
+    if problems := [Problem(n, "range", f"{v}: must be at least 1") for n, v in given.items() if v < 1]:
+        raise SchemaError(problems, "the size of the case")
+    return pd.date_range(pd.Timestamp(start).normalize(), periods=days + 1, freq="D")
+
+
+def steps_of(midnight: pd.DatetimeIndex, timezone: str, step: str) -> pd.DatetimeIndex:
+    """Return the steps between the first and the last local midnight, naive UTC."""
+    utc = midnight[[0, -1]].tz_localize(timezone).tz_convert("UTC").tz_localize(None)
+    return pd.date_range(utc[0], utc[1], freq=step, inclusive="left", name="time")
