@@ -9,7 +9,19 @@ from .catalogue import PARTS
 from .compare import compare, unmanaged
 from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from .explain import explain
-from .ingest import case_from, commuters, depot, fleets, from_availability, rasterise, read_prices, read_sessions
+from .ingest import (
+    case_from,
+    commuters,
+    depot,
+    fleets,
+    from_availability,
+    rasterise,
+    read_prices,
+    read_profiles,
+    read_sessions,
+    site,
+    sites,
+)
 from .portfolio import build, check, solve
 from .report.plots import ResultPlots as _ResultPlots
 
@@ -40,8 +52,11 @@ __all__ = [
     "rasterise",
     "read",
     "read_prices",
+    "read_profiles",
     "read_sessions",
     "replay",
+    "site",
+    "sites",
     "solve",
     "unmanaged",
     "write",

@@ -6,6 +6,7 @@ import xarray as xr
 import v2g_linopy as v2g
 
 SMALL = {"commuters": ["--vehicles", 2, "--days", 1], "fleets": ["--days", 1], "depot": ["--vehicles", 2, "--days", 1]}
+SMALL |= {"site": ["--vehicles", 2, "--days", 1], "portfolio": ["--vehicles", 2, "--days", 1, "--pods", 3]}
 
 
 @pytest.mark.parametrize("template", SMALL)
@@ -32,3 +33,9 @@ def test_a_change_is_checked_before_anything_is_written(run, tmp_path):
 def test_a_dry_run_writes_nothing(run, tmp_path):
     assert run("new", tmp_path / "x", "--vehicles", 1, "--days", 1, "--dry-run").exit_code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_of_another_template_is_refused(run, tmp_path):
+    result = run("new", tmp_path / "x", "--template", "site", "--pods", 3)
+    assert result.exit_code == 2
+    assert "is for portfolio" in result.stderr

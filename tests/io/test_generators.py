@@ -7,8 +7,10 @@ import xarray as xr
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
-from v2g_linopy.ingest import commuters, depot, fleets
+from v2g_linopy.ingest import commuters, depot, fleets, site, sites
 from v2g_linopy.ingest.described import FIELDS
+from v2g_linopy.ingest.profiles import BUILDINGS, building, sun
+from v2g_linopy.ingest.sites import KINDS
 from v2g_linopy.ingest.synthetic import italian_prices, world_prices
 from v2g_linopy.units import TABLE
 
@@ -16,6 +18,8 @@ MAKERS = {
     "commuters": lambda seed: commuters(vehicles=4, days=3, seed=seed),
     "fleets": lambda seed: fleets(hours=48, seed=seed),
     "depot": lambda seed: depot(vehicles=3, days=2, seed=seed),
+    "site": lambda seed: site(vehicles=3, days=2, seed=seed, step="1h"),
+    "sites": lambda seed: sites(vehicles=4, days=2, seed=seed, pods=6),
 }
 
 
@@ -130,8 +134,87 @@ def test_italian_prices_have_the_stated_shape():
 
 
 def test_sizes_are_checked():
-    for maker, words in ((commuters, "vehicles"), (depot, "vehicles"), (fleets, "vehicles")):
+    for maker, words in ((commuters, "vehicles"), (depot, "vehicles"), (fleets, "vehicles"), (site, "vehicles")):
         with pytest.raises(SchemaError, match=f"{words} .*0: must be at least 1"):
             maker(vehicles=0)
+    for sizes, words in (({"pods": 0}, "pods"), ({"days": 0}, "days"), ({"vehicles": 0}, "vehicles")):
+        with pytest.raises(SchemaError, match=f"{words} .*0: must be at least 1"):
+            sites(**sizes)
     with pytest.raises(SchemaError, match="choose one of few, unmanaged, smart"):
         fleets(world="none")
+
+
+def test_a_site_on_the_days_the_clock_changes():
+    """A week of quarter-hours with the day of 23 hours; commuters come on its five working days, in local time."""
+    case = site(vehicles=4)
+    assert case.sizes["time"] == (7 * 24 - 1) * 4
+    table = case["sessions"]
+    assert table.sizes["session"] == 4 * 5
+    arrival, departure = local(table.arrival), local(table.departure)
+    assert arrival.hour.min() >= 7 and (arrival.hour * 60 + arrival.minute).max() < 9 * 60 + 30
+    assert departure.hour.min() >= 16 and (departure.hour * 60 + departure.minute).max() < 18 * 60 + 30
+    assert set(arrival.day_of_week) == set(range(5))
+    assert case["connection"].import_max.values.tolist() == [60 + 0.5 * 4 * 11]
+    with pytest.raises(SchemaError, match="there is none in 2 day"):
+        site(start="2026-03-28", days=2)
+
+
+def test_a_site_may_lack_a_part():
+    """A size of 0 leaves a part out; what is left is a valid case."""
+    case = site(vehicles=1, days=1, step="1h", load=0.0, solar=0.0, battery=0.0)
+    assert not {"load", "renewable", "battery"} & set(case.children)
+    v2g.check(case)
+    assert {"load", "renewable", "battery"} <= set(site(vehicles=1, days=1).children)
+
+
+@pytest.mark.parametrize(("start", "hours"), [("2026-03-28", 71), ("2026-10-24", 73)])
+def test_a_portfolio_of_every_kind(start, hours):
+    """Ten pods, two of each kind; thirty vehicles are shared by the six that have chargers; nights cross the edges."""
+    case = sites(start=start)
+    assert case.sizes["time"] == hours
+    pods = list(case["connection"].pod.values)
+    assert [p.split("-")[0] for p in pods] == list(KINDS) * 2
+    fleet = case["fleet"].to_dataset()
+    # on a weekend and a Monday all of them come at least once
+    assert pd.Series(fleet.pod.values).value_counts().to_dict() == {p: 5 for p in pods if p[:2] in ("of", "de", "ho")}
+    plugged = (fleet.charge_max > 0).isel(time=0)
+    kinds = pd.Series(fleet.pod.values).str.split("-").str[0]
+    assert dict(plugged.to_series().groupby(kinds.values).all()) == {"depot": True, "homes": True, "office": False}
+    shift = case["load"].shift_up_max.max("time")
+    assert {str(p)[:5] for p, most in zip(shift["load"].values, shift.values, strict=True) if most > 0} == {"homes"}
+
+
+def test_a_portfolio_without_anyone_to_park():
+    """One office on a Saturday has no fleet; with a depot beside it there is one."""
+    assert "fleet" not in sites(pods=1, days=1, vehicles=3).children
+    v2g.check(sites(pods=1, days=1, vehicles=3))
+    assert "fleet" in sites(pods=2, days=1, vehicles=3).children
+
+
+def test_the_sun_shines_by_day():
+    """A year of one kWp at 45 degrees: about 1100 kWh, none at night, most about 11:24 UTC, nine degrees east."""
+    time = pd.date_range("2026-01-01", "2027-01-01", freq="15min", inclusive="left", name="time")
+    power = np.mean([sun(time, "Europe/Rome", np.random.default_rng(k)) for k in range(3)], axis=0)
+    assert power.sum() / 4 == pytest.approx(1100, rel=0.08)
+    assert power.min() >= 0 and power.max() < 0.82
+    clock = time.hour + time.minute / 60
+    assert power[(clock < 3.5) | (clock > 19.5)].max() == 0
+    by_quarter = pd.Series(power).groupby(np.asarray(clock)).mean()
+    noon = float((by_quarter * (by_quarter.index + 0.125)).sum() / by_quarter.sum())
+    assert noon == pytest.approx(12 - 9 / 15, abs=0.15)
+    summer, winter = (power[np.asarray(time.month) == m].sum() for m in (6, 12))
+    assert 3 < summer / winter < 8
+
+
+@pytest.mark.parametrize("kind", BUILDINGS)
+def test_buildings_have_their_hours(kind):
+    """By the local clock, on both sides of October: on working days the shape of the kind, within its noise."""
+    time = pd.date_range("2026-10-01", "2026-11-30", freq="h", name="time")
+    share = pd.Series(building(time, "Europe/Rome", np.random.default_rng(0), kind), index=local(time))
+    assert share.between(0, 1).all()
+    working = share[share.index.day_of_week < 5]
+    for part in (working[:"2026-10-24"], working["2026-10-26":]):
+        by_hour = part.groupby(part.index.hour).mean()
+        shape = BUILDINGS[kind][0]
+        assert by_hour[12] == pytest.approx(shape[4], rel=0.1)
+        assert by_hour[3] == pytest.approx(shape[1], rel=0.1)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 import xarray as xr
 
-from ..ingest.importers import PRICE_FORMATS, SESSION_FORMATS
+from ..ingest.importers import PRICE_FORMATS, PROFILE_FORMATS, SESSION_FORMATS
 from ..ingest.reading import existing, read_csv, read_workbook
 from ..ingest.series import combine
 from .options import nearest, pairs, step_length
@@ -45,6 +45,13 @@ Resample = Annotated[
 ]
 Missing = Annotated[
     str | None, typer.Option("--missing", metavar="RULE", help="Steps without a price: problem, nan or hold.")
+]
+PowerUnit = Annotated[
+    str | None,
+    typer.Option("--unit", help="Unit of the numbers: kW, W, MW, or energy per step: kWh, Wh, MWh.  [default: kW]"),
+]
+MissingPower = Annotated[
+    str | None, typer.Option("--missing", metavar="RULE", help="Steps without a row: problem, nan or hold.")
 ]
 PriceFiles = Annotated[
     list[Path] | None,
@@ -102,6 +109,17 @@ class SeriesOptions:
 
 
 @dataclass(frozen=True)
+class ProfileOptions:
+    """How rows of power or energy become one uniform series."""
+
+    panel: ClassVar[str] = "Reading profiles"
+    hours: Hours = None
+    unit: PowerUnit = None
+    resample: Resample = None
+    missing: MissingPower = None
+
+
+@dataclass(frozen=True)
 class PriceOptions:
     """The prices that sessions trade at, and how their files are read."""
 
@@ -124,6 +142,11 @@ def read_prices(paths: list[Path], form: str | None, options: Mapping[str, Any],
     """Read one or several files of prices, side by side."""
     read = [use(PRICE_FORMATS, path, form or price_format(path, prefix), options, prefix) for path in paths]
     return read[0] if len(read) == 1 else combine(*read)
+
+
+def read_profiles(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
+    """Read a file of profiles."""
+    return use(PROFILE_FORMATS, path, "csv", options, "")
 
 
 def read_sessions(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""`import prices`, `import sessions`: from published files to a case."""
+"""`import prices`, `import sessions`: from published files to a case. The group `import`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,20 +15,19 @@ from .. import ingest
 from ..case import atomic
 from ..errors import Problem, SchemaError
 from ..ingest.cases import energy_market
+from . import profiling
 from .changes import changed
 from .files import PriceOptions, SeriesOptions, TableOptions, read_prices, read_sessions
 from .making import Days, Seed, Start, Vehicles, day, finish
+from .markets import REGULATION, End, Into, Limit, Market, Step, Target, markets_of, zone_of
 from .options import DryRun, Force, Set, command, nearest, one_of, pairs, scalar, step_length
 from .output import case_path, refuse_file
 from .terminal import Terminal
 
-DAY_AHEAD = "day_ahead"
-REGULATION = ("regulation_up", "regulation_down")
 BATTERY = ("capacity", "energy_arrival", "energy_need", "charge_max")
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of prices.", show_default=False)]
 SessionFile = Annotated[Path, typer.Argument(metavar="FILE", help="File of charging sessions.", show_default=False)]
-Target = Annotated[Path, typer.Option("--output", "-o", metavar="CASE", help="Case file to write.", show_default=False)]
 PriceFormat = Annotated[
     str | None, typer.Option("--format", help="csv, gme, terna or netcdf; recognised if not given.")
 ]
@@ -36,8 +35,6 @@ SessionFormat = Annotated[str | None, typer.Option("--format", help="csv, elaadn
 Template = Annotated[
     str | None, typer.Option("--template", "-t", help="commuters: make a case of them with these prices.")
 ]
-Into = Annotated[Path | None, typer.Option("--into", metavar="CASE", help="Take this case, with these prices.")]
-Market = Annotated[list[str] | None, typer.Option("--market", help="Prices that become markets.  [default: day_ahead]")]
 Settlement = Annotated[
     str | None,
     typer.Option(
@@ -48,15 +45,10 @@ Assume = Annotated[
     list[str] | None,
     typer.Option("--assume", metavar="KEY=VALUE", help="Batteries the data do not hold: 'defaults', or full=0.8 …"),
 ]
-Step = Annotated[
-    str | None, typer.Option("--step", help="Step of the model, e.g. 15min.  [default: that of the prices]")
-]
-End = Annotated[str | None, typer.Option("--end", metavar="DATE", help="First local day after the case.")]
 Need = Annotated[str, typer.Option("--need", help="A need beyond the charger: problem, or cap (and name it).")]
 Outside = Annotated[str, typer.Option("--outside", help="Stays not all inside: drop, clip or problem.")]
 Wear = Annotated[float, typer.Option("--wear", min=0.0, help="EUR per kWh leaving a battery.")]
 Retail = Annotated[float | None, typer.Option("--retail-price", help="EUR per kWh that drivers pay.")]
-Limit = Annotated[float | None, typer.Option("--limit", min=0.0, help="Largest market position, kW.  [default: ample]")]
 
 
 @dataclass(frozen=True)
@@ -108,6 +100,7 @@ def add(app: typer.Typer) -> None:
         "v2g import sessions stays.csv --column arrival=From --column departure=To --column energy=kWh "
         "--column power_max=kW --timezone Europe/Amsterdam --prices spot.nc --assume full=0.8 -o stays.nc",
     )(sessions)
+    profiling.add(group)
     app.add_typer(group, name="import")
 
 
@@ -199,22 +192,6 @@ def store(terminal: Terminal, read: xr.Dataset, path: Path, force: bool, dry_run
     terminal.answer(words, document)
 
 
-def markets_of(read: xr.Dataset, wanted: list[str] | None) -> tuple[str, ...]:
-    """The prices that become markets: those named, else day_ahead, else the only one."""
-    names = [str(name) for name in read.data_vars]
-    if wanted:
-        for name in wanted:
-            if name not in names:
-                raise typer.BadParameter(f"no price {name!r}{nearest(name, names)}", param_hint="--market")
-        return tuple(wanted)
-    if DAY_AHEAD in names:
-        return (DAY_AHEAD,)
-    free = [name for name in names if name not in REGULATION]
-    if len(free) != 1:
-        raise typer.BadParameter(f"say which price is the market: {', '.join(names)}", param_hint="--market")
-    return (free[0],)
-
-
 def regulation_of(read: xr.Dataset, rule: str | None) -> ingest.Regulation | None:
     """The regulation products, where both prices are there and unless they are not wanted."""
     rules = ("capacity", "energy", "none")
@@ -252,11 +229,6 @@ def battery_of(stays: xr.Dataset, assume: list[str] | None, file: Path) -> inges
     except pydantic.ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors())
         raise typer.BadParameter(faults, param_hint="--assume") from None
-
-
-def zone_of(given: str | None, *sources: xr.Dataset) -> str:
-    """The zone of local days: as given, or as a file says."""
-    return given or next((str(s.attrs["timezone"]) for s in sources if "timezone" in s.attrs), "UTC")
 
 
 def with_prices(case: xr.DataTree, read: xr.Dataset, wanted: list[str] | None) -> xr.DataTree:

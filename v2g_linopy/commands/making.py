@@ -29,6 +29,8 @@ class Template(StrEnum):
     COMMUTERS = "commuters"
     FLEETS = "fleets"
     DEPOT = "depot"
+    SITE = "site"
+    PORTFOLIO = "portfolio"
 
 
 class World(StrEnum):
@@ -41,10 +43,13 @@ class World(StrEnum):
 
 Name = Annotated[Path, typer.Argument(metavar="NAME", help="Case file to make; .nc is added.", show_default=False)]
 Kind = Annotated[Template, typer.Option("--template", "-t", help="What kind of case.")]
-Vehicles = Annotated[int | None, typer.Option("--vehicles", min=1, help="Vehicles; of each fleet for fleets.")]
+Vehicles = Annotated[
+    int | None, typer.Option("--vehicles", min=1, help="Vehicles; of each fleet for fleets, of all for portfolio.")
+]
 Days = Annotated[int | None, typer.Option("--days", min=1, help="Local days.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all that is random: the same seed, the same case.")]
 Start = Annotated[str | None, typer.Option("--start", metavar="DATE", help="First local day, e.g. 2026-03-28.")]
+Pods = Annotated[int | None, typer.Option("--pods", min=1, help="Points of delivery of a portfolio.")]
 Prices = Annotated[World | None, typer.Option("--world", help="Price world of fleets.")]
 
 
@@ -56,6 +61,8 @@ def add(app: typer.Typer) -> None:
         "v2g new demo --template commuters",
         "v2g new summer --template commuters --vehicles 100 --days 92 --seed 7",
         "v2g new islands --template fleets --world smart --days 7",
+        "v2g new office --template site --vehicles 20 --days 31 --start 2026-03-01",
+        "v2g new vpp --template portfolio --pods 10 --vehicles 30 --days 3",
         "v2g new vans --template depot --start 2026-03-28 --set fleet.discharge_max=0",
     )(new)
 
@@ -68,6 +75,7 @@ def new(
     days: Days = None,
     seed: Seed = 0,
     start: Start = None,
+    pods: Pods = None,
     world: Prices = None,
     set_: Set = None,
     force: Force = False,
@@ -76,7 +84,7 @@ def new(
     """Make a case from a template; what it assumes is written into the file and told."""
     path = case_path(name)
     refuse_file(path, force)
-    case = changed(made(template, vehicles, days, seed, start, world), set_)
+    case = changed(made(template, vehicles, days, seed, start, pods, world), set_)
     finish(terminal, case, path, force, dry_run)
 
 
@@ -95,19 +103,31 @@ def finish(terminal: Terminal, case: xr.DataTree, path: Path, force: bool, dry_r
 
 
 def made(
-    template: Template, vehicles: int | None, days: int | None, seed: int, start: str | None, world: World | None
+    template: Template,
+    vehicles: int | None,
+    days: int | None,
+    seed: int,
+    start: str | None,
+    pods: int | None,
+    world: World | None,
 ) -> xr.DataTree:
     """Call the generator with what was given; the rest is its own default."""
     given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": None if start is None else day(start)}
-    if world is not None and template is not Template.FLEETS:
-        raise typer.BadParameter(f"is for fleets, not for {template}", param_hint="--world")
+    only = ((world, "--world", Template.FLEETS), (pods, "--pods", Template.PORTFOLIO))
+    for value, flag, kind in only:
+        if value is not None and template is not kind:
+            raise typer.BadParameter(f"is for {kind}, not for {template}", param_hint=flag)
     if template is Template.FLEETS:
         hours = given.pop("days")
         given |= {"hours": None if hours is None else HOURS * hours, "world": None if world is None else world.value}
+    if template is Template.PORTFOLIO:
+        given["pods"] = pods
     generator: dict[Template, Callable[..., xr.DataTree]] = {
         Template.COMMUTERS: ingest.commuters,
         Template.FLEETS: ingest.fleets,
         Template.DEPOT: ingest.depot,
+        Template.SITE: ingest.site,
+        Template.PORTFOLIO: ingest.sites,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
     return generator[template](seed=seed, **chosen)

@@ -6,14 +6,18 @@ from .clock import align, to_utc
 from .commuters import commuters
 from .depot import depot
 from .fleets import fleets
-from .importers import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
+from .importers import PRICE_FORMATS, PROFILE_FORMATS, SESSION_FORMATS, read_prices, read_profiles, read_sessions
+from .members import with_profiles
 from .options import BatteryAssumption, Regulation
 from .series import combine
 from .sessions import rasterise
+from .site import site
+from .sites import sites
 from .sources import read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
 
 __all__ = [
     "PRICE_FORMATS",
+    "PROFILE_FORMATS",
     "SESSION_FORMATS",
     "BatteryAssumption",
     "Regulation",
@@ -30,7 +34,11 @@ __all__ = [
     "read_netcdf_prices",
     "read_netcdf_sessions",
     "read_prices",
+    "read_profiles",
     "read_sessions",
     "read_terna",
+    "site",
+    "sites",
     "to_utc",
+    "with_profiles",
 ]

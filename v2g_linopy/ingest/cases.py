@@ -152,7 +152,7 @@ def case_from(
         Every fault of the sessions, or of the prices, at once.
     """
     said = [*assumptions, *_notes(prices), *_notes(sessions)]
-    time = _horizon(prices, timezone, step, start, end)
+    time = horizon(prices, timezone, step, start, end)
     prices = align(prices, time)
     problems: list[Problem] = []
 
@@ -188,7 +188,7 @@ def _notes(dataset: xr.Dataset) -> list[str]:
     return str(dataset.attrs.get("notes", "")).splitlines()
 
 
-def _horizon(
+def horizon(
     prices: xr.Dataset, timezone: str, step: str | pd.Timedelta | None, start: str | None, end: str | None
 ) -> pd.DatetimeIndex:
     """Return the steps between two local times, within what is priced."""

@@ -1,18 +1,19 @@
-"""Prices and sessions from files: any CSV with a column map, and the named formats."""
+"""Prices, profiles and sessions from files: any CSV with a column map, and the named formats."""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
+from ..units import accepted, factor
 from .clock import Ambiguous, Nonexistent, Utc, listed, to_utc
 from .reading import attempt, numbers, pick, read_csv, stamps
-from .series import Missing, noted, uniform
+from .series import Missing, hours_of, noted, uniform
 from .sources import hour_labels, read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
 from .table import COLUMNS, LABELS
 
@@ -75,34 +76,107 @@ def read_prices(
     InputFileError, SchemaError
         Everything wrong with the file, or with its times.
     """
+    rule = Clock(timezone, ambiguous, nonexistent, hours, time_format)
+    utc, values = _series(path, columns, rule, separator, decimal, 'price, such as day_ahead="Price"')
+    return uniform(utc, values, unit=unit, resample=resample, missing=missing, source=str(path))
+
+
+def read_profiles(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str],
+    timezone: str | None = None,
+    ambiguous: Ambiguous = "raise",
+    nonexistent: Nonexistent = "raise",
+    hours: Literal["elapsed", "clock"] = "elapsed",
+    time_format: str | None = None,
+    separator: str = ",",
+    decimal: str = ".",
+    unit: str = "kW",
+    resample: str | None = None,
+    missing: Missing = "problem",
+) -> xr.Dataset:
+    """Read power over time from a table of text: what a load draws, or what sun or wind would give.
+
+    Parameters
+    ----------
+    columns
+        Which column holds what: ``time`` (start of the step), or ``date`` and ``hour``; every other key is the name
+        of a member, such as ``roof``.
+    unit
+        Of all numbers: a power (kW, W, MW), or the energy of each step (kWh, Wh, MWh), which is divided by the
+        length of its step.
+    path, timezone, ambiguous, nonexistent, hours, time_format, separator, decimal, resample, missing
+        As in `read_prices`. The energy of a step that the clock shows twice cannot stand for both hours.
+
+    Returns
+    -------
+    xarray.Dataset
+        Power (kW) on ``time`` (naive UTC, interval start, uniform), one variable per member.
+
+    Raises
+    ------
+    InputFileError, SchemaError
+        Everything wrong with the file, or with its times.
+    """
+    source = str(path)
+    power, energy = factor(unit, "kW"), factor(unit, "kWh")
+    if power is None and energy is None:
+        detail = f"{unit!r} is neither power nor energy; use one of {', '.join([*accepted('kW'), *accepted('kWh')])}"
+        raise SchemaError([Problem("unit", "unit", detail)], source)
+    if energy is not None and ambiguous == "both":
+        detail = 'one energy cannot stand for both hours; give ambiguous="first", "second" or "infer"'
+        raise SchemaError([Problem("ambiguous", "choice", detail)], source)
+    rule = Clock(timezone, ambiguous, nonexistent, hours, time_format)
+    utc, values = _series(path, columns, rule, separator, decimal, 'member, such as roof="Power"')
+    if power is None:
+        values = {name: column[utc.row] / hours_of(utc.time) for name, column in values.items()}
+        utc = Utc(utc.time, np.arange(len(utc.time)), utc.note)
+    scaled = {name: column * (power or energy or 1.0) for name, column in values.items()}
+    return uniform(utc, scaled, unit="kW", resample=resample, missing=missing, source=source)
+
+
+class Clock(NamedTuple):
+    """How the times of a table are written, and the rules for hours shown twice or skipped."""
+
+    timezone: str | None
+    ambiguous: Ambiguous
+    nonexistent: Nonexistent
+    hours: Literal["elapsed", "clock"]
+    time_format: str | None
+
+
+def _series(
+    path: str | Path, columns: Mapping[str, str], rule: Clock, separator: str, decimal: str, wanted: str
+) -> tuple[Utc, dict[str, np.ndarray]]:
+    """Return when each row begins, and its numbers; `wanted` is what a file must hold at least one of."""
     source = str(path)
     names = [n for n in columns if n not in ("time", "date", "hour")]
-    _check_map(columns, names, source)
+    _check_map(columns, names, wanted, source)
     frame = pick(read_csv(path, separator=separator, decimal=decimal), columns, source)
     problems: list[Problem] = []
     values = attempt(problems, lambda: numbers(frame, names, decimal, source))
 
     def clock() -> Utc:
+        zone, ambiguous, nonexistent = rule.timezone, rule.ambiguous, rule.nonexistent
         if "time" in columns:
-            written = stamps(frame["time"], time_format, source)
-            return to_utc(written, timezone, ambiguous=ambiguous, nonexistent=nonexistent, source=source)
-        date, hour = stamps(frame["date"], time_format, source), numbers(frame, ["hour"], decimal, source)["hour"]
-        return hour_labels(date, hour, timezone, hours, ambiguous, nonexistent, source)
+            written = stamps(frame["time"], rule.time_format, source)
+            return to_utc(written, zone, ambiguous=ambiguous, nonexistent=nonexistent, source=source)
+        date, hour = stamps(frame["date"], rule.time_format, source), numbers(frame, ["hour"], decimal, source)["hour"]
+        return hour_labels(date, hour, zone, rule.hours, ambiguous, nonexistent, source)
 
     utc = attempt(problems, clock)
     if values is None or utc is None:
         raise SchemaError(problems, source)
-    return uniform(utc, values, unit=unit, resample=resample, missing=missing, source=source)
+    return utc, values
 
 
-def _check_map(columns: Mapping[str, str], names: list[str], source: str) -> None:
+def _check_map(columns: Mapping[str, str], names: list[str], wanted: str, source: str) -> None:
     problems = []
     if "time" not in columns and not {"date", "hour"} <= set(columns):
         problems.append(Problem("columns", "missing", "name the column of `time`, or those of `date` and `hour`"))
     if not names:
-        problems.append(
-            Problem("columns", "missing", 'name the column of at least one price, such as day_ahead="Price"')
-        )
+        problems.append(Problem("columns", "missing", f"name the column of at least one {wanted}"))
     if problems:
         raise SchemaError(problems, source)
 
@@ -208,6 +282,7 @@ PRICE_FORMATS: dict[str, Callable[..., xr.Dataset]] = {
     "terna": read_terna,
     "netcdf": read_netcdf_prices,
 }
+PROFILE_FORMATS: dict[str, Callable[..., xr.Dataset]] = {"csv": read_profiles}
 SESSION_FORMATS: dict[str, Callable[..., xr.Dataset]] = {
     "csv": read_sessions,
     "elaadnl": read_elaadnl,

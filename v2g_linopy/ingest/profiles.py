@@ -36,7 +36,7 @@ def sun(
     parts = max(1, step // FINE)
     offset = (np.arange(parts) + 0.5) * step / parts
     hours = (nanoseconds(time)[:, None] + offset) / 3.6e12  # since 1970, UTC
-    day = np.asarray(time.dayofyear)[:, None]
+    day = np.asarray(time.day_of_year)[:, None]
     declination = np.deg2rad(23.45) * np.sin(2 * np.pi * (284 + day) / 365)
     angle = np.deg2rad(15 * (hours % 24 - 12) + longitude)
     height = np.deg2rad(latitude)

@@ -68,6 +68,14 @@ def uniform(
     return noted(out, utc.note, f"Prices of several steps brought to {resample}." if mixed else "")
 
 
+def hours_of(time: pd.DatetimeIndex) -> np.ndarray:
+    """Return the length of each row in hours, in the order given; see `uniform` for rows that differ."""
+    order = np.argsort(nanoseconds(time), kind="stable")
+    hours = np.ones(len(time))
+    hours[order] = np.maximum(_lengths(time[order]), 1) / 3.6e12  # two rows of one moment are refused later
+    return hours
+
+
 def _lengths(time: pd.DatetimeIndex) -> np.ndarray:
     """Return how long each row holds: until the next, if that is a market step that the row before or after shares.
 

@@ -1,0 +1,42 @@
+"""What the importers share: the case they write, the prices that become markets, and its horizon."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import xarray as xr
+
+from .options import nearest
+
+DAY_AHEAD = "day_ahead"
+REGULATION = ("regulation_up", "regulation_down")
+
+Target = Annotated[Path, typer.Option("--output", "-o", metavar="CASE", help="Case file to write.", show_default=False)]
+Into = Annotated[Path | None, typer.Option("--into", metavar="CASE", help="Take this case, with these prices.")]
+Market = Annotated[list[str] | None, typer.Option("--market", help="Prices that become markets.  [default: day_ahead]")]
+Step = Annotated[
+    str | None, typer.Option("--step", help="Step of the model, e.g. 15min.  [default: that of the prices]")
+]
+End = Annotated[str | None, typer.Option("--end", metavar="DATE", help="First local day after the case.")]
+Limit = Annotated[float | None, typer.Option("--limit", min=0.0, help="Largest market position, kW.  [default: ample]")]
+
+
+def markets_of(read: xr.Dataset, wanted: list[str] | None) -> tuple[str, ...]:
+    """The prices that become markets: those named, else day_ahead, else the only one."""
+    names = [str(name) for name in read.data_vars]
+    if wanted:
+        for name in wanted:
+            if name not in names:
+                raise typer.BadParameter(f"no price {name!r}{nearest(name, names)}", param_hint="--market")
+        return tuple(wanted)
+    if DAY_AHEAD in names:
+        return (DAY_AHEAD,)
+    free = [name for name in names if name not in REGULATION]
+    if len(free) != 1:
+        raise typer.BadParameter(f"say which price is the market: {', '.join(names)}", param_hint="--market")
+    return (free[0],)
+
+
+def zone_of(given: str | None, *sources: xr.Dataset) -> str:
+    """The zone of local days: as given, or as a file says."""
+    return given or next((str(s.attrs["timezone"]) for s in sources if "timezone" in s.attrs), "UTC")
