@@ -68,8 +68,8 @@ def candidates(
     mu > -(kappa_d + kappa_c / (eta_c eta_d)) / (1 / (eta_c eta_d) - 1), wear kappa per grid-side kWh.
     """
     found = {}
-    for (part, path), mask in where.items():
-        d = inputs.data[part]
+    for (part, path), both in offenders.items():
+        d, mask = inputs.data[part], where[part, path]
         round_trip = d.eta_charge * d.eta_discharge
         wear_out = d.get("wear", 0.0) / d.eta_discharge
         wear_in = d.get("wear_charge", 0.0) * d.eta_charge
@@ -79,7 +79,7 @@ def candidates(
         value = dual[f"{part}.balance{path}"] / weight
         price = d.eta_charge * value - wear_in - reduced[f"{part}.charge{path}"] / (inputs.dt * weight)
         low = (price <= threshold + 1e-9).fillna(False)
-        chosen = (low & mask) | (offenders[part, path] > TOLERANCE)
+        chosen = (low & mask) | (both > TOLERANCE)
         if "scenario" in chosen.dims:
             chosen = chosen.any("scenario")
         found[part, path] = chosen.transpose(*mask.dims) if set(mask.dims) == set(chosen.dims) else chosen

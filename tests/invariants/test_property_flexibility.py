@@ -94,19 +94,14 @@ def test_nobody_charges_and_discharges_at_a_positive_price(case):
     assert plan(case).attrs["binaries"] == 0
 
 
-@few(5)
-@given(case=cases(Wanted(kinds=("nothing",), simple_market=True, activation=False)))
+@few(20)
+@given(case=cases(Wanted(kinds=("nothing",), simple_market=True, lowest_price=-12)))
 def test_nothing_earns_nothing(case):
     """31: no plug or no battery: 0, and no NaN.
 
-    A charger without a battery holds no reserve that guarantees energy; without a guarantee, power alone may be sold,
-    and where activation is expected both ways the charger may burn energy at a negative price.
+    A charger without a battery sells no reserve, whatever it guarantees, and burns no energy at a negative price, also
+    where activation is expected both ways and a battery might charge and discharge in one step.
     """
-    if "reserve" in case.children:
-        reserve = group(case, "reserve")
-        hours = {n: reserve[n].clip(min=0.5) for n in ("hours_up", "hours_down")}
-        backed = reserve.assign(hours).assign(guarantee=("product", ["endurance"] * reserve.sizes["product"]))
-        case = edit(case, reserve=backed)
     result = plan(case)
     assert result.attrs["objective"] == 0 == result.attrs["profit"]
     for name in set(result.children) - {"dual", "reduced_cost"}:  # there, what does not exist has no value
@@ -115,14 +110,15 @@ def test_nothing_earns_nothing(case):
                 assert not array.isnull().any(), field
 
 
-@few(4)
-@given(case=cases())
-def test_a_member_without_a_battery_changes_nothing(case):
-    """31: beside any fleet it changes nothing; nor does a fleet of nobody earn anything."""
+@few(8)
+@given(case=cases(), charger=st.sampled_from((0.0, 2.0)))
+def test_a_member_without_a_battery_changes_nothing(case, charger):
+    """31: beside any fleet it changes nothing, with a charger or without; nor does a fleet of nobody earn anything."""
     fleet = group(case, "fleet")
     ghost = fleet.isel(fleet=[0]).assign_coords(fleet=["ghost"])
     zero = ("charge_max", "discharge_max", "energy_min", "energy_max", "keep", "energy_in", "energy_out", "spill_max")
     ghost = ghost.assign({n: 0 * ghost[n] for n in (*zero, "energy_initial")})
+    ghost = ghost.assign({n: ghost[n] + charger for n in ("charge_max", "discharge_max")})
     both = xr.concat([ghost, fleet], "fleet", data_vars="minimal")
     assert close(objective(edit(case, fleet=both)), objective(case))
     energy = group(case, "energy")

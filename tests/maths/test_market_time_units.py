@@ -64,7 +64,7 @@ def test_a_gate_closes_from_one_block_to_the_next(pipeline):
 
 
 def test_the_gates_of_zones_between_the_hours():
-    """In India 10:30 UTC is 16:00: a gate that closes there closes between two blocks, one that closes at 11:00 UTC not.
+    """In India 10:30 UTC is 16:00: a gate may close there, between two blocks; at 11:00 UTC it may not.
 
     Proves that blocks are those of the local clock in this rule, too.
     """
