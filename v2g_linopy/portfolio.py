@@ -147,8 +147,7 @@ class _Search:
             solved = self._once(flags)
         binaries = solved.binaries
         lost = 0.0 if relaxed is None else relaxed - solved.optimum.objective
-        energy = self.inputs.dt * sum(float(x.sum()) for x in both.values())
-        words = complementarity.sentence(mode, rounds, binaries, worst, energy, lost, self.inputs.calendar.currency)
+        words = complementarity.sentence(self.inputs, mode, rounds, binaries, both, lost)
         return replace(
             solved,
             complementarity=words,
