@@ -9,6 +9,7 @@ from pytest import approx
 
 import v2g_linopy as v2g
 from v2g_linopy import solvers
+from v2g_linopy.explain import explain
 
 TREE = case({"a": vehicle(energy_min=[0, 0, 9]), "b": vehicle(energy_min=[0, 0, 6])}, market([50, 20, 80]))
 FULL = case(vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_discharge=0.8), market([-100]))
@@ -92,7 +93,8 @@ def test_time_limit():
 def test_no_time_for_prices(monkeypatch, tmp_path):
     """Where the limit comes between the search and its prices, the plan is kept and proven, and says that it has none.
 
-    At -100 EUR/MWh a full vehicle can only wait: 0 EUR.
+    A full vehicle waits at -100 EUR/MWh and sells 8 kWh at 50: 0.40 EUR. What is told of it uses the price of the
+    market: at the missing shadow prices, read as 0, it would have fed in for nothing.
     """
     solve = solvers.solve
 
@@ -102,9 +104,11 @@ def test_no_time_for_prices(monkeypatch, tmp_path):
         return solve(matrix, settings)
 
     monkeypatch.setattr(solvers, "solve", late)
-    result = v2g.solve(FULL, complementarity="milp", time_limit=60)
+    full = vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_discharge=0.8)
+    result = v2g.solve(case(full, market([-100, 50])), complementarity="milp", time_limit=60)
     assert result.attrs["status"] == "optimal"
-    assert result.attrs["profit"] == approx(0, abs=1e-6)
+    assert result.attrs["profit"] == approx(0.40, abs=1e-6)
+    assert "fed in 8.0 kWh at 50.0 EUR/MWh" in explain(result, "ev")
     assert "no time was left for prices" in result.attrs["block_note"]
     assert bool(result["price"].electricity.isnull().all())
     assert_proven(result)
