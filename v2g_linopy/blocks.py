@@ -97,29 +97,32 @@ def _each(matrix: Matrix, reduction: _Reduction, batches: Batches, solve_one: So
     One that has found no plan by then is tried again in what the others leave.
     """
     a = matrix.a.tocsr()
-    parts = [
-        Matrix(
-            sp.csr_array(a[rows][:, columns]),
-            *(matrix.row_lower[rows], matrix.row_upper[rows], reduction.cost[columns]),
-            *(matrix.lower[columns], matrix.upper[columns], matrix.integer[columns]),
-        )
-        for rows, columns in batches
-    ]
+    weight = [1.0 + float(np.diff(a.indptr)[rows].sum()) for rows, _ in batches]
     found: dict[int, Optimum] = {}
     for last in (False, True):
-        waiting = [k for k in range(len(parts)) if k not in found]
-        size = np.array([parts[k].a.nnz + 1.0 for k in waiting])
+        waiting = [k for k in range(len(batches)) if k not in found]
+        size = np.array([weight[k] for k in waiting])
         share = size / np.cumsum(size[::-1])[::-1]
         for k, fraction in zip(waiting, share, strict=True):
+            part = _part(matrix, a, reduction.cost, *batches[k])
             try:
-                found[k] = solve_one(parts[k], 1.0 if parts[k].is_lp else float(fraction))
+                found[k] = solve_one(part, 1.0 if part.is_lp else float(fraction))
             except SolveError as error:
                 if error.status != TIME_LIMIT:
                     raise
-                if last or parts[k].is_lp:  # half a linear programme is worth nothing
-                    solved = f"{error}; {len(found)} of {len(parts)} parts were solved"
+                if last or part.is_lp:  # half a linear programme is worth nothing
+                    solved = f"{error}; {len(found)} of {len(batches)} parts were solved"
                     raise SolveError(solved, status=TIME_LIMIT) from None
-    return [found[k] for k in range(len(parts))]
+    return [found[k] for k in range(len(batches))]
+
+
+def _part(matrix: Matrix, a: sp.csr_array, cost: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Matrix:
+    """Return some rows and columns of a matrix as one of their own."""
+    return Matrix(
+        sp.csr_array(a[rows][:, columns]),
+        *(matrix.row_lower[rows], matrix.row_upper[rows], cost[columns]),
+        *(matrix.lower[columns], matrix.upper[columns], matrix.integer[columns]),
+    )
 
 
 def _substitute(matrix: Matrix) -> _Reduction:

@@ -109,9 +109,8 @@ def sentence(inputs: Inputs, mode: str, rounds: int, binaries: int, both: Overla
 def _storages(inputs: Inputs) -> Iterator[tuple[Part, xr.Dataset]]:
     """Parts with members that charge and discharge."""
     for part, d in inputs:
-        if {"charge", "discharge"} <= {f.name for f in part.schema.outputs} and d.sizes.get(
-            part.schema.member or "", 1
-        ):
+        charges = {"charge", "discharge"} <= {f.name for f in part.schema.outputs}
+        if charges and d.sizes.get(part.schema.member or "", 1):
             yield part, d
 
 

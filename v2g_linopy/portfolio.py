@@ -122,6 +122,7 @@ _SLIP = 1e-6  # by how much a fixed plan may miss a limit: what an earlier solve
 _ROUNDS = 20
 _SEARCH = 0.9  # of the time left is for the search with binaries, the rest for the prices of what it found
 _GRACE = 0.5  # seconds beyond the time limit for these prices
+_WORDS = 1.0  # seconds beyond the time limit to say why there is no plan
 _NO_PRICES = "no time was left for prices"
 
 
@@ -329,7 +330,7 @@ def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged) 
 def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveError:
     """Say in the user's words why there is no plan."""
     if "infeasible" in error.status and "unbounded" not in error.status:
-        return Infeasible(explanation.why(inputs, settings, assemble_model))
+        return Infeasible(explanation.why(inputs, settings.grace(_WORDS), assemble_model))
     if "unbounded" in error.status:
         detail = "the plan could earn without end; look for a price that pays for an unlimited quantity"
         return Unbounded(f"unbounded: {detail}", status="unbounded")
