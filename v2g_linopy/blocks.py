@@ -12,11 +12,14 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from .errors import SolveError
-from .solvers import Matrix, Optimum
+from .solvers import TIME_LIMIT, Matrix, Optimum
 
 _BATCH = 6_000  # non-zeros solved in one call: enough to amortise the call, few enough to keep pivots cheap
 _TIGHT = 1e-9
 _NONE = -1
+
+SolveOne = Callable[[Matrix, float], Optimum]
+Batches = list[tuple[np.ndarray, np.ndarray]]  # rows and columns
 
 
 @dataclass
@@ -31,7 +34,7 @@ class _Reduction:
     dual: np.ndarray
 
 
-def solve(matrix: Matrix, solve_one: Callable[[Matrix], Optimum]) -> Optimum:
+def solve(matrix: Matrix, solve_one: SolveOne) -> Optimum:
     """Solve a matrix block by block; primal, duals and reduced costs are those of the whole.
 
     Parameters
@@ -39,56 +42,87 @@ def solve(matrix: Matrix, solve_one: Callable[[Matrix], Optimum]) -> Optimum:
     matrix : Matrix
         A linear or mixed-integer programme.
     solve_one : callable
-        Solves one matrix.
+        Solves one matrix within a share of the time that is left.
 
     Returns
     -------
     Optimum
-        With `blocks` and, in `note`, what was substituted.
+        With `blocks` and, in `note`, what was substituted, and how much stopped at the time limit.
+
+    Raises
+    ------
+    SolveError
+        As `solve_one` does; at the time limit it says how much was solved.
     """
     matrix = replace(matrix, a=matrix.a.tocsr())
     reduction = _substitute(matrix)
     rows, columns = np.flatnonzero(reduction.row_alive), np.flatnonzero(reduction.column_alive)
     count, batches = _batches(matrix, rows, columns)
     if count <= 1:
-        return replace(solve_one(matrix), note="one block: a shared limit, a block or a rule couples the members")
-    a = matrix.a
-    primal, dual = np.zeros(a.shape[1]), reduction.dual.copy()
-    above, status = 0.0, "optimal"
-    for some_rows, some_columns in batches:
-        part = Matrix(
-            sp.csr_array(a[some_rows][:, some_columns]),
-            matrix.row_lower[some_rows],
-            matrix.row_upper[some_rows],
-            reduction.cost[some_columns],
-            matrix.lower[some_columns],
-            matrix.upper[some_columns],
-            matrix.integer[some_columns],
-        )
-        try:
-            found = solve_one(part)
-        except SolveError as error:
-            if "unbounded" not in error.status:
-                raise
-            return replace(solve_one(matrix), note="one block: a limit that seemed idle binds")
-        primal[some_columns], dual[some_rows] = found.primal, found.dual
-        above += found.bound - found.objective
-        status = found.status if found.status != "optimal" else status
+        return replace(solve_one(matrix, 1.0), note="one block: a shared limit, a block or a rule couples the members")
+    try:
+        found = _each(matrix, reduction, batches, solve_one)
+    except SolveError as error:
+        if "unbounded" not in error.status:
+            raise
+        return replace(solve_one(matrix, 1.0), note="one block: a limit that seemed idle binds")
+    primal, dual = np.zeros(len(matrix.cost)), reduction.dual.copy()
+    for (some_rows, some_columns), part in zip(batches, found, strict=True):
+        primal[some_columns], dual[some_rows] = part.primal, part.dual
     _restore(matrix, reduction, primal)
     if not _within(matrix, np.concatenate(reduction.columns or [columns[:0]]), primal):
-        return replace(solve_one(matrix), note="one block: a limit that seemed idle binds")
-    objective = float(matrix.cost @ primal)
-    substituted = sum(len(r) for r in reduction.rows)
+        return replace(solve_one(matrix, 1.0), note="one block: a limit that seemed idle binds")
+    objective, above = float(matrix.cost @ primal), sum(part.bound - part.objective for part in found)
+    stopped = [part.status for part in found if part.status != "optimal"]
+    note = (
+        f"{count} independent blocks; {sum(map(len, reduction.rows))} columns whose limits cannot bind were substituted"
+    )
+    if stopped:
+        note += f"; {len(stopped)} of {len(found)} parts stopped at a limit ({stopped[-1].replace('_', ' ')})"
     return Optimum(
         primal,
         dual,
-        reduced=matrix.cost - a.T @ dual,
+        reduced=matrix.cost - matrix.a.T @ dual,
         objective=objective,
-        status=status,
+        status=stopped[-1] if stopped else "optimal",
         gap=above / max(abs(objective), 1.0),
         bound=objective + above,
-        note=f"{count} independent blocks; {substituted} columns whose limits cannot bind were substituted",
+        note=note,
         blocks=count,
+    )
+
+
+def _each(matrix: Matrix, reduction: _Reduction, batches: Batches, solve_one: SolveOne) -> list[Optimum]:
+    """Solve every batch; of the time left, a search with binaries gets the share that is its share of the non-zeros.
+
+    One that has found no plan by then is tried again in what the others leave.
+    """
+    a = matrix.a.tocsr()
+    weight = [1.0 + float(np.diff(a.indptr)[rows].sum()) for rows, _ in batches]
+    found: dict[int, Optimum] = {}
+    for last in (False, True):
+        waiting = [k for k in range(len(batches)) if k not in found]
+        size = np.array([weight[k] for k in waiting])
+        share = size / np.cumsum(size[::-1])[::-1]
+        for k, fraction in zip(waiting, share, strict=True):
+            part = _part(matrix, a, reduction.cost, *batches[k])
+            try:
+                found[k] = solve_one(part, 1.0 if part.is_lp else float(fraction))
+            except SolveError as error:
+                if error.status != TIME_LIMIT:
+                    raise
+                if last or part.is_lp:  # half a linear programme is worth nothing
+                    solved = f"{error}; {len(found)} of {len(batches)} parts were solved"
+                    raise SolveError(solved, status=TIME_LIMIT) from None
+    return [found[k] for k in range(len(batches))]
+
+
+def _part(matrix: Matrix, a: sp.csr_array, cost: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Matrix:
+    """Return some rows and columns of a matrix as one of their own."""
+    return Matrix(
+        sp.csr_array(a[rows][:, columns]),
+        *(matrix.row_lower[rows], matrix.row_upper[rows], cost[columns]),
+        *(matrix.lower[columns], matrix.upper[columns], matrix.integer[columns]),
     )
 
 
@@ -189,7 +223,7 @@ def _tighten(
     return bool(some.any())
 
 
-def _batches(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> tuple[int, list[tuple[np.ndarray, np.ndarray]]]:
+def _batches(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> tuple[int, Batches]:
     """Return the number of connected components, and the components gathered into batches of rows and columns."""
     part = matrix.a[rows][:, columns]
     n_rows, n_columns = part.shape

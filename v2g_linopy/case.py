@@ -1,5 +1,6 @@
 """A case or result: one `xarray.DataTree`, one NetCDF file. Reading, writing, assembling, hashing."""
 
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,12 @@ from .schema import Calendar
 
 SCHEMA_VERSION = 1
 CONVENTIONS = "v2g-linopy-1"
+_PROBE = 1 << 20  # bytes
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than this system allows (ulimit -f)",
+}
 _TIME = {"units": "seconds since 1970-01-01", "dtype": "int64", "calendar": "proleptic_gregorian"}
 
 
@@ -158,6 +165,8 @@ def atomic(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{path} is a directory; name a file")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is no file but a device or a pipe; name a file")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists already; use --force (overwrite=True) to replace it")
     temporary = None
@@ -174,10 +183,25 @@ def atomic(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError
         if isinstance(error, OutputError):
             raise
-        raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise OutputError(f"cannot write {path}: {_reason(error, temporary)}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _reason(error: OSError | RuntimeError, temporary: Path | None) -> str:
+    """Say why a file cannot be written; where a library hides it, the system tells when the file is to grow further."""
+    cause = error
+    if temporary is not None and (getattr(error, "errno", None) or -1) < 0:  # netCDF4 counts its own errors below 0
+        try:
+            with open(temporary, "ab") as file:
+                file.write(bytes(_PROBE))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as found:
+            cause = found
+    number, words = getattr(cause, "errno", None), getattr(cause, "strerror", None)
+    return _FULL.get(number or 0) or str(words or cause)
 
 
 def calendar_of(case: xr.DataTree) -> tuple[Calendar, list[Problem]]:

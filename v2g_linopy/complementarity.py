@@ -1,18 +1,22 @@
-"""No battery charges and discharges at once: where the LP is exact, and where it takes binaries (FORMULATION §1)."""
+"""No storage charges and discharges at once: where the LP is exact, and where it takes binaries (FORMULATION §1)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from .checking import Inputs
+from .core import Part
 from .maths import activated_both_ways, guarantees_energy
 
 MODES = ("lazy", "audit", "milp", "off")
 TOLERANCE = 1e-6  # kW
 
+_CALLED = {"fleet": "vehicle"}  # a member, where its part is called otherwise
+
 Flags = Mapping[tuple[str, str], xr.DataArray]  # (part, path) -> True where one excludes the other
+Overlap = Mapping[tuple[str, str], xr.DataArray]  # (part, path) -> kW at once
 
 
 def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
@@ -23,9 +27,7 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
     """
     found: dict[tuple[str, str], xr.DataArray] = {}
     reserve = inputs.data.get("reserve")
-    for part, d in inputs:
-        if not {"charge", "discharge"} <= {f.name for f in part.schema.outputs}:
-            continue
+    for part, d in _storages(inputs):
         both = (d.charge_max > 0) & (d.discharge_max > 0)
         single = both & (d["aggregate"] == 0) if "aggregate" in d else both
         paths = {"": single & ~xr.DataArray(activated_both_ways(reserve))}
@@ -57,7 +59,7 @@ def overlap(solution: Mapping[str, xr.DataArray], where: Flags) -> dict[tuple[st
 def candidates(
     inputs: Inputs,
     where: Flags,
-    offenders: Mapping[tuple[str, str], xr.DataArray],
+    offenders: Overlap,
     dual: Mapping[str, xr.DataArray],
     reduced: Mapping[str, xr.DataArray],
 ) -> dict[tuple[str, str], xr.DataArray]:
@@ -68,8 +70,8 @@ def candidates(
     mu > -(kappa_d + kappa_c / (eta_c eta_d)) / (1 / (eta_c eta_d) - 1), wear kappa per grid-side kWh.
     """
     found = {}
-    for (part, path), mask in where.items():
-        d = inputs.data[part]
+    for (part, path), both in offenders.items():
+        d, mask = inputs.data[part], where[part, path]
         round_trip = d.eta_charge * d.eta_discharge
         wear_out = d.get("wear", 0.0) / d.eta_discharge
         wear_in = d.get("wear_charge", 0.0) * d.eta_charge
@@ -79,25 +81,39 @@ def candidates(
         value = dual[f"{part}.balance{path}"] / weight
         price = d.eta_charge * value - wear_in - reduced[f"{part}.charge{path}"] / (inputs.dt * weight)
         low = (price <= threshold + 1e-9).fillna(False)
-        chosen = (low & mask) | (offenders[part, path] > TOLERANCE)
+        chosen = (low & mask) | (both > TOLERANCE)
         if "scenario" in chosen.dims:
             chosen = chosen.any("scenario")
         found[part, path] = chosen.transpose(*mask.dims) if set(mask.dims) == set(chosen.dims) else chosen
     return found
 
 
-def sentence(mode: str, rounds: int, binaries: int, worst: float, energy: float, lost: float, currency: str) -> str:
-    """Say in words what it took."""
+def sentence(inputs: Inputs, mode: str, rounds: int, binaries: int, both: Overlap, lost: float) -> str:
+    """Say in words what it took, and of which kinds of storage."""
     if mode == "off":
         return "not examined (complementarity off)"
-    if worst > TOLERANCE:
+    at_once = {part: float(x.max()) for (part, _), x in both.items() if float(x.max()) > TOLERANCE}
+    if at_once:
+        energy = inputs.dt * sum(float(x.sum()) for x in both.values())
         return (
-            f"unphysical: a single vehicle charges and discharges in one step, by up to {worst:.3g} kW,"
-            f" {energy:.3g} kWh in all; solve with complementarity lazy or milp"
+            f"unphysical: a single {_kinds(at_once)} charges and discharges in one step, by up to"
+            f" {max(at_once.values()):.3g} kW, {energy:.3g} kWh in all; solve with complementarity lazy or milp"
         )
+    fact = f"no {_kinds(part.name for part, _ in _storages(inputs))} charges and discharges at once"
     if binaries:
-        gain = f"; the relaxation overstated the objective by {lost:.6g} {currency}" if lost > 0 else ""
-        return (
-            f"no vehicle charges and discharges at once; it took {binaries} binaries in {rounds} extra solve(s){gain}"
-        )
-    return "no vehicle charges and discharges at once; the linear programme is exact, no binaries were needed"
+        gain = f"; the relaxation overstated the objective by {lost:.6g} {inputs.calendar.currency}" if lost > 0 else ""
+        return f"{fact}; it took {binaries} binaries in {rounds} extra solve(s){gain}"
+    return f"{fact}; the linear programme is exact, no binaries were needed"
+
+
+def _storages(inputs: Inputs) -> Iterator[tuple[Part, xr.Dataset]]:
+    """Parts with members that charge and discharge."""
+    for part, d in inputs:
+        charges = {"charge", "discharge"} <= {f.name for f in part.schema.outputs}
+        if charges and d.sizes.get(part.schema.member or "", 1):
+            yield part, d
+
+
+def _kinds(parts: Iterable[str]) -> str:
+    """Return what the members of parts are called: `vehicle or battery`."""
+    return " or ".join(dict.fromkeys(_CALLED.get(part, part) for part in parts)) or "storage"

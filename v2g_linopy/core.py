@@ -60,7 +60,7 @@ class Flex:
 
     up: Any  # kW that injection can still rise
     down: Any  # kW that injection can still fall
-    span: xr.DataArray  # kW between full withdrawal and full injection; 0 where nothing is connected
+    span: xr.DataArray  # kW between full withdrawal and full injection; 0 where nothing can be on board
     store: Store | None = None  # energy behind it
     baseline: Any = None  # kW injection of the baseline path less that of the expected path, where the two differ
 

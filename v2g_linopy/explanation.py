@@ -122,7 +122,7 @@ def _relaxed(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], An
     model = assemble(replace(inputs, data=data)).model
     matrix = solvers.matrix_of(model)
     try:
-        found = blocks.solve(matrix, lambda part: solvers.solve(part, settings))
+        found = blocks.solve(matrix, lambda part, share: solvers.solve(part, settings.share(share)))
     except SolveError:
         return []
     solvers.assign(model, matrix, found)

@@ -74,7 +74,8 @@ def solve(
     gap : float
         Relative gap at which a search with binaries may stop (HiGHS: 1e-4).
     time_limit : float
-        Seconds.
+        Seconds for all blocks and rounds together. A search with binaries returns the best plan it has by then, with
+        the status `time_limit`; without one it is a SolveError.
     complementarity : {"lazy", "audit", "milp", "off"}
         How simultaneous charging and discharging is kept out (FORMULATION §1): `lazy` adds binaries where the
         relaxation needs them, `milp` everywhere from the start, `audit` only reports, `off` does not look.
@@ -119,6 +120,10 @@ def solve(
 _MODES = complementarity.MODES
 _SLIP = 1e-6  # by how much a fixed plan may miss a limit: what an earlier solve leaves
 _ROUNDS = 20
+_SEARCH = 0.9  # of the time left is for the search with binaries, the rest for the prices of what it found
+_GRACE = 0.5  # seconds beyond the time limit for these prices
+_WORDS = 1.0  # seconds beyond the time limit to say why there is no plan
+_NO_PRICES = "no time was left for prices"
 
 
 class _Search:
@@ -147,8 +152,7 @@ class _Search:
             solved = self._once(flags)
         binaries = solved.binaries
         lost = 0.0 if relaxed is None else relaxed - solved.optimum.objective
-        energy = self.inputs.dt * sum(float(x.sum()) for x in both.values())
-        words = complementarity.sentence(mode, rounds, binaries, worst, energy, lost, self.inputs.calendar.currency)
+        words = complementarity.sentence(self.inputs, mode, rounds, binaries, both, lost)
         return replace(
             solved,
             complementarity=words,
@@ -175,9 +179,9 @@ class _Search:
     def _optimise(self, model: linopy.Model, matrix: solvers.Matrix) -> Optimum:
         if self.settings.solver != "highs":
             return solvers.solve_other(model, matrix, self.settings)
-        found = self._matrix(matrix, self.settings)
         if matrix.is_lp:
-            return found
+            return self._matrix(matrix, self.settings)
+        found = self._matrix(matrix, self.settings.share(_SEARCH))
         # binaries fixed and the LP solved again: prices, and no residues of the search
         level = np.where(matrix.integer, np.round(found.primal), 0.0)
         fixed = replace(
@@ -186,7 +190,13 @@ class _Search:
             upper=np.where(matrix.integer, level, matrix.upper),
             integer=np.zeros_like(matrix.integer),
         )
-        again = self._matrix(fixed, replace(self.settings, deadline=None))
+        try:
+            again = self._matrix(fixed, self.settings.grace(_GRACE))
+        except SolveError as error:
+            if error.status != solvers.TIME_LIMIT:
+                raise
+            unknown = np.full(len(found.dual), np.nan), np.full(len(found.reduced), np.nan)
+            return replace(found, dual=unknown[0], reduced=unknown[1], note=f"{found.note}; {_NO_PRICES}")
         return replace(
             again, status=found.status, gap=found.gap, bound=found.bound, note=found.note, blocks=found.blocks
         )
@@ -194,7 +204,7 @@ class _Search:
     def _matrix(self, matrix: solvers.Matrix, settings: Settings) -> Optimum:
         if not self.apart:
             return replace(solvers.solve(matrix, settings), note="blocks off: solved in one piece")
-        return blocks.solve(matrix, lambda part: solvers.solve(part, settings))
+        return blocks.solve(matrix, lambda part, share: solvers.solve(part, settings.share(share)))
 
 
 @dataclass(frozen=True)
@@ -320,7 +330,7 @@ def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged) 
 def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveError:
     """Say in the user's words why there is no plan."""
     if "infeasible" in error.status and "unbounded" not in error.status:
-        return Infeasible(explanation.why(inputs, settings, assemble_model))
+        return Infeasible(explanation.why(inputs, settings.grace(_WORDS), assemble_model))
     if "unbounded" in error.status:
         detail = "the plan could earn without end; look for a price that pays for an unlimited quantity"
         return Unbounded(f"unbounded: {detail}", status="unbounded")

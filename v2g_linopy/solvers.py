@@ -16,8 +16,10 @@ from linopy.constraints import CSRConstraint
 
 from .errors import Interrupted, SolveError, SolverError
 
+TIME_LIMIT = "time_limit"
+_LEAST = 0.001  # seconds; a limit of 0 would be none for some solvers
 _LIMITS = {
-    highspy.HighsModelStatus.kTimeLimit: "time_limit",
+    highspy.HighsModelStatus.kTimeLimit: TIME_LIMIT,
     highspy.HighsModelStatus.kIterationLimit: "iteration_limit",
     highspy.HighsModelStatus.kSolutionLimit: "solution_limit",
     highspy.HighsModelStatus.kObjectiveBound: "objective_bound",
@@ -86,8 +88,18 @@ class Settings:
 
     @property
     def left(self) -> float | None:
-        """Seconds left, at least a tenth; None where there is no limit."""
-        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.1)
+        """Seconds left, 0 where the time is up; None where there is no limit."""
+        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+
+    def share(self, fraction: float) -> "Settings":
+        """Return settings with a fraction of the time that is left."""
+        return self if self.left is None else replace(self, deadline=time.monotonic() + fraction * self.left)
+
+    def grace(self, seconds: float) -> "Settings":
+        """Return settings with some seconds beyond the limit, from now on if it has passed."""
+        if self.deadline is None:
+            return self
+        return replace(self, deadline=max(self.deadline, time.monotonic()) + seconds)
 
 
 def matrix_of(model: linopy.Model) -> Matrix:
@@ -178,6 +190,8 @@ def solve(matrix: Matrix, settings: Settings) -> Optimum:
     """
     if matrix.a.shape[1] == 0:
         return Optimum(np.zeros(0), np.zeros(matrix.a.shape[0]), np.zeros(0), 0.0)
+    if settings.left == 0:
+        raise SolveError("HiGHS stopped without a plan: time limit", status=TIME_LIMIT)
     h = hand_over(matrix, settings)
     _run(h, matrix.a.nnz)
     status = h.getModelStatus()
@@ -224,7 +238,7 @@ def solve_other(model: linopy.Model, matrix: Matrix, settings: Settings) -> Opti
 def _limits_of(settings: Settings) -> dict[str, float]:
     """Return gap and time limit by the names that a solver has for them."""
     known = _OTHER_LIMITS.get(settings.solver, {})
-    limits = {"gap": settings.gap, "time_limit": settings.left}
+    limits = {"gap": settings.gap, "time_limit": None if settings.left is None else max(settings.left, _LEAST)}
     wanted = {name: value for name, value in limits.items() if value is not None}
     if missing := [name for name in wanted if name not in known]:
         raise SolverError(f"give {' and '.join(missing)} as options of {settings.solver} itself, by its own names")
@@ -248,7 +262,7 @@ def hand_over(matrix: Matrix, settings: Settings) -> highspy.Highs:
     if settings.gap is not None:
         h.setOptionValue("mip_rel_gap", float(settings.gap))
     if settings.left is not None:
-        h.setOptionValue("time_limit", settings.left)
+        h.setOptionValue("time_limit", max(settings.left, _LEAST))
     _pass(h, matrix)
     return h
 

@@ -58,6 +58,7 @@ def test_full_disk_is_8_and_loses_nothing(case_file, tmp_path):
     assert done.returncode == 8, (done.returncode, done.stderr)
     assert "Traceback" not in done.stderr
     assert done.stderr.count("v2g:") == 1
+    assert f"cannot write {folder / 'result.nc'}: the file would be larger than this system allows" in done.stderr
     assert "MB are free; nothing was changed" in done.stderr
     assert ".v2g-" not in done.stderr
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -167,9 +167,10 @@ def _shares(draw: Draw, steps: int, wanted: Wanted) -> Row:
 
 @st.composite
 def _nothing(draw: Draw, steps: int, wanted: Wanted) -> Row:
-    """Never plugged in, or without a battery."""
-    battery, charger = draw(st.sampled_from(((0, 0), (4, 0), (0, 2))))
-    return {"charge_max": charger, "discharge_max": charger, "energy_max": battery, "keep": float(battery > 0)}
+    """Never plugged in, or without a battery; one vehicle or many."""
+    battery, charger = draw(st.sampled_from(((0, 0), (4, 0), (0, 2), (0, 2))))
+    row = {"charge_max": charger, "discharge_max": charger, "energy_max": battery, "keep": float(battery > 0)}
+    return row | {"aggregate": float(draw(st.booleans()))}
 
 
 _KINDS: dict[str, Callable[[int, Wanted], st.SearchStrategy[Row]]] = {

@@ -127,13 +127,21 @@ def _path(p: Plan, suffix: str, drift: np.ndarray | float) -> Residuals:
     yield f"energy balance{suffix}", gap
     yield f"energy fits{suffix}", over(e, p.fleet("energy_max"))
     yield f"need is met or missed{suffix}", over(p.fleet("energy_min") - p.fleet("unserved"), e)
-    yield f"charger{suffix}", over(c, p.fleet("charge_max"))
-    yield f"discharger{suffix}", over(d, p.fleet("discharge_max"))
+    there = _battery_there(p)
+    yield f"charger{suffix}", over(c, p.fleet("charge_max") * there)
+    yield f"discharger{suffix}", over(d, p.fleet("discharge_max") * there)
     yield f"spill{suffix}", over(spill, p.fleet("spill_max"))
     yield f"signs{suffix}", over(-np.minimum(np.minimum(c, d), np.minimum(e, spill)), 0)
     if suffix:
         expected = p.fleet("discharge") - p.fleet("charge")
         yield "baseline plus activation is what is expected", np.abs(d - c + drift - expected)
+
+
+def _battery_there(p: Plan) -> np.ndarray:
+    """1 where energy can be held in the step, or comes and goes in it; a charger alone moves nothing."""
+    fits = p.fleet("energy_max") + 0 * p.fleet("energy")
+    stayed = p.fleet("keep") * _before(fits, p.fleet("energy_initial"))
+    return (fits + stayed + p.fleet("energy_in") + p.fleet("energy_out") + p.fleet("spill_max") > 0).astype(float)
 
 
 def _one_direction(p: Plan) -> Residuals:
@@ -154,8 +162,9 @@ def _reserves(p: Plan) -> Residuals:
     yield "volume is not negative", over(-np.minimum(volume.min(), x.min()), 0)
     baseline = p.fleet("discharge") - p.fleet("charge") - p.expected_drift
     up, down = ((p.held(way) * x).sum(2) for way in ("up", "down"))
-    yield "fully activated upward", over(baseline + up, p.fleet("discharge_max"))
-    yield "fully activated downward", over(-(baseline - down), p.fleet("charge_max"))
+    there = _battery_there(p)
+    yield "fully activated upward", over(baseline + up, p.fleet("discharge_max") * there)
+    yield "fully activated downward", over(-(baseline - down), p.fleet("charge_max") * there)
     yield "one volume per block", _uneven(p, "reserve", volume)
     yield from _endurance(p, x)
 

@@ -11,13 +11,15 @@ from invariants.strategies import cases
 from invariants.wanted import Wanted, few
 
 import v2g_linopy as v2g
+from docs.everything import case_of_everything
 
 POISONS = {"missing": np.nan, "endless": np.inf, "endless below": -np.inf, "negative": -1e-3, "twice": 2.0}
 SIGNED = {"price", "committed", "retail_price", "capacity_price", "activation_price_up", "activation_price_down"}
+SIGNED |= {"energy_value", "cost"}
 MAY_MISS = {"unserved_cost", "slack_cost"}
 MAY_BE_ENDLESS = {"volume_max", "import_max", "export_max"}
 SHARES = {"keep", "eta_charge", "eta_discharge", "activation_up", "activation_down"}
-FLAGS = {"aggregate", "closed", "virtual_bidding", "first_stage"}
+FLAGS = {"aggregate", "closed", "virtual_bidding", "first_stage", "cyclic", "curtailable"}
 
 
 def wrong(name: str, poison: str) -> bool:
@@ -55,9 +57,102 @@ def test_every_wrong_number_is_named(data):
         bad = edit(bad, **{name: ds.assign({field: ds[field].copy(data=values)})})
     with pytest.raises(v2g.SchemaError) as caught:
         v2g.solve(bad)
-    named = {p.where for p in caught.value.problems}
-    assert named == {f"{name}.{field}" for name, field, _ in chosen}
-    assert all(place in str(caught.value) for place in named)
+    places = {p.where for p in caught.value.problems}
+    assert places == {f"{name}.{field}" for name, field, _ in chosen}
+    assert all(place in str(caught.value) for place in places)
+
+
+NOT_NEGATIVE = {  # written by hand: what a number means, not what the schema says of it
+    "fleet": """charge_max discharge_max energy_min energy_max energy_initial energy_in energy_out spill_max wear
+        wear_charge unserved_cost slack_cost vehicles""",
+    "battery": """charge_max discharge_max energy_min energy_max energy_initial wear wear_charge cycles_max
+        throughput_initial""",
+    "load": """baseline curtail_max curtail_cost shift_up_max shift_down_max window advanced_initial owed_initial""",
+    "renewable": "available",
+    "energy": "spread limit block",
+    "reserve": "up down hours_up hours_down volume_max block",
+    "connection": "import_max export_max",
+}
+BETWEEN = {  # likewise: the physical range
+    "fleet": {"keep": (0, 1), "eta_charge": (0, 1), "eta_discharge": (0, 1)},
+    "battery": {"keep": (0, 1), "eta_charge": (0, 1), "eta_discharge": (0, 1)},
+    "load": {"window": (0, 24)},
+    "energy": {"block": (0, 24)},
+    "reserve": {"activation_up": (0, 1), "activation_down": (0, 1), "block": (0, 24)},
+}
+ENDLESS = {"load": "curtail_max", "reserve": "volume_max", "connection": "import_max export_max"}
+OPEN = {"fleet": "unserved_cost slack_cost", "battery": "cycles_max"}  # NaN has a meaning
+FIELDS = [(part.name, f) for part in v2g.PARTS.values() for f in part.schema.inputs if f.kind in ("quantity", "flag")]
+
+
+def poisoned(case: xr.DataTree, part: str, field: v2g.schema.Field, value: float) -> xr.DataTree:
+    """The case with one wrong number in the last cell of a field, all its other numbers as they were."""
+    ds = group(case, part)
+    usual = 1.0 if field.default in (None, v2g.schema.REQUIRED) else field.default
+    array = ds[field.name] if field.name in ds else xr.DataArray(usual)
+    axes = {d: ds.indexes[d] if d in ds.indexes else case.to_dataset().indexes[d] for d in field.dims.split()}
+    full = (array + xr.DataArray(np.zeros([len(i) for i in axes.values()]), axes, list(axes))).transpose(*axes)
+    values = full.to_numpy().copy()
+    values.reshape(-1)[-1] = value
+    return edit(case, **{part: ds.assign({field.name: full.copy(data=values)})})
+
+
+def named(case: xr.DataTree) -> set[str]:
+    """The places of all problems of a case."""
+    try:
+        v2g.check(case)
+    except v2g.SchemaError as error:
+        assert all(p.where in str(error) and p.detail in str(error) for p in error.problems)
+        return {p.where for p in error.problems}
+    return set()
+
+
+@pytest.mark.parametrize(("part", "field"), FIELDS, ids=lambda x: getattr(x, "name", x))
+def test_every_field_refuses_what_its_schema_excludes(part, field):
+    """Below its least, above its most, missing, without end: each alone is a problem that names the field alone."""
+    case = case_of_everything()
+    low, high = (0.0, 1.0) if field.kind == "flag" else (field.ge, field.le)
+    step = 1e-6 * max(1.0, abs(low) if np.isfinite(low) else 0.0)
+    faults = {"endless below": -np.inf, "below": low - step, "above": high + step}
+    faults |= {} if field.missing else {"missing": np.nan}
+    faults |= {} if field.infinite else {"endless": np.inf}
+    for kind, value in faults.items():
+        if kind in ("below", "above") and np.isinf(value):
+            continue  # no bound on that side
+        assert named(poisoned(case, part, field, value)) == {f"{part}.{field.name}"}, f"{kind}: {value:g}"
+
+
+def by_hand(table: dict[str, str]) -> list[tuple[str, str]]:
+    """The fields of a table as pairs of part and name."""
+    return [(part, name) for part, names in table.items() for name in names.split()]
+
+
+@pytest.mark.parametrize(("part", "name"), by_hand(NOT_NEGATIVE))
+def test_what_cannot_be_negative_is_refused(part, name):
+    """Powers, energies, hours, wear and penalties: a thousandth below zero is a problem; zero itself is none."""
+    field = next(f for f in v2g.PARTS[part].schema.inputs if f.name == name)
+    assert named(poisoned(case_of_everything(), part, field, -1e-3)) == {f"{part}.{name}"}
+    assert f"{part}.{name}" not in named(poisoned(case_of_everything(), part, field, 0.0))
+
+
+@pytest.mark.parametrize(("part", "name"), [(part, name) for part, fields in BETWEEN.items() for name in fields])
+def test_what_lies_between_two_numbers_is_refused_outside(part, name):
+    """Efficiencies and shares within [0, 1], market blocks and windows within a day."""
+    field = next(f for f in v2g.PARTS[part].schema.inputs if f.name == name)
+    low, high = BETWEEN[part][name]
+    for value in (low - 1e-3, high + 1e-3):
+        assert named(poisoned(case_of_everything(), part, field, value)) == {f"{part}.{name}"}, value
+
+
+@pytest.mark.parametrize("part", NOT_NEGATIVE)
+def test_only_what_has_a_meaning_may_be_missing_or_endless(part):
+    """NaN is "must serve", "no slack", "no cap", inf is "no limit"; in every other field both are faults."""
+    free = {"missing": (np.nan, by_hand(OPEN)), "endless": (np.inf, by_hand(ENDLESS))}
+    known = {*NOT_NEGATIVE[part].split(), *BETWEEN.get(part, {}), *SIGNED, *FLAGS}
+    for field in (f for name, f in FIELDS if name == part and f.name in known):
+        for kind, (value, allowed) in free.items():
+            fault = f"{part}.{field.name}" in named(poisoned(case_of_everything(), part, field, value))
+            assert fault == ((part, field.name) not in allowed), f"{field.name} {kind}"
 
 
 @few(10)
@@ -96,11 +191,11 @@ def test_every_wrong_name_is_named(case, data):
     bad = xr.DataTree.from_dict({"/": bad.to_dataset(), **parts})
     with pytest.raises(v2g.SchemaError) as caught:
         v2g.solve(bad)
-    named = {p.where for p in caught.value.problems}
+    places = {p.where for p in caught.value.problems}
     wanted = {"/fleets", f"{other}.{required}", f"{other}.{required}x"}
     if group(bad, name).sizes[dim] > ds.sizes[dim]:
         wanted |= {f"{name}.{dim}"}
-    assert named == wanted
+    assert places == wanted
 
 
 @few(20)

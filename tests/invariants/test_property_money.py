@@ -48,8 +48,9 @@ NO_MARGIN = Wanted(simple_market=True, reserve=True, activation_prices=False, sc
 def test_a_reserve_that_pays_nothing_brings_nothing(case):
     """8: no capacity price, activation at the price of the only market: no benefit.
 
-    Holds without a spread, a binding limit, a block or a closed gate of the market; and on the relaxation, because
-    where activation is expected both ways a battery may charge and discharge in one step, which alone can pay.
+    Holds with one open market without a spread, a binding limit, a block or a closed gate; without scenarios, in which
+    a volume decided later would loosen a position decided before; and on the relaxation, because where activation is
+    expected both ways a battery may charge and discharge in one step, which alone can pay.
     """
     free = edit(case, reserve=group(case, "reserve").assign(capacity_price=0 * group(case, "reserve").capacity_price))
     without = edit(case, reserve=None)

@@ -3,7 +3,10 @@
 from itertools import product
 
 import numpy as np
+import pytest
 import xarray as xr
+from cases import case as story
+from cases import market, storage, vehicle
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from invariants.changes import at_least, close, edit, group, objective, plan
@@ -149,7 +152,37 @@ def test_binaries_and_cuts_lose_no_plan(case, less):
     fleet = group(case, "fleet")
     last = xr.DataArray(np.arange(fleet.sizes["time"]) == fleet.sizes["time"] - 1, dims="time")
     fleet["energy_max"] = (fleet.energy_max - less * last).clip(min=fleet.energy_min)
-    case = edit(case, fleet=fleet)
+    assert_no_plan_is_lost(edit(case, fleet=fleet))
+
+
+@few(12)
+@given(
+    case=cases(SMALL.only(kinds=("vehicle", "trips"))),
+    fall=st.booleans(),
+    share=st.lists(st.sampled_from((0.0, 0.5, 1.0)), min_size=3, max_size=3),
+)
+def test_binaries_and_cuts_lose_no_plan_where_limits_tighten(case, fall, share):
+    """The same from a full battery into which less and less fits, and from an empty one that must hold more and more.
+
+    Each limit moves by no more than the power can follow. The cuts compare what is on board at the start of a step
+    with the limits at its end: a battery may then be fuller, or emptier, than it may be once the step is over.
+    """
+    fleet = group(case, "fleet").transpose("fleet", "time")
+    pace = xr.DataArray(share[: fleet.sizes["time"]], dims="time") * case.attrs["step_hours"]
+    most = fleet.energy_max.isel(time=0, drop=True)
+    if fall:
+        fleet["energy_max"] = (most - (pace * fleet.discharge_max).cumsum("time")).clip(min=0)
+        fleet["energy_min"] = np.minimum(fleet.energy_min, fleet.energy_max)
+    else:
+        rising = (pace * fleet.charge_max * fleet.eta_charge).cumsum("time")
+        fleet["energy_min"] = np.minimum(np.maximum(fleet.energy_min, rising), fleet.energy_max)
+    fleet["energy_initial"] = most * float(fall)
+    assert_no_plan_is_lost(edit(case, fleet=fleet.transpose("fleet", "time")))
+
+
+def assert_no_plan_is_lost(case: xr.DataTree) -> None:
+    """Solved with binaries everywhere, the case is worth what the best of all patterns is worth."""
+    fleet = group(case, "fleet")
     both = (fleet.charge_max * fleet.discharge_max > 0).transpose("fleet", "time").to_numpy()[0]
     assume(both.any())
     best = -np.inf
@@ -160,6 +193,42 @@ def test_binaries_and_cuts_lose_no_plan(case, less):
         best = max(best, objective_or_none(edit(case, fleet=fleet.assign(limits)), "off"))
     found = objective_or_none(case, "milp")
     assert found == best or close(found, best)
+
+
+TIGHT = {"charge_max": 4.0, "discharge_max": 4.0}
+WAYS = ("off", "lazy", "milp")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_full_battery_may_wait_until_the_step_in_which_it_has_to_shrink(way):
+    """12 kWh on board, 8 fit after the second hour: 4 kWh are sold at 500 EUR/MWh, 2.00 EUR.
+
+    Proves the cut on what flows in: held against the 8 kWh of the end, it would have sold them an hour early, 0.40.
+    """
+    full = vehicle(**TIGHT, energy_max=[12, 8], energy_min=[0, 8], energy_initial=12)
+    assert objective(story(full, market([100, 500])), complementarity=way) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("cost", [np.nan, 10.0], ids=["must", "may be missed"])
+def test_an_empty_battery_may_wait_until_the_step_in_which_it_has_to_fill(way, cost):
+    """Nothing on board, 4 kWh due after the second hour: 4 kWh are bought at 100 EUR/MWh, 0.40 EUR.
+
+    Proves the cut on what flows out: held against the 4 kWh of the end, it would have bought them an hour early, 2.00.
+    """
+    empty = vehicle(**TIGHT, energy_max=12, energy_min=[0, 4], unserved_cost=cost)
+    assert objective(story(empty, market([500, 100])), complementarity=way) == pytest.approx(-0.4)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stationary_battery_that_leaks_may_stand_at_its_floor(way):
+    """4 kWh are the floor, half leaks away in the hour: 2 kWh are bought at 100 EUR/MWh, 0.20 EUR.
+
+    Proves the cut on what flows out: held against the floor before it charges, the battery would have no plan.
+    Its ceiling is constant and nothing flows in but by charging, so that the other cut has nothing to compare.
+    """
+    leaky = storage(**TIGHT, energy_min=4, energy_initial=4, keep=0.5)
+    assert objective(story(None, market([100]), battery=leaky), complementarity=way) == pytest.approx(-0.2)
 
 
 def objective_or_none(case: xr.DataTree, complementarity: str) -> float:

@@ -76,7 +76,7 @@ def test_what_nothing_couples_adds_up(case):
 @few(4)
 @given(case=cases(Wanted(blocks=False)), hours=st.sampled_from((1, 17, 24 * 200)))
 def test_another_date_changes_nothing(case, hours):
-    """21: the clock may start at any time; no rule here follows the calendar."""
+    """21: the clock may start at any time. Holds where nothing follows the calendar: no market block."""
     time = case.to_dataset().indexes["time"] + pd.Timedelta(hours=hours)
     assert close(objective(on_time(case, time, lambda _, values: values)), objective(case), 1e-9)
 
@@ -90,7 +90,8 @@ QUIET = STILL | {"closed", "committed", "price", "spread"}
 def test_steps_without_a_plug_at_the_ends_change_nothing(case, before, after):
     """21: nothing connected before and after, energy at rest.
 
-    With a guarantee of energy the first step would differ: how much is on board before it is known only at the start.
+    Holds for steps before only without a guarantee of energy (`endurance`): with it the first step would differ, as how
+    much is on board before it is known only at the start. No market block, which follows the calendar.
     """
     dt = pd.Timedelta(hours=float(case.attrs["step_hours"]))
     time = case.to_dataset().indexes["time"]
@@ -133,8 +134,9 @@ HALVED = Wanted(kinds=PLUGGED, steps=(1, 5), guarantees=("expected",))
 def test_steps_of_half_the_length_change_nothing(case):
     """25: the same powers and prices twice, arrivals in the first half, needs at the end of the second.
 
-    On the relaxation, with limits that hold while a vehicle is connected and without a guarantee of energy: in half a
-    step a battery can be emptier, or sell what it backs for half as long.
+    Holds on the relaxation, with limits that are constant while a vehicle is connected, without trips, and
+    without a guarantee of energy (`endurance`): in half a step a battery can be emptier, or sell what it backs for half
+    as long.
     """
     dt = pd.Timedelta(hours=float(case.attrs["step_hours"])) / 2
     time = case.to_dataset().indexes["time"]

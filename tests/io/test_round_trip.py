@@ -1,8 +1,10 @@
 """What is written comes back: whole or not at all, equal, and good for another solve."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import netCDF4
@@ -235,32 +237,75 @@ def test_a_folder_without_permission(tmp_path: Path):
         v2g.write(depot(), locked / "case.nc")
 
 
-FULL_DISK = """
-import resource, signal, sys
+GROWING = """
+import resource, sys
 import numpy as np, pandas as pd, xarray as xr
 import v2g_linopy as v2g
+from v2g_linopy.case import atomic
 
+path, what, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
 time = pd.date_range("2026-01-05", periods=20_000, freq="h")
 price = xr.DataArray(np.random.default_rng(0).uniform(size=20_000), coords={"time": time}, dims="time")
 tree = v2g.assemble(time, {"energy": xr.Dataset({"price": price, "limit": 1.0})})
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    v2g.write(tree, sys.argv[1], overwrite=True)
+    if what == "case":
+        v2g.write(tree, path, overwrite=True)
+    else:
+        with atomic(path, overwrite=True) as file:
+            file.write_text("x" * 160_000)
 except v2g.OutputError as error:
     print(error.exit_code, error)
 """
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path):
-    """A file may not grow beyond 40 kB in this process: the write fails, the old file is whole, no half is left."""
+@pytest.mark.parametrize("what", ["case", "text"])
+def test_a_file_that_may_not_grow_loses_nothing(tmp_path: Path, what: str):
+    """Beyond 40 kB the system refuses: the message says so with the path, the old file is whole, no half is left.
+
+    The same words for a case, of which the NetCDF library would only say "HDF error", as for a text.
+    """
     path = tmp_path / "case.nc"
-    v2g.write(depot(), path)
-    before = path.read_bytes()
+    path.write_bytes(b"precious")
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, path], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", GROWING, path, what, "40000"], capture_output=True, text=True, check=False, timeout=120
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"8 cannot write {path}")
-    assert path.read_bytes() == before
+    words = f"8 cannot write {path}: the file would be larger than this system allows (ulimit -f)\n"
+    assert (done.stdout, done.stderr, done.returncode) == (words, "", 0)
+    assert path.read_bytes() == b"precious"
     assert nothing_else_in(tmp_path, "case.nc")
+
+
+def own_disk(kilobytes: int, folder: Path, *command: object) -> subprocess.CompletedProcess:
+    """Run a command that has a small disk of its own at `folder`, and list what stands on it in the end."""
+    shell = 'mount -t tmpfs -o size="$1"k tmpfs "$2" && cd "$2" && echo precious > case.nc && shift 2 && "$@"; ls -A .'
+    words = ["unshare", "-rm", "sh", "-c", shell, "sh", kilobytes, folder, *command]
+    return subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False, timeout=120)
+
+
+def has_disks() -> bool:
+    """Whether this system lets a process mount a disk that only it sees."""
+    if shutil.which("unshare") is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        return own_disk(64, Path(folder), "true").stdout == "case.nc\n"
+
+
+@pytest.mark.skipif(not has_disks(), reason="needs a disk of its own (unshare, tmpfs)")
+@pytest.mark.parametrize("what", ["case", "text"])
+def test_a_full_disk_is_called_a_full_disk(tmp_path: Path, what: str):
+    """A disk of 64 kB: the message says that it is full, with the path, and nothing but the old file is on it."""
+    path = tmp_path / "case.nc"
+    done = own_disk(64, tmp_path, sys.executable, "-c", GROWING, path, what, 0)
+    assert done.stdout == f"8 cannot write {path}: the disk is full\ncase.nc\n"
+    assert done.stderr == ""
+
+
+def test_a_pipe_is_no_file(tmp_path: Path):
+    """Nor is a device: it would be replaced by a file of that name."""
+    os.mkfifo(tmp_path / "pipe")
+    for overwrite in (False, True):
+        with pytest.raises(v2g.OutputError, match="is no file"):
+            v2g.write(depot(), tmp_path / "pipe", overwrite=overwrite)
+    assert (tmp_path / "pipe").is_fifo()

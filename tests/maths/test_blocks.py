@@ -1,16 +1,19 @@
-"""Blocks of a matrix: the optimum, the bounds and the duals are those of the whole, whatever binds."""
+"""Blocks of a matrix: the optimum, the bounds and the duals are those of the whole, whatever binds; time is shared."""
+
+import time
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import v2g_linopy as v2g
 from v2g_linopy import blocks, solvers
 from v2g_linopy.errors import SolveError
 
 INF = np.inf
 
 
-def solve_one(matrix):
+def solve_one(matrix, share=1.0):
     return solvers.solve(matrix, solvers.Settings())
 
 
@@ -83,3 +86,83 @@ def test_random_programmes_keep_optimum_bounds_and_duals():
         assert (found.reduced[found.primal < lp.upper - 1e-6] <= 1e-6).all(), k
         assert (found.reduced[found.primal > lp.lower + 1e-6] >= -1e-6).all(), k
     assert apart > 100
+
+
+def knapsacks(count, integer=True):
+    """Independent knapsacks of 200 things and 30 limits: a plan is found at once, the best one not in minutes."""
+    random = np.random.default_rng(0)
+    a = sp.block_diag([random.integers(1, 60, (30, 200)).astype(float) for _ in range(count)], format="csr")
+    things, value = 200 * count, random.integers(1, 60, 200 * count).astype(float)
+    room = np.asarray(a.sum(axis=1)).ravel() // 3
+    low, whole = np.full(30 * count, -INF), np.full(things, integer)
+    return solvers.Matrix(sp.csr_array(a), low, room, value, np.zeros(things), np.ones(things), whole)
+
+
+def in_time(matrix, limit):
+    """Solve in a limit of seconds; return what was found, if anything, the message if not, and how long it took."""
+    settings = solvers.Settings(time_limit=limit).start()
+    start = time.monotonic()
+    try:
+        found, told = blocks.solve(matrix, lambda part, share: solvers.solve(part, settings.share(share))), ""
+    except SolveError as error:
+        found, told = None, str(error)
+        assert error.status == "time_limit"
+    return found, told, time.monotonic() - start
+
+
+def test_many_blocks_share_the_time_limit():
+    """Four searches that could go on for minutes, in 3 seconds: all of them have a plan, the whole says it is not the
+    best.
+    """
+    sacks = knapsacks(4)
+    found, told, seconds = in_time(sacks, 3.0)
+    assert seconds < 4
+    assert found is not None, told
+    assert found.status == "time_limit"
+    assert "4 of 4 parts stopped at a limit (time limit)" in found.note
+    assert 0 < found.gap < 1
+    assert (sacks.a @ found.primal <= sacks.row_upper + 1e-6).all()
+    assert found.objective == pytest.approx(float(sacks.cost @ found.primal))
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.5])
+def test_many_searches_and_a_tiny_limit(limit):
+    """40 searches end within a second of the limit; with a tenth of a second for each they would take 4 seconds."""
+    _, told, seconds = in_time(knapsacks(40), limit)
+    assert seconds < limit + 1
+    assert not told or "of 40 parts were solved" in told
+
+
+def test_many_vehicles_and_a_tiny_limit():
+    """A month of 40 commuters is 1200 blocks: at a limit of 0.2 s there is no plan, within a second, in so many words.
+
+    Proves that the limit is that of the whole: with a tenth of a second for each part it would go on to the end.
+    """
+    whole = solvers.matrix_of(v2g.build(v2g.commuters(vehicles=40, days=30)))
+    found, told, seconds = in_time(whole, 0.2)
+    assert seconds < 1.2
+    assert found is None
+    assert told.startswith("HiGHS stopped without a plan: time limit; ")
+    solved, parts = (int(word) for word in told.split() if word.isdigit())
+    assert 0 <= solved < parts > 10
+
+
+def test_a_search_gets_its_share_and_a_second_try():
+    """Of four equal searches the first gets a quarter of the time, the next a third of the rest; one that finds no plan
+    is tried again when the others are done. A linear programme may take all there is.
+    """
+    asked = []
+
+    def solve_part(part, share):
+        asked.append(share)
+        if len(asked) == 2:
+            raise SolveError("no plan yet", status="time_limit")
+        return solvers.solve(part, solvers.Settings(gap=0.5))
+
+    found = blocks.solve(knapsacks(4), solve_part)
+    assert asked == pytest.approx([1 / 4, 1 / 3, 1 / 2, 1, 1])
+    assert (found.status, found.blocks) == ("optimal", 4)
+    asked.clear()
+    with pytest.raises(SolveError, match="no plan yet; 1 of 4 parts were solved"):
+        blocks.solve(knapsacks(4, integer=False), solve_part)
+    assert asked == [1, 1]

@@ -3,7 +3,7 @@ not.
 """
 
 import pytest
-from cases import case, market, product, row, vehicle
+from cases import case, market, product, row, storage, vehicle
 from conftest import assert_proven
 from pytest import approx
 
@@ -38,6 +38,35 @@ def test_audit_reports():
     assert result.attrs["overlap_kw"] == approx(8)
     for words in ("unphysical", "8 kW", "8 kWh", "lazy or milp"):
         assert words in result.attrs["complementarity"]
+
+
+BURNING = {"discharge_max": 10, "energy_max": 10, "energy_initial": 10, "eta_discharge": 0.8}
+SORTS = {
+    "vehicle": (vehicle(**BURNING), None),
+    "battery": (None, storage(**BURNING)),
+    "vehicle or battery": (vehicle(**BURNING), storage(**BURNING)),
+}
+
+
+@pytest.mark.parametrize(("kinds", "members"), SORTS.items(), ids=SORTS)
+def test_the_words_name_what_they_are_about(kinds, members):
+    """Vehicles, batteries or both: where it took binaries, where none were needed, and where the plan is unphysical."""
+    car, box = members
+    for price, words in ((-100, "it took"), (100, "no binaries were needed")):
+        told = v2g.solve(case(car, market([price]), battery=box)).attrs["complementarity"]
+        assert told.startswith(f"no {kinds} charges and discharges at once; ")
+        assert words in told
+    told = v2g.solve(case(car, market([-100]), battery=box), complementarity="audit").attrs["complementarity"]
+    assert told.startswith(f"unphysical: a single {kinds} charges and discharges in one step, by up to 8 kW")
+
+
+def test_the_words_blame_only_the_one_that_does():
+    """A battery that burns energy beside a car that cannot discharge: the car is not blamed."""
+    mixed = case(vehicle(), market([-100]), battery=storage(**BURNING))
+    told = v2g.solve(mixed, complementarity="audit").attrs["complementarity"]
+    assert told.startswith("unphysical: a single battery charges")
+    roof = case(None, market([50]), renewable={"available": 1.0})
+    assert v2g.solve(roof).attrs["complementarity"].startswith("no storage charges and discharges at once; ")
 
 
 def test_off_does_not_look():

@@ -1,6 +1,6 @@
 """Energy markets: limits, spreads, several gates, positions already taken."""
 
-from cases import case, market, row, vehicle
+from cases import case, market, product, row, vehicle
 from pytest import approx
 
 
@@ -48,6 +48,18 @@ def test_open_markets_trade_the_physical_plan(pipeline):
     result = pipeline(case(vehicle(discharge_max=10, energy_initial=4), GATES))
     assert result.attrs["profit"] == approx(0.32)
     assert row(result, "energy.position") == [0, 4]
+
+
+def test_expected_activation_backs_paper_trades(pipeline):
+    """2 kWh are expected to leave as activation at 100 EUR/MWh, 0.20 EUR; as gross injection and withdrawal they also
+    back 2 kW bought at 50 and sold at 80, 0.06.
+
+    Proves how far the backing goes: net, there would be no paper, 0.20; without backing, 100 kW of it for 3 EUR.
+    """
+    up = product(up=1, activation_up=0.5, activation_price_up=[100], volume_max=4)
+    result = pipeline(case(vehicle(discharge_max=10, energy_initial=2), GATES, up))
+    assert result.attrs["profit"] == approx(0.26)
+    assert row(result, "energy.position") == [-2, 2]
 
 
 def test_open_markets_buy_where_it_is_cheap(pipeline):

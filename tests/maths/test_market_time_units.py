@@ -4,6 +4,8 @@ import pytest
 from cases import case, market, product, row, vehicle
 from pytest import approx
 
+import v2g_linopy as v2g
+
 REGULATION = {"down": 1, "capacity_price": 10}  # EUR/MW/h; room is charger power, no energy is held
 
 
@@ -18,6 +20,57 @@ def test_hourly_position_on_quarter_hours(pipeline):
     result = pipeline(case(ev, market([0, 100, 100, 100], block=1), step="15min"))
     assert result.attrs["profit"] == approx(-0.75)
     assert row(result, "energy.position") == [-10, -10, -10, -10]
+
+
+def quarters(closed, committed=0.0, **attrs):
+    """From 10:00 UTC on, a market by the hour whose gate closes as told, and one by the quarter beside it."""
+    hourly = market([50] * len(closed), block=1, closed=closed, committed=committed)
+    ev = vehicle(charge_max=40, discharge_max=40, energy_initial=20)
+    gates = {"hourly": hourly, "quarterly": market([80] * len(closed))}
+    return case(ev, gates, step="15min", start="2026-01-05 10:00", **attrs)
+
+
+@pytest.mark.parametrize(
+    ("closed", "place"),
+    [
+        ([1, 1, 0, 0], "11:30"),
+        ([0, 0, 0, 1], "11:45"),
+        ([1, 1, 1, 1, 0, 1, 1, 1], "12:15"),
+        ([0, 1, 0, 0], "11:15 +0100 (and 1 more)"),
+    ],
+)
+def test_a_gate_that_closes_inside_a_block_is_refused(closed, place):
+    """A block is one contract: half of it cannot be closed. The message names market, local time, length and remedy.
+
+    Without the rule the open half was tied to what is committed and had to be backed by the plan, or had no plan.
+    """
+    with pytest.raises(v2g.SchemaError) as caught:
+        v2g.solve(quarters(closed, timezone="Europe/Rome"))
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.rule) == ("energy.closed", "consistency")
+    for words in ("market hourly", f"2026-01-05 {place}", "a market block of 1 h", "close all of its steps"):
+        assert words in problem.detail
+
+
+def test_a_gate_closes_from_one_block_to_the_next(pipeline):
+    """The first hour is closed with 8 kW sold at 50, in the second 12 kWh are sold at 80: 0.40 + 0.96 EUR.
+
+    Proves that the rule asks for whole blocks only.
+    """
+    committed = [8.0] * 4 + [0.0] * 4
+    result = pipeline(quarters([1] * 4 + [0] * 4, committed))
+    assert row(result, "energy.position", market="hourly") == [8, 8, 8, 8, 0, 0, 0, 0]
+    assert result.attrs["profit"] == approx(0.40 + 0.96)
+
+
+def test_the_gates_of_zones_between_the_hours():
+    """In India 10:30 UTC is 16:00: a gate may close there, between two blocks; at 11:00 UTC it may not.
+
+    Proves that blocks are those of the local clock in this rule, too.
+    """
+    v2g.check(quarters([1] * 2 + [0] * 6, timezone="Asia/Kolkata"))
+    with pytest.raises(v2g.SchemaError, match=r"market hourly at 2026-01-05 16:30 \+0530 the gate changes inside"):
+        v2g.check(quarters([1] * 4 + [0] * 4, timezone="Asia/Kolkata"))
 
 
 def test_block_follows_the_hour(pipeline):

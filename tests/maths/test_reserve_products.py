@@ -1,8 +1,10 @@
 """Reserve products: what a kW sold needs in power and energy, what it earns, and what its activation moves."""
 
 import pytest
-from cases import case, market, product, row, vehicle
+from cases import case, market, product, row, storage, vehicle
 from pytest import approx
+
+import v2g_linopy as v2g
 
 
 def test_reserve_needs_energy(pipeline):
@@ -201,3 +203,96 @@ def test_nothing_bought_changes_nothing(pipeline):
     for name in ("fleet.charge", "fleet.discharge", "energy.position"):
         assert row(beside, name) == row(alone, name)
     assert row(beside, "reserve.volume") == [0, 0]
+
+
+BOTH = {"up": 1, "down": 1, "capacity_price": [20, 20]}
+CHARGER = vehicle(discharge_max=10, energy_max=0, eta_charge=0.8, eta_discharge=0.8)
+
+
+@pytest.mark.parametrize("many", [0, 1], ids=["one vehicle", "many"])
+@pytest.mark.parametrize("guarantee", ["expected", "endurance"])
+def test_a_charger_without_a_battery_sells_nothing(pipeline, many, guarantee):
+    """10 kW of charger with no battery on board, at -100 EUR/MWh, activation expected both ways: 0 EUR.
+
+    Proves that room for reserves is that of a battery: by the charger alone 10 kW would earn 0.20 EUR in each hour,
+    and 3.6 kW drawn to heat the cables 0.36.
+    """
+    nothing = product(**BOTH, guarantee=guarantee, activation_up=0.1, activation_down=0.1)
+    result = pipeline(case(CHARGER | {"aggregate": many}, market([-100, -100]), nothing))
+    assert result.attrs["objective"] == 0
+    assert row(result, "reserve.volume") == row(result, "fleet.charge") == row(result, "fleet.discharge") == [0, 0]
+
+
+def test_a_stationary_battery_without_capacity_sells_nothing(pipeline):
+    """The same of a stationary battery of 10 kW and 0 kWh: 0 EUR."""
+    box = storage(energy_max=0, eta_charge=0.8, eta_discharge=0.8)
+    nothing = product(**BOTH, activation_up=0.1, activation_down=0.1)
+    result = pipeline(case(None, market([-100, -100]), nothing, battery=box))
+    assert result.attrs["objective"] == 0
+    assert row(result, "reserve.volume") == [0, 0]
+
+
+@pytest.mark.parametrize("mode", ["lazy", "milp"])
+def test_a_charger_sells_while_a_battery_is_there(pipeline, mode):
+    """A car comes with 2 kWh in the second hour and leaves after the third: 10 kW both ways, then 8 beside the sale of
+    the 2 kWh at the better price.
+
+    18 kW x 20 EUR/MW + 2 x 60 = 0.36 + 0.12 EUR. Proves that the room is there from the hour of arrival to that of
+    departure, and that the empty hours take no binaries; by the charger alone 20 kW more would be sold, 0.88.
+    """
+    stay = {"energy_max": [0, 8, 8, 0], "energy_in": [0, 2, 0, 0], "keep": [0, 0, 1, 0]}
+    ev = vehicle(discharge_max=10, **stay)
+    result = pipeline(
+        case(ev, market([50, 50, 60, 50]), product(up=1, down=1, capacity_price=[20] * 4)), complementarity=mode
+    )
+    assert result.attrs["profit"] == approx(0.36 + 0.12)
+    assert row(result, "reserve.volume") == [0, 10, 8, 0]
+    assert result.attrs["binaries"] == (2 if mode == "milp" else 0)
+
+
+PRESENT = {
+    "on departure": {"energy_max": [8, 0], "energy_initial": 4},
+    "passing through": {"energy_max": [8, 0], "keep": [1, 0], "energy_in": [0, 4]},
+    "due within the step": {"energy_max": [8, 0], "keep": [1, 0], "energy_out": [0, 4]},
+    "free to leave": {"energy_max": [8, 0], "keep": [1, 0], "spill_max": [0, 4]},
+}
+
+
+@pytest.mark.parametrize("fields", PRESENT.values(), ids=PRESENT)
+def test_energy_that_passes_is_a_battery_too(fields):
+    """Nothing is left at the end of the second hour, but energy was there, came or went in it: its charger works.
+
+    10 kW of upward room, less at most 4 kW that are discharged. Proves that only a step in which nothing can be on
+    board is empty.
+    """
+    ev = vehicle(discharge_max=10, aggregate=1, **fields)
+    result = v2g.solve(case(ev, market([50, 50]), product(up=1, capacity_price=[20, 20])))
+    assert row(result, "reserve.volume")[1] >= 6
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "check"),
+    [
+        ("reserve.share_fleet", 1.0, "reserve.room_up_fleet"),
+        ("reserve.share_fleet", 1.0, "reserve.room_down_fleet"),
+        ("reserve.share_battery", 1.0, "reserve.room_up_battery"),
+        ("fleet.charge", 1.0, "fleet.limit_charge"),
+        ("fleet.discharge", 1.0, "fleet.limit_discharge"),
+        ("battery.charge", 1.0, "battery.limit_charge"),
+        ("battery.discharge", 1.0, "battery.limit_discharge"),
+    ],
+)
+def test_power_without_a_battery_is_found(name, change, check):
+    """A kW held or moved by a charger with nothing on board, in the last hour: the audit sees it."""
+    ev, box = vehicle(discharge_max=10, energy_max=[8, 0], keep=[1, 0]), storage(energy_max=0)
+    other = {"box": box, "full": storage(energy_initial=5)}
+    result = v2g.solve(case(ev, market([50, 50]), product(up=1, down=1, capacity_price=[20, 20]), battery=other))
+    assert v2g.replay(result).attrs["passed"] == 1
+    group, _, quantity = name.partition(".")
+    labels = {"battery": "box"} if "battery" in name else {"fleet": "ev"}
+    array = result[group][quantity].copy()
+    array.loc[labels | {"time": array.time[-1]}] += change
+    result[group] = result[group].to_dataset().assign({quantity: array})
+    checks = v2g.replay(result)
+    assert checks.attrs["passed"] == 0
+    assert float(checks[check]) > 0.5

@@ -8,6 +8,8 @@ from conftest import assert_proven
 from pytest import approx
 
 import v2g_linopy as v2g
+from v2g_linopy import solvers
+from v2g_linopy.explain import explain
 
 TREE = case({"a": vehicle(energy_min=[0, 0, 9]), "b": vehicle(energy_min=[0, 0, 6])}, market([50, 20, 80]))
 FULL = case(vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_discharge=0.8), market([-100]))
@@ -86,3 +88,45 @@ def test_time_limit():
         v2g.solve(big, time_limit=0.01, blocks=False)
     assert caught.value.exit_code == 5
     assert time.perf_counter() - start < 60
+
+
+def test_no_time_for_prices(monkeypatch, tmp_path):
+    """Where the limit comes between the search and its prices, the plan is kept and proven, and says that it has none.
+
+    A full vehicle waits at -100 EUR/MWh and sells 8 kWh at 50: 0.40 EUR. What is told of it uses the price of the
+    market: at the missing shadow prices, read as 0, it would have fed in for nothing.
+    """
+    solve = solvers.solve
+
+    def late(matrix, settings):
+        if matrix.is_lp:
+            raise v2g.SolveError("too late", status="time_limit")
+        return solve(matrix, settings)
+
+    monkeypatch.setattr(solvers, "solve", late)
+    full = vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_discharge=0.8)
+    result = v2g.solve(case(full, market([-100, 50])), complementarity="milp", time_limit=60)
+    assert result.attrs["status"] == "optimal"
+    assert result.attrs["profit"] == approx(0.40, abs=1e-6)
+    assert "fed in 8.0 kWh at 50.0 EUR/MWh" in explain(result, "ev")
+    assert "no time was left for prices" in result.attrs["block_note"]
+    assert bool(result["price"].electricity.isnull().all())
+    assert_proven(result)
+    v2g.write(result, tmp_path / "result.nc")
+    assert v2g.replay(v2g.read(tmp_path / "result.nc")).attrs["passed"] == 1
+
+
+def test_time_is_up():
+    """Once the time is up nothing is started; a share is one of what is left, and a grace is counted from the limit."""
+    settings = solvers.Settings(time_limit=100).start()
+    assert settings.share(0.25).left == approx(25, abs=1)
+    assert settings.share(0.5).share(0.5).left == approx(25, abs=1)
+    assert settings.grace(10).left == approx(110, abs=1)
+    over = solvers.Settings(time_limit=1e-9).start()
+    assert over.left == 0
+    assert over.grace(10).left == approx(10, abs=1)
+    unlimited = solvers.Settings().start()
+    assert unlimited.left is unlimited.share(0.1).left is unlimited.grace(1).left is None
+    with pytest.raises(v2g.SolveError, match="time limit") as caught:
+        solvers.solve(solvers.matrix_of(v2g.build(TREE)), over)
+    assert caught.value.status == "time_limit"

@@ -87,9 +87,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         q = q_{t-1} + dt g / eta_d <= cycles_max energy_max
 
     The end and the cycles are those of the expected path. Where reserves guarantee energy while activation is
-    expected, balance and bounds are written once more for the baseline path (§3).
+    expected, balance and bounds are written once more for the baseline path (§3). Without capacity there is no power,
+    and no room for reserves.
     """
     time = s.axis("time")
+    d = d.assign({limit: d[limit].where(d.energy_max > 0, 0.0) for limit in ("charge_max", "discharge_max")})
     c, g, e, store = _path(s, d, "")
     s.add("cyclic", e == d.energy_initial, mask=(d.cyclic > 0) & (last(time) > 0))
 
@@ -137,6 +139,7 @@ def _path(s: Scope, d: xr.Dataset, suffix: str) -> tuple[Any, Any, Any, Store]:
     low = smaller(d.energy_min, d.keep * previous_data(d.energy_min, d.energy_initial, time))
     high = larger(d.energy_max, d.keep * previous_data(d.energy_max, d.energy_initial, time))
     if (flag := d.get("exclusive" + suffix)) is not None:
+        flag = flag & (d.charge_max > 0)
         z = s.maybe("charging" + suffix, flag, binary=True)
         charging, discharging = one_way(c, g, z, d.charge_max, d.discharge_max)
         cut_high, cut_low = within_step(before, into, out, low - given, high - given)
@@ -180,8 +183,8 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     yesterday = yesterday.where(yesterday.notnull(), d.energy_initial)
     expected = d.keep * yesterday + v.dt * (d.eta_charge * charge - discharge / d.eta_discharge)
     over = {
-        "limit_charge": (charge - d.charge_max, "kW"),
-        "limit_discharge": (discharge - d.discharge_max, "kW"),
+        "limit_charge": (charge - d.charge_max * (d.energy_max > 0), "kW"),
+        "limit_discharge": (discharge - d.discharge_max * (d.energy_max > 0), "kW"),
         "limit_sign": (-smaller(charge, discharge), "kW"),
         "limit_energy": (larger(energy - d.energy_max, d.energy_min - energy), "kWh"),
     }

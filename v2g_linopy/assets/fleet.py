@@ -104,9 +104,12 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         e = start + dt (eta_c (c + s_in) - (g + s_out) / eta_d),   start = keep e_{t-1} + e_in - (e_out - u_out) - spill
         0 <= c <= charge_max,  0 <= g <= discharge_max,  e_min - u <= e <= e_max,  0 <= spill <= spill_max
 
-    Energy not served relaxes a need; it never becomes energy that could be sold. Where reserves guarantee energy while
-    activation is expected, the same equations are written once more for the baseline path (§3).
+    Energy not served relaxes a need; it never becomes energy that could be sold. A charger with nothing on board has no
+    power, and no room for reserves. Where reserves guarantee energy while activation is expected, the same equations
+    are written once more for the baseline path (§3).
     """
+    on_board = _on_board(d, s.axis("time"))
+    d = d.assign({limit: d[limit].where(on_board, 0.0) for limit in ("charge_max", "discharge_max")})
     soft, alive = d.unserved_cost.notnull(), _alive(d)
     slack = d.slack_cost.notnull() & alive
     u = s.maybe("unserved", (d.energy_min > 0) & soft, d.energy_min)
@@ -159,6 +162,7 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tup
     s.add("need" + suffix, e + u >= d.energy_min, mask=d.energy_min > 0)
 
     if (flag := d.get("exclusive" + suffix)) is not None:
+        flag = flag & (d.charge_max > 0)
         low, high = _start_range(d, time)
         z = s.maybe("charging" + suffix, flag, binary=True)
         charging, discharging = one_way(c, g, z, d.charge_max, d.discharge_max)
@@ -193,6 +197,12 @@ def _alive(d: xr.Dataset) -> xr.DataArray:
     return (d.keep > 0) | (d.charge_max > 0) | (d.discharge_max > 0) | (d.energy_in > 0) | (d.energy_out > 0)
 
 
+def _on_board(d: xr.Dataset, time: Any) -> xr.DataArray:
+    """Return True where some energy can be on board in the step, or be due with what leaves."""
+    held = d.keep * previous_data(d.energy_max, d.energy_initial, time) + d.energy_max
+    return held + d.energy_in + d.energy_out + d.spill_max > 0
+
+
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Energy balance, limits and needs of every member and step, and its cash, from the written numbers alone."""
     residuals = _replay_path(v, d, "")
@@ -219,9 +229,10 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     gained = (charge + d.get("slack_in", 0.0)) * d.eta_charge * v.dt
     lost = (discharge + d.get("slack_out", 0.0)) * v.dt / d.eta_discharge
     expected = yesterday * d.keep + d.energy_in - (d.energy_out - trip) - spill + gained - lost
+    plugged = _present(d, energy)
     over = {
-        "charge": charge - d.charge_max,
-        "discharge": discharge - d.discharge_max,
+        "charge": charge - d.charge_max.where(plugged, 0.0),
+        "discharge": discharge - d.discharge_max.where(plugged, 0.0),
         "energy": energy - d.energy_max,
         "spill": spill - d.spill_max,
         "sign": -smaller(smaller(charge, discharge), energy),
@@ -233,6 +244,14 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
             units="kWh" if name in ("energy", "spill") else "kW"
         )
     return residuals
+
+
+def _present(d: xr.Dataset, energy: xr.DataArray) -> xr.DataArray:
+    """Return False where no battery is there: none that holds energy now, none from before, none that comes or goes."""
+    fits = d.energy_max + xr.zeros_like(energy)
+    stayed = xr.where(fits.time == fits.time[0], d.energy_initial, fits.shift(time=1))
+    absent = (fits == 0) & ((stayed == 0) | (d.keep == 0))
+    return ~(absent & (d.energy_in == 0) & (d.energy_out == 0) & (d.spill_max == 0))
 
 
 PART = Part("fleet", Stage.ASSET, SCHEMA, build, replay, carry={"energy_initial": "energy"})

@@ -50,7 +50,7 @@ Complementarity = Annotated[
     typer.Option(
         "--complementarity",
         metavar="RULE",
-        help="Keeping charging and discharging at once out of a vehicle's plan: lazy, audit, milp or off.",
+        help="Keeping a vehicle or battery from charging and discharging at once: lazy, audit, milp or off.",
     ),
 ]
 Blocks = Annotated[bool, typer.Option("--blocks/--no-blocks", help="Solve independent parts of the model apart.")]

@@ -122,7 +122,7 @@ class Plan:
 
     def price(self, pod: str = SITE) -> np.ndarray:
         """Price of energy at a pod (EUR/MWh): its shadow price, or that of the first market where there is none."""
-        if self.array("price", "electricity") is not None:
+        if (found := self.array("price", "electricity")) is not None and bool(found.notnull().any()):
             return self.series("price", "electricity", pod=pod)
         return self.market_price
 

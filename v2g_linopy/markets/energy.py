@@ -2,11 +2,29 @@
 
 from typing import Any
 
+import pandas as pd
 import xarray as xr
 
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
-from ..maths import previous
-from ..schema import Field, Schema
+from ..errors import Problem
+from ..maths import previous, same_block
+from ..schema import Calendar, Field, Schema, worst
+
+
+def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """A market block is one contract: its gate is open, or closed, for all of its steps."""
+    if "time" not in d.closed.dims or len(calendar.time) < 2:
+        return []
+    dt = (calendar.time[1] - calendar.time[0]) / pd.Timedelta(hours=1)
+    parted = same_block(d.block, calendar.time, calendar.timezone, dt) & (d.closed != d.closed.shift(time=1))
+    if not (count := int(parted.sum())):
+        return []
+    place, hours = worst(d.block.broadcast_like(parted), parted, calendar)
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    remedy = "close all of its steps, with the position that is committed, or none"
+    detail = f"{place.removesuffix(': ')}{more} the gate changes inside a market block of {hours:g} h; {remedy}"
+    return [Problem("energy.closed", "consistency", detail)]
+
 
 SCHEMA = Schema(
     inputs=(
@@ -16,7 +34,7 @@ SCHEMA = Schema(
         Field(
             "block", "market", "h", "market time unit with one position; 0 is the model step", default=0.0, ge=0, le=24
         ),
-        Field("closed", "market time", "1", "1 once the gate has closed", default=0.0, kind="flag"),
+        Field("closed", "market time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
         Field(
             "committed", "market time", "kW", "position already taken where the gate has closed, sale +", default=0.0
         ),
@@ -28,6 +46,7 @@ SCHEMA = Schema(
         Field("sold", "market time", "kW", "power sold"),
         Field("bought", "market time", "kW", "power bought"),
     ),
+    checks=(_consistent,),
 )
 
 
@@ -40,7 +59,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         cash = dt (pi position - sigma / 2 (sold + bought))
 
     Where several gates are open at once and virtual bidding is off, sales are backed by the plan's injection and
-    purchases by its withdrawal (each widened by what closed gates have already bought or sold).
+    purchases by its withdrawal (each widened by what closed gates have already bought or sold). The backing is gross:
+    what one member draws and another feeds in backs a purchase and a sale at once, and so does activation that is
+    expected, as energy delivered there is injection and withdrawal. Up to that much is still traded on paper between
+    two open markets.
     """
     room, held = (1 - d.closed) * d.limit, d.closed * d.committed
     position = s.var("position", lower=held - room, upper=held + room)

@@ -138,7 +138,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         a = v.groups[asset]
         sold = sold + x.sum(a.attrs["member"])
         b = a.discharge - a.charge - ((d.activation_up - d.activation_down) * x).sum("product")
-        room_up, room_down = a.discharge_max - b, a.charge_max + b
+        there = _storing(a)
+        room_up, room_down = a.discharge_max.where(there, 0.0) - b, a.charge_max.where(there, 0.0) + b
         moved = b - (a.discharge - a.charge)
         residuals[f"sign_{asset}"] = (-x).clip(min=0).assign_attrs(units="kW")
         held[asset] = (d.up * x).sum("product") + moved, (d.down * x).sum("product") - moved
@@ -158,6 +159,15 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     residuals["sign"] = (-d.volume).clip(min=0).assign_attrs(units="kW")
     lowered, raised = (d.activation_down * d.volume).sum("product"), (d.activation_up * d.volume).sum("product")
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
+
+
+def _storing(a: xr.Dataset) -> xr.DataArray:
+    """Return False where a storage can hold no energy in the step, so that its power delivers nothing."""
+    if "energy_max" not in a:
+        return xr.DataArray(True)
+    before = _before(a.energy_max + xr.zeros_like(a.energy), a.energy_initial) * a.get("keep", 1.0)
+    passing = a.get("energy_in", 0.0) + a.get("energy_out", 0.0) + a.get("spill_max", 0.0)
+    return a.energy_max + before + passing > 0
 
 
 def _replay_endurance(d: xr.Dataset, a: xr.Dataset, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
