@@ -1,6 +1,7 @@
 """Every figure of the report: ``figure(result, ...) -> matplotlib.figure.Figure``. Needs the extra ``[report]``."""
 
 from .dispatch import corridor, dispatch
+from .peaks import peaks
 from .site import balance, energy_flow, load_duration
 from .trading import price_response, reserve, shadow_prices
 from .value import bill, value_ladder
@@ -14,6 +15,7 @@ __all__ = [
     "energy_flow",
     "heat_map",
     "load_duration",
+    "peaks",
     "price_response",
     "reserve",
     "shadow_prices",

@@ -10,6 +10,7 @@ import xarray as xr
 from ..case import atomic
 from ..errors import V2GError
 from . import content, figures, tiles
+from .peaks import priced_pods
 from .reading import Reading
 from .style import svg
 
@@ -37,6 +38,10 @@ CAPTIONS = {
     "energy_flow": (
         "Energy over the horizon by pod. Upper bar: where it comes from; lower bar: where it goes. What goes through a "
         "battery stands in both; the two bars are as long as each other."
+    ),
+    "peaks": (
+        "Peaks. The import of the meter by clock hour; marked are the hours that set the peak of each month, the "
+        "dashed line is the peak that is charged. Of several pods with a peak price, the one that pays most."
     ),
     "dispatch": (
         "Fleet dispatch. Above: the market price. Below: power drawn (blue) and fed in (orange) by the whole "
@@ -140,6 +145,7 @@ def shown(view: Reading, name: str) -> bool:
         "balance": site,
         "load_duration": site,
         "energy_flow": site,
+        "peaks": bool(priced_pods(view)),
         "value_ladder": view.has("ladder", "profit"),
         "bill": view.has("ledger"),
         "reserve": fleet and view.has("reserve", "volume"),

@@ -48,6 +48,10 @@ class ResultPlots:
         """Energy of each pod by source and use."""
         return figures.energy_flow(self._reading())
 
+    def peaks(self, **options: Any) -> Figure:
+        """Import by clock hour and the hours that set the peak of each month; one pod with ``pod=``."""
+        return figures.peaks(self._reading(), **options)
+
     def dispatch(self, **window: Any) -> Figure:
         """Power of the fleet against the price, with unmanaged charging."""
         return figures.dispatch(self._reading(), **window)
