@@ -19,7 +19,7 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
     """Return every (member, time) at which charging excludes discharging.
 
     These are the single vehicles and batteries (not the aggregates) that can do both; on the expected path only where
-    activation is not expected in both directions, on the baseline path always.
+    activation is not expected in both directions, on the baseline path always; a store of heat is never activated.
     """
     found: dict[tuple[str, str], xr.DataArray] = {}
     reserve = inputs.data.get("reserve")
@@ -28,7 +28,8 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
             continue
         both = (d.charge_max > 0) & (d.discharge_max > 0)
         single = both & (d["aggregate"] == 0) if "aggregate" in d else both
-        paths = {"": single & ~xr.DataArray(activated_both_ways(reserve))}
+        called = activated_both_ways(reserve) & (d.get("carrier", xr.DataArray("electricity")) == "electricity")
+        paths = {"": single & ~called}
         if guarantees_energy(reserve):
             paths["_baseline"] = single
         found |= {(part.name, path): where for path, where in paths.items() if bool(where.any())}
@@ -86,8 +87,10 @@ def candidates(
     return found
 
 
-def sentence(mode: str, rounds: int, binaries: int, worst: float, energy: float, lost: float, currency: str) -> str:
-    """Say in words what it took."""
+def sentence(
+    mode: str, rounds: int, binaries: int, worst: float, energy: float, lost: float, currency: str, others: int = 0
+) -> str:
+    """Say in words what it took; `others` counts binaries that have nothing to do with it."""
     if mode == "off":
         return "not examined (complementarity off)"
     if worst > TOLERANCE:
@@ -99,5 +102,9 @@ def sentence(mode: str, rounds: int, binaries: int, worst: float, energy: float,
         gain = f"; the relaxation overstated the objective by {lost:.6g} {currency}" if lost > 0 else ""
         return (
             f"no vehicle charges and discharges at once; it took {binaries} binaries in {rounds} extra solve(s){gain}"
+        )
+    if others:
+        return (
+            f"no vehicle charges and discharges at once; no binaries were needed for it ({others} for states of plants)"
         )
     return "no vehicle charges and discharges at once; the linear programme is exact, no binaries were needed"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import xarray as xr
 
 from . import blocks, solvers
@@ -28,7 +29,7 @@ def why(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -
     assemble : callable
         Builds the model of inputs (handed in, because it stands one layer above).
     """
-    lines = _reach(inputs)
+    lines = _reach(inputs) or _unbalanced(inputs, assemble)
     if not lines:
         lines = _relaxed(inputs, settings, assemble)
     if not lines:
@@ -110,6 +111,40 @@ def _overflows(t: int, d: Mapping[str, np.ndarray], high: np.ndarray, low: np.nd
         f"holds at least {low[t]:.6g} kWh at the end of {_step(inputs, t)}, but only {d['energy_max'][t]:.6g} kWh fit"
         " into what stays connected; give slack_cost, spill_max or more discharge power"
     )
+
+
+def _unbalanced(inputs: Inputs, assemble: Callable[[Inputs], Any]) -> list[str]:
+    """Nodes of heat and hydrogen that draw more than can be fed there, or are fed more than can be drawn."""
+    model = assemble(inputs).model
+    matrix = solvers.matrix_of(model)
+    a = sp.csr_array(matrix.a)
+    into, out = a.maximum(0), a.minimum(0)  # of the row: withdrawal less injection = 0
+    least = into @ matrix.lower + out @ matrix.upper
+    most = into @ matrix.upper + out @ matrix.lower
+    lines = []
+    for name, row in model.constraints.items():
+        prefix, _, carrier = name.partition(".")
+        if prefix != "node" or carrier in ("electricity", "market"):
+            continue
+        here = np.isin(matrix.row_labels, row.labels)
+        found: dict[tuple[str, bool], list[tuple[int, float]]] = {}
+        for position in np.flatnonzero(here & ((least > 1e-6) | (most < -1e-6))):
+            place = model.constraints.get_label_position(int(matrix.row_labels[position]))[1]
+            short = bool(least[position] > 0)
+            step = int(inputs.calendar.time.get_indexer([place["time"]])[0])
+            found.setdefault((str(place["pod"]), short), []).append(
+                (step, least[position] if short else -most[position])
+            )
+        for (pod, short), steps in found.items():
+            step, amount = steps[0]
+            words = _STARVED if short else _FLOODED
+            more = f" ({len(steps)} steps in all)" if len(steps) > 1 else ""
+            lines.append(f"pod {pod}: {words.format(amount=amount, carrier=carrier, step=_step(inputs, step))}{more}")
+    return lines
+
+
+_STARVED = "{amount:.6g} kW of {carrier} are missing in {step}, whatever runs; add a source, or let a load be curtailed"
+_FLOODED = "{amount:.6g} kW of {carrier} have nowhere to go in {step}; add a way to store, use or dump them"
 
 
 def _relaxed(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -> list[str]:
