@@ -114,37 +114,25 @@ def _overflows(t: int, d: Mapping[str, np.ndarray], high: np.ndarray, low: np.nd
 
 
 def _unbalanced(inputs: Inputs, assemble: Callable[[Inputs], Any]) -> list[str]:
-    """Nodes of heat and hydrogen that draw more than can be fed there, or are fed more than can be drawn."""
+    """Pods at which more heat or hydrogen is drawn than can be fed, whatever runs."""
     model = assemble(inputs).model
     matrix = solvers.matrix_of(model)
     a = sp.csr_array(matrix.a)
-    into, out = a.maximum(0), a.minimum(0)  # of the row: withdrawal less injection = 0
-    least = into @ matrix.lower + out @ matrix.upper
-    most = into @ matrix.upper + out @ matrix.lower
+    short = a.maximum(0) @ matrix.lower + a.minimum(0) @ matrix.upper - matrix.row_upper  # withdrawal less injection
+    found: dict[tuple[str, str], list[tuple[pd.Timestamp, float]]] = {}
+    for row in np.flatnonzero(short > 1e-6):
+        name, place = model.constraints.get_label_position(int(matrix.row_labels[row]))
+        prefix, _, carrier = str(name).partition(".")
+        if prefix == "node" and carrier not in ("electricity", "market"):
+            found.setdefault((carrier, str(place["pod"])), []).append((place["time"], short[row]))
     lines = []
-    for name, row in model.constraints.items():
-        prefix, _, carrier = name.partition(".")
-        if prefix != "node" or carrier in ("electricity", "market"):
-            continue
-        here = np.isin(matrix.row_labels, row.labels)
-        found: dict[tuple[str, bool], list[tuple[int, float]]] = {}
-        for position in np.flatnonzero(here & ((least > 1e-6) | (most < -1e-6))):
-            place = model.constraints.get_label_position(int(matrix.row_labels[position]))[1]
-            short = bool(least[position] > 0)
-            step = int(inputs.calendar.time.get_indexer([place["time"]])[0])
-            found.setdefault((str(place["pod"]), short), []).append(
-                (step, least[position] if short else -most[position])
-            )
-        for (pod, short), steps in found.items():
-            step, amount = steps[0]
-            words = _STARVED if short else _FLOODED
-            more = f" ({len(steps)} steps in all)" if len(steps) > 1 else ""
-            lines.append(f"pod {pod}: {words.format(amount=amount, carrier=carrier, step=_step(inputs, step))}{more}")
+    for (carrier, pod), steps in found.items():
+        stamp, missing = steps[0]
+        step = _step(inputs, int(np.flatnonzero(inputs.calendar.time == stamp)[0]))
+        more = f" ({len(steps)} steps in all)" if len(steps) > 1 else ""
+        remedy = "add a source there, or let a load be curtailed"
+        lines.append(f"pod {pod}: {missing:.6g} kW of {carrier} are missing in {step}, whatever runs; {remedy}{more}")
     return lines
-
-
-_STARVED = "{amount:.6g} kW of {carrier} are missing in {step}, whatever runs; add a source, or let a load be curtailed"
-_FLOODED = "{amount:.6g} kW of {carrier} have nowhere to go in {step}; add a way to store, use or dump them"
 
 
 def _relaxed(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -> list[str]:

@@ -110,12 +110,22 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 def _committed(d: xr.Dataset) -> xr.DataArray:
     """Return True for a plant whose state is a decision."""
     some = (d.power_min > 0) | (d.start_cost > 0) | (d.up_time_min > 0) | (d.down_time_min > 0)
-    return some & (d.power_max > 0).any([x for x in d.power_max.dims if x == "time"])
+    return some & _able(d)
+
+
+def _able(d: xr.Dataset) -> xr.DataArray:
+    """Return True for a plant that can run at all."""
+    return (d.power_max > 0).any([x for x in d.power_max.dims if x == "time"])
+
+
+def _always(d: xr.Dataset) -> xr.DataArray:
+    """Return 1 for a plant that is always on."""
+    return (_able(d) & ~_committed(d)).astype(float)
 
 
 def _states(s: Scope, d: xr.Dataset, p: Any, decided: xr.DataArray) -> tuple[Any, Any, Any, Any]:
-    """On, on in the step before, start, stop; a plant whose state is no decision is always on."""
-    time, always = s.axis("time"), (~decided).astype(float)
+    """On, on in the step before, start, stop; a plant whose state is no decision is always on, if it is one."""
+    time, always = s.axis("time"), _always(d)
     if not bool(decided.any()):
         return always, always, 0.0, 0.0
     u = s.var("on", mask=decided, binary=True)
@@ -133,7 +143,7 @@ def _states(s: Scope, d: xr.Dataset, p: Any, decided: xr.DataArray) -> tuple[Any
         hours = s.var("hours", upper=larger(d.up_time_min, d.down_time_min), mask=counted)
         due = time_left(y, d.up_time_min, s.dt) + time_left(z, d.down_time_min, s.dt) + larger(left - s.dt, 0.0)
         s.add("hours", hours + due - d.up_time_min * u - d.down_time_min * (1 - u) == 0, mask=counted)
-    return u + always, previous(u) + xr.where(decided, d.on_initial * first(time), 1.0), y, z
+    return u + always, previous(u) + xr.where(decided, d.on_initial * first(time), always), y, z
 
 
 def _ramps(s: Scope, d: xr.Dataset, p: Any, states: tuple[Any, Any, Any, Any]) -> None:
@@ -155,8 +165,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     """Limits, states and their least times, ramps, fuel and starts of every plant, from power and state alone."""
     decided = _committed(d)
     shape = xr.ones_like(d.power)
-    on = d["on"].where(decided, 1.0) if "on" in d else shape
-    before = _shifted(on, d.on_initial.where(decided, 1.0) * shape)
+    on = d.get("on", shape).where(decided, _always(d))
+    before = _shifted(on, d.on_initial.where(decided, _always(d)) * shape)
     started, stopped = (on - before).clip(min=0), (before - on).clip(min=0)
     rise = d.power - _shifted(d.power, d.power_initial * shape)  # NaN where nothing is known of the step before
     lifted, dropped = (larger(d.power_min, v.dt * rate) for rate in (d.ramp_up, d.ramp_down))
@@ -192,8 +202,8 @@ def _replay_states(
     decided = _committed(d)
     residuals = {
         "state": (abs(on - on.round()), "1"),
-        "start": (abs(d.start - started).where(decided, 0.0), "1"),
-        "stop": (abs(d.stop - stopped).where(decided, 0.0), "1"),
+        "started": (abs(d.start - started).where(decided, 0.0), "1"),
+        "stopped": (abs(d.stop - stopped).where(decided, 0.0), "1"),
         "up_time": ((d.up_time_min - ended).where(stopped > 0.5, 0.0).clip(min=0), "h"),
         "down_time": ((d.down_time_min - ended).where(started > 0.5, 0.0).clip(min=0), "h"),
     }

@@ -97,7 +97,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     e = s.var("energy", lower=d.energy_min, upper=d.energy_max)
     s.add("cyclic", e == d.energy_initial, mask=(d.cyclic > 0) & (last(time) > 0))
     u, b, y = _states(s, d, c, decided)
-    on = u + (~decided).astype(float)
+    on = u + _always(d)
 
     start, rate = d.keep * (previous(e) + d.energy_initial * first(time)), _rate(d)
 
@@ -135,7 +135,17 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 def _committed(d: xr.Dataset) -> xr.DataArray:
     """Return True for an electrolyser whose state is a decision."""
     some = (d.electrolyser_min > 0) | d.standby_power.notnull() | (d.wear > 0) | (d.wear_start > 0)
-    return some & (d.electrolyser_max > 0).any([x for x in d.electrolyser_max.dims if x == "time"])
+    return some & _able(d)
+
+
+def _able(d: xr.Dataset) -> xr.DataArray:
+    """Return True for an electrolyser that can run at all."""
+    return (d.electrolyser_max > 0).any([x for x in d.electrolyser_max.dims if x == "time"])
+
+
+def _always(d: xr.Dataset) -> xr.DataArray:
+    """Return 1 for an electrolyser that is always on."""
+    return (_able(d) & ~_committed(d)).astype(float)
 
 
 def _rate(d: xr.Dataset) -> xr.DataArray:
@@ -164,15 +174,15 @@ def _states(s: Scope, d: xr.Dataset, c: Any, decided: xr.DataArray) -> tuple[Any
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Limits, states and their order, tank and cash of every site; the audit adds up the hydrogen of each pod."""
     decided = _committed(d)
-    shape, none = xr.ones_like(d.energy), xr.zeros_like(d.energy)
+    none = xr.zeros_like(d.energy)
     taken, made, sold = (d.get(name, none) for name in ("electrolysis", "generation", "sold"))
     u, b = (d.get(name, none).where(decided, 0.0) for name in ("on", "standby"))
-    on = xr.where(decided, u, shape)
+    on = u + _always(d)
     awake = _before(u + b, d.on_initial + d.standby_initial)
     started = (u - awake).clip(min=0).where(decided, 0.0)
     over = {
         "limit_electrolyser": taken - d.electrolyser_max * on,
-        "limit_load": d.electrolyser_min * on.where(decided, 0.0) - taken,
+        "limit_load": d.electrolyser_min * on - taken,
         "limit_fuel_cell": made - d.fuel_cell_max,
         "limit_sold": sold - d.sale_max,
         "limit_sign": -smaller(smaller(taken, made), sold),
@@ -186,7 +196,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "state": larger(abs(u - u.round()), abs(b - b.round())),
         "one_state": (u + b - 1).clip(min=0),
         "standby": larger(b - awake, b.where(d.standby_power.isnull(), 0.0)).where(decided, 0.0).clip(min=0),
-        "start": abs(d.get("start", none) - started).where(decided, 0.0),
+        "started": abs(d.get("start", none) - started).where(decided, 0.0),
     }
     residuals |= {name: wrong.assign_attrs(units="1") for name, wrong in states.items()}
     cash = {
