@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from cases import case, electrolyser, market, product, row, vehicle
 from pytest import approx
+from tampering import replaced
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import Infeasible, SchemaError
@@ -79,7 +80,7 @@ def test_a_tank_that_leaks(pipeline):
 
 
 def test_the_end_of_the_tank(pipeline):
-    """4 kWh of hydrogen, 2 kWh at 150 EUR/MWh: as full at the end it earns nothing; a kWh left is worth 0.05, or 0.1."""
+    """4 kWh of hydrogen, 2 kWh at 150 EUR/MWh: as full at the end nothing; or a kWh left is worth 0.05 or 0.1."""
     site = tank(energy_initial=4)
     assert pipeline(case(None, market([150]), hydrogen=site | {"cyclic": 1})).attrs["profit"] == approx(0, abs=1e-9)
     sold = pipeline(case(None, market([150]), hydrogen=site | {"energy_value": 0.05}))
@@ -287,16 +288,6 @@ def honest():
     return v2g.solve(case(None, prices, up, hydrogen=site, load=hydrogen(0.5)), gap=0.0)
 
 
-def changed(result, name, step, value):
-    """A copy in which one number of an array is another."""
-    copy = result.copy(deep=True)
-    group, _, quantity = name.partition(".")
-    array = copy[group][quantity].copy()
-    array[..., step] = value
-    copy[group] = copy[group].to_dataset().assign({quantity: array})
-    return copy
-
-
 def test_the_honest_plan(honest):
     """What the next tests change."""
     assert honest["audit"].attrs["passed"] == 1
@@ -337,7 +328,7 @@ TAMPERED = {
 @pytest.mark.parametrize(("name", "step", "value", "check"), TAMPERED.values(), ids=TAMPERED)
 def test_a_false_number_is_found(honest, name, step, value, check):
     """One number of a plan or a bill is changed: the audit does not pass, and the expected check sees it."""
-    checks = v2g.replay(changed(honest, name, step, value))
+    checks = v2g.replay(replaced(honest, name, step, value))
     assert checks.attrs["passed"] == 0
     assert float(checks[check]) > 1e-6
 

@@ -255,13 +255,15 @@ def test_shifting_leaves_what_is_offered(pipeline):
         sold(shift_down_max=2, carrier="heat")
 
 
-def test_a_false_share_is_found():
-    """More reserve than can be curtailed: the audit sees it."""
+@pytest.mark.parametrize(("way", "price"), [("up", 50), ("down", 200)])
+def test_a_false_share_is_found(way, price):
+    """More reserve than can be curtailed, or brought back: the audit sees it."""
     house = {"baseline": 5, "curtail_max": 3, "curtail_cost": 0.1}
-    honest = v2g.solve(case(None, market([50]), product(up=1, down=0.5, capacity_price=[20]), load=house))
+    honest = v2g.solve(case(None, market([price]), product(**{way: 1}, capacity_price=[20]), load=house))
+    assert row(honest, "reserve.share_load") == [3]
     checks = v2g.replay(tampered(honest, "reserve.share_load", 1.0))
     assert checks.attrs["passed"] == 0
-    assert float(checks["reserve.room_up_load"]) > 1e-6 and float(checks["reserve.room_down_load"]) > 1e-6
+    assert float(checks[f"reserve.room_{way}_load"]) == approx(1)
 
 
 @pytest.fixture(scope="module")

@@ -89,15 +89,15 @@ def test_sun_holds_reserve(pipeline):
 
 
 def test_expected_activation_of_sun(pipeline):
-    """A fifth of 5 kW down is activated, 1 kWh bought back at 20 EUR/MWh and not made: 0.25 - 0.02 = 0.23 EUR.
+    """A fifth of 5 kW down is activated, and 20 EUR/MWh are paid for the 1 kWh not made: 0.25 + 0.02 = 0.27 EUR.
 
     Proves that the market carries the baseline: the 5 kWh are sold, 4 are made.
     """
-    down = product(down=1, capacity_price=[0], activation_down=0.2, activation_price_down=[20])
+    down = product(down=1, capacity_price=[0], activation_down=0.2, activation_price_down=[-20])
     result = pipeline(case(None, market([50]), down, renewable={"available": 5}))
     assert row(result, "renewable.curtail") == [1]
     assert row(result, "energy.position") == [5]
-    assert result.attrs["profit"] == approx(0.23)
+    assert result.attrs["profit"] == approx(0.27)
 
 
 def test_a_false_share_is_found():
