@@ -35,6 +35,8 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
         if d.sizes.get(part.schema.member or "", 1) == 0:
             continue
         done[part.name] = replayed = part.replay(View(groups, inputs.calendar, inputs.dt, done), groups[part.name])
+        if twice := replayed.residuals.keys() & replayed.cash.keys():
+            raise ValueError(f"{part.name}: {', '.join(twice)} names both a check and an entry of the ledger")
         for name, residual in replayed.residuals.items():
             found[f"{part.name}.{name}"] = _worst(residual)
         for entry, cash in replayed.cash.items():

@@ -107,6 +107,23 @@ def test_heat_stored(pipeline):
     assert pipeline(case(None, market([90, 10]), **site)).attrs["profit"] == approx(-0.20)
 
 
+@pytest.mark.parametrize("reserve", [None, {"activation_up": 0.1, "activation_down": 0.1}])
+def test_a_store_of_heat_burns_none(pipeline, reserve):
+    """90 EUR/MWh and heat that has nowhere to go but a store of 8 kWh at 0.8: 10 kW for one hour, 0.40 EUR.
+
+    Proves that one direction excludes the other for heat as well, also where reserves are activated both ways: in the
+    second hour the full store could take 10 kW and give 6.4 back at once, and let the plant make 3.6 kW, 0.144 EUR.
+    """
+    lossy = {"charge_max": 10, "discharge_max": 10, "energy_max": 8, "eta_charge": 0.8, "eta_discharge": 0.8}
+    stores = {"tank": lossy | {"carrier": "heat"}, "box": lossy | {"carrier": "electricity"}}
+    called = reserve and product(up=1, down=1, capacity_price=[0, 0], volume_max=1, **reserve)
+    site = case(None, market([90, 90]), called, battery=stores, chp=engine(dump_max=0))
+    result = pipeline(site)
+    assert result.attrs["profit"] == approx(0.40)
+    if not reserve:
+        assert v2g.solve(site, complementarity="off").attrs["profit"] == approx(0.544)
+
+
 def test_stays_on_over_a_valley(pipeline):
     """90, 40, 90 EUR/MWh, a start costs 0.30: the valley is crossed at the minimum load of 4 kW for 4 x 0.01.
 
@@ -129,11 +146,11 @@ def test_a_start_is_not_worth_it(pipeline):
     assert row(running, "chp.start") == [0]
 
 
-@pytest.mark.parametrize(("hours", "profit"), [(1, 0.40), (2, 0.20), (3, 0.0)])
+@pytest.mark.parametrize(("hours", "profit"), [(1, 0.40), (1.5, 0.20), (2, 0.20), (3, 0.0)])
 def test_stays_on_for_its_least_time(pipeline, hours, profit):
     """An hour at 90 and then 10 EUR/MWh at a minimum load of 5 kW, 0.20 EUR a hour: each hour it must stay costs that.
 
-    At three hours nothing is left of the 0.40.
+    At three hours nothing is left of the 0.40. An hour and a half are two steps.
     """
     plant = engine(power_min=5, up_time_min=hours)
     result = pipeline(case(None, market([90, 10, 10, 10]), chp=plant), gap=0.0)
