@@ -8,7 +8,7 @@ import xarray as xr
 
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
-from .core import Part, Replay, View
+from .core import Part, Replay, View, per_pod
 
 TOLERANCE = 1e-6  # kWh, kW, and EUR relative
 
@@ -35,12 +35,15 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
         if d.sizes.get(part.schema.member or "", 1) == 0:
             continue
         done[part.name] = replayed = part.replay(View(groups, inputs.calendar, inputs.dt, done), groups[part.name])
+        if twice := replayed.residuals.keys() & replayed.cash.keys():
+            raise ValueError(f"{part.name}: {', '.join(twice)} names both a check and an entry of the ledger")
         for name, residual in replayed.residuals.items():
             found[f"{part.name}.{name}"] = _worst(residual)
         for entry, cash in replayed.cash.items():
             found[f"{part.name}.{entry}"] = _cash(result, f"{part.name}.{entry}", cash)
         found |= _first_stage(part, groups[part.name])
     found["node.electricity"] = _worst(_node(inputs, done))
+    found |= {f"node.{carrier}": _worst(x) for carrier, x in _behind_the_meter(inputs, done).items()}
     found["ledger.objective"] = _objective(result, inputs)
     checks = xr.Dataset(found)
     name = max(found, key=lambda n: float(found[n]))
@@ -75,6 +78,16 @@ def _node(inputs: Inputs, done: Mapping[str, Replay]) -> xr.DataArray:
             power, member = replayed.power["electricity"].net, inputs.data[part].attrs["member"]
             total = total + (power.sum(member) if member in power.dims else power)
     return abs(total).assign_attrs(units="kW")
+
+
+def _behind_the_meter(inputs: Inputs, done: Mapping[str, Replay]) -> dict[str, xr.DataArray]:
+    """What all parts inject and withdraw of every other carrier, in sum: 0 at every pod and step."""
+    total: dict[str, Any] = {}
+    for part, replayed in done.items():
+        for carrier in replayed.power.keys() - {"electricity"}:
+            net = per_pod(replayed.power[carrier].net, inputs.data[part], inputs.pods)
+            total[carrier] = total.get(carrier, 0.0) + net
+    return {carrier: abs(net).assign_attrs(units="kW") for carrier, net in sorted(total.items())}
 
 
 def _worst(residual: xr.DataArray) -> xr.DataArray:
