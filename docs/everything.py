@@ -18,6 +18,11 @@ def case_of_everything() -> xr.DataTree:
         | {"cyclic": 1.0, "energy_value": 0.1, "wear": 0.1, "wear_charge": 0.1},
         "load": group("load", baseline=10, curtail_max=5, shift_up_max=5, shift_down_max=5),
         "renewable": group("renewable", available=10, cost=0.1),
+        "chp": group("chp", power_max=10, power_min=2, power_to_heat=1, eta_power=0.4, fuel_price=20, dump_max=10)
+        | {"start_cost": 1.0, "up_time_min": 1.0, "down_time_min": 1.0, "ramp_up": 10.0, "ramp_down": 10.0},
+        "hydrogen": group("hydrogen", electrolyser_max=10, electrolyser_min=2, standby_power=0.1, fuel_cell_max=5)
+        | {"energy_max": 20.0, "cyclic": 1.0, "energy_value": 0.1, "sale_price": 0.1, "sale_max": 5.0}
+        | {"wear": 0.1, "wear_standby": 0.1, "wear_start": 0.1},
         "energy": group("market", "day_ahead", "intraday", spread=1, limit=100, block=1)
         | {"price": ("market", [10.0, 20.0])},
         "reserve": group("product", "regulation", "containment", up=1, down=1, hours_up=1, hours_down=1, block=1)

@@ -12,9 +12,10 @@ import xarray as xr
 import v2g_linopy as v2g
 
 MEMBER = {"fleet": "fleet", "energy": "market", "reserve": "product", "connection": "pod"}
-MEMBER |= {name: name for name in ("battery", "load", "renewable")}
+MEMBER |= {name: name for name in ("battery", "load", "renewable", "chp", "hydrogen")}
 ALONE = {"fleet": "ev", "energy": "day_ahead", "reserve": "regulation", "connection": "site"}
 ALONE |= {"battery": "box", "load": "house", "renewable": "roof"}
+ALONE |= {"chp": "engine", "hydrogen": "plant"}
 
 
 def vehicle(**fields: Any) -> dict[str, Any]:
@@ -38,6 +39,16 @@ def storage(**fields: Any) -> dict[str, Any]:
     return {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 10.0} | lossless | fields
 
 
+def engine(**fields: Any) -> dict[str, Any]:
+    """A plant of 10 kW that makes as much heat as electricity, 0.05 EUR of fuel per kWh; heat may be thrown away."""
+    return {"power_max": 10.0, "power_to_heat": 1.0, "eta_power": 0.4, "fuel_price": 20.0, "dump_max": 100.0} | fields
+
+
+def electrolyser(**fields: Any) -> dict[str, Any]:
+    """A site with an electrolyser of 10 kW at 0.5, whose hydrogen is sold at 0.2 EUR/kWh: 0.1 EUR per kWh drawn."""
+    return {"electrolyser_max": 10.0, "eta_electrolyser": 0.5, "sale_price": 0.2, "sale_max": 100.0} | fields
+
+
 def case(
     fleet: Mapping[str, Any] | None,
     energy: Mapping[str, Any],
@@ -50,11 +61,13 @@ def case(
     battery: Mapping[str, Any] | None = None,
     load: Mapping[str, Any] | None = None,
     renewable: Mapping[str, Any] | None = None,
+    chp: Mapping[str, Any] | None = None,
+    hydrogen: Mapping[str, Any] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
     """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label."""
     given = {"fleet": fleet, "energy": energy, "reserve": reserve, "connection": connection}
-    given |= {"battery": battery, "load": load, "renewable": renewable}
+    given |= {"battery": battery, "load": load, "renewable": renewable, "chp": chp, "hydrogen": hydrogen}
     parts = {name: _labelled(members, name) for name, members in given.items() if members is not None}
     steps = max(_steps(value) for members in parts.values() for fields in members.values() for value in fields.values())
     time = pd.date_range(start, periods=steps, freq=step, name="time")

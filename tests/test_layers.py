@@ -20,6 +20,7 @@ LAYERS = {
     "core": 3,
     "solvers": 3,
     "blocks": 4,
+    "headroom": 4,
     "assets": 5,
     "markets": 5,
     "rules": 5,

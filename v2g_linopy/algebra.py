@@ -257,18 +257,39 @@ class Sum(linopy.LinearExpression):
         group = str(groups.name)
 
         def gather(array: Named, fill: float) -> Named:
-            array = whole(array, dim, len(code))
-            axis = array.dims.index(dim)
-            values = np.take(array.values, members, axis)
-            empty = (members < 0).reshape([1] * axis + [*members.shape] + [1] * (values.ndim - axis - 2))
-            dims = (*array.dims[:axis], group, fresh, *array.dims[axis + 1 :])
-            return Named(np.where(empty, fill, values).astype(array.values.dtype), dims)
+            return _gathered(whole(array, dim, len(code)), dim, members, (group, fresh), fill)
 
         terms = [_Term(gather(t.labels, -1), gather(t.factor, 0.0), (*t.over, fresh)) for t in self.terms]
-        constant = gather(self.offset, 0.0)
-        axis = constant.dims.index(fresh)
-        offset = Named(constant.values.sum(axis=axis), tuple(d for d in constant.dims if d != fresh))
+        offset = _added(gather(self.offset, 0.0), fresh)
         return self._with(terms, offset, {group: groups, **{d: i for d, i in self.axes.items() if d != dim}})
+
+    def lagged(self, kernel: xr.DataArray, dim: str = "time") -> "Sum":
+        """Sum over `lag` of kernel[lag] x[t - lag]; what comes before the first label counts as 0. For rows, not cash.
+
+        `kernel` has the dimension `lag` (0, 1, ... steps back) and any of x; where it is 0 there is no term.
+        """
+        data = numbers(kernel)
+        assert data is not None
+        fresh, size = f"lag~{next(_fresh)}", len(self.axes[dim])
+        weight = data[0].renamed("lag", fresh)
+        places = np.arange(size)[:, None] - np.arange(kernel.sizes["lag"])
+
+        def gather(array: Named, fill: float) -> Named:
+            return _gathered(whole(array, dim, size), dim, places, (dim, fresh), fill)
+
+        terms = [
+            _Term(_where(gather(t.labels, -1), weight), gather(t.factor, 0.0).times(weight), (*t.over, fresh))
+            for t in self.terms
+        ]
+        offset = _added(gather(self.offset, 0.0).times(weight), fresh)
+        return self._with(terms, offset, joined(self.axes, {d: i for d, i in data[1].items() if d != "lag"}))
+
+    def kept(self, mask: xr.DataArray) -> "Sum":
+        """Return the same where `mask` is True; elsewhere there is no term, and it is 0."""
+        data = numbers(mask)
+        assert data is not None
+        terms = [replace(t, labels=_where(t.labels, data[0])) for t in self.terms]
+        return self._with(terms, self.offset.times(data[0]), joined(self.axes, data[1]))
 
     def _with(self, terms: Any, offset: Named | None, axes: Mapping[str, pd.Index]) -> "Sum":
         kept = self.terms if terms is None else tuple(terms)
@@ -333,6 +354,26 @@ def _placed(
     sizes = dict(zip(more, values.shape[len(have) :], strict=True))
     picked = values[tuple(places[d] for d in have)] if have else values[None]
     return picked.reshape(len(picked), *(sizes.get(d, 1) for d in over))
+
+
+def _gathered(array: Named, dim: str, places: np.ndarray, into: tuple[str, str], fill: float) -> Named:
+    """Take the values at `places` along a dimension, two-dimensional itself; `fill` where a place is below 0."""
+    axis = array.dims.index(dim)
+    values = np.take(array.values, places.clip(min=0), axis)
+    empty = (places < 0).reshape([1] * axis + [*places.shape] + [1] * (values.ndim - axis - 2))
+    dims = (*array.dims[:axis], *into, *array.dims[axis + 1 :])
+    return Named(np.where(empty, fill, values).astype(array.values.dtype), dims)
+
+
+def _added(array: Named, dim: str) -> Named:
+    """Sum a dimension of plain numbers."""
+    return Named(array.values.sum(axis=array.dims.index(dim)), tuple(d for d in array.dims if d != dim))
+
+
+def _where(labels: Named, mask: Named) -> Named:
+    """Labels where the mask is not 0, elsewhere -1: no variable."""
+    dims = labels.dims + tuple(d for d in mask.dims if d not in labels.dims)
+    return Named(np.where(mask.over(dims) != 0, labels.over(dims), -1), dims)
 
 
 def _count(there: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import xarray as xr
 
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
-from .core import Flow, Part, Replay, Stage, View
+from .core import Flow, Part, Replay, Stage, View, per_pod
 
 TOLERANCE = 1e-6  # kWh, kW, and EUR relative
 
@@ -35,12 +35,15 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
         if d.sizes.get(part.schema.member or "", 1) == 0:
             continue
         done[part.name] = replayed = part.replay(View(groups, inputs.calendar, inputs.dt, done), groups[part.name])
+        if twice := replayed.residuals.keys() & replayed.cash.keys():
+            raise ValueError(f"{part.name}: {', '.join(twice)} names both a check and an entry of the ledger")
         for name, residual in replayed.residuals.items():
             found[f"{part.name}.{name}"] = _worst(residual)
         for entry, cash in replayed.cash.items():
             found[f"{part.name}.{entry}"] = _cash(result, f"{part.name}.{entry}", cash)
         found |= _first_stage(part, groups[part.name])
     found["node.electricity"] = _worst(_node(inputs, done))
+    found |= {f"node.{carrier}": _worst(x) for carrier, x in _behind_the_meter(inputs, done).items()}
     found["ledger.objective"] = _objective(result, inputs)
     checks = xr.Dataset(found)
     name = max(found, key=lambda n: float(found[n]))
@@ -52,10 +55,10 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
 def flows(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, Mapping[str, Flow]]:
     """Return what every kind of asset injects and withdraws per carrier, kW on (member, time), as its `replay` says."""
     inputs = inputs_of(result, parts)
-    groups = {part.name: _with_outputs(inputs, part.name, result) for part, _ in inputs if part.stage is Stage.ASSET}
+    groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     view = View(groups, inputs.calendar, inputs.dt, {})
-    there = [(p, groups[p.name]) for p, d in inputs if p.name in groups and d.sizes.get(p.schema.member or "", 0)]
-    return {part.name: part.replay(view, d).power for part, d in there}
+    assets = [p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.schema.member or "", 0)]
+    return {part.name: part.replay(view, groups[part.name]).power for part in assets}
 
 
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
@@ -84,6 +87,16 @@ def _node(inputs: Inputs, done: Mapping[str, Replay]) -> xr.DataArray:
             power, member = replayed.power["electricity"].net, inputs.data[part].attrs["member"]
             total = total + (power.sum(member) if member in power.dims else power)
     return abs(total).assign_attrs(units="kW")
+
+
+def _behind_the_meter(inputs: Inputs, done: Mapping[str, Replay]) -> dict[str, xr.DataArray]:
+    """What all parts inject and withdraw of every other carrier, in sum: 0 at every pod and step."""
+    total: dict[str, Any] = {}
+    for part, replayed in done.items():
+        for carrier in replayed.power.keys() - {"electricity"}:
+            net = per_pod(replayed.power[carrier].net, inputs.data[part], inputs.pods)
+            total[carrier] = total.get(carrier, 0.0) + net
+    return {carrier: abs(net).assign_attrs(units="kW") for carrier, net in sorted(total.items())}
 
 
 def _worst(residual: xr.DataArray) -> xr.DataArray:

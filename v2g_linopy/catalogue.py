@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from .assets import battery, fleet, load, renewable
+from .assets import battery, chp, fleet, hydrogen, load, renewable
 from .markets import energy, reserve
 from .rules import connection
 
@@ -14,6 +14,8 @@ PARTS = MappingProxyType(
             battery.PART,
             load.PART,
             renewable.PART,
+            chp.PART,
+            hydrogen.PART,
             reserve.PART,
             energy.PART,
             connection.PART,

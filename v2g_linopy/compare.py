@@ -24,6 +24,12 @@ _CAUSE_OF = {
     "fleet.wear": "wear",
     "fleet.wear_charge": "wear",
     "fleet.drivers": "drivers",
+    "chp.fuel": "energy",
+    "chp.start": "wear",
+    "hydrogen.sale": "energy",
+    "hydrogen.wear": "wear",
+    "hydrogen.wear_standby": "wear",
+    "hydrogen.wear_start": "wear",
 }
 FORESIGHT = (
     "Every rung knows all prices and arrivals in advance (perfect foresight), and no position is taken without a"
@@ -170,11 +176,11 @@ def _pods(inputs: Inputs) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _drawn(inputs: Inputs, pods: pd.Index) -> xr.DataArray | float:
-    """Power that the loads of each pod draw, the most of all scenarios (kW): unmanaged charging takes what is left."""
+    """Power that the electric loads of each pod draw, the most of all scenarios (kW): unmanaged charging leaves it."""
     load = inputs.data.get("load")
     if load is None or not load.sizes["load"]:
         return 0.0
-    drawn: xr.DataArray = per_pod(load.baseline, load, pods)
+    drawn: xr.DataArray = per_pod(load.baseline.where(load.carrier == "electricity", 0.0), load, pods)
     return drawn.max("scenario") if "scenario" in drawn.dims else drawn
 
 

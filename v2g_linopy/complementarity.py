@@ -23,14 +23,15 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
     """Return every (member, time) at which charging excludes discharging.
 
     These are the single vehicles and batteries (not the aggregates) that can do both; on the expected path only where
-    activation is not expected in both directions, on the baseline path always.
+    activation is not expected in both directions, on the baseline path always; a store of heat is never activated.
     """
     found: dict[tuple[str, str], xr.DataArray] = {}
     reserve = inputs.data.get("reserve")
     for part, d in _storages(inputs):
         both = (d.charge_max > 0) & (d.discharge_max > 0)
         single = both & (d["aggregate"] == 0) if "aggregate" in d else both
-        paths = {"": single & ~xr.DataArray(activated_both_ways(reserve))}
+        called = activated_both_ways(reserve) & (d.get("carrier", xr.DataArray("electricity")) == "electricity")
+        paths = {"": single & ~called}
         if guarantees_energy(reserve):
             paths["_baseline"] = single
         found |= {(part.name, path): where for path, where in paths.items() if bool(where.any())}
@@ -88,8 +89,8 @@ def candidates(
     return found
 
 
-def sentence(inputs: Inputs, mode: str, rounds: int, binaries: int, both: Overlap, lost: float) -> str:
-    """Say in words what it took, and of which kinds of storage."""
+def sentence(inputs: Inputs, mode: str, rounds: int, binaries: int, both: Overlap, lost: float, others: int = 0) -> str:
+    """Say in words what it took, and of which kinds of storage; `others` counts binaries of other kinds."""
     if mode == "off":
         return "not examined (complementarity off)"
     at_once = {part: float(x.max()) for (part, _), x in both.items() if float(x.max()) > TOLERANCE}
@@ -103,6 +104,8 @@ def sentence(inputs: Inputs, mode: str, rounds: int, binaries: int, both: Overla
     if binaries:
         gain = f"; the relaxation overstated the objective by {lost:.6g} {inputs.calendar.currency}" if lost > 0 else ""
         return f"{fact}; it took {binaries} binaries in {rounds} extra solve(s){gain}"
+    if others:
+        return f"{fact}; no binaries were needed for it ({others} for other states)"
     return f"{fact}; the linear programme is exact, no binaries were needed"
 
 

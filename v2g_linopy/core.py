@@ -16,6 +16,7 @@ from .named import spread
 from .schema import Calendar, Schema
 
 SITE = "site"  # the pod of members that name none
+CARRIERS = ("electricity", "heat", "hydrogen")  # heat and hydrogen stay in their pod; hydrogen in kWh (LHV)
 
 
 class Stage(IntEnum):
@@ -35,6 +36,17 @@ class Flow:
     def net(self) -> Any:
         """Injection less withdrawal (kW)."""
         return self.injection - self.withdrawal
+
+    def split(self, carrier: xr.DataArray) -> "dict[str, Flow]":
+        """Return the flow of each carrier that a member names."""
+        names = list(dict.fromkeys(map(str, carrier.to_numpy().ravel())))
+        if len(names) == 1:
+            return {names[0]: self}
+
+        def of(x: Any, name: str) -> Any:
+            return x.kept(carrier == name) if isinstance(x, Sum) else x
+
+        return {name: Flow(of(self.injection, name), of(self.withdrawal, name)) for name in names}
 
 
 @dataclass(frozen=True)
@@ -56,11 +68,14 @@ class Store:
 
 @dataclass(frozen=True)
 class Flex:
-    """Room a member leaves for reserves, about its expected power, on (member, time)."""
+    """Room a member leaves for reserves, about its expected power, on (member, time).
+
+    Without a store nothing runs out: the room lasts as long as the reserve is called.
+    """
 
     up: Any  # kW that injection can still rise
     down: Any  # kW that injection can still fall
-    span: xr.DataArray  # kW between full withdrawal and full injection; 0 where nothing can be on board
+    span: Any = None  # kW, as data: no room is ever larger; 0 where there is none. A replay leaves it out
     store: Store | None = None  # energy behind it
     baseline: Any = None  # kW injection of the baseline path less that of the expected path, where the two differ
 
@@ -91,6 +106,7 @@ class Replay:
     cash: Mapping[str, xr.DataArray] = field(default_factory=dict)  # EUR, + is income
     power: Mapping[str, Flow] = field(default_factory=dict)  # carrier -> injection and withdrawal, kW
     held: Mapping[str, tuple[xr.DataArray, xr.DataArray]] = field(default_factory=dict)  # asset -> kW up, kW down
+    flex: Flex | None = None  # room for reserves, recomputed
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import xarray as xr
 
 from . import blocks, solvers
@@ -28,7 +29,7 @@ def why(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -
     assemble : callable
         Builds the model of inputs (handed in, because it stands one layer above).
     """
-    lines = _reach(inputs)
+    lines = _reach(inputs) or _unbalanced(inputs, assemble)
     if not lines:
         lines = _relaxed(inputs, settings, assemble)
     if not lines:
@@ -110,6 +111,28 @@ def _overflows(t: int, d: Mapping[str, np.ndarray], high: np.ndarray, low: np.nd
         f"holds at least {low[t]:.6g} kWh at the end of {_step(inputs, t)}, but only {d['energy_max'][t]:.6g} kWh fit"
         " into what stays connected; give slack_cost, spill_max or more discharge power"
     )
+
+
+def _unbalanced(inputs: Inputs, assemble: Callable[[Inputs], Any]) -> list[str]:
+    """Pods at which more heat or hydrogen is drawn than can be fed, whatever runs."""
+    model = assemble(inputs).model
+    matrix = solvers.matrix_of(model)
+    a = sp.csr_array(matrix.a)
+    short = a.maximum(0) @ matrix.lower + a.minimum(0) @ matrix.upper - matrix.row_upper  # withdrawal less injection
+    found: dict[tuple[str, str], list[tuple[pd.Timestamp, float]]] = {}
+    for row in np.flatnonzero(short > 1e-6):
+        name, place = model.constraints.get_label_position(int(matrix.row_labels[row]))
+        prefix, _, carrier = str(name).partition(".")
+        if prefix == "node" and carrier not in ("electricity", "market"):
+            found.setdefault((carrier, str(place["pod"])), []).append((place["time"], short[row]))
+    lines = []
+    for (carrier, pod), steps in found.items():
+        stamp, missing = steps[0]
+        step = _step(inputs, int(np.flatnonzero(inputs.calendar.time == stamp)[0]))
+        more = f" ({len(steps)} steps in all)" if len(steps) > 1 else ""
+        remedy = "add a source there, or let a load be curtailed"
+        lines.append(f"pod {pod}: {missing:.6g} kW of {carrier} are missing in {step}, whatever runs; {remedy}{more}")
+    return lines
 
 
 def _relaxed(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -> list[str]:

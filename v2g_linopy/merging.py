@@ -1,8 +1,12 @@
-"""Identical members merged exactly: n copies are one member with n times the power and energy (LP only)."""
+"""Identical members merged exactly: n copies are one member with n times the power and energy.
+
+Only members without binaries: two engines, one on and one off, are not an engine of twice the size.
+"""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -13,7 +17,7 @@ from .core import Stage
 from .schema import Field
 from .units import TABLE
 
-EXTENSIVE = ("power", "energy", "money")
+EXTENSIVE = ("power", "energy", "money", "ramp", "money per hour")
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,17 @@ class Merged:
         return sum(len(t) - t["stands_in"].nunique() for t in self.members.values())
 
 
-def merge(inputs: Inputs) -> tuple[Inputs, Merged]:
-    """Replace members with equal data by one; return the smaller inputs and what undoes it."""
+def merge(inputs: Inputs, apart: Mapping[str, Collection[str]] = MappingProxyType({})) -> tuple[Inputs, Merged]:
+    """Replace members with equal data by one; return the smaller inputs and what undoes it.
+
+    `apart` names, by part, members that stand for nobody but themselves.
+    """
     data, members = dict(inputs.data), {}
     for part, d in inputs:
         dim = part.schema.member
         if part.stage is not Stage.ASSET or dim is None or d.sizes.get(dim, 0) < 2:
             continue
-        table = _alike(d, dim, part.schema.inputs)
+        table = _alike(d, dim, part.schema.inputs, apart.get(part.name, ()))
         if table["stands_in"].nunique() == len(table):
             continue
         members[part.name] = table
@@ -65,7 +72,7 @@ def is_extensive(field: Field) -> bool:
     return field.kind == "quantity" and TABLE.get(field.unit, ("",))[0] in EXTENSIVE
 
 
-def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...]) -> pd.DataFrame:
+def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: Collection[str]) -> pd.DataFrame:
     skip = {f.name for f in fields if f.kind == "label" and f.name != "pod"} | {"vehicles"}
     digests = [hashlib.blake2b(digest_size=16) for _ in range(d.sizes[dim])]
     for name in sorted(map(str, d.data_vars)):
@@ -83,5 +90,7 @@ def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...]) -> pd.DataFrame:
     table.index.name = dim
     first = ~table["key"].duplicated()
     table["stands_in"] = table["key"].map(dict(zip(table["key"][first], index[first], strict=True)))
+    alone = table["stands_in"].isin(list(apart))
+    table.loc[alone, "key"] = table.loc[alone, "stands_in"] = index[alone]
     table["count"] = table.groupby("key")["key"].transform("size")
     return table

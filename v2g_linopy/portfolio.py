@@ -150,9 +150,10 @@ class _Search:
             flags = {key: more[key] | flags[key] if key in flags else more[key] for key in more}
             rounds += 1
             solved = self._once(flags)
-        binaries = solved.binaries
+        binaries = sum(int(x.notnull().sum()) for n, x in solved.solution.items() if ".charging" in n)
         lost = 0.0 if relaxed is None else relaxed - solved.optimum.objective
-        words = complementarity.sentence(self.inputs, mode, rounds, binaries, both, lost)
+        others = solved.binaries - binaries
+        words = complementarity.sentence(self.inputs, mode, rounds, binaries, both, lost, others)
         return replace(
             solved,
             complementarity=words,
@@ -167,6 +168,9 @@ class _Search:
         if self.apart and not flags and not self.fix:
             inputs, merged = merge(inputs)
         built = assemble_model(complementarity.with_flags(inputs, flags))
+        if apart := _with_binaries(built.model, merged):
+            inputs, merged = merge(self.inputs, apart)
+            built = assemble_model(inputs)
         model = built.model
         _fix(model, self.fix, inputs)
         matrix = solvers.matrix_of(model)
@@ -257,7 +261,8 @@ def _nodes(
         for part, t in terms.items():
             if carrier in t.power:
                 total = total - per_pod(t.power[carrier].net, known[part], pods)
-        (total == 0).write(model, f"node.{carrier}")
+        if isinstance(total, Sum):  # else nothing of this carrier can move anywhere
+            (total == 0).write(model, f"node.{carrier}")
 
 
 def _objective(model: linopy.Model, ledger: Mapping[str, Any], probability: xr.DataArray | None) -> None:
@@ -278,6 +283,20 @@ def _strict() -> Iterator[None]:
     with linopy.options as options:
         options["semantics"] = "v1"
         yield
+
+
+def _with_binaries(model: linopy.Model, merged: Merged) -> dict[str, set[str]]:
+    """Members, by part, that have binaries and stand for several: what is exact for an LP is not for them."""
+    found: dict[str, set[str]] = {}
+    for name in model.binaries:
+        part = name.partition(".")[0]
+        if part in merged.members:
+            table = merged.members[part]
+            labels = model.variables[name].labels
+            some = (labels != -1).any([d for d in labels.dims if d != table.index.name])
+            shared = set(table["stands_in"][table["count"] > 1])
+            found[part] = found.get(part, set()) | (set(some.get_index(table.index.name)[some.to_numpy()]) & shared)
+    return {part: names for part, names in found.items() if names}
 
 
 def _fix(model: linopy.Model, fix: Mapping[str, xr.DataArray], inputs: Inputs) -> None:

@@ -1,6 +1,6 @@
 """Names, dimensions, units and ranges, declared once; validation, defaults, conversion, docs and attributes follow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -229,6 +229,20 @@ def worst(array: xr.DataArray, wrong: xr.DataArray, calendar: Calendar) -> tuple
         label = cell.coords[dim].item() if dim in cell.coords else spot[str(dim)]
         words.append(f"at {calendar.local(pd.Timestamp(label))}" if dim == "time" else f"{dim} {label}")
     return (" ".join(words) + ": " if words else ""), float(cell)
+
+
+Rule = tuple[str, xr.DataArray, xr.DataArray, str]  # field, where it is broken, the number to show, what is wrong
+
+
+def broken(part: str, rules: Iterable[Rule], calendar: Calendar) -> list[Problem]:
+    """Return a problem for each rule between fields that is broken somewhere."""
+    problems = []
+    for name, wrong, array, detail in rules:
+        if count := int(wrong.sum()):
+            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            problems.append(Problem(f"{part}.{name}", "consistency", f"{place}{value:g}{more} {detail}"))
+    return problems
 
 
 def suggest(name: str, known: Any, prefix: str = "") -> str:

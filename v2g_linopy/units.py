@@ -5,17 +5,20 @@ _POWER = {"kW": 1.0, "MW": 1e3, "W": 1e-3, "GW": 1e6}
 _ENERGY = {"kWh": 1.0, "MWh": 1e3, "Wh": 1e-3, "GWh": 1e6}
 _ENERGY_PRICE = {"EUR/kWh": 1.0, "EUR/MWh": 1e-3, "ct/kWh": 1e-2}
 _CAPACITY_PRICE = {"EUR/kW/h": 1.0, "EUR/MW/h": 1e-3}
+_RAMP = {"kW/h": 1.0, "MW/h": 1e3, "kW/min": 60.0, "MW/min": 60e3}
 TABLE: dict[str, tuple[str, float]] = {
     **{u: ("power", f) for u, f in _POWER.items()},
     **{u: ("energy", f) for u, f in _ENERGY.items()},
     **{u: ("energy price", f) for u, f in _ENERGY_PRICE.items()},
     **{u: ("capacity price", f) for u, f in _CAPACITY_PRICE.items()},
+    **{u: ("ramp", f) for u, f in _RAMP.items()},
     "h": ("duration", 1.0),
     "min": ("duration", 1 / 60),
     "s": ("duration", 1 / 3600),
     "1": ("number", 1.0),
     "%": ("number", 1e-2),
     "EUR": ("money", 1.0),
+    "EUR/h": ("money per hour", 1.0),
 }
 
 

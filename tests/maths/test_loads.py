@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import case, market, row, storage, vehicle
+from cases import case, engine, market, product, row, storage, vehicle
 from pytest import approx
 from tampering import tampered
 
@@ -210,6 +210,60 @@ def test_scenarios(pipeline):
     intraday = market([50], first_stage=0)
     result = pipeline(case(None, intraday, load=house, scenarios={"low": 0.5, "high": 0.5}))
     assert result.attrs["profit"] == approx(-0.25)
+
+
+def test_curtailment_as_reserve(pipeline):
+    """3 of 5 kW may be curtailed at 0.10 EUR/kWh: 3 kW up at 20 EUR/MW, 0.06 - 5 x 0.05 = -0.19 EUR.
+
+    Proves that what can still be curtailed is offered; a tenth activated, at 300 EUR/MWh, is curtailed for 0.03: +0.06.
+    """
+    house, up = {"baseline": 5, "curtail_max": 3, "curtail_cost": 0.1}, product(up=1, capacity_price=[20])
+    result = pipeline(case(None, market([50]), up, load=house))
+    assert row(result, "reserve.share_load") == [3]
+    assert result.attrs["profit"] == approx(-0.19)
+    called = up | {"activation_up": 0.1, "activation_price_up": [300]}
+    moved = pipeline(case(None, market([50]), called, load=house))
+    assert row(moved, "load.curtail") == [0.3]
+    assert row(moved, "energy.position") == [-5]
+    assert moved.attrs["profit"] == approx(-0.19 + 0.3 * 0.3 - 0.3 * 0.1)
+
+
+def test_curtailed_load_may_come_back(pipeline):
+    """3 kW are curtailed at 200 EUR/MWh: they can come back as downward reserve, none is left to go up."""
+    house = {"baseline": 5, "curtail_max": 3, "curtail_cost": 0.1}
+    offers = {"up": product(up=1, capacity_price=[20]), "down": product(down=1, capacity_price=[10])}
+    result = pipeline(case(None, market([200]), offers, load=house))
+    assert row(result, "reserve.volume", product="up") == [0]
+    assert row(result, "reserve.volume", product="down") == [3]
+
+
+def test_shifting_leaves_what_is_offered(pipeline):
+    """3 of 5 kW may be curtailed: beside 2 kW of shifting it is offered, beside 3 it is not, nor is heat.
+
+    Proves that a load which has shifted all away has nothing left to curtail: 5 kW less 3 shifted leave 2.
+    """
+    up = product(up=1, capacity_price=[20])
+
+    def sold(**fields):
+        house = {"baseline": 5, "curtail_max": 3, "shift_up_max": 3, "window": 0} | fields
+        return row(pipeline(case(None, market([50]), up, load=house, chp=engine())), "reserve.share_load")
+
+    assert sold(shift_down_max=2) == [3]
+    with pytest.raises(KeyError):
+        sold(shift_down_max=3)
+    with pytest.raises(KeyError):
+        sold(shift_down_max=2, carrier="heat")
+
+
+@pytest.mark.parametrize(("way", "price"), [("up", 50), ("down", 200)])
+def test_a_false_share_is_found(way, price):
+    """More reserve than can be curtailed, or brought back: the audit sees it."""
+    house = {"baseline": 5, "curtail_max": 3, "curtail_cost": 0.1}
+    honest = v2g.solve(case(None, market([price]), product(**{way: 1}, capacity_price=[20]), load=house))
+    assert row(honest, "reserve.share_load") == [3]
+    checks = v2g.replay(tampered(honest, "reserve.share_load", 1.0))
+    assert checks.attrs["passed"] == 0
+    assert float(checks[f"reserve.room_{way}_load"]) == approx(1)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Sun and wind: sold, used behind the meter, or curtailed."""
 
 import pytest
-from cases import case, market, row, storage, vehicle
+from cases import case, market, product, row, storage, vehicle
 from pytest import approx
 from tampering import tampered
 
@@ -71,6 +71,47 @@ def test_no_sun_changes_nothing(pipeline):
     assert beside.attrs["objective"] == approx(alone.attrs["objective"], abs=1e-9)
     for name in ("fleet.charge", "battery.charge", "energy.position", "price.electricity"):
         assert row(beside, name) == row(alone, name)
+
+
+def test_sun_holds_reserve(pipeline):
+    """5 kW of sun at 50 EUR/MWh: down 5 kW at 10 EUR/MW, 0.05; up at 60 EUR/MW it is curtailed for, 5 x 0.01 better.
+
+    Proves the room: what is fed in can be lowered, what is curtailed can be raised. Without room 0.25, on all that is
+    available in both directions 0.60.
+    """
+    down, up = product(down=1, capacity_price=[10]), product(up=1, capacity_price=[60])
+    assert pipeline(case(None, market([50]), down, renewable={"available": 5})).attrs["profit"] == approx(0.30)
+    raised = pipeline(case(None, market([50]), up, renewable={"available": 5}))
+    assert row(raised, "renewable.curtail") == row(raised, "reserve.share_renewable") == [5]
+    assert raised.attrs["profit"] == approx(0.30)
+    fixed = {"available": 5, "curtailable": 0}
+    assert pipeline(case(None, market([50]), {"u": up, "d": down}, renewable=fixed)).attrs["profit"] == approx(0.25)
+
+
+def test_expected_activation_of_sun(pipeline):
+    """A fifth of 5 kW down is activated, and 20 EUR/MWh are paid for the 1 kWh not made: 0.25 + 0.02 = 0.27 EUR.
+
+    Proves that the market carries the baseline: the 5 kWh are sold, 4 are made.
+    """
+    down = product(down=1, capacity_price=[0], activation_down=0.2, activation_price_down=[-20])
+    result = pipeline(case(None, market([50]), down, renewable={"available": 5}))
+    assert row(result, "renewable.curtail") == [1]
+    assert row(result, "energy.position") == [5]
+    assert result.attrs["profit"] == approx(0.27)
+
+
+def test_a_false_share_is_found():
+    """More reserve than is fed in, or than is curtailed: the audit sees it."""
+    offers = {"down": product(down=1, capacity_price=[10]), "up": product(up=1, capacity_price=[10])}
+    honest = v2g.solve(case(None, market([50]), offers, renewable={"available": 5}))
+    share = honest["reserve"].share_renewable
+    for name, check in (("down", "room_down"), ("up", "room_up")):
+        result = honest.copy(deep=True)
+        more = share + (share.product == name) * 1.0
+        result["reserve"] = result["reserve"].to_dataset().assign(share_renewable=more)
+        checks = v2g.replay(result)
+        assert checks.attrs["passed"] == 0
+        assert float(checks[f"reserve.{check}_renewable"]) == approx(1)
 
 
 def test_the_ladder_of_a_site():

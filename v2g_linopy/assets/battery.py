@@ -4,8 +4,9 @@ from typing import Any
 
 import xarray as xr
 
-from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
+from ..core import CARRIERS, Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
+from ..headroom import of_storage
 from ..maths import first, guarantees_energy, larger, last, one_way, previous, previous_data, smaller, within_step
 from ..schema import Calendar, Field, Schema, worst
 
@@ -59,6 +60,7 @@ SCHEMA = Schema(
             missing=True,
         ),
         Field("throughput_initial", "battery", "kWh", "energy that has left it before, under cycles_max", 0.0, ge=0),
+        Field("carrier", "battery", "", "what it stores", "electricity", kind="choice", choices=CARRIERS),
         Field("pod", "battery", "", "point of delivery of the member", default="site", kind="label"),
     ),
     outputs=(
@@ -86,9 +88,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         cyclic => e_T = energy_initial;   cash energy_left = energy_value (e_T - energy_initial)
         q = q_{t-1} + dt g / eta_d <= cycles_max energy_max
 
-    The end and the cycles are those of the expected path. Where reserves guarantee energy while activation is
-    expected, balance and bounds are written once more for the baseline path (§3). Without capacity there is no power,
-    and no room for reserves.
+    What it stores comes from and goes to the node of its carrier; only electricity is held as reserve. The end and the
+    cycles are those of the expected path. Where reserves guarantee energy while activation is expected, balance and
+    bounds are written once more for the baseline path (§3). Without capacity there is no power, and no room for
+    reserves.
     """
     time = s.axis("time")
     d = d.assign({limit: d[limit].where(d.energy_max > 0, 0.0) for limit in ("charge_max", "discharge_max")})
@@ -111,14 +114,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         "energy_left": (d.energy_value, d.energy_value * last(time) * (e - d.energy_initial)),
     }
     return Terms(
-        power={"electricity": Flow(injection=g, withdrawal=c)},
+        power=Flow(injection=g, withdrawal=c).split(d.carrier),
         cash={
             entry: x for entry, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
         },
         flex=Flex(
             up=d.discharge_max - g + c,
             down=d.charge_max - c + g,
-            span=d.charge_max + d.discharge_max,
+            span=(d.charge_max + d.discharge_max).where(d.carrier == "electricity", 0.0),
             store=store,
             baseline=baseline,
         ),
@@ -174,7 +177,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "wear_charge": -(d.wear_charge * v.dt * d.charge * d.eta_charge),
         "energy_left": d.energy_value * gained * last(v.calendar.time),
     }
-    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)})
+    here = {c: (d.carrier == c).astype(float) for c in CARRIERS if bool((d.carrier == c).any())}
+    power = {carrier: Flow(d.discharge * mine, d.charge * mine) for carrier, mine in here.items()}
+    return Replay(residuals, cash, power, flex=of_storage(d))
 
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:

@@ -6,6 +6,7 @@ import xarray as xr
 
 from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
+from ..headroom import of_storage
 from ..maths import first, guarantees_energy, larger, one_way, previous, previous_data, smaller, within_step
 from ..schema import ABSENT, Calendar, Field, Schema, worst
 
@@ -217,7 +218,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "slack.unserved_trip": -(d.unserved_cost * d.get("unserved_trip", 0.0)).fillna(0.0),
         "slack.balance": -(d.slack_cost * v.dt * (d.get("slack_in", 0.0) + d.get("slack_out", 0.0))).fillna(0.0),
     }
-    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)})
+    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_storage(d))
 
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:

@@ -1,9 +1,9 @@
-"""Loads: fixed, curtailable at a cost, and shiftable within a local day or another window (FORMULATION §7)."""
+"""Loads of electricity, heat or hydrogen: fixed, curtailable at a cost, shiftable within a window (FORMULATION §7)."""
 
 import numpy as np
 import xarray as xr
 
-from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
+from ..core import CARRIERS, Flex, Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
 from ..maths import closing, first, larger, previous, same_window, smaller
 from ..schema import Calendar, Field, Schema, worst
@@ -42,6 +42,9 @@ SCHEMA = Schema(
         ),
         Field("advanced_initial", "load", "kWh", "drawn ahead before the first step, in its window", default=0.0, ge=0),
         Field("owed_initial", "load", "kWh", "put off before the first step, in its window", default=0.0, ge=0),
+        Field(
+            "carrier", "load", "", "what it draws; heat and hydrogen", "electricity", kind="choice", choices=CARRIERS
+        ),
         Field("pod", "load", "", "point of delivery of the member", default="site", kind="label"),
     ),
     outputs=(
@@ -63,7 +66,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         a - o = (a - o)_{t-1} + dt (p + r - baseline),   a = o = 0 at the end of each window
         cash = -dt curtail_cost r
 
-    A window that the end of the horizon cuts closes there. Loads hold no reserve.
+    A window that the end of the horizon cuts closes there. What a load draws comes from the node of its carrier at its
+    pod. An electric load holds reserve: up what can still be curtailed, min(curtail_max, baseline) - r, and down what
+    is curtailed, r. Shiftable energy is not offered, and a load that shifts offers curtailment only where shifting
+    always leaves as much to be curtailed.
     """
     time, same, most = s.axis("time"), same_window(d.window, s.calendar.time, s.calendar.timezone, s.dt), _most(d)
     least = larger(d.baseline - d.shift_down_max - most, 0.0)
@@ -80,15 +86,24 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         s.add("window", a - o - previous(a - o) - s.dt * (p + r) == given, mask=shiftable)
 
     paid = bool(((most > 0) & (d.curtail_cost > 0)).any())
+    span = _offered(d)
     return Terms(
-        power={"electricity": Flow(withdrawal=p)},
+        power=Flow(withdrawal=p).split(d.carrier),
         cash={"curtailment": -d.curtail_cost * s.dt * r} if paid else {},
+        flex=Flex(up=span - r, down=r, span=span),
     )
 
 
 def _most(d: xr.Dataset) -> xr.DataArray:
     """Most power that can be curtailed."""
     return smaller(d.curtail_max, d.baseline)
+
+
+def _offered(d: xr.Dataset) -> xr.DataArray:
+    """Most power that can be offered for curtailment: what is drawn before curtailment is never less."""
+    most = _most(d)
+    firm = (d.baseline - d.shift_down_max >= most) & (d.carrier == "electricity")
+    return xr.DataArray(most.where(firm, 0.0))
 
 
 def _shiftable(d: xr.Dataset) -> xr.DataArray:
@@ -116,7 +131,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         wrong = abs(d.advanced - d.owed - (total - since)).where(_shiftable(d), 0.0)
         residuals["shifted"] = wrong.assign_attrs(units="kWh")
     cash = {"curtailment": -(d.curtail_cost * v.dt * r)}
-    return Replay(residuals, cash, {"electricity": Flow(withdrawal=d.power)})
+    here = {c: (d.carrier == c).astype(float) for c in CARRIERS if bool((d.carrier == c).any())}
+    power = {carrier: Flow(withdrawal=d.power * mine) for carrier, mine in here.items()}
+    sheds = (d.carrier == "electricity") & (d.baseline - d.shift_down_max >= most)
+    return Replay(residuals, cash, power, flex=Flex((most - r).where(sheds, 0.0), r.where(sheds, 0.0)))
 
 
 PART = Part("load", Stage.ASSET, SCHEMA, build, replay, carry={"advanced_initial": "advanced", "owed_initial": "owed"})

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
+from ..core import Flex, Flow, Part, Replay, Scope, Stage, Terms, View
 from ..schema import Field, Schema
 
 SCHEMA = Schema(
@@ -23,12 +23,15 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         0 <= r <= curtailable available,   cash = -dt cost (available - r)
 
-    Sun and wind hold no reserve.
+    Where it is curtailable it holds reserve: up what is curtailed, r, and down what is fed in, p.
     """
-    power = d.available - s.var("curtail", upper=d.curtailable * d.available)
+    most = d.curtailable * d.available
+    r = s.var("curtail", upper=most)
+    power = d.available - r
     return Terms(
         power={"electricity": Flow(injection=power)},
         cash={"cost": -d.cost * s.dt * power} if bool((d.cost != 0).any()) else {},
+        flex=Flex(up=r, down=most - r, span=most),
     )
 
 
@@ -40,7 +43,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "curtail": (d.curtail - most).clip(min=0).assign_attrs(units="kW"),
         "sign": (-d.curtail).clip(min=0).assign_attrs(units="kW"),
     }
-    return Replay(residuals, {"cost": -(d.cost * power * v.dt)}, {"electricity": Flow(injection=power)})
+    cash = {"cost": -(d.cost * power * v.dt)}
+    return Replay(residuals, cash, {"electricity": Flow(injection=power)}, flex=Flex(d.curtail, most - d.curtail))
 
 
 PART = Part("renewable", Stage.ASSET, SCHEMA, build, replay)

@@ -4,9 +4,9 @@ from typing import Any
 
 import xarray as xr
 
-from ..core import Flow, Held, Part, Replay, Scope, Stage, Terms, View
+from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
-from ..maths import larger, previous, smaller
+from ..maths import guarantees_energy, larger, previous
 from ..schema import ABSENT, Calendar, Field, Schema
 
 GUARANTEES = ("expected", "endurance")
@@ -59,11 +59,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     With shares x [kW per member], expected activation a_up, a_dn, and p the expected injection of the member::
 
-        volume = sum_i x,     sum_r up x <= discharge_max - b,     sum_r down x <= charge_max + b
+        volume = sum_i x,     sum_r up x <= (p + room up) - b,     sum_r down x <= b - (p - room down)
         endurance, both edges:   sum_r hours_up x / eta_d <= e0 - floor,   sum_r hours_down eta_c x <= ceiling - e0
         cash = dt (capacity_price x + a_up p_up x - a_dn p_dn x)
 
-    The energy markets carry the baseline; the activated energy is settled here.
+    The energy markets carry the baseline; the activated energy is settled here. A plant without a reservoir (an
+    engine on gas, sun, a load that is curtailed) has no endurance row: its energy does not run out while it is called.
+    One with a reservoir and no baseline path of its own (hydrogen) sells no endurance while activation is expected,
+    since its energy is known on the expected path alone.
     """
     net, held = d.activation_up - d.activation_down, {}
     volume = s.var("volume", upper=d.volume_max)
@@ -71,6 +74,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     for asset, f in s.flex.items():  # kinds of asset, never members
         member = s.inputs[asset].attrs["member"]
         possible = (f.span > 0) & (d.volume_max > 0)
+        if f.store is not None and f.baseline is None and guarantees_energy(d):
+            possible = possible & (d.guarantee != "endurance")
         most = f.span / larger(d.up - net, d.down + net)
         x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
         if isinstance(x, float):
@@ -129,27 +134,26 @@ def _activation_prices(d: xr.Dataset, energy: xr.Dataset) -> tuple[xr.DataArray,
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Every kW sold is held by named members with the room and the energy it needs; settlement of every product."""
+    """Every kW sold is held by named members with the room and the energy it needs; settlement of every product.
+
+    The room is what the replay of each asset found in the plan; an asset that shows none backs nothing.
+    """
     shares = {name.removeprefix("share_"): d[name] for name in map(str, d.data_vars) if name.startswith("share_")}
     sold: Any = 0.0
     residuals: dict[str, xr.DataArray] = {}
     held = {}
     for asset, x in shares.items():
-        a = v.groups[asset]
-        sold = sold + x.sum(a.attrs["member"])
-        b = a.discharge - a.charge - ((d.activation_up - d.activation_down) * x).sum("product")
-        there = _storing(a)
-        room_up, room_down = a.discharge_max.where(there, 0.0) - b, a.charge_max.where(there, 0.0) + b
-        moved = b - (a.discharge - a.charge)
+        room = v.done[asset].flex or Flex(0.0, 0.0)
+        sold = sold + x.sum(v.groups[asset].attrs["member"])
+        moved = -((d.activation_up - d.activation_down) * x).sum("product")
+        up, down = held[asset] = (d.up * x).sum("product") + moved, (d.down * x).sum("product") - moved
         residuals[f"sign_{asset}"] = (-x).clip(min=0).assign_attrs(units="kW")
-        held[asset] = (d.up * x).sum("product") + moved, (d.down * x).sum("product") - moved
-        residuals[f"room_up_{asset}"] = ((d.up * x).sum("product") - room_up).clip(min=0).assign_attrs(units="kW")
-        residuals[f"room_down_{asset}"] = ((d.down * x).sum("product") - room_down).clip(min=0).assign_attrs(units="kW")
-        if "charge_baseline" in a:
-            idle = a.discharge_baseline - a.charge_baseline
-            residuals[f"baseline_{asset}"] = abs(idle - b).assign_attrs(units="kW")
-        if bool((d.guarantee == "endurance").any()):
-            residuals |= _replay_endurance(d, a, asset, x)
+        residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
+        residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
+        if room.baseline is not None:
+            residuals[f"baseline_{asset}"] = abs(room.baseline - moved).assign_attrs(units="kW")
+        if room.store is not None and bool((d.guarantee == "endurance").any()):
+            residuals |= _replay_endurance(d, room.store, asset, x)
     residuals["allocation"] = abs(d.volume - sold).assign_attrs(units="kW")
     residuals["volume"] = (d.volume - d.volume_max).clip(min=0).assign_attrs(units="kW")
     up, down = _settled_at(v, d)
@@ -161,46 +165,16 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
 
 
-def _storing(a: xr.Dataset) -> xr.DataArray:
-    """Return False where a storage can hold no energy in the step, so that its power delivers nothing."""
-    if "energy_max" not in a:
-        return xr.DataArray(True)
-    before = _before(a.energy_max + xr.zeros_like(a.energy), a.energy_initial) * a.get("keep", 1.0)
-    passing = a.get("energy_in", 0.0) + a.get("energy_out", 0.0) + a.get("spill_max", 0.0)
-    return a.energy_max + before + passing > 0
-
-
-def _replay_endurance(d: xr.Dataset, a: xr.Dataset, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
+def _replay_endurance(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
     """Energy held at both edges of the step, against what the capacity sold has to hold."""
-    path = "_baseline" if "energy_baseline" in a else ""
-    energy, bound = a["energy" + path], d.guarantee == "endurance"
-    due_up = (x * d.hours_up.where(bound, 0.0)).sum("product") / a.eta_discharge
-    due_down = (x * d.hours_down.where(bound, 0.0)).sum("product") * a.eta_charge
-    arriving = a.get("energy_in", 0.0) - a.get("energy_out", 0.0)
-    start = _before(energy, a.energy_initial) * a.get("keep", 1.0) + arriving
-    start = start + a.get("unserved_trip", 0.0) - a.get("spill" + path, 0.0)
-    soft = a.unserved_cost.notnull() if "unserved_cost" in a else False
-    full = xr.zeros_like(energy)
-    floor = (a.energy_min + full).where(~((a.energy_min > 0) & soft), 0.0)
-    lowest = _before(floor, a.energy_initial) * a.get("keep", 1.0) + arriving - a.get("spill_max", 0.0)
-    highest = _before(a.energy_max + full, a.energy_initial) * a.get("keep", 1.0) + arriving
-    highest = highest + (a.get("energy_out", 0.0) + full).where(soft, 0.0)
-    room = {
-        "up_end": due_up - (energy + a.get("unserved", 0.0) - a.energy_min),
-        "down_end": due_down - (a.energy_max - energy),
-        "up_start": due_up - (start - smaller(a.energy_min + full, lowest)),
-        "down_start": due_down - (larger(a.energy_max + full, highest) - start),
-    }
-    due = {"up": due_up > 0, "down": due_down > 0}
-    return {
-        f"endurance_{name}_{asset}": short.where(due[name.split("_")[0]], 0.0).clip(min=0).assign_attrs(units="kWh")
-        for name, short in room.items()
-    }
-
-
-def _before(x: xr.DataArray, initial: xr.DataArray) -> xr.DataArray:
-    """x one step earlier, and `initial` before the first."""
-    return xr.where(x.time == x.time[0], initial, x.shift(time=1))
+    bound = d.guarantee == "endurance"
+    due_up = (x * d.hours_up.where(bound, 0.0)).sum("product") / store.eta_discharge
+    due_down = (x * d.hours_down.where(bound, 0.0)).sum("product") * store.eta_charge
+    short = {}
+    for name, edge in zip(("start", "end"), store.edges(), strict=True):
+        short[f"endurance_up_{name}_{asset}"] = (due_up - edge.above).where(due_up > 0, 0.0)
+        short[f"endurance_down_{name}_{asset}"] = (due_down - edge.below).where(due_down > 0, 0.0)
+    return {name: x.clip(min=0).assign_attrs(units="kWh") for name, x in short.items()}
 
 
 def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:

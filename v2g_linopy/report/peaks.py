@@ -73,7 +73,7 @@ def priced_pods(view: Reading) -> list[str]:
 
 
 def hourly(view: Reading, pod: str) -> pd.DataFrame:
-    """Clock hours of a meter: `start` (h from the first step), `month`, mean `import` (kW), and whether one `sets` a peak.
+    """Clock hours of a meter: `start` (h from the first), `month`, mean `import` (kW), and which of them `sets` a peak.
 
     An hour counts with its weight; where days are counted, the largest hour of a day counts for it. Of a month that
     began before, what was metered then takes its places.
