@@ -304,7 +304,7 @@ def test_binaries_of_plants_and_batteries(pipeline):
     assert row(result, "battery.charge") == [0, 0]
     assert "it took 1 binaries" in result.attrs["complementarity"]
     alone = pipeline(case(None, market([-100, 90]), chp=plant), gap=0.0)
-    assert "2 for states of plants" in alone.attrs["complementarity"]
+    assert "2 for other states" in alone.attrs["complementarity"]
 
 
 def test_reserve_of_a_running_plant(pipeline):
