@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from made_results import result
 
 from v2g_linopy.report import ResultPlots, figures
@@ -42,7 +43,12 @@ def test_every_figure_survives(name, edge):
 @pytest.mark.parametrize("name", figures.__all__)
 def test_axes_carry_units(name):
     """Every label of every axis names a unit, and every panel has at least one label."""
-    figure = getattr(figures, name)(result())
+    plan = result()
+    if name == "peaks":
+        plan["connection"] = xr.Dataset(
+            {"peak_price": ("pod", [5.0]), "import_": (("pod", "time"), [np.ones(48)])}, coords={"pod": ["site"]}
+        )
+    figure = getattr(figures, name)(plan)
     for axes in figure.axes:
         assert axes.get_xlabel() or axes.get_ylabel()
     for label in labels(figure):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from ..case import atomic
@@ -40,8 +41,9 @@ CAPTIONS = {
         "battery stands in both; the two bars are as long as each other."
     ),
     "peaks": (
-        "Peaks. The import of the meter by clock hour; marked are the hours that set the peak of each month, the "
-        "dashed line is the peak that is charged. Of several pods with a peak price, the one that pays most."
+        "Peaks. The import of the meter by clock hour; marked are the hours that set the peak of each month (all that "
+        "are as large as the smallest that counts), the dashed line is the peak that is charged. Of several pods with "
+        "a peak price, the one that pays most."
     ),
     "dispatch": (
         "Fleet dispatch. Above: the market price. Below: power drawn (blue) and fed in (orange) by the whole "
@@ -149,7 +151,7 @@ def shown(view: Reading, name: str) -> bool:
         "value_ladder": view.has("ladder", "profit"),
         "bill": view.has("ledger"),
         "reserve": fleet and view.has("reserve", "volume"),
-        "price_response": fleet and len(view.index("energy", "market")) > 0,
+        "price_response": fleet and bool(np.isfinite(view.price).any()),
         "shadow_prices": view.has("price") or view.has("dual"),
     }.get(name, fleet)
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from . import words
 from .reading import MOST_STEPS, Reading, Result
-from .style import BLUE, GREY, VERMILLION, clock, empty, hours_from, legend, sheet, title
+from .style import BLACK, BLUE, VERMILLION, beneath, clock, empty, hours_from, sheet, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,21 +43,21 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
         axes.stairs(drawn, np.append(edges[:-1:stride], edges[-1]), fill=True, color=BLUE, alpha=0.45, label=label)
         setting = hours[hours["sets"]]
         axes.plot(setting["start"] + 0.5, setting["import"], "v", color=VERMILLION, markersize=5, label="sets the peak")
-        for month, part in hours.groupby("month", sort=False):
-            height = charged(view, chosen, str(month), part)
+        heights = {m: charged(view, chosen, m, hours[hours["month"] == m]) for m in map(str, hours["month"].unique())}
+        for month, height in heights.items():
+            part = hours[hours["month"] == month]
             span = (part["start"].iloc[0], edges[part.index[-1] + 1])
-            first = {"label": "peak charged"} if month == hours["month"].iloc[0] else {}
-            axes.plot(span, (height, height), color=GREY, linestyle="--", linewidth=1.2, **first)
+            first = "peak charged" if month == hours["month"].iloc[0] else None
+            axes.plot(span, (height, height), color=BLACK, linestyle="--", linewidth=1.0, label=first)
             where = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 8}
             axes.annotate(f"{month}: {words.number(height)} kW", (span[0], height), **where)
-        axes.set_ylim(0, None)
-        axes.margins(y=0.15)
+        axes.set_ylim(0, 1.12 * max(float(hours["import"].max()), *heights.values(), SMALLEST_PEAK))
         axes.set_ylabel("import, kW")
-        more = f"{chosen}; {len(priced)} pods pay for peaks" if len(priced) > 1 else chosen
+        more = f"{chosen}, one of {len(priced)} pods that pay for peaks" if len(priced) > 1 else chosen
         mean = f"mean of {view.scenarios} scenarios" if view.scenarios else ""
         title(axes, "Hours that set the peak", ", ".join(filter(None, [more, mean])))
-        legend(axes)
         clock(axes, view)
+        beneath(figure, axes)
     return figure
 
 
@@ -75,8 +75,8 @@ def priced_pods(view: Reading) -> list[str]:
 def hourly(view: Reading, pod: str) -> pd.DataFrame:
     """Clock hours of a meter: `start` (h from the first), `month`, mean `import` (kW), and which of them `sets` a peak.
 
-    An hour counts with its weight; where days are counted, the largest hour of a day counts for it. Of a month that
-    began before, what was metered then takes its places.
+    Those set it that are as large as the smallest that counts. An hour counts with its weight; where days are counted,
+    the largest hour of a day counts for it. Of a month that began before, what was metered then takes its places.
     """
     drawn = np.asarray(view.full("connection", "import_", "pod", "time").sel(pod=pod).values, dtype=float)
     weight = np.asarray(view.full("connection", "peak_weight", "pod", "time", default=1.0).sel(pod=pod).values)
@@ -93,17 +93,17 @@ def hourly(view: Reading, pod: str) -> pd.DataFrame:
     hours["sets"] = False
     for month, rows in hours.loc[best].groupby("month", sort=False):
         before = _before(view, pod) if month == hours["month"].iloc[0] else []
-        ranked = sorted([(float(x), k) for k, x in rows["counted"].items()] + [(x, -1) for x in before], reverse=True)
-        chosen = [k for x, k in ranked[:count] if k != -1 and x > SMALLEST_PEAK]
-        hours.loc[chosen, "sets"] = True
+        ranked = np.sort([*rows["counted"], *before])[::-1]
+        least = max(ranked[min(count, len(ranked)) - 1], 2 * SMALLEST_PEAK)
+        hours.loc[rows.index[rows["counted"] >= least - SMALLEST_PEAK], "sets"] = True
     return hours
 
 
 def charged(view: Reading, pod: str, month: str, part: pd.DataFrame) -> float:
-    """The peak of the month as the result has it (kW); else the mean of the hours that set it."""
+    """The peak of the month as the result has it (kW); else the smallest hour that counts."""
     if view.has("connection", "peak") and month in view.index("connection", "month"):
         return float(view.get("connection", "peak").sel(pod=pod, month=month))
-    return float(part.loc[part["sets"], "counted"].mean()) if part["sets"].any() else 0.0
+    return float(part.loc[part["sets"], "counted"].min()) if part["sets"].any() else 0.0
 
 
 def _label(view: Reading, pod: str) -> object:

@@ -257,18 +257,22 @@ class Reading:
 
     @cached_property
     def price(self) -> np.ndarray:
-        """Price of the first energy market, EUR/MWh; NaN without a market."""
+        """Price of the first energy market, else of the first supply contract, EUR/MWh; NaN without either."""
         if not len(self.index("energy", "market")):
-            return np.full(len(self.time), np.nan)
+            supply = self.full("connection", "supply_price", "pod", "time", default=np.nan)
+            whole = np.flatnonzero(np.asarray(supply.notnull().all("time").values))
+            return np.asarray(supply[whole[0]] if whole.size else np.full(len(self.time), np.nan), dtype=float)
         return np.asarray(
             self.full("energy", "price", "market", "time", default=np.nan).isel(market=0).values, dtype=float
         )
 
     @property
     def market(self) -> str:
-        """Name of the first energy market in words."""
+        """Name of the first energy market in words, or that it is a supply contract."""
         labels = self.index("energy", "market")
-        return str(labels[0]).replace("_", "-") if len(labels) else "no market"
+        if len(labels):
+            return str(labels[0]).replace("_", "-")
+        return "supply" if np.isfinite(self.price).any() else "no market"
 
     @cached_property
     def note(self) -> str:

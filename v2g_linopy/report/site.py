@@ -12,8 +12,7 @@ from ..schema import suggest
 from . import words
 from .meter import net
 from .reading import MOST_STEPS, Moment, Reading, Result
-from .style import ASSETS, BLACK, BLUE, CYCLE, GREY, clock, empty, legend, sheet, title
-from .style import named as in_order
+from .style import ASSETS, BLACK, BLUE, CYCLE, GREY, beneath, clock, empty, legend, sheet, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -198,12 +197,6 @@ def shades(meter: xr.Dataset) -> dict[str, str]:
     free = [c for c in CYCLE if c not in ASSETS.values()]
     strangers = [n for n in names if n not in ASSETS]
     return {n: ASSETS.get(n, free[strangers.index(n) % len(free)] if n in strangers else GREY) for n in names}
-
-
-def beneath(figure: Figure, axes: Axes) -> None:
-    """Names below the panel, the line last."""
-    handles, labels = in_order(axes)
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6)
 
 
 def named(axes: Axes) -> list[str]:

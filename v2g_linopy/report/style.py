@@ -223,6 +223,12 @@ def legend(axes: Axes, columns: int = 4) -> None:
         )
 
 
+def beneath(figure: Figure, axes: Axes) -> None:
+    """Names of a panel below it, lines of comparison last."""
+    handles, labels = named(axes)
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6)
+
+
 def named(axes: Axes) -> tuple[list[Any], list[str]]:
     """What the panel shows, and its names; lines of comparison last."""
     handles, labels = axes.get_legend_handles_labels()
