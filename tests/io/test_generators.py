@@ -18,7 +18,7 @@ MAKERS = {
     "commuters": lambda seed: commuters(vehicles=4, days=3, seed=seed),
     "fleets": lambda seed: fleets(hours=48, seed=seed),
     "depot": lambda seed: depot(vehicles=3, days=2, seed=seed),
-    "site": lambda seed: site(vehicles=3, days=2, seed=seed, step="1h"),
+    "site": lambda seed: site(vehicles=3, days=2, seed=seed),
     "sites": lambda seed: sites(vehicles=4, days=2, seed=seed, pods=6),
 }
 
@@ -145,9 +145,10 @@ def test_sizes_are_checked():
 
 
 def test_a_site_on_the_days_the_clock_changes():
-    """A week of quarter-hours with the day of 23 hours; commuters come on its five working days, in local time."""
+    """A week with the day of 23 hours; commuters come on its five working days, by the local clock."""
     case = site(vehicles=4)
-    assert case.sizes["time"] == (7 * 24 - 1) * 4
+    assert case.sizes["time"] == 7 * 24 - 1
+    assert site(vehicles=1, days=7, step="15min").sizes["time"] == (7 * 24 - 1) * 4
     table = case["sessions"]
     assert table.sizes["session"] == 4 * 5
     arrival, departure = local(table.arrival), local(table.departure)
@@ -161,7 +162,7 @@ def test_a_site_on_the_days_the_clock_changes():
 
 def test_a_site_may_lack_a_part():
     """A size of 0 leaves a part out; what is left is a valid case."""
-    case = site(vehicles=1, days=1, step="1h", load=0.0, solar=0.0, battery=0.0)
+    case = site(vehicles=1, days=1, load=0.0, solar=0.0, battery=0.0)
     assert not {"load", "renewable", "battery"} & set(case.children)
     v2g.check(case)
     assert {"load", "renewable", "battery"} <= set(site(vehicles=1, days=1).children)

@@ -72,6 +72,13 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "connection": {
         "import_max": ("kW", "most power drawn"),
         "export_max": ("kW", "most power fed in"),
+        "supply_price": ("EUR/MWh", "price of import under the supply contract"),
+        "feed_in_price": ("EUR/MWh", "paid for export under the supply contract"),
+        "fee_import": ("EUR/MWh", "grid fee on import"),
+        "tax": ("EUR/MWh", "tax on import"),
+        "peak_price": ("EUR/kW", "for the mean of the largest imports of each month"),
+        "peak_count": ("1", "how many of the largest imports are averaged"),
+        "partial": ("", "what a month that the case covers in part pays for its peak"),
     },
 }
 

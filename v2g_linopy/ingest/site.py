@@ -5,7 +5,6 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
-from .cases import ample_limit, energy_market
 from .clock import align
 from .described import described_case
 from .profiles import building, profiles, sun
@@ -14,6 +13,10 @@ from .stays import COMMUTERS, stays
 from .synthetic import italian_prices
 
 POD = "site"
+MARGIN, DISCOUNT, FEE, TAX = 15.0, 5.0, 35.0, 20.0
+"""EUR/MWh: the supplier's margin, what export earns less than the market, grid fee and tax on import."""
+PEAK_PRICE, PEAK_COUNT = 8.0, 3
+"""EUR/kW for the mean of so many largest clock hours of a month."""
 
 
 def site(
@@ -23,16 +26,17 @@ def site(
     *,
     start: str = "2026-03-23",
     timezone: str = "Europe/Rome",
-    step: str = "15min",
+    step: str = "1h",
     load: float = 60.0,
     solar: float = 50.0,
     battery: float = 40.0,
     import_max: float | None = None,
     discharge: bool = True,
 ) -> xr.DataTree:
-    """Return a case of one site: commuters, a battery, a solar roof and a building behind one meter.
+    """Return a case of one site: commuters, a battery, a solar roof and a building behind one meter with its own bill.
 
-    The default week holds the day on which the clock goes forward.
+    It has a supply contract, a grid fee and a tariff on its peaks, and trades on no market. The default week holds the
+    day on which the clock goes forward.
 
     Parameters
     ----------
@@ -41,7 +45,7 @@ def site(
     start, timezone
         First local day, a Monday unless given. Commuters come on working days only.
     step
-        Step of the case; prices are hourly.
+        Step of the case, such as 15min; prices and peaks are hourly.
     load, solar, battery
         Largest power of the building (kW), size of the roof (kWp), size of the battery (kWh; two hours at full power).
         0 leaves the part out.
@@ -74,10 +78,8 @@ def site(
     if solar:
         groups["renewable"] = xr.Dataset({"available": profiles(time, {"roof": solar * roof}, "renewable")})
     most = load + 0.5 * vehicles * COMMUTERS.charger if import_max is None else import_max
-    groups["connection"] = xr.Dataset({"import_max": ("pod", [most])}, coords={"pod": [POD]})
-    limit = ample_limit(2 * vehicles * COMMUTERS.charger + load + solar + battery)
     hourly = italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed)
-    groups["energy"] = energy_market(align(hourly, time), ("day_ahead",), limit)
+    groups["connection"] = _contract(align(hourly, time)["day_ahead"].drop_attrs(), most)
     for part in ("load", "renewable"):
         if part in groups:
             groups[part]["pod"] = (part, [POD])
@@ -90,6 +92,11 @@ def site(
         f"Battery {battery:g} kWh, {battery / 2:g} kW; as full at the end as at the start (half).",
         "Efficiency 0.93 each way for vehicles, 0.95 for the battery; wear 0.05 and 0.02 EUR per kWh leaving them.",
         f"The site draws at most {most:g} kW.",
+        f"It buys at the hourly price of the market and {MARGIN:g} EUR/MWh, sells at that price less {DISCOUNT:g}, "
+        f"and pays {FEE:g} EUR/MWh of grid fee and {TAX:g} EUR/MWh of tax on what it draws; no VAT, which a company "
+        "recovers.",
+        f"The mean of the {PEAK_COUNT} largest clock hours of a month costs {PEAK_PRICE:g} EUR/kW; a part of a month "
+        "costs in proportion to its hours.",
     ]
     return described_case(
         time,
@@ -99,6 +106,16 @@ def site(
         source="v2g_linopy.ingest.site, synthetic",
         assumptions="\n".join(said),
     )
+
+
+def _contract(price: xr.DataArray, import_max: float) -> xr.Dataset:
+    """Return the group `/connection`: the limit of the meter, its supply contract and its grid tariff."""
+    priced = {"supply_price": price + MARGIN, "feed_in_price": price - DISCOUNT}
+    fields: dict[str, object] = {n: (("pod", "time"), x.values[None, :]) for n, x in priced.items()}
+    fields |= {"import_max": ("pod", [import_max]), "partial": ("pod", ["pro_rata"])}
+    rates = {"fee_import": FEE, "tax": TAX, "peak_price": PEAK_PRICE, "peak_count": float(PEAK_COUNT)}
+    fields |= {name: ("pod", [rate]) for name, rate in rates.items()}
+    return xr.Dataset(fields, coords={"pod": [POD], "time": price.indexes["time"]})
 
 
 def batteries(sizes: dict[str, float], pods: list[str]) -> xr.Dataset:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,17 +22,20 @@ from .synthetic import italian_prices
 
 @dataclass(frozen=True)
 class Kind:
-    """What stands at a site of a kind: largest load (kW), roof (kWp), battery (kWh), and who parks there."""
+    """What stands at a site of a kind: largest load (kW), roof (kWp), battery (kWh), who parks; EUR/kW of its peak."""
 
     load: float
     solar: float
     battery: float
     habit: Habit | None = None
+    peak_price: float = 0.0
 
 
+FEE = 12.0
+"""EUR/MWh, grid fee on import."""
 KINDS: Mapping[str, Kind] = {
-    "office": Kind(80.0, 60.0, 0.0, COMMUTERS),
-    "depot": Kind(30.0, 40.0, 60.0, VANS),
+    "office": Kind(80.0, 60.0, 0.0, COMMUTERS, 6.0),
+    "depot": Kind(30.0, 40.0, 60.0, VANS, 6.0),
     "homes": Kind(40.0, 30.0, 0.0, RESIDENTS),
     "shop": Kind(50.0, 100.0, 80.0),
     "park": Kind(0.0, 200.0, 200.0),
@@ -96,6 +100,8 @@ def sites(
         *(_sentence(name, kind) for name, kind in KINDS.items() if name in kinds.values()),
         "Sizes vary by a third either way. Homes may put off, or draw ahead, a fifth of their load within the day.",
         "Batteries: two hours at full power, as full at the end as at the start (half).",
+        f"Every pod pays {FEE:g} EUR/MWh of grid fee on what it draws. Offices and depots pay 6 EUR/kW for the largest "
+        "clock hour of a month; a part of a month costs in proportion to its hours.",
         "Efficiency 0.93 each way for vehicles, 0.95 for batteries; wear 0.05 and 0.02 EUR per kWh leaving them.",
     ]
     if reserve:
@@ -175,14 +181,17 @@ def _plants(
 
 
 def _connections(kinds: Mapping[str, str], size: Mapping[str, float], cars: Mapping[str, int]) -> xr.Dataset:
-    """Return `/connection`: what stands at the pod, and half of its chargers, each way."""
+    """Return `/connection`: what stands at the pod and half of its chargers, each way, and what the grid costs."""
     drawn, fed = [], []
     for pod, name in kinds.items():
         kind = KINDS[name]
         chargers = 0.5 * cars.get(pod, 0) * (kind.habit.charger if kind.habit else 0.0)
         drawn.append(round(size[pod] * (kind.load + kind.battery / 2) + chargers, 2))
         fed.append(round(size[pod] * (kind.solar + kind.battery / 2) + chargers, 2))
-    return xr.Dataset({"import_max": ("pod", drawn), "export_max": ("pod", fed)}, coords={"pod": list(kinds)})
+    peak = [KINDS[name].peak_price for name in kinds.values()]
+    fields: dict[str, list[Any]] = {"import_max": drawn, "export_max": fed, "peak_price": peak}
+    fields |= {"fee_import": [FEE] * len(kinds), "partial": ["pro_rata"] * len(kinds)}
+    return xr.Dataset({name: ("pod", values) for name, values in fields.items()}, coords={"pod": list(kinds)})
 
 
 def _sentence(name: str, kind: Kind) -> str:
