@@ -35,5 +35,5 @@ def optimise(model: linopy.Model, blocks: bool) -> float:
     return _solve(matrix).objective
 
 
-def _solve(matrix: solvers.Matrix) -> solvers.Optimum:
+def _solve(matrix: solvers.Matrix, share: float = 1.0) -> solvers.Optimum:
     return solvers.solve(matrix, SETTINGS)
