@@ -225,7 +225,7 @@ def test_ramps_of_half_an_hour(pipeline):
     """3 kW/h are 1.5 kW from one half-hour to the next. Where the power before is not known, the first step is free."""
     result = pipeline(case(None, market([90, 90]), chp=engine(ramp_up=3, power_initial=0), step="30min"))
     assert row(result, "chp.power") == [1.5, 3]
-    free = pipeline(case(None, market([10, 90]), chp=engine(ramp_up=3, ramp_down=3), step="30min"))
+    free = pipeline(case(None, market([20, 90]), chp=engine(ramp_up=3, ramp_down=3), step="30min"))
     assert row(free, "chp.power") == [8.5, 10]
 
 
