@@ -367,7 +367,7 @@ def test_no_capacity_changes_nothing(pipeline):
     up = product(up=1, capacity_price=[5, 5])
     car = vehicle(energy_min=[0, 10], discharge_max=10, wear=0.01)
     alone = pipeline(case(car, market([20, 60]), up))
-    beside = pipeline(case(car, market([20, 60]), up, chp=nothing | {"power_initial": NAN}))
+    beside = pipeline(case(car, market([20, 60]), up, chp=nothing | {"ramp_down": 1, "power_initial": 8}))
     assert beside.attrs["objective"] == approx(alone.attrs["objective"], abs=1e-9)
     assert beside.attrs["binaries"] == 0
     for name in ("fleet.charge", "fleet.discharge", "reserve.volume", "price.electricity"):
