@@ -20,6 +20,7 @@ from linopy.csr import Grid
 
 from .named import ONE, ZERO, Named, joined, numbers, spread, whole
 
+_ROUNDING = 1e-9
 _fresh = count()
 
 
@@ -30,6 +31,7 @@ class _Term:
     labels: Named
     factor: Named
     over: tuple[str, ...] = ()
+    repeated: bool = False  # one variable may stand in several cells
 
     def shape(self) -> Mapping[str, int]:
         sizes = dict(zip(self.factor.dims, self.factor.values.shape, strict=True))
@@ -73,7 +75,11 @@ class Row:
             raise ValueError(f"{name}: a coefficient is missing")
         if self.left.repeats():
             matrix.sum_duplicates()
-        rows = CSRConstraint(matrix, active, -offset[some], self.sign, Grid(axes), model)
+            matrix.eliminate_zeros()
+        kept = (np.diff(matrix.indptr) > 0) | (_excess(self.sign, offset[some]) > _ROUNDING)  # the others hold as 0 = 0
+        if not kept.all():
+            matrix, active = matrix[kept], active[kept]
+        rows = CSRConstraint(matrix, active, -offset[some][kept], self.sign, Grid(axes), model)
         model.add_constraints(rows, name=name)
 
 
@@ -158,7 +164,7 @@ class Sum(linopy.LinearExpression):
 
     def repeats(self) -> bool:
         """Return True where one variable may stand in a row twice."""
-        return len(set(self.names)) < len(self.names)
+        return len(set(self.names)) < len(self.names) or any(term.repeated for term in self.terms)
 
     def add_costs(self, total: np.ndarray) -> None:
         """Add the sum over all cells to `total`: a coefficient per label, the last one for what is no variable (-1)."""
@@ -168,8 +174,11 @@ class Sum(linopy.LinearExpression):
             extra = tuple(d for d in term.factor.dims if d not in dims)
             factor = term.factor.over(extra + dims)
             factor = factor.sum(axis=tuple(range(len(extra)))) if extra else factor
-            # a variable stands in a term once, so that no label is met twice
-            total[term.labels.values] += np.prod(missing, dtype=float) * factor
+            factor = np.prod(missing, dtype=float) * factor
+            if term.repeated:
+                np.add.at(total, term.labels.values, factor)
+            else:  # a variable stands in the term once, so that no label is met twice
+                total[term.labels.values] += factor
 
     def value(self, primal: np.ndarray) -> xr.DataArray:
         """Evaluate at a solution given by label."""
@@ -194,7 +203,7 @@ class Sum(linopy.LinearExpression):
         for term in self.terms:
             if dim in term.labels.dims or dim in term.factor.dims:
                 labels, factor = term.labels.renamed(dim, name), term.factor.renamed(dim, name)
-                terms.append(_Term(labels, factor, (*term.over, name)))
+                terms.append(replace(term, labels=labels, factor=factor, over=(*term.over, name)))
             else:
                 terms.append(replace(term, factor=term.factor.times(Named(np.asarray(float(size))))))
         offset = self.offset
@@ -221,7 +230,11 @@ class Sum(linopy.LinearExpression):
 
         axes = self.axes[dim]
         terms = [
-            _Term(whole(t.labels, dim, len(axes)).mapped(dim, later(-1)), t.factor.mapped(dim, later(0.0)), t.over)
+            replace(
+                t,
+                labels=whole(t.labels, dim, len(axes)).mapped(dim, later(-1)),
+                factor=t.factor.mapped(dim, later(0.0)),
+            )
             for t in self.terms
         ]
         return self._with(terms, whole(self.offset, dim, len(axes)).mapped(dim, later(0.0)), self.axes)
@@ -269,11 +282,31 @@ class Sum(linopy.LinearExpression):
             dims = (*array.dims[:axis], group, fresh, *array.dims[axis + 1 :])
             return Named(np.where(empty, fill, values).astype(array.values.dtype), dims)
 
-        terms = [_Term(gather(t.labels, -1), gather(t.factor, 0.0), (*t.over, fresh)) for t in self.terms]
+        terms = [
+            replace(t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0), over=(*t.over, fresh))
+            for t in self.terms
+        ]
         constant = gather(self.offset, 0.0)
         axis = constant.dims.index(fresh)
         offset = Named(constant.values.sum(axis=axis), tuple(d for d in constant.dims if d != fresh))
         return self._with(terms, offset, {group: groups, **{d: i for d, i in self.axes.items() if d != dim}})
+
+    def at(self, label: xr.DataArray) -> "Sum":
+        """Take, for each cell of `label`, the value at the label it names: `x[day]` at the day of each hour.
+
+        The name of `label` is the dimension that it replaces.
+        """
+        (dim,), named = map(str, label.dims), str(label.name)
+        position = self.axes[named].get_indexer(pd.Index(label.to_numpy()))
+        if (position < 0).any():
+            raise KeyError(f"{label.to_numpy()[position < 0][:3]} not in {named}")
+
+        def take(array: Named) -> Named:
+            return array.mapped(named, lambda values, axis: np.take(values, position, axis)).renamed(named, dim)
+
+        terms = [replace(t, labels=take(t.labels), factor=take(t.factor), repeated=True) for t in self.terms]
+        axes = {dim if d == named else d: label.get_index(dim) if d == named else i for d, i in self.axes.items()}
+        return self._with(terms, take(self.offset), axes)
 
     def _with(self, terms: Any, offset: Named | None, axes: Mapping[str, pd.Index]) -> "Sum":
         kept = self.terms if terms is None else tuple(terms)
@@ -339,6 +372,10 @@ def _count(there: np.ndarray) -> np.ndarray:
 
 def _holds(name: str, sign: str, constant: np.ndarray) -> None:
     """Rows without variables must hold by themselves: constant (sign) 0."""
-    excess = {"=": abs(constant), "<=": constant, ">=": -constant}[sign]
-    if len(excess) and float(excess.max()) > 1e-9:
-        raise ValueError(f"{name}: {int((excess > 1e-9).sum())} row(s) that no variable can satisfy")
+    if wrong := int((_excess(sign, constant) > _ROUNDING).sum()):
+        raise ValueError(f"{name}: {wrong} row(s) that no variable can satisfy")
+
+
+def _excess(sign: str, constant: np.ndarray) -> np.ndarray:
+    """Return by how much constant (sign) 0 is missed."""
+    return {"=": abs(constant), "<=": constant, ">=": -constant}[sign]
