@@ -7,6 +7,7 @@ from ..catalogue import PARTS
 from .reading import SMALL, Plan, span
 
 BALANCES = ("fleet.balance", "fleet.balance_baseline", "reserve.allocation", "energy.split", "connection.meter")
+BALANCES += tuple(f"connection.peak_{name}" for name in ("hour", "day", "before", "day_before"))
 LIMITS = {
     "fleet.charge": "charging power",
     "fleet.discharge": "discharging power",
@@ -21,6 +22,7 @@ LIMITS = {
     "reserve.block": "one volume per market block",
     "connection.import_": "import limit",
     "connection.export": "export limit",
+    "connection.overrun": "subscribed capacity",
     "connection.activated_up": "export limit, reserves activated",
     "connection.activated_down": "import limit, reserves activated",
 }

@@ -1,4 +1,4 @@
-"""The connection of each pod to the grid: its limits, and the bill of its meter: supply, fees, peaks, operation."""
+"""The connection of each pod to the grid: its limits and its bill, from supply to peak tariff (FORMULATION §5)."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     begun = d.feed_in_price.notnull()
     contract = supplied(d) | begun.any([x for x in begun.dims if x != "pod"])
     part = "missing, but the pod has a supply contract elsewhere: give it in every step, or in none"
-    cost, gain = _prices(d)
-    each, both = 1000 * (cost - gain), _pays_both_ways(d)
+    cost = _round_trip(d)
+    both, each = _pays(d, cost), 1000 * cost
     loop = f"{calendar.currency}/MWh is all that importing and exporting at once costs, which pays without end; give"
     used = (d.subscribed_price > 0) | (d.overrun_price > 0)
     rules = (
@@ -161,11 +161,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     linear programme peak = eta + sum z / K, z >= weight P - eta, z, eta >= 0, with P the import of a clock hour; K is
     the number of periods in the horizon where a month has fewer. A month that began before the first step pays for
     what exceeds its peak so far (`peak_initial`, `day_initial`, `hour_initial`, `overrun_initial`).
+
+    The overrun is that of the largest step of each month and priced per kW, as where a maximeter reads quarter-hours.
+    A window of a longer horizon pays months in full (`partial`): then the windows add up to the bill of the whole.
     """
     drawn, fed = s.var("import_", upper=d.import_max), s.var("export", upper=d.export_max)
     exchange = s["node.exchange"].sel(pod=d.indexes["pod"])
     s.add("meter", fed - drawn - exchange == 0)
-    both = _pays_both_ways(d)
+    both = _pays(d, _round_trip(d))
     importing = s.maybe("importing", both, binary=True)
     s.add("importing", drawn - d.import_max.where(both, 0.0) * importing <= 0, mask=both)
     s.add("exporting", fed + d.export_max.where(both, 0.0) * (importing - 1) <= 0, mask=both)
@@ -189,16 +192,15 @@ def _under_activation(s: Scope, d: xr.Dataset, exchange: Any) -> None:
     s.add("activated_down", down - exchange <= d.import_max.where(limit_down, 0.0), mask=limit_down)
 
 
-def _prices(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
-    """What one more kWh of import costs and one of export earns at the meter, beside the markets (EUR/kWh)."""
+def _round_trip(d: xr.Dataset) -> xr.DataArray:
+    """What a kWh costs at the meter that is imported and exported at once, beside the markets (EUR/kWh)."""
     bought = (1 + d.vat) * (d.supply_price.fillna(0.0) + d.fee_import + d.tax)
-    return bought + d.usage_cost, d.feed_in_price.fillna(0.0) - d.fee_export - d.usage_cost
+    return bought - d.feed_in_price.fillna(0.0) + d.fee_export + 2 * d.usage_cost
 
 
-def _pays_both_ways(d: xr.Dataset) -> xr.DataArray:
+def _pays(d: xr.Dataset, cost: xr.DataArray) -> xr.DataArray:
     """Return True where importing and exporting at once would be paid for."""
-    cost, gain = _prices(d)
-    return (cost - gain < -_ROUNDING) & (d.import_max > 0) & (d.export_max > 0)
+    return (cost < -_ROUNDING) & (d.import_max > 0) & (d.export_max > 0)
 
 
 def _per_step(d: xr.Dataset, dt: float, drawn: Any, fed: Any) -> dict[str, Any]:
