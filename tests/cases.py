@@ -40,7 +40,7 @@ def storage(**fields: Any) -> dict[str, Any]:
 
 def case(
     fleet: Mapping[str, Any] | None,
-    energy: Mapping[str, Any],
+    energy: Mapping[str, Any] | None,
     reserve: Mapping[str, Any] | None = None,
     connection: Mapping[str, Any] | None = None,
     *,

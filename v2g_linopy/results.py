@@ -47,7 +47,7 @@ def result_of(case: xr.DataTree, inputs: Inputs, solved: Solved, settings: Setti
             units=f"{currency}/MWh", long_name=f"shadow price, {name.removeprefix('node.')} node"
         )
         for name, row in solved.dual.items()
-        if name.startswith("node.")
+        if name.startswith("node.") and (name != "node.market" or "energy" in inputs.data)
     }
     groups["ledger"] = xr.Dataset(ledger)
     groups["price"] = xr.Dataset(prices)

@@ -42,12 +42,13 @@ def whole(plan: Plan, most: int) -> list[str]:
     for entry, amounts in plan.groups.get("ledger", xr.Dataset()).data_vars.items():
         lines.append(f"  {entry!s:<28}{float(amounts.sum()):>12.2f}")
     drawn, given = (np.asarray(fleet[n].fillna(0.0).sum("fleet"), dtype=float) for n in ("charge", "discharge"))
-    price = plan.market_price
+    price, known = plan.market_price, "energy" in plan.groups
     lines += ["", "Energy"]
     for verb, power in (("drew", drawn), ("fed in", given)):
-        mean = f" at {power @ price / power.sum():.1f} {plan.money}/MWh" if power.sum() > SMALL else ""
+        mean = f" at {power @ price / power.sum():.1f} {plan.money}/MWh" if power.sum() > SMALL and known else ""
         lines.append(f"  {verb} {plan.dt * power.sum():.1f} kWh{mean}")
-    lines.append(f"  the mean price was {price.mean():.1f} {plan.money}/MWh")
+    if known:
+        lines.append(f"  the mean price was {price.mean():.1f} {plan.money}/MWh")
     lines += [
         "",
         "Needs not served",
