@@ -22,7 +22,8 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     contract = supplied(d) | begun.any([x for x in begun.dims if x != "pod"])
     part = "missing, but the pod has a supply contract elsewhere: give it in every step, or in none"
     cost = _round_trip(d)
-    both, each = _pays(d, cost), 1000 * cost
+    whole = d.supply_price.notnull() == d.feed_in_price.notnull()
+    both, each = whole & _pays(d, cost), 1000 * cost
     loop = f"{calendar.currency}/MWh is all that importing and exporting at once costs, which pays without end; give"
     used = (d.subscribed_price > 0) | (d.overrun_price > 0)
     rules = (
@@ -306,7 +307,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
             wrong = abs(d[name] - x).where(d[name].notnull() | x.notnull(), 0.0)
             priced = d.overrun_price > 0 if name.startswith("overrun") else d.peak_price > 0
             unit = "kWh" if name == "hour_energy" else "kW"
-            residuals[name] = wrong.where(priced, 0.0).assign_attrs(units=unit)
+            residuals[f"metered_{name}"] = wrong.where(priced, 0.0).assign_attrs(units=unit)
     return Replay(residuals, _replay_bill(v, d, metered), _replay_supply(v, d))
 
 
