@@ -1,4 +1,4 @@
-"""Tariffs and contracts that cannot be: each with its place, its local time and the remedy, before anything is solved."""
+"""Tariffs that cannot be: each with its place, its local time and the remedy, before anything is solved."""
 
 import numpy as np
 import pytest

@@ -6,7 +6,13 @@ import xarray as xr
 from ..catalogue import PARTS
 from .reading import SMALL, Plan, span
 
-BALANCES = ("fleet.balance", "fleet.balance_baseline", "reserve.allocation", "energy.split", "connection.meter")
+BALANCES: tuple[str, ...] = (
+    "fleet.balance",
+    "fleet.balance_baseline",
+    "reserve.allocation",
+    "energy.split",
+    "connection.meter",
+)
 BALANCES += tuple(f"connection.peak_{name}" for name in ("hour", "day", "before", "day_before"))
 LIMITS = {
     "fleet.charge": "charging power",
