@@ -211,15 +211,16 @@ class Peaks:
 
 def unmetered(d: xr.Dataset, calendar: Calendar) -> Iterator[tuple[str, str]]:
     """Yield the field and the fault of what no meter can count: more periods than a month has, ranks without order."""
-    months = periods.axis("month", calendar.time, calendar.timezone)
+    months, countless = periods.axis("month", calendar.time, calendar.timezone), False
     for unit, there in (("hour", periods.hours_in(months, calendar.timezone)), ("day", periods.days_in(months))):
-        over = (d.peak_count > there) & (d.peak_period == unit) & (d.peak_price > 0)
+        over = (d.peak_count > there) & (d.peak_period == unit)
         if bool(over.any()):
             place, value = worst(d.peak_count.broadcast_like(over), over, calendar)
             at = place.partition(" month ")[2].rstrip(": ") or months[0]
             most = f"at most the {float(there.sel(month=at)):g} {unit}s of that month"
             yield "peak_count", f"{place}{value:g}, {most}"
-    if "peak_initial" in d:
+            countless = True
+    if "peak_initial" in d and not countless:
         ranks = [*range(1, int(d.peak_count.max()) + 1)]
         if list(d.indexes["rank"]) != ranks:
             yield (
