@@ -5,7 +5,8 @@ import xarray as xr
 
 import v2g_linopy as v2g
 
-TIME = pd.date_range("2026-01-01", periods=4, freq="30min")
+TIME = pd.date_range("2026-01-10 02:00", periods=4, freq="30min")
+NONE = float("nan")
 FIRST = xr.DataArray([1.0, 0.0, 0.0, 0.0], coords={"time": TIME})
 
 
@@ -32,7 +33,18 @@ def case_of_everything() -> xr.DataTree:
             "activation_up": ("product", [0.1, 0.0]),
             "guarantee": ("product", ["expected", "endurance"]),
         },
-        "connection": group("pod", "site", import_max=50, export_max=50),
+        "connection": group("pod", "site", "depot", import_max=50, export_max=50, capacity=50, subscribed=10)
+        | group("pod", "site", "depot", vat=0.2, tax=1, peak_price=1, peak_count=2, subscribed_price=1, overrun_price=1)
+        | group("pod", "site", "depot", fixed_cost=1, capacity_cost=1, usage_cost=0.01, day_initial=5)
+        | {
+            "supply_price": ("pod", [NONE, 10.0]),
+            "feed_in_price": ("pod", [NONE, 50.0]),
+            "fee_import": ("pod", [1.0, -9.0]),
+            "fee_export": 1.0,
+            "peak_period": ("pod", ["hour", "day"]),
+            "peak_initial": ("rank", [5.0, 5.0]),
+            "rank": [1, 2],
+        },
     }
     return v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
 

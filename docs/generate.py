@@ -44,7 +44,7 @@ def documents() -> dict[str, str]:
 def part_page(part: Part, model: linopy.Model) -> str:
     """Return the page of a part: equations, arrays in and out, ledger entries, shadow prices."""
     module = inspect.getmodule(part.build)
-    member = part.schema.member
+    member, outputs = part.schema.member, [f for f in part.schema.outputs if not f.auxiliary]
     lines = [
         NOTE,
         "",
@@ -66,7 +66,7 @@ def part_page(part: Part, model: linopy.Model) -> str:
         "",
         "## What a result adds",
         "",
-        *table(("array", "dimensions", "unit", "meaning"), map(output_row, part.schema.outputs)),
+        *table(("array", "dimensions", "unit", "meaning"), map(output_row, outputs)),
         "",
         *ledger_lines(part, model),
         *dual_lines(part, model),
@@ -107,7 +107,8 @@ def ledger_lines(part: Part, model: linopy.Model) -> list[str]:
         )
         for name in entries
     ]
-    head = ["## Its entries in `/ledger`", "", "EUR per step, + is income. An entry that is always 0 is left out.", ""]
+    text = "EUR per step (or month, as its dimensions say), + is income. An entry that is always 0 is left out."
+    head = ["## Its entries in `/ledger`", "", text, ""]
     return [*head, *table(("entry", "dimensions", "meaning", "part of profit"), rows), ""]
 
 

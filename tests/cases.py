@@ -51,7 +51,7 @@ def electrolyser(**fields: Any) -> dict[str, Any]:
 
 def case(
     fleet: Mapping[str, Any] | None,
-    energy: Mapping[str, Any],
+    energy: Mapping[str, Any] | None,
     reserve: Mapping[str, Any] | None = None,
     connection: Mapping[str, Any] | None = None,
     *,

@@ -20,6 +20,7 @@ from linopy.csr import Grid
 
 from .named import ONE, ZERO, Named, joined, numbers, spread, whole
 
+_ROUNDING = 1e-9
 _fresh = count()
 
 
@@ -30,6 +31,7 @@ class _Term:
     labels: Named
     factor: Named
     over: tuple[str, ...] = ()
+    repeated: bool = False  # one variable may stand in several cells
 
     def shape(self) -> Mapping[str, int]:
         sizes = dict(zip(self.factor.dims, self.factor.values.shape, strict=True))
@@ -74,7 +76,11 @@ class Row:
             raise ValueError(f"{name}: a coefficient is missing")
         if self.left.repeats():
             matrix.sum_duplicates()
-        rows = CSRConstraint(matrix, active, -offset[some], self.sign, Grid(axes), model)
+            matrix.eliminate_zeros()
+        kept = (np.diff(matrix.indptr) > 0) | (_excess(self.sign, offset[some]) > _ROUNDING)  # the others hold as 0 = 0
+        if not kept.all():
+            matrix, active = matrix[kept], active[kept]
+        rows = CSRConstraint(matrix, active, -offset[some][kept], self.sign, Grid(axes), model)
         model.add_constraints(rows, name=name)
 
 
@@ -150,7 +156,7 @@ class Sum(linopy.LinearExpression):
 
     def repeats(self) -> bool:
         """Return True where one variable may stand in a row twice."""
-        return len(set(self.names)) < len(self.names)
+        return len(set(self.names)) < len(self.names) or any(term.repeated for term in self.terms)
 
     def costs(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return labels and factors of the sum over all cells, one pair per term; a label may be in several."""
@@ -189,7 +195,7 @@ class Sum(linopy.LinearExpression):
         for term in self.terms:
             if dim in term.labels.dims or dim in term.factor.dims:
                 labels, factor = term.labels.renamed(dim, name), term.factor.renamed(dim, name)
-                terms.append(_Term(labels, factor, (*term.over, name)))
+                terms.append(replace(term, labels=labels, factor=factor, over=(*term.over, name)))
             else:
                 terms.append(replace(term, factor=term.factor.times(Named(np.asarray(float(size))))))
         offset = self.offset
@@ -216,7 +222,11 @@ class Sum(linopy.LinearExpression):
 
         axes = self.axes[dim]
         terms = [
-            _Term(whole(t.labels, dim, len(axes)).mapped(dim, later(-1)), t.factor.mapped(dim, later(0.0)), t.over)
+            replace(
+                t,
+                labels=whole(t.labels, dim, len(axes)).mapped(dim, later(-1)),
+                factor=t.factor.mapped(dim, later(0.0)),
+            )
             for t in self.terms
         ]
         return self._with(terms, whole(self.offset, dim, len(axes)).mapped(dim, later(0.0)), self.axes)
@@ -259,12 +269,15 @@ class Sum(linopy.LinearExpression):
         def gather(array: Named, fill: float) -> Named:
             return _gathered(whole(array, dim, len(code)), dim, members, (group, fresh), fill)
 
-        terms = [_Term(gather(t.labels, -1), gather(t.factor, 0.0), (*t.over, fresh)) for t in self.terms]
+        terms = [
+            replace(t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0), over=(*t.over, fresh))
+            for t in self.terms
+        ]
         offset = _added(gather(self.offset, 0.0), fresh)
         return self._with(terms, offset, {group: groups, **{d: i for d, i in self.axes.items() if d != dim}})
 
     def lagged(self, kernel: xr.DataArray, dim: str = "time") -> "Sum":
-        """Sum over `lag` of kernel[lag] x[t - lag]; what comes before the first label counts as 0. For rows, not cash.
+        """Sum over `lag` of kernel[lag] x[t - lag]; what comes before the first label counts as 0.
 
         `kernel` has the dimension `lag` (0, 1, ... steps back) and any of x; where it is 0 there is no term.
         """
@@ -278,7 +291,7 @@ class Sum(linopy.LinearExpression):
             return _gathered(whole(array, dim, size), dim, places, (dim, fresh), fill)
 
         terms = [
-            _Term(_where(gather(t.labels, -1), weight), gather(t.factor, 0.0).times(weight), (*t.over, fresh))
+            _Term(_where(gather(t.labels, -1), weight), gather(t.factor, 0.0).times(weight), (*t.over, fresh), True)
             for t in self.terms
         ]
         offset = _added(gather(self.offset, 0.0).times(weight), fresh)
@@ -290,6 +303,23 @@ class Sum(linopy.LinearExpression):
         assert data is not None
         terms = [replace(t, labels=_where(t.labels, data[0])) for t in self.terms]
         return self._with(terms, self.offset.times(data[0]), joined(self.axes, data[1]))
+
+    def at(self, label: xr.DataArray) -> "Sum":
+        """Take, for each cell of `label`, the value at the label it names: `x[day]` at the day of each hour.
+
+        The name of `label` is the dimension that it replaces.
+        """
+        (dim,), named = map(str, label.dims), str(label.name)
+        position = self.axes[named].get_indexer(pd.Index(label.to_numpy()))
+        if (position < 0).any():
+            raise KeyError(f"{label.to_numpy()[position < 0][:3]} not in {named}")
+
+        def take(array: Named) -> Named:
+            return array.mapped(named, lambda values, axis: np.take(values, position, axis)).renamed(named, dim)
+
+        terms = [replace(t, labels=take(t.labels), factor=take(t.factor), repeated=True) for t in self.terms]
+        axes = {dim if d == named else d: label.get_index(dim) if d == named else i for d, i in self.axes.items()}
+        return self._with(terms, take(self.offset), axes)
 
     def _with(self, terms: Any, offset: Named | None, axes: Mapping[str, pd.Index]) -> "Sum":
         kept = self.terms if terms is None else tuple(terms)
@@ -388,6 +418,10 @@ def _count(there: np.ndarray) -> np.ndarray:
 
 def _holds(name: str, sign: str, constant: np.ndarray) -> None:
     """Rows without variables must hold by themselves: constant (sign) 0."""
-    excess = {"=": abs(constant), "<=": constant, ">=": -constant}[sign]
-    if len(excess) and float(excess.max()) > 1e-9:
-        raise ValueError(f"{name}: {int((excess > 1e-9).sum())} row(s) that no variable can satisfy")
+    if wrong := int((_excess(sign, constant) > _ROUNDING).sum()):
+        raise ValueError(f"{name}: {wrong} row(s) that no variable can satisfy")
+
+
+def _excess(sign: str, constant: np.ndarray) -> np.ndarray:
+    """Return by how much constant (sign) 0 is missed."""
+    return {"=": abs(constant), "<=": constant, ">=": -constant}[sign]

@@ -110,7 +110,7 @@ def _cash(result: xr.DataTree, name: str, cash: xr.DataArray) -> xr.DataArray:
     ledger = result["ledger"].to_dataset()
     gap = abs(cash - ledger[name]) if name in ledger else abs(cash)
     scale = max(1.0, float(abs(cash).max())) if cash.size else 1.0
-    return _worst((gap / scale).assign_attrs(units="1"))
+    return _worst((gap / scale).assign_attrs(units="1")).assign_attrs(long_name="ledger entry, relative")
 
 
 def _objective(result: xr.DataTree, inputs: Inputs) -> xr.DataArray:

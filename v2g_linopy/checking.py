@@ -10,6 +10,8 @@ import xarray as xr
 from .case import calendar_of, step_hours
 from .core import SITE, Part
 from .errors import Problem, SchemaError
+from .maths import supplied
+from .periods import straddles
 from .schema import Calendar, suggest
 
 DATA_GROUPS = ("sessions", "actual", "vintage")  # belong to a case without being parts
@@ -33,13 +35,7 @@ class Inputs:
     @property
     def pods(self) -> pd.Index:
         """Every point of delivery that an asset or a connection names."""
-        names: dict[str, None] = {}
-        for part, d in self:
-            if "pod" in d.indexes:
-                names |= dict.fromkeys(map(str, d.indexes["pod"]))
-            elif "pod" in d and d.sizes.get(part.schema.member or "", 0):
-                names |= dict.fromkeys(str(p) for p in d["pod"].to_numpy().ravel())
-        return pd.Index(list(names) or [SITE], name="pod")
+        return pd.Index(_named(self.data, self.parts), name="pod")
 
 
 def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
@@ -71,7 +67,8 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
             data[part.name] = clean
             notes += part.schema.assumptions(group, part.name, calendar.currency)
     if not problems:
-        problems += _between(data)
+        problems += _between(data, parts)
+        problems += _clock(data.get("connection"), calendar, step_hours(case))
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
     root = case.to_dataset()
@@ -95,13 +92,63 @@ def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
     ]
 
 
-def _between(data: Mapping[str, xr.Dataset]) -> list[Problem]:
+def _between(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[Problem]:
     """Rules between groups: somewhere to trade, settlements that exist, pods that exist."""
-    energy = data.get("energy")
-    if energy is None or not energy.sizes.get("market", 0):
+    energy, reserve = data.get("energy"), data.get("reserve")
+    if energy is not None and energy.sizes.get("market", 0):
+        return [*_settlements(energy, reserve), *_pods(data)]
+    connection = data.get("connection")
+    traded = [p for p in _named(data, parts) if connection is None or p not in _contracts(connection)]
+    problems = _pods(data)
+    if traded and not problems:
+        which = "" if connection is None else f"; {', '.join(traded[:5])} would trade there, without a supply_price"
         detail = "missing: give at least one energy market with its price and limit (group /energy, dimension market)"
-        return [Problem("energy", "missing", detail), *_pods(data)]
-    return [*_settlements(energy, data.get("reserve")), *_pods(data)]
+        problems.append(Problem("energy", "missing", f"{detail}{which}"))
+    elif reserve is not None:
+        problems += _unpriced(reserve)
+    return problems
+
+
+def _named(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[str]:
+    """Every point of delivery that an asset or a connection names; the site where none does."""
+    names: dict[str, None] = {}
+    for part, d in data.items():
+        if "pod" in d.indexes:
+            names |= dict.fromkeys(map(str, d.indexes["pod"]))
+        elif "pod" in d and d.sizes.get(parts[part].schema.member or "", 0):
+            names |= dict.fromkeys(str(p) for p in d["pod"].to_numpy().ravel())
+    return list(names) or [SITE]
+
+
+def _contracts(connection: xr.Dataset) -> list[str]:
+    """Pods with a supplier of their own."""
+    contract = supplied(connection)
+    return [str(p) for p in connection.indexes["pod"][contract.to_numpy()]]
+
+
+def _unpriced(reserve: xr.Dataset) -> list[Problem]:
+    """Without a market, activation needs a price of its own."""
+    return [
+        Problem(
+            f"reserve.activation_price_{way}",
+            "missing",
+            f"missing: {way}ward activation is expected, and there is no energy market to settle it at; give its price",
+        )
+        for way in ("up", "down")
+        if f"activation_price_{way}" not in reserve and bool((reserve[f"activation_{way}"] > 0).any())
+    ]
+
+
+def _clock(connection: xr.Dataset | None, calendar: Calendar, dt: float) -> list[Problem]:
+    """A peak tariff counts clock hours, which steps must not cross."""
+    if connection is None or not bool((connection.peak_price > 0).any()):
+        return []
+    crossing = straddles(calendar.time, calendar.timezone, dt)
+    if not crossing.any():
+        return []
+    when = calendar.local(calendar.time[crossing][0])
+    detail = f"the step of {60 * dt:g} min at {when} is in more than one clock hour, which peaks are the mean of"
+    return [Problem("connection.peak_price", "time", f"{detail}; give steps of an hour or less that start on it")]
 
 
 def _settlements(energy: xr.Dataset, reserve: xr.Dataset | None) -> list[Problem]:

@@ -17,10 +17,12 @@ from .results import PENALTY
 
 RUNGS = ("unmanaged", "smart", "V2G", "smart + reserves", "V2G + reserves")
 BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
-CAUSES = ("energy", "reserve", "wear", "drivers", "penalties", "other")
+CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
 _CAUSE_OF = {
     "energy.energy": "energy",
     "energy.spread": "energy",
+    "connection.supply": "energy",
+    "connection.feed_in": "energy",
     "fleet.wear": "wear",
     "fleet.wear_charge": "wear",
     "fleet.drivers": "drivers",
@@ -96,14 +98,16 @@ def _variants(case: xr.DataTree, inputs: Inputs) -> list[tuple[str, xr.DataTree,
         ):
             if group in tree.children:
                 del tree[group]
-        tree["energy"] = tree["energy"].assign(virtual_bidding=xr.DataArray(0.0, attrs={"units": "1"}))
+        if "energy" in tree.children:
+            tree["energy"] = tree["energy"].assign(virtual_bidding=xr.DataArray(0.0, attrs={"units": "1"}))
         if not v2g:
             tree["fleet"] = tree["fleet"].assign(discharge_max=xr.DataArray(0.0, attrs={"units": "kW"}))
         return tree
 
     smart = variant(v2g=False, reserves=False)
     free = smart.copy()  # nobody schedules this plan: it is settled step by step, whatever the market time unit
-    free["energy"] = free["energy"].assign(block=xr.DataArray(0.0, attrs={"units": "h"}))
+    if "energy" in free.children:
+        free["energy"] = free["energy"].assign(block=xr.DataArray(0.0, attrs={"units": "h"}))
     return [
         ("unmanaged", free, {"fleet.charge": _first_come(inputs)}),
         ("smart", smart, None),
@@ -232,7 +236,8 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
 def _cause(entry: str) -> str:
     if PENALTY in f".{entry}":
         return "penalties"
-    return "reserve" if entry.startswith("reserve.") else _CAUSE_OF.get(entry, "other")
+    by_part = {"reserve": "reserve", "connection": "grid"}
+    return _CAUSE_OF.get(entry) or by_part.get(entry.partition(".")[0], "other")
 
 
 def _energy(result: xr.DataTree, side: str, inputs: Inputs) -> float:

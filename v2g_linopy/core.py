@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from . import periods
 from .algebra import Row, Sum
 from .maths import same_block
 from .named import spread
@@ -119,6 +120,8 @@ class Part:
     build: Callable[["Scope", xr.Dataset], Terms]
     replay: Callable[["View", xr.Dataset], Replay]
     carry: Mapping[str, str] = field(default_factory=dict)  # input of the next window <- output at its start
+    finish: Callable[["View", xr.Dataset], Mapping[str, xr.DataArray]] | None = None
+    """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no row needs."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,9 @@ class Scope:
             self.model.add_constraints(constraint, name=f"{self.part.name}.{name}", mask=mask)
 
     def axis(self, dim: str) -> pd.Index:
-        """Return the labels of a dimension of this part."""
+        """Return the labels of a dimension of this part; clock hours, local days and months are those of the steps."""
+        if dim in periods.UNITS:
+            return periods.axis(dim, self.calendar.time, self.calendar.timezone)
         return self.calendar.time.rename("time") if dim == "time" else self.data.indexes[dim]
 
     def __getitem__(self, name: str) -> Sum:

@@ -66,6 +66,28 @@ def guarantees_energy(reserve: xr.Dataset | None) -> bool:
     return bool(expected.any()) and bool(((reserve.guarantee != "expected") & sold).any())
 
 
+def supplied(connection: xr.Dataset | None, pods: Any = None) -> Any:
+    """Return True for pods with a supply contract of their own; for the pod of each member where `pods` names them."""
+    if connection is None:
+        return xr.DataArray(False)
+    contract = connection.supply_price.notnull()
+    contract = contract.any([d for d in contract.dims if d != "pod"])
+    if pods is None:
+        return contract
+    return contract.sel(pod=pods.astype(str).rename("pod")).drop_vars("pod")
+
+
+def activated_at_suppliers(s: Any, way: str) -> Any:
+    """Return the expected activation, `up` or `down`, of all members whose pod has a supply contract, kW on (time)."""
+    reserve, total = s.inputs.get("reserve"), 0.0
+    for asset in s.flex if reserve is not None else ():
+        here = supplied(s.inputs.get("connection"), s.inputs[asset].pod)
+        if f"reserve.share_{asset}" in s.model.variables and bool(here.any()):
+            rate = here * reserve[f"activation_{way}"]
+            total = total + (rate * s[f"reserve.share_{asset}"]).sum(["product", s.inputs[asset].attrs["member"]])
+    return total
+
+
 def same_block(hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float) -> xr.DataArray:
     """Return True where a step belongs to the same market block as the one before.
 

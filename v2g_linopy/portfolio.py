@@ -15,7 +15,7 @@ from . import blocks, complementarity, explanation, solvers
 from .algebra import Sum
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
-from .core import Part, Scope, Stage, Terms, per_pod
+from .core import Part, Scope, Stage, Terms, View, per_pod
 from .errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
 from .merging import Merged, expand, merge
 from .results import Solved, result_of
@@ -150,7 +150,8 @@ class _Search:
             flags = {key: more[key] | flags[key] if key in flags else more[key] for key in more}
             rounds += 1
             solved = self._once(flags)
-        binaries = sum(int(x.notnull().sum()) for n, x in solved.solution.items() if ".charging" in n)
+        charging = [f"{part}.charging{path}" for part, path in flags]
+        binaries = sum(int(x.notnull().sum()) for n, x in solved.solution.items() if n in charging)
         lost = 0.0 if relaxed is None else relaxed - solved.optimum.objective
         others = solved.binaries - binaries
         words = complementarity.sentence(self.inputs, mode, rounds, binaries, both, lost, others)
@@ -175,7 +176,7 @@ class _Search:
         _fix(model, self.fix, inputs)
         matrix = solvers.matrix_of(model)
         ready = clock.perf_counter()
-        solved = _read(built, matrix, self._optimise(model, matrix), merged)
+        solved = _read(built, matrix, self._optimise(model, matrix), merged, inputs)
         self.build_seconds += ready - start
         self.solve_seconds += clock.perf_counter() - ready
         return solved
@@ -238,10 +239,10 @@ def assemble_model(inputs: Inputs) -> Built:
                     terms[part.name] = part.build(scope, d)
             if stage is Stage.ASSET:
                 _nodes(model, inputs, known, terms, pods)
-            if stage is Stage.MARKET:
+            if stage is Stage.RULE:  # a supply contract keeps the exchange of its pod from the markets
                 traded: Any = Sum.of(model.variables["node.exchange"]).sum("pod")
                 for part, _ in staged:
-                    if part.stage is Stage.MARKET and "electricity" in terms[part.name].power:
+                    if part.stage in (Stage.MARKET, Stage.RULE) and "electricity" in terms[part.name].power:
                         traded = traded + terms[part.name].power["electricity"].net
                 (-1 * traded == 0).write(model, "node.market")
         ledger = {f"{part}.{entry}": x for part, t in terms.items() for entry, x in t.cash.items()}
@@ -326,14 +327,15 @@ def _fix(model: linopy.Model, fix: Mapping[str, xr.DataArray], inputs: Inputs) -
         raise SchemaError(problems, source="the fixed plans")
 
 
-def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged) -> Solved:
+def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, inputs: Inputs) -> Solved:
     """Read solution, duals, reduced costs and ledger from the model, for every member of its own."""
     model = built.model
     primal = solvers.assign(model, matrix, found)
+    solution = {n: v.solution for n, v in model.variables.items()} | _finish(model, primal, inputs)
     reduced = solvers.by_variable(model, matrix, found.reduced)
     return Solved(
         optimum=found,
-        solution={n: expand(v.solution, merged, share=True) for n, v in model.variables.items()},
+        solution={n: expand(x, merged, share=True) for n, x in solution.items()},
         ledger={
             n: expand(x if isinstance(x, xr.DataArray) else x.value(primal), merged, share=True)
             for n, x in built.ledger.items()
@@ -344,6 +346,26 @@ def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged) 
         size=(model.ncons, model.nvars, int(matrix.a.nnz)),
         merged=merged.saved,
     )
+
+
+def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str, xr.DataArray]:
+    """Return the outputs that parts rewrite or add, and write those that are variables into the solution by label."""
+    found = {}
+    for part, d in inputs:
+        if part.finish is None or not d.sizes.get(part.schema.member or "", 1):
+            continue
+        own = {n.partition(".")[2]: v for n, v in model.variables.items() if n.startswith(f"{part.name}.")}
+        plan = d.assign({n: v.solution for n, v in own.items()})
+        view = View({part.name: plan}, inputs.calendar, inputs.dt, {})
+        declared = {f.name: f.dims.split() for f in part.schema.outputs}
+        for name, x in part.finish(view, plan).items():
+            x = x.transpose(..., *declared[name])
+            if name in own:
+                exists = own[name].labels >= 0
+                x = x.transpose(*own[name].dims).where(exists)
+                primal[own[name].labels.to_numpy()[exists.to_numpy()]] = x.to_numpy()[exists.to_numpy()]
+            found[f"{part.name}.{name}"] = x
+    return found
 
 
 def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveError:

@@ -47,7 +47,7 @@ def result_of(case: xr.DataTree, inputs: Inputs, solved: Solved, settings: Setti
             units=f"{currency}/MWh", long_name=f"shadow price, {name.removeprefix('node.')} node"
         )
         for name, row in solved.dual.items()
-        if name.startswith("node.")
+        if name.startswith("node.") and (name != "node.market" or "energy" in inputs.data)
     }
     groups["ledger"] = xr.Dataset(ledger)
     groups["price"] = xr.Dataset(prices)
@@ -61,7 +61,9 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
     """Replace the outputs of an earlier solve; a battery shows its plan also where nothing could move."""
     fields, data = inputs.parts[part].schema.outputs, inputs.data[part]
     group = group.drop_vars([str(v) for v in group.data_vars if any(f.names(str(v)) for f in fields)])
-    for field in fields:
+    used = {"time", inputs.parts[part].schema.member, *(d for v in group.data_vars.values() for d in v.dims)}
+    group = group.drop_vars([str(c) for c in group.indexes if c not in used])  # months, ranks: they may differ now
+    for field in (f for f in fields if not f.auxiliary):
         found = {n.partition(".")[2]: x for n, x in solved.solution.items() if n.partition(".")[0] == part}
         found = {n: x for n, x in found.items() if field.names(n)}
         path = "_baseline" if f"{part}.energy_baseline" in solved.solution else ""
@@ -69,7 +71,7 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
             axes = {d: inputs.calendar.time if d == "time" else data.indexes[d] for d in field.dims.split()}
             found = {field.name: xr.DataArray(0.0, coords=axes, dims=list(axes))}
         for name, x in found.items():
-            clean = x.fillna(0.0).drop_vars([c for c in x.coords if c not in x.dims])
+            clean = (x if field.missing else x.fillna(0.0)).drop_vars([c for c in x.coords if c not in x.dims])
             if field.name != "position":
                 clean = clean.clip(min=0.0) + 0.0  # a residue of -1e-12 is a zero
             group[name] = describe(clean, field, inputs.calendar.currency)

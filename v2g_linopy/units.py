@@ -6,12 +6,18 @@ _ENERGY = {"kWh": 1.0, "MWh": 1e3, "Wh": 1e-3, "GWh": 1e6}
 _ENERGY_PRICE = {"EUR/kWh": 1.0, "EUR/MWh": 1e-3, "ct/kWh": 1e-2}
 _CAPACITY_PRICE = {"EUR/kW/h": 1.0, "EUR/MW/h": 1e-3}
 _RAMP = {"kW/h": 1.0, "MW/h": 1e3, "kW/min": 60.0, "MW/min": 60e3}
+_PEAK_PRICE = {"EUR/kW": 1.0, "EUR/MW": 1e-3, "EUR/kW/month": 1.0, "EUR/MW/month": 1e-3}  # per kW of a month's peak
+_YEARLY_PRICE = {"EUR/kW/year": 1.0, "EUR/kW/a": 1.0, "EUR/MW/year": 1e-3, "EUR/MW/a": 1e-3}
+_YEARLY_COST = {"EUR/year": 1.0, "EUR/a": 1.0, "EUR/month": 12.0}
 TABLE: dict[str, tuple[str, float]] = {
     **{u: ("power", f) for u, f in _POWER.items()},
     **{u: ("energy", f) for u, f in _ENERGY.items()},
     **{u: ("energy price", f) for u, f in _ENERGY_PRICE.items()},
     **{u: ("capacity price", f) for u, f in _CAPACITY_PRICE.items()},
     **{u: ("ramp", f) for u, f in _RAMP.items()},
+    **{u: ("peak price", f) for u, f in _PEAK_PRICE.items()},
+    **{u: ("yearly capacity price", f) for u, f in _YEARLY_PRICE.items()},
+    **{u: ("yearly cost", f) for u, f in _YEARLY_COST.items()},
     "h": ("duration", 1.0),
     "min": ("duration", 1 / 60),
     "s": ("duration", 1 / 3600),

@@ -222,9 +222,11 @@ def test_ramps(pipeline):
 
 
 def test_ramps_of_half_an_hour(pipeline):
-    """3 kW/h are 1.5 kW from one half-hour to the next."""
+    """3 kW/h are 1.5 kW from one half-hour to the next. Where the power before is not known, the first step is free."""
     result = pipeline(case(None, market([90, 90]), chp=engine(ramp_up=3, power_initial=0), step="30min"))
     assert row(result, "chp.power") == [1.5, 3]
+    free = pipeline(case(None, market([20, 90]), chp=engine(ramp_up=3, ramp_down=3), step="30min"))
+    assert row(free, "chp.power") == [8.5, 10]
 
 
 def test_a_ramp_below_the_minimum_load(pipeline):
@@ -365,7 +367,7 @@ def test_no_capacity_changes_nothing(pipeline):
     up = product(up=1, capacity_price=[5, 5])
     car = vehicle(energy_min=[0, 10], discharge_max=10, wear=0.01)
     alone = pipeline(case(car, market([20, 60]), up))
-    beside = pipeline(case(car, market([20, 60]), up, chp=nothing | {"power_initial": NAN}))
+    beside = pipeline(case(car, market([20, 60]), up, chp=nothing | {"ramp_down": 1, "power_initial": 8}))
     assert beside.attrs["objective"] == approx(alone.attrs["objective"], abs=1e-9)
     assert beside.attrs["binaries"] == 0
     for name in ("fleet.charge", "fleet.discharge", "reserve.volume", "price.electricity"):

@@ -151,7 +151,7 @@ def _ramps(s: Scope, d: xr.Dataset, p: Any, states: tuple[Any, Any, Any, Any]) -
     on, before, y, z = states
     begin = first(s.axis("time"))
     last_p = previous(p) + d.power_initial.fillna(0.0) * begin
-    known = d.power_initial.notnull() | (begin == 0)
+    known = (d.power_initial.notnull() | (begin == 0)) & _able(d)
     for name, rate, change, state, switch in (
         ("ramp_up", d.ramp_up, p - last_p, before, y),
         ("ramp_down", d.ramp_down, last_p - p, on, z),
@@ -168,7 +168,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     on = d.get("on", shape).where(decided, _always(d))
     before = _shifted(on, d.on_initial.where(decided, _always(d)) * shape)
     started, stopped = (on - before).clip(min=0), (before - on).clip(min=0)
-    rise = d.power - _shifted(d.power, d.power_initial * shape)  # NaN where nothing is known of the step before
+    rise = d.power - _shifted(d.power, d.power_initial.where(_able(d)) * shape)  # NaN: nothing known of the step before
     lifted, dropped = (larger(d.power_min, v.dt * rate) for rate in (d.ramp_up, d.ramp_down))
     dump = d.get("dump", 0.0 * shape)
     over = {

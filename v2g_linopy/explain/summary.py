@@ -6,7 +6,14 @@ import xarray as xr
 from ..catalogue import PARTS
 from .reading import SMALL, Plan, span
 
-BALANCES = ("fleet.balance", "fleet.balance_baseline", "reserve.allocation", "energy.split", "connection.meter")
+BALANCES: tuple[str, ...] = (
+    "fleet.balance",
+    "fleet.balance_baseline",
+    "reserve.allocation",
+    "energy.split",
+    "connection.meter",
+)
+BALANCES += tuple(f"connection.peak_{name}" for name in ("hour", "day", "before", "day_before"))
 LIMITS = {
     "fleet.charge": "charging power",
     "fleet.discharge": "discharging power",
@@ -21,6 +28,7 @@ LIMITS = {
     "reserve.block": "one volume per market block",
     "connection.import_": "import limit",
     "connection.export": "export limit",
+    "connection.overrun": "subscribed capacity",
     "connection.activated_up": "export limit, reserves activated",
     "connection.activated_down": "import limit, reserves activated",
 }
@@ -40,12 +48,13 @@ def whole(plan: Plan, most: int) -> list[str]:
     for entry, amounts in plan.groups.get("ledger", xr.Dataset()).data_vars.items():
         lines.append(f"  {entry!s:<28}{float(amounts.sum()):>12.2f}")
     drawn, given = (np.asarray(fleet[n].fillna(0.0).sum("fleet"), dtype=float) for n in ("charge", "discharge"))
-    price = plan.market_price
+    price, known = plan.market_price, "energy" in plan.groups
     lines += ["", "Energy"]
     for verb, power in (("drew", drawn), ("fed in", given)):
-        mean = f" at {power @ price / power.sum():.1f} {plan.money}/MWh" if power.sum() > SMALL else ""
+        mean = f" at {power @ price / power.sum():.1f} {plan.money}/MWh" if power.sum() > SMALL and known else ""
         lines.append(f"  {verb} {plan.dt * power.sum():.1f} kWh{mean}")
-    lines.append(f"  the mean price was {price.mean():.1f} {plan.money}/MWh")
+    if known:
+        lines.append(f"  the mean price was {price.mean():.1f} {plan.money}/MWh")
     lines += [
         "",
         "Needs not served",

@@ -7,7 +7,7 @@ import xarray as xr
 
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
-from ..maths import previous, same_block
+from ..maths import activated_at_suppliers, previous, same_block, supplied
 from ..schema import Calendar, Field, Schema, worst
 
 
@@ -59,10 +59,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         cash = dt (pi position - sigma / 2 (sold + bought))
 
     Where several gates are open at once and virtual bidding is off, sales are backed by the plan's injection and
-    purchases by its withdrawal (each widened by what closed gates have already bought or sold). The backing is gross:
-    what one member draws and another feeds in backs a purchase and a sale at once, and so does activation that is
-    expected, as energy delivered there is injection and withdrawal. Up to that much is still traded on paper between
-    two open markets.
+    purchases by its withdrawal (each widened by what closed gates have already bought or sold), at the pods that trade
+    here: those with a supply contract back nothing. The backing is gross: what one member draws and another feeds in
+    backs a purchase and a sale at once, and so does activation that is expected, as energy delivered there is
+    injection and withdrawal. Up to that much is still traded on paper between two open markets.
     """
     room, held = (1 - d.closed) * d.limit, d.closed * d.committed
     position = s.var("position", lower=held - room, upper=held + room)
@@ -84,11 +84,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 
 def _total(s: Scope, side: str) -> Any:
-    """Gross injection or withdrawal of everything built so far (kW)."""
-    total: Any = 0.0
+    """Gross injection or withdrawal of everything built so far, without the pods that have a supplier (kW)."""
+    total: Any = -activated_at_suppliers(s, "down" if side == "injection" else "up")
+    connection = s.inputs.get("connection")
     for part, flow in s.flows.items():
-        power = getattr(flow, side)
-        if hasattr(power, "sum") and (member := s.inputs[part].attrs["member"]) in power.dims:
+        power, d = getattr(flow, side), s.inputs[part]
+        if connection is not None and "pod" in d:
+            power = power * (1 - supplied(connection, d.pod))
+        if hasattr(power, "sum") and (member := d.attrs["member"]) in power.dims:
             power = power.sum(member)
         total = total + power
     return total
@@ -119,18 +122,46 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     due = d.committed.where(~is_open, 0.0).sum("market")
     injection, withdrawal = (-due).clip(min=0), due.clip(min=0)
     for part, done in v.done.items():
-        flow, member = done.power.get("electricity", Flow()), v.groups[part].attrs["member"]
-        for power, side in ((flow.injection, "injection"), (flow.withdrawal, "withdrawal")):
-            total = power.sum(member) if isinstance(power, xr.DataArray) and member in power.dims else power
-            injection, withdrawal = (
-                (injection + total, withdrawal) if side == "injection" else (injection, withdrawal + total)
-            )
+        flow = done.power.get("electricity", Flow())
+        injection = injection + _replay_traded(v, part, flow.injection)
+        withdrawal = withdrawal + _replay_traded(v, part, flow.withdrawal)
+    for x, here in _replay_supplied_shares(v):
+        injection = injection - (v.groups["reserve"].activation_down * x).where(here, 0.0).sum([*here.dims, "product"])
+        withdrawal = withdrawal - (v.groups["reserve"].activation_up * x).where(here, 0.0).sum([*here.dims, "product"])
     excess = {
         "backed_sales": d.sold.where(is_open, 0.0).sum("market") - injection,
         "backed_purchases": d.bought.where(is_open, 0.0).sum("market") - withdrawal,
     }
     strict = several & (d.virtual_bidding == 0)
     return {name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW") for name, x in excess.items()}
+
+
+def _replay_traded(v: View, part: str, power: Any) -> Any:
+    """Power of a part in sum, without the members of pods that have a supplier."""
+    group = v.groups[part]
+    member = group.attrs["member"]
+    if not isinstance(power, xr.DataArray) or member not in power.dims:
+        return power
+    if "pod" in group and (contracts := _replay_contracts(v)):
+        power = power.where(~group.pod.astype(str).isin(contracts), 0.0)
+    return power.sum(member)
+
+
+def _replay_contracts(v: View) -> list[str]:
+    """Names of the pods that have a supplier."""
+    connection = v.get("connection")
+    if connection is None:
+        return []
+    priced = connection.supply_price.notnull()
+    return [str(pod) for pod in connection.indexes["pod"] if bool(priced.sel(pod=pod).any())]
+
+
+def _replay_supplied_shares(v: View) -> list[tuple[xr.DataArray, xr.DataArray]]:
+    """Reserve shares of each asset, and which of its members have a supplier."""
+    reserve, contracts = v.get("reserve"), _replay_contracts(v)
+    names = [str(n) for n in (reserve.data_vars if reserve is not None and contracts else ())]
+    shares = {n.removeprefix("share_"): reserve[n] for n in names if reserve is not None and n.startswith("share_")}
+    return [(x, v.groups[asset].pod.astype(str).isin(contracts)) for asset, x in shares.items()]
 
 
 PART = Part("energy", Stage.MARKET, SCHEMA, build, replay)

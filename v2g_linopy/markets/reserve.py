@@ -90,7 +90,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         sold = sold + x.sum(member)
     s.add("allocation", volume - sold == 0)
     s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block))
-    up, down = _activation_prices(d, s.inputs["energy"])
+    up, down = _activation_prices(d, s.inputs.get("energy"))
     return Terms(
         power={
             "electricity": Flow(
@@ -123,9 +123,11 @@ def _endurance(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) 
             )
 
 
-def _activation_prices(d: xr.Dataset, energy: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+def _activation_prices(d: xr.Dataset, energy: xr.Dataset | None) -> tuple[xr.DataArray, xr.DataArray]:
     """Price of activated energy upward and downward: as given, else of the market in `settlement`, else the first."""
-    if "settlement" in d:
+    if energy is None:  # every pod has a supplier; what is activated then has prices of its own
+        market = xr.DataArray(0.0)
+    elif "settlement" in d:
         market = energy.price.sel(market=d.settlement.astype(str)).drop_vars("market")
     else:
         market = energy.price.isel(market=0, drop=True) if "market" in energy.price.dims else energy.price
@@ -178,7 +180,8 @@ def _replay_endurance(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) 
 
 
 def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
-    price = v.groups["energy"].price
+    energy = v.get("energy")
+    price = xr.DataArray(0.0) if energy is None else energy.price
     if "market" in price.dims:
         names = d.settlement.astype(str) if "settlement" in d else price.market.isel(market=0)
         price = price.sel(market=names).drop_vars("market", errors="ignore")

@@ -84,7 +84,7 @@ def bill(result: Result) -> pd.DataFrame:
 def ladder(result: Result) -> pd.DataFrame:
     """The value ladder: a row per rung with its profit, the rung it is compared with, and the change by cause.
 
-    Columns ``rung, profit, per_unit, against, change, energy, reserve, wear, drivers, penalties, other``, money
+    Columns ``rung, profit, per_unit, against, change, energy, reserve, wear, drivers, grid, penalties, other``, money
     over the horizon except ``per_unit``. Penalties are no part of profit, nor of its change. Empty where the
     result holds no ladder.
     """

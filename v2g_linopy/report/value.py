@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CAUSES = {"energy": BLUE, "reserve": GREEN, "wear": VERMILLION, "drivers": ORANGE, "other": GREY}
+CAUSES = {"energy": BLUE, "reserve": GREEN, "wear": VERMILLION, "drivers": ORANGE, "grid": PURPLE, "other": GREY}
 PENALTIES = "penalties"
 """The cause that changes the objective and not the profit."""
 RUNGS = {"unmanaged": GREY, "smart": SKY, "V2G": BLUE, "smart + reserves": PURPLE, "V2G + reserves": GREEN}
