@@ -10,11 +10,15 @@ from ..case import write
 from .commuters import commuters
 from .depot import depot
 from .fleets import fleets
+from .site import site
+from .sites import sites
 
 CASES: Mapping[str, Callable[[], xr.DataTree]] = {
     "commuters_10x7.nc": lambda: commuters(vehicles=10, days=7, seed=0),
     "fleets_168h_few.nc": lambda: fleets(hours=168, world="few", seed=0),
     "depot_12x3.nc": lambda: depot(vehicles=12, days=3, seed=0),
+    "site_10x7.nc": lambda: site(vehicles=10, days=7, seed=0),
+    "portfolio_10x2.nc": lambda: sites(vehicles=12, days=2, seed=0, pods=10, start="2026-03-29"),
 }
 
 

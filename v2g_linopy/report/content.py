@@ -244,7 +244,8 @@ def cause_words() -> str:
     return (
         "Energy: what the energy markets pay or cost; the energy shift on the rung smart, arbitrage on the rung V2G. "
         "Reserves: what is paid for being ready and for activated energy. Battery wear: replacement cost of the energy "
-        "that passes through the batteries. Drivers' payments: what drivers pay for the net energy they draw."
+        "that passes through the batteries. Drivers' payments: what drivers pay for the net energy they draw. "
+        "Grid tariffs and taxes: what the meter pays beside its energy."
     )
 
 
@@ -253,7 +254,7 @@ def _causes(ladder: pd.DataFrame) -> list[str]:
     return [
         c
         for c in ladder.columns
-        if c not in fixed and (c not in ("other", "penalties") or ladder[c].abs().max() > 0.005)
+        if c not in fixed and (c not in ("grid", "other", "penalties") or ladder[c].abs().max() > 0.005)
     ]
 
 
