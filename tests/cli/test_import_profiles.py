@@ -1,8 +1,12 @@
 """`import pv`, `import load`: from a meter's file to a plan."""
 
+import re
+
+import pandas as pd
 import pytest
 
 import v2g_linopy as v2g
+from v2g_linopy.commands.solving import FILES
 
 SPOT = ["2026-01-05 00:00,50", "2026-01-05 01:00,20", "2026-01-05 02:00,20", "2026-01-05 03:00,50"]
 ROOF = ["2026-01-05 00:00,0,0", "2026-01-05 01:00,400,100", "2026-01-05 02:00,800,200", "2026-01-05 03:00,0,0"]
@@ -44,7 +48,17 @@ def test_a_roof_to_a_plan(run, spot, roof, tmp_path):
     case = v2g.read(tmp_path / "case.nc")
     assert case["renewable"].available.sel(renewable="south").values.tolist() == [0, 20, 40, 0]
     assert case.attrs["timezone"] == "Europe/Rome"
-    assert v2g.solve(case).attrs["profit"] == pytest.approx(1.32)
+    assert "next: v2g solve" in made.stdout
+    solved = run("solve", tmp_path / "case.nc", "-o", tmp_path / "out")
+    assert solved.exit_code == 0, solved.output
+    assert "profit 1.32 EUR" in solved.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES}
+    bill = pd.read_csv(tmp_path / "out" / "bill.csv")
+    assert bill["amount"].sum() == pytest.approx(1.32)
+    assert set(pd.read_csv(tmp_path / "out" / "schedule.csv")["asset"]) == {"renewable", "meter"}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "vehicle" not in re.sub(r"<figure>.*?</figure>", "", page, flags=re.DOTALL)
+    assert "The plan earns" in page
 
 
 def test_a_meter_beside_it(run, spot, roof, tmp_path):

@@ -97,7 +97,7 @@ def finish(terminal: Terminal, case: xr.DataTree, path: Path, force: bool, dry_r
     lines = [f"{'would write' if dry_run else 'wrote'} {path}: {describe(case)}"]
     if not terminal.quiet:
         lines += [f"  {note if len(note) <= LONGEST else note[:LONGEST] + ' … (all in the file)'}" for note in notes]
-        lines += [] if dry_run else [f"next: v2g compare {path}"]
+        lines += [] if dry_run else [f"next: v2g {'compare' if 'fleet' in case.children else 'solve'} {path}"]
     status = "dry run" if dry_run else "ok"
     terminal.answer("\n".join(lines), {"status": status, "case": str(path), **sizes(case), "assumptions": notes})
 

@@ -149,7 +149,8 @@ def headline(result: xr.DataTree, folder: Path, names: list[str]) -> str:
     if "ladder" in result.children:
         profit = result["ladder"].to_dataset()["profit"]
         lines += [f"  {rung!s:<20}{float(profit.sel(rung=rung)):>14.2f} {currency}" for rung in profit["rung"].values]
-    missing = sum(float(result["fleet"][n].sum()) for n in ("unserved", "unserved_trip") if n in result["fleet"])
+    fleet = result["fleet"].to_dataset() if "fleet" in result.children else xr.Dataset()
+    missing = sum(float(fleet[n].sum()) for n in ("unserved", "unserved_trip") if n in fleet)
     if missing > 1e-6:
         lines.append(f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the vehicles")
     for attribute in ("complementarity", "block_note"):

@@ -18,7 +18,7 @@ CASES: Mapping[str, Callable[[], xr.DataTree]] = {
     "fleets_168h_few.nc": lambda: fleets(hours=168, world="few", seed=0),
     "depot_12x3.nc": lambda: depot(vehicles=12, days=3, seed=0),
     "site_10x7.nc": lambda: site(vehicles=10, days=7, seed=0),
-    "portfolio_10x2.nc": lambda: sites(vehicles=12, days=2, seed=0, pods=10, start="2026-03-29"),
+    "portfolio_10x3.nc": lambda: sites(vehicles=12, days=3, seed=0, pods=10),
 }
 
 

@@ -48,7 +48,7 @@ def sites(
     seed: int = 0,
     *,
     pods: int = 10,
-    start: str = "2026-03-28",
+    start: str = "2026-03-27",
     timezone: str = "Europe/Rome",
     step: str = "1h",
     discharge: bool = True,
@@ -56,8 +56,8 @@ def sites(
 ) -> xr.DataTree:
     """Return a case of a portfolio: offices, depots, homes, shops and solar parks that trade together.
 
-    The kinds take turns; sizes vary by a third around those of their kind. The default days hold the one on which the
-    clock goes forward.
+    The kinds take turns; sizes vary by a third around those of their kind. The default days are a Friday and a weekend,
+    on which the clock goes forward.
 
     Parameters
     ----------
