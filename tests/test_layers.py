@@ -19,6 +19,7 @@ LAYERS = {
     "case": 3,
     "core": 3,
     "solvers": 3,
+    "ageing": 4,
     "blocks": 4,
     "assets": 5,
     "markets": 5,
@@ -41,7 +42,7 @@ LAYERS = {
     "__main__": 15,
 }
 TOGETHER = {"ingest", "report", "explain", "commands"}
-OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine"}
+OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine", "rainflow"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

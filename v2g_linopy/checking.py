@@ -13,7 +13,7 @@ from .errors import Problem, SchemaError
 from .schema import Calendar, suggest
 
 DATA_GROUPS = ("sessions", "actual", "vintage")  # belong to a case without being parts
-RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder")
+RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear")
 
 
 @dataclass(frozen=True)

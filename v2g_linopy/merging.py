@@ -13,7 +13,7 @@ from .core import Stage
 from .schema import Field
 from .units import TABLE
 
-EXTENSIVE = ("power", "energy", "money")
+EXTENSIVE = ("power", "energy", "money", "money rate")
 
 
 @dataclass(frozen=True)

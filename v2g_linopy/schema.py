@@ -158,6 +158,7 @@ class Schema:
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...] = ()
     checks: tuple[Check, ...] = ()
+    completions: tuple[Callable[[xr.Dataset], xr.Dataset], ...] = ()  # defaults that follow from other inputs
 
     @property
     def member(self) -> str | None:
@@ -181,7 +182,10 @@ class Schema:
         coords = {str(n): c for n, c in group.coords.items() if n in used}  # a result has those of its outputs, too
         clean = xr.Dataset(arrays, coords=coords | {"time": calendar.time})
         checks = self.checks if len(calendar.time) else ()  # without time stamps nothing can be placed
-        return clean, [p for check in checks for p in check(clean, calendar)]
+        problems = [p for check in checks for p in check(clean, calendar)]
+        for complete in self.completions if checks and not problems else ():
+            clean = complete(clean)
+        return clean, problems
 
     def _on_members(self, array: xr.DataArray, field: Field, group: xr.Dataset) -> xr.DataArray:
         """Give an array the member dimension that its field declares, so that sums over members count every one."""

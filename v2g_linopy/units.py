@@ -5,6 +5,7 @@ _POWER = {"kW": 1.0, "MW": 1e3, "W": 1e-3, "GW": 1e6}
 _ENERGY = {"kWh": 1.0, "MWh": 1e3, "Wh": 1e-3, "GWh": 1e6}
 _ENERGY_PRICE = {"EUR/kWh": 1.0, "EUR/MWh": 1e-3, "ct/kWh": 1e-2}
 _CAPACITY_PRICE = {"EUR/kW/h": 1.0, "EUR/MW/h": 1e-3}
+_MONEY_RATE = {"EUR/h": 1.0, "EUR/year": 1 / 8760}
 TABLE: dict[str, tuple[str, float]] = {
     **{u: ("power", f) for u, f in _POWER.items()},
     **{u: ("energy", f) for u, f in _ENERGY.items()},
@@ -16,6 +17,7 @@ TABLE: dict[str, tuple[str, float]] = {
     "1": ("number", 1.0),
     "%": ("number", 1e-2),
     "EUR": ("money", 1.0),
+    **{u: ("money rate", f) for u, f in _MONEY_RATE.items()},
 }
 
 
