@@ -54,7 +54,12 @@ def test_every_input_is_read(part):
 def test_every_output_is_written(part):
     """The name of the variable stands in the file, whole or as a stem before `_baseline`."""
     words = strings(source(part))
-    used = {c.value for f in functions(part) for c in ast.walk(f) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+    used = {
+        c.value
+        for f in functions(part)
+        for c in ast.walk(f)
+        if isinstance(c, ast.Constant) and isinstance(c.value, str)
+    }
     missing = [f.name for f in part.schema.outputs if f.name.removesuffix("_baseline") not in used]
     assert words and not missing
 

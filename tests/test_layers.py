@@ -33,13 +33,15 @@ LAYERS = {
     "merging": 8,
     "results": 9,
     "portfolio": 10,
+    "cells": 1,
     "compare": 11,
-    "explain": 12,
-    "report": 12,
-    "documentation": 12,
-    "__init__": 13,
-    "commands": 14,
-    "__main__": 15,
+    "degradation": 12,
+    "explain": 13,
+    "report": 13,
+    "documentation": 13,
+    "__init__": 14,
+    "commands": 15,
+    "__main__": 16,
 }
 TOGETHER = {"ingest", "report", "explain", "commands"}
 OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine", "rainflow"}
