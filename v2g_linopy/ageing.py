@@ -16,46 +16,56 @@ from .maths import first, larger, last, most_between, previous, segment_price, s
 from .schema import ABSENT, Calendar, Field, worst
 
 NAN = float("nan")
+PRICE = "replacement_cost"
 
 
 def inputs(member: str, dims: str) -> tuple[Field, ...]:
     """Fields of a part with batteries along `member`; the price of a battery may vary over `dims`."""
-    over, by_segment = member, f"{member} segment"
+    by_segment = f"{member} segment"
     return (
         Field(
             "replacement_cost",
             dims,
             "EUR",
-            "price of a new battery, which wear by the depth of cycles takes shares of; NaN: depth is not priced",
+            "price of a new battery, of which the depth of cycles takes shares; NaN: depth is not priced",
             default=NAN,
             ge=0,
             missing=True,
+            beside=PRICE,
         ),
-        Field("segments", over, "1", "equal segments into which the depth is cut", default=16.0, ge=1, le=1024),
+        Field("segments", member, "1", "equal segments into which the depth is cut", 16.0, ge=1, le=1024, beside=PRICE),
         Field(
             "segment_depth", by_segment, "1", "depth of each segment, in sum 1; by default they are equal", ABSENT, 0
         ),
         Field("segment_initial", by_segment, "kWh", "energy in each segment before the first step", ABSENT, ge=0),
         Field(
             "stress_factor",
-            over,
+            member,
             "1",
             "share of its life that one full cycle takes; to be fitted to the cell (default Xu et al. 2018)",
             default=5.24e-4,
             ge=0,
+            beside=PRICE,
         ),
         Field(
             "stress_exponent",
-            over,
+            member,
             "1",
             "power of the depth by which that share falls; to be fitted to the cell (default Xu et al. 2018)",
             default=2.03,
             ge=1,
             le=10,
+            beside=PRICE,
         ),
-        Field("calendar_cost", over, "EUR/year", "wear by time of an empty battery", default=0.0, ge=0),
+        Field("calendar_cost", member, "EUR/year", "wear by time of an empty battery", 0.0, ge=0, beside=PRICE),
         Field(
-            "calendar_cost_soc", over, "EUR/year", "what it is more when full, in proportion to the energy", 0.0, ge=0
+            "calendar_cost_soc",
+            member,
+            "EUR/year",
+            "what it is more when full, in proportion to the energy",
+            default=0.0,
+            ge=0,
+            beside=PRICE,
         ),
     )
 
@@ -66,6 +76,9 @@ def outputs(member: str) -> tuple[Field, ...]:
     return (
         Field("segment_energy", every, "kWh", "energy in each segment of depth at the end of the step"),
         Field("segment_discharge", every, "kW", "power leaving each segment, in the battery"),
+        Field(
+            "segment_level", every, "kWh", "the same energy filled and emptied shallow first, where a window goes on"
+        ),
     )
 
 
@@ -227,6 +240,41 @@ def by_time(
     return {"wear_calendar": fixed - s.dt * rate * (energy - 0.5 * net)}
 
 
+def levels(d: xr.Dataset, capacity: xr.DataArray, arriving: Any = 0.0, driven: Any = 0.0) -> dict[str, xr.DataArray]:
+    """Return the energy in each segment if it fills and empties shallow first, step by step (kWh).
+
+    It costs what `segment_energy` costs, and is unique: of energy that does not leave within the horizon the plan may
+    leave any in deep segments, which a next window would pay for.
+    """
+    if "segment_energy" not in d:
+        return {}
+    shape = d.segment_energy.transpose(..., "segment", "time")
+    flat = shape.isel(segment=0, drop=True)
+
+    def over(x: Any, like: xr.DataArray) -> np.ndarray:
+        return (xr.zeros_like(like) + x).transpose(*like.dims).to_numpy()
+
+    size = over(_size(d, capacity), shape)
+    energy, keep, came, went = (over(x, flat) for x in (d.energy, d.keep, arriving, driven))
+    level = over(_beginning(d, _size(d, capacity)), shape.isel(time=0, drop=True))
+    found = np.zeros_like(size)
+    for t in range(size.shape[-1]):
+        room = size[..., t]
+        level = keep[..., None, t] * level + _poured(came[..., None, t], room)
+        level = level - _poured(went[..., None, t], level)
+        net = energy[..., None, t] - level.sum(axis=-1, keepdims=True)
+        level = level + _poured(np.maximum(net, 0.0), room - level) - _poured(np.maximum(-net, 0.0), level)
+        level = level * (room > 0)
+        found[..., t] = level
+    return {"segment_level": shape.copy(data=found).transpose(*d.segment_energy.dims)}
+
+
+def _poured(amount: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Spread an amount over the last axis, one after the other."""
+    room = np.maximum(room, 0.0)
+    return np.clip(amount - (room.cumsum(axis=-1) - room), 0.0, room)
+
+
 def replayed(
     v: View,
     d: xr.Dataset,
@@ -240,14 +288,15 @@ def replayed(
         return {}
     size, level = _size(d, capacity), d.segment_energy
     here = (size > 0).any("segment")
-    power, trip, initial = (_segments(d, name) for name in ("segment_discharge", "segment_trip", "segment_start"))
-    cyclic = d.get("cyclic", xr.zeros_like(d.energy_initial)) > 0
-    initial = d.get("segment_initial", initial.where(cyclic, _filled(d.energy_initial, size)))
+    power, trip = (_segments(d, name) for name in ("segment_discharge", "segment_trip"))
+    cyclic, initial = _cyclic(d), _beginning(d, size)
     yesterday = level.shift(time=1)
     held = d.keep * yesterday.where(yesterday.notnull(), initial) + _filled(arriving, size)
     gained = abs(level.isel(time=-1, drop=True) - initial)
+    ordered = d.get("segment_level", level)
     residuals = {
         "segment_level": abs(level.sum("segment") - d.energy).where(here, 0.0),
+        "segment_order": larger(abs(ordered.sum("segment") - d.energy).where(here, 0.0), -ordered.min("segment")),
         "segment_limit": larger(larger(level - size, -level), larger(-power, -trip)).clip(min=0.0),
         "segment_entering": (held - level - v.dt * power - trip).clip(min=0.0).where(size > 0, 0.0),
         "segment_leaving": abs(v.dt * power.sum("segment") - out).where(here, 0.0),
@@ -273,6 +322,20 @@ def paid(v: View, d: xr.Dataset, capacity: xr.DataArray, there: xr.DataArray | b
     price = (d.replacement_cost * life / size).where(size > 0, 0.0)
     left, driven = v.dt * _segments(d, "segment_discharge"), _segments(d, "segment_trip")
     return cash | {"wear_cycles": -(price * left).sum("segment"), "wear_trips": -(price * driven).sum("segment")}
+
+
+def _beginning(d: xr.Dataset, size: xr.DataArray) -> xr.DataArray:
+    """Return the energy in each segment before the first step: as given, as the plan chose it, or shallow first."""
+    if "segment_initial" in d:
+        return d.segment_initial
+    size = size.isel(time=0, drop=True) if "time" in size.dims else size
+    filled = _filled(d.energy_initial, size)
+    return d.segment_start.where(_cyclic(d), filled) if "segment_start" in d else filled
+
+
+def _cyclic(d: xr.Dataset) -> xr.DataArray:
+    """Return True where the end is that of the start."""
+    return d.get("cyclic", xr.zeros_like(d.energy_initial)) > 0
 
 
 def _size(d: xr.Dataset, capacity: xr.DataArray) -> xr.DataArray:

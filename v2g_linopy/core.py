@@ -103,6 +103,7 @@ class Part:
     build: Callable[["Scope", xr.Dataset], Terms]
     replay: Callable[["View", xr.Dataset], Replay]
     carry: Mapping[str, str] = field(default_factory=dict)  # input of the next window <- output at its start
+    derive: Callable[[xr.Dataset], Mapping[str, xr.DataArray]] | None = None  # outputs that follow from the others
 
 
 @dataclass(frozen=True)

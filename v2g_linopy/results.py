@@ -73,6 +73,10 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
             if field.name != "position":
                 clean = clean.clip(min=0.0) + 0.0  # a residue of -1e-12 is a zero
             group[name] = describe(clean, field, inputs.calendar.currency)
+    if (derive := inputs.parts[part].derive) is not None:
+        known = {f.name: f for f in fields}
+        plan = data.assign({n: a for n, a in group.data_vars.items() if n in known})
+        group = group.assign({n: describe(x, known[n], inputs.calendar.currency) for n, x in derive(plan).items()})
     return group
 
 

@@ -38,7 +38,7 @@ class Field:
     `dims` is the most an array may have, the member dimension first; fewer broadcast, and `scenario` is always allowed.
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
     `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; `shared` (outputs)
-    adds the members of every asset in turn.
+    adds the members of every asset in turn. A default is of interest only where the input `beside` is given.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Field:
     infinite: bool = False
     first_stage: str = ""
     shared: bool = False
+    beside: str = ""
 
     def names(self, name: str) -> bool:
         """Return True where `name` is this field; a `shared` output has one array per asset, as `share_fleet`."""
@@ -198,6 +199,8 @@ class Schema:
         """Return what `check` had to assume of a valid group: missing units, defaults."""
         notes = []
         for f in self.inputs:
+            if f.beside and f.beside not in group:
+                continue
             if f.name not in group and f.default is not ABSENT:
                 notes.append(f"{part}.{f.name}: not given, taken as {f.shown(currency)} ({f.doc})")
             elif f.kind == "quantity" and f.name in group and "units" not in group[f.name].attrs:

@@ -210,11 +210,17 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     return residuals | {name: excess.clip(min=0).assign_attrs(units=unit) for name, (excess, unit) in over.items()}
 
 
+def derive(d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Where the segments stand if they fill and empty shallow first, for the next window."""
+    return ageing.levels(d, d.energy_max)
+
+
 PART = Part(
     "battery",
     Stage.ASSET,
     SCHEMA,
     build,
     replay,
-    carry={"energy_initial": "energy", "throughput_initial": "throughput", "segment_initial": "segment_energy"},
+    carry={"energy_initial": "energy", "throughput_initial": "throughput", "segment_initial": "segment_level"},
+    derive=derive,
 )

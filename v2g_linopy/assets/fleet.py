@@ -311,11 +311,18 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     return residuals
 
 
+def derive(d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Where the segments stand if they fill and empty shallow first, for the next window."""
+    driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
+    return ageing.levels(d, d.get("wear_capacity", d.energy_max), d.energy_in.where(d.keep == 0, 0.0), driven)
+
+
 PART = Part(
     "fleet",
     Stage.ASSET,
     SCHEMA,
     build,
     replay,
-    carry={"energy_initial": "energy", "segment_initial": "segment_energy"},
+    carry={"energy_initial": "energy", "segment_initial": "segment_level"},
+    derive=derive,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .reading import Reading, Result
-from .style import BLUE, GREY, ORANGE, empty, legend, sheet, title
+from .style import BLUE, GREY, ORANGE, empty, named, sheet, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,5 +43,6 @@ def cycle_depth(result: Result) -> Figure:
         axes[0, 1].set_ylabel("equivalent full cycles")
         title(axes[0, 1], "What they add up to")
         if len(set(kinds.tolist())) > 1:
-            legend(axes[0, 1])
+            handles, labels = named(axes[0, 1])
+            figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6)
     return figure

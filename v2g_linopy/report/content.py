@@ -183,7 +183,7 @@ def wear(view: Reading) -> dict[str, Any]:
 
     rows = [shown(row["storage"], row) for row in table.head(MOST_BATTERIES).to_dict("records")]
     if len(table) > 1:
-        total = table[["efc", "throughput", *costs]].sum(min_count=1).to_dict()
+        total = table[["efc", "throughput", *costs]].sum(skipna=False).to_dict()
         rows.append(shown(f"all {words.number(len(table), 0)}", total))
     return {"rows": rows, "more": max(0, len(table) - MOST_BATTERIES)}
 
