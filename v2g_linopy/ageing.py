@@ -98,11 +98,13 @@ def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
         rule("segment_depth", total, abs(total - 1) > 1e-9, "the sum over segments; make it 1")
     if "segment_initial" not in d or not _priced(d).any() or found:
         return found
-    whole = completed(d)
-    if not whole.indexes["segment"].equals(d.segment_initial.get_index("segment")):
-        detail = f"has other labels along segment than the depths, {list(whole.indexes['segment'][:3])} ..."
+    depth = _depths(d)
+    if not depth.get_index("segment").equals(d.segment_initial.get_index("segment")):
+        detail = (
+            f"has {d.sizes['segment']} labels along segment, not the {depth.sizes['segment']} of the depths, from 1"
+        )
         return [*found, Problem(f"{part}.segment_initial", "labels", detail)]
-    total, room = d.segment_initial.sum("segment"), whole.segment_depth * capacity_of(d).isel(time=0, drop=True)
+    total, room = d.segment_initial.sum("segment"), depth * capacity_of(d).isel(time=0, drop=True)
     apart = _priced(d) & (abs(total - d.energy_initial) > 1e-6)
     rule("segment_initial", total, apart, "kWh in all segments; make it energy_initial")
     rule("segment_initial", d.segment_initial, d.segment_initial > room + 1e-6, "kWh, more than the segment holds")
@@ -111,11 +113,16 @@ def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
 
 def completed(d: xr.Dataset) -> xr.Dataset:
     """Give equal segments their depths, where the depth of cycles is priced and they are not given."""
-    if "segment_depth" in d or not bool(_priced(d).any()):
-        return d
-    number = pd.RangeIndex(1, int(d.segments.max()) + 1, name="segment")
+    return d.assign(segment_depth=_depths(d)) if _priced(d).any() else d
+
+
+def _depths(d: xr.Dataset) -> xr.DataArray:
+    """Return the depths given, by default as many equal ones as each battery has segments."""
+    if "segment_depth" in d:
+        return d.segment_depth
+    number = pd.RangeIndex(1, int(d.segments.where(_priced(d)).max()) + 1, name="segment")
     place = xr.DataArray(np.asarray(number, float), coords={"segment": number}, dims="segment")
-    return d.assign(segment_depth=xr.where(place <= d.segments, 1 / d.segments, 0.0))
+    return xr.where(place <= d.segments, 1 / d.segments, 0.0)
 
 
 def longest_capacity(d: xr.Dataset) -> xr.Dataset:
@@ -159,15 +166,17 @@ def cycles(
     arriving: xr.DataArray | float = 0.0,
     driven: Any = 0.0,
     drives: xr.DataArray | bool = False,
+    charges: xr.DataArray | bool = True,
 ) -> dict[str, Any]:
     """Cash of the depth of cycles, with a battery cut into segments of depth (Xu et al. 2018; FORMULATION §9).
 
     With energy e_j in segment j at the end of the step, and energy leaving it by power l_j and by driving m_j [kWh]::
 
-        sum_j e_j = e,   sum_j l_j = out,   sum_j m_j = driven,   0 <= e_j <= delta_j E
-        e_j - (keep e_{j,t-1} + arriving_j) + l_j + m_j >= 0
-        cash wear_cycles = -sum_j k_j l_j,   wear_trips = -sum_j k_j m_j
+        sum_j e_j = e,   sum_j l_j = out,   sum_j m_j + passed = driven,   0 <= e_j <= delta_j E
+        before_j = keep e_{j,t-1} + arriving_j,   m_j <= before_j,   e_j - before_j + l_j + m_j >= 0
+        cash wear_cycles = -sum_j k_j (l_j + m_j) - k_J passed
 
+    A trip comes before the charging of its step; what it takes beyond what is on board passes at the deepest price.
     k_j does not fall with j: shallow segments empty and fill first by themselves. Energy on board at an arrival and
     before the first step stands in the shallowest; a cyclic end holds in each segment, the split at the start is free.
 
@@ -175,8 +184,8 @@ def cycles(
     ----------
     energy, out, driven
         Energy at the end of the step, and what leaves in it by power and otherwise (kWh in the battery).
-    there, discharges, drives
-        Where there is a battery, and where energy can leave it by power and otherwise.
+    there, discharges, drives, charges
+        Where there is a battery, where energy can leave it by power and otherwise, and where it can enter meanwhile.
     arriving
         Energy on board at a restart (kWh).
     """
@@ -193,15 +202,17 @@ def cycles(
     total, entering = segment_rows(level, before, s.dt * power + trip, energy)
     s.add("segment_level", total, mask=there.any("segment"))
     s.add("segment_entering", entering, mask=there)
-    cash = {}
-    for entry, row, leaving, amount, where in (
-        ("wear_cycles", "segment_leaving", s.dt * power, out, discharges),
-        ("wear_trips", "segment_driving", trip, driven, drives),
-    ):
-        if isinstance(leaving, Sum):
-            s.add(row, leaving.sum("segment") - amount == 0, mask=there.any("segment") & where)
-            cash[entry] = -(price * leaving).sum("segment")
-    return cash
+    some, beyond = there.any("segment"), 0.0
+    if isinstance(power, Sum):
+        s.add("segment_leaving", s.dt * power.sum("segment") - out == 0, mask=some & discharges)
+    if isinstance(trip, Sum):
+        beyond = s.maybe("trip_passed", some & drives & charges)
+        s.add("segment_driving", trip.sum("segment") + beyond - driven == 0, mask=some & drives)
+        s.add("segment_at_hand", trip - before <= 0, mask=there & drives & charges)
+    left = s.dt * power + trip
+    if not isinstance(left, Sum):
+        return {}
+    return {"wear_cycles": -(price * left).sum("segment") - price.max("segment") * beyond}
 
 
 def _start(s: Scope, d: xr.Dataset, room: xr.DataArray, level: Any) -> Any:
@@ -289,6 +300,7 @@ def replayed(
     size, level = _size(d, capacity), d.segment_energy
     here = (size > 0).any("segment")
     power, trip = (_segments(d, name) for name in ("segment_discharge", "segment_trip"))
+    passed = d.get("trip_passed", 0.0)
     cyclic, initial = _cyclic(d), _beginning(d, size)
     yesterday = level.shift(time=1)
     held = d.keep * yesterday.where(yesterday.notnull(), initial) + _filled(arriving, size)
@@ -300,7 +312,8 @@ def replayed(
         "segment_limit": larger(larger(level - size, -level), larger(-power, -trip)).clip(min=0.0),
         "segment_entering": (held - level - v.dt * power - trip).clip(min=0.0).where(size > 0, 0.0),
         "segment_leaving": abs(v.dt * power.sum("segment") - out).where(here, 0.0),
-        "segment_driven": abs(trip.sum("segment") - driven).where(here, 0.0),
+        "segment_driven": abs(trip.sum("segment") + passed - driven).where(here, 0.0),
+        "segment_at_hand": (trip - held).clip(min=0.0).where(size > 0, 0.0),
         "segment_cyclic": gained.where(cyclic & (size > 0), 0.0),
         "segment_start": abs(initial.sum("segment") - d.energy_initial).where(cyclic & here, 0.0),
     }
@@ -321,7 +334,8 @@ def paid(v: View, d: xr.Dataset, capacity: xr.DataArray, there: xr.DataArray | b
     life = d.stress_factor * (edge**d.stress_exponent - inner**d.stress_exponent)
     price = (d.replacement_cost * life / size).where(size > 0, 0.0)
     left, driven = v.dt * _segments(d, "segment_discharge"), _segments(d, "segment_trip")
-    return cash | {"wear_cycles": -(price * left).sum("segment"), "wear_trips": -(price * driven).sum("segment")}
+    passed = price.max("segment") * d.get("trip_passed", 0.0)
+    return cash | {"wear_cycles": -(price * (left + driven)).sum("segment") - passed}
 
 
 def _beginning(d: xr.Dataset, size: xr.DataArray) -> xr.DataArray:

@@ -18,7 +18,7 @@ from .results import PENALTY
 RUNGS = ("unmanaged", "smart", "V2G", "smart + reserves", "V2G + reserves")
 BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
 CAUSES = ("energy", "reserve", "wear", "drivers", "penalties", "other")
-WEAR = ("wear", "wear_charge", "wear_cycles", "wear_trips", "wear_calendar")
+WEAR = ("wear", "wear_charge", "wear_cycles", "wear_calendar")
 _CAUSE_OF = {
     "energy.energy": "energy",
     "energy.spread": "energy",

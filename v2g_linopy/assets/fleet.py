@@ -127,6 +127,7 @@ SCHEMA = Schema(
         Field("charging_baseline", "fleet time", "1", "1 charging, 0 discharging on the baseline"),
         *ageing.outputs("fleet"),
         Field("segment_trip", "fleet segment time", "kWh", "energy leaving each segment by driving"),
+        Field("trip_passed", "fleet time", "kWh", "energy driven beyond what was on board, charged in the same step"),
     ),
     checks=(_consistent,),
     completions=(ageing.completed, ageing.longest_capacity),
@@ -144,12 +145,13 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     Where a replacement cost is given, each battery is cut into segments of depth with energy e_j, and with energy l_j
     leaving each by power and m_j by driving [kWh]; calendar wear follows the mean energy of the step::
 
-        sum_j e_j = e,   sum_j l_j = dt (g + s_out) / eta_d,   sum_j m_j = e_out - u_out + spill
+        sum_j e_j = e,   sum_j l_j = dt (g + s_out) / eta_d,   sum_j m_j + passed = e_out - u_out + spill
         e_j - keep e_{j,t-1} - [keep = 0] shallow_j(e_in) + l_j + m_j >= 0,   0 <= e_j <= delta_j wear_capacity
-        cash wear_cycles = -sum_j k_j l_j,   wear_trips = -sum_j k_j m_j   (k_j as for a battery)
+        cash wear_cycles = -sum_j k_j (l_j + m_j) - k_J passed   (k_j as for a battery)
         cash wear_calendar = -dt (calendar_cost + calendar_cost_soc (mean energy) / wear_capacity)
 
-    Calendar wear counts while the member holds or moves energy, plugged in or not.
+    A trip is part of the cycle it deepens: what one fall of energy costs cannot be told apart between driving and
+    selling. Calendar wear counts while the member holds or moves energy, plugged in or not.
 
     Energy not served relaxes a need; it never becomes energy that could be sold. Where reserves guarantee energy while
     activation is expected, the same equations are written once more for the baseline path (§3).
@@ -245,6 +247,7 @@ def _worn(s: Scope, d: xr.Dataset, alive: xr.DataArray, shared: tuple[Any, ...],
         arriving=d.energy_in.where(d.keep == 0, 0.0),
         driven=d.energy_out - u_out + spill,
         drives=(d.energy_out > 0) | (d.spill_max > 0),
+        charges=(d.charge_max > 0) | d.slack_cost.notnull() | (d.energy_in > 0),
     )
     return by_depth | ageing.by_time(s, d, d.wear_capacity, e, into - out, alive)
 
