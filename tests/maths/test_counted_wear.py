@@ -82,7 +82,7 @@ def test_time_stands_apart():
 
 
 def test_stays_are_paths_of_their_own():
-    """Two cars one after the other sell 5 kWh each from full: two falls of half the capacity, 2 x 4 EUR, not one of 10."""
+    """Two cars, one after the other, sell 5 kWh each from full: two falls of half the capacity, 2 x 4 EUR."""
     result = held([0, 0], [5, 5], "fleet", keep=[0, 0], energy_in=[10, 10], **SQUARE)
     assert figures(result)["cost_counted"] == figures(result)["cost_planned"] == approx(8)
 
@@ -139,7 +139,7 @@ def full_cycle():
 def test_an_lfp_cell():
     """A thousand full cycles at 1 C in 2000 h at 25 degrees, on average half full: Naumann et al. 2018 and 2020.
 
-    k_C = 0.0630 + 0.0971, k_DOC = 4.0253 x 0.4^3 + 1.0923, so 6.8 %; by time 1.2571e-5 x 0.60225 x sqrt(7.2e6 s), 2.0 %.
+    k_C = 0.0630 + 0.0971, k_DOC = 4.0253 x 0.4^3 + 1.0923, so 6.8 %; by time 1.2571e-5 x 0.60225 x sqrt(7.2e6), 2.0 %.
     """
     found = v2g.capacity_loss(full_cycle(), "LFP", years=2000 / 8760)
     assert float(found.loss_cycles[0]) == approx(0.1601 * (4.0253 * 0.064 + 1.0923) * sqrt(1000) / 100, rel=1e-9)

@@ -60,5 +60,5 @@ def test_figure(worn):
     left, right = figure.axes
     assert max(p.get_y() + p.get_height() for p in left.patches) == 2
     assert max(p.get_y() + p.get_height() for p in right.patches) == pytest.approx(2 * 0.975)
-    assert all("cycle" in label or "discharges" in label for label in labels(figure))
+    assert all("cycle" in label for label in labels(figure))
     assert svg(figure, "cycle_depth").startswith("<svg")

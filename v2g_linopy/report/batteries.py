@@ -38,7 +38,7 @@ def cycle_depth(result: Result) -> Figure:
                 below = below + bars
             panel.set_xlim(0, 100)
             panel.set_xlabel("depth of the cycle, % of capacity")
-        axes[0, 0].set_ylabel("discharges in the horizon")
+        axes[0, 0].set_ylabel("discharging half cycles")
         title(axes[0, 0], "How often, how deep", view.note)
         axes[0, 1].set_ylabel("equivalent full cycles")
         title(axes[0, 1], "What they add up to")
