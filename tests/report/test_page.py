@@ -75,9 +75,9 @@ def test_the_same_result_gives_the_same_bytes(text):
 
 
 def test_every_figure_has_a_text_for_those_who_do_not_see_it(text):
-    """Nine figures, each with a role and its alternative text."""
-    assert text.count('<svg role="img" aria-label="') == len(page.CAPTIONS) == 9
-    assert text.count("<figcaption>") == 9
+    """Ten figures, each with a role and its alternative text."""
+    assert text.count('<svg role="img" aria-label="') == len(page.CAPTIONS) == 10
+    assert text.count("<figcaption>") == 10
 
 
 def test_the_page_shows_the_numbers_of_the_tables(text):

@@ -1,5 +1,6 @@
 """Every figure of the report: ``figure(result, ...) -> matplotlib.figure.Figure``. Needs the extra ``[report]``."""
 
+from .batteries import cycle_depth
 from .dispatch import corridor, dispatch
 from .trading import price_response, reserve, shadow_prices
 from .value import bill, value_ladder
@@ -8,6 +9,7 @@ from .vehicles import heat_map, state_of_energy
 __all__ = [
     "bill",
     "corridor",
+    "cycle_depth",
     "dispatch",
     "heat_map",
     "price_response",
