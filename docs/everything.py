@@ -8,15 +8,18 @@ import v2g_linopy as v2g
 TIME = pd.date_range("2026-01-10 02:00", periods=4, freq="30min")
 NONE = float("nan")
 FIRST = xr.DataArray([1.0, 0.0, 0.0, 0.0], coords={"time": TIME})
+AGEING = {"replacement_cost": 4000.0, "segments": 2.0, "calendar_cost": 10.0, "calendar_cost_soc": 10.0}
 
 
 def case_of_everything() -> xr.DataTree:
     """Return a case in which every part writes every row and every entry of the ledger that it can."""
     groups = {
         "fleet": group("fleet", charge_max=10, discharge_max=10, energy_max=20, slack_cost=10, retail_price=0.1)
-        | {"energy_min": 10 * FIRST, "energy_out": FIRST, "spill_max": FIRST, "wear": 0.1, "wear_charge": 0.1},
+        | {"energy_min": 10 * FIRST, "energy_out": FIRST, "spill_max": FIRST, "wear": 0.1, "wear_charge": 0.1}
+        | AGEING,
         "battery": group("battery", charge_max=10, discharge_max=10, energy_max=20, cycles_max=2)
-        | {"cyclic": 1.0, "energy_value": 0.1, "wear": 0.1, "wear_charge": 0.1},
+        | {"cyclic": 1.0, "energy_value": 0.1, "wear": 0.1, "wear_charge": 0.1}
+        | AGEING,
         "load": group("load", baseline=10, curtail_max=5, shift_up_max=5, shift_down_max=5),
         "renewable": group("renewable", available=10, cost=0.1),
         "chp": group("chp", power_max=10, power_min=2, power_to_heat=1, eta_power=0.4, fuel_price=20, dump_max=10)

@@ -30,6 +30,14 @@ def source(part: Part) -> Path:
     return Path(part.build.__code__.co_filename)
 
 
+def functions(part: Part) -> list[ast.FunctionDef]:
+    """The functions of a part, and of the module on ageing where it uses that."""
+    trees = [ast.parse(source(part).read_text())]
+    if any(isinstance(n, ast.Name) and n.id == "ageing" for n in ast.walk(trees[0])):
+        trees.append(ast.parse((PACKAGE / "ageing.py").read_text()))
+    return [n for tree in trees for n in tree.body if isinstance(n, ast.FunctionDef)]
+
+
 def test_every_file_is_in_the_catalogue():
     assert {source(p) for p in v2g.PARTS.values()} == set(PART_FILES)
 
@@ -37,10 +45,8 @@ def test_every_file_is_in_the_catalogue():
 @pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
 def test_every_input_is_read(part):
     """By attribute (`d.charge_max`), by key, or by the machinery (pod, first_stage)."""
-    tree = ast.parse(source(part).read_text())
-    functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
-    attributes = {n.attr for f in functions for n in ast.walk(f) if isinstance(n, ast.Attribute)}
-    keys = {n.value for f in functions for n in ast.walk(f) if isinstance(n, ast.Constant)}
+    attributes = {n.attr for f in functions(part) for n in ast.walk(f) if isinstance(n, ast.Attribute)}
+    keys = {n.value for f in functions(part) for n in ast.walk(f) if isinstance(n, ast.Constant)}
     machinery = {"pod", *(f.first_stage for f in part.schema.outputs), *LABELS_ONLY.get(part.name, ())}
     machinery |= {"aggregate"}  # read by complementarity, compare and merging
     unread = [f.name for f in part.schema.inputs if f.name not in attributes | keys | machinery]
@@ -51,11 +57,12 @@ def test_every_input_is_read(part):
 def test_every_output_is_written(part):
     """The name of the variable stands in the file, whole or as a stem before `_baseline`."""
     words = strings(source(part))
-    tree = ast.parse(source(part).read_text())
-    outside = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
-    if part.name in FORMULATIONS:
-        outside += [ast.parse(FORMULATIONS[part.name].read_text())]
-    used = {c.value for f in outside for c in ast.walk(f) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+    used = {
+        c.value
+        for f in functions(part)
+        for c in ast.walk(f)
+        if isinstance(c, ast.Constant) and isinstance(c.value, str)
+    }
     missing = [f.name for f in part.schema.outputs if f.name.removesuffix("_baseline") not in used]
     assert words and not missing
 

@@ -20,6 +20,7 @@ LAYERS = {
     "case": 3,
     "core": 3,
     "solvers": 3,
+    "ageing": 4,
     "blocks": 4,
     "headroom": 4,
     "peaks": 4,
@@ -36,16 +37,18 @@ LAYERS = {
     "merging": 8,
     "results": 9,
     "portfolio": 10,
+    "cells": 1,
     "compare": 11,
-    "explain": 12,
-    "report": 12,
-    "documentation": 12,
-    "__init__": 13,
-    "commands": 14,
-    "__main__": 15,
+    "degradation": 12,
+    "explain": 13,
+    "report": 13,
+    "documentation": 13,
+    "__init__": 14,
+    "commands": 15,
+    "__main__": 16,
 }
 TOGETHER = {"ingest", "report", "explain", "commands"}
-OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine"}
+OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine", "rainflow"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -7,6 +7,7 @@ from .case import assemble, read, write
 from .case import package_version as _package_version
 from .catalogue import PARTS
 from .compare import compare, unmanaged
+from .degradation import capacity_loss, wear
 from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from .explain import explain
 from .ingest import (
@@ -41,6 +42,7 @@ __all__ = [
     "V2GError",
     "assemble",
     "build",
+    "capacity_loss",
     "case_from",
     "check",
     "commuters",
@@ -59,5 +61,6 @@ __all__ = [
     "sites",
     "solve",
     "unmanaged",
+    "wear",
     "write",
 ]

@@ -18,7 +18,7 @@ import xarray as xr
 from linopy.constraints import CSRConstraint
 from linopy.csr import Grid
 
-from .named import ONE, ZERO, Named, joined, numbers, spread, whole
+from .named import ONE, ZERO, Named, added, gathered, joined, numbers, placed, spread, there_only, whole
 
 _ROUNDING = 1e-9
 _fresh = count()
@@ -149,9 +149,9 @@ class Sum(linopy.LinearExpression):
         factors = np.empty((*head, ends[-1]))
         for term, extra, start, end in zip(self.terms, extras, ends[:-1], ends[1:], strict=True):
             for lines, array in ((labels, term.labels), (factors, term.factor)):
-                lines[..., start:end].reshape(*head, *extra)[...] = _placed(array, grid, term.over, places)
+                lines[..., start:end].reshape(*head, *extra)[...] = placed(array, grid, term.over, places)
         constant = np.empty(head)
-        constant[...] = _placed(self.offset, grid, (), places)
+        constant[...] = placed(self.offset, grid, (), places)
         return labels.reshape(-1, ends[-1]), factors.reshape(-1, ends[-1]), constant.reshape(-1)
 
     def repeats(self) -> bool:
@@ -267,13 +267,13 @@ class Sum(linopy.LinearExpression):
         group = str(groups.name)
 
         def gather(array: Named, fill: float) -> Named:
-            return _gathered(whole(array, dim, len(code)), dim, members, (group, fresh), fill)
+            return gathered(whole(array, dim, len(code)), dim, members, (group, fresh), fill)
 
         terms = [
             replace(t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0), over=(*t.over, fresh))
             for t in self.terms
         ]
-        offset = _added(gather(self.offset, 0.0), fresh)
+        offset = added(gather(self.offset, 0.0), fresh)
         return self._with(terms, offset, {group: groups, **{d: i for d, i in self.axes.items() if d != dim}})
 
     def lagged(self, kernel: xr.DataArray, dim: str = "time") -> "Sum":
@@ -288,20 +288,20 @@ class Sum(linopy.LinearExpression):
         places = np.arange(size)[:, None] - np.arange(kernel.sizes["lag"])
 
         def gather(array: Named, fill: float) -> Named:
-            return _gathered(whole(array, dim, size), dim, places, (dim, fresh), fill)
+            return gathered(whole(array, dim, size), dim, places, (dim, fresh), fill)
 
         terms = [
-            _Term(_where(gather(t.labels, -1), weight), gather(t.factor, 0.0).times(weight), (*t.over, fresh), True)
+            _Term(there_only(gather(t.labels, -1), weight), gather(t.factor, 0.0).times(weight), (*t.over, fresh), True)
             for t in self.terms
         ]
-        offset = _added(gather(self.offset, 0.0).times(weight), fresh)
+        offset = added(gather(self.offset, 0.0).times(weight), fresh)
         return self._with(terms, offset, joined(self.axes, {d: i for d, i in data[1].items() if d != "lag"}))
 
     def kept(self, mask: xr.DataArray) -> "Sum":
         """Return the same where `mask` is True; elsewhere there is no term, and it is 0."""
         data = numbers(mask)
         assert data is not None
-        terms = [replace(t, labels=_where(t.labels, data[0])) for t in self.terms]
+        terms = [replace(t, labels=there_only(t.labels, data[0])) for t in self.terms]
         return self._with(terms, self.offset.times(data[0]), joined(self.axes, data[1]))
 
     def at(self, label: xr.DataArray) -> "Sum":
@@ -371,39 +371,6 @@ class Sum(linopy.LinearExpression):
         return Row(self - other, "=")
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _placed(
-    array: Named, grid: tuple[str, ...], over: tuple[str, ...], places: Mapping[str, np.ndarray] | None
-) -> np.ndarray:
-    """Return the numbers ready to broadcast over the grid, or over the places on it, and over the dimensions `over`."""
-    if places is None:
-        return array.over(grid + over)
-    have, more = (tuple(d for d in dims if d in array.dims) for dims in (grid, over))
-    values = array.over(have + more)
-    sizes = dict(zip(more, values.shape[len(have) :], strict=True))
-    picked = values[tuple(places[d] for d in have)] if have else values[None]
-    return picked.reshape(len(picked), *(sizes.get(d, 1) for d in over))
-
-
-def _gathered(array: Named, dim: str, places: np.ndarray, into: tuple[str, str], fill: float) -> Named:
-    """Take the values at `places` along a dimension, two-dimensional itself; `fill` where a place is below 0."""
-    axis = array.dims.index(dim)
-    values = np.take(array.values, places.clip(min=0), axis)
-    empty = (places < 0).reshape([1] * axis + [*places.shape] + [1] * (values.ndim - axis - 2))
-    dims = (*array.dims[:axis], *into, *array.dims[axis + 1 :])
-    return Named(np.where(empty, fill, values).astype(array.values.dtype), dims)
-
-
-def _added(array: Named, dim: str) -> Named:
-    """Sum a dimension of plain numbers."""
-    return Named(array.values.sum(axis=array.dims.index(dim)), tuple(d for d in array.dims if d != dim))
-
-
-def _where(labels: Named, mask: Named) -> Named:
-    """Labels where the mask is not 0, elsewhere -1: no variable."""
-    dims = labels.dims + tuple(d for d in mask.dims if d not in labels.dims)
-    return Named(np.where(mask.over(dims) != 0, labels.over(dims), -1), dims)
 
 
 def _count(there: np.ndarray) -> np.ndarray:

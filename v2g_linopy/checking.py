@@ -15,7 +15,7 @@ from .periods import straddles
 from .schema import Calendar, suggest
 
 DATA_GROUPS = ("sessions", "actual", "vintage")  # belong to a case without being parts
-RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder")
+RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from .audit import expected
 from .catalogue import PARTS
-from .checking import Inputs, inputs_of
+from .checking import RESULT_GROUPS, Inputs, inputs_of
 from .core import Part, per_pod
 from .errors import Infeasible, Problem, SchemaError
 from .portfolio import solve
@@ -18,13 +18,13 @@ from .results import PENALTY
 RUNGS = ("unmanaged", "smart", "V2G", "smart + reserves", "V2G + reserves")
 BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
 CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
+WEAR = ("wear", "wear_charge", "wear_cycles", "wear_calendar")
 _CAUSE_OF = {
     "energy.energy": "energy",
     "energy.spread": "energy",
     "connection.supply": "energy",
     "connection.feed_in": "energy",
-    "fleet.wear": "wear",
-    "fleet.wear_charge": "wear",
+    **{f"{part}.{entry}": "wear" for part in ("fleet", "battery") for entry in WEAR},
     "fleet.drivers": "drivers",
     "chp.fuel": "energy",
     "chp.start": "wear",
@@ -87,15 +87,7 @@ def unmanaged(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Dat
 def _variants(case: xr.DataTree, inputs: Inputs) -> list[tuple[str, xr.DataTree, dict[str, xr.DataArray] | None]]:
     def variant(v2g: bool, reserves: bool) -> xr.DataTree:
         tree = case.copy()
-        for group in (
-            "ledger",
-            "price",
-            "dual",
-            "reduced_cost",
-            "audit",
-            "ladder",
-            *(() if reserves else ("reserve",)),
-        ):
+        for group in (*RESULT_GROUPS, *(() if reserves else ("reserve",))):
             if group in tree.children:
                 del tree[group]
         if "energy" in tree.children:

@@ -17,7 +17,7 @@ from .core import Stage
 from .schema import Field
 from .units import TABLE
 
-EXTENSIVE = ("power", "energy", "money", "ramp", "money per hour")
+EXTENSIVE = ("power", "energy", "money", "ramp", "money rate")
 
 
 @dataclass(frozen=True)

@@ -76,3 +76,36 @@ def spread(data: xr.DataArray, axes: Mapping[str, pd.Index]) -> np.ndarray:
     joined(axes, {str(d): data.get_index(d) for d in data.dims})
     values = Named(data.to_numpy(), tuple(map(str, data.dims))).over(tuple(axes))
     return np.broadcast_to(values, [len(i) for i in axes.values()])
+
+
+def placed(
+    array: Named, grid: tuple[str, ...], over: tuple[str, ...], places: Mapping[str, np.ndarray] | None
+) -> np.ndarray:
+    """Return the numbers ready to broadcast over the grid, or over the places on it, and over the dimensions `over`."""
+    if places is None:
+        return array.over(grid + over)
+    have, more = (tuple(d for d in dims if d in array.dims) for dims in (grid, over))
+    values = array.over(have + more)
+    sizes = dict(zip(more, values.shape[len(have) :], strict=True))
+    picked = values[tuple(places[d] for d in have)] if have else values[None]
+    return picked.reshape(len(picked), *(sizes.get(d, 1) for d in over))
+
+
+def gathered(array: Named, dim: str, places: np.ndarray, into: tuple[str, str], fill: float) -> Named:
+    """Take the values at `places` along a dimension, two-dimensional itself; `fill` where a place is below 0."""
+    axis = array.dims.index(dim)
+    values = np.take(array.values, places.clip(min=0), axis)
+    empty = (places < 0).reshape([1] * axis + [*places.shape] + [1] * (values.ndim - axis - 2))
+    dims = (*array.dims[:axis], *into, *array.dims[axis + 1 :])
+    return Named(np.where(empty, fill, values).astype(array.values.dtype), dims)
+
+
+def added(array: Named, dim: str) -> Named:
+    """Sum a dimension of plain numbers."""
+    return Named(array.values.sum(axis=array.dims.index(dim)), tuple(d for d in array.dims if d != dim))
+
+
+def there_only(labels: Named, mask: Named) -> Named:
+    """Labels where the mask is not 0, elsewhere -1: no variable."""
+    dims = labels.dims + tuple(d for d in mask.dims if d not in labels.dims)
+    return Named(np.where(mask.over(dims) != 0, labels.over(dims), -1), dims)

@@ -355,7 +355,7 @@ def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str
         if part.finish is None or not d.sizes.get(part.schema.member or "", 1):
             continue
         own = {n.partition(".")[2]: v for n, v in model.variables.items() if n.startswith(f"{part.name}.")}
-        plan = d.assign({n: v.solution for n, v in own.items()})
+        plan = d.assign({n: v.solution.fillna(0.0) for n, v in own.items()})
         view = View({part.name: plan}, inputs.calendar, inputs.dt, {})
         declared = {f.name: f.dims.split() for f in part.schema.outputs}
         for name, x in part.finish(view, plan).items():

@@ -39,6 +39,7 @@ class Field:
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
     `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; `shared` (outputs)
     adds the members of every asset in turn; `auxiliary` (outputs) helps to write rows and is left out of the result.
+    A default is of interest only where the input `beside` is given.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Field:
     first_stage: str = ""
     shared: bool = False
     auxiliary: bool = False
+    beside: str = ""
 
     def names(self, name: str) -> bool:
         """Return True where `name` is this field; a `shared` output has one array per asset, as `share_fleet`."""
@@ -159,6 +161,7 @@ class Schema:
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...] = ()
     checks: tuple[Check, ...] = ()
+    completions: tuple[Callable[[xr.Dataset], xr.Dataset], ...] = ()  # defaults that follow from other inputs
 
     @property
     def member(self) -> str | None:
@@ -182,7 +185,10 @@ class Schema:
         coords = {str(n): c for n, c in group.coords.items() if n in used}  # a result has those of its outputs, too
         clean = xr.Dataset(arrays, coords=coords | {"time": calendar.time})
         checks = self.checks if len(calendar.time) else ()  # without time stamps nothing can be placed
-        return clean, [p for check in checks for p in check(clean, calendar)]
+        problems = [p for check in checks for p in check(clean, calendar)]
+        for complete in self.completions if checks and not problems else ():
+            clean = complete(clean)
+        return clean, problems
 
     def _on_members(self, array: xr.DataArray, field: Field, group: xr.Dataset) -> xr.DataArray:
         """Give an array the member dimension that its field declares, so that sums over members count every one."""
@@ -195,6 +201,8 @@ class Schema:
         """Return what `check` had to assume of a valid group: missing units, defaults."""
         notes = []
         for f in self.inputs:
+            if f.beside and f.beside not in group:
+                continue
             if f.name not in group and f.default is not ABSENT:
                 notes.append(f"{part}.{f.name}: not given, taken as {f.shown(currency)} ({f.doc})")
             elif f.kind == "quantity" and f.name in group and "units" not in group[f.name].attrs:

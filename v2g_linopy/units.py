@@ -8,7 +8,7 @@ _CAPACITY_PRICE = {"EUR/kW/h": 1.0, "EUR/MW/h": 1e-3}
 _RAMP = {"kW/h": 1.0, "MW/h": 1e3, "kW/min": 60.0, "MW/min": 60e3}
 _PEAK_PRICE = {"EUR/kW": 1.0, "EUR/MW": 1e-3, "EUR/kW/month": 1.0, "EUR/MW/month": 1e-3}  # per kW of a month's peak
 _YEARLY_PRICE = {"EUR/kW/year": 1.0, "EUR/kW/a": 1.0, "EUR/MW/year": 1e-3, "EUR/MW/a": 1e-3}
-_YEARLY_COST = {"EUR/year": 1.0, "EUR/a": 1.0, "EUR/month": 12.0}
+_MONEY_RATE = {"EUR/h": 1.0, "EUR/year": 1 / 8760, "EUR/a": 1 / 8760, "EUR/month": 12 / 8760}
 TABLE: dict[str, tuple[str, float]] = {
     **{u: ("power", f) for u, f in _POWER.items()},
     **{u: ("energy", f) for u, f in _ENERGY.items()},
@@ -17,14 +17,13 @@ TABLE: dict[str, tuple[str, float]] = {
     **{u: ("ramp", f) for u, f in _RAMP.items()},
     **{u: ("peak price", f) for u, f in _PEAK_PRICE.items()},
     **{u: ("yearly capacity price", f) for u, f in _YEARLY_PRICE.items()},
-    **{u: ("yearly cost", f) for u, f in _YEARLY_COST.items()},
     "h": ("duration", 1.0),
     "min": ("duration", 1 / 60),
     "s": ("duration", 1 / 3600),
     "1": ("number", 1.0),
     "%": ("number", 1e-2),
     "EUR": ("money", 1.0),
-    "EUR/h": ("money per hour", 1.0),
+    **{u: ("money rate", f) for u, f in _MONEY_RATE.items()},
 }
 
 

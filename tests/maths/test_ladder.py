@@ -2,7 +2,7 @@
 
 import pytest
 import xarray as xr
-from cases import case, market, product, row, vehicle
+from cases import case, market, product, row, storage, vehicle
 from conftest import through_a_file
 from pytest import approx
 
@@ -143,3 +143,19 @@ def test_share_fleet_charges_until_full():
     assert unmanaged(case(fleet, market([1, 1, 1]))) == {"ev": [8, 0, 0]}
     fleet["energy_max"] = [20, 20, 20]
     assert unmanaged(case(fleet, market([1, 1, 1]))) == {"ev": [10, 10, 0]}
+
+
+def test_every_kind_of_wear_is_wear():
+    """By the kWh, by depth and by time, of cars and of batteries: all under the cause wear, nothing under other."""
+    aged = {"wear": 0.01, "wear_charge": 0.01, "replacement_cost": 400.0, "calendar_cost": 10.0}
+    car = vehicle(energy_min=[0, 0, 10], energy_initial=5, discharge_max=10, **aged)
+    result = v2g.compare(case(car, market([20, 400, 30]), battery=storage(**aged)))
+    ladder = result["ladder"]
+    worn = [e for e in ladder.entry.values if ".wear" in e]
+    assert len(worn) == 8
+    assert float(abs(ladder.step.sel(cause="other")).max()) == 0
+    change = ladder.ledger.sel(entry=worn).sum("entry")
+    for rung in ("smart", "V2G"):
+        before = str(ladder.before.sel(rung=rung).item())
+        gap = float(change.sel(rung=rung) - change.sel(rung=before))
+        assert float(ladder.step.sel(rung=rung, cause="wear")) == approx(gap)

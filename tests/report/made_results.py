@@ -100,6 +100,7 @@ def result(
         names = [f"s{i}" for i in range(scenarios)]
         groups = {k: over_scenarios(v, names) for k, v in groups.items()}
         root = root.assign(probability=("scenario", np.full(scenarios, 1 / scenarios))).assign_coords(scenario=names)
+    groups["wear"] = worn(plan)
     if ladder:
         groups["ladder"] = rungs(sums)
     root.attrs = ATTRS | {
@@ -133,6 +134,19 @@ def fleet(plan: Plan, unserved: float) -> xr.Dataset:
             "unserved": missing,
         }
     )
+
+
+def worn(plan: Plan) -> xr.Dataset:
+    """One discharge a day, of 2 kWh at the grid and a battery of 24 kWh: in the class of depth up to 10 %."""
+    depth, days = 2 / ETA * plan.moving / 24, plan.dt * (plan.hour == 9).sum()
+    cycles = np.zeros((len(plan.fleet), 20))
+    cycles[:, 1] = days * (depth > 0)
+    each = {"capacity": 24.0, "throughput": 24 * depth * days, "efc": depth * days, "price_marginal": np.nan}
+    each |= {"cost_planned": WEAR * 24 * depth * days, "cost_calendar": 0.0, "price_mean": np.nan}
+    each |= {"cost_counted": np.nan, "cost_over": np.nan}
+    arrays = {name: ("storage", np.full(len(plan.fleet), value)) for name, value in each.items()}
+    labels = {"storage": [f"fleet.{name}" for name in plan.fleet], "depth": np.arange(1, 21) / 20}
+    return xr.Dataset(arrays | {"cycles": (("storage", "depth"), cycles)}, coords=labels)
 
 
 def market(plan: Plan) -> xr.Dataset:

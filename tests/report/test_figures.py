@@ -13,7 +13,7 @@ from v2g_linopy.report.reading import MOST_STEPS, Reading
 from v2g_linopy.report.style import hours_from, svg, ticks
 from v2g_linopy.report.trading import headroom
 
-UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member")
+UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles")
 EDGES = {
     "no reserve, ladder or duals": {"reserve": False, "ladder": False, "duals": False},
     "one vehicle": {"members": 1},

@@ -75,8 +75,8 @@ def test_the_same_result_gives_the_same_bytes(text):
 
 
 def test_every_figure_has_a_text_for_those_who_do_not_see_it(text):
-    """Nine figures of a fleet, each with a role and its alternative text."""
-    assert text.count('<svg role="img" aria-label="') == text.count("<figcaption>") == 9
+    """Ten figures of a fleet, each with a role and its alternative text."""
+    assert text.count('<svg role="img" aria-label="') == text.count("<figcaption>") == 10
     assert set(page.CAPTIONS) == set(figures.__all__)
 
 

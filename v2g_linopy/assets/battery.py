@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from .. import ageing
 from ..core import CARRIERS, Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..headroom import of_storage
@@ -33,7 +34,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             place, value = worst(array.broadcast_like(wrong), wrong, calendar)
             more = f" (and {count - 1} more)" if count > 1 else ""
             problems.append(Problem(f"battery.{name}", "consistency", f"{place}{value:g}{more} {detail}"))
-    return problems
+    return problems + ageing.problems(d, "battery", calendar)
 
 
 SCHEMA = Schema(
@@ -48,6 +49,7 @@ SCHEMA = Schema(
         Field("eta_discharge", "battery", "1", "discharging efficiency", default=0.95, ge=0.5, le=1),
         Field("wear", "battery", "EUR/kWh", "wear per kWh leaving the battery", default=0.0, ge=0),
         Field("wear_charge", "battery", "EUR/kWh", "wear per kWh entering the battery", default=0.0, ge=0),
+        *ageing.inputs("battery", "battery"),
         Field("cyclic", "battery", "1", "1: ends with the energy it started with", default=0.0, kind="flag"),
         Field("energy_value", "battery", "EUR/kWh", "value of a kWh gained from start to end", default=0.0),
         Field(
@@ -73,8 +75,13 @@ SCHEMA = Schema(
         Field("discharge_baseline", "battery time", "kW", "discharging power if no reserve is activated"),
         Field("energy_baseline", "battery time", "kWh", "energy stored if no reserve is activated"),
         Field("charging_baseline", "battery time", "1", "1 charging, 0 discharging on the baseline"),
+        *ageing.outputs("battery"),
+        Field(
+            "segment_start", "battery segment", "kWh", "energy in each segment at the start, where the end is cyclic"
+        ),
     ),
     checks=(_consistent,),
+    completions=(ageing.completed,),
 )
 
 
@@ -87,6 +94,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         0 <= c <= charge_max,   0 <= g <= discharge_max
         cyclic => e_T = energy_initial;   cash energy_left = energy_value (e_T - energy_initial)
         q = q_{t-1} + dt g / eta_d <= cycles_max energy_max
+
+    Where a replacement cost is given, the battery is cut into segments of depth with energy e_j, and with energy l_j
+    leaving each in the step [kWh]; calendar wear follows the mean energy of the step::
+
+        sum_j e_j = e,   sum_j l_j = dt g / eta_d,   e_j - keep e_{j,t-1} + l_j >= 0,   0 <= e_j <= delta_j energy_max
+        k_j = replacement_cost (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j energy_max),   Phi(delta) = a delta^b
+        cyclic => e_{j,T} = e_{j,-1};   cash wear_cycles = -sum_j k_j l_j
+        cash wear_calendar = -dt (calendar_cost + calendar_cost_soc (e - dt (eta_c c - g / eta_d) / 2) / energy_max)
 
     What it stores comes from and goes to the node of its carrier; only electricity is held as reserve. The end and the
     cycles are those of the expected path. Where reserves guarantee energy while activation is expected, balance and
@@ -113,11 +128,15 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         "wear_charge": (d.wear_charge, -d.wear_charge * s.dt * d.eta_charge * c),
         "energy_left": (d.energy_value, d.energy_value * last(time) * (e - d.energy_initial)),
     }
+    into, out = s.dt * d.eta_charge * c, s.dt / d.eta_discharge * g
+    ageing_cash = ageing.cycles(s, d, d.energy_max, e, out, d.discharge_max > 0)
     return Terms(
         power=Flow(injection=g, withdrawal=c).split(d.carrier),
         cash={
             entry: x for entry, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
-        },
+        }
+        | ageing_cash
+        | ageing.by_time(s, d, d.energy_max, e, into - out),
         flex=Flex(
             up=d.discharge_max - g + c,
             down=d.charge_max - c + g,
@@ -179,6 +198,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     }
     here = {c: (d.carrier == c).astype(float) for c in CARRIERS if bool((d.carrier == c).any())}
     power = {carrier: Flow(d.discharge * mine, d.charge * mine) for carrier, mine in here.items()}
+    residuals |= ageing.replayed(v, d, d.energy_max, leaving)
+    cash |= ageing.paid(v, d, d.energy_max)
     return Replay(residuals, cash, power, flex=of_storage(d))
 
 
@@ -197,11 +218,17 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     return residuals | {name: excess.clip(min=0).assign_attrs(units=unit) for name, (excess, unit) in over.items()}
 
 
+def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Where the segments stand if they fill and empty shallow first, for the next window."""
+    return ageing.levels(d, d.energy_max)
+
+
 PART = Part(
     "battery",
     Stage.ASSET,
     SCHEMA,
     build,
     replay,
-    carry={"energy_initial": "energy", "throughput_initial": "throughput"},
+    carry={"energy_initial": "energy", "throughput_initial": "throughput", "segment_initial": "segment_level"},
+    finish=finish,
 )

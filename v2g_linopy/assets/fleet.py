@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from .. import ageing
 from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..headroom import of_storage
@@ -29,6 +30,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             d.energy_in,
             "kWh on arrival do not fit into energy_max at that step",
         ),
+        *_ageing_rules(d),
     )
     problems = []
     for name, wrong, array, detail in rules:
@@ -36,7 +38,30 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             place, value = worst(array.broadcast_like(wrong), wrong, calendar)
             more = f" (and {count - 1} more)" if count > 1 else ""
             problems.append(Problem(f"fleet.{name}", "consistency", f"{place}{value:g}{more}, {detail}"))
-    return problems
+    return problems + ageing.problems(d, "fleet", calendar)
+
+
+def _ageing_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray, str], ...]:
+    """A battery has a depth: one that holds what it must, stays the same while it is there, and is no crowd."""
+    if not ageing.refers_to_capacity(d):
+        return ()
+    capacity = ageing.capacity_of(d)
+    turnover = (d.energy_in > 0) | (d.energy_out > 0) | (d.spill_max > 0)
+    return (
+        ("wear_capacity", d.energy_max > capacity + 1e-9, capacity, "kWh, less than energy_max at that step"),
+        (
+            "wear_capacity",
+            (abs(capacity - previous_data(capacity, capacity, d.indexes["time"])) > 1e-9) & (d.keep > 0),
+            capacity,
+            "kWh, another battery than the step before while nothing arrived (keep above 0)",
+        ),
+        (
+            "replacement_cost",
+            (d.replacement_cost > 0) & (d.aggregate > 0) & (d.keep > 0) & turnover,
+            d.replacement_cost,
+            "of vehicles that come and go in one member, whose level is no depth; use wear, or one member per vehicle",
+        ),
+    )
 
 
 SCHEMA = Schema(
@@ -64,6 +89,15 @@ SCHEMA = Schema(
         Field("eta_discharge", "fleet time", "1", "discharging efficiency", default=0.95, ge=0.5, le=1),
         Field("wear", "fleet", "EUR/kWh", "wear per kWh leaving the battery", default=0.0, ge=0),
         Field("wear_charge", "fleet", "EUR/kWh", "wear per kWh entering the battery", default=0.0, ge=0),
+        *ageing.inputs("fleet", "fleet time"),
+        Field(
+            "wear_capacity",
+            "fleet time",
+            "kWh",
+            "battery that depth and state of charge refer to; by default the most it holds between two arrivals",
+            ABSENT,
+            ge=0,
+        ),
         Field(
             "retail_price", "fleet time", "EUR/kWh", "drivers pay this on the expected net energy drawn", default=0.0
         ),
@@ -92,8 +126,12 @@ SCHEMA = Schema(
         Field("energy_baseline", "fleet time", "kWh", "energy on board if no reserve is activated"),
         Field("spill_baseline", "fleet time", "kWh", "energy leaving beyond what had to, if no reserve is activated"),
         Field("charging_baseline", "fleet time", "1", "1 charging, 0 discharging on the baseline"),
+        *ageing.outputs("fleet"),
+        Field("segment_trip", "fleet segment time", "kWh", "energy leaving each segment by driving"),
+        Field("trip_passed", "fleet time", "kWh", "energy driven beyond what was on board, charged in the same step"),
     ),
     checks=(_consistent,),
+    completions=(ageing.completed, ageing.longest_capacity),
 )
 
 
@@ -104,6 +142,17 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         e = start + dt (eta_c (c + s_in) - (g + s_out) / eta_d),   start = keep e_{t-1} + e_in - (e_out - u_out) - spill
         0 <= c <= charge_max,  0 <= g <= discharge_max,  e_min - u <= e <= e_max,  0 <= spill <= spill_max
+
+    Where a replacement cost is given, each battery is cut into segments of depth with energy e_j, and with energy l_j
+    leaving each by power and m_j by driving [kWh]; calendar wear follows the mean energy of the step::
+
+        sum_j e_j = e,   sum_j l_j = dt (g + s_out) / eta_d,   sum_j m_j + passed = e_out - u_out + spill
+        e_j - keep e_{j,t-1} - [keep = 0] shallow_j(e_in) + l_j + m_j >= 0,   0 <= e_j <= delta_j wear_capacity
+        cash wear_cycles = -sum_j k_j (l_j + m_j) - k_J passed   (k_j as for a battery)
+        cash wear_calendar = -dt (calendar_cost + calendar_cost_soc (mean energy) / wear_capacity)
+
+    A trip is part of the cycle it deepens: what one fall of energy costs cannot be told apart between driving and
+    selling. Calendar wear counts while the member holds or moves energy, plugged in or not.
 
     Energy not served relaxes a need; it never becomes energy that could be sold. A charger with nothing on board has no
     power, and no room for reserves. Where reserves guarantee energy while activation is expected, the same equations
@@ -119,6 +168,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     shared = u, u_out, s_in, s_out
 
     c, g, store = _path(s, d, "", alive, shared)
+    worn = _worn(s, d, alive, shared, c, g)
     baseline = None
     if guarantees_energy(s.inputs.get("reserve")):
         c0, g0, store = _path(s, d, "_baseline", alive, shared)
@@ -136,7 +186,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         power={"electricity": Flow(injection=g, withdrawal=c)},
         cash={
             entry: x for entry, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
-        },
+        }
+        | worn,
         flex=Flex(
             up=d.discharge_max - g + c,
             down=d.charge_max - c + g,
@@ -183,6 +234,29 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tup
     return c, g, Store(edges, d.eta_charge, d.eta_discharge)
 
 
+def _worn(s: Scope, d: xr.Dataset, alive: xr.DataArray, shared: tuple[Any, ...], c: Any, g: Any) -> dict[str, Any]:
+    """Wear by depth and by time along the expected path."""
+    if "wear_capacity" not in d:
+        return ageing.by_time(s, d, d.energy_max, 0.0, 0.0, alive)
+    _, u_out, s_in, s_out = shared
+    e, spill = s["fleet.energy"], s["fleet.spill"] if bool((d.spill_max > 0).any()) else 0.0
+    into, out = s.dt * d.eta_charge * (c + s_in), s.dt / d.eta_discharge * (g + s_out)
+    by_depth = ageing.cycles(
+        s,
+        d,
+        d.wear_capacity,
+        e,
+        out,
+        (d.discharge_max > 0) | d.slack_cost.notnull(),
+        there=alive,
+        arriving=d.energy_in.where(d.keep == 0, 0.0),
+        driven=d.energy_out - u_out + spill,
+        drives=(d.energy_out > 0) | (d.spill_max > 0),
+        charges=(d.charge_max > 0) | d.slack_cost.notnull() | (d.energy_in > 0),
+    )
+    return by_depth | ageing.by_time(s, d, d.wear_capacity, e, into - out, alive)
+
+
 def _start_range(d: xr.Dataset, time: Any) -> tuple[xr.DataArray, xr.DataArray]:
     """Least and most energy a legal plan can hold at the start of a step, before power flows."""
     soft = d.unserved_cost.notnull()
@@ -218,6 +292,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "slack.unserved_trip": -(d.unserved_cost * d.get("unserved_trip", 0.0)).fillna(0.0),
         "slack.balance": -(d.slack_cost * v.dt * (d.get("slack_in", 0.0) + d.get("slack_out", 0.0))).fillna(0.0),
     }
+    taken = v.dt * (d.discharge + d.get("slack_out", 0.0)) / d.eta_discharge
+    driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
+    capacity = d.get("wear_capacity", d.energy_max)
+    residuals |= ageing.replayed(v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven)
+    cash |= ageing.paid(v, d, capacity, _alive(d))
     return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_storage(d))
 
 
@@ -255,4 +334,18 @@ def _present(d: xr.Dataset, energy: xr.DataArray) -> xr.DataArray:
     return ~(absent & (d.energy_in == 0) & (d.energy_out == 0) & (d.spill_max == 0))
 
 
-PART = Part("fleet", Stage.ASSET, SCHEMA, build, replay, carry={"energy_initial": "energy"})
+def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Where the segments stand if they fill and empty shallow first, for the next window."""
+    driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
+    return ageing.levels(d, d.get("wear_capacity", d.energy_max), d.energy_in.where(d.keep == 0, 0.0), driven)
+
+
+PART = Part(
+    "fleet",
+    Stage.ASSET,
+    SCHEMA,
+    build,
+    replay,
+    carry={"energy_initial": "energy", "segment_initial": "segment_level"},
+    finish=finish,
+)

@@ -18,7 +18,7 @@ from .options import command
 from .terminal import Terminal
 
 NEEDED = ("linopy", "xarray", "pandas", "numpy", "scipy", "highspy", "netCDF4", "typer", "rich", "pydantic")
-EXTRAS = {"report": ("matplotlib", "jinja2"), "excel": ("python-calamine",)}
+EXTRAS = {"report": ("matplotlib", "jinja2"), "excel": ("python-calamine",), "wear": ("rainflow",)}
 PROFIT = 0.2
 """EUR: 10 kWh bought at 20 and sold at 40 EUR/MWh by a lossless battery."""
 

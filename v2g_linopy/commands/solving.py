@@ -10,6 +10,7 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..case import atomic
+from ..degradation import with_wear
 from ..errors import SchemaError
 from ..report import page, tables
 from .changes import changed
@@ -100,7 +101,7 @@ def run(
         terminal.say(f"{counted(len(notes), 'default')} assumed; `v2g check {case}` lists them")
     with staged(folder, names, force) as stage:
         with terminal.solving(f"{verb} {describe(tree)}"):
-            result = work(tree, **arguments)
+            result = with_wear(work(tree, **arguments))
         with terminal.progress("Writing"):
             kpi = write_files(result, stage, names)
     status = str(result.attrs["status"])

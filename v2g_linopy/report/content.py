@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ MOST_NEEDS = 25
 """Needs not served that the page lists by name."""
 MOST_PODS = 25
 """Pods whose bill the page sets out."""
+MOST_BATTERIES = 15
+"""Batteries that the page lists by name."""
 LONGEST_SENTENCE = 320
 """Characters of a stated assumption that the page shows."""
 
@@ -171,6 +174,23 @@ def needs(view: Reading) -> dict[str, Any]:
     missing = words.number(float(table["kWh"].sum()))
     sentence = f"{words.count(len(table), 'need')} could not be served, {missing} kWh in all. Worst first:"
     return {"rows": rows, "session": "session" in table, "more": max(0, len(table) - len(shown)), "sentence": sentence}
+
+
+def wear(view: Reading) -> dict[str, Any]:
+    """Wear of the batteries as shown: the most used ones, and the sum of all."""
+    table = tables.wear(view)
+    costs = ("cost_planned", "cost_counted", "cost_over", "cost_calendar")
+
+    def shown(name: str, row: Any) -> dict[str, Any]:
+        cells = [words.number(row["efc"]), words.number(row["throughput"]), *(words.money(row[n]) for n in costs)]
+        prices = [words.number(row.get(n, math.nan)) for n in ("price_mean", "price_marginal")]
+        return {"name": name, "cells": cells + prices}
+
+    rows = [shown(row["storage"], row) for row in table.head(MOST_BATTERIES).to_dict("records")]
+    if len(table) > 1:
+        total = table[["efc", "throughput", *costs]].sum(skipna=False).to_dict()
+        rows.append(shown(f"all {words.number(len(table), 0)}", total))
+    return {"rows": rows, "more": max(0, len(table) - MOST_BATTERIES)}
 
 
 def solution(view: Reading) -> list[str]:

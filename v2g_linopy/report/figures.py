@@ -1,5 +1,6 @@
 """Every figure of the report: ``figure(result, ...) -> matplotlib.figure.Figure``. Needs the extra ``[report]``."""
 
+from .batteries import cycle_depth
 from .dispatch import corridor, dispatch
 from .peaks import peaks
 from .site import balance, energy_flow, load_duration
@@ -11,6 +12,7 @@ __all__ = [
     "balance",
     "bill",
     "corridor",
+    "cycle_depth",
     "dispatch",
     "energy_flow",
     "heat_map",

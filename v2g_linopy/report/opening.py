@@ -38,7 +38,7 @@ def expected(data: xr.Dataset, weight: xr.DataArray | None, group: str) -> xr.Da
 
 def displayed(data: xr.Dataset, group: str, currency: str) -> xr.Dataset:
     """Inputs in the units that people read, whatever the file used: kW, kWh, per MWh (per kWh for what drivers see)."""
-    price = f"{currency}/{'kWh' if group == 'fleet' else 'MWh'}"
+    price = f"{currency}/{'kWh' if group in ('fleet', 'wear') else 'MWh'}"
     shown = {"power": "kW", "energy": "kWh", "energy price": price, "capacity price": f"{currency}/MW/h", "number": "1"}
     changed = {}
     for name, array in data.data_vars.items():

@@ -73,6 +73,10 @@ CAPTIONS = {
         "energy in the battery would be worth; where no reserve is sold, charging pays while the price is below "
         "this value times the efficiency."
     ),
+    "cycle_depth": (
+        "Depth of cycles, counted by the rainflow method along the energy of each battery. Left: how many discharges "
+        "went how deep. Right: the equivalent full cycles they add up to."
+    ),
     "bill": (
         "The bill. Green is income, red is cost, blue is the profit; hatched bars are penalties and no part of profit."
     ),
@@ -130,6 +134,7 @@ def render(result: xr.DataTree) -> str:
         months=content.months(view),
         fleet=len(view.members) > 0,
         needs=content.needs(view),
+        wear=content.wear(view),
         assumptions=content.assumptions(view),
         defaults=content.defaults(view),
         solution=content.solution(view),
@@ -152,6 +157,7 @@ def shown(view: Reading, name: str) -> bool:
         "bill": view.has("ledger"),
         "reserve": fleet and view.has("reserve", "volume"),
         "price_response": fleet and bool(np.isfinite(view.price).any()),
+        "cycle_depth": view.has("wear", "cycles") and float(view.get("wear", "cycles").sum()) > 0,
         "shadow_prices": view.has("price") or view.has("dual"),
     }.get(name, fleet)
 

@@ -72,6 +72,10 @@ class ResultPlots:
         """Reserve sold against headroom."""
         return figures.reserve(self._reading(), **window)
 
+    def cycle_depth(self) -> Figure:
+        """How often the batteries were discharged how deep."""
+        return figures.cycle_depth(self._reading())
+
     def price_response(self) -> Figure:
         """Power and energy at each price."""
         return figures.price_response(self._reading())

@@ -15,7 +15,7 @@ from .reading import Reading, Result
 from .schedules import bids, schedule
 from .value import PENALTIES, before, steps
 
-__all__ = ["bids", "bill", "kpi", "ladder", "monthly", "schedule", "unserved"]
+__all__ = ["bids", "bill", "kpi", "ladder", "monthly", "schedule", "unserved", "wear"]
 
 SMALLEST_NEED = 1e-6
 """kWh below which a need counts as served."""
@@ -55,6 +55,7 @@ def kpi(result: Result) -> dict[str, Any]:
         "ledger_per_unit": {k: v * view.scale for k, v in _ledger(view).items()} if view.units else None,
         "ladder": ladder(view).to_dict("records"),
         "unserved": unserved(view).to_dict("records"),
+        "wear": wear(view).to_dict("records"),
         "complementarity": view.attrs.get("complementarity", ""),
         "audit": _audit(view),
         "run": {name: view.attrs[name] for name in PROVENANCE if name in view.attrs},
@@ -123,6 +124,23 @@ def unserved(result: Result) -> pd.DataFrame:
     return (
         pd.concat(tables, ignore_index=True).sort_values("kWh", ascending=False, kind="stable").reset_index(drop=True)
     )
+
+
+def wear(result: Result) -> pd.DataFrame:
+    """Wear of each battery, the most used first; empty where no cycles were counted.
+
+    Columns ``storage, capacity, throughput, efc, cost_planned, cost_calendar, cost_counted, cost_over, price_mean,
+    price_marginal`` as in :func:`v2g_linopy.wear`.
+    """
+    view = Reading.of(result)
+    if not view.has("wear", "efc"):
+        return pd.DataFrame(columns=["storage", "efc"])
+    data = view.groups["wear"]
+    table = pd.DataFrame({"storage": [str(s) for s in view.index("wear", "storage")]})
+    costs = ("cost_planned", "cost_calendar", "cost_counted", "cost_over")
+    for name in ("capacity", "throughput", "efc", *costs, "price_mean", "price_marginal"):
+        table[name] = np.asarray(data[name].values, dtype=float)
+    return table.sort_values("efc", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def _horizon(view: Reading) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         cash = dt (feed_in_price - fee_export - usage_cost) export
              - dt ((1 + vat) (supply_price + fee_import + tax) + usage_cost) import
              - (1 + vat) (peak_price peak + subscribed_price subscribed hours / 8760 + overrun_price overrun)
-             - (fixed_cost + capacity_cost capacity) hours / 8760
+             - (fixed_cost + capacity_cost capacity / 8760) hours
         peak = mean of the K largest weight import of the month,   overrun >= import - subscribed
 
     Where the price of import less that of export is negative, one more binary keeps them apart::
@@ -225,7 +225,7 @@ def _per_month(s: Scope, d: xr.Dataset, drawn: Any) -> dict[str, Any]:
     years = _years(tariff)
     cash: dict[str, Any] = {
         "subscribed": -d.subscribed.fillna(0.0) * d.subscribed_price * years,
-        "fixed": -d.fixed_cost * years,
+        "fixed": -d.fixed_cost * years * periods.YEAR,
         "capacity": -d.capacity * d.capacity_cost * years,
     }
     cash = {entry: x for entry, x in cash.items() if bool((x != 0).any())}
@@ -326,7 +326,7 @@ def _replay_bill(v: View, d: xr.Dataset, metered: dict[str, xr.DataArray]) -> di
         "tax": -(drawn * d.tax),
         "usage": -((drawn + fed) * d.usage_cost),
         "subscribed": -(d.subscribed_price * d.subscribed).fillna(0.0) * hours / 8760,
-        "fixed": -(d.fixed_cost * hours / 8760),
+        "fixed": -(d.fixed_cost * hours),
         "capacity": -(d.capacity_cost * d.capacity * hours / 8760),
         "peak": 0.0 * share,
         "overrun": 0.0 * share,
