@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from cases import case, market, storage, vehicle
 from made_results import result
+from test_page import Page
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
@@ -229,6 +230,8 @@ def test_what_comes_in_goes_out(solved):
 def test_the_page_of_a_site_without_a_fleet(solved):
     """Its own figures and tiles, and nothing of vehicles that are not there."""
     text = page.render(solved)
+    parsed = Page(text)  # tags close in order
+    assert len(set(parsed.ids)) == len(parsed.ids)
     for name in ("balance", "load_duration", "energy_flow", "bill", "shadow_prices"):
         assert page.CAPTIONS[name] in text
     assert text.count("<figure>") == 5

@@ -18,7 +18,7 @@ from ..ingest.described import described_case
 from .changes import changed
 from .files import PriceOptions, ProfileOptions, TableOptions, read_profiles
 from .making import Start, day, finish
-from .markets import End, Into, Limit, Market, Step, Target, markets_of, zone_of
+from .markets import End, Limit, Market, Step, Target, markets_of, zone_of
 from .options import DryRun, Force, Set, command, nearest, step_length
 from .output import case_path, refuse_file
 from .terminal import Terminal
@@ -27,6 +27,7 @@ LEAST_LIMIT = 10_000.0
 """kW that a new case may trade at least: more is to be added to it."""
 
 ProfileFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of profiles.", show_default=False)]
+Into = Annotated[Path | None, typer.Option("--into", metavar="CASE", help="Add to this case, or to its members.")]
 Pod = Annotated[
     list[str] | None,
     typer.Option("--pod", metavar="POD", help="Point of delivery of all, or of one: NAME=POD. Repeatable."),
