@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from cases import case, market, storage, vehicle
+from cases import case, electrolyser, engine, market, storage, vehicle
 from made_results import result
 from test_page import Page
 
@@ -17,6 +17,7 @@ from v2g_linopy.report import billing, figures, page, tables
 from v2g_linopy.report.meter import net
 from v2g_linopy.report.reading import Reading
 from v2g_linopy.report.site import energies
+from v2g_linopy.report.tiles import tiles
 
 PRICES = [50.0, 20.0, 30.0, 100.0]
 
@@ -74,12 +75,22 @@ def test_without_flexibility_is_the_baseline_all_sun_and_unmanaged_charging():
     assert float(planned[1]) == pytest.approx(4 + 4 + 10)  # baseline, drawn ahead, the car; nothing from the roof
 
 
-def test_heat_is_no_load_of_the_meter(solved):
-    """A load of another carrier stands in no electric balance: only its own share of the flows counts."""
-    view = Reading.of(solved)
-    group = view.groups["load"].assign(carrier=("load", ["heat"]))
-    other = Reading({**view.groups, "load": group}, view.attrs, view.time, view.hours, None, solved)
-    np.testing.assert_allclose(other.meter["before"].sel(pod="home"), 0)
+def test_heat_is_no_load_of_the_meter():
+    """10 kW of heat come from an engine that makes 10 kW of electricity with them: the meter sees those alone.
+
+    Engines run as planned without flexibility; the schedule has the heat in columns of its own.
+    """
+    heating = {"baseline": [10.0, 10.0], "carrier": "heat"}
+    plan = v2g.solve(case(None, market(20.0), load={"heating": heating}, chp={"engine": engine()}))
+    meter = Reading.of(plan).meter
+    np.testing.assert_allclose(net(meter).sel(pod="site"), [-10, -10], atol=1e-9)
+    np.testing.assert_allclose(meter["before"].sel(pod="site"), [-10, -10], atol=1e-9)
+    table = tables.schedule(plan).set_index(["asset", "member"])
+    assert list(table.loc[("load", "heating"), "heat_drawn_kW"]) == [10, 10]
+    assert table.loc[("load", "heating"), "drawn_kW"].isna().all()
+    assert ("loads", "20", "kWh", "of heat drawn") in [tuple(tile.values()) for tile in tiles(Reading.of(plan))]
+    assert list(table.loc[("chp", "engine"), "heat_fed_in_kW"]) == [10, 10]
+    assert list(table.loc[("chp", "engine"), "fed_in_kW"]) == [10, 10]
 
 
 def test_key_figures_of_sites(solved):
@@ -196,6 +207,24 @@ def test_balance_stacks_to_the_line(solved):
     assert len({t.get_text() for t in labels}) == len(labels)
     with pytest.raises(SchemaError, match="did you mean home"):
         figures.balance(solved, pod="hom")
+
+
+def test_balance_stacks_more_than_two():
+    """5 kW of a house, 10 into a box and 10 into an electrolyser reach 25; the hour after, 5 and 10 reach 15."""
+    plan = v2g.solve(
+        case(
+            None,
+            market([20.0, 90.0]),
+            battery={"box": storage()},
+            load={"house": {"baseline": 5.0}},
+            hydrogen={"plant": electrolyser()},
+        )
+    )
+    figure = figures.balance(plan)
+    assert heights(figure, "loads") == [5, 5]
+    assert heights(figure, "batteries") == [15, 5]
+    assert heights(figure, "hydrogen plants") == [25, 15]
+    assert heights(figure, "at the meter") == [25, 5]
 
 
 def test_load_duration_is_sorted(solved):

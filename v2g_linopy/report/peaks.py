@@ -49,9 +49,9 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
             span = (part["start"].iloc[0], edges[part.index[-1] + 1])
             first = "peak charged" if month == hours["month"].iloc[0] else None
             axes.plot(span, (height, height), color=BLACK, linestyle="--", linewidth=1.0, label=first)
-            where = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 8}
+            where = {"xytext": (3, 7), "textcoords": "offset points", "fontsize": 8}
             axes.annotate(f"{month}: {words.number(height)} kW", (span[0], height), **where)
-        axes.set_ylim(0, 1.12 * max(float(hours["import"].max()), *heights.values(), SMALLEST_PEAK))
+        axes.set_ylim(0, 1.16 * max(float(hours["import"].max()), *heights.values(), SMALLEST_PEAK))
         axes.set_ylabel("import, kW")
         more = f"{chosen}, one of {len(priced)} pods that pay for peaks" if len(priced) > 1 else chosen
         mean = f"mean of {view.scenarios} scenarios" if view.scenarios else ""

@@ -38,7 +38,8 @@ def _meter_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
     ]
     for name in view.others:
         found = assets.get(name, {})
-        used, made, lost = (found.get(key, 0.0) for key in ("drawn_kWh", "fed_in_kWh", "curtailed_kWh"))
+        carrier = "" if "drawn_kWh" in found else next((k for k in found if k.endswith("drawn_kWh")), "")[:-9]
+        used, made, lost = (found.get(key, 0.0) for key in (f"{carrier}drawn_kWh", "fed_in_kWh", "curtailed_kWh"))
         more = f"{_shown(lost)} kWh curtailed" if "curtailed_kWh" in found else ""
         if name == "battery":
             cycles = f"{_shown(found.get('equivalent_full_cycles'))} full cycles in all"
@@ -46,7 +47,14 @@ def _meter_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
         elif made > used:
             cells.append((words.asset(name), _shown(made), "kWh", ", ".join(filter(None, ["fed in", more]))))
         else:
-            cells.append((words.asset(name), _shown(used), "kWh", ", ".join(filter(None, ["drawn", more]))))
+            cells.append(
+                (
+                    words.asset(name),
+                    _shown(used),
+                    "kWh",
+                    ", ".join(filter(None, [f"of {carrier[:-1]} drawn" if carrier else "drawn", more])),
+                )
+            )
     return cells
 
 
