@@ -27,6 +27,13 @@ def case_of_everything() -> xr.DataTree:
             "activation_up": ("product", [0.1, 0.0]),
             "guarantee": ("product", ["expected", "endurance"]),
         },
+        "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10)
+        | {
+            "renewable": ("contract", ["one", ""]),
+            "volume_type": ("contract", ["output", "baseload"]),
+            "settlement": ("contract", ["two_way", "physical"]),
+            "baseload": ("contract", [0.0, 2.0]),
+        },
         "connection": group("pod", "site", import_max=50, export_max=50),
     }
     return v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})

@@ -168,8 +168,11 @@ class Sum(linopy.LinearExpression):
             extra = tuple(d for d in term.factor.dims if d not in dims)
             factor = term.factor.over(extra + dims)
             factor = factor.sum(axis=tuple(range(len(extra)))) if extra else factor
-            # a variable stands in a term once, so that no label is met twice
-            total[term.labels.values] += np.prod(missing, dtype=float) * factor
+            cost = np.prod(missing, dtype=float) * factor
+            if self.repeats():
+                np.add.at(total, term.labels.values, cost)
+            else:  # a variable stands in a term once: no label is met twice
+                total[term.labels.values] += cost
 
     def value(self, primal: np.ndarray) -> xr.DataArray:
         """Evaluate at a solution given by label."""
@@ -274,6 +277,25 @@ class Sum(linopy.LinearExpression):
         axis = constant.dims.index(fresh)
         offset = Named(constant.values.sum(axis=axis), tuple(d for d in constant.dims if d != fresh))
         return self._with(terms, offset, {group: groups, **{d: i for d, i in self.axes.items() if d != dim}})
+
+    def taken(self, dim: str, label: xr.DataArray) -> "Sum":
+        """Return the member of `dim` that each label names, 0 where it names none: what `grouped` does, backwards."""
+        (to,) = map(str, label.dims)
+        size = len(self.axes[dim])
+        code = self.axes[dim].get_indexer(pd.Index(label.to_numpy()))
+
+        def gather(array: Named, fill: float) -> Named:
+            array = whole(array, dim, size)
+            axis = array.dims.index(dim)
+            values = np.take(array.values, code, axis)
+            empty = (code < 0).reshape([-1] + [1] * (values.ndim - axis - 1))
+            dims = (*array.dims[:axis], to, *array.dims[axis + 1 :])
+            return Named(np.where(empty, fill, values).astype(array.values.dtype), dims)
+
+        terms = [replace(t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0)) for t in self.terms]
+        axes = {(to if d == dim else d): label.indexes[to] if d == dim else i for d, i in self.axes.items()}
+        # a member named twice stands in a term twice
+        return Sum(self._model, tuple(terms), gather(self.offset, 0.0), axes, self.names * 2)
 
     def _with(self, terms: Any, offset: Named | None, axes: Mapping[str, pd.Index]) -> "Sum":
         kept = self.terms if terms is None else tuple(terms)

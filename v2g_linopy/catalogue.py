@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from .assets import battery, fleet, load, renewable
-from .markets import energy, reserve
+from .markets import energy, ppa, reserve
 from .rules import connection
 
 PARTS = MappingProxyType(
@@ -15,6 +15,7 @@ PARTS = MappingProxyType(
             load.PART,
             renewable.PART,
             reserve.PART,
+            ppa.PART,
             energy.PART,
             connection.PART,
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -71,7 +70,7 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
             data[part.name] = clean
             notes += part.schema.assumptions(group, part.name, calendar.currency)
     if not problems:
-        problems += _between(data)
+        problems += _between(data) + _members(parts, data)
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
     root = case.to_dataset()
@@ -96,23 +95,29 @@ def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
 
 
 def _between(data: Mapping[str, xr.Dataset]) -> list[Problem]:
-    """Rules between groups: somewhere to trade, settlements that exist, pods that exist."""
+    """Rules between groups: somewhere to trade, pods that exist."""
     energy = data.get("energy")
     if energy is None or not energy.sizes.get("market", 0):
         detail = "missing: give at least one energy market with its price and limit (group /energy, dimension market)"
         return [Problem("energy", "missing", detail), *_pods(data)]
-    return [*_settlements(energy, data.get("reserve")), *_pods(data)]
+    return _pods(data)
 
 
-def _settlements(energy: xr.Dataset, reserve: xr.Dataset | None) -> list[Problem]:
-    markets = [str(m) for m in energy.indexes["market"]]
-    given = reserve is not None and "settlement" in reserve
-    named: Any = reserve["settlement"].to_numpy().ravel() if reserve is not None and given else ()
-    return [
-        Problem("reserve.settlement", "labels", f"{m!r} is not a market of /energy{suggest(m, markets)}")
-        for m in dict.fromkeys(map(str, named))
-        if m not in markets
-    ]
+def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Return every label that should name a member of another part and does not."""
+    problems = []
+    for name, d in data.items():
+        for f in parts[name].schema.inputs:
+            if not f.of or f.name not in d:
+                continue
+            dim = parts[f.of].schema.member
+            there = [str(m) for m in data[f.of].indexes[dim]] if f.of in data and dim in data[f.of].indexes else []
+            problems += [
+                Problem(f"{name}.{f.name}", "labels", f"{m!r} is not a {dim} of /{f.of}{suggest(m, there)}")
+                for m in dict.fromkeys(map(str, d[f.name].to_numpy().ravel()))
+                if m and m not in there
+            ]
+    return problems
 
 
 def _pods(data: Mapping[str, xr.Dataset]) -> list[Problem]:

@@ -21,6 +21,9 @@ CAUSES = ("energy", "reserve", "wear", "drivers", "penalties", "other")
 _CAUSE_OF = {
     "energy.energy": "energy",
     "energy.spread": "energy",
+    "ppa.difference": "energy",
+    "ppa.delivery": "energy",
+    "ppa.shortfall": "energy",
     "fleet.wear": "wear",
     "fleet.wear_charge": "wear",
     "fleet.drivers": "drivers",

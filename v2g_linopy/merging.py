@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from .checking import Inputs
-from .core import Stage
+from .core import Part, Stage
 from .schema import Field
 from .units import TABLE
 
@@ -35,7 +35,7 @@ def merge(inputs: Inputs) -> tuple[Inputs, Merged]:
         dim = part.schema.member
         if part.stage is not Stage.ASSET or dim is None or d.sizes.get(dim, 0) < 2:
             continue
-        table = _alike(d, dim, part.schema.inputs)
+        table = _alike(d, dim, part.schema.inputs, _apart(inputs, part, d))
         if table["stands_in"].nunique() == len(table):
             continue
         members[part.name] = table
@@ -65,8 +65,23 @@ def is_extensive(field: Field) -> bool:
     return field.kind == "quantity" and TABLE.get(field.unit, ("",))[0] in EXTENSIVE
 
 
-def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...]) -> pd.DataFrame:
-    skip = {f.name for f in fields if f.kind == "label" and f.name != "pod"} | {"vehicles"}
+def _apart(inputs: Inputs, part: Part, d: xr.Dataset) -> np.ndarray:
+    """Return True for the members that stay themselves: those with binaries, and those that another part names."""
+    names = pd.Index([str(m) for m in d.indexes[part.schema.member]])
+    apart = np.zeros(len(names), bool)
+    for field in part.schema.inputs:
+        if field.indivisible and field.name in d:
+            some = d[field.name] > 0
+            apart |= some.any([x for x in some.dims if x != part.schema.member]).to_numpy()
+    for other, data in inputs:
+        for field in other.schema.inputs:
+            if field.of == part.name and field.name in data:
+                apart |= names.isin(data[field.name].to_numpy().astype(str).ravel())
+    return apart
+
+
+def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: np.ndarray) -> pd.DataFrame:
+    skip = {f.name for f in fields if f.kind == "label" and f.name != "pod" and not f.of} | {"vehicles"}
     digests = [hashlib.blake2b(digest_size=16) for _ in range(d.sizes[dim])]
     for name in sorted(map(str, d.data_vars)):
         array = d[name]
@@ -79,7 +94,8 @@ def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...]) -> pd.DataFrame:
             digest.update(name.encode())
             digest.update(row.tobytes())
     index = d.indexes[dim]
-    table = pd.DataFrame({"key": [g.hexdigest() for g in digests]}, index=index)
+    keys = [f"{g.hexdigest()} {k if alone else ''}" for k, (g, alone) in enumerate(zip(digests, apart, strict=True))]
+    table = pd.DataFrame({"key": keys}, index=index)
     table.index.name = dim
     first = ~table["key"].duplicated()
     table["stands_in"] = table["key"].map(dict(zip(table["key"][first], index[first], strict=True)))

@@ -38,7 +38,8 @@ class Field:
     `dims` is the most an array may have, the member dimension first; fewer broadcast, and `scenario` is always allowed.
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
     `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; `shared` (outputs)
-    adds the members of every asset in turn.
+    adds the members of every asset in turn. `of` (labels) names the part whose members they are; an empty text is none.
+    `indivisible` marks quantities that take binaries where they are above 0: identical members are then not merged.
     """
 
     name: str
@@ -54,6 +55,8 @@ class Field:
     infinite: bool = False
     first_stage: str = ""
     shared: bool = False
+    of: str = ""
+    indivisible: bool = False
 
     def names(self, name: str) -> bool:
         """Return True where `name` is this field; a `shared` output has one array per asset, as `share_fleet`."""
