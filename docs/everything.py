@@ -13,7 +13,8 @@ def case_of_everything() -> xr.DataTree:
     """Return a case in which every part writes every row and every entry of the ledger that it can."""
     groups = {
         "fleet": group("fleet", charge_max=10, discharge_max=10, energy_max=20, slack_cost=10, retail_price=0.1)
-        | {"energy_min": 10 * FIRST, "energy_out": FIRST, "spill_max": FIRST, "wear": 0.1, "wear_charge": 0.1},
+        | {"energy_min": 10 * FIRST, "energy_out": FIRST, "spill_max": FIRST, "wear": 0.1, "wear_charge": 0.1}
+        | {"charge_min": 1.0, "discharge_min": 1.0, "taper_from": 0.8, "taper_to": 0.1, "charger": ("fleet", ["hub"])},
         "battery": group("battery", charge_max=10, discharge_max=10, energy_max=20, cycles_max=2)
         | {"cyclic": 1.0, "energy_value": 0.1, "wear": 0.1, "wear_charge": 0.1},
         "load": group("load", baseline=10, curtail_max=5, shift_up_max=5, shift_down_max=5),
@@ -34,6 +35,7 @@ def case_of_everything() -> xr.DataTree:
             "settlement": ("contract", ["two_way", "physical"]),
             "baseload": ("contract", [0.0, 2.0]),
         },
+        "charger": group("charger", "hub", charge_max=15, discharge_max=15),
         "connection": group("pod", "site", import_max=50, export_max=50),
     }
     return v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})

@@ -16,6 +16,7 @@ LAYERS = {
     "named": 1,
     "algebra": 2,
     "maths": 2,
+    "charging": 2,
     "case": 3,
     "core": 3,
     "solvers": 3,

@@ -250,16 +250,17 @@ class Sum(linopy.LinearExpression):
         return self._with(terms, take(self.offset), axes)
 
     def grouped(self, label: xr.DataArray, groups: pd.Index) -> "Sum":
-        """Sum the members of each group: `label` names the group of each member, `groups` every group there is."""
+        """Sum the members of each of `groups`; `label` names the group of each member, and some may be in none."""
         (dim,) = map(str, label.dims)
-        if len(groups) == 1:
+        code = groups.get_indexer(pd.Index(label.to_numpy()))
+        inside = np.flatnonzero(code >= 0)
+        if len(groups) == 1 and len(inside) == len(code):
             axes = {str(groups.name): groups, **{d: i for d, i in self.axes.items() if d != dim}}
             return self._summed(dim)._with(None, None, axes)
-        code = groups.get_indexer(pd.Index(label.to_numpy()))
-        order = np.argsort(code, kind="stable")
-        sizes = np.bincount(code, minlength=len(groups))
-        slot = np.arange(len(code)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        members = np.full((len(groups), int(sizes.max())), -1)
+        order = inside[np.argsort(code[inside], kind="stable")]
+        sizes = np.bincount(code[inside], minlength=len(groups))
+        slot = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        members = np.full((len(groups), max(1, int(sizes.max()))), -1)
         members[code[order], slot] = order
         fresh = f"{dim}~{next(_fresh)}"
         group = str(groups.name)

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from .assets import battery, fleet, load, renewable
 from .markets import energy, ppa, reserve
-from .rules import connection
+from .rules import charger, connection
 
 PARTS = MappingProxyType(
     {
@@ -17,6 +17,7 @@ PARTS = MappingProxyType(
             reserve.PART,
             ppa.PART,
             energy.PART,
+            charger.PART,
             connection.PART,
         )
     }

@@ -145,7 +145,7 @@ class _Search:
             flags = {key: more[key] | flags[key] if key in flags else more[key] for key in more}
             rounds += 1
             solved = self._once(flags)
-        binaries = solved.binaries
+        binaries = sum(int(x.count()) for name, x in solved.solution.items() if ".charging" in name)
         lost = 0.0 if relaxed is None else relaxed - solved.optimum.objective
         energy = self.inputs.dt * sum(float(x.sum()) for x in both.values())
         words = complementarity.sentence(mode, rounds, binaries, worst, energy, lost, self.inputs.calendar.currency)

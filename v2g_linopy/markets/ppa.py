@@ -141,8 +141,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         A - B = (A - B)_{t-1} + dt Q - (1 - tolerance) contracted a dt / H
         shortfall = -shortfall_price B  at the end of each period,   A, B >= 0
 
-    Nothing is due while the contract rests; the end of the horizon ends a period. A reference that is published but not
-    traded is a market with limit 0.
+    Nothing is due while the contract rests; the end of the horizon ends a period. A run of negative prices that is long
+    enough is without payment from its first step on (as in section 51 of the German EEG); what lies beyond the horizon
+    is not seen. A reference that is published but not traded is a market with limit 0.
     """
     sign, physical = xr.where(d.side == "seller", 1.0, -1.0), d.settlement == "physical"
     cash: dict[str, Any] = {}

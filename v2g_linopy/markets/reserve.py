@@ -146,8 +146,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         a = v.groups[asset]
         sold = sold + x.sum(a.attrs["member"])
         b = a.discharge - a.charge - ((d.activation_up - d.activation_down) * x).sum("product")
-        room_up, room_down = a.discharge_max - b, a.charge_max + b
         moved = b - (a.discharge - a.charge)
+        room_up, room_down = a.discharge_max - b, a.charge_max + b
+        if (room := v.done[asset].room) is not None:
+            room_up, room_down = room[0] - moved, room[1] + moved
         residuals[f"sign_{asset}"] = (-x).clip(min=0).assign_attrs(units="kW")
         held[asset] = (d.up * x).sum("product") + moved, (d.down * x).sum("product") - moved
         residuals[f"room_up_{asset}"] = ((d.up * x).sum("product") - room_up).clip(min=0).assign_attrs(units="kW")
