@@ -75,9 +75,16 @@ SCHEMA = Schema(
         Field("charge_min", "fleet time", "kW", "least charging power but 0, as 6 A", 0.0, ge=0, indivisible=True),
         Field("discharge_min", "fleet time", "kW", "least discharging power but 0", 0.0, ge=0, indivisible=True),
         Field(
-            "taper_from", "fleet", "1", "share of energy_max where power starts to fall", NAN, ge=0, le=1, missing=True
+            "taper_from",
+            "fleet time",
+            "1",
+            "share of energy_max where power starts to fall",
+            NAN,
+            ge=0,
+            le=1,
+            missing=True,
         ),
-        Field("taper_to", "fleet", "1", "share of charge_max left at energy_max", NAN, ge=0, le=1, missing=True),
+        Field("taper_to", "fleet time", "1", "share of charge_max left at energy_max", NAN, ge=0, le=1, missing=True),
         Field("aggregate", "fleet", "1", "1: many vehicles, may charge and discharge in one step", 0.0, kind="flag"),
         Field("vehicles", "fleet", "1", "vehicles the member stands for, in figures per vehicle", default=1.0, ge=0),
         Field("pod", "fleet", "", "point of delivery of the member", default="site", kind="label"),
