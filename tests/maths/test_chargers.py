@@ -106,6 +106,7 @@ def test_without_cars_a_charger_is_nothing(pipeline):
     assert pipeline(case(vehicle(energy_min=[10]), market([10]), charger=HUB)).attrs["profit"] == approx(-0.1)
     assert pipeline(case(None, market([10]), charger=HUB)).attrs["profit"] == approx(0)
     assert pipeline(case(cars("", energy_min=[10]), market([10]), charger=HUB)).attrs["profit"] == approx(-0.1)
+    assert pipeline(case(cars("hub", charge_max=0), market([10]), charger=HUB)).attrs["profit"] == approx(0)
 
 
 def test_unmanaged_cars_queue_at_their_hub():

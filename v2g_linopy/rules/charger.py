@@ -27,7 +27,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     What one plug gives another counts as net; its losses are those of the way through the grid.
     """
-    if "charger" not in s.inputs.get("fleet", {}):
+    fleet = s.inputs.get("fleet")
+    if fleet is None or "charger" not in fleet or not bool((fleet.charge_max + fleet.discharge_max > 0).any()):
         return Terms()
     chargers = d.indexes["charger"]
     fed = s.per_label(s.flows["fleet"].net, "fleet", "charger", chargers)
