@@ -38,6 +38,8 @@ def most(d: xr.Dataset, way: str, on: tuple[Any, Any]) -> Any:
     """Most power one way without crossing a gap: all of it, or 0 while off, or 0 while on the other way (kW)."""
     own, other = on if way == "charge" else on[::-1]
     gap, limit = least(d, way), d[f"{way}_max"]
+    if not bool((gap | least(d, BACK[way])).any()):
+        return limit
     return limit.where(~gap, 0.0) - limit.where(~gap & least(d, BACK[way]), 0.0) * other + limit.where(gap, 0.0) * own
 
 

@@ -69,6 +69,34 @@ def test_least_power_keeps_one_direction(least):
     assert v2g.solve(case(lossy, market([-100])), complementarity="off").attrs["profit"] > 0.1
 
 
+@pytest.mark.parametrize("mode", ["lazy", "milp", "audit", "off"])
+def test_least_power_beside_the_rule_for_one_direction(mode):
+    """However the one direction is kept, 10 kW at -100 EUR/MWh, then 10 kW back at 50: 1.50 EUR."""
+    lossy = vehicle(discharge_max=10, charge_min=2, energy_initial=20, eta_charge=0.9, eta_discharge=0.9)
+    result = v2g.solve(case(lossy, market([-100, 50])), complementarity=mode)
+    assert result.attrs["profit"] == approx(1.50)
+    assert result.attrs["overlap_kw"] == approx(0, abs=1e-9)
+
+
+def test_expected_calls_stay_on_one_side_of_the_gap(pipeline):
+    """Calls of a quarter expected both ways: without a least power half a step charges and half of it discharges.
+
+    With one, the power stays within the range it stands in; the middle of 4 and 10 kW holds 3 either way.
+    """
+    calls = {"activation_up": 0.25, "activation_down": 0.25}
+    both = product(up=1, down=1, capacity_price=50, activation_price_up=0, activation_price_down=0, **calls)
+    car = vehicle(discharge_max=10, energy_initial=20, charge_min=4, discharge_min=4)
+    result = pipeline(case(car, market([0]), both))
+    assert row(result, "reserve.volume") == [3]
+    assert min(row(result, "fleet.charge") + row(result, "fleet.discharge")) == 0
+
+
+def test_a_full_battery_that_is_never_reached_is_explained():
+    """A hard need of all 10 kWh, and a taper to nothing: the message names the car and what it is short of."""
+    with pytest.raises(v2g.Infeasible, match="fleet ev: .* short of its need"):
+        v2g.solve(case(tapering(energy_min=[0, 0, 0, 10], unserved_cost=float("nan")), market([1] * 4)))
+
+
 def test_alike_cars_take_turns(pipeline):
     """Two cars of 4 kW at least behind 6 kW: one after the other. Merged, they would need 8 kW at once."""
     cars = {name: SLOW | {"energy_min": [0, 4]} for name in ("a", "b")}

@@ -214,13 +214,16 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tup
     s.add("need" + suffix, e + u >= d.energy_min, mask=d.energy_min > 0)
     for way, power, back, state in (("charge", c, g, on[0]), ("discharge", g, c, on[1])):
         least = charging.least(d, way)
+        if not bool(least.any()):
+            continue
         most, some, alone = charging.either_off_or_above(d, way, power, back, state)
         s.add(f"{way}_most{suffix}", most, mask=least)
         s.add(f"{way}_least{suffix}", some, mask=least)
         s.add(f"{way}_alone{suffix}", alone, mask=least & (d[f"{charging.BACK[way]}_max"] > 0))
-    s.add("taper" + suffix, charging.within_taper(d, c, e), mask=charging.tapered(d))
-    if not isinstance(room, float):
-        s.add("taper_room" + suffix, charging.within_taper(d, room, e), mask=charging.tapered(d))
+    if bool((tapered := charging.tapered(d)).any()):
+        s.add("taper" + suffix, charging.within_taper(d, c, e), mask=tapered)
+        if not isinstance(room, float):
+            s.add("taper_room" + suffix, charging.within_taper(d, room, e), mask=tapered)
 
     if (flag := d.get("exclusive" + suffix)) is not None:
         low, high = _start_range(d, time)
