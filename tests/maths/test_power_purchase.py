@@ -100,6 +100,12 @@ def test_negative_for_hours_without_a_break(pipeline, hours, paid):
     assert row(result, "ledger.ppa.difference") == [a * b for a, b in zip(gaps, paid, strict=True)]
 
 
+def test_zero_is_not_negative(pipeline):
+    """At 0 EUR/MWh the contract pays its 60; it rests at -0.01 only."""
+    result = pipeline(sited(baseload(1, negative_hours=0), [0, -0.01], {"available": 0}))
+    assert row(result, "ledger.ppa.difference") == [0.06, 0]
+
+
 def test_negative_hours_in_quarters(pipeline):
     """Three quarter-hours below 0, then four: only the four are an hour."""
     prices = [-5] * 3 + [10] + [-5] * 4
@@ -285,7 +291,7 @@ def test_nothing_is_due_while_the_contract_rests(pipeline):
 
 def test_the_balance_is_carried_to_the_next_window():
     """Four hours at once, and two by two: the same balance of the month at the end, and the same shortfall there."""
-    roof = {"available": [3, 5, 4, 1]}
+    roof = {"available": [3, 3, 4, 1]}
     due = {"contracted": 4 * 744, "shortfall_price": 100, "period": "month"}
     whole = v2g.solve(sited(cfd(**due), [50, 20, 90, 10], roof))
     window = sited(cfd(**due), [90, 10], {"available": [4, 1]}, start="2026-01-05 02:00")
@@ -293,8 +299,8 @@ def test_the_balance_is_carried_to_the_next_window():
     carried = {into: ("contract", at[out].data) for into, out in v2g.PARTS["ppa"].carry.items()}
     window["ppa"] = window["ppa"].to_dataset().assign(carried)
     later = v2g.solve(window)
-    assert row(whole, "ppa.behind") == [1, 0, 0, 3]
-    assert row(later, "ppa.behind") == [0, 3]
+    assert row(whole, "ppa.behind") == [1, 2, 2, 5]
+    assert row(later, "ppa.behind") == [2, 5]
     fresh = sited(cfd(**due), [90, 10], {"available": [4, 1]}, start="2026-02-01 00:00")
     fresh["ppa"] = fresh["ppa"].to_dataset().assign(carried)
     # a month that begins with the window owes nothing from the one before
