@@ -37,9 +37,13 @@ COLUMNS = {
     "eta_charge": Column("1", "charging efficiency", 0.95, most=1.0, above_least=True),
     "eta_discharge": Column("1", "discharging efficiency", 0.95, most=1.0, above_least=True),
     "energy_trip": Column("kWh", "energy driven between this departure and the next arrival", 0.0),
+    "charge_min": Column("kW", "least charging power other than 0", 0.0),
+    "taper_from": Column("1", "share of the capacity where charging power starts to fall", 0.0, most=1.0),
+    "taper_to": Column("1", "share of charge_max left at full capacity", 0.0, most=1.0),
     "retail_price": Column("EUR/kWh", "price the driver pays per kWh drawn", 0.0, least=-np.inf),
 }
-LABELS = ("pod", "connector", "vehicle")
+LABELS = ("pod", "charger", "connector", "vehicle")
+PLACES = ("pod", "charger")  # a row of the fleet stands at one of each
 
 
 @dataclass
