@@ -119,6 +119,12 @@ def test_no_standby_from_off(pipeline):
         assert row(result, "hydrogen.standby") == [1, 0]
 
 
+def test_one_state_at_a_time(pipeline):
+    """Paid 100 EUR/MWh to draw 10 kW, 5 kWh of hydrogen sold: 1.00 + 1.00 EUR; in standby as well it would be 2.10."""
+    result = pipeline(case(None, market([-100]), hydrogen=electrolyser(**STACK, on_initial=1)))
+    assert result.attrs["profit"] == approx(2.00)
+
+
 def test_no_standby_at_all(pipeline):
     """The same without standby: a second start would leave 0.20, it stays on at its minimum load: 0.50."""
     plant = electrolyser(**STACK) | {"standby_power": NAN}
