@@ -1,5 +1,7 @@
 """The bill of a pod: its supplier beside the markets, fees, taxes, subscribed capacity and the cost of operation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -275,3 +277,14 @@ def test_other_prices_on_a_result_that_is_solved_again():
     assert again["connection"].indexes["rank"].tolist() == [1, 2]
     assert row(again, "connection.peak") == [2, 2]
     assert np.isfinite(again["connection"]["peak_to_date"].isel(time=1).values).all()
+
+
+def test_a_plan_is_not_rewritten_into_another_bill():
+    """A part may rewrite its plan only into one that is worth the same: 3 kW of import for 2 is refused."""
+
+    def another(v: object, d: xr.Dataset) -> dict[str, xr.DataArray]:
+        return {"import_": d.import_ + 1.0}
+
+    parts = v2g.PARTS | {"connection": replace(v2g.PARTS["connection"], finish=another)}
+    with pytest.raises(v2g.SolverError, match=r"differ by 0\.2"):
+        v2g.solve(case(None, None, connection=CONTRACT, load=house(2)), parts=parts, audit=False)
