@@ -135,7 +135,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         c <= charge_max (1 - (1 - taper_to) (e / energy_max - taper_from) / (1 - taper_from))
 
     Reserves move the power within one of the ranges that least powers leave (charging, or discharging, or both where
-    nothing lies between), and not above the taper at the energy of the plan; a call that lasts fills the battery beyond.
+    nothing lies between), and not above the taper at the energy of the plan; a long call fills the battery beyond.
     Energy not served relaxes a need; it never becomes energy that could be sold. Where reserves guarantee energy while
     activation is expected, the same equations are written once more for the baseline path, in the same range (§3).
     """
