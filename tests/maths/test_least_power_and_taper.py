@@ -324,6 +324,15 @@ def test_a_broken_rule_is_found(honest, fields, check):
     assert float(replayed(honest, fields)[check]) > 1e-6
 
 
+def test_a_reserve_that_would_stop_the_charger_is_found():
+    """10 kW charged and 6 held upward leave 4; where 5 are the least, that is 1 kW too many."""
+    car = vehicle(charge_min=4, charge_max=10)
+    result = v2g.solve(case({"a": car, "b": car}, market([-100]), product(up=1, capacity_price=5)))
+    assert row(result, "reserve.volume") == [12]
+    checks = replayed(result, {"charge_min": 5.0})
+    assert float(checks["reserve.room_up_fleet"]) == approx(1)
+
+
 def test_both_directions_are_found(honest):
     """Discharging written beside charging, where there is a least power."""
     checks = v2g.replay(tampered(honest, "fleet.discharge", 1.0))

@@ -161,10 +161,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         c <= charge_max (1 - (1 - taper_to) (e / energy_max - taper_from) / (1 - taper_from))
 
     Reserves move the power within one of the ranges that least powers leave (charging, or discharging, or both where
-    nothing lies between), and not above the taper. Energy not served relaxes a need; it never becomes energy that could
-    be sold. A charger with nothing on board has no power, and no room for reserves. Where reserves guarantee energy
-    while activation is expected, the same equations are written once more for the baseline path, in the same range
-    (§3).
+    nothing lies between), and not above the taper at the energy of the plan; a long call fills the battery beyond.
+    Energy not served relaxes a need; it never becomes energy that could be sold. A charger with nothing on board has
+    no power, and no room for reserves. Where reserves guarantee energy while activation is expected, the same
+    equations are written once more for the baseline path, in the same range (§3).
     """
     on_board = _on_board(d, s.axis("time"))
     d = d.assign({limit: d[limit].where(on_board, 0.0) for limit in ("charge_max", "discharge_max")})
