@@ -151,7 +151,7 @@ def prices(
             regulation=regulation_of(read, regulation),
             **{key: value for key, value in given.items() if value is not None},
         )
-    finish(terminal, changed(case, set_), path, force, dry_run)
+    finish(terminal, changed(case, set_, terminal.say), path, force, dry_run)
 
 
 def sessions(
@@ -184,7 +184,7 @@ def sessions(
             title=str(stays.attrs.get("title") or file.stem),
             source=f"{file.name}; {', '.join(p.name for p in price.prices)}",
         )
-    finish(terminal, changed(case, set_), path, force, dry_run)
+    finish(terminal, changed(case, set_, terminal.say), path, force, dry_run)
 
 
 def store(terminal: Terminal, read: xr.Dataset, path: Path, force: bool, dry_run: bool) -> None:

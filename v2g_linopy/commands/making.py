@@ -76,7 +76,7 @@ def new(
     """Make a case from a template; what it assumes is written into the file and told."""
     path = case_path(name)
     refuse_file(path, force)
-    case = changed(made(template, vehicles, days, seed, start, world), set_)
+    case = changed(made(template, vehicles, days, seed, start, world), set_, terminal.say)
     finish(terminal, case, path, force, dry_run)
 
 

@@ -41,7 +41,7 @@ def add(app: typer.Typer) -> None:
 
 def check(terminal: Terminal, case: CaseFile, set_: Set = None) -> None:
     """Check a case and list everything that is wrong with it, or what had to be assumed."""
-    tree, notes = loaded(case, set_)
+    tree, notes = loaded(terminal, case, set_)
     words = [f"{case}: no problems; {describe(tree)}", *(f"  {note}" for note in notes)]
     terminal.answer("\n".join(words), {"status": "ok", "case": str(case), **sizes(tree), "assumptions": list(notes)})
 
@@ -87,7 +87,7 @@ def run(
     folder, arguments = output or Path(case.stem), solving.arguments()
     names = [name for name in FILES if name != "report.html" or wants_report(terminal, report)]
     refuse_existing(folder, names, force)
-    tree, notes = loaded(case, solving.set_)
+    tree, notes = loaded(terminal, case, solving.set_)
     if dry_run:
         words = f"{verb} {case} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
         terminal.answer(
@@ -110,9 +110,9 @@ def run(
         raise typer.Exit(STOPPED_AT_A_LIMIT)
 
 
-def loaded(path: Path, changes: list[str] | None) -> tuple[xr.DataTree, tuple[str, ...]]:
+def loaded(terminal: Terminal, path: Path, changes: list[str] | None) -> tuple[xr.DataTree, tuple[str, ...]]:
     """Read, change and check a case; problems are told under the name of the file."""
-    tree = changed(v2g.read(path), changes)
+    tree = changed(v2g.read(path), changes, terminal.say)
     try:
         return tree, v2g.check(tree)
     except SchemaError as error:
