@@ -13,6 +13,7 @@ from ..case import atomic
 from ..errors import SchemaError
 from ..report import page, tables
 from .changes import changed
+from .files import read_case
 from .options import CaseFile, DryRun, Force, Set, Solving, command
 from .output import refuse_existing, report_lacks, staged
 from .size import counted, describe, sizes
@@ -112,7 +113,7 @@ def run(
 
 def loaded(terminal: Terminal, path: Path, changes: list[str] | None) -> tuple[xr.DataTree, tuple[str, ...]]:
     """Read, change and check a case; problems are told under the name of the file."""
-    tree = changed(v2g.read(path), changes, terminal.say)
+    tree = changed(read_case(path), changes, terminal.say)
     try:
         return tree, v2g.check(tree)
     except SchemaError as error:

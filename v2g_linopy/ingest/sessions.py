@@ -42,7 +42,8 @@ def rasterise(
         Start of each step, naive UTC, uniform.
     rows
         What a member of the fleet is. ``packed``: as few rows as are plugged in at once, within each pod, never two
-        sessions in one step of a row. ``connector``, ``vehicle``: one row per label.
+        sessions in one step of a row. ``connector``, ``vehicle``: one row per label; sessions whose label is empty are
+        packed.
     outside
         What becomes of a session that is not inside the steps altogether. ``drop``: it is left out. ``clip``: it is
         cut at the edges; one that began before them is taken to have charged at full power until then, and one that
@@ -69,8 +70,8 @@ def rasterise(
     """
     step, origin = step_of(time).value, nanoseconds(time)[0]
     table, problems = read_table(sessions, linked)
-    if linked and rows != "vehicle":
-        problems.append(Problem("rows", "consistency", 'linked sessions need rows="vehicle"'))
+    if linked:
+        problems += _linkable(table, rows)
     if table is None or problems:
         raise SchemaError(problems, "the sessions")
     problems = faults(table, linked)
@@ -92,8 +93,17 @@ def rasterise(
     if pod is not None:
         fleet["pod"] = ("fleet", pod)
     if rows == "connector":
-        fleet["connector"] = ("fleet", label)
+        fleet["connector"] = ("fleet", np.where(np.isin(label, chosen.labels["connector"]), label, ""))
     return fleet, _sessions(sessions.isel(session=kept), chosen, label[row], lack, notes)
+
+
+def _linkable(table: Table | None, rows: str) -> list[Problem]:
+    """Return what keeps sessions from being one battery all along."""
+    if rows != "vehicle":
+        return [Problem("rows", "consistency", 'linked sessions need rows="vehicle"')]
+    if table is not None and "vehicle" in table.labels and (table.labels["vehicle"] == "").any():
+        return [Problem("sessions.vehicle", "missing", "linked sessions need the vehicle of every session")]
+    return []
 
 
 def _horizon(
@@ -137,33 +147,45 @@ def _rows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return the labels of the rows, the row of each session, and the pod of each row where there are pods."""
     if rows == "packed":
-        return _packed(table, first, last)
+        return _packed(table, first, last, np.ones(len(first), bool))
     if rows not in table.labels:
         problems.append(Problem(f"sessions.{rows}", "missing", f'rows="{rows}" needs the {rows} of each session'))
         return np.array([], str), np.zeros(len(first), int), None
-    label, start, row = np.unique(table.labels[rows], return_index=True, return_inverse=True)
-    order = np.lexsort((first, row))
+    named = np.flatnonzero(table.labels[rows] != "")
+    label, start, of_named = np.unique(table.labels[rows][named], return_index=True, return_inverse=True)
+    row = np.zeros(len(first), np.int64)
+    row[named] = of_named
+    order = named[np.lexsort((first[named], of_named))]
     clash = (row[order][1:] == row[order][:-1]) & (first[order][1:] <= last[order][:-1])
     for one, other in zip(order[:-1][clash], order[1:][clash], strict=True):
         detail = (
             f"{rows} {label[row[one]]}: session {table.name[one]} leaves {table.moment(one, end=True)} and session "
-            f'{table.name[other]} arrives {table.moment(other)}, in one step; use rows="packed" or a shorter step'
+            f'{table.name[other]} arrives {table.moment(other)} UTC, in one step; use a shorter step or rows="packed"'
         )
         problems.append(Problem(f"sessions.{rows}", "consistency", detail))
-    pod = table.labels["pod"][start] if "pod" in table.labels else None
-    if pod is not None and (moved := np.flatnonzero(table.labels["pod"] != pod[row])).size:
+    pods = table.labels.get("pod")
+    if pods is not None and (moved := named[pods[named] != pods[named[start]][of_named]]).size:
         detail = f"{rows} {listed(np.unique(label[row[moved]]))}: has sessions in several pods"
         problems.append(Problem("sessions.pod", "consistency", detail))
-    return label, row, pod
+    unnamed = table.labels[rows] == ""
+    if not unnamed.any():
+        return label, row, None if pods is None else pods[named[start]]
+    more, packed, places = _packed(table, first, last, unnamed)
+    row[unnamed] = packed[unnamed] + len(label)
+    place = None if pods is None or places is None else np.concatenate([pods[named[start]], places])
+    return np.concatenate([label, more]), row, place
 
 
-def _packed(table: Table, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def _packed(
+    table: Table, first: np.ndarray, last: np.ndarray, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Pack the sessions chosen into as few rows as possible, within each pod."""
     pods = table.labels.get("pod")
     row = np.zeros(len(first), np.int64)
     labels: list[str] = []
     place: list[str | None] = []
-    for name in [None] if pods is None else np.unique(pods):
-        here = np.ones(len(first), bool) if name is None else pods == name
+    for name in [None] if pods is None else np.unique(pods[chosen]):
+        here = chosen if name is None else chosen & (pods == name)
         row[here] = pack(first[here], last[here]) + len(labels)
         count = int(row[here].max(initial=len(labels) - 1)) + 1 - len(labels)
         width = max(2, len(str(count)))
