@@ -15,7 +15,6 @@ from .errors import Infeasible, Problem, SchemaError
 from .portfolio import solve
 from .results import PENALTY
 
-RUNGS = ("unmanaged", "smart", "V2G", "smart + reserves", "V2G + reserves")
 BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
 CAUSES = ("energy", "reserve", "wear", "drivers", "penalties", "other")
 _CAUSE_OF = {
@@ -32,12 +31,12 @@ FORESIGHT = (
 
 
 def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: Any) -> xr.DataTree:
-    """Solve the five rungs of the ladder on one case.
+    """Solve the rungs of the ladder on one case: three, and two more where it has reserves.
 
     Parameters
     ----------
     case : xarray.DataTree
-        A case with a fleet; without `/reserve` the rungs with reserves equal those without.
+        A case with a fleet; without a product in `/reserve` the ladder has no rungs with reserves.
     parts, **options
         As for `solve`.
 
@@ -57,7 +56,7 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
             results[rung] = solve(variant, fix=fix, parts=parts, **options)
         except Infeasible as error:
             raise Infeasible(f"  on the rung {rung!r} of the ladder:\n{error.explanation}") from None
-    top = results[RUNGS[-1]]
+    top = results[list(results)[-1]]
     top["ladder"] = xr.DataTree(_ladder(results, inputs))
     return top
 
@@ -98,10 +97,16 @@ def _variants(case: xr.DataTree, inputs: Inputs) -> list[tuple[str, xr.DataTree,
     smart = variant(v2g=False, reserves=False)
     free = smart.copy()  # nobody schedules this plan: it is settled step by step, whatever the market time unit
     free["energy"] = free["energy"].assign(block=xr.DataArray(0.0, attrs={"units": "h"}))
-    return [
+    rungs = [
         ("unmanaged", free, {"fleet.charge": _first_come(inputs)}),
         ("smart", smart, None),
         ("V2G", variant(v2g=True, reserves=False), None),
+    ]
+    reserve = inputs.data.get("reserve")
+    if reserve is None or not reserve.sizes["product"]:
+        return rungs
+    return [
+        *rungs,
         ("smart + reserves", variant(v2g=False, reserves=True), None),
         ("V2G + reserves", variant(v2g=True, reserves=True), None),
     ]
@@ -194,12 +199,13 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
     for rung, r in results.items():
         entries = r["ledger"].to_dataset().data_vars.items()
         sums[rung] = {str(n): float(expected(x, inputs.probability).sum()) for n, x in entries}
-    ledger = pd.DataFrame(sums).T.fillna(0.0).loc[list(RUNGS)]
+    rungs = list(results)
+    ledger = pd.DataFrame(sums).T.fillna(0.0).loc[rungs]
     causes = ledger.T.groupby(_cause).sum().T.reindex(columns=list(CAUSES), fill_value=0.0)
     step = causes.copy()
     step.loc["unmanaged"] = 0.0
-    for rung, before in BEFORE.items():
-        step.loc[rung] = causes.loc[rung] - causes.loc[before]
+    for rung in rungs[1:]:
+        step.loc[rung] = causes.loc[rung] - causes.loc[BEFORE[rung]]
     money = {"units": inputs.calendar.currency}
     ladder = xr.Dataset(
         {
@@ -207,7 +213,7 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
             "objective": ("rung", [r.attrs["objective"] for r in results.values()], money),
             "ledger": (("rung", "entry"), ledger.to_numpy(), money),
             "step": (("rung", "cause"), step.to_numpy(), money),
-            "before": ("rung", [BEFORE.get(r, "") for r in RUNGS]),
+            "before": ("rung", [BEFORE.get(r, "") for r in rungs]),
             "energy_charged": ("rung", [_energy(r, "charge", inputs) for r in results.values()], {"units": "kWh"}),
             "energy_discharged": (
                 "rung",
@@ -216,7 +222,7 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
             ),
             "unserved": ("rung", [_unserved(r, inputs) for r in results.values()], {"units": "kWh"}),
         },
-        coords={"rung": list(RUNGS), "entry": list(ledger.columns), "cause": list(CAUSES)},
+        coords={"rung": rungs, "entry": list(ledger.columns), "cause": list(CAUSES)},
     )
     hours = inputs.dt * len(inputs.calendar.time)
     vehicles = float(inputs.data["fleet"].vehicles.sum())

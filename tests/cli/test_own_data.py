@@ -349,3 +349,13 @@ def test_numbers_of_the_schedule_are_short(run, sessions, spot, tmp_path):
     assert run("solve", tmp_path / "c.nc", "-o", tmp_path / "out", "--no-report").exit_code == 0
     text = (tmp_path / "out" / "schedule.csv").read_text()
     assert ",118.7\n" in text and "118.69" not in text
+
+
+def test_how_blocks_were_found_is_told_only_when_asked(run, case_file, tmp_path):
+    """A line on how the solve went is noise on every run; the count of defaults points to `v2g check`."""
+    plain = run("solve", case_file, "-o", tmp_path / "plain", "--no-report")
+    detailed = run("solve", case_file, "-o", tmp_path / "detailed", "--no-report", "-v")
+    note = v2g.read(tmp_path / "plain" / "result.nc").attrs["block_note"]
+    assert note and note not in plain.stdout
+    assert note in detailed.stdout
+    assert "defaults assumed; `v2g check" in plain.stderr

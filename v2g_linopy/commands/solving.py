@@ -106,7 +106,7 @@ def run(
             kpi = write_files(result, stage, names)
     status = str(result.attrs["status"])
     document = {"status": status, "case": str(case), "files": paths(folder, names), "kpi": kpi}
-    terminal.answer(headline(result, folder, names), document)
+    terminal.answer(headline(result, folder, names, terminal.verbose > 0), document)
     if status != "optimal":
         raise typer.Exit(STOPPED_AT_A_LIMIT)
 
@@ -143,8 +143,8 @@ def write_files(result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[
     return kpi
 
 
-def headline(result: xr.DataTree, folder: Path, names: list[str]) -> str:
-    """The result in a few lines."""
+def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool = False) -> str:
+    """The result in a few lines; how it was found in blocks only where details are asked for."""
     attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
     lines = [f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({describe(result)})"]
     if "ladder" in result.children:
@@ -153,7 +153,7 @@ def headline(result: xr.DataTree, folder: Path, names: list[str]) -> str:
     missing = sum(float(result["fleet"][n].sum()) for n in ("unserved", "unserved_trip") if n in result["fleet"])
     if missing > 1e-6:
         lines.append(f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the vehicles")
-    for attribute in ("complementarity", "block_note"):
+    for attribute in ("complementarity", *(["block_note"] if detailed else [])):
         if attrs.get(attribute):
             lines.append(str(attrs[attribute]))
     return "\n".join([*lines, f"wrote {', '.join(names)} to {folder}"])

@@ -174,6 +174,9 @@ def table(plan: Plan, position: int) -> pd.DataFrame:
         car[f"{way}_gain"] = plan.series("dual", f"reserve.{way}_fleet", fleet=label)
     for product in plan.products:
         car[f"held {product}"] = plan.series("reserve", "share_fleet", fleet=label, product=product)
+    for way in ("up", "down"):
+        shares = (plan.series("reserve", f"activation_{way}", product=p) * car[f"held {p}"] for p in plan.products)
+        car[f"called_{way}"] = sum(shares, np.zeros(len(car)))
     car["plugged"] = (car.charge_max > 0) | (car.discharge_max > 0)
     began = car.plugged & (~car.plugged.shift(fill_value=False) | (car.keep == 0))
     car["stay"] = began.cumsum().where(car.plugged, 0)

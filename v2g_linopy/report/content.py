@@ -250,7 +250,7 @@ def _causes(ladder: pd.DataFrame) -> list[str]:
     return [
         c
         for c in ladder.columns
-        if c not in fixed and (c not in ("other", "penalties") or ladder[c].abs().max() > 0.005)
+        if c not in fixed and (c not in ("reserve", "other", "penalties") or ladder[c].abs().max() > 0.005)
     ]
 
 
