@@ -61,6 +61,37 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
     return top
 
 
+def side_by_side(one: xr.DataTree, other: xr.DataTree) -> pd.DataFrame:
+    """Two results entry by entry: the sums of both ledgers over the horizon, by cause, and the change.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cause``, ``entry``, ``one``, ``other``, ``change``; money of the results, in the order of `CAUSES`.
+
+    Raises
+    ------
+    SchemaError
+        The results are in different currencies.
+    """
+    money = [str(tree.attrs.get("currency", "EUR")) for tree in (one, other)]
+    if money[0] != money[1]:
+        raise SchemaError([Problem("currency", "consistency", f"{money[0]} in one result, {money[1]} in the other")])
+    table = pd.DataFrame({name: _sums(tree) for name, tree in (("one", one), ("other", other))}).fillna(0.0)
+    table["change"] = table["other"] - table["one"]
+    table.insert(0, "entry", table.index)
+    table.insert(0, "cause", [_cause(entry) for entry in table["entry"]])
+    order = [CAUSES.index(cause) for cause in table["cause"]]
+    return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
+def _sums(result: xr.DataTree) -> dict[str, float]:
+    """The ledger of a result summed over the horizon, the mean over scenarios."""
+    probability = result.to_dataset().get("probability")
+    entries = result["ledger"].to_dataset().data_vars.items()
+    return {str(n): float(expected(x, probability).sum()) for n, x in entries}
+
+
 def unmanaged(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.DataArray:
     """Charge at full power from arrival until the need is met (a share fleet: until full), within import limits.
 
