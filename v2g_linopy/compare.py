@@ -15,7 +15,6 @@ from .errors import Infeasible, Problem, SchemaError
 from .portfolio import solve
 from .results import PENALTY
 
-RUNGS = ("unmanaged", "smart", "V2G", "smart + reserves", "V2G + reserves")
 BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
 CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
 WEAR = ("wear", "wear_charge", "wear_cycles", "wear_calendar")
@@ -43,12 +42,12 @@ FORESIGHT = (
 
 
 def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: Any) -> xr.DataTree:
-    """Solve the five rungs of the ladder on one case.
+    """Solve the rungs of the ladder on one case: three, and two more where it has reserves.
 
     Parameters
     ----------
     case : xarray.DataTree
-        A case with a fleet; without `/reserve` the rungs with reserves equal those without.
+        A case with a fleet; without a product in `/reserve` the ladder has no rungs with reserves.
     parts, **options
         As for `solve`.
 
@@ -68,9 +67,40 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
             results[rung] = solve(variant, fix=fix, parts=parts, **options)
         except Infeasible as error:
             raise Infeasible(f"  on the rung {rung!r} of the ladder:\n{error.explanation}") from None
-    top = results[RUNGS[-1]]
+    top = results[list(results)[-1]]
     top["ladder"] = xr.DataTree(_ladder(results, inputs))
     return top
+
+
+def side_by_side(one: xr.DataTree, other: xr.DataTree) -> pd.DataFrame:
+    """Two results entry by entry: the sums of both ledgers over the horizon, by cause, and the change.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cause``, ``entry``, ``one``, ``other``, ``change``; money of the results, in the order of `CAUSES`.
+
+    Raises
+    ------
+    SchemaError
+        The results are in different currencies.
+    """
+    money = [str(tree.attrs.get("currency", "EUR")) for tree in (one, other)]
+    if money[0] != money[1]:
+        raise SchemaError([Problem("currency", "consistency", f"{money[0]} in one result, {money[1]} in the other")])
+    table = pd.DataFrame({name: _sums(tree) for name, tree in (("one", one), ("other", other))}).fillna(0.0)
+    table["change"] = table["other"] - table["one"]
+    table.insert(0, "entry", table.index)
+    table.insert(0, "cause", [_cause(entry) for entry in table["entry"]])
+    order = [CAUSES.index(cause) for cause in table["cause"]]
+    return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
+def _sums(result: xr.DataTree) -> dict[str, float]:
+    """The ledger of a result summed over the horizon, the mean over scenarios."""
+    probability = result.to_dataset().get("probability")
+    entries = result["ledger"].to_dataset().data_vars.items()
+    return {str(n): float(expected(x, probability).sum()) for n, x in entries}
 
 
 def unmanaged(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.DataArray:
@@ -105,10 +135,16 @@ def _variants(case: xr.DataTree, inputs: Inputs) -> list[tuple[str, xr.DataTree,
     free = smart.copy()  # nobody schedules this plan: it is settled step by step, whatever the market time unit
     if "energy" in free.children:
         free["energy"] = free["energy"].assign(block=xr.DataArray(0.0, attrs={"units": "h"}))
-    return [
+    rungs = [
         ("unmanaged", free, {"fleet.charge": _first_come(inputs)}),
         ("smart", smart, None),
         ("V2G", variant(v2g=True, reserves=False), None),
+    ]
+    reserve = inputs.data.get("reserve")
+    if reserve is None or not reserve.sizes["product"]:
+        return rungs
+    return [
+        *rungs,
         ("smart + reserves", variant(v2g=False, reserves=True), None),
         ("V2G + reserves", variant(v2g=True, reserves=True), None),
     ]
@@ -239,12 +275,13 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
     for rung, r in results.items():
         entries = r["ledger"].to_dataset().data_vars.items()
         sums[rung] = {str(n): float(expected(x, inputs.probability).sum()) for n, x in entries}
-    ledger = pd.DataFrame(sums).T.fillna(0.0).loc[list(RUNGS)]
+    rungs = list(results)
+    ledger = pd.DataFrame(sums).T.fillna(0.0).loc[rungs]
     causes = ledger.T.groupby(_cause).sum().T.reindex(columns=list(CAUSES), fill_value=0.0)
     step = causes.copy()
     step.loc["unmanaged"] = 0.0
-    for rung, before in BEFORE.items():
-        step.loc[rung] = causes.loc[rung] - causes.loc[before]
+    for rung in rungs[1:]:
+        step.loc[rung] = causes.loc[rung] - causes.loc[BEFORE[rung]]
     money = {"units": inputs.calendar.currency}
     ladder = xr.Dataset(
         {
@@ -252,7 +289,7 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
             "objective": ("rung", [r.attrs["objective"] for r in results.values()], money),
             "ledger": (("rung", "entry"), ledger.to_numpy(), money),
             "step": (("rung", "cause"), step.to_numpy(), money),
-            "before": ("rung", [BEFORE.get(r, "") for r in RUNGS]),
+            "before": ("rung", [BEFORE.get(r, "") for r in rungs]),
             "energy_charged": ("rung", [_energy(r, "charge", inputs) for r in results.values()], {"units": "kWh"}),
             "energy_discharged": (
                 "rung",
@@ -261,7 +298,7 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
             ),
             "unserved": ("rung", [_unserved(r, inputs) for r in results.values()], {"units": "kWh"}),
         },
-        coords={"rung": list(RUNGS), "entry": list(ledger.columns), "cause": list(CAUSES)},
+        coords={"rung": rungs, "entry": list(ledger.columns), "cause": list(CAUSES)},
     )
     hours = inputs.dt * len(inputs.calendar.time)
     vehicles = float(inputs.data["fleet"].vehicles.sum())

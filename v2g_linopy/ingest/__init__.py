@@ -2,7 +2,7 @@
 
 from .availability import from_availability
 from .cases import case_from
-from .clock import align, to_utc
+from .clock import align, step_of, to_utc
 from .commuters import commuters
 from .depot import depot
 from .fleets import fleets
@@ -32,5 +32,6 @@ __all__ = [
     "read_prices",
     "read_sessions",
     "read_terna",
+    "step_of",
     "to_utc",
 ]

@@ -46,7 +46,8 @@ def rasterise(
         Start of each step, naive UTC, uniform.
     rows
         What a member of the fleet is. ``packed``: as few rows as are plugged in at once, within each pod and charger,
-        never two sessions in one step of a row. ``connector``, ``vehicle``: one row per label.
+        never two sessions in one step of a row. ``connector``, ``vehicle``: one row per label; sessions whose label is
+        empty are packed.
     outside
         What becomes of a session that is not inside the steps altogether. ``drop``: it is left out. ``clip``: it is
         cut at the edges; one that began before them is taken to have charged at full power until then, and one that
@@ -78,8 +79,8 @@ def rasterise(
         sessions = plugged(sessions, connectors)
     step, origin = step_of(time).value, nanoseconds(time)[0]
     table, problems = read_table(sessions, linked)
-    if linked and rows != "vehicle":
-        problems.append(Problem("rows", "consistency", 'linked sessions need rows="vehicle"'))
+    if linked:
+        problems += _linkable(table, rows)
     if table is None or problems:
         raise SchemaError(problems, "the sessions")
     problems = faults(table, linked)
@@ -100,8 +101,17 @@ def rasterise(
     fleet = fleet.assign_coords(fleet=label, time=time)
     fleet = fleet.assign({name: ("fleet", place) for name, place in places.items()})
     if rows == "connector":
-        fleet["connector"] = ("fleet", label)
+        fleet["connector"] = ("fleet", np.where(np.isin(label, chosen.labels["connector"]), label, ""))
     return fleet, _sessions(sessions.isel(session=kept), chosen, label[row], lack, notes)
+
+
+def _linkable(table: Table | None, rows: str) -> list[Problem]:
+    """Return what keeps sessions from being one battery all along."""
+    if rows != "vehicle":
+        return [Problem("rows", "consistency", 'linked sessions need rows="vehicle"')]
+    if table is not None and "vehicle" in table.labels and (table.labels["vehicle"] == "").any():
+        return [Problem("sessions.vehicle", "missing", "linked sessions need the vehicle of every session")]
+    return []
 
 
 def _horizon(
@@ -145,28 +155,40 @@ def _rows(
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Return the labels of the rows, the row of each session, and where each row stands, as far as that is given."""
     if rows == "packed":
-        return _packed(table, first, last)
+        return _packed(table, first, last, np.ones(len(first), bool))
     if rows not in table.labels:
         problems.append(Problem(f"sessions.{rows}", "missing", f'rows="{rows}" needs the {rows} of each session'))
         return np.array([], str), np.zeros(len(first), int), {}
-    label, start, row = np.unique(table.labels[rows], return_index=True, return_inverse=True)
-    order = np.lexsort((first, row))
+    named = np.flatnonzero(table.labels[rows] != "")
+    label, start, of_named = np.unique(table.labels[rows][named], return_index=True, return_inverse=True)
+    row = np.zeros(len(first), np.int64)
+    row[named] = of_named
+    order = named[np.lexsort((first[named], of_named))]
     clash = (row[order][1:] == row[order][:-1]) & (first[order][1:] <= last[order][:-1])
     for one, other in zip(order[:-1][clash], order[1:][clash], strict=True):
         detail = (
             f"{rows} {label[row[one]]}: session {table.name[one]} leaves {table.moment(one, end=True)} and session "
-            f'{table.name[other]} arrives {table.moment(other)}, in one step; use rows="packed" or a shorter step'
+            f'{table.name[other]} arrives {table.moment(other)} UTC, in one step; use a shorter step or rows="packed"'
         )
         problems.append(Problem(f"sessions.{rows}", "consistency", detail))
-    places = {name: table.labels[name][start] for name in PLACES if name in table.labels}
+    places = {name: table.labels[name][named[start]] for name in PLACES if name in table.labels}
     for name, place in places.items():
-        if (moved := np.flatnonzero(table.labels[name] != place[row])).size:
+        if (moved := named[table.labels[name][named] != place[of_named]]).size:
             detail = f"{rows} {listed(np.unique(label[row[moved]]))}: has sessions in several {name}s"
             problems.append(Problem(f"sessions.{name}", "consistency", detail))
-    return label, row, places
+    unnamed = table.labels[rows] == ""
+    if not unnamed.any():
+        return label, row, places
+    more, packed, others = _packed(table, first, last, unnamed)
+    row[unnamed] = packed[unnamed] + len(label)
+    both = {name: np.concatenate([place, others[name]]) for name, place in places.items()}
+    return np.concatenate([label, more]), row, both
 
 
-def _packed(table: Table, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+def _packed(
+    table: Table, first: np.ndarray, last: np.ndarray, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Pack the sessions chosen into as few rows as possible, within each place."""
     names = [name for name in PLACES if name in table.labels]
     where = ["\n".join(words) for words in zip(*(table.labels[n] for n in names), strict=True)]
     sites, site = np.unique(np.array(where or [""] * len(first), str), return_inverse=True)
@@ -174,7 +196,9 @@ def _packed(table: Table, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarr
     labels: list[str] = []
     stands: list[list[str]] = []
     for k, place in enumerate(sites.tolist()):
-        here = site == k
+        here = chosen & (site == k)
+        if not here.any():
+            continue
         row[here] = pack(first[here], last[here]) + len(labels)
         count = int(row[here].max()) + 1 - len(labels)
         width = max(2, len(str(count)))

@@ -70,6 +70,7 @@ def warnings(view: Reading) -> list[str]:
         gap = view.attrs.get("mip_gap")
         proof = f"; it may be up to {words.number(100 * float(gap))} % below the best" if gap is not None else ""
         notes.append(f"The solver stopped early ({status.replace('_', ' ')}): this is the best plan found{proof}.")
+    notes += str(view.attrs.get("warnings", "")).splitlines()
     missing = float(view.total("unserved").sum() + view.total("unserved_trip").sum())
     if missing > tables.SMALLEST_NEED:
         notes.append(f"{words.number(missing)} kWh of need are not served; they are named below.")
@@ -268,7 +269,7 @@ def _causes(ladder: pd.DataFrame) -> list[str]:
     return [
         c
         for c in ladder.columns
-        if c not in fixed and (c not in ("other", "penalties") or ladder[c].abs().max() > 0.005)
+        if c not in fixed and (c not in ("reserve", "other", "penalties") or ladder[c].abs().max() > 0.005)
     ]
 
 
