@@ -16,7 +16,8 @@ def case_of_everything() -> xr.DataTree:
     groups = {
         "fleet": group("fleet", charge_max=10, discharge_max=10, energy_max=20, slack_cost=10, retail_price=0.1)
         | {"energy_min": 10 * FIRST, "energy_out": FIRST, "spill_max": FIRST, "wear": 0.1, "wear_charge": 0.1}
-        | AGEING,
+        | AGEING
+        | {"charge_min": 1.0, "discharge_min": 1.0, "taper_from": 0.8, "taper_to": 0.1, "charger": ("fleet", ["hub"])},
         "battery": group("battery", charge_max=10, discharge_max=10, energy_max=20, cycles_max=2)
         | {"cyclic": 1.0, "energy_value": 0.1, "wear": 0.1, "wear_charge": 0.1}
         | AGEING,
@@ -36,6 +37,14 @@ def case_of_everything() -> xr.DataTree:
             "activation_up": ("product", [0.1, 0.0]),
             "guarantee": ("product", ["expected", "endurance"]),
         },
+        "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10)
+        | {
+            "renewable": ("contract", ["one", ""]),
+            "volume_type": ("contract", ["output", "baseload"]),
+            "settlement": ("contract", ["two_way", "physical"]),
+            "baseload": ("contract", [0.0, 2.0]),
+        },
+        "charger": group("charger", "hub", charge_max=15, discharge_max=15),
         "connection": group("pod", "site", "depot", import_max=50, export_max=50, capacity=50, subscribed=10)
         | group("pod", "site", "depot", vat=0.2, tax=1, peak_price=1, peak_count=2, subscribed_price=1, overrun_price=1)
         | group("pod", "site", "depot", fixed_cost=1, capacity_cost=1, usage_cost=0.01, day_initial=5)

@@ -20,7 +20,9 @@ from docs import demonstration
 from docs.everything import case_of_everything
 from docs.markdown import ROOT, filled, table, write
 from v2g_linopy.commands import app
+from v2g_linopy.commands.gathering import assumptions
 from v2g_linopy.core import Part
+from v2g_linopy.ingest.importers import price_columns, session_columns
 from v2g_linopy.report import words
 from v2g_linopy.schema import REQUIRED, Field
 from v2g_linopy.units import TABLE
@@ -35,7 +37,7 @@ def documents() -> dict[str, str]:
     pages = {f"docs/parts/{name}.md": part_page(part, model) for name, part in parts.items()}
     pages["docs/parts/README.md"] = parts_index(parts)
     pages["docs/file-format.md"] = filled("docs/file-format.md", "units", units_table())
-    pages["docs/command-line.md"] = filled("docs/command-line.md", "commands", commands_text())
+    pages["docs/command-line.md"] = command_line()
     if (ROOT / BENCHMARKS).exists():
         pages["README.md"] = filled("README.md", "benchmarks", benchmark_table())
     return pages
@@ -199,6 +201,26 @@ def commands_text() -> str:
         examples = re.findall(r"`([^`]+)`", str(command.epilog))
         lines += ["```sh", *examples, "```", ""]
     return "\n".join(lines)
+
+
+def command_line() -> str:
+    """Return the page on the command line with its tables of columns, assumptions and commands."""
+    columns = ("name", "unit", "needed", "meaning")
+    tables = {
+        "columns of sessions": table(columns, map(coded, session_columns())),
+        "columns of prices": table(columns, map(coded, price_columns())),
+        "assumptions": table(("key", "default", "meaning"), ((f"`{k}`", d, m) for k, d, _, m in assumptions())),
+        "commands": [commands_text()],
+    }
+    page = None
+    for name, lines in tables.items():
+        page = filled("docs/command-line.md", name, "\n".join(lines), page)
+    return str(page)
+
+
+def coded(row: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
+    """Return a row with its name as code."""
+    return (f"`{row[0]}`", *row[1:])
 
 
 def has(command: Any, option: Any) -> bool:

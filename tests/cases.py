@@ -14,6 +14,8 @@ import v2g_linopy as v2g
 MEMBER = {"fleet": "fleet", "energy": "market", "reserve": "product", "connection": "pod"}
 MEMBER |= {name: name for name in ("battery", "load", "renewable", "chp", "hydrogen")}
 ALONE = {"fleet": "ev", "energy": "day_ahead", "reserve": "regulation", "connection": "site"}
+MEMBER |= {"ppa": "contract", "charger": "charger"}
+ALONE |= {"ppa": "contract", "charger": "hub"}
 ALONE |= {"battery": "box", "load": "house", "renewable": "roof"}
 ALONE |= {"chp": "engine", "hydrogen": "plant"}
 
@@ -63,11 +65,14 @@ def case(
     renewable: Mapping[str, Any] | None = None,
     chp: Mapping[str, Any] | None = None,
     hydrogen: Mapping[str, Any] | None = None,
+    ppa: Mapping[str, Any] | None = None,
+    charger: Mapping[str, Any] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
     """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label."""
     given = {"fleet": fleet, "energy": energy, "reserve": reserve, "connection": connection}
     given |= {"battery": battery, "load": load, "renewable": renewable, "chp": chp, "hydrogen": hydrogen}
+    given |= {"ppa": ppa, "charger": charger}
     parts = {name: _labelled(members, name) for name, members in given.items() if members is not None}
     steps = max(_steps(value) for members in parts.values() for fields in members.values() for value in fields.values())
     time = pd.date_range(start, periods=steps, freq=step, name="time")

@@ -12,7 +12,7 @@ PACKAGE = Path(v2g.__file__).parent
 PART_FILES = [
     p for folder in ("assets", "markets", "rules") for p in (PACKAGE / folder).glob("*.py") if p.name != "__init__.py"
 ]
-LABELS_ONLY = {"fleet": {"connector", "session", "vehicles"}}  # identity for reports and figures per vehicle
+LABELS_ONLY = {"fleet": {"connector", "session", "vehicles", "charger"}}  # identity for reports and figures per vehicle
 
 
 def strings(path):

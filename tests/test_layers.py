@@ -17,6 +17,7 @@ LAYERS = {
     "algebra": 2,
     "maths": 2,
     "periods": 1,
+    "charging": 2,
     "case": 3,
     "core": 3,
     "solvers": 3,

@@ -12,7 +12,18 @@ import xarray as xr
 from .algebra import Sum
 from .core import Scope, View
 from .errors import Problem
-from .maths import first, larger, last, most_between, previous, segment_price, segment_rows, shallow_first, smaller
+from .maths import (
+    first,
+    larger,
+    last,
+    most_between,
+    previous,
+    previous_data,
+    segment_price,
+    segment_rows,
+    shallow_first,
+    smaller,
+)
 from .schema import ABSENT, Calendar, Field, worst
 
 NAN = float("nan")
@@ -109,6 +120,29 @@ def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
     rule("segment_initial", total, apart, "kWh in all segments; make it energy_initial")
     rule("segment_initial", d.segment_initial, d.segment_initial > room + 1e-6, "kWh, more than the segment holds")
     return found
+
+
+def vehicle_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray, str], ...]:
+    """A battery has a depth: one that holds what it must, stays the same while it is there, and is no crowd."""
+    if not refers_to_capacity(d):
+        return ()
+    capacity = capacity_of(d)
+    turnover = (d.energy_in > 0) | (d.energy_out > 0) | (d.spill_max > 0)
+    return (
+        ("wear_capacity", d.energy_max > capacity + 1e-9, capacity, "kWh, less than energy_max at that step"),
+        (
+            "wear_capacity",
+            (abs(capacity - previous_data(capacity, capacity, d.indexes["time"])) > 1e-9) & (d.keep > 0),
+            capacity,
+            "kWh, another battery than the step before while nothing arrived (keep above 0)",
+        ),
+        (
+            "replacement_cost",
+            (d.replacement_cost > 0) & (d.aggregate > 0) & (d.keep > 0) & turnover,
+            d.replacement_cost,
+            "of vehicles that come and go in one member, whose level is no depth; use wear, or one member per vehicle",
+        ),
+    )
 
 
 def completed(d: xr.Dataset) -> xr.Dataset:

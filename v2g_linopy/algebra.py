@@ -18,7 +18,7 @@ import xarray as xr
 from linopy.constraints import CSRConstraint
 from linopy.csr import Grid
 
-from .named import ONE, ZERO, Named, added, gathered, joined, numbers, placed, spread, there_only, whole
+from .named import ONE, ZERO, Named, added, counted, gathered, joined, numbers, placed, spread, there_only, whole
 
 _ROUNDING = 1e-9
 _fresh = count()
@@ -32,6 +32,9 @@ class _Term:
     factor: Named
     over: tuple[str, ...] = ()
     repeated: bool = False  # one variable may stand in several cells
+
+    def renamed(self, dim: str, name: str) -> "_Term":
+        return replace(self, labels=self.labels.renamed(dim, name), factor=self.factor.renamed(dim, name))
 
     def shape(self) -> Mapping[str, int]:
         sizes = dict(zip(self.factor.dims, self.factor.values.shape, strict=True))
@@ -64,7 +67,7 @@ class Row:
         if np.isnan(offset.sum()):
             raise ValueError(f"{name}: a right-hand side is missing")
         there = labels >= 0
-        length = _count(there)
+        length = counted(there)
         _holds(name, self.sign, offset[length == 0])
         some = length > 0
         ends = np.cumsum(length[some])
@@ -252,16 +255,17 @@ class Sum(linopy.LinearExpression):
         return self._with(terms, take(self.offset), axes)
 
     def grouped(self, label: xr.DataArray, groups: pd.Index) -> "Sum":
-        """Sum the members of each group: `label` names the group of each member, `groups` every group there is."""
+        """Sum the members of each of `groups`; `label` names the group of each member, and some may be in none."""
         (dim,) = map(str, label.dims)
-        if len(groups) == 1:
+        code = groups.get_indexer(pd.Index(label.to_numpy()))
+        inside = np.flatnonzero(code >= 0)
+        if len(groups) == 1 and len(inside) == len(code):
             axes = {str(groups.name): groups, **{d: i for d, i in self.axes.items() if d != dim}}
             return self._summed(dim)._with(None, None, axes)
-        code = groups.get_indexer(pd.Index(label.to_numpy()))
-        order = np.argsort(code, kind="stable")
-        sizes = np.bincount(code, minlength=len(groups))
-        slot = np.arange(len(code)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        members = np.full((len(groups), int(sizes.max())), -1)
+        order = inside[np.argsort(code[inside], kind="stable")]
+        sizes = np.bincount(code[inside], minlength=len(groups))
+        slot = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        members = np.full((len(groups), max(1, int(sizes.max()))), -1)
         members[code[order], slot] = order
         fresh = f"{dim}~{next(_fresh)}"
         group = str(groups.name)
@@ -305,21 +309,28 @@ class Sum(linopy.LinearExpression):
         return self._with(terms, self.offset.times(data[0]), joined(self.axes, data[1]))
 
     def at(self, label: xr.DataArray) -> "Sum":
-        """Take, for each cell of `label`, the value at the label it names: `x[day]` at the day of each hour.
+        """Take, for each cell of `label`, the value at the label it names, 0 where that is none: `x[day of each hour]`.
 
         The name of `label` is the dimension that it replaces.
         """
         (dim,), named = map(str, label.dims), str(label.name)
         position = self.axes[named].get_indexer(pd.Index(label.to_numpy()))
-        if (position < 0).any():
-            raise KeyError(f"{label.to_numpy()[position < 0][:3]} not in {named}")
+        none = position < 0
 
-        def take(array: Named) -> Named:
-            return array.mapped(named, lambda values, axis: np.take(values, position, axis)).renamed(named, dim)
+        def take(array: Named, fill: float) -> Named:
+            def change(values: np.ndarray, axis: int) -> np.ndarray:
+                taken = np.take(values, position, axis)
+                taken[(slice(None),) * axis + (none,)] = fill
+                return taken
 
-        terms = [replace(t, labels=take(t.labels), factor=take(t.factor), repeated=True) for t in self.terms]
+            return (whole(array, named, len(self.axes[named])) if none.any() else array).mapped(named, change)
+
+        terms = [
+            replace(t, labels=take(t.labels, -1), factor=take(t.factor, 0.0), repeated=True).renamed(named, dim)
+            for t in self.terms
+        ]
         axes = {dim if d == named else d: label.get_index(dim) if d == named else i for d, i in self.axes.items()}
-        return self._with(terms, take(self.offset), axes)
+        return self._with(terms, take(self.offset, 0.0).renamed(named, dim), axes)
 
     def _with(self, terms: Any, offset: Named | None, axes: Mapping[str, pd.Index]) -> "Sum":
         kept = self.terms if terms is None else tuple(terms)
@@ -371,16 +382,6 @@ class Sum(linopy.LinearExpression):
         return Row(self - other, "=")
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _count(there: np.ndarray) -> np.ndarray:
-    """Count True in each line; by columns, of which there are few, where lines are many."""
-    if there.shape[1] > 16:
-        return there.sum(axis=1)
-    length = np.zeros(len(there), np.int64)
-    for column in there.T:
-        length += column
-    return length
 
 
 def _holds(name: str, sign: str, constant: np.ndarray) -> None:

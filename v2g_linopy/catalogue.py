@@ -3,8 +3,8 @@
 from types import MappingProxyType
 
 from .assets import battery, chp, fleet, hydrogen, load, renewable
-from .markets import energy, reserve
-from .rules import connection
+from .markets import energy, ppa, reserve
+from .rules import charger, connection
 
 PARTS = MappingProxyType(
     {
@@ -17,7 +17,9 @@ PARTS = MappingProxyType(
             chp.PART,
             hydrogen.PART,
             reserve.PART,
+            ppa.PART,
             energy.PART,
+            charger.PART,
             connection.PART,
         )
     }

@@ -19,7 +19,8 @@ NMC_VOLTAGE: Mapping[float, float] = dict(
         strict=True,
     )
 )
-"""Open-circuit voltage of the Sanyo cell (V) by state of charge: Schmalstieg et al. 2014, Fig. 1, to about 0.01 V."""
+"""Open-circuit voltage of the Sanyo cell (V) by state of charge, to about 0.01 V: rounded from the table of BLAST-Lite,
+which was digitised from Schmalstieg et al. 2014 and, below 20 %, from Ecker et al."""
 
 
 @dataclass(frozen=True)

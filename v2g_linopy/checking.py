@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -67,7 +66,7 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
             data[part.name] = clean
             notes += part.schema.assumptions(group, part.name, calendar.currency)
     if not problems:
-        problems += _between(data, parts)
+        problems += _between(data, parts) + _members(parts, data)
         problems += _clock(data.get("connection"), calendar, step_hours(case))
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
@@ -93,10 +92,10 @@ def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
 
 
 def _between(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[Problem]:
-    """Rules between groups: somewhere to trade, settlements that exist, pods that exist."""
+    """Rules between groups: somewhere to trade, pods that exist."""
     energy, reserve = data.get("energy"), data.get("reserve")
     if energy is not None and energy.sizes.get("market", 0):
-        return [*_settlements(energy, reserve), *_pods(data)]
+        return _pods(data)
     connection = data.get("connection")
     traded = [p for p in _named(data, parts) if connection is None or p not in _contracts(connection)]
     problems = _pods(data)
@@ -151,15 +150,21 @@ def _clock(connection: xr.Dataset | None, calendar: Calendar, dt: float) -> list
     return [Problem("connection.peak_price", "time", f"{detail}; give steps of an hour or less that start on it")]
 
 
-def _settlements(energy: xr.Dataset, reserve: xr.Dataset | None) -> list[Problem]:
-    markets = [str(m) for m in energy.indexes["market"]]
-    given = reserve is not None and "settlement" in reserve
-    named: Any = reserve["settlement"].to_numpy().ravel() if reserve is not None and given else ()
-    return [
-        Problem("reserve.settlement", "labels", f"{m!r} is not a market of /energy{suggest(m, markets)}")
-        for m in dict.fromkeys(map(str, named))
-        if m not in markets
-    ]
+def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Return every label that should name a member of another part and does not."""
+    problems = []
+    for name, d in data.items():
+        for f in parts[name].schema.inputs:
+            if not f.of or f.name not in d:
+                continue
+            dim = parts[f.of].schema.member
+            there = [str(m) for m in data[f.of].indexes[dim]] if f.of in data and dim in data[f.of].indexes else []
+            problems += [
+                Problem(f"{name}.{f.name}", "labels", f"{m!r} is not a {dim} of /{f.of}{suggest(m, there)}")
+                for m in dict.fromkeys(map(str, d[f.name].to_numpy().ravel()))
+                if m and m not in there
+            ]
+    return problems
 
 
 def _pods(data: Mapping[str, xr.Dataset]) -> list[Problem]:

@@ -242,6 +242,10 @@ class Scope:
         """Sum an expression on (member, time) of an asset over the members of each pod."""
         return per_pod(expression, self.inputs[part], self.pods)
 
+    def per_label(self, expression: Any, part: str, label: str, groups: pd.Index) -> Any:
+        """Sum an expression on (member, time) of an asset over the members with each label; others are left out."""
+        return per_group(expression, self.inputs[part][label].astype(str).rename(str(groups.name)), groups)
+
     def blocks(self, hours: xr.DataArray) -> xr.DataArray:
         """Return True where a step belongs to the same market block (of `hours`) as the one before."""
         return same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
@@ -255,9 +259,13 @@ class Scope:
 
 def per_pod(expression: Any, data: xr.Dataset, pods: pd.Index) -> Any:
     """Sum over the members of each pod; 0 for a pod without members, and where nothing can move at all."""
-    label = data["pod"].astype(str).rename("pod")
+    return per_group(expression, data["pod"].astype(str).rename("pod"), pods)
+
+
+def per_group(expression: Any, label: xr.DataArray, groups: pd.Index) -> Any:
+    """Sum over the members that carry the label of each group."""
     if isinstance(expression, Sum):
-        return expression.grouped(label, pods)
+        return expression.grouped(label, groups)
     if isinstance(expression, xr.DataArray):
-        return expression.groupby(label).sum().reindex(pod=pods, fill_value=0.0)
+        return expression.groupby(label).sum().reindex({groups.name: groups}, fill_value=0.0)
     return 0.0

@@ -1,5 +1,7 @@
 """Room for reserves in a written plan of a storage, in plain xarray: what a replay of a battery or a fleet shows."""
 
+from dataclasses import replace
+
 import xarray as xr
 
 from .core import Edge, Flex, Store
@@ -20,6 +22,35 @@ def of_storage(d: xr.Dataset) -> Flex:
         store=Store(lambda: _edges(d, path), d.eta_charge, d.eta_discharge),
         baseline=idle - power if path else None,
     )
+
+
+def of_vehicles(d: xr.Dataset) -> Flex:
+    """The same for a fleet, whose least powers and taper narrow the room."""
+    there = _storing(d)
+    d = d.assign({limit: d[limit].where(there, 0.0) for limit in ("charge_max", "discharge_max")})
+    up, down = _ranges(d)
+    return replace(of_storage(d), up=up, down=down)
+
+
+def _ranges(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """Room up and down about the expected power: to the ends of the range of powers that it stands in."""
+    charging, discharging = d.charge > 1e-6, d.discharge > 1e-6
+    gap_in, gap_out = (d.charge_min > 0) & (d.charge_max > 0), (d.discharge_min > 0) & (d.discharge_max > 0)
+    low, high = -most_drawn(d, "energy"), d.discharge_max + xr.zeros_like(d.charge)
+    if "energy_baseline" in d:
+        low = larger(low, -most_drawn(d, "energy_baseline"))
+    low, high = low.where(~gap_in | charging, 0.0), high.where(~gap_out | discharging, 0.0)
+    low = low.where(~(gap_out & discharging), d.discharge_min)
+    high = high.where(~(gap_in & charging), -d.charge_min)
+    power = d.discharge - d.charge
+    return high - power, power - low
+
+
+def most_drawn(d: xr.Dataset, energy: str) -> xr.DataArray:
+    """Most charging power at the state in which the step ends."""
+    full = (d[energy] / d.energy_max - d.taper_from) / (1 - d.taper_from)
+    share = (1 - (1 - d.taper_to) * full.clip(min=0.0)).where(d.taper_from.notnull() & (d.energy_max > 0), 1.0)
+    return d.charge_max * share
 
 
 def _storing(d: xr.Dataset) -> xr.DataArray:

@@ -199,3 +199,39 @@ def most_between(values: xr.DataArray, restarts: xr.DataArray) -> xr.DataArray:
     most = np.maximum.reduceat(cells.ravel(), places)
     lengths = np.diff(np.append(places, cells.size))
     return values.copy(data=np.repeat(most, lengths).reshape(cells.shape))
+
+
+def local_period(time: pd.DatetimeIndex, timezone: str, kind: str) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Local `month` or `year` of each step: its number, its length (h), and how much of it is over at the step (h)."""
+    wall = time.tz_localize("UTC").tz_convert(timezone).tz_localize(None)
+    period = wall.to_period({"month": "M", "year": "Y"}[kind])
+    start, end = (_utc(p.start_time, timezone) for p in (period, period + 1))
+    hour = pd.Timedelta(hours=1)
+    arrays = (
+        np.asarray(period.asi8 if hasattr(period, "asi8") else period),
+        (end - start) / hour,
+        (time - start) / hour,
+    )
+    number, length, over = (xr.DataArray(np.asarray(a, float), coords={"time": time}, dims="time") for a in arrays)
+    return number, length, over
+
+
+def _utc(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+    """Return the UTC time of local midnights; the later one where the clock skips it, the earlier where it repeats."""
+    first = np.ones(len(wall), bool)
+    local = wall.tz_localize(timezone, nonexistent="shift_forward", ambiguous=first)
+    return local.tz_convert("UTC").tz_localize(None)
+
+
+def run_hours(holds: xr.DataArray, dt: float) -> xr.DataArray:
+    """Length of the unbroken run of True that a step belongs to (h), 0 where it is False."""
+
+    def length(true: np.ndarray) -> np.ndarray:
+        steps = true.shape[-1]
+        at = np.arange(steps)
+        before = np.maximum.accumulate(np.where(true, -1, at), axis=-1)
+        after = np.minimum.accumulate(np.where(true, steps, at)[..., ::-1], axis=-1)[..., ::-1]
+        return np.where(true, after - before - 1, 0) * dt
+
+    runs: xr.DataArray = xr.apply_ufunc(length, holds, input_core_dims=[["time"]], output_core_dims=[["time"]])
+    return runs

@@ -42,7 +42,7 @@ def merge(inputs: Inputs, apart: Mapping[str, Collection[str]] = MappingProxyTyp
         dim = part.schema.member
         if part.stage is not Stage.ASSET or dim is None or d.sizes.get(dim, 0) < 2:
             continue
-        table = _alike(d, dim, part.schema.inputs, apart.get(part.name, ()))
+        table = _alike(d, dim, part.schema.inputs, {*apart.get(part.name, ()), *_named(inputs, part.name)})
         if table["stands_in"].nunique() == len(table):
             continue
         members[part.name] = table
@@ -72,8 +72,14 @@ def is_extensive(field: Field) -> bool:
     return field.kind == "quantity" and TABLE.get(field.unit, ("",))[0] in EXTENSIVE
 
 
+def _named(inputs: Inputs, part: str) -> set[str]:
+    """Return the members that another part names: they stay themselves."""
+    named = [(f.name, data) for other, data in inputs for f in other.schema.inputs if f.of == part]
+    return {str(m) for name, data in named if name in data for m in data[name].to_numpy().ravel()}
+
+
 def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: Collection[str]) -> pd.DataFrame:
-    skip = {f.name for f in fields if f.kind == "label" and f.name != "pod"} | {"vehicles"}
+    skip = {f.name for f in fields if f.kind == "label" and f.name != "pod" and not f.of} | {"vehicles"}
     digests = [hashlib.blake2b(digest_size=16) for _ in range(d.sizes[dim])]
     for name in sorted(map(str, d.data_vars)):
         array = d[name]
@@ -86,7 +92,8 @@ def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: Collection
             digest.update(name.encode())
             digest.update(row.tobytes())
     index = d.indexes[dim]
-    table = pd.DataFrame({"key": [g.hexdigest() for g in digests]}, index=index)
+    keys = [f"{g.hexdigest()} {k if alone else ''}" for k, (g, alone) in enumerate(zip(digests, apart, strict=True))]
+    table = pd.DataFrame({"key": keys}, index=index)
     table.index.name = dim
     first = ~table["key"].duplicated()
     table["stands_in"] = table["key"].map(dict(zip(table["key"][first], index[first], strict=True)))

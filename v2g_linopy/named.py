@@ -109,3 +109,13 @@ def there_only(labels: Named, mask: Named) -> Named:
     """Labels where the mask is not 0, elsewhere -1: no variable."""
     dims = labels.dims + tuple(d for d in mask.dims if d not in labels.dims)
     return Named(np.where(mask.over(dims) != 0, labels.over(dims), -1), dims)
+
+
+def counted(there: np.ndarray) -> np.ndarray:
+    """Count True in each line; by columns, of which there are few, where lines are many."""
+    if there.shape[1] > 16:
+        return there.sum(axis=1)
+    length = np.zeros(len(there), np.int64)
+    for column in there.T:
+        length += column
+    return length

@@ -332,6 +332,7 @@ def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, 
     model = built.model
     primal = solvers.assign(model, matrix, found)
     solution = {n: v.solution for n, v in model.variables.items()} | _finish(model, primal, inputs)
+    _same_objective(matrix, found, primal)
     reduced = solvers.by_variable(model, matrix, found.reduced)
     return Solved(
         optimum=found,
@@ -346,6 +347,15 @@ def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, 
         size=(model.ncons, model.nvars, int(matrix.a.nnz)),
         merged=merged.saved,
     )
+
+
+def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) -> None:
+    """Raise where a rewritten plan is worth more or less than the optimum: the rows then say another bill."""
+    paid = matrix.cost * found.primal
+    moved = abs(float(matrix.cost @ primal[matrix.column_labels]) - float(paid.sum()))
+    allowed = 1e-6 * max(1.0, float(abs(paid).sum())) + found.gap * abs(found.objective)
+    if found.status == "optimal" and moved > allowed:
+        raise SolverError(f"the optimum and the bill of its plan differ by {moved:.3g}")
 
 
 def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str, xr.DataArray]:

@@ -39,7 +39,8 @@ class Field:
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
     `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; `shared` (outputs)
     adds the members of every asset in turn; `auxiliary` (outputs) helps to write rows and is left out of the result.
-    A default is of interest only where the input `beside` is given.
+    A default is of interest only where the input `beside` is given. `of` (labels) names the part
+    whose members they are; an empty text is none.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Field:
     shared: bool = False
     auxiliary: bool = False
     beside: str = ""
+    of: str = ""
 
     def names(self, name: str) -> bool:
         """Return True where `name` is this field; a `shared` output has one array per asset, as `share_fleet`."""

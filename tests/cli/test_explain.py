@@ -148,3 +148,41 @@ def test_members_add_up_to_the_ledger():
     cars = [str(label) for label in result["fleet"]["fleet"].values]
     total = sum(float(explain(result, car).splitlines()[-1].split()[-1]) for car in cars)
     assert total == pytest.approx(result.attrs["profit"], abs=0.02)
+
+
+def reserved(price: float, way: str, **fields: float) -> str:
+    """The story of a lossless car, 10 kWh on board, that sells 10 kW both ways for an hour; half is called one way.
+
+    With all of its power sold both ways it can plan no flow of its own, so that what is called is what flows.
+    """
+    case = lossless_case([price, price], {"ev-001": {"discharge_max": 10.0, "energy_in": [10.0, 0.0], **fields}})
+    time, product = case["energy"]["time"], {"product": [way]}
+    kind = {"up": 1.0, "down": 1.0, f"activation_{way}": 0.5, "volume_max": 10.0}
+    reserve = xr.Dataset({n: ("product", [v]) for n, v in kind.items()}, coords=product | {"time": time})
+    reserve["capacity_price"] = (("product", "time"), [[200.0, 0.0]])
+    case["reserve"] = xr.DataTree(reserve.drop_vars("time"))
+    case["fleet"]["wear"] = 0.083
+    return explain(v2g.solve(case), "ev-001")
+
+
+def test_feeding_in_below_its_wear_is_what_the_reserve_pays_for():
+    """Fed in at 50.5 EUR/MWh with 83 of wear looks like a loss: it is the half of the reserve that is called."""
+    words = reserved(50.5, "up", energy_min=[0.0, 0.0])
+    assert "fed in 5.0 kWh at 50.5 EUR/MWh, up to 5.0 kWh of it activated upward reserve" in words
+    assert "for which the reserve pays as well" in words
+
+
+def test_a_battery_that_is_worth_more_empty():
+    """12 kWh fit, 10 are there: 4 kW sold, half called, fill it. A kWh less on board would let 2 kW more be sold."""
+    words = reserved(50.0, "down", energy_max=[12.0, 12.0])
+    assert "was worth -" in words
+    assert "below zero: a kWh more on board takes room that downward reserve pays for filling" in words
+    assert "activated downward reserve" in words
+
+
+def test_room_is_explained():
+    """With all its power sold, one kW of room more would sell one kW more; what room is stands below."""
+    words = reserved(50.0, "down")
+    assert "a kW of room to rise (reserves)" in words
+    assert "room to rise: power by which it could still feed in more or draw less, which upward reserve needs" in words
+    assert "room to fall: power by which it could draw more or feed in less" in words

@@ -49,7 +49,7 @@ def test_the_dutch_job(run, tmp_path):
     assert made.exit_code == 0, made.output
     document = json.loads(made.stdout)
     assert document["steps"] == 14 * 96
-    assert any("sessions dropped" in note for note in document["assumptions"])
+    assert "sessions dropped" in document["warnings"][0]
     assert any("Battery of a session" in note for note in document["assumptions"])
     solved = run("solve", case, "-o", tmp_path / "out", "--no-report", "--json")
     assert json.loads(solved.stdout)["kpi"]["energy"]["unserved_kWh"] == pytest.approx(0, abs=1e-6)

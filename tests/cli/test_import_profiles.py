@@ -89,7 +89,7 @@ def test_a_meter_beside_it(run, spot, roof, tmp_path):
         (["PRICES", "--kwp", "-1"], 2, "kWp"),
         (["PRICES", "--kwp", "sout=5"], 2, "did you mean south"),
         (["PRICES", "--pod", "west=a"], 2, "known: north, south"),
-        (["PRICES", "--unit", "EUR"], 3, "neither power nor energy"),
+        (["PRICES", "--unit", "EUR"], 2, "no unit of power or energy; give kW or MW"),
         (["PRICES", "--start", "2026-01-04"], 3, "missing for"),
         (["--into", "nowhere.nc"], 3, "does not exist"),
         (["--into", "nowhere.nc", "PRICES"], 2, "not both"),

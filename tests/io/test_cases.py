@@ -116,7 +116,7 @@ def test_battery_assumption_by_hand():
     table, said = BatteryAssumption().apply(metered((0, 4), energy=20.0))
     assert [float(table[n][0]) for n in ("capacity", "energy_need", "energy_arrival")] == pytest.approx([60, 54, 35])
     assert float(table.charge_max[0]) == 10 and float(table.discharge_max[0]) == 10
-    assert len(said) == 3
+    assert len(said) == 7
     large, _ = BatteryAssumption().apply(metered((0, 10), energy=80.0))
     expected = [95, 85.5, 9.5]
     assert [float(large[n][0]) for n in ("capacity", "energy_need", "energy_arrival")] == pytest.approx(expected)
@@ -126,7 +126,47 @@ def test_a_charger_too_small_for_the_meter_is_raised_and_named():
     """25 kWh in 2 h at 10 kW at most is impossible: 12.5 kW on average, 12.75 with the margin of 2 %."""
     table, said = BatteryAssumption().apply(metered((0, 2), (0, 4), energy=25.0))
     assert table.charge_max.values == pytest.approx([12.75, 10.0])
-    assert "1 session: 0." in said[-1]
+    assert "1 session, worst first: 0 from 10 to 12.75 kW." in said[-1]
+
+
+def test_a_charger_is_not_raised_without_end():
+    """20 kWh in 2 h at 3 kW: 10.2 kW are 3.4 times what was seen. Refused by name, the worst first, unless allowed."""
+    table = metered((0, 2), (0, 1), (0, 9), energy=[20.0, 20.0, 5.0], power_max=3.0)
+    with pytest.raises(SchemaError) as error:
+        BatteryAssumption().apply(table)
+    first, second, rule = error.value.problems
+    assert "session 1: its energy over its stay is 20 kW on average, its power_max 3 kW" in first.detail
+    assert "session 0: its energy over its stay is 10 kW" in second.detail
+    assert "charger_raise=" in rule.detail
+    allowed, _ = BatteryAssumption(charger_raise=7).apply(table)
+    assert allowed.charge_max.values == pytest.approx([10.2, 20.4, 3.0])
+    within, _ = BatteryAssumption().apply(table.assign(power_max=("session", [3.5, 7.0, 3.0])))
+    assert within.charge_max.values == pytest.approx([10.2, 20.4, 3.0])
+
+
+def test_a_vehicle_has_one_battery():
+    """80 kWh metered once: 95 kWh at both stays of the van; a stay without a name keeps the least, 60 kWh."""
+    table = metered((0, 10), (12, 20), (0, 10), energy=[80.0, 8.0, 8.0])
+    table["vehicle"] = ("session", ["van", "van", ""])
+    made, said = BatteryAssumption().apply(table)
+    assert made.capacity.values == pytest.approx([95.0, 95.0, 60.0])
+    assert made.energy_need.values == pytest.approx([85.5, 85.5, 54.0])
+    assert made.energy_arrival.values == pytest.approx([9.5, 85.5 - 7.6, 54 - 7.6])
+    assert "of a vehicle that is named, the largest of its stays" in said[0]
+
+
+def test_wear_is_part_of_the_assumption():
+    """A battery of 200 EUR/kWh that lasts 3000 cycles of 80 %: 0.08333 EUR/kWh; told, overridden, or told to be 0."""
+    sessions, prices = metered((0, 2)), spot(50, 20)
+    assumed = case_from(sessions, prices, battery=BatteryAssumption(), **UTC)
+    assert float(assumed["fleet"].wear) == pytest.approx(200 / 2400)
+    assert "Wear 0.0833333 EUR per kWh leaving the battery: 200 EUR/kWh" in assumed.attrs["assumptions"]
+    given = case_from(sessions, prices, battery=BatteryAssumption(), wear=0.01, **UTC)
+    assert float(given["fleet"].wear) == 0.01
+    assert "Wear 0.01 EUR per kWh leaving the battery." in given.attrs["assumptions"]
+    free = case_from(stays((0, 2)), prices, **UTC)
+    assert float(free["fleet"].wear) == 0
+    assert "No wear: a kWh leaving a battery costs 0 EUR." in free.attrs["assumptions"]
 
 
 def test_assumptions_that_make_no_sense_are_refused():
@@ -160,7 +200,8 @@ def test_the_case_says_what_was_assumed():
     text = case.attrs["assumptions"].splitlines()
     assert text[0] == "Said before."
     assert any("60 kWh and 1.25 times" in line for line in text)
-    assert any("1 session dropped" in line and line.endswith(": 2.") for line in text)
+    lost = case.attrs["warnings"]
+    assert lost.startswith("1 session dropped, 5 kWh in all") and ": 2, 2026-01-05 01:00 to 2026-01-05 09:00, 5" in lost
     assert v2g.check(case)
     for group in ("fleet", "energy"):
         for name, array in case[group].data_vars.items():

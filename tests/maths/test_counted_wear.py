@@ -82,8 +82,8 @@ def test_time_stands_apart():
 
 
 def test_stays_are_paths_of_their_own():
-    """Two cars, one after the other, sell 5 kWh each from full: two falls of half the capacity, 2 x 4 EUR."""
-    result = held([0, 0], [5, 5], "fleet", keep=[0, 0], energy_in=[10, 10], **SQUARE)
+    """A car sells 5 kWh from full, the next one comes with 5 kWh and sells them: 2 x 4 EUR, not 16 for a fall of 10."""
+    result = held([0, 0], [5, 5], "fleet", keep=[0, 0], energy_in=[10, 5], **SQUARE)
     assert figures(result)["cost_counted"] == figures(result)["cost_planned"] == approx(8)
 
 

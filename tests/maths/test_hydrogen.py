@@ -119,6 +119,26 @@ def test_no_standby_from_off(pipeline):
         assert row(result, "hydrogen.standby") == [1, 0]
 
 
+def test_one_state_at_a_time(pipeline):
+    """Paid 100 EUR/MWh to draw 10 kW, 5 kWh of hydrogen sold: 1.00 + 1.00 EUR; in standby as well it would be 2.10."""
+    result = pipeline(case(None, market([-100]), hydrogen=electrolyser(**STACK, on_initial=1)))
+    assert result.attrs["profit"] == approx(2.00)
+
+
+def test_a_start_is_a_start():
+    """Where starts cost nothing they are still what they are: none in an electrolyser that is on already, or stays off.
+
+    Proves that `start` follows from the states; otherwise any number between 0 and 1 would do.
+    """
+    running = case(None, market([40]), hydrogen=electrolyser(electrolyser_min=4, on_initial=1))
+    idle = case(None, market([400]), hydrogen=electrolyser(electrolyser_min=4))
+    for site in (running, idle):
+        start = v2g.solve(site)["hydrogen"].start
+        assert float(start[0, 0]) == 0
+        with pytest.raises(Infeasible):
+            v2g.solve(site, fix={"hydrogen.start": start + 1, "hydrogen.on": v2g.solve(site)["hydrogen"].on})
+
+
 def test_no_standby_at_all(pipeline):
     """The same without standby: a second start would leave 0.20, it stays on at its minimum load: 0.50."""
     plant = electrolyser(**STACK) | {"standby_power": NAN}

@@ -7,6 +7,8 @@ from conftest import through_a_file
 from pytest import approx
 
 import v2g_linopy as v2g
+from v2g_linopy.report import content
+from v2g_linopy.report.reading import Reading
 
 CAR = vehicle(discharge_max=10, energy_max=20, energy_min=[0, 0, 0, 10], wear=0.01, retail_price=0.01, vehicles=2)
 # equal to the need at the end, so that retail on net energy is the same in every rung
@@ -78,12 +80,22 @@ def test_the_top_rung_is_the_result(compared):
     assert row(compared, "reserve.volume") == [10, 0, 0, 0]
 
 
-def test_without_reserves_the_rungs_are_equal():
-    """A case without `/reserve` has the rungs with reserves all the same: those without."""
-    ladder = v2g.compare(case(CAR, market([60, 20, 80, 40])))["ladder"]
+@pytest.mark.parametrize("reserve", [None, {}], ids=["no group", "no product"])
+def test_without_reserves_there_are_three_rungs(reserve):
+    """Rungs with reserves would only repeat those without: the ladder ends at V2G, and its causes still add up."""
+    tree = v2g.compare(case(CAR, market([60, 20, 80, 40])))
+    if reserve is not None:
+        given = LADDER.copy()
+        given["reserve"] = given["reserve"].isel(product=slice(0, 0))
+        tree = v2g.compare(given)
+    ladder = tree["ladder"]
     profit = dict(zip(ladder["rung"].values.tolist(), ladder["profit"].values.tolist(), strict=True))
-    assert profit["V2G + reserves"] == profit["V2G"] == approx(0.20)
-    assert profit["smart + reserves"] == profit["smart"] == approx(-0.10)
+    assert profit == approx({"unmanaged": -0.50, "smart": -0.10, "V2G": 0.20}, abs=1e-9)
+    assert ladder["before"].values.tolist() == ["", "unmanaged", "smart"]
+    assert ladder["step"].sel(rung="V2G").sum().item() == approx(0.30)
+    assert tree.attrs["profit"] == approx(0.20), "the result is that of the top rung"
+    assert content.causes(Reading.of(tree)) == ["energy", "battery wear", "drivers' payments"]
+    assert "V2G earns" in content.headline(Reading.of(tree))
 
 
 def unmanaged(tree: xr.DataTree) -> dict[str, list[float]]:

@@ -81,6 +81,8 @@ def test_sun_holds_reserve(pipeline):
     """
     down, up = product(down=1, capacity_price=[10]), product(up=1, capacity_price=[60])
     assert pipeline(case(None, market([50]), down, renewable={"available": 5})).attrs["profit"] == approx(0.30)
+    # at -5 EUR/MWh it is fed in for the sake of the reserve: what is curtailed cannot be lowered
+    assert pipeline(case(None, market([-5]), down, renewable={"available": 5})).attrs["profit"] == approx(0.025)
     raised = pipeline(case(None, market([50]), up, renewable={"available": 5}))
     assert row(raised, "renewable.curtail") == row(raised, "reserve.share_renewable") == [5]
     assert raised.attrs["profit"] == approx(0.30)

@@ -1,5 +1,7 @@
 """The bill of a pod: its supplier beside the markets, fees, taxes, subscribed capacity and the cost of operation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -57,38 +59,43 @@ def test_no_market_is_needed_where_every_pod_has_a_supplier(pipeline):
 
 
 def test_pods_with_a_supplier_are_solved_apart():
-    """Two pods that share nothing are two blocks, also where the case has a market."""
+    """Two pods that share nothing are two blocks, also where the case has a market; without one it has no row."""
     load = {name: house(2, 4, pod=name) for name in "ab"}
     battery = {name: storage(pod=name, energy_max=size) for name, size in (("a", 3.0), ("b", 4.0))}
     contract = CONTRACT | {"supply_price": [100.0, 300]}
     given = {"connection": {"a": contract, "b": contract}, "load": load, "battery": battery}
     for energy in (None, market(80)):
         assert v2g.solve(case(None, energy, **given)).attrs["blocks"] >= 2
+    assert v2g.build(case(None, None, **given)).constraints["node.market"].ncons == 0
+
+
+GATES = {"day_ahead": market([50]), "intraday": market([80])}
 
 
 def test_a_supplied_pod_backs_no_trade(pipeline):
-    """Day-ahead at 50, intraday at 80 EUR/MWh; 4 kW of roof trade there, 10 kW have a supplier who pays 10.
+    """Day-ahead at 50, intraday at 80 EUR/MWh; 4 kW of roof trade there. 10 kW of roof above a load of 10 kW have a
+    supplier.
 
-    4 x 0.08 + 10 x 0.01 = 0.42. Were the 10 kW to back sales, 10 more would be sold at 80 and bought at 50: 0.72.
+    4 x 0.08 = 0.32. Were the supplied pod to back sales and purchases, 10 kW more would be bought at 50 and sold at 80:
+    0.62.
     """
-    gates = {"day_ahead": market([50]), "intraday": market([80])}
     roofs = {"a": roof(10, pod="a"), "b": roof(4, pod="b")}
-    connection = {"a": CONTRACT | {"feed_in_price": 10.0}, "b": {}}
-    result = pipeline(case(None, gates, connection=connection, renewable=roofs))
-    assert result.attrs["profit"] == approx(0.42)
+    connection = {"a": CONTRACT, "b": {}}
+    result = pipeline(case(None, GATES, connection=connection, renewable=roofs, load={"a": house(10, pod="a")}))
     assert row(result, "energy.position") == [0, 4]
+    assert result.attrs["profit"] == approx(0.32)
 
 
-def test_a_supplied_pod_backs_no_purchase(pipeline):
-    """The same with loads: 4 kW are bought at 50, the other 10 at the supplier's 200: -0.20 - 2.00.
-
-    Were they to back purchases, 10 more would be bought at 50 and sold at 80.
-    """
-    gates = {"day_ahead": market([50]), "intraday": market([80])}
-    loads = {"a": house(10, pod="a"), "b": house(4, pod="b")}
-    result = pipeline(case(None, gates, connection={"a": CONTRACT, "b": {}}, load=loads))
-    assert result.attrs["profit"] == approx(-2.20)
-    assert row(result, "energy.position") == [-4, 0]
+def test_reserves_of_a_supplied_pod_back_no_trade(pipeline):
+    """10 kW each of a product up and one down, 10 EUR/MW of capacity: 0.20 EUR. Half of both is expected to be called,
+    5 kW in and 5 kW out that the markets do not see; as backing they would be traded for 0.15 more."""
+    way = {"activation_price_up": 0.0, "activation_price_down": 0.0, "capacity_price": [10.0], "volume_max": 10}
+    products = {"up": product(up=1, activation_up=0.5, **way), "down": product(down=1, activation_down=0.5, **way)}
+    battery = storage(energy_initial=5.0, energy_min=5.0, energy_max=5.0)
+    result = pipeline(case(None, GATES, products, CONTRACT, battery=battery))
+    assert row(result, "reserve.volume") == [10, 10]
+    assert row(result, "energy.position") == [0, 0]
+    assert result.attrs["profit"] == approx(0.20)
 
 
 UPWARD = product(up=1, activation_up=0.5, activation_price_up=100.0)
@@ -115,15 +122,6 @@ def test_activation_without_a_supplier_is_delivered_from_the_market(pipeline):
     result = pipeline(case(None, market([-60]), UPWARD, {"a": CONTRACT, "b": {}}, battery=battery))
     assert row(result, "energy.position") == [0]
     assert result.attrs["profit"] == approx(0.75 + 0.5)
-
-
-def test_reserves_of_a_supplied_pod_back_no_trade(pipeline):
-    """Activated energy of a pod with a supplier backs no purchase between day-ahead and intraday either."""
-    gates = {"day_ahead": market([50]), "intraday": market([80])}
-    battery = storage(charge_max=[0.0], energy_initial=5.0)
-    result = pipeline(case(None, gates, UPWARD, CONTRACT, battery=battery))
-    assert row(result, "energy.position") == [0, 0]
-    assert result.attrs["profit"] == approx(0.75)
 
 
 def test_every_line_of_a_bill(pipeline):
@@ -279,3 +277,14 @@ def test_other_prices_on_a_result_that_is_solved_again():
     assert again["connection"].indexes["rank"].tolist() == [1, 2]
     assert row(again, "connection.peak") == [2, 2]
     assert np.isfinite(again["connection"]["peak_to_date"].isel(time=1).values).all()
+
+
+def test_a_plan_is_not_rewritten_into_another_bill():
+    """A part may rewrite its plan only into one that is worth the same: 3 kW of import for 2 is refused."""
+
+    def another(v: object, d: xr.Dataset) -> dict[str, xr.DataArray]:
+        return {"import_": d.import_ + 1.0}
+
+    parts = v2g.PARTS | {"connection": replace(v2g.PARTS["connection"], finish=another)}
+    with pytest.raises(v2g.SolverError, match=r"differ by 0\.2"):
+        v2g.solve(case(None, None, connection=CONTRACT, load=house(2)), parts=parts, audit=False)

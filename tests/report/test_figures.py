@@ -182,3 +182,22 @@ def test_names_with_dollars_are_text():
     plan = result(members=1)
     plan["fleet"] = plan["fleet"].to_dataset().assign_coords(fleet=["$x_1$"])
     assert "$x_1$" in svg(figures.heat_map(plan), "heat_map")
+
+
+def test_bars_of_the_ladder_take_no_colour_of_a_cause():
+    """A green bar on the left would read as reserves on the right."""
+    from matplotlib.colors import to_hex
+
+    left, right = figures.value_ladder(result()).axes
+    bars = {to_hex(bar.get_facecolor()) for bar in left.patches}
+    assert len(bars) == 1
+    assert bars.isdisjoint(to_hex(bar.get_facecolor()) for bar in right.patches)
+
+
+def test_the_market_price_shows_on_the_price_at_the_site():
+    """Where both are the same, the market price is dashed and on top, so that both are seen."""
+    top = figures.shadow_prices(result()).axes[0]
+    site, market = (line for line in top.patches if line.get_label() in ("electricity at site", "day-ahead price"))
+    assert market.get_linestyle() not in ("-", "solid")
+    assert market.get_zorder() > site.get_zorder()
+    assert market.get_linewidth() < site.get_linewidth()

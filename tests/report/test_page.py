@@ -159,3 +159,7 @@ def test_missing_extra_is_explained(monkeypatch):
 def test_numbers_for_people(value, text):
     """About four digits, thousands apart, a true minus."""
     assert words.number(value) == text
+
+
+def test_the_caption_says_what_a_value_below_zero_means():
+    assert "Below zero, a fuller battery would cost money" in page.CAPTIONS["shadow_prices"]

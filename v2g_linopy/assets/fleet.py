@@ -4,10 +4,10 @@ from typing import Any
 
 import xarray as xr
 
-from .. import ageing
+from .. import ageing, charging
 from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
-from ..headroom import of_storage
+from ..headroom import most_drawn, of_vehicles
 from ..maths import first, guarantees_energy, larger, one_way, previous, previous_data, smaller, within_step
 from ..schema import ABSENT, Calendar, Field, Schema, worst
 
@@ -30,7 +30,8 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             d.energy_in,
             "kWh on arrival do not fit into energy_max at that step",
         ),
-        *_ageing_rules(d),
+        *ageing.vehicle_rules(d),
+        *charging.inconsistent(d),
     )
     problems = []
     for name, wrong, array, detail in rules:
@@ -39,29 +40,6 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             more = f" (and {count - 1} more)" if count > 1 else ""
             problems.append(Problem(f"fleet.{name}", "consistency", f"{place}{value:g}{more}, {detail}"))
     return problems + ageing.problems(d, "fleet", calendar)
-
-
-def _ageing_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray, str], ...]:
-    """A battery has a depth: one that holds what it must, stays the same while it is there, and is no crowd."""
-    if not ageing.refers_to_capacity(d):
-        return ()
-    capacity = ageing.capacity_of(d)
-    turnover = (d.energy_in > 0) | (d.energy_out > 0) | (d.spill_max > 0)
-    return (
-        ("wear_capacity", d.energy_max > capacity + 1e-9, capacity, "kWh, less than energy_max at that step"),
-        (
-            "wear_capacity",
-            (abs(capacity - previous_data(capacity, capacity, d.indexes["time"])) > 1e-9) & (d.keep > 0),
-            capacity,
-            "kWh, another battery than the step before while nothing arrived (keep above 0)",
-        ),
-        (
-            "replacement_cost",
-            (d.replacement_cost > 0) & (d.aggregate > 0) & (d.keep > 0) & turnover,
-            d.replacement_cost,
-            "of vehicles that come and go in one member, whose level is no depth; use wear, or one member per vehicle",
-        ),
-    )
 
 
 SCHEMA = Schema(
@@ -105,10 +83,26 @@ SCHEMA = Schema(
             "unserved_cost", "fleet", "EUR/kWh", "penalty on need not served; NaN: must serve", 10.0, ge=0, missing=True
         ),
         Field("slack_cost", "fleet", "EUR/kWh", "penalty on balance slack; NaN: no slack", NAN, ge=0, missing=True),
+        Field("charge_min", "fleet time", "kW", "least charging power but 0, as 6 A", 0.0, ge=0),
+        Field("discharge_min", "fleet time", "kW", "least discharging power but 0", 0.0, ge=0),
+        Field(
+            "taper_from",
+            "fleet time",
+            "1",
+            "share of energy_max where power starts to fall",
+            NAN,
+            ge=0,
+            le=1,
+            missing=True,
+        ),
+        Field("taper_to", "fleet time", "1", "share of charge_max left at energy_max", NAN, ge=0, le=1, missing=True),
         Field("aggregate", "fleet", "1", "1: many vehicles, may charge and discharge in one step", 0.0, kind="flag"),
         Field("vehicles", "fleet", "1", "vehicles the member stands for, in figures per vehicle", default=1.0, ge=0),
         Field("pod", "fleet", "", "point of delivery of the member", default="site", kind="label"),
         Field("connector", "fleet", "", "connector of the member", default=ABSENT, kind="label"),
+        Field(
+            "charger", "fleet", "", "charger its plug belongs to, empty for none", ABSENT, kind="label", of="charger"
+        ),
         Field("session", "fleet time", "", "session connected in the step, -1 for none", default=ABSENT, kind="label"),
     ),
     outputs=(
@@ -121,6 +115,9 @@ SCHEMA = Schema(
         Field("slack_in", "fleet time", "kW", "slack acting as charge, settled nowhere"),
         Field("slack_out", "fleet time", "kW", "slack acting as discharge, settled nowhere"),
         Field("charging", "fleet time", "1", "1 charging, 0 discharging, where one excludes the other"),
+        Field("charge_on", "fleet time", "1", "1 while it charges, where there is a least power"),
+        Field("discharge_on", "fleet time", "1", "1 while it discharges, where there is a least power"),
+        Field("charge_room", "fleet time", "kW", "charging power left by the taper, where reserves may need it"),
         Field("charge_baseline", "fleet time", "kW", "charging power if no reserve is activated"),
         Field("discharge_baseline", "fleet time", "kW", "discharging power if no reserve is activated"),
         Field("energy_baseline", "fleet time", "kWh", "energy on board if no reserve is activated"),
@@ -154,9 +151,20 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     A trip is part of the cycle it deepens: what one fall of energy costs cannot be told apart between driving and
     selling. Calendar wear counts while the member holds or moves energy, plugged in or not.
 
-    Energy not served relaxes a need; it never becomes energy that could be sold. A charger with nothing on board has no
-    power, and no room for reserves. Where reserves guarantee energy while activation is expected, the same equations
-    are written once more for the baseline path (§3).
+    With a least power, x and y are 1 while it charges or discharges::
+
+        charge_min x <= c <= charge_max x,   discharge_min y <= g <= discharge_max y,   one of c, g is 0
+
+    Near full the charging power falls in a line. It is read at the end of the step, so that the plan can be followed at
+    every moment of the step; with taper_to = 0 the battery is never quite full::
+
+        c <= charge_max (1 - (1 - taper_to) (e / energy_max - taper_from) / (1 - taper_from))
+
+    Reserves move the power within one of the ranges that least powers leave (charging, or discharging, or both where
+    nothing lies between), and not above the taper at the energy of the plan; a long call fills the battery beyond.
+    Energy not served relaxes a need; it never becomes energy that could be sold. A charger with nothing on board has
+    no power, and no room for reserves. Where reserves guarantee energy while activation is expected, the same
+    equations are written once more for the baseline path, in the same range (§3).
     """
     on_board = _on_board(d, s.axis("time"))
     d = d.assign({limit: d[limit].where(on_board, 0.0) for limit in ("charge_max", "discharge_max")})
@@ -165,7 +173,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     u = s.maybe("unserved", (d.energy_min > 0) & soft, d.energy_min)
     u_out = s.maybe("unserved_trip", (d.energy_out > 0) & soft, d.energy_out)
     s_in, s_out = s.maybe("slack_in", slack), s.maybe("slack_out", slack)
-    shared = u, u_out, s_in, s_out
+    on = (
+        s.maybe("charge_on", charging.least(d, "charge"), binary=True),
+        s.maybe("discharge_on", charging.least(d, "discharge"), binary=True),
+    )
+    shared = u, u_out, s_in, s_out, on, _charge_room(s, d, on)
 
     c, g, store = _path(s, d, "", alive, shared)
     worn = _worn(s, d, alive, shared, c, g)
@@ -188,19 +200,38 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             entry: x for entry, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
         }
         | worn,
-        flex=Flex(
-            up=d.discharge_max - g + c,
-            down=d.charge_max - c + g,
-            span=d.charge_max + d.discharge_max,
-            store=store,
-            baseline=baseline,
-        ),
+        flex=_flex(d, c, g, on, shared[-1], store, baseline),
+    )
+
+
+def _charge_room(s: Scope, d: xr.Dataset, on: tuple[Any, Any]) -> Any:
+    """Charging power within the taper of every path, and in the range that least powers leave; 0 if nothing tapers."""
+    tapered = charging.tapered(d)
+    if "reserve" not in s.inputs or not bool(tapered.any()):
+        return 0.0
+    room = s.var("charge_room", upper=d.charge_max, mask=tapered)
+    gaps = charging.least(d, "charge") | charging.least(d, "discharge")
+    s.add("charge_room", room - charging.most(d, "charge", on) <= 0, mask=tapered & gaps)
+    return room
+
+
+def _flex(d: xr.Dataset, c: Any, g: Any, on: tuple[Any, Any], room: Any, store: Store, baseline: Any) -> Flex:
+    """Room about the expected power, and the energy behind it."""
+    most_in, most_out = charging.most(d, "charge", on), charging.most(d, "discharge", on)
+    if not isinstance(room, float):
+        most_in = most_in * (~charging.tapered(d)).astype(float) + room
+    return Flex(
+        up=most_out - g + c - d.charge_min * on[0],
+        down=most_in - c + g - d.discharge_min * on[1],
+        span=d.charge_max + d.discharge_max,
+        store=store,
+        baseline=baseline,
     )
 
 
 def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tuple[Any, ...]) -> tuple[Any, Any, Store]:
     """One trajectory of the battery: its charge, its discharge, and the room it leaves at both edges of each step."""
-    u, u_out, s_in, s_out = shared
+    u, u_out, s_in, s_out, on, room = shared
     time = s.axis("time")
     c = s.maybe("charge" + suffix, d.charge_max > 0, d.charge_max)
     g = s.maybe("discharge" + suffix, d.discharge_max > 0, d.discharge_max)
@@ -212,16 +243,28 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tup
     into, out = s.dt * d.eta_charge * (c + s_in), s.dt / d.eta_discharge * (g + s_out)
     s.add("balance" + suffix, e - before - into + out == given, mask=alive)
     s.add("need" + suffix, e + u >= d.energy_min, mask=d.energy_min > 0)
+    for way, power, back, state in (("charge", c, g, on[0]), ("discharge", g, c, on[1])):
+        least = charging.least(d, way)
+        if not bool(least.any()):
+            continue
+        most, some, alone = charging.either_off_or_above(d, way, power, back, state)
+        s.add(f"{way}_most{suffix}", most, mask=least)
+        s.add(f"{way}_least{suffix}", some, mask=least)
+        s.add(f"{way}_alone{suffix}", alone, mask=least & (d[f"{charging.BACK[way]}_max"] > 0))
+    if bool((tapered := charging.tapered(d)).any()):
+        s.add("taper" + suffix, charging.within_taper(d, c, e), mask=tapered)
+        if not isinstance(room, float):
+            s.add("taper_room" + suffix, charging.within_taper(d, room, e), mask=tapered)
 
     if (flag := d.get("exclusive" + suffix)) is not None:
         flag = flag & (d.charge_max > 0)
         low, high = _start_range(d, time)
         z = s.maybe("charging" + suffix, flag, binary=True)
-        charging, discharging = one_way(c, g, z, d.charge_max, d.discharge_max)
+        only_in, only_out = one_way(c, g, z, d.charge_max, d.discharge_max)
         floor, ceiling = smaller(d.energy_min, low) - given, larger(d.energy_max, high) - given
         cut_high, cut_low = within_step(before, into, out - u, floor, ceiling)
-        s.add("charging_only" + suffix, charging, mask=flag)
-        s.add("discharging_only" + suffix, discharging, mask=flag)
+        s.add("charging_only" + suffix, only_in, mask=flag)
+        s.add("discharging_only" + suffix, only_out, mask=flag)
         s.add("cut_high" + suffix, cut_high, mask=flag)
         s.add("cut_low" + suffix, cut_low, mask=flag)
 
@@ -238,7 +281,7 @@ def _worn(s: Scope, d: xr.Dataset, alive: xr.DataArray, shared: tuple[Any, ...],
     """Wear by depth and by time along the expected path."""
     if "wear_capacity" not in d:
         return ageing.by_time(s, d, d.energy_max, 0.0, 0.0, alive)
-    _, u_out, s_in, s_out = shared
+    _, u_out, s_in, s_out, *_ = shared
     e, spill = s["fleet.energy"], s["fleet.spill"] if bool((d.spill_max > 0).any()) else 0.0
     into, out = s.dt * d.eta_charge * (c + s_in), s.dt / d.eta_discharge * (g + s_out)
     by_depth = ageing.cycles(
@@ -297,7 +340,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     capacity = d.get("wear_capacity", d.energy_max)
     residuals |= ageing.replayed(v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven)
     cash |= ageing.paid(v, d, capacity, _alive(d))
-    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_storage(d))
+    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_vehicles(d))
 
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
@@ -317,6 +360,10 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
         "spill": spill - d.spill_max,
         "sign": -smaller(smaller(charge, discharge), energy),
     }
+    for way, power, back in (("charge", charge, discharge), ("discharge", discharge, charge)):
+        runs = (d[f"{way}_min"] > 0) & (power > 1e-6)
+        over[f"{way}_min"] = larger(d[f"{way}_min"] - power, back).where(runs, 0.0)
+    over["taper"] = charge - most_drawn(d, "energy" + suffix)
     residuals = {"balance": abs(energy - expected).assign_attrs(units="kWh")}
     residuals["need"] = (d.energy_min - unserved - energy).clip(min=0).assign_attrs(units="kWh")
     for name, excess in over.items():

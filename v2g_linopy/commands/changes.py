@@ -1,7 +1,7 @@
 """`--set part.field=value`: change a copy of a case before it is used."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,10 +14,19 @@ from .options import nearest, pairs
 
 TARGET = re.compile(r"(?P<part>\w+)(\[(?P<member>[^\]]+)\])?\.(?P<field>\w+)")
 FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+OPPOSITE = {"charge_max": "discharge_max", "discharge_max": "charge_max"}
+"""Limits of power: over time they are power times the share plugged in, so one value may not replace every step."""
 
 
-def changed(case: xr.DataTree, words: Sequence[str] | None) -> xr.DataTree:
+def silent(words: str) -> None:
+    """Tell nobody."""
+
+
+def changed(case: xr.DataTree, words: Sequence[str] | None, say: Callable[[str], None] = silent) -> xr.DataTree:
     """Return the case with every `--set` applied; the case given is left as it is.
+
+    A limit of power that varies over time keeps its shape: each member's profile is scaled so that its largest value is
+    the one given. Any other array takes the value at every step. Where the case varied over time, `say` is told.
 
     Raises
     ------
@@ -38,13 +47,51 @@ def changed(case: xr.DataTree, words: Sequence[str] | None) -> xr.DataTree:
         group = case.children[part].to_dataset(inherit=False)
         field = declared(part, found["field"])
         new = value(field, word)
-        array = (
-            for_member(group, case, part, field, found["member"], new)
-            if found["member"]
-            else everywhere(case, field, new)
-        )
+        shaped = scaled(group, field, new)
+        array = everywhere(case, field, new) if shaped is None else shaped.assign_attrs(attributes(case, field))
+        if found["member"]:
+            array = for_member(group, case, part, field, found["member"], array)
+        if note := told(group, field, new, shaped is not None):
+            say(f"--set {target}={word}: {note}")
         case[part] = xr.DataTree(group.drop_vars(field.name, errors="ignore").assign({field.name: array}))
     return case
+
+
+def scaled(group: xr.Dataset, field: Field, new: Any) -> xr.DataArray | None:
+    """A limit of power that varies over time, each member's profile scaled so that its largest value is the new one.
+
+    A member whose limit is 0 everywhere takes the profile of its limit the other way. None where nothing varies.
+    """
+    if field.name not in OPPOSITE or new == 0:
+        return None
+    profiles = [own(group[n], field, new) for n in (field.name, OPPOSITE[field.name]) if n in group]
+    if not profiles:
+        return None
+    found = profiles[0] if len(profiles) == 1 else profiles[0].fillna(profiles[1])
+    if not varies(found):
+        return None
+    return found.fillna(0.0).transpose("scenario", field.dims.split()[0], "time", missing_dims="ignore")
+
+
+def own(array: xr.DataArray, field: Field, new: float) -> xr.DataArray:
+    """The profile of every member, scaled; missing where it is 0 everywhere."""
+    largest = array.max([d for d in array.dims if d != field.dims.split()[0]])
+    return (array * (new / largest.where(largest > 0))).drop_attrs()
+
+
+def varies(array: xr.DataArray) -> bool:
+    """Whether an array has different values at different steps."""
+    return "time" in array.dims and bool((array != array.isel(time=0)).any())
+
+
+def told(group: xr.Dataset, field: Field, new: Any, shaped: bool) -> str:
+    """What one value did to an array that varies over time; empty where nothing varied."""
+    if shaped:
+        return f"the profile over time is kept, scaled so that its largest value is {new:g} {field.unit}"
+    limit_closed = field.name in OPPOSITE and new == 0
+    if limit_closed or field.name not in group or not varies(group[field.name]):
+        return ""
+    return "this one value at every step replaces values that varied over time"
 
 
 def declared(part: str, name: str) -> Field:
@@ -70,11 +117,13 @@ def everywhere(case: xr.DataTree, field: Field, new: Any) -> xr.DataArray:
     return xr.DataArray(new, attrs=attributes(case, field))
 
 
-def for_member(group: xr.Dataset, case: xr.DataTree, part: str, field: Field, member: str, new: Any) -> xr.DataArray:
-    """The field as it stands, with a new value for one member."""
+def for_member(
+    group: xr.Dataset, case: xr.DataTree, part: str, field: Field, member: str, new: xr.DataArray
+) -> xr.DataArray:
+    """The field as it stands, with the new values for one member."""
     dim = next((d for d in field.dims.split() if d != "time"), None)
     if dim is None or dim not in group.indexes:
-        raise refused(f"{part}.{field.name} has no members; write {part}.{field.name}={new}")
+        raise refused(f"{part}.{field.name} has no members; write {part}.{field.name}=VALUE")
     labels = group.indexes[dim].astype(str)
     if member not in labels:
         raise refused(f"{part} has no member {member!r}{nearest(member, labels)}")
@@ -86,7 +135,8 @@ def for_member(group: xr.Dataset, case: xr.DataTree, part: str, field: Field, me
         raise refused(
             f"{part}.{field.name} is in {units} in the case; one member can be set only where it is in {field.unit}"
         )
-    return old.where(xr.DataArray(labels != member, coords={dim: group.indexes[dim]}), new).assign_attrs(old.attrs)
+    kept = xr.DataArray(labels != member, coords={dim: group.indexes[dim]})
+    return old.where(kept, new.drop_attrs()).assign_attrs(old.attrs)
 
 
 def attributes(case: xr.DataTree, field: Field) -> dict[str, str]:

@@ -1,27 +1,39 @@
 """Which reader takes a file of prices or sessions, and with which options."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 import typer
 import xarray as xr
 
-from ..ingest.importers import PRICE_FORMATS, PROFILE_FORMATS, SESSION_FORMATS
+import v2g_linopy as v2g
+
+from ..errors import InputFileError, Problem, SchemaError
+from ..ingest.importers import PRICE_FORMATS, SESSION_FORMATS
+from ..ingest.power import PROFILE_FORMATS
+from ..ingest.power import UNITS as POWER_UNITS
 from ..ingest.reading import existing, read_csv, read_workbook
 from ..ingest.series import combine
+from ..units import TABLE, accepted
 from .options import nearest, pairs, step_length
+from .spoken import spoken
 
 Readers = Mapping[str, Callable[..., xr.Dataset]]
 WORKBOOK = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 NETCDF = (".nc", ".nc4", ".cdf")
 ELAADNL = {"TransactionId", "UTCTransactionStart"}
+TAB = {"tab": "\t", "\\t": "\t"}
 
 Columns = Annotated[
     list[str] | None,
-    typer.Option("--column", metavar="NAME=HEADER", help="Which column holds what (csv). Repeatable."),
+    typer.Option("--column", metavar="NAME=HEADER", help="Which column holds what (csv); names below. Repeatable."),
+]
+ColumnUnits = Annotated[
+    list[str] | None,
+    typer.Option("--column-unit", metavar="NAME=UNIT", help="Unit of a column, e.g. energy=Wh. Repeatable."),
 ]
 Zone = Annotated[str | None, typer.Option("--timezone", metavar="IANA", help="Zone of local times, e.g. Europe/Rome.")]
 Ambiguous = Annotated[
@@ -31,10 +43,18 @@ Ambiguous = Annotated[
 Nonexistent = Annotated[
     str | None, typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: drop or shift.")
 ]
+SessionAmbiguous = Annotated[
+    str | None, typer.Option("--ambiguous", metavar="RULE", help="An hour the clock shows twice: first or second.")
+]
+SessionNonexistent = Annotated[
+    str | None, typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: shift.")
+]
 TimeFormat = Annotated[
     str | None, typer.Option("--time-format", metavar="FORMAT", help="As in strptime, e.g. '%d/%m/%Y %H:%M'; else ISO.")
 ]
-Separator = Annotated[str | None, typer.Option("--separator", help="Between the columns of a csv.")]
+Separator = Annotated[
+    str | None, typer.Option("--separator", help="Between the columns of a csv: , unless given; 'tab' for a tab.")
+]
 Decimal = Annotated[str | None, typer.Option("--decimal", help="Decimal mark of a csv.")]
 Hours = Annotated[
     str | None, typer.Option("--hours", metavar="COUNT", help="Hour labels: elapsed (23 to 25 a day) or clock (24).")
@@ -75,12 +95,6 @@ PriceNonexistent = Annotated[
 PriceMissing = Annotated[
     str | None, typer.Option("--price-missing", metavar="RULE", help="Steps without a price: problem, nan or hold.")
 ]
-CHOICES = {
-    "ambiguous": ("raise", "infer", "first", "second", "both"),
-    "nonexistent": ("raise", "drop", "shift"),
-    "hours": ("elapsed", "clock"),
-    "missing": ("problem", "nan", "hold"),
-}
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,15 @@ class TableOptions:
     time_format: TimeFormat = None
     separator: Separator = None
     decimal: Decimal = None
+
+
+@dataclass(frozen=True)
+class StayOptions(TableOptions):
+    """How the rows and clocks of a file of sessions are read."""
+
+    ambiguous: SessionAmbiguous = None
+    nonexistent: SessionNonexistent = None
+    column_unit: ColumnUnits = None
 
 
 @dataclass(frozen=True)
@@ -133,15 +156,39 @@ class PriceOptions:
     price_missing: PriceMissing = None
 
     def read(self) -> xr.Dataset:
-        """Read them, side by side."""
+        """Read them, side by side; a csv that needs more than these options is imported first."""
         options = {key.removeprefix("price_"): value for key, value in asdict(self).items() if key.startswith("price_")}
-        return read_prices(self.prices or [], options.pop("format"), options, "price-")
+        form = options.pop("format")
+        try:
+            return read_prices(self.prices or [], form, options, "price-")
+        except SchemaError as error:
+            csv = next((p for p in self.prices or [] if p.suffix.lower() not in (*WORKBOOK, *NETCDF)), None)
+            if csv is None:
+                raise
+            detail = (
+                f"separator, decimal mark, time format and unit of a csv are options of `v2g import prices {csv} "
+                "--column ... -o prices.nc`; run that first, then give --prices prices.nc"
+            )
+            raise SchemaError([*error.problems, Problem("--prices", "usage", detail)], error.source) from error
+
+
+def read_case(path: Path) -> xr.DataTree:
+    """Read a case or a result; a tidy file of prices is refused with what it is for."""
+    tree = v2g.read(path)
+    if not tree.children and any(array.dims == ("time",) for array in tree.data_vars.values()):
+        detail = (
+            "is a file of prices, not a case; give it to `v2g import sessions FILE --prices` or to `v2g import prices` "
+            "with --into CASE or --template commuters"
+        )
+        raise InputFileError(path, detail)
+    return tree
 
 
 def read_prices(paths: list[Path], form: str | None, options: Mapping[str, Any], prefix: str = "") -> xr.Dataset:
     """Read one or several files of prices, side by side."""
     read = [use(PRICE_FORMATS, path, form or price_format(path, prefix), options, prefix) for path in paths]
-    return read[0] if len(read) == 1 else combine(*read)
+    with spoken():
+        return read[0] if len(read) == 1 else combine(*read)
 
 
 def read_profiles(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
@@ -151,7 +198,7 @@ def read_profiles(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
 
 def read_sessions(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
     """Read a file of sessions."""
-    return use(SESSION_FORMATS, path, form or session_format(path), options, "")
+    return use(SESSION_FORMATS, path, form or session_format(path, options), options, "")
 
 
 def use(readers: Readers, path: Path, form: str, options: Mapping[str, Any], prefix: str) -> xr.Dataset:
@@ -159,22 +206,41 @@ def use(readers: Readers, path: Path, form: str, options: Mapping[str, Any], pre
     if form not in readers:
         raise typer.BadParameter(f"{form!r} is no format{nearest(form, readers)}", param_hint=f"--{prefix}format")
     given = {key: value for key, value in options.items() if value not in (None, [])}
-    if "column" in given:
-        given["columns"] = pairs(given.pop("column"), f"--{prefix}column")
+    for key, name in (("column", "columns"), ("column_unit", "units")):
+        if key in given:
+            given[name] = pairs(given.pop(key), f"--{prefix}{key.replace('_', '-')}")
     known = inspect.signature(readers[form]).parameters
+    flags = {"columns": f"--{prefix}column", "units": "--column-unit"}
     for key, value in given.items():
-        flag = f"--{prefix}{'column' if key == 'columns' else key.replace('_', '-')}"
+        flag = flags.get(key, f"--{prefix}{key.replace('_', '-')}")
         if key not in known:
             raise typer.BadParameter(f"does not apply to the format {form}", param_hint=flag)
-        if key == "resample":
-            step_length(flag, value)
-        if key in CHOICES and value not in CHOICES[key]:
-            raise typer.BadParameter(f"{value!r} is no rule{nearest(value, CHOICES[key])}", param_hint=flag)
-    if "columns" in known and "columns" not in given:
-        headers = ", ".join(read_csv(path, separator=given.get("separator", ","), decimal=".").columns)
-        hint = f"--{prefix}column"
-        raise typer.BadParameter(f"say which column holds what; {path.name} has: {headers}", param_hint=hint)
-    return readers[form](path, **given)
+        what = ("power or energy", POWER_UNITS) if readers is PROFILE_FORMATS else ("a price", accepted("EUR/MWh"))
+        understood(key, value, get_args(known[key].annotation), flag, *what)
+    if "separator" in given:
+        given["separator"] = TAB.get(given["separator"], given["separator"])
+    with spoken({key: f"--{prefix}{key}" for key in ("column", "timezone", "ambiguous", "nonexistent", "missing")}):
+        if "columns" in known and "columns" not in given:
+            headers = ", ".join(read_csv(path, separator=given.get("separator", ","), decimal=".").columns)
+            hint = f"--{prefix}column"
+            raise typer.BadParameter(f"say which column holds what; {path.name} has: {headers}", param_hint=hint)
+        return readers[form](path, **given)
+
+
+def understood(key: str, value: Any, choices: tuple[Any, ...], flag: str, quantity: str, units: Sequence[str]) -> None:
+    """Refuse a word that no reader can understand before any file is read."""
+    if key == "resample":
+        step_length(flag, value)
+    if key == "unit" and value not in units:
+        detail = f"{value!r} is no unit of {quantity}; give {' or '.join(units)}"
+        raise typer.BadParameter(detail, param_hint=flag)
+    if key == "units":
+        for name, unit in value.items():
+            if unit not in TABLE:
+                raise typer.BadParameter(f"{name}={unit}: no unit{nearest(unit, TABLE)}", param_hint=flag)
+    rules = [choice for choice in choices if choice != "raise" and isinstance(choice, str)]
+    if rules and isinstance(value, str) and value not in choices:
+        raise typer.BadParameter(f"{value!r} is no rule; give {' or '.join(rules)}", param_hint=flag)
 
 
 def price_format(path: Path, prefix: str) -> str:
@@ -191,8 +257,12 @@ def price_format(path: Path, prefix: str) -> str:
     raise typer.BadParameter(message, param_hint=f"--{prefix}format")
 
 
-def session_format(path: Path) -> str:
-    """The format of a file of sessions, from its kind and its headers."""
+def session_format(path: Path, options: Mapping[str, Any]) -> str:
+    """The format of a file of sessions: a column map means csv, else it shows in kind and headers."""
     if existing(path).suffix.lower() in NETCDF:
         return "netcdf"
-    return "elaadnl" if set(read_csv(path, separator=",", decimal=".").columns) >= ELAADNL else "csv"
+    separator = options.get("separator") or ","
+    if options.get("column") or separator != ",":
+        return "csv"
+    with spoken():
+        return "elaadnl" if set(read_csv(path, separator=",", decimal=".").columns) >= ELAADNL else "csv"

@@ -9,22 +9,25 @@ import pydantic
 import typer
 import xarray as xr
 
-import v2g_linopy as v2g
-
 from .. import ingest
 from ..case import atomic
 from ..errors import Problem, SchemaError
 from ..ingest.cases import energy_market
+from ..ingest.importers import price_columns, session_columns
+from ..ingest.options import BATTERY
+from ..units import factor
 from . import profiling
 from .changes import changed
-from .files import PriceOptions, SeriesOptions, TableOptions, read_prices, read_sessions
+from .files import PriceOptions, SeriesOptions, StayOptions, TableOptions, read_case, read_prices, read_sessions
 from .making import Days, Seed, Start, Vehicles, day, finish
 from .markets import REGULATION, End, Into, Limit, Market, Step, Target, markets_of, zone_of
 from .options import DryRun, Force, Set, command, nearest, one_of, pairs, scalar, step_length
 from .output import case_path, refuse_file
+from .spoken import spoken
 from .terminal import Terminal
 
-BATTERY = ("capacity", "energy_arrival", "energy_need", "charge_max")
+KEPT = {"missing": "--price-missing"}
+"""What `import sessions` calls an option of the prices."""
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of prices.", show_default=False)]
 SessionFile = Annotated[Path, typer.Argument(metavar="FILE", help="File of charging sessions.", show_default=False)]
@@ -43,11 +46,21 @@ Settlement = Annotated[
 ]
 Assume = Annotated[
     list[str] | None,
-    typer.Option("--assume", metavar="KEY=VALUE", help="Batteries the data do not hold: 'defaults', or full=0.8 …"),
+    typer.Option("--assume", metavar="KEY=VALUE", help="What the data lack: 'defaults', or full=0.8 …; keys below."),
 ]
 Need = Annotated[str, typer.Option("--need", help="A need beyond the charger: problem, or cap (and name it).")]
 Outside = Annotated[str, typer.Option("--outside", help="Stays not all inside: drop, clip or problem.")]
-Wear = Annotated[float, typer.Option("--wear", min=0.0, help="EUR per kWh leaving a battery.")]
+Members = Annotated[
+    str | None,
+    typer.Option(
+        "--rows",
+        help="A member of the fleet: vehicle, connector or packed.  [default: what is named]",
+    ),
+]
+Wear = Annotated[
+    float | None,
+    typer.Option("--wear", min=0.0, help="EUR per kWh leaving a battery.  [default: as assumed; else needed]"),
+]
 Retail = Annotated[float | None, typer.Option("--retail-price", help="EUR per kWh that drivers pay.")]
 
 
@@ -59,22 +72,26 @@ class CaseOptions:
     step: Step = None
     start: Start = None
     end: End = None
+    rows: Members = None
     need: Need = "problem"
     outside: Outside = "drop"
     market: Market = None
     regulation: Settlement = None
-    wear: Wear = 0.0
+    wear: Wear = None
     retail_price: Retail = None
     limit: Limit = None
 
-    def arguments(self, traded: xr.Dataset) -> dict[str, Any]:
-        """The keyword arguments of `case_from`."""
+    def arguments(self, traded: xr.Dataset, columns: dict[str, str]) -> dict[str, Any]:
+        """The keyword arguments of `case_from`; `columns` are those that the user named."""
+        if self.rows is not None:
+            one_of("--rows", self.rows, ("vehicle", "connector", "packed"))
         one_of("--need", self.need, ("problem", "cap"))
         one_of("--outside", self.outside, ("problem", "drop", "clip"))
         given = {key: value for key, value in asdict(self).items() if key != "market"}
         return given | {
             "start": None if self.start is None else day(self.start),
-            "end": None if self.end is None else day(self.end),
+            "end": None if self.end is None else day(self.end, "--end"),
+            "rows": self.rows or ("connector" if "connector" in columns and "vehicle" not in columns else None),
             "step": step_length("--step", self.step),
             "markets": markets_of(traded, self.market),
             "regulation": regulation_of(traded, self.regulation),
@@ -92,6 +109,7 @@ def add(app: typer.Typer) -> None:
         "v2g import prices gme.xlsx terna.xlsx --template commuters --vehicles 100 --days 92 -o italy.nc",
         "v2g import prices spot.csv --column time=Hour --column day_ahead='PUN €' --timezone Europe/Rome -o spot.nc",
         "v2g import prices spot.nc --into depot.nc -o depot-spot.nc",
+        notes={"Columns": price_columns()},
     )(prices)
     command(
         group,
@@ -99,6 +117,7 @@ def add(app: typer.Typer) -> None:
         "v2g import sessions elaadnl.csv --prices spot.nc --step 15min --assume defaults -o dutch.nc",
         "v2g import sessions stays.csv --column arrival=From --column departure=To --column energy=kWh "
         "--column power_max=kW --timezone Europe/Amsterdam --prices spot.nc --assume full=0.8 -o stays.nc",
+        notes={"Columns": session_columns(), "Keys of --assume": assumptions()},
     )(sessions)
     profiling.add(group)
     app.add_typer(group, name="import")
@@ -130,11 +149,13 @@ def prices(
         one_of("--template", template, ("commuters",))
     with terminal.progress("Reading"):
         read = read_prices(files, form, asdict(table) | asdict(series))
+    zone = zone_of(table.timezone, read)
     if template is None and into is None:
-        store(terminal, read, path, force, dry_run)
+        store(terminal, read, zone, path, force, dry_run)
         return
+    terminal.say("\n".join(["prices read", *in_words(read, zone)]))
     if into is not None:
-        case = with_prices(v2g.read(into), read, market)
+        case = with_prices(read_case(into), read, market)
     else:
         given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": None if start is None else day(start)}
         case = ingest.commuters(
@@ -144,14 +165,14 @@ def prices(
             regulation=regulation_of(read, regulation),
             **{key: value for key, value in given.items() if value is not None},
         )
-    finish(terminal, changed(case, set_), path, force, dry_run)
+    finish(terminal, changed(case, set_, terminal.say), path, force, dry_run)
 
 
 def sessions(
     terminal: Terminal,
     file: SessionFile,
     output: Target,
-    table: TableOptions,
+    table: StayOptions,
     price: PriceOptions,
     making: CaseOptions,
     form: SessionFormat = None,
@@ -168,19 +189,22 @@ def sessions(
     with terminal.progress("Reading"):
         traded = price.read()
         stays = read_sessions(file, form, asdict(table))
-        case = ingest.case_from(
-            stays,
-            traded,
-            timezone=zone_of(table.timezone, stays, traded),
-            battery=battery_of(stays, assume, file),
-            **making.arguments(traded),
-            title=str(stays.attrs.get("title") or file.stem),
-            source=f"{file.name}; {', '.join(p.name for p in price.prices)}",
-        )
-    finish(terminal, changed(case, set_), path, force, dry_run)
+        battery = battery_of(stays, assume, making.wear, file)
+        arguments = making.arguments(traded, pairs(table.column, "--column"))
+        with spoken(KEPT):
+            case = ingest.case_from(
+                stays,
+                traded,
+                timezone=zone_of(table.timezone, stays, traded),
+                battery=battery,
+                **arguments,
+                title=str(stays.attrs.get("title") or file.stem),
+                source=f"{file.name}; {', '.join(p.name for p in price.prices)}",
+            )
+    finish(terminal, changed(case, set_, terminal.say), path, force, dry_run)
 
 
-def store(terminal: Terminal, read: xr.Dataset, path: Path, force: bool, dry_run: bool) -> None:
+def store(terminal: Terminal, read: xr.Dataset, zone: str, path: Path, force: bool, dry_run: bool) -> None:
     """Write prices as a tidy file: naive UTC, uniform steps."""
     if not dry_run:
         with atomic(path, overwrite=force) as temporary:
@@ -189,7 +213,36 @@ def store(terminal: Terminal, read: xr.Dataset, path: Path, force: bool, dry_run
     names = [str(name) for name in read.data_vars]
     words = f"{'would write' if dry_run else 'wrote'} {path}: {', '.join(names)}, {len(time)} steps from {time[0]} UTC"
     document = {"status": "dry run" if dry_run else "ok", "file": str(path), "prices": names, "steps": len(time)}
-    terminal.answer(words, document)
+    shown = {name: figures(read[name]) for name in names}
+    terminal.answer("\n".join([words, *in_words(read, zone)]), document | {"timezone": zone, "figures": shown})
+
+
+def figures(price: xr.DataArray) -> dict[str, Any]:
+    """Unit, least, mean and most of a price, and how many steps have none."""
+    least, mean, most = (float(x) for x in (price.min(), price.mean(), price.max()))
+    unit = str(price.attrs.get("units", "EUR/MWh"))
+    return {"units": unit, "min": least, "mean": mean, "max": most, "without": int(price.isnull().sum())}
+
+
+def in_words(read: xr.Dataset, zone: str) -> list[str]:
+    """The prices in a few numbers: a wrong unit or clock shows here."""
+    edges = pd.DatetimeIndex(read.indexes["time"])
+    step = ingest.step_of(edges)
+    ends = pd.DatetimeIndex([edges[0], edges[-1] + step])
+    local = ends.tz_localize("UTC").tz_convert(zone)
+    minutes = step / pd.Timedelta("1min")
+    lines = [f"  {local[0]:%Y-%m-%d %H:%M} to {local[-1]:%Y-%m-%d %H:%M} {zone}, steps of {minutes:g} min"]
+    for name in map(str, read.data_vars):
+        f = figures(read[name])
+        scale = (factor(f["units"], "EUR/MWh") or 0.0) * 1000
+        shown = [(f["units"], 1.0)] + ([("EUR/MWh", scale)] if f["units"] != "EUR/MWh" and scale else [])
+        parts = [
+            f"{scale * f['min']:.5g} to {scale * f['max']:.5g} {unit}, mean {scale * f['mean']:.5g}"
+            for unit, scale in shown
+        ]
+        without = f"; {f['without']} steps without a price" if f["without"] else ""
+        lines.append(f"  {name}: {' = '.join(parts)}{without}")
+    return lines
 
 
 def regulation_of(read: xr.Dataset, rule: str | None) -> ingest.Regulation | None:
@@ -203,21 +256,24 @@ def regulation_of(read: xr.Dataset, rule: str | None) -> ingest.Regulation | Non
     return ingest.Regulation(settlement=rule or "capacity")  # type: ignore[arg-type]
 
 
-def battery_of(stays: xr.Dataset, assume: list[str] | None, file: Path) -> ingest.BatteryAssumption | None:
+def battery_of(
+    stays: xr.Dataset, assume: list[str] | None, wear: float | None, file: Path
+) -> ingest.BatteryAssumption | None:
     """The rule for what sessions do not hold; it has to be asked for."""
-    lacking = [name for name in BATTERY if name not in stays]
     if assume is None:
+        lacking = [f"sessions.{name}" for name in BATTERY if name not in stays]
+        remedy = "not in the data; give a column, or"
+        if not lacking and wear is None:
+            lacking, remedy = (
+                ["wear"],
+                "not given; give --wear (EUR per kWh leaving a battery, 0 for none) or",
+            )
         if not lacking:
             return None
-        rules = " ".join(ingest.BatteryAssumption().sentences())
-        detail = f"not in the data; give a column, or --assume defaults, which means: {rules}"
-        raise SchemaError(
-            [
-                Problem(f"sessions.{name}", "missing", detail if i == 0 else "not in the data")
-                for i, name in enumerate(lacking)
-            ],
-            str(file),
-        )
+        rules = " ".join(ingest.BatteryAssumption().sentences([n for n in stays if n in stays.data_vars]))
+        detail = f"{remedy} --assume defaults, which means: {rules}"
+        problems = [Problem(name, "missing", "not in the data" if i else detail) for i, name in enumerate(lacking)]
+        raise SchemaError(problems, str(file))
     words = [word for word in assume if word != "defaults"]
     given: dict[str, Any] = {key: scalar(value) for key, value in pairs(words, "--assume").items()}
     fields = ingest.BatteryAssumption.model_fields
@@ -229,6 +285,12 @@ def battery_of(stays: xr.Dataset, assume: list[str] | None, file: Path) -> inges
     except pydantic.ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors())
         raise typer.BadParameter(faults, param_hint="--assume") from None
+
+
+def assumptions() -> list[tuple[str, str, str, str]]:
+    """Every key of `--assume`: its name, its default, and what it means."""
+    fields = ingest.BatteryAssumption.model_fields
+    return [(key, f"{field.default:.5g}", "", str(field.description)) for key, field in fields.items()]
 
 
 def with_prices(case: xr.DataTree, read: xr.Dataset, wanted: list[str] | None) -> xr.DataTree:

@@ -1,11 +1,11 @@
 """`new`: a case to start from, made by a generator with a seed."""
 
 from collections.abc import Callable
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 import xarray as xr
 
@@ -84,7 +84,7 @@ def new(
     """Make a case from a template; what it assumes is written into the file and told."""
     path = case_path(name)
     refuse_file(path, force)
-    case = changed(made(template, vehicles, days, seed, start, pods, world), set_)
+    case = changed(made(template, vehicles, days, seed, start, pods, world), set_, terminal.say)
     finish(terminal, case, path, force, dry_run)
 
 
@@ -94,12 +94,16 @@ def finish(terminal: Terminal, case: xr.DataTree, path: Path, force: bool, dry_r
     if not dry_run:
         v2g.write(case, path, overwrite=force)
     notes = str(case.attrs.get("assumptions", "")).splitlines()
+    warnings = str(case.attrs.get("warnings", "")).splitlines()
+    for warning in warnings:
+        terminal.say(f"warning: {warning}")
     lines = [f"{'would write' if dry_run else 'wrote'} {path}: {describe(case)}"]
     if not terminal.quiet:
         lines += [f"  {note if len(note) <= LONGEST else note[:LONGEST] + ' … (all in the file)'}" for note in notes]
         lines += [] if dry_run else [f"next: v2g {'compare' if 'fleet' in case.children else 'solve'} {path}"]
     status = "dry run" if dry_run else "ok"
-    terminal.answer("\n".join(lines), {"status": status, "case": str(path), **sizes(case), "assumptions": notes})
+    document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
+    terminal.answer("\n".join(lines), document)
 
 
 def made(
@@ -133,9 +137,9 @@ def made(
     return generator[template](seed=seed, **chosen)
 
 
-def day(word: str) -> str:
-    """A date as ISO 8601."""
+def day(word: str, flag: str = "--start") -> str:
+    """A date as ISO 8601: 02.08.2019 is one day here and another there."""
     try:
-        return pd.Timestamp(word).strftime("%Y-%m-%d")
+        return date.fromisoformat(word).isoformat()
     except ValueError:
-        raise typer.BadParameter(f"{word!r} is not a date; write it as 2026-03-28", param_hint="--start") from None
+        raise typer.BadParameter(f"{word!r} is not a date; write it as 2026-03-28", param_hint=flag) from None

@@ -1,7 +1,7 @@
 """Options that several commands share, and how their words are read."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import Field, dataclass, fields, is_dataclass
 from difflib import get_close_matches
@@ -92,7 +92,13 @@ class Solving:
         }
 
 
-def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+Notes = Mapping[str, Iterable[tuple[str, str, str, str]]]
+"""Tables under the help of a command: heading to rows of name, unit or default, when it is needed, meaning."""
+
+
+def command(
+    app: typer.Typer, name: str, *examples: str, notes: Notes | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command; a parameter whose type is a dataclass becomes one option per field.
 
     Every command has a parameter `terminal`. A bundle has a `panel`, its heading in the help.
@@ -105,6 +111,8 @@ def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Callable[.
         Its name on the command line.
     *examples : str
         Command lines shown under the help.
+    notes : mapping
+        Tables shown under the examples.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -126,10 +134,18 @@ def command(app: typer.Typer, name: str, *examples: str) -> Callable[[Callable[.
         run.__doc__ = function.__doc__
         run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in options}
-        app.command(name, epilog="  \n".join(["**Examples:**", *(f"`{line}`" for line in examples)]))(run)
+        below = ["**Examples:**", *(f"`{line}`" for line in examples)]
+        for heading, rows in (notes or {}).items():
+            below += ["", f"**{heading}:**", *(noted(*row) for row in rows)]
+        app.command(name, epilog="  \n".join(below))(run)
         return function
 
     return register
+
+
+def noted(key: str, unit: str, need: str, meaning: str) -> str:
+    """A row of a table under the help; no marks of code, which are kept for examples."""
+    return f"{key} ({', '.join(filter(None, [unit, need]))}): {meaning}".replace("`", "")
 
 
 def parameter(field: Field[Any], panel: str) -> inspect.Parameter:

@@ -8,19 +8,18 @@ from typing import Annotated, ClassVar
 import typer
 import xarray as xr
 
-import v2g_linopy as v2g
-
 from .. import ingest
 from ..catalogue import PARTS
 from ..ingest.cases import AMPLE, energy_market, horizon
 from ..ingest.clock import align
 from ..ingest.described import described_case
 from .changes import changed
-from .files import PriceOptions, ProfileOptions, TableOptions, read_profiles
+from .files import PriceOptions, ProfileOptions, TableOptions, read_case, read_profiles
 from .making import Start, day, finish
 from .markets import End, Limit, Market, Step, Target, markets_of, zone_of
 from .options import DryRun, Force, Set, command, nearest, step_length
 from .output import case_path, refuse_file
+from .spoken import spoken
 from .terminal import Terminal
 
 LEAST_LIMIT = 10_000.0
@@ -59,7 +58,7 @@ class CaseOptions:
             stray = [f.replace("_", "-") for f in ("step", "start", "end", "market", "limit") if getattr(self, f)]
             if stray:
                 raise typer.BadParameter("is for a new case, not for one there is", param_hint=f"--{stray[0]}")
-            return v2g.read(self.into)
+            return read_case(self.into)
         traded = price.read()
         start, end = (None if word is None else day(word) for word in (self.start, self.end))
         timezone = zone_of(zone or price.price_timezone, traded)
@@ -115,7 +114,7 @@ def pv(
     scaled = "".join(f"; {name}: {size:g} kWp" for name, size in sizes.items())
     case = into.case(price, read, table.timezone, file.stem)
     case = grown(case, "renewable", "available", read, each(pod, read, "--pod"), f"from {file.name}{scaled}")
-    finish(terminal, changed(case, set_), path, force, dry_run)
+    finish(terminal, changed(case, set_, terminal.say), path, force, dry_run)
 
 
 def load(
@@ -137,14 +136,15 @@ def load(
     read = read_profiles(file, asdict(table) | asdict(profile))
     case = into.case(price, read, table.timezone, file.stem)
     case = grown(case, "load", "baseline", read, each(pod, read, "--pod"), f"from {file.name}")
-    finish(terminal, changed(case, set_), path, force, dry_run)
+    finish(terminal, changed(case, set_, terminal.say), path, force, dry_run)
 
 
 def grown(
     case: xr.DataTree, part: str, field: str, read: xr.Dataset, pods: Mapping[str, str], origin: str
 ) -> xr.DataTree:
     """Put the profiles into the case, and say so in its assumptions."""
-    case = ingest.with_profiles(case, part, field, read, PARTS[part].schema, pods=pods)
+    with spoken():
+        case = ingest.with_profiles(case, part, field, read, PARTS[part].schema, pods=pods)
     said = f"/{part}, {', '.join(map(str, read.data_vars))}: {origin}."
     before = str(case.attrs.get("assumptions", "")).splitlines()
     case.attrs["assumptions"] = "\n".join([*before, said, *str(read.attrs.get("notes", "")).splitlines()])

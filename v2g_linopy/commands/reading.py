@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 import xarray as xr
 
-import v2g_linopy as v2g
-
 from ..case import atomic
 from ..errors import InputFileError, OutputError
 from ..explain import explain as explained
 from ..report import page, tables
+from .files import read_case
 from .options import DryRun, Force, ResultFile, command, result_path
 from .output import refuse_file, report_lacks
 from .terminal import Terminal
@@ -98,7 +97,7 @@ def explain(
 
 def solved(path: Path) -> xr.DataTree:
     """Read a result; a case without a plan is refused with the remedy."""
-    tree = v2g.read(path)
+    tree = read_case(path)
     if "ledger" not in tree.children:
         raise InputFileError(path, "is a case without a plan: run `v2g solve` and give its result.nc")
     return tree

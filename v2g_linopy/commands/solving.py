@@ -10,12 +10,15 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..case import atomic
+from ..compare import side_by_side
 from ..degradation import with_wear
 from ..errors import SchemaError
 from ..report import page, tables
 from .changes import changed
-from .options import CaseFile, DryRun, Force, Set, Solving, command
+from .files import read_case
+from .options import CaseFile, DryRun, Force, Set, Solving, command, result_path
 from .output import refuse_existing, report_lacks, staged
+from .reading import solved
 from .size import counted, describe, sizes
 from .terminal import Terminal, to_json
 
@@ -23,6 +26,12 @@ FILES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "repor
 STOPPED_AT_A_LIMIT = 6
 Folder = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.  [default: the case's name]")
+]
+Other = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[RESULT]", help="With it, CASE is a result as well, and both are compared.", show_default=False
+    ),
 ]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html as well.")]
 
@@ -37,12 +46,18 @@ def add(app: typer.Typer) -> None:
         "v2g solve depot.nc -o smart --set fleet.discharge_max=0",
         "v2g solve depot.nc -o out --force --gap 1e-4 --time-limit 60 --option threads=1",
     )(solve)
-    command(app, "compare", "v2g compare depot.nc -o ladder", "v2g compare depot.nc -o ladder --json -q")(compare)
+    command(
+        app,
+        "compare",
+        "v2g compare depot.nc -o ladder",
+        "v2g compare depot.nc -o ladder --json -q",
+        "v2g compare out/result.nc smart/result.nc",
+    )(compare)
 
 
 def check(terminal: Terminal, case: CaseFile, set_: Set = None) -> None:
     """Check a case and list everything that is wrong with it, or what had to be assumed."""
-    tree, notes = loaded(case, set_)
+    tree, notes = loaded(terminal, case, set_)
     words = [f"{case}: no problems; {describe(tree)}", *(f"  {note}" for note in notes)]
     terminal.answer("\n".join(words), {"status": "ok", "case": str(case), **sizes(tree), "assumptions": list(notes)})
 
@@ -64,13 +79,41 @@ def compare(
     terminal: Terminal,
     case: CaseFile,
     solving: Solving,
+    other: Other = None,
     output: Folder = None,
     report: Report = True,
     force: Force = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the top rung."""
+    """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the top rung.
+
+    Of two results, show the bills side by side instead; nothing is solved.
+    """
+    if other is not None:
+        if output is not None or solving != Solving():
+            raise typer.BadParameter("two results are compared as they are; options of solving are for a case")
+        beside(terminal, case, other)
+        return
     run(terminal, case, solving, output, report, force, dry_run, v2g.compare, "Comparing")
+
+
+def beside(terminal: Terminal, one: Path, other: Path) -> None:
+    """Print the bills of two results by cause, entry by entry."""
+    trees = [solved(result_path(path)) for path in (one, other)]
+    table, money = side_by_side(*trees), trees[0].attrs.get("currency", "EUR")
+    profit = [float(tree.attrs["profit"]) for tree in trees]
+    hours = [len(tree["time"]) for tree in trees]
+    rows = [("profit", *profit, profit[1] - profit[0])]
+    for cause, entries in table.groupby("cause", sort=False):
+        rows.append((str(cause), *entries[["one", "other", "change"]].sum()))
+        rows += [(f"  {e.entry}", e.one, e.other, e.change) for e in entries.itertuples()]
+    head = f"{money:<32}{'first':>14}{'second':>14}{'change':>14}"
+    lines = [head, *(f"{name:<32}{a:>14.2f}{b:>14.2f}{c:>+14.2f}" for name, a, b, c in rows)]
+    lines += [f"first: {one}, second: {other}"]
+    if hours[0] != hours[1]:
+        lines.append(f"the horizons differ: {hours[0]} and {hours[1]} steps")
+    document = {"status": "ok", "currency": money, "profit": profit, "entries": table.to_dict("records")}
+    terminal.answer("\n".join(lines), document)
 
 
 def run(
@@ -88,7 +131,7 @@ def run(
     folder, arguments = output or Path(case.stem), solving.arguments()
     names = [name for name in FILES if name != "report.html" or wants_report(terminal, report)]
     refuse_existing(folder, names, force)
-    tree, notes = loaded(case, solving.set_)
+    tree, notes = loaded(terminal, case, solving.set_)
     if dry_run:
         words = f"{verb} {case} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
         terminal.answer(
@@ -106,14 +149,14 @@ def run(
             kpi = write_files(result, stage, names)
     status = str(result.attrs["status"])
     document = {"status": status, "case": str(case), "files": paths(folder, names), "kpi": kpi}
-    terminal.answer(headline(result, folder, names), document)
+    terminal.answer(headline(result, folder, names, terminal.verbose > 0), document)
     if status != "optimal":
         raise typer.Exit(STOPPED_AT_A_LIMIT)
 
 
-def loaded(path: Path, changes: list[str] | None) -> tuple[xr.DataTree, tuple[str, ...]]:
+def loaded(terminal: Terminal, path: Path, changes: list[str] | None) -> tuple[xr.DataTree, tuple[str, ...]]:
     """Read, change and check a case; problems are told under the name of the file."""
-    tree = changed(v2g.read(path), changes)
+    tree = changed(read_case(path), changes, terminal.say)
     try:
         return tree, v2g.check(tree)
     except SchemaError as error:
@@ -143,8 +186,8 @@ def write_files(result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[
     return kpi
 
 
-def headline(result: xr.DataTree, folder: Path, names: list[str]) -> str:
-    """The result in a few lines."""
+def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool = False) -> str:
+    """The result in a few lines; how it was found in blocks only where details are asked for."""
     attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
     lines = [f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({describe(result)})"]
     if "ladder" in result.children:
@@ -154,7 +197,7 @@ def headline(result: xr.DataTree, folder: Path, names: list[str]) -> str:
     missing = sum(float(fleet[n].sum()) for n in ("unserved", "unserved_trip") if n in fleet)
     if missing > 1e-6:
         lines.append(f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the vehicles")
-    for attribute in ("complementarity", "block_note"):
+    for attribute in ("complementarity", *(["block_note"] if detailed else [])):
         if attrs.get(attribute):
             lines.append(str(attrs[attribute]))
     return "\n".join([*lines, f"wrote {', '.join(names)} to {folder}"])

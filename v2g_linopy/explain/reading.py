@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
@@ -94,18 +95,32 @@ class Plan:
         return position_of(name, self.members, "vehicle")
 
     def step_at(self, hour: str) -> int:
-        """Position of the step that holds a moment."""
+        """Position of the step that holds a moment, in ISO 8601: 02.08. is one day here and another there."""
         try:
-            stamp = pd.Timestamp(hour)
-            stamp = stamp.tz_localize(self.calendar.timezone) if stamp.tzinfo is None else stamp
-        except ValueError as error:
-            remedy = "write it as 2019-08-01T14:00, with the offset where the clock repeats: 2019-10-27T02:30+01:00"
-            raise NotInResult(f"cannot read the moment {hour!r} ({error}); {remedy}") from None
+            stamp = pd.Timestamp(datetime.fromisoformat(hour))
+        except ValueError:
+            example = f"{self.local[0]:%Y-%m-%d %H:%M}"
+            raise NotInResult(f"cannot read the moment {hour!r}; write it in ISO 8601, such as '{example}'") from None
+        if stamp.tzinfo is None:
+            stamp = self.on_the_clock(stamp, hour)
         step = int(self.local.searchsorted(stamp, side="right")) - 1
         if not 0 <= step < len(self.calendar.time):
             horizon = f"{clock(self.local[0])} to {clock(self.local[-1])}"
             raise NotInResult(f"{clock(stamp)} is outside the plan, which runs from {horizon}")
         return step
+
+    def on_the_clock(self, stamp: pd.Timestamp, hour: str) -> pd.Timestamp:
+        """A moment of the local clock; one that the clock shows twice or skips needs another word."""
+        zone = self.calendar.timezone
+        either = pd.DatetimeIndex([stamp, stamp]).tz_localize(
+            zone, ambiguous=np.array([True, False]), nonexistent="NaT"
+        )
+        if either.isna().any():
+            raise NotInResult(f"{hour!r} does not exist: the clock of {zone} skips this hour; give one before or after")
+        if either[0] != either[1]:
+            first, second = (moment.isoformat()[-6:] for moment in either)
+            raise NotInResult(f"{hour!r} happens twice on the clock of {zone}; add {first} or {second}")
+        return either[0]
 
     def array(self, group: str, name: str) -> xr.DataArray | None:
         """An array of the result, None where it has none."""
@@ -159,6 +174,9 @@ def table(plan: Plan, position: int) -> pd.DataFrame:
         car[f"{way}_gain"] = plan.series("dual", f"reserve.{way}_fleet", fleet=label)
     for product in plan.products:
         car[f"held {product}"] = plan.series("reserve", "share_fleet", fleet=label, product=product)
+    for way in ("up", "down"):
+        shares = (plan.series("reserve", f"activation_{way}", product=p) * car[f"held {p}"] for p in plan.products)
+        car[f"called_{way}"] = sum(shares, np.zeros(len(car)))
     car["plugged"] = (car.charge_max > 0) | (car.discharge_max > 0)
     began = car.plugged & (~car.plugged.shift(fill_value=False) | (car.keep == 0))
     car["stay"] = began.cumsum().where(car.plugged, 0)

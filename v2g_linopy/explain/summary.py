@@ -31,6 +31,14 @@ LIMITS = {
     "connection.overrun": "subscribed capacity",
     "connection.activated_up": "export limit, reserves activated",
     "connection.activated_down": "import limit, reserves activated",
+    "charger.charge": "converter limit of a charger",
+    "charger.discharge": "converter limit of a charger, feeding in",
+    "charger.activated_up": "converter limit, feeding in, reserves activated",
+    "charger.activated_down": "converter limit, reserves activated",
+    "fleet.taper": "charging power near full",
+    "fleet.charge_least": "least charging power",
+    "fleet.discharge_least": "least discharging power",
+    "ppa.due": "energy due under a contract",
 }
 
 

@@ -39,13 +39,31 @@ def visit(plan: Plan, car: Frame, stay: Frame) -> list[str]:
     lines.append("    " + charged(plan, stay))
     lines.append("    " + fed_in(plan, stay))
     if (value := float(stay.value.mean())) and abs(value) > SMALL:
-        lines.append(f"    a kWh in the battery was worth {value / 1000:.4f} {plan.money} on average")
+        lines.append(
+            f"    a kWh in the battery was worth {value / 1000:.4f} {plan.money} on average{why_below(stay, value)}"
+        )
     if float(stay.need_cost.iloc[-1]) > SMALL:
         lines.append(
             f"    the need at departure binds: one kWh less would earn {stay.need_cost.iloc[-1]:.4f} {plan.money}"
         )
     held = [f"{stay[f'held {p}'].mean():.2f} kW {p}" for p in plan.products if stay[f"held {p}"].max() > SMALL]
     return [*lines, *([f"    held on average {', '.join(held)}"] if held else [])]
+
+
+def why_below(stay: Frame, value: float) -> str:
+    """What it means that stored energy is worth less than nothing."""
+    if value >= 0:
+        return ""
+    what = "downward reserve" if stay.called_down.max() > SMALL else "a price below zero"
+    return f" (below zero: a kWh more on board takes room that {what} pays for filling)"
+
+
+def called(plan: Plan, stay: Frame, way: str, power: str) -> str:
+    """How much of what was drawn or fed in is the expected activation of reserves; empty where none is."""
+    energy = plan.dt * float(np.minimum(stay[f"called_{way}"], stay[power]).sum())
+    if energy <= SMALL:
+        return ""
+    return f", up to {energy:.1f} kWh of it activated {way}ward reserve, for which the reserve pays as well"
 
 
 def charged(plan: Plan, stay: Frame) -> str:
@@ -59,7 +77,8 @@ def charged(plan: Plan, stay: Frame) -> str:
     paid = float((stay.charge @ stay.price) / stay.charge.sum())
     full = plan.dt * int((stay.charge > stay.charge_max - SMALL)[stay.charge_max > 0].sum())
     hours = f", {full:g} h at full power" if full else ""
-    return f"drew {drawn:.1f} kWh at {paid:.1f} {plan.money}/MWh (mean of the stay {mean}){hours}"
+    reserve = called(plan, stay, "down", "charge")
+    return f"drew {drawn:.1f} kWh at {paid:.1f} {plan.money}/MWh (mean of the stay {mean}){hours}{reserve}"
 
 
 def fed_in(plan: Plan, stay: Frame) -> str:
@@ -69,7 +88,7 @@ def fed_in(plan: Plan, stay: Frame) -> str:
     given = float(stay.discharge.sum()) * plan.dt
     if given > SMALL:
         earned = float((stay.discharge @ stay.price) / stay.discharge.sum())
-        return f"fed in {given:.1f} kWh at {earned:.1f} {plan.money}/MWh"
+        return f"fed in {given:.1f} kWh at {earned:.1f} {plan.money}/MWh{called(plan, stay, 'up', 'discharge')}"
     able = np.flatnonzero(stay.discharge_max > 0)
     short = (-1000 / plan.dt * stay.discharge_gain.to_numpy(dtype=float))[able]
     if short.max() <= SMALL:
@@ -100,6 +119,11 @@ def limits(plan: Plan, car: Frame) -> list[str]:
         for gain, name, steps in found
         if gain > SMALL
     ]
+    if any("room to" in line for line in lines):
+        lines += [
+            "  (room to rise: power by which it could still feed in more or draw less, which upward reserve needs;"
+        ]
+        lines += ["  room to fall: power by which it could draw more or feed in less, which downward reserve needs)"]
     return lines or ["  nothing of its own: only prices decided"]
 
 
@@ -119,7 +143,8 @@ def moment(plan: Plan, name: str, car: Frame, step: int) -> list[str]:
     lines += [f"It held {', '.join(held)}."] if held else []
     if not plan.explained:
         return [*lines, "The result holds no shadow prices, so there is nothing more to say."]
-    lines.append(f"The price of energy was {price(plan, now.price)}, stored energy was worth {price(plan, now.value)}.")
+    worth = f"{price(plan, now.value)}{why_below(car[step : step + 1], now.value)}"
+    lines.append(f"The price of energy was {price(plan, now.price)}, stored energy was worth {worth}.")
     lines.append(f"Drawing: {decided(plan, now, 'charge', drawing(plan, now))}")
     if now.discharge_max > 0:
         lines.append(f"Feeding in: {decided(plan, now, 'discharge', feeding_in(plan, now))}")

@@ -2,13 +2,14 @@
 
 from .availability import from_availability
 from .cases import case_from
-from .clock import align, to_utc
+from .clock import align, step_of, to_utc
 from .commuters import commuters
 from .depot import depot
 from .fleets import fleets
-from .importers import PRICE_FORMATS, PROFILE_FORMATS, SESSION_FORMATS, read_prices, read_profiles, read_sessions
+from .importers import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
 from .members import with_profiles
 from .options import BatteryAssumption, Regulation
+from .power import PROFILE_FORMATS, read_profiles
 from .series import combine
 from .sessions import rasterise
 from .site import site
@@ -39,6 +40,7 @@ __all__ = [
     "read_terna",
     "site",
     "sites",
+    "step_of",
     "to_utc",
     "with_profiles",
 ]

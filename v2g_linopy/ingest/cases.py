@@ -11,9 +11,9 @@ import xarray as xr
 from ..errors import Problem, SchemaError
 from .clock import align, counted, listed, step_of, to_utc
 from .described import described_case
-from .options import BatteryAssumption, Regulation
-from .quantities import stacked
-from .reading import attempt
+from .options import MOST_NAMED, BatteryAssumption, Regulation, session_name
+from .quantities import in_unit, stacked
+from .reading import attempt, stamps
 from .sessions import Rows, rasterise
 
 AMPLE = 2.0
@@ -92,13 +92,13 @@ def case_from(
     step: str | pd.Timedelta | None = None,
     start: str | None = None,
     end: str | None = None,
-    rows: Rows = "packed",
+    rows: Rows | None = None,
     outside: Literal["problem", "drop", "clip"] = "drop",
     need: Literal["problem", "cap"] = "problem",
     markets: Sequence[str] = ("day_ahead",),
     regulation: Regulation | None = None,
     limit: float | None = None,
-    wear: float = 0.0,
+    wear: float | None = None,
     retail_price: float | None = None,
     unserved_cost: float = 10.0,
     currency: str = "EUR",
@@ -123,7 +123,8 @@ def case_from(
     start, end
         Local times between which the case runs (`end` excluded); all that is priced unless given.
     rows, outside, need
-        See `rasterise`. Sessions that are not inside the horizon altogether are dropped, and named.
+        See `rasterise`. One row per vehicle where the sessions name them, else packed, unless `rows` is given. Sessions
+        that are not inside the horizon altogether are dropped, and named in the root attribute ``warnings``.
     markets
         Prices that become energy markets, in order; the first settles reserves.
     regulation
@@ -131,7 +132,7 @@ def case_from(
     limit
         Largest position of each market, kW; ample unless given.
     wear
-        EUR per kWh that leaves a battery.
+        EUR per kWh that leaves a battery; that of `battery` unless given, 0 without either.
     retail_price
         EUR per kWh the drivers pay on what the fleet draws.
     unserved_cost
@@ -152,12 +153,16 @@ def case_from(
         Every fault of the sessions, or of the prices, at once.
     """
     said = [*assumptions, *_notes(prices), *_notes(sessions)]
+    if battery is not None and wear is not None:
+        battery = battery.model_copy(update={"wear": wear})
+    rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
     time = horizon(prices, timezone, step, start, end)
     prices = align(prices, time)
     problems: list[Problem] = []
+    free = [] if wear is not None else [f"No wear: a kWh leaving a battery costs 0 {currency}."]
 
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
-        table, more = (sessions, []) if battery is None else battery.apply(sessions)
+        table, more = (sessions, free) if battery is None else battery.apply(sessions, currency)
         fleet, kept = rasterise(table, time, rows=rows, outside=outside, need=need)
         return fleet, kept, more + _named(kept)
 
@@ -168,11 +173,12 @@ def case_from(
     if made is None or problems:
         raise SchemaError(problems, "the sessions and prices")
     fleet, kept, named = made
-    fleet = fleet.assign({n: ((), v) for n, v in (("wear", wear), ("unserved_cost", unserved_cost))})
+    cost = battery.wear if battery is not None else wear or 0.0
+    fleet = fleet.assign({n: ((), v) for n, v in (("wear", cost), ("unserved_cost", unserved_cost))})
     if retail_price is not None:
         fleet["retail_price"] = ((), retail_price)
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
-    return described_case(
+    case = described_case(
         time,
         {"fleet": fleet, "sessions": kept, **groups},
         timezone=timezone,
@@ -181,6 +187,38 @@ def case_from(
         assumptions="\n".join(said + named + more),
         currency=currency,
     )
+    if lost := _dropped(sessions, kept, timezone):
+        case.attrs["warnings"] = lost
+    return case
+
+
+def _dropped(sessions: xr.Dataset, kept: xr.Dataset, timezone: str) -> str:
+    """Say which sessions are not in the case: when, whose, and how many kWh; empty where all are."""
+    if "dropped_sessions" not in kept.attrs:
+        return ""
+    lost = sessions.isel(session=np.isin(sessions["session"], json.loads(kept.attrs["dropped_sessions"])))
+    energy = None
+    if "energy" in lost:
+        energy = in_unit(lost["energy"], "kWh", "sessions.energy")
+    elif "energy_need" in lost and "energy_arrival" in lost:
+        need, there = (in_unit(lost[n], "kWh", f"sessions.{n}") for n in ("energy_need", "energy_arrival"))
+        energy = need - there
+    local = [
+        pd.DatetimeIndex(lost[n].to_numpy()).tz_localize("UTC").tz_convert(timezone) for n in ("arrival", "departure")
+    ]
+    kwh = np.full(lost.sizes["session"], np.nan) if energy is None else np.broadcast_to(energy, lost.sizes["session"])
+    places = [
+        f"{session_name(lost, k)}, {come:%Y-%m-%d %H:%M} to {go:%Y-%m-%d %H:%M}"
+        + (f", {kwh[k]:.6g} kWh" if np.isfinite(kwh[k]) else "")
+        for k, (come, go) in enumerate(zip(*local, strict=True))
+    ]
+    total = f", {np.nansum(kwh):.6g} kWh in all" if energy is not None else ""
+    why = kept.attrs["dropped_why"]
+    return f"{counted(len(places), 'session')} dropped{total} ({why}): {'; '.join(_first(places))}."
+
+
+def _first(places: list[str]) -> list[str]:
+    return places if len(places) <= MOST_NAMED else [*places[:MOST_NAMED], f"and {len(places) - MOST_NAMED} more"]
 
 
 def _notes(dataset: xr.Dataset) -> list[str]:
@@ -197,16 +235,18 @@ def horizon(
     edges = [given[0], given[-1] + width]
     for k, text in enumerate((start, end)):
         if text is not None:
-            edges[k] = to_utc(pd.DatetimeIndex([text]), timezone, where=("start", "end")[k]).time[0]
+            where = ("start", "end")[k]
+            stamp = stamps(pd.Series([text], name=where), None, "the horizon")
+            edges[k] = to_utc(stamp, timezone, rules=(), where=where, source="the horizon").time[0]
     if edges[1] <= edges[0]:
         raise SchemaError([Problem("start", "time", f"no step between {edges[0]} and {edges[1]} UTC")], "the horizon")
     return pd.date_range(edges[0], edges[1], freq=pd.Timedelta(step or width), inclusive="left", name="time")
 
 
 def _named(sessions: xr.Dataset) -> list[str]:
-    """Say which sessions were dropped, clipped or capped."""
+    """Say which sessions were clipped or capped."""
     said, a = [], sessions.attrs
-    for what in ("dropped", "clipped", "capped"):
+    for what in ("clipped", "capped"):
         if f"{what}_count" in a:
             names = listed(json.loads(a[f"{what}_sessions"]), 400)
             said.append(f"{counted(a[f'{what}_count'], 'session')} {what} ({a[f'{what}_why']}): {names}.")

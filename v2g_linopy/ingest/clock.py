@@ -1,6 +1,6 @@
 """Clocks: local time to UTC by a named rule, uniform steps, and values moved from one step to another."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,10 +12,14 @@ from ..errors import Problem, SchemaError
 Ambiguous = Literal["raise", "infer", "first", "second", "both"]
 Nonexistent = Literal["raise", "drop", "shift"]
 
-AMBIGUOUS_REMEDY = (
-    'give ambiguous="infer" (written twice, in order), "first", "second" or "both" (one value for both hours)'
-)
-NONEXISTENT_REMEDY = 'give nonexistent="drop" (leave the row out) or "shift" (one hour later)'
+AMBIGUOUS_RULES = {
+    "infer": " (written twice, in order)",
+    "first": "",
+    "second": "",
+    "both": " (one value for both hours)",
+}
+NONEXISTENT_RULES = {"drop": " (leave the row out)", "shift": " (one hour later)"}
+ALL_RULES = (*AMBIGUOUS_RULES, *NONEXISTENT_RULES)
 HOUR = pd.Timedelta("1h")
 RULES = {
     "infer": "shown twice, taken in the order of the file",
@@ -65,6 +69,7 @@ def to_utc(
     *,
     ambiguous: Ambiguous = "raise",
     nonexistent: Nonexistent = "raise",
+    rules: Collection[str] = ALL_RULES,
     where: str = "time",
     source: str = "the input",
 ) -> Utc:
@@ -81,6 +86,8 @@ def to_utc(
         is summer time. `first`, `second`: it means that one. `both`: one row stands for both hours.
     nonexistent
         What an hour means that the clock skips (March). `drop`: the row is left out. `shift`: one hour later.
+    rules
+        Those that a message may offer.
 
     Raises
     ------
@@ -101,7 +108,7 @@ def to_utc(
     winter = stamps.tz_localize(timezone, ambiguous=np.zeros(len(stamps), bool), nonexistent="NaT")
     skipped: np.ndarray = np.asarray(summer.isna()) & np.asarray(stamps.notna())
     twice: np.ndarray = np.asarray(summer != winter) & ~skipped
-    problems = _need_a_rule(stamps, skipped, twice, ambiguous, nonexistent, where)
+    problems = _need_a_rule(stamps, skipped, twice, ambiguous, nonexistent, rules, where)
     if problems:
         raise SchemaError(problems, source)
     note = _note(stamps, timezone, {ambiguous: twice, nonexistent: skipped})
@@ -136,23 +143,38 @@ def _need_a_rule(
     twice: np.ndarray,
     ambiguous: Ambiguous,
     nonexistent: Nonexistent,
+    rules: Collection[str],
     where: str,
 ) -> list[Problem]:
     problems = []
+    either = _remedy("ambiguous", AMBIGUOUS_RULES, rules)
+    skip = _remedy("nonexistent", NONEXISTENT_RULES, rules)
     if skipped.any() and nonexistent == "raise":
         hours = listed(stamps[skipped].unique().strftime("%Y-%m-%d %H:%M"))
-        problems.append(Problem(where, "time", f"{hours}: the clock skips this hour; {NONEXISTENT_REMEDY}"))
+        problems.append(Problem(where, "time", f"{hours}: the clock skips this hour; {skip}"))
     if twice.any() and ambiguous == "raise":
         hours = listed(stamps[twice].unique().strftime("%Y-%m-%d %H:%M"))
-        problems.append(Problem(where, "time", f"{hours}: the clock shows this hour twice; {AMBIGUOUS_REMEDY}"))
+        problems.append(Problem(where, "time", f"{hours}: the clock shows this hour twice; {either}"))
     if twice.any() and ambiguous == "infer":
         counts = pd.Series(1, stamps[twice]).groupby(level=0).sum()
         odd = pd.DatetimeIndex(counts.index[counts != 2])
         if len(odd):
             hours = listed(odd.strftime("%Y-%m-%d %H:%M"))
-            detail = f"{hours}: not written twice, so nothing can be inferred; {AMBIGUOUS_REMEDY}"
+            detail = f"{hours}: not written twice, so nothing can be inferred; {either}"
             problems.append(Problem(where, "time", detail))
     return problems
+
+
+def _remedy(option: str, meaning: Mapping[str, str], rules: Collection[str]) -> str:
+    """Offer the rules that hold.
+
+    >>> _remedy("ambiguous", AMBIGUOUS_RULES, ("first", "second"))
+    'give ambiguous="first" or "second"'
+    """
+    words = [f'"{rule}"{text}' for rule, text in meaning.items() if rule in rules]
+    if not words:
+        return "write it in UTC or with its offset"
+    return f"give {option}={', '.join(words[:-1])}{' or ' * (len(words) > 1)}{words[-1]}"
 
 
 def _second(stamps: pd.DatetimeIndex, twice: np.ndarray, ambiguous: Ambiguous) -> np.ndarray:

@@ -1,5 +1,6 @@
-"""Prices, profiles and sessions from files: any CSV with a column map, and the named formats."""
+"""Prices and sessions from files: any CSV with a column map, and the named formats."""
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,20 +11,44 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
-from ..units import accepted, factor
+from ..units import TABLE, accepted, factor
 from .clock import Ambiguous, Nonexistent, Utc, listed, to_utc
+from .options import BATTERY
 from .reading import attempt, numbers, pick, read_csv, stamps
-from .series import Missing, hours_of, noted, uniform
+from .series import Missing, noted, uniform
 from .sources import hour_labels, read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
-from .table import COLUMNS, LABELS
+from .table import COLUMNS, LABELS, LABELS_MEAN
 
 METERED = {
     "energy": ("kWh", "metered energy charged, at the grid"),
-    "power_max": ("kW", "largest power seen in the session"),
+    "power_max": ("kW", "largest power seen in the session, at the grid"),
     "charge_time": ("h", "hours in which power flowed"),
 }
 NUMBERS = {**METERED, **{name: (column.unit, column.doc) for name, column in COLUMNS.items()}}
 FIELDS = ("arrival", "departure", "session", *LABELS, *NUMBERS)
+
+
+def session_columns() -> list[tuple[str, str, str, str]]:
+    """Every column a table of sessions may have: its name, its unit, when it is needed, and what it means."""
+    assumed = "or `--assume`"
+    rows = [("arrival", "time", "required", "plug-in"), ("departure", "time", "required", "plug-out")]
+    for name, (unit, doc) in NUMBERS.items():
+        need = assumed if name in BATTERY else {"energy": "for `--assume`", "power_max": "for `--assume`"}.get(name, "")
+        rows.append((name, unit, need or "optional", doc))
+    labels = {"session": "label of the session, kept in the plan", **LABELS_MEAN}
+    return rows + [(name, "label", "optional", doc) for name, doc in labels.items()]
+
+
+def price_columns() -> list[tuple[str, str, str, str]]:
+    """Every column a table of prices may have, as `session_columns`."""
+    return [
+        ("time", "time", "or date and hour", "start of the step"),
+        ("date", "date", "with hour", "local day"),
+        ("hour", "1, 2, ...", "with date", "hour of that day, the first is 1; see `--hours`"),
+        ("day_ahead", "`--unit`", "one price at least", "price of the first market; any other name is another price"),
+        ("regulation_up", "`--unit`", "optional", "price of upward regulation; empty or 0: nothing accepted"),
+        ("regulation_down", "`--unit`", "optional", "price of downward regulation"),
+    ]
 
 
 def read_prices(
@@ -37,7 +62,7 @@ def read_prices(
     time_format: str | None = None,
     separator: str = ",",
     decimal: str = ".",
-    unit: str = "EUR/MWh",
+    unit: str | None = None,
     resample: str | None = None,
     missing: Missing = "problem",
 ) -> xr.Dataset:
@@ -62,7 +87,8 @@ def read_prices(
     separator, decimal
         Of the file.
     unit
-        Of all prices: EUR/MWh, EUR/kWh or ct/kWh.
+        Of all prices: EUR/MWh, EUR/kWh or ct/kWh. EUR/MWh unless given; a header that names another unit in brackets
+        is then refused.
     resample, missing
         See `uniform`.
 
@@ -77,63 +103,10 @@ def read_prices(
         Everything wrong with the file, or with its times.
     """
     rule = Clock(timezone, ambiguous, nonexistent, hours, time_format)
-    utc, values = _series(path, columns, rule, separator, decimal, 'price, such as day_ahead="Price"')
-    return uniform(utc, values, unit=unit, resample=resample, missing=missing, source=str(path))
-
-
-def read_profiles(
-    path: str | Path,
-    *,
-    columns: Mapping[str, str],
-    timezone: str | None = None,
-    ambiguous: Ambiguous = "raise",
-    nonexistent: Nonexistent = "raise",
-    hours: Literal["elapsed", "clock"] = "elapsed",
-    time_format: str | None = None,
-    separator: str = ",",
-    decimal: str = ".",
-    unit: str = "kW",
-    resample: str | None = None,
-    missing: Missing = "problem",
-) -> xr.Dataset:
-    """Read power over time from a table of text: what a load draws, or what sun or wind would give.
-
-    Parameters
-    ----------
-    columns
-        Which column holds what: ``time`` (start of the step), or ``date`` and ``hour``; every other key is the name
-        of a member, such as ``roof``.
-    unit
-        Of all numbers: a power (kW, W, MW), or the energy of each step (kWh, Wh, MWh), which is divided by the
-        length of its step.
-    path, timezone, ambiguous, nonexistent, hours, time_format, separator, decimal, resample, missing
-        As in `read_prices`. The energy of a step that the clock shows twice cannot stand for both hours.
-
-    Returns
-    -------
-    xarray.Dataset
-        Power (kW) on ``time`` (naive UTC, interval start, uniform), one variable per member.
-
-    Raises
-    ------
-    InputFileError, SchemaError
-        Everything wrong with the file, or with its times.
-    """
-    source = str(path)
-    power, energy = factor(unit, "kW"), factor(unit, "kWh")
-    if power is None and energy is None:
-        detail = f"{unit!r} is neither power nor energy; use one of {', '.join([*accepted('kW'), *accepted('kWh')])}"
-        raise SchemaError([Problem("unit", "unit", detail)], source)
-    if energy is not None and ambiguous == "both":
-        detail = 'one energy cannot stand for both hours; give ambiguous="first", "second" or "infer"'
-        raise SchemaError([Problem("ambiguous", "choice", detail)], source)
-    rule = Clock(timezone, ambiguous, nonexistent, hours, time_format)
-    utc, values = _series(path, columns, rule, separator, decimal, 'member, such as roof="Power"')
-    if power is None:
-        values = {name: column[utc.row] / hours_of(utc.time) for name, column in values.items()}
-        utc = Utc(utc.time, np.arange(len(utc.time)), utc.note)
-    scaled = {name: column * (power or energy or 1.0) for name, column in values.items()}
-    return uniform(utc, scaled, unit="kW", resample=resample, missing=missing, source=source)
+    assumed = "" if unit else "EUR/MWh"
+    utc, values = series_of(path, columns, rule, separator, decimal, 'price, such as day_ahead="Price"', assumed)
+    out = uniform(utc, values, unit=unit or "EUR/MWh", resample=resample, missing=missing, source=str(path))
+    return out if timezone is None else out.assign_attrs(timezone=timezone)
 
 
 class Clock(NamedTuple):
@@ -146,14 +119,18 @@ class Clock(NamedTuple):
     time_format: str | None
 
 
-def _series(
-    path: str | Path, columns: Mapping[str, str], rule: Clock, separator: str, decimal: str, wanted: str
+def series_of(
+    path: str | Path, columns: Mapping[str, str], rule: Clock, separator: str, decimal: str, wanted: str, assumed: str
 ) -> tuple[Utc, dict[str, np.ndarray]]:
-    """Return when each row begins, and its numbers; `wanted` is what a file must hold at least one of."""
+    """Return when each row begins, and its numbers.
+
+    `wanted` is what a file must hold at least one of, `assumed` the unit that no header may contradict.
+    """
     source = str(path)
     names = [n for n in columns if n not in ("time", "date", "hour")]
     _check_map(columns, names, wanted, source)
     frame = pick(read_csv(path, separator=separator, decimal=decimal), columns, source)
+    _check_units(columns, dict.fromkeys(names, assumed) if assumed else {}, 'unit="{unit}"', source)
     problems: list[Problem] = []
     values = attempt(problems, lambda: numbers(frame, names, decimal, source))
 
@@ -174,11 +151,56 @@ def _series(
 def _check_map(columns: Mapping[str, str], names: list[str], wanted: str, source: str) -> None:
     problems = []
     if "time" not in columns and not {"date", "hour"} <= set(columns):
-        problems.append(Problem("columns", "missing", "name the column of `time`, or those of `date` and `hour`"))
+        detail = "name the column of `time`, or those of `date` and `hour`"
+        problems.append(Problem("columns", "missing", detail))
     if not names:
         problems.append(Problem("columns", "missing", f"name the column of at least one {wanted}"))
     if problems:
         raise SchemaError(problems, source)
+
+
+def _check_units(columns: Mapping[str, str], assumed: Mapping[str, str], remedy: str, source: str) -> None:
+    """Refuse headers that name, in brackets, another unit than the one assumed."""
+    problems = []
+    for name, unit in assumed.items():
+        named = named_unit(columns[name])
+        if named is not None and named != unit:
+            fits = factor(named, unit) is not None
+            say = remedy.format(name=name, unit=named if fits else unit)
+            detail = f"the header {columns[name]!r} says {named}, {unit} is assumed: "
+            detail += f"give {say}" if fits else f"is that another quantity? If it is {unit} all the same, give {say}"
+            problems.append(Problem(name, "unit", detail))
+    if problems:
+        raise SchemaError(problems, source)
+
+
+def _check_given_units(units: Mapping[str, str], declared: Mapping[str, str], source: str) -> None:
+    """Refuse units of columns that are not read, and units of another kind."""
+    problems = [
+        Problem(name, "unit", f"unit {unit!r} does not fit; use one of {', '.join(accepted(declared[name]))}")
+        for name, unit in units.items()
+        if name in declared and factor(unit, declared[name]) is None
+    ]
+    problems += [Problem(name, "unknown", "has a unit but no column") for name in units if name not in declared]
+    if problems:
+        raise SchemaError(problems, source)
+
+
+def named_unit(header: str) -> str | None:
+    """The unit that a header names in brackets.
+
+    >>> [named_unit(header) for header in ("Preis (Cent/kWh)", "DE-LU [€/MWh]", "Energie [Wh]", "Price (CET)")]
+    ['ct/kWh', 'EUR/MWh', 'Wh', None]
+    """
+    for text in re.findall(r"[(\[]([^)\]]+)[)\]]", header):
+        word = text.replace(" ", "").replace("€", "EUR")
+        word = re.sub(r"^(EUR|euro)?-?(ct|cents?)\.?/", "ct/", word, flags=re.IGNORECASE)
+        known = {unit.lower(): unit for unit in TABLE if unit != "1"}
+        if word.lower() in known:
+            return known[word.lower()]
+        if re.fullmatch(r"[^/]+/[kMG]?Wh", word):
+            return word
+    return None
 
 
 def read_sessions(
@@ -224,13 +246,18 @@ def read_sessions(
     source = str(path)
     _check_fields(columns, ambiguous, nonexistent, source)
     frame = pick(read_csv(path, separator=separator, decimal=decimal), columns, source)
+    declared = {n: unit for n, (unit, _) in NUMBERS.items() if n in columns}
+    _check_given_units(units or {}, declared, source)
+    assumed = {n: unit for n, unit in declared.items() if n not in (units or {})}
+    _check_units(columns, assumed, 'units={{"{name}": "{unit}"}}', source)
     given = [n for n in NUMBERS if n in columns]
     problems: list[Problem] = []
     values = attempt(problems, lambda: numbers(frame, given, decimal, source))
 
     def clock(name: str) -> Utc:
         written = stamps(frame[name], time_format, source)
-        return to_utc(written, timezone, ambiguous=ambiguous, nonexistent=nonexistent, where=name, source=source)
+        rules = {"ambiguous": ambiguous, "nonexistent": nonexistent, "rules": ("first", "second", "shift")}
+        return to_utc(written, timezone, **rules, where=name, source=source)  # type: ignore[arg-type]
 
     arrival = attempt(problems, lambda: clock("arrival"))
     departure = attempt(problems, lambda: clock("departure"))
@@ -243,8 +270,14 @@ def read_sessions(
     for name in given:
         unit, doc = NUMBERS[name]
         data[name] = ("session", values[name], {"units": (units or {}).get(name, unit), "long_name": doc})
-    data |= {name: ("session", frame[name].astype(str).to_numpy(str)) for name in LABELS if name in columns}
+    data |= {
+        name: ("session", frame[name].fillna("").astype(str).str.strip().to_numpy(str))
+        for name in LABELS
+        if name in columns
+    }
     table = noted(xr.Dataset(data), arrival.note, departure.note)
+    if timezone is not None:
+        table.attrs["timezone"] = timezone
     return _numbered(table, frame["session"].astype(str) if "session" in columns else None)
 
 
@@ -282,7 +315,6 @@ PRICE_FORMATS: dict[str, Callable[..., xr.Dataset]] = {
     "terna": read_terna,
     "netcdf": read_netcdf_prices,
 }
-PROFILE_FORMATS: dict[str, Callable[..., xr.Dataset]] = {"csv": read_profiles}
 SESSION_FORMATS: dict[str, Callable[..., xr.Dataset]] = {
     "csv": read_sessions,
     "elaadnl": read_elaadnl,

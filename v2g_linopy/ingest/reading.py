@@ -13,6 +13,7 @@ from ..errors import InputFileError, Problem, SchemaError
 from .clock import listed
 
 Value = TypeVar("Value")
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 def attempt(problems: list[Problem], action: Callable[[], Value]) -> Value | None:
@@ -39,6 +40,7 @@ def existing(path: str | Path) -> Path:
 def read_csv(path: str | Path, *, separator: str, decimal: str) -> pd.DataFrame:
     """Return a text table, every cell as it is written, header cells stripped."""
     path = existing(path)
+    _separated(path, separator)
     try:
         frame = pd.read_csv(
             path, sep=separator, decimal=decimal, encoding="utf-8-sig", dtype=str, skipinitialspace=True
@@ -49,6 +51,15 @@ def read_csv(path: str | Path, *, separator: str, decimal: str) -> pd.DataFrame:
     if len(frame) == 0:
         raise InputFileError(path, "has a header and no rows")
     return frame
+
+
+def _separated(path: Path, separator: str) -> None:
+    """Refuse a separator that the header does not hold where it holds another one: the columns would run together."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline()
+    other = max(SEPARATORS, key=header.count)
+    if separator not in header and other in header:
+        raise InputFileError(path, f'the columns seem to be separated by {SEPARATORS[other]}: give separator="{other}"')
 
 
 def read_netcdf(path: str | Path) -> xr.Dataset:

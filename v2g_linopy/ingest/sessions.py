@@ -10,9 +10,11 @@ import xarray as xr
 from ..errors import Problem, SchemaError
 from .clock import listed, nanoseconds, step_of
 from .packing import pack
-from .table import COLUMNS, Table, faults, read_table, shared, unreachable, unreachable_problems
+from .plugs import plugged
+from .table import COLUMNS, PLACES, Table, faults, read_table, shared, unreachable, unreachable_problems
 
 Rows = Literal["packed", "connector", "vehicle"]
+_PER_SESSION = {"eta_charge": 1.0, "eta_discharge": 1.0, "retail_price": 0.0, "taper_from": np.nan, "taper_to": np.nan}
 SECONDS = {"units": "seconds since 1970-01-01", "dtype": "int64"}
 
 
@@ -24,6 +26,7 @@ def rasterise(
     outside: Literal["problem", "drop", "clip"] = "problem",
     need: Literal["problem", "cap"] = "problem",
     linked: bool = False,
+    connectors: xr.Dataset | None = None,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Turn charging sessions into the arrays of a fleet.
 
@@ -36,13 +39,15 @@ def rasterise(
     ----------
     sessions
         Dataset on ``session``: ``arrival``, ``departure`` (UTC), ``capacity``, ``energy_arrival``, ``energy_need``
-        (on board at departure; kWh), ``charge_max`` (kW); optional ``discharge_max`` (kW, 0), ``eta_charge``,
-        ``eta_discharge``, ``retail_price`` (EUR/kWh), and the labels ``pod``, ``connector``, ``vehicle``.
+        (on board at departure; kWh), ``charge_max`` (kW); optional ``discharge_max`` (kW, 0), ``charge_min`` (kW, pro
+        rata of the plugged time as ``charge_max``), ``taper_from`` and ``taper_to``, ``eta_charge``,
+        ``eta_discharge``, ``retail_price`` (EUR/kWh), and the labels ``pod``, ``charger``, ``connector``, ``vehicle``.
     time
         Start of each step, naive UTC, uniform.
     rows
-        What a member of the fleet is. ``packed``: as few rows as are plugged in at once, within each pod, never two
-        sessions in one step of a row. ``connector``, ``vehicle``: one row per label.
+        What a member of the fleet is. ``packed``: as few rows as are plugged in at once, within each pod and charger,
+        never two sessions in one step of a row. ``connector``, ``vehicle``: one row per label; sessions whose label is
+        empty are packed.
     outside
         What becomes of a session that is not inside the steps altogether. ``drop``: it is left out. ``clip``: it is
         cut at the edges; one that began before them is taken to have charged at full power until then, and one that
@@ -54,6 +59,9 @@ def rasterise(
         A row (``rows="vehicle"``) is one battery all along: ``keep = 1``, and ``energy_trip`` is driven between a
         departure and the next arrival, booked in the first step after the departure. Only the first
         ``energy_arrival`` of a vehicle counts, and whether needs are reachable is left to the model.
+    connectors
+        Table of connectors: limits and efficiencies of each session are then those of car and connector together, see
+        `ingest.plugs.plugged`. Whether a need is reachable is judged at full power, without taper and least power.
 
     Returns
     -------
@@ -67,10 +75,12 @@ def rasterise(
     SchemaError
         Every fault of every session at once.
     """
+    if connectors is not None:
+        sessions = plugged(sessions, connectors)
     step, origin = step_of(time).value, nanoseconds(time)[0]
     table, problems = read_table(sessions, linked)
-    if linked and rows != "vehicle":
-        problems.append(Problem("rows", "consistency", 'linked sessions need rows="vehicle"'))
+    if linked:
+        problems += _linkable(table, rows)
     if table is None or problems:
         raise SchemaError(problems, "the sessions")
     problems = faults(table, linked)
@@ -83,17 +93,25 @@ def rasterise(
     if need == "problem":
         problems += unreachable_problems(chosen, lack)
     first, last = (chosen.arrival - origin) // step, -((origin - chosen.departure) // step) - 1
-    label, row, pod = _rows(chosen, first, last, rows, problems)
+    label, row, places = _rows(chosen, first, last, rows, problems)
     if problems:
         raise SchemaError(problems, "the sessions")
     chosen.values["energy_need"] = np.minimum(chosen["energy_need"] - lack, chosen["capacity"])
     fleet = _arrays(chosen, first, last, row, len(label), len(time), origin, step, linked)
     fleet = fleet.assign_coords(fleet=label, time=time)
-    if pod is not None:
-        fleet["pod"] = ("fleet", pod)
+    fleet = fleet.assign({name: ("fleet", place) for name, place in places.items()})
     if rows == "connector":
-        fleet["connector"] = ("fleet", label)
+        fleet["connector"] = ("fleet", np.where(np.isin(label, chosen.labels["connector"]), label, ""))
     return fleet, _sessions(sessions.isel(session=kept), chosen, label[row], lack, notes)
+
+
+def _linkable(table: Table | None, rows: str) -> list[Problem]:
+    """Return what keeps sessions from being one battery all along."""
+    if rows != "vehicle":
+        return [Problem("rows", "consistency", 'linked sessions need rows="vehicle"')]
+    if table is not None and "vehicle" in table.labels and (table.labels["vehicle"] == "").any():
+        return [Problem("sessions.vehicle", "missing", "linked sessions need the vehicle of every session")]
+    return []
 
 
 def _horizon(
@@ -134,42 +152,61 @@ def _clip(table: Table, cut: np.ndarray, start: int, end: int) -> None:
 
 def _rows(
     table: Table, first: np.ndarray, last: np.ndarray, rows: Rows, problems: list[Problem]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return the labels of the rows, the row of each session, and the pod of each row where there are pods."""
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Return the labels of the rows, the row of each session, and where each row stands, as far as that is given."""
     if rows == "packed":
-        return _packed(table, first, last)
+        return _packed(table, first, last, np.ones(len(first), bool))
     if rows not in table.labels:
         problems.append(Problem(f"sessions.{rows}", "missing", f'rows="{rows}" needs the {rows} of each session'))
-        return np.array([], str), np.zeros(len(first), int), None
-    label, start, row = np.unique(table.labels[rows], return_index=True, return_inverse=True)
-    order = np.lexsort((first, row))
+        return np.array([], str), np.zeros(len(first), int), {}
+    named = np.flatnonzero(table.labels[rows] != "")
+    label, start, of_named = np.unique(table.labels[rows][named], return_index=True, return_inverse=True)
+    row = np.zeros(len(first), np.int64)
+    row[named] = of_named
+    order = named[np.lexsort((first[named], of_named))]
     clash = (row[order][1:] == row[order][:-1]) & (first[order][1:] <= last[order][:-1])
     for one, other in zip(order[:-1][clash], order[1:][clash], strict=True):
         detail = (
             f"{rows} {label[row[one]]}: session {table.name[one]} leaves {table.moment(one, end=True)} and session "
-            f'{table.name[other]} arrives {table.moment(other)}, in one step; use rows="packed" or a shorter step'
+            f'{table.name[other]} arrives {table.moment(other)} UTC, in one step; use a shorter step or rows="packed"'
         )
         problems.append(Problem(f"sessions.{rows}", "consistency", detail))
-    pod = table.labels["pod"][start] if "pod" in table.labels else None
-    if pod is not None and (moved := np.flatnonzero(table.labels["pod"] != pod[row])).size:
-        detail = f"{rows} {listed(np.unique(label[row[moved]]))}: has sessions in several pods"
-        problems.append(Problem("sessions.pod", "consistency", detail))
-    return label, row, pod
+    places = {name: table.labels[name][named[start]] for name in PLACES if name in table.labels}
+    for name, place in places.items():
+        if (moved := named[table.labels[name][named] != place[of_named]]).size:
+            detail = f"{rows} {listed(np.unique(label[row[moved]]))}: has sessions in several {name}s"
+            problems.append(Problem(f"sessions.{name}", "consistency", detail))
+    unnamed = table.labels[rows] == ""
+    if not unnamed.any():
+        return label, row, places
+    more, packed, others = _packed(table, first, last, unnamed)
+    row[unnamed] = packed[unnamed] + len(label)
+    both = {name: np.concatenate([place, others[name]]) for name, place in places.items()}
+    return np.concatenate([label, more]), row, both
 
 
-def _packed(table: Table, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    pods = table.labels.get("pod")
+def _packed(
+    table: Table, first: np.ndarray, last: np.ndarray, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Pack the sessions chosen into as few rows as possible, within each place."""
+    names = [name for name in PLACES if name in table.labels]
+    where = ["\n".join(words) for words in zip(*(table.labels[n] for n in names), strict=True)]
+    sites, site = np.unique(np.array(where or [""] * len(first), str), return_inverse=True)
     row = np.zeros(len(first), np.int64)
     labels: list[str] = []
-    place: list[str | None] = []
-    for name in [None] if pods is None else np.unique(pods):
-        here = np.ones(len(first), bool) if name is None else pods == name
+    stands: list[list[str]] = []
+    for k, place in enumerate(sites.tolist()):
+        here = chosen & (site == k)
+        if not here.any():
+            continue
         row[here] = pack(first[here], last[here]) + len(labels)
-        count = int(row[here].max(initial=len(labels) - 1)) + 1 - len(labels)
+        count = int(row[here].max()) + 1 - len(labels)
         width = max(2, len(str(count)))
-        labels += [f"{'' if name is None else name + ' '}row {k + 1:0{width}d}" for k in range(count)]
-        place += [name] * count
-    return np.array(labels, str), row, None if pods is None else np.array(place, str)
+        words = place.split("\n")
+        prefix = "".join(f"{word} " for word in words if word)
+        labels += [f"{prefix}row {n + 1:0{width}d}" for n in range(count)]
+        stands += [words] * count
+    return np.array(labels, str), row, {n: np.array([s[i] for s in stands], str) for i, n in enumerate(names)}
 
 
 def _arrays(
@@ -211,7 +248,9 @@ def _arrays(
         "keep": keep,
         "session": over(_numbers(table.name)[session], -1),
     }
-    for name, idle in (("eta_charge", 1.0), ("eta_discharge", 1.0), ("retail_price", 0.0)):
+    if "charge_min" in table.given:
+        data["charge_min"] = over(table["charge_min"][session] * share)
+    for name, idle in _PER_SESSION.items():
         if name in table.given:
             one = shared(table[name])
             data[name] = over(table[name][session], idle) if one is None else ((), one)

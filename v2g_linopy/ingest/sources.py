@@ -184,7 +184,7 @@ def read_netcdf_sessions(path: str | Path, *, timezone: str | None = None) -> xr
         )
     for name in ("arrival", "departure"):
         if timezone is not None:
-            utc = to_utc(pd.DatetimeIndex(file[name].to_numpy()), timezone, where=name, source=source).time
+            utc = to_utc(pd.DatetimeIndex(file[name].to_numpy()), timezone, rules=(), where=name, source=source).time
             file[name] = ("session", np.asarray(utc, "datetime64[ns]"), file[name].attrs)
     if "session" not in file.indexes:
         file = file.assign_coords(session=np.arange(file.sizes["session"]))

@@ -30,16 +30,26 @@ class Column:
 
 COLUMNS = {
     "capacity": Column("kWh", "most energy the battery may hold"),
-    "energy_arrival": Column("kWh", "energy on board at arrival"),
-    "energy_need": Column("kWh", "energy that must be on board at departure"),
+    "energy_arrival": Column("kWh", "energy in the battery at arrival"),
+    "energy_need": Column("kWh", "energy that must be in the battery at departure"),
     "charge_max": Column("kW", "charger power at the grid"),
     "discharge_max": Column("kW", "discharging power at the grid", 0.0),
     "eta_charge": Column("1", "charging efficiency", 0.95, most=1.0, above_least=True),
     "eta_discharge": Column("1", "discharging efficiency", 0.95, most=1.0, above_least=True),
-    "energy_trip": Column("kWh", "energy driven between this departure and the next arrival", 0.0),
+    "energy_trip": Column("kWh", "energy driven, out of the battery, between this departure and the next arrival", 0.0),
+    "charge_min": Column("kW", "least charging power other than 0", 0.0),
+    "taper_from": Column("1", "share of the capacity where charging power starts to fall", 0.0, most=1.0),
+    "taper_to": Column("1", "share of charge_max left at full capacity", 0.0, most=1.0),
     "retail_price": Column("EUR/kWh", "price the driver pays per kWh drawn", 0.0, least=-np.inf),
 }
-LABELS = ("pod", "connector", "vehicle")
+LABELS_MEAN = {
+    "pod": "point of delivery, by whose limits and prices the session is bound",
+    "charger": "charger, whose converter its plugs share",
+    "connector": "connector; one member of the fleet each, where vehicles are not named",
+    "vehicle": "vehicle; one member of the fleet each",
+}
+LABELS = tuple(LABELS_MEAN)
+PLACES = ("pod", "charger")  # a row of the fleet stands at one of each
 
 
 @dataclass
@@ -209,7 +219,7 @@ def _overlaps(table: Table, label: str, broken: np.ndarray) -> list[Problem]:
     """Sessions of one connector or vehicle that begin before an earlier one has ended."""
     names, earlier = table.labels[label], np.full(len(table.name), -1)
     order, latest = np.lexsort((table.departure, table.arrival, names)), -1
-    for k in order[~broken[order]].tolist():
+    for k in order[~broken[order] & (names[order] != "")].tolist():
         same = latest >= 0 and names[k] == names[latest]
         if same and table.arrival[k] < table.departure[latest]:
             earlier[k] = latest

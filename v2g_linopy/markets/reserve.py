@@ -38,7 +38,15 @@ SCHEMA = Schema(
         Field("activation_down", "product time", "1", "expected share activated downward", default=0.0, ge=0, le=1),
         Field("activation_price_up", "product time", "EUR/MWh", "received for energy activated upward", default=ABSENT),
         Field("activation_price_down", "product time", "EUR/MWh", "paid for energy activated downward", default=ABSENT),
-        Field("settlement", "product", "", "energy market that settles activation", default=ABSENT, kind="label"),
+        Field(
+            "settlement",
+            "product",
+            "",
+            "energy market that settles activation",
+            default=ABSENT,
+            kind="label",
+            of="energy",
+        ),
         Field("guarantee", "product", "", "what backs the bid", "expected", kind="choice", choices=GUARANTEES),
         Field("volume_max", "product time", "kW", "most that is bought; 0: nothing", float("inf"), ge=0, infinite=True),
         Field(

@@ -22,6 +22,8 @@ MOST_PODS = 25
 """Pods whose bill the page sets out."""
 MOST_BATTERIES = 15
 """Batteries that the page lists by name."""
+RARE = ("reserve", "grid", "other", "penalties")
+"""Causes whose column is left out where nothing stands in it."""
 LONGEST_SENTENCE = 320
 """Characters of a stated assumption that the page shows."""
 
@@ -73,6 +75,7 @@ def warnings(view: Reading) -> list[str]:
         gap = view.attrs.get("mip_gap")
         proof = f"; it may be up to {words.number(100 * float(gap))} % below the best" if gap is not None else ""
         notes.append(f"The solver stopped early ({status.replace('_', ' ')}): this is the best plan found{proof}.")
+    notes += str(view.attrs.get("warnings", "")).splitlines()
     missing = float(view.total("unserved").sum() + view.total("unserved_trip").sum())
     if missing > tables.SMALLEST_NEED:
         notes.append(f"{words.number(missing)} kWh of need are not served; they are named below.")
@@ -271,11 +274,7 @@ def cause_words() -> str:
 
 def _causes(ladder: pd.DataFrame) -> list[str]:
     fixed = {"rung", "profit", "per_unit", "against", "change"}
-    return [
-        c
-        for c in ladder.columns
-        if c not in fixed and (c not in ("grid", "other", "penalties") or ladder[c].abs().max() > 0.005)
-    ]
+    return [c for c in ladder.columns if c not in fixed and (c not in RARE or ladder[c].abs().max() > 0.005)]
 
 
 def _cell(value: float | None) -> dict[str, str]:

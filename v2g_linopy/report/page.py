@@ -69,9 +69,10 @@ CAPTIONS = {
         "holds the same number of hours, the dearest on the right."
     ),
     "shadow_prices": (
-        "Shadow prices. Above: what one more MWh would be worth at the connection. Below: what one more unit of "
-        "energy in the battery would be worth; where no reserve is sold, charging pays while the price is below "
-        "this value times the efficiency."
+        "Shadow prices. Above: what one more MWh would be worth at the connection; dashed: the market price. Below: "
+        "what one more unit of energy in the battery would be worth; where no reserve is sold, charging pays while the "
+        "price is below this value times the efficiency. Below zero, a fuller battery would cost money: it leaves less "
+        "room for what pays for filling it, downward reserve or a price below zero."
     ),
     "cycle_depth": (
         "Depth of cycles, counted by the rainflow method along the energy of each battery. Left: how many discharges "

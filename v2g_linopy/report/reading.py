@@ -213,6 +213,16 @@ class Reading:
         """Vehicles in the fleet."""
         return float(self.full("fleet", "vehicles", "fleet", default=1.0).sum())
 
+    @property
+    def known_vehicles(self) -> float | None:
+        """Vehicles, where members are or stand for vehicles, or where every session names its own."""
+        if self.kind == "vehicle":
+            return self.vehicles
+        names = self.groups["sessions"].get("vehicle")
+        if names is None or bool((names == "").any()):
+            return None
+        return float(len(set(names.values.astype(str).ravel())))
+
     @cached_property
     def kind(self) -> str:
         """What a member is: ``vehicle``, ``connector``, or ``row`` into which sessions of any vehicle were packed."""

@@ -93,7 +93,7 @@ def _schedule(view: Reading) -> pd.DataFrame:
         "member": np.concatenate([np.asarray(view.members, dtype=object).astype(str)[member], np.full(steps, TOTAL)]),
     }
     if view.has("fleet", "session"):
-        labels = view.groups["fleet"]["session"].transpose("fleet", "time").values[member, step].astype(str)
+        labels = session_labels(view)[member, step]
         table["session"] = np.concatenate([np.where(labels == "-1", "", labels), np.full(steps, "")])
     for column, name in (
         ("charge_kW", "charge"),
@@ -105,7 +105,7 @@ def _schedule(view: Reading) -> pd.DataFrame:
         table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
     order = np.concatenate([step, np.arange(steps)])
     for market, prices in _prices(view).items():
-        table[market] = prices[order]
+        table[market] = prices[order].round(9) + 0.0
     rows = np.argsort(np.concatenate([step * 2, np.arange(steps) * 2 + 1]), kind="stable")
     return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
 
@@ -152,7 +152,7 @@ def _asset_rows(view: Reading, name: str, asset: Asset) -> pd.DataFrame:
         "pod": np.concatenate([asset.pod.to_numpy().astype(str)[member], np.full(len(every), "")]),
     }
     if name == "fleet" and view.has(name, "session"):
-        session = view.groups[name]["session"].transpose(*dims).values[member, step].astype(str)
+        session = session_labels(view)[member, step]
         table["session"] = np.concatenate([np.where(session == "-1", "", session), np.full(len(every), "")])
     for column, x in numbers.items():
         values = np.asarray(x.values, dtype=float)
@@ -175,6 +175,17 @@ def _meter_rows(view: Reading) -> pd.DataFrame:
             "fed_in_kW": np.append(fed, fed.sum(axis=0)).round(9) + 0.0,
         }
     )
+
+
+def session_labels(view: Reading) -> np.ndarray:
+    """What the data call the session connected, on (fleet, time) as text: its own label where it is no number."""
+    number = view.groups["fleet"]["session"].transpose("fleet", "time").values
+    sessions = view.groups.get("sessions")
+    if sessions is None or "name" not in sessions or number.dtype.kind not in "iuf":
+        return number.astype(str)
+    names = dict(zip(sessions["session"].values.tolist(), sessions["name"].values.astype(str), strict=True))
+    known, at = np.unique(number.astype(np.int64), return_inverse=True)
+    return np.array([names.get(k, str(k)) for k in known.tolist()])[at].reshape(number.shape)
 
 
 def _prices(view: Reading) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from . import words
 from .billing import by_pod, monthly, total
 from .meter import ELECTRICITY, net
 from .reading import Reading, Result
-from .schedules import bids, schedule
+from .schedules import bids, schedule, session_labels
 from .value import PENALTIES, before, steps
 
 __all__ = ["bids", "bill", "kpi", "ladder", "monthly", "schedule", "unserved", "wear"]
@@ -28,6 +28,8 @@ PROVENANCE = (
 def kpi(result: Result) -> dict[str, Any]:
     """Key figures, ready for JSON: what is not a number is None. Money is in the currency of the case.
 
+    ``vehicles`` are those that the data name, or that the members stand for; None where sessions name none.
+
     Figures ``per_unit`` are per vehicle and year (connector and year; charging session where sessions of any vehicle
     were packed into rows; year where other assets share the bill), as ``unit`` says; None without either. Equivalent
     full cycles are the energy leaving the batteries towards the grid over what they hold when full.
@@ -38,7 +40,7 @@ def kpi(result: Result) -> dict[str, Any]:
         "status": view.attrs.get("status", ""),
         "currency": view.currency,
         "horizon": _horizon(view),
-        "vehicles": view.vehicles,
+        "vehicles": view.known_vehicles,
         "years": view.years,
         "profit": view.attrs.get("profit"),
         "objective": view.attrs.get("objective"),
@@ -117,8 +119,7 @@ def unserved(result: Result) -> pd.DataFrame:
         ends = view.local[step] + pd.Timedelta(hours=view.hours)
         table = {"member": [str(m) for m in view.members[member]]}
         if view.has("fleet", "session"):
-            session = view.groups["fleet"]["session"].transpose("fleet", "time").values
-            table["session"] = [str(session[i, t]) for i, t in zip(member, step, strict=True)]
+            table["session"] = session_labels(view)[member, step].tolist()
         table |= {"by": [end.isoformat(timespec="minutes") for end in ends], "kWh": values[member, step].tolist()}
         tables.append(pd.DataFrame(table).assign(need=kind))
     return (

@@ -14,7 +14,6 @@ from .style import (
     DISCHARGE,
     GREEN,
     GREY,
-    PRICE,
     PURPLE,
     SKY,
     UNMANAGED,
@@ -186,7 +185,14 @@ def at_pods(axes: Axes, view: Reading) -> None:
         else:
             band(axes, view, value, "electricity at the pods", PURPLE)
     axes.stairs(
-        view.thin(view.price), view.thin_edges, baseline=None, color=PRICE, linewidth=0.9, label=f"{view.market} price"
+        view.thin(view.price),
+        view.thin_edges,
+        baseline=None,
+        color=BLACK,
+        linewidth=1.0,
+        linestyle=(0, (4, 3)),
+        zorder=3,
+        label=f"{view.market} price",
     )
     axes.set_ylabel(f"electricity,\n{view.currency}/MWh")
 

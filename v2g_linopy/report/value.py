@@ -9,7 +9,7 @@ import pandas as pd
 
 from . import words
 from .reading import Reading, Result
-from .style import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, empty, named, sheet, title
+from .style import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, VERMILLION, empty, named, sheet, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 CAUSES = {"energy": BLUE, "reserve": GREEN, "wear": VERMILLION, "drivers": ORANGE, "grid": PURPLE, "other": GREY}
 PENALTIES = "penalties"
 """The cause that changes the objective and not the profit."""
-RUNGS = {"unmanaged": GREY, "smart": SKY, "V2G": BLUE, "smart + reserves": PURPLE, "V2G + reserves": GREEN}
 
 
 def steps(view: Reading) -> pd.DataFrame:
@@ -50,7 +49,7 @@ def value_ladder(result: Result) -> Figure:
     with sheet(1, 2, height=1.2 + 0.46 * len(rungs), sharey=True, width_ratios=[1, 1.15]) as (figure, axes):
         left, right = axes[0]
         places = np.arange(len(rungs))
-        left.barh(places, profit, color=[RUNGS.get(r, SKY) for r in rungs], height=0.62)
+        left.barh(places, profit, color=PALE, height=0.62)
         numbers(left, places, profit)
         left.set_yticks(places, rungs)
         left.invert_yaxis()

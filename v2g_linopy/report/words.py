@@ -8,6 +8,9 @@ THIN, MINUS, NONE = "\u202f", "\u2212", "\u2013"
 ENTRIES = {
     "energy.energy": "energy bought and sold",
     "energy.spread": "market spread paid",
+    "ppa.difference": "contracts: difference to the reference price",
+    "ppa.delivery": "contracts: energy delivered at the strike",
+    "ppa.shortfall": "contracts: energy short of what was due",
     "reserve.capacity": "reserve capacity",
     "reserve.activation": "activated reserve energy",
     "connection.supply": "energy bought from the supplier",

@@ -1,0 +1,140 @@
+"""What a session can draw at the plug it uses: AC through the car's own charger, DC through that of the site."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import Problem, SchemaError
+from ..schema import ABSENT, Calendar, Field, Schema, suggest
+
+INF = float("inf")
+
+CONNECTORS = Schema(
+    inputs=(
+        Field(
+            "current",
+            "connector",
+            "",
+            "AC: the car's on-board charger converts; DC: the charger does",
+            kind="choice",
+            choices=("AC", "DC"),
+        ),
+        Field("charge_max", "connector", "kW", "power it gives, at the grid side", ge=0),
+        Field("discharge_max", "connector", "kW", "power it takes back", default=0.0, ge=0),
+        Field("charge_min", "connector", "kW", "least power it gives", default=0.0, ge=0),
+        Field("eta_charge", "connector", "1", "efficiency from the grid to the plug", default=1.0, ge=0.5, le=1),
+        Field("eta_discharge", "connector", "1", "efficiency from the plug to the grid", default=1.0, ge=0.5, le=1),
+        Field("charger", "connector", "", "charger whose converter it shares", default=ABSENT, kind="label"),
+    )
+)
+CAR = (
+    Field("charge_max", "session", "kW", "power the car takes", default=INF, ge=0, infinite=True),
+    Field("discharge_max", "session", "kW", "power the car gives back", default=0.0, ge=0, infinite=True),
+    Field("onboard_max", "session", "kW", "power of the on-board charger, both ways", INF, ge=0, infinite=True),
+    Field("eta_charge", "session", "1", "efficiency of the battery, charging", default=1.0, ge=0.5, le=1),
+    Field("eta_discharge", "session", "1", "efficiency of the battery, discharging", default=1.0, ge=0.5, le=1),
+    Field("eta_onboard_charge", "session", "1", "efficiency of the on-board charger", default=1.0, ge=0.5, le=1),
+    Field("eta_onboard_discharge", "session", "1", "efficiency of the on-board charger, back", 1.0, ge=0.5, le=1),
+)
+
+
+def plugged(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Dataset:
+    """Give each session the limits and efficiencies of car and connector together.
+
+    A session uses one plug, so this is data and takes no rows in the model::
+
+        charge_max    = min(car, connector, on-board charger at AC),      discharge_max likewise
+        eta_charge    = battery x connector x (on-board charger at AC),   eta_discharge likewise
+        charge_min    = least power of the connector
+
+    Parameters
+    ----------
+    sessions
+        Dataset on ``session`` with the label ``connector``; optional ``onboard_max`` (kW), ``eta_onboard_charge``,
+        ``eta_onboard_discharge``. ``charge_max`` and ``discharge_max`` are what the car allows (any power, and none
+        back, where they are not given), ``eta_charge`` and ``eta_discharge`` those of the battery (1).
+    connectors
+        Dataset on ``connector``: ``current`` (``AC`` or ``DC``), ``charge_max`` (kW at the grid side); optional
+        ``discharge_max`` (0), ``charge_min`` (0), ``eta_charge``, ``eta_discharge`` (1), and the label ``charger`` of
+        those that share a converter, whose limits stand in the group ``/charger`` of the case.
+
+    Returns
+    -------
+    xarray.Dataset
+        The sessions with these columns replaced, ``charge_min`` and ``charger`` among them, ready for `rasterise`.
+
+    Raises
+    ------
+    SchemaError
+        Every unknown connector, and every plug whose least power is more than the car takes.
+    """
+    car, plug = _read(sessions, connectors)
+    at = plug.sel(connector=sessions.connector.astype(str)).drop_vars("connector")
+    ac = at.current == "AC"
+
+    def least(name: str) -> xr.DataArray:
+        onboard = xr.where(ac, car["onboard_max"], INF)
+        return np.minimum(np.minimum(at[name], car[name]), onboard)
+
+    def product(way: str) -> xr.DataArray:
+        return at[f"eta_{way}"] * car[f"eta_{way}"] * xr.where(ac, car[f"eta_onboard_{way}"], 1.0)
+
+    columns = {f"{way}_max": least(f"{way}_max") for way in ("charge", "discharge")}
+    columns |= {f"eta_{way}": product(way) for way in ("charge", "discharge")}
+    columns["charge_min"] = xr.where(columns["charge_max"] > 0, at.charge_min, 0.0)
+    if "charger" in at:
+        columns["charger"] = at.charger.astype(str)
+    _runs(sessions, columns)
+    return sessions.assign({n: ("session", _whole(sessions)(x)) for n, x in columns.items()})
+
+
+def _read(sessions: xr.Dataset, connectors: xr.Dataset) -> tuple[dict[str, xr.DataArray], xr.Dataset]:
+    """Return what the cars allow, and the connectors, in coherent units."""
+    calendar = Calendar(pd.DatetimeIndex([]))
+    plug, problems = CONNECTORS.validate(connectors, "connectors", calendar)
+    car: dict[str, xr.DataArray] = {}
+    for field in CAR:
+        array, found = field.read(sessions, "sessions", calendar)
+        problems += found
+        if array is not None:
+            car[field.name] = array
+    if "connector" not in sessions:
+        problems.append(Problem("sessions.connector", "missing", "give the connector of each session"))
+    elif not problems:
+        problems = _unknown(sessions, plug)
+    if problems:
+        raise SchemaError(problems, "the sessions and connectors")
+    return car, plug
+
+
+def _whole(sessions: xr.Dataset) -> Callable[[xr.DataArray], np.ndarray]:
+    return lambda x: np.broadcast_to(x.to_numpy(), sessions.sizes["session"]).copy()
+
+
+def _unknown(sessions: xr.Dataset, plug: xr.Dataset) -> list[Problem]:
+    known = [str(c) for c in plug.indexes["connector"]]
+    names = dict.fromkeys(str(c) for c in sessions.connector.to_numpy().ravel())
+    return [
+        Problem("sessions.connector", "labels", f"{c!r} has no line in the connectors{suggest(c, known)}")
+        for c in names
+        if c not in known
+    ]
+
+
+def _runs(sessions: xr.Dataset, columns: dict[str, xr.DataArray]) -> None:
+    """Refuse plugs that start above what the car takes."""
+    most, least = (_whole(sessions)(columns[n]) for n in ("charge_max", "charge_min"))
+    names = sessions.indexes["session"] if "session" in sessions.indexes else range(sessions.sizes["session"])
+    plugs = _whole(sessions)(sessions.connector)
+    problems = [
+        Problem(
+            "sessions.charge_max",
+            "consistency",
+            f"session {names[k]}: takes {most[k]:g} kW, and connector {plugs[k]} gives no less than {least[k]:g} kW",
+        )
+        for k in np.flatnonzero(least > most + 1e-9).tolist()
+    ]
+    if problems:
+        raise SchemaError(problems, "the sessions and connectors")
