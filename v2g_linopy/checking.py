@@ -105,6 +105,9 @@ def _between(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[
         problems.append(Problem("energy", "missing", f"{detail}{which}"))
     elif reserve is not None:
         problems += _unpriced(reserve)
+    if "ppa" in data and not traded:
+        detail = "missing: the contracts of /ppa refer to its prices; give a market (limit 0: nobody trades it)"
+        problems.append(Problem("energy", "missing", detail))
     return problems
 
 

@@ -92,12 +92,11 @@ def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: Collection
             digest.update(name.encode())
             digest.update(row.tobytes())
     index = d.indexes[dim]
-    keys = [f"{g.hexdigest()} {k if alone else ''}" for k, (g, alone) in enumerate(zip(digests, apart, strict=True))]
-    table = pd.DataFrame({"key": keys}, index=index)
+    table = pd.DataFrame({"key": [g.hexdigest() for g in digests]}, index=index)
     table.index.name = dim
     first = ~table["key"].duplicated()
     table["stands_in"] = table["key"].map(dict(zip(table["key"][first], index[first], strict=True)))
-    alone = table["stands_in"].isin(list(apart))
+    alone = table["stands_in"].isin(list(apart)) | index.astype(str).isin([str(name) for name in apart])
     table.loc[alone, "key"] = table.loc[alone, "stands_in"] = index[alone]
     table["count"] = table.groupby("key")["key"].transform("size")
     return table
