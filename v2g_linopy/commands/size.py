@@ -6,7 +6,7 @@ from ..catalogue import PARTS
 from ..report.words import plural
 
 NOUNS = {"fleet": "fleet member", "energy": "market", "reserve": "reserve product", "steps": "step"}
-NOUNS |= {"chp": "heat and power plant", "hydrogen": "hydrogen plant"}
+NOUNS |= {"chp": "heat and power plant", "hydrogen": "hydrogen plant", "ppa": "contract"}
 """What a member of a part is called where it is not called as the part."""
 
 
