@@ -175,15 +175,9 @@ def case_from(
     if retail_price is not None:
         fleet["retail_price"] = ((), retail_price)
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
-    case = described_case(
-        time,
-        {"fleet": fleet, "sessions": kept, **groups},
-        timezone=timezone,
-        title=title,
-        source=source,
-        assumptions="\n".join(said + named + more),
-        currency=currency,
-    )
+    groups = {"fleet": fleet, "sessions": kept, **groups}
+    words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
+    case = described_case(time, groups, timezone=timezone, currency=currency, **words)
     if lost := _dropped(sessions, kept, timezone):
         case.attrs["warnings"] = lost
     return case
