@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
+import v2g_linopy as v2g
 from benchmarks import cases, dutch, handwritten, package, pyomo_model
 from benchmarks.measure import calls, cpu, median_ratio, peak_memory, side_by_side
 
@@ -116,6 +117,34 @@ def dutch_year(size: Size, rounds: int) -> Outcome:
     return _blocks(package.build(case), rounds, f"{case['fleet'].sizes['fleet']} rows × {case.sizes['time']} steps")
 
 
+def site_year(size: Size, rounds: int) -> Outcome:
+    """A workplace with chargers, battery, roof, building and peak tariff: everything that `solve` does, audit too."""
+    case = v2g.site(*size)
+    seconds = [cpu(lambda: v2g.solve(case)) for _ in range(rounds)]
+    return Outcome(median(seconds), _seconds(seconds), "", f"{_cars(size)}, one site")
+
+
+def site_memory(size: Size, rounds: int) -> Outcome:
+    """Peak memory of a process that does so."""
+    most = peak_memory("site", *size)
+    return Outcome(most, f"{most:.0f} MB", "", f"{_cars(size)}, one site")
+
+
+def pods(size: Size, rounds: int) -> Outcome:
+    """Build of a portfolio in one model, and its Python calls beside those of a small one: no loop over pods."""
+    many, days = size
+    small, large = v2g.sites(vehicles=3 * 10, days=7, pods=10), v2g.sites(vehicles=3 * many, days=days, pods=many)
+    seconds = [cpu(lambda: package.build_and_hand_over(large)) for _ in range(rounds)]
+    few, all_of = calls(lambda: package.build(small)), calls(lambda: package.build(large))
+    beside = f"{few:,} calls at 10 pods × 168 h"
+    return Outcome(
+        100 * abs(all_of / few - 1),
+        f"{_seconds(seconds)}, {all_of:,} calls",
+        beside,
+        f"{many} pods × {24 * days} h",
+    )
+
+
 def _blocks(model: object, rounds: int, size: str) -> Outcome:
     found: dict[str, float] = {}
 
@@ -155,4 +184,7 @@ SPECS = (
     Spec(
         "dutch-year", "solve in blocks", dutch_year, (0, 364), (0, 14), 0.5, "× one LP", rounds=3, needs_reference=True
     ),
+    Spec("site-year", "build, solve and audit", site_year, (10, 365), (3, 7), 10, "s", rounds=3),
+    Spec("site-memory", "peak memory of it", site_memory, (10, 365), (3, 7), 600, "MB", rounds=1),
+    Spec("pods", "build + hand-over of a portfolio", pods, (50, 365), (20, 7), 1, "% more calls", rounds=1),
 )

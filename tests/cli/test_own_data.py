@@ -146,14 +146,14 @@ def test_vehicles_named_are_members(run, sessions, tmp_path):
 
 
 def test_rows_of_connectors_and_of_sessions_without_a_name(sessions, tmp_path):
-    """A connector is a member as well where only it is named; sessions without a name are packed among themselves."""
+    """A connector is a member as well where only it is named; those without a name are packed, and may overlap."""
     columns = [c.replace("vehicle", "connector") for c in COLUMNS]
     assert sessions("--assume", "defaults", "--step", "30min", columns=columns).exit_code == 0
     assert v2g.read(tmp_path / "c.nc")["fleet"]["fleet"].values.tolist() == ["van-1", "van-2"]
-    unnamed = (*STAYS, ";24.10.2026 08:00;24.10.2026 12:00;9,0;11;", ";24.10.2026 13:00;24.10.2026 15:00;9,0;11;")
+    unnamed = (*STAYS, ";24.10.2026 08:00;24.10.2026 12:00;9,0;11;", ";24.10.2026 11:00;24.10.2026 15:00;9,0;11;")
     assert sessions("--assume", "defaults", "--step", "30min", "--force", rows=unnamed).exit_code == 0
     case = v2g.read(tmp_path / "c.nc")
-    assert case["fleet"]["fleet"].values.tolist() == ["van-1", "van-2", "row 01"]
+    assert case["fleet"]["fleet"].values.tolist() == ["van-1", "van-2", "row 01", "row 02"]
     assert sessions("--assume", "defaults", "--rows", "packed", "--force").exit_code == 0
     assert v2g.read(tmp_path / "c.nc")["fleet"]["fleet"].values.tolist() == ["row 01", "row 02"]
 

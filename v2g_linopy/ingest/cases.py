@@ -153,13 +153,11 @@ def case_from(
         Every fault of the sessions, or of the prices, at once.
     """
     said = [*assumptions, *_notes(prices), *_notes(sessions)]
-    if battery is not None and wear is not None:
-        battery = battery.model_copy(update={"wear": wear})
+    battery, cost, free = _wear(battery, wear, currency)
     rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
     time = horizon(prices, timezone, step, start, end)
     prices = align(prices, time)
     problems: list[Problem] = []
-    free = [] if wear is not None else [f"No wear: a kWh leaving a battery costs 0 {currency}."]
 
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
         table, more = (sessions, free) if battery is None else battery.apply(sessions, currency)
@@ -173,23 +171,26 @@ def case_from(
     if made is None or problems:
         raise SchemaError(problems, "the sessions and prices")
     fleet, kept, named = made
-    cost = battery.wear if battery is not None else wear or 0.0
     fleet = fleet.assign({n: ((), v) for n, v in (("wear", cost), ("unserved_cost", unserved_cost))})
     if retail_price is not None:
         fleet["retail_price"] = ((), retail_price)
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
-    case = described_case(
-        time,
-        {"fleet": fleet, "sessions": kept, **groups},
-        timezone=timezone,
-        title=title,
-        source=source,
-        assumptions="\n".join(said + named + more),
-        currency=currency,
-    )
+    groups = {"fleet": fleet, "sessions": kept, **groups}
+    words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
+    case = described_case(time, groups, timezone=timezone, currency=currency, **words)
     if lost := _dropped(sessions, kept, timezone):
         case.attrs["warnings"] = lost
     return case
+
+
+def _wear(
+    battery: BatteryAssumption | None, wear: float | None, currency: str
+) -> tuple[BatteryAssumption | None, float, list[str]]:
+    """The assumption with the wear given, the wear that holds, and what to say where there is neither."""
+    if battery is not None:
+        battery = battery if wear is None else battery.model_copy(update={"wear": wear})
+        return battery, battery.wear, []
+    return None, wear or 0.0, [] if wear is not None else [f"No wear: a kWh leaving a battery costs 0 {currency}."]
 
 
 def _dropped(sessions: xr.Dataset, kept: xr.Dataset, timezone: str) -> str:
