@@ -73,6 +73,18 @@ def test_what_is_no_power_is_refused(tmp_path):
         read(twice, unit="kWh")
 
 
+def test_a_header_that_names_another_unit_is_heard(tmp_path):
+    """Watts in the header and no unit given: a thousand times too much is refused; what is given is believed."""
+    rows = ["2026-03-01 00:00,1500", "2026-03-01 01:00,2500"]
+    path = table(tmp_path / "roof.csv", rows, header="when,Leistung [W]")
+    columns = {"time": "when", "roof": "Leistung [W]"}
+    with pytest.raises(SchemaError, match=r"says W, kW is assumed: give unit=\"W\""):
+        read_profiles(path, columns=columns, timezone="Europe/Rome")
+    found = read_profiles(path, columns=columns, timezone="Europe/Rome", unit="W")
+    assert found.roof.values.tolist() == [1.5, 2.5]
+    assert found.attrs["timezone"] == "Europe/Rome"
+
+
 def profile(values, **coords):
     time = pd.date_range("2026-01-05", periods=len(values), freq=coords.pop("freq", "1h"), name="time")
     return xr.Dataset({"new": ("time", values, {"units": "kW"})}, coords={"time": time})
