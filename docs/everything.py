@@ -45,15 +45,15 @@ def case_of_everything() -> xr.DataTree:
             "baseload": ("contract", [0.0, 2.0]),
         },
         "charger": group("charger", "hub", charge_max=15, discharge_max=15),
-        "connection": group("pod", "site", "depot", import_max=50, export_max=50, capacity=50, subscribed=10)
-        | group("pod", "site", "depot", vat=0.2, tax=1, peak_price=1, peak_count=2, subscribed_price=1, overrun_price=1)
-        | group("pod", "site", "depot", fixed_cost=1, capacity_cost=1, usage_cost=0.01, day_initial=5)
+        "connection": group("pod", "depot", "site", import_max=50, export_max=50, capacity=50, subscribed=10)
+        | group("pod", "depot", "site", vat=0.2, tax=1, peak_price=1, peak_count=2, subscribed_price=1, overrun_price=1)
+        | group("pod", "depot", "site", fixed_cost=1, capacity_cost=1, usage_cost=0.01, day_initial=5)
         | {
-            "supply_price": ("pod", [NONE, 10.0]),
-            "feed_in_price": ("pod", [NONE, 50.0]),
-            "fee_import": ("pod", [1.0, -9.0]),
+            "supply_price": ("pod", [10.0, NONE]),
+            "feed_in_price": ("pod", [50.0, NONE]),
+            "fee_import": ("pod", [-9.0, 1.0]),
             "fee_export": 1.0,
-            "peak_period": ("pod", ["hour", "day"]),
+            "peak_period": ("pod", ["day", "hour"]),
             "peak_initial": ("rank", [5.0, 5.0]),
             "rank": [1, 2],
         },

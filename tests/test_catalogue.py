@@ -23,7 +23,7 @@ def strings(path):
     }
 
 
-FORMULATIONS = {"connection": PACKAGE / "peaks.py"}  # what a part hands its rows to
+FORMULATIONS = ("ageing", "charging", "peaks", "headroom")  # modules that parts hand their arrays to
 
 
 def source(part: Part) -> Path:
@@ -31,11 +31,12 @@ def source(part: Part) -> Path:
 
 
 def functions(part: Part) -> list[ast.FunctionDef]:
-    """The functions of a part, and of the module on ageing where it uses that."""
+    """The functions of a part, and of the modules with formulations that it imports."""
     trees = [ast.parse(source(part).read_text())]
-    if any(isinstance(n, ast.Name) and n.id == "ageing" for n in ast.walk(trees[0])):
-        trees.append(ast.parse((PACKAGE / "ageing.py").read_text()))
-    return [n for tree in trees for n in tree.body if isinstance(n, ast.FunctionDef)]
+    imports = [n for n in ast.walk(trees[0]) if isinstance(n, ast.ImportFrom)]
+    used = {n.module for n in imports} | {a.name for n in imports for a in n.names}
+    trees += [ast.parse((PACKAGE / f"{name}.py").read_text()) for name in FORMULATIONS if name in used]
+    return [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
 
 
 def test_every_file_is_in_the_catalogue():

@@ -87,9 +87,7 @@ def outputs(member: str) -> tuple[Field, ...]:
     return (
         Field("segment_energy", every, "kWh", "energy in each segment of depth at the end of the step"),
         Field("segment_discharge", every, "kW", "power leaving each segment, in the battery"),
-        Field(
-            "segment_level", every, "kWh", "the same energy filled and emptied shallow first, where a window goes on"
-        ),
+        Field("segment_level", every, "kWh", "the same energy filled and emptied shallow first, for the next window"),
     )
 
 

@@ -43,7 +43,7 @@ def edit(case: xr.DataTree, **groups: xr.Dataset | None) -> xr.DataTree:
     """A copy of the case with some groups replaced, or left out where None."""
     kept = {n: node.to_dataset(inherit=False) for n, node in case.children.items()} | groups
     time = case.to_dataset().indexes["time"]
-    given = {n: described(ds).assign_coords(time=time) for n, ds in kept.items() if ds is not None}
+    given = {n: described(n, ds).assign_coords(time=time) for n, ds in kept.items() if ds is not None}
     return xr.DataTree.from_dict({"/": case.to_dataset(), **{f"/{n}": ds for n, ds in given.items()}})
 
 

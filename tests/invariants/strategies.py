@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from hypothesis import strategies as st
 from invariants.members import fleets
-from invariants.wanted import CENTS, UNITS, Draw, Wanted, rows
+from invariants.wanted import CENTS, Draw, Wanted, rows
 
 import v2g_linopy as v2g
 
@@ -36,14 +36,15 @@ def cases(draw: Draw, wanted: Wanted = ALL) -> xr.DataTree:
         groups["reserve"] = draw(reserves(wanted, steps, list(groups["energy"].market.values)))
     if connected:
         groups["fleet"], groups["connection"] = draw(connections(groups["fleet"], steps))
-    groups = {name: described(ds.assign_coords(time=time)) for name, ds in groups.items()}
+    groups = {name: described(name, ds.assign_coords(time=time)) for name, ds in groups.items()}
     case = v2g.assemble(time, groups, timezone=zone, title="drawn", step_hours=hours)
     return draw(scenarios(case)) if uncertain else case
 
 
-def described(ds: xr.Dataset) -> xr.Dataset:
-    """Give every array its unit."""
-    return ds.assign({n: a.assign_attrs(units=UNITS[str(n)]) for n, a in ds.data_vars.items() if str(n) in UNITS})
+def described(part: str, ds: xr.Dataset) -> xr.Dataset:
+    """Give every array of a part its unit."""
+    units = {f.name: f.unit for f in v2g.PARTS[part].schema.inputs if f.kind == "quantity"}
+    return ds.assign({n: a.assign_attrs(units=units[str(n)]) for n, a in ds.data_vars.items() if str(n) in units})
 
 
 @st.composite
