@@ -263,7 +263,7 @@ def test_the_ladder_with_a_supplier():
     car = vehicle(energy_min=[0, 10], energy_max=[40, 10])
     result = v2g.compare(case(car, None, connection=CONTRACT | {"supply_price": [300.0, 100]}))
     ladder = result["ladder"].to_dataset()
-    assert ladder["profit"].values.tolist() == approx([-3, -1, -1, -1, -1])
+    assert ladder["profit"].values.tolist() == approx([-3, -1, -1])
     assert float(ladder["step"].sel(rung="smart", cause="energy")) == approx(2)
 
 
