@@ -331,7 +331,7 @@ def test_a_contract_stands_on_every_rung():
     tree = case(car, market([80, 20, 60]), ppa=baseload(2, settlement="physical", side="buyer"))
     ladder = v2g.compare(tree)["ladder"].to_dataset()
     assert ladder.ledger.sel(entry="ppa.delivery").values == approx([-0.36] * 3)
-    assert ladder.step.sel(cause="other").values == approx([0] * 5)
+    assert ladder.step.sel(cause="other").values == approx([0] * 3)
 
 
 def test_no_contracts_change_nothing():
