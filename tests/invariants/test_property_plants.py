@@ -26,7 +26,7 @@ def chosen(draw: Draw, **values):
 @st.composite
 def engines(draw: Draw):
     """A plant, what it is in before the start, prices and heat."""
-    steps, dt = draw(st.integers(3, 6)), draw(st.sampled_from((1.0, 0.5)))
+    steps, dt = draw(st.integers(3, 8)), draw(st.sampled_from((1.0, 0.5)))
     plant = {"power_max": 8.0, "power_to_heat": 0.5, "eta_power": 0.25, "fuel_price": 1 / 64}
     plant |= chosen(
         draw,
