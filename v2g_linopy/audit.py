@@ -8,7 +8,7 @@ import xarray as xr
 
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
-from .core import Flow, Part, Replay, Stage, View, per_pod
+from .core import Part, Replay, Stage, View, per_pod
 
 TOLERANCE = 1e-6  # kWh, kW, and EUR relative
 
@@ -52,13 +52,13 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
     return checks.assign_attrs(passed=int(passed), worst=worst, tolerance=TOLERANCE)
 
 
-def flows(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, Mapping[str, Flow]]:
-    """Return what every kind of asset injects and withdraws per carrier, kW on (member, time), as its `replay` says."""
+def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, Replay]:
+    """Return what the `replay` of every kind of asset says, power and room for reserves in kW on (member, time)."""
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     view = View(groups, inputs.calendar, inputs.dt, {})
-    assets = [p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.schema.member or "", 0)]
-    return {part.name: part.replay(view, groups[part.name]).power for part in assets}
+    some = [p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.schema.member or "", 0)]
+    return {part.name: part.replay(view, groups[part.name]) for part in some}
 
 
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:

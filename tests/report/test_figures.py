@@ -1,5 +1,6 @@
 """Figures: units on every axis, local clocks, and nothing that breaks them."""
 
+import cases as by_hand
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 import xarray as xr
 from made_results import result
 
+import v2g_linopy as v2g
 from v2g_linopy.report import ResultPlots, figures
 from v2g_linopy.report.dispatch import corridor_of, least
 from v2g_linopy.report.reading import MOST_STEPS, Reading
@@ -129,6 +131,22 @@ def test_headroom_is_about_the_baseline():
     view = Reading.of(result(start="2019-08-05T10:00", days=1 / 24, ladder=False))
     assert headroom(view, "up") == pytest.approx([39.6])
     assert headroom(view, "down") == pytest.approx([3.6])
+
+
+def test_headroom_is_that_of_every_asset():
+    """A car and a full battery of 10 kW each way, both at rest, sell 4 kW: 10 + 10 kW up, and what fits down.
+
+    Proves that a reserve held by a battery stands below a line that counts the battery; the car alone has 10 kW.
+    """
+    tree = by_hand.case(
+        by_hand.vehicle(discharge_max=10, energy_initial=20, energy_min=20),
+        by_hand.market([50]),
+        by_hand.product(up=1, capacity_price=[4], volume_max=4, activation_up=0),
+        battery=by_hand.storage(energy_initial=10, energy_min=10),
+    )
+    view = Reading.of(v2g.solve(tree))
+    assert headroom(view, "up") == pytest.approx([20])
+    assert headroom(view, "down") == pytest.approx([20])
 
 
 def test_headroom_counts_expected_activation():

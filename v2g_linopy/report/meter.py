@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..audit import expected, flows
+from ..audit import assets, expected
 from ..catalogue import PARTS
 from ..checking import Inputs, inputs_of
-from ..core import Flow, per_pod
+from ..core import Flex, Flow, Replay, per_pod
 from ..errors import SchemaError
 
 if TYPE_CHECKING:
@@ -27,11 +27,15 @@ ELECTRICITY = "electricity"
 
 @dataclass(frozen=True)
 class Asset:
-    """One kind of asset: the pod of each member, and per carrier its injection and withdrawal, kW on (member, time)."""
+    """One kind of asset: the pod of each member, per carrier its injection and withdrawal, and its room for reserves.
+
+    All in kW on (member, time); the room is that about the expected power, up and down.
+    """
 
     member: str
     pod: xr.DataArray
     flows: Mapping[str, Flow]
+    room: Mapping[str, xr.DataArray]
 
     def at_pods(self, power: xr.DataArray, pods: pd.Index) -> xr.DataArray:
         """Sum power over the members of each pod."""
@@ -43,17 +47,17 @@ def assets_of(source: xr.DataTree | None, weight: xr.DataArray | None) -> tuple[
     """Every kind of asset that has members, averaged over scenarios, and the pods; none where it cannot be replayed."""
     try:
         inputs = None if source is None else inputs_of(source, PARTS)
-        found = {} if source is None or inputs is None else flows(source, PARTS)
+        found = {} if source is None or inputs is None else assets(source, PARTS)
     except SchemaError:  # a case with parts that are not in the catalogue
         inputs, found = None, {}
     if inputs is None:
         return {}, pd.Index([], name="pod")
     listed = inputs.data.get("connection")
     pods = inputs.pods if listed is None else listed.indexes["pod"].astype(str)
-    return {name: _asset(inputs, name, carriers, weight) for name, carriers in found.items()}, pods
+    return {name: _asset(inputs, name, replayed, weight) for name, replayed in found.items()}, pods
 
 
-def _asset(inputs: Inputs, name: str, carriers: Mapping[str, Flow], weight: xr.DataArray | None) -> Asset:
+def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | None) -> Asset:
     data = inputs.data[name]
     member = str(data.attrs["member"])
     shape = xr.DataArray(
@@ -66,10 +70,12 @@ def _asset(inputs: Inputs, name: str, carriers: Mapping[str, Flow], weight: xr.D
         full: xr.DataArray = expected(power, weight) if isinstance(power, xr.DataArray) else xr.DataArray(power)
         return (full.reset_coords(drop=True).fillna(0.0) + shape).transpose(member, "time")
 
+    room = replayed.flex or Flex(0.0, 0.0)
     return Asset(
         member,
         data["pod"],
-        {c: Flow(on_members(flow.injection), on_members(flow.withdrawal)) for c, flow in carriers.items()},
+        {c: Flow(on_members(flow.injection), on_members(flow.withdrawal)) for c, flow in replayed.power.items()},
+        {"up": on_members(room.up), "down": on_members(room.down)},
     )
 
 

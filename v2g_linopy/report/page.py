@@ -61,7 +61,7 @@ CAPTIONS = {
         "State of energy of the members plugged in, as a share of the most they can hold at that time."
     ),
     "reserve": (
-        "Reserves. Coloured: power that the reserve sold may need. Line: room that the fleet has in that "
+        "Reserves. Coloured: power that the reserve sold may need. Line: room that the assets have in that "
         "direction about its baseline."
     ),
     "price_response": (
@@ -156,7 +156,7 @@ def shown(view: Reading, name: str) -> bool:
         "peaks": bool(priced_pods(view)),
         "value_ladder": view.has("ladder", "profit"),
         "bill": view.has("ledger"),
-        "reserve": fleet and view.has("reserve", "volume"),
+        "reserve": len(view.time) > 0 and view.has("reserve", "volume"),
         "price_response": fleet and bool(np.isfinite(view.price).any()),
         "cycle_depth": view.has("wear", "cycles") and float(view.get("wear", "cycles").sum()) > 0,
         "shadow_prices": view.has("price") or view.has("dual"),

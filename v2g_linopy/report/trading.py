@@ -36,7 +36,7 @@ MOST_POINTS = 1500
 
 
 def reserve(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """Reserve sold, in the power it may need, against the fleet's headroom about its baseline; up and down."""
+    """Reserve sold, in the power it may need, against the headroom of all assets about their baseline; up and down."""
     whole = Reading.of(result)
     if not len(whole.index("reserve", "product")) or not whole.has("reserve", "volume") or not len(whole.time):
         return empty("No reserve product in this result.")
@@ -73,10 +73,17 @@ def reserve(result: Result, start: Moment = None, days: float | None = None) -> 
 
 
 def headroom(view: Reading, way: str) -> np.ndarray:
-    """Power (kW) by which the fleet's injection can still rise (up) or fall (down) about its baseline, per step.
+    """Power (kW) by which the injection of all assets can still rise (up) or fall (down) about its baseline, per step.
 
     The baseline is the expected power less the expected activation of what is sold.
     """
+    if view.assets:
+        steps = slice(view.offset, view.offset + len(view.time))
+        room = sum(np.asarray(a.room[way].isel(time=steps).sum(a.member).values) for a in view.assets.values())
+        sign = 1 if way == "up" else -1
+        net = view.get("reserve", "activation_up") - view.get("reserve", "activation_down")
+        called = (net * view.full("reserve", "volume", "product", "time")).sum("product")
+        return np.asarray(room + sign * called.values, dtype=float)
     if view.has("fleet", "charge_baseline"):
         base = view.total("discharge_baseline") - view.total("charge_baseline")
     else:
