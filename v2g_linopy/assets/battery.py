@@ -9,7 +9,7 @@ from ..core import CARRIERS, Edge, Flex, Flow, Part, Replay, Scope, Stage, Store
 from ..errors import Problem
 from ..headroom import of_storage
 from ..maths import first, guarantees_energy, larger, last, one_way, previous, previous_data, smaller, within_step
-from ..schema import Calendar, Field, Schema, worst
+from ..schema import Calendar, Field, Schema, broken
 
 NAN = float("nan")
 
@@ -28,13 +28,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             "kWh, more than cycles_max times energy_max allows",
         ),
     )
-    problems = []
-    for name, wrong, array, detail in rules:
-        if count := int(wrong.sum()):
-            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
-            more = f" (and {count - 1} more)" if count > 1 else ""
-            problems.append(Problem(f"battery.{name}", "consistency", f"{place}{value:g}{more} {detail}"))
-    return problems + ageing.problems(d, "battery", calendar)
+    return broken("battery", rules, calendar) + ageing.problems(d, "battery", calendar)
 
 
 SCHEMA = Schema(
