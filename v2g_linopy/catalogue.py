@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from .assets import battery, chp, fleet, hydrogen, load, renewable
-from .markets import energy, ppa, reserve
+from .markets import energy, imbalance, ppa, reserve
 from .rules import charger, connection
 
 PARTS = MappingProxyType(
@@ -19,6 +19,7 @@ PARTS = MappingProxyType(
             reserve.PART,
             ppa.PART,
             energy.PART,
+            imbalance.PART,
             charger.PART,
             connection.PART,
         )

@@ -1,9 +1,8 @@
 """Case in, result out. The groups of the case decide which parts take part; `assemble_model` writes the whole model."""
 
 import time as clock
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import linopy
@@ -12,10 +11,10 @@ import xarray as xr
 
 from . import audit as auditing
 from . import blocks, complementarity, explanation, solvers
-from .algebra import Sum
+from .assembly import Built, assemble_model
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
-from .core import Part, Scope, Stage, Terms, View, per_pod
+from .core import Part, View
 from .errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
 from .merging import Merged, expand, merge
 from .results import Solved, result_of
@@ -188,13 +187,7 @@ class _Search:
             return self._matrix(matrix, self.settings)
         found = self._matrix(matrix, self.settings.share(_SEARCH))
         # binaries fixed and the LP solved again: prices, and no residues of the search
-        level = np.where(matrix.integer, np.round(found.primal), 0.0)
-        fixed = replace(
-            matrix,
-            lower=np.where(matrix.integer, level, matrix.lower),
-            upper=np.where(matrix.integer, level, matrix.upper),
-            integer=np.zeros_like(matrix.integer),
-        )
+        fixed = solvers.at_levels(matrix, found.primal)
         try:
             again = self._matrix(fixed, self.settings.grace(_GRACE))
         except SolveError as error:
@@ -210,80 +203,6 @@ class _Search:
         if not self.apart:
             return replace(solvers.solve(matrix, settings), note="blocks off: solved in one piece")
         return blocks.solve(matrix, lambda part, share: solvers.solve(part, settings.share(share)))
-
-
-@dataclass(frozen=True)
-class Built:
-    """The model, and every entry of the ledger as an expression or as plain data (EUR)."""
-
-    model: linopy.Model
-    ledger: Mapping[str, Any]
-
-
-def assemble_model(inputs: Inputs) -> Built:
-    """Write the whole model.
-
-    max sum cash   s.t.   exchange[pod] = sum power of the assets there,   sum position = sum exchange,
-    and the rows of each part.
-    """
-    with _strict():
-        model = linopy.Model(force_dim_names=True, sparse=True)
-        terms: dict[str, Terms] = {}
-        staged = [(p, d) for p, d in inputs if p.schema.member is None or d.sizes.get(p.schema.member, 0)]
-        known = {p.name: d for p, d in staged}
-        pods = inputs.pods
-        for stage in Stage:
-            for part, d in staged:
-                if part.stage is stage:
-                    scope = Scope(model, part, known, terms, inputs.calendar, inputs.dt, pods)
-                    terms[part.name] = part.build(scope, d)
-            if stage is Stage.ASSET:
-                _nodes(model, inputs, known, terms, pods)
-            if stage is Stage.RULE:  # a supply contract keeps the exchange of its pod from the markets
-                traded: Any = Sum.of(model.variables["node.exchange"]).sum("pod")
-                for part, _ in staged:
-                    if part.stage in (Stage.MARKET, Stage.RULE) and "electricity" in terms[part.name].power:
-                        traded = traded + terms[part.name].power["electricity"].net
-                (-1 * traded == 0).write(model, "node.market")
-        ledger = {f"{part}.{entry}": x for part, t in terms.items() for entry, x in t.cash.items()}
-        _objective(model, ledger, inputs.probability)
-    return Built(model, ledger)
-
-
-def _nodes(
-    model: linopy.Model, inputs: Inputs, known: Mapping[str, xr.Dataset], terms: Mapping[str, Terms], pods: Any
-) -> None:
-    """exchange - sum power = 0 at each pod for electricity; sum power = 0 at each pod for every other carrier."""
-    scenario = inputs.calendar.scenario
-    coords = [*([] if scenario is None else [scenario]), pods, inputs.calendar.time.rename("time")]
-    exchange = model.add_variables(lower=-np.inf, upper=np.inf, coords=coords, name="node.exchange")
-    for carrier in dict.fromkeys(["electricity", *(c for t in terms.values() for c in t.power)]):
-        total: Any = Sum.of(exchange) if carrier == "electricity" else 0.0
-        for part, t in terms.items():
-            if carrier in t.power:
-                total = total - per_pod(t.power[carrier].net, known[part], pods)
-        if isinstance(total, Sum):  # else nothing of this carrier can move anywhere
-            (total == 0).write(model, f"node.{carrier}")
-
-
-def _objective(model: linopy.Model, ledger: Mapping[str, Any], probability: xr.DataArray | None) -> None:
-    """max sum of all cash, weighted by the probability of its scenario; constants stay in the ledger alone."""
-    costs: list[tuple[np.ndarray, np.ndarray]] = []
-    for cash in ledger.values():
-        if not isinstance(cash, xr.DataArray):
-            weighted = cash * probability if probability is not None and "scenario" in cash.dims else cash
-            costs += weighted.costs()
-    labels, prices = (np.concatenate([pair[k] for pair in costs] or [np.zeros(0, int)]) for k in (0, 1))
-    terms = xr.Dataset({"coeffs": ("_term", prices), "vars": ("_term", labels), "const": 0.0})
-    model.add_objective(linopy.LinearExpression(terms, model), sense="max")
-
-
-@contextmanager
-def _strict() -> Iterator[None]:
-    """linopy v1 arithmetic for this block only: labels must align, NaN raises, absence propagates."""
-    with linopy.options as options:
-        options["semantics"] = "v1"
-        yield
 
 
 def _with_binaries(model: linopy.Model, merged: Merged) -> dict[str, set[str]]:

@@ -192,7 +192,11 @@ def solve(matrix: Matrix, settings: Settings) -> Optimum:
         return Optimum(np.zeros(0), np.zeros(matrix.a.shape[0]), np.zeros(0), 0.0)
     if settings.left == 0:
         raise SolveError("HiGHS stopped without a plan: time limit", status=TIME_LIMIT)
-    h = hand_over(matrix, settings)
+    return run(hand_over(matrix, settings), matrix)
+
+
+def run(h: highspy.Highs, matrix: Matrix) -> Optimum:
+    """Let HiGHS solve what it holds, which is `matrix`, from its last basis if it has one; raises as `solve`."""
     _run(h, matrix.a.nnz)
     status = h.getModelStatus()
     info = h.getInfo()
@@ -212,6 +216,17 @@ def solve(matrix: Matrix, settings: Settings) -> Optimum:
         word,
         0.0 if matrix.is_lp else float(info.mip_gap),
         -float(info.objective_function_value if matrix.is_lp else info.mip_dual_bound),
+    )
+
+
+def at_levels(matrix: Matrix, primal: np.ndarray) -> Matrix:
+    """Return the linear programme whose integer variables stand where a search has put them."""
+    level = np.where(matrix.integer, np.round(primal), 0.0)
+    return replace(
+        matrix,
+        lower=np.where(matrix.integer, level, matrix.lower),
+        upper=np.where(matrix.integer, level, matrix.upper),
+        integer=np.zeros_like(matrix.integer),
     )
 
 

@@ -7,12 +7,20 @@ import xarray as xr
 
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
-from ..maths import activated_at_suppliers, previous, same_block, supplied
-from ..schema import Calendar, Field, Schema, worst
+from ..maths import activated_at_suppliers, larger, previous, same_block, smaller, supplied
+from ..schema import ABSENT, Calendar, Field, Schema, broken, worst
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """A market block is one contract: its gate is open, or closed, for all of its steps."""
+    """A market block is one contract: its gate is open, or closed, for all of its steps; a position takes trading."""
+    traded = d.get("turnover", abs(d.committed))
+    less = traded < abs(d.committed) - 1e-9
+    problems = broken("energy", [("turnover", less, traded, "kW, less than the committed position takes")], calendar)
+    return problems + _one_gate(d, calendar)
+
+
+def _one_gate(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """Return the first market block in which a gate changes."""
     if "time" not in d.closed.dims or len(calendar.time) < 2:
         return []
     dt = (calendar.time[1] - calendar.time[0]) / pd.Timedelta(hours=1)
@@ -35,16 +43,22 @@ SCHEMA = Schema(
             "block", "market", "h", "market time unit with one position; 0 is the model step", default=0.0, ge=0, le=24
         ),
         Field("closed", "market time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
+        Field("committed", "market time", "kW", "position taken before; more is traded while the gate is open", 0.0),
         Field(
-            "committed", "market time", "kW", "position already taken where the gate has closed, sale +", default=0.0
+            "turnover",
+            "market time",
+            "kW",
+            "sold and bought in all to take that position; by default its size",
+            default=ABSENT,
+            ge=0,
         ),
         Field("virtual_bidding", "", "1", "1 allows positions that no physical plan backs", default=0.0, kind="flag"),
         Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
     ),
     outputs=(
         Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="first_stage"),
-        Field("sold", "market time", "kW", "power sold"),
-        Field("bought", "market time", "kW", "power bought"),
+        Field("sold", "market time", "kW", "power sold, without what was committed before"),
+        Field("bought", "market time", "kW", "power bought, without what was committed before"),
     ),
     checks=(_consistent,),
 )
@@ -53,34 +67,46 @@ SCHEMA = Schema(
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """Positions within their limits, or as committed once the gate has closed (FORMULATION §2).
 
-    With price pi and spread sigma::
+    With price pi and spread sigma, and what was traded before as data::
 
-        position = sold - bought,   0 <= sold, bought <= limit;   closed => position = committed
-        cash = dt (pi position - sigma / 2 (sold + bought))
+        position = committed + sold - bought,   sold, bought >= 0,   |position| <= limit
+        closed => sold = bought = 0
+        cash = dt (pi position - sigma / 2 (sold + bought + turnover))
 
-    Where several gates are open at once and virtual bidding is off, sales are backed by the plan's injection and
-    purchases by its withdrawal (each widened by what closed gates have already bought or sold), at the pods that trade
-    here: those with a supply contract back nothing. The backing is gross: what one member draws and another feeds in
-    backs a purchase and a sale at once, and so does activation that is expected, as energy delivered there is
-    injection and withdrawal. Up to that much is still traded on paper between two open markets.
+    Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, sales are
+    backed by the plan's injection and purchases by its withdrawal (each widened by what has been bought or sold
+    before), at the pods that trade here: those with a supply contract back nothing. The backing is gross: what one
+    member draws and another feeds in backs a purchase and a sale at once, and so does activation that is expected, as
+    energy delivered there is injection and withdrawal. Up to that much is still traded on paper between two open
+    markets.
     """
-    room, held = (1 - d.closed) * d.limit, d.closed * d.committed
-    position = s.var("position", lower=held - room, upper=held + room)
-    s.add("block", position - previous(position) == 0, mask=s.blocks(d.block) & (d.closed == 0))
+    is_open = d.closed == 0
+    lowest, highest = (
+        xr.where(is_open, x, d.committed) for x in (smaller(-d.limit, d.committed), larger(d.limit, d.committed))
+    )
+    position = s.var("position", lower=lowest, upper=highest)
+    s.add("block", position - previous(position) == 0, mask=s.blocks(d.block) & is_open)
     cash: dict[str, Any] = {"energy": d.price * s.dt * position}
 
-    backed = (((1 - d.closed) * (d.limit > 0)).sum("market") > 1) & (d.virtual_bidding == 0)
+    backed = (_open_gates(d, s.inputs.get("imbalance")) > 1) & (d.virtual_bidding == 0)
     if bool((d.spread > 0).any()) or bool(backed.any()):
-        sold, bought = (s.var(name, upper=room + abs(held)) for name in ("sold", "bought"))
-        s.add("split", position - sold + bought == 0)
-        cash["spread"] = -d.spread / 2 * s.dt * (sold + bought)
+        sold = s.var("sold", upper=highest - d.committed)
+        bought = s.var("bought", upper=d.committed - lowest)
+        s.add("split", position - sold + bought == d.committed)
+        cash["spread"] = -d.spread / 2 * s.dt * (sold + bought + d.get("turnover", abs(d.committed)))
         if bool(backed.any()):
-            due = held.sum("market")
+            due = d.committed.sum("market")
             injection = _total(s, "injection") + (-due).clip(min=0)
             withdrawal = _total(s, "withdrawal") + due.clip(min=0)
-            s.add("backed_sales", ((1 - d.closed) * sold).sum("market") - injection <= 0, mask=backed)
-            s.add("backed_purchases", ((1 - d.closed) * bought).sum("market") - withdrawal <= 0, mask=backed)
+            s.add("backed_sales", sold.sum("market") - injection <= 0, mask=backed)
+            s.add("backed_purchases", bought.sum("market") - withdrawal <= 0, mask=backed)
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
+
+
+def _open_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
+    """Number of ways to trade a step: markets whose gate is open, and the settlement of imbalance."""
+    gates = ((1 - d.closed) * (d.limit > 0)).sum("market")
+    return gates if imbalance is None else gates + (imbalance.limit > 0)
 
 
 def _total(s: Scope, side: str) -> Any:
@@ -100,7 +126,7 @@ def _total(s: Scope, side: str) -> Any:
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Limits, gates and settlement of every position."""
     position = d.position
-    over = abs(position.where(d.closed == 0, 0.0)) - d.limit
+    over = (abs(position) - larger(d.limit, abs(d.committed))).where(d.closed == 0, 0.0)
     moved = abs(position - d.committed).where(d.closed == 1, 0.0)
     residuals = {
         "limit": over.clip(min=0).assign_attrs(units="kW"),
@@ -109,8 +135,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     }
     cash = {"energy": d.price * position * v.dt}
     if "sold" in d:
-        residuals["split"] = abs(d.sold - d.bought - position).assign_attrs(units="kW")
-        cash["spread"] = -(d.sold + d.bought) * d.spread * v.dt / 2
+        residuals["split"] = abs(d.committed + d.sold - d.bought - position).assign_attrs(units="kW")
+        before = d["turnover"] if "turnover" in d else abs(d.committed)
+        cash["spread"] = -(d.sold + d.bought + before) * d.spread * v.dt / 2
         residuals |= _replay_backing(v, d)
     return Replay(residuals, cash, {"electricity": Flow(withdrawal=position.sum("market"))})
 
@@ -118,8 +145,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """What is sold and bought beyond the plan where several gates are open and virtual bidding is off."""
     is_open = d.closed == 0
-    several = (is_open & (d.limit > 0)).sum("market") > 1
-    due = d.committed.where(~is_open, 0.0).sum("market")
+    ways = (is_open & (d.limit > 0)).sum("market")
+    settled = v.get("imbalance")
+    several = (ways if settled is None else ways + (settled.limit > 0).astype(int)) > 1
+    due = d.committed.sum("market")
     injection, withdrawal = (-due).clip(min=0), due.clip(min=0)
     for part, done in v.done.items():
         flow = done.power.get("electricity", Flow())
