@@ -51,14 +51,17 @@ def write(model: Any, inputs: Inputs, earlier: Built | None = None, changed: fro
     changed : frozenset of str
         Names of the parts whose data changed since.
     """
-    terms: dict[str, Terms] = {} if earlier is None else dict(earlier.terms)
+    terms: dict[str, Terms] = {}  # of the parts so far: none sees a later one
     reads: dict[str, frozenset[str]] = {} if earlier is None else dict(earlier.reads)
     staged = [(p, d) for p, d in inputs if p.schema.member is None or d.sizes.get(p.schema.member, 0)]
     known = {p.name: d for p, d in staged}
     pods, moved = inputs.pods, set(changed)
     for stage in Stage:
         for part, d in staged:
-            if part.stage is not stage or (earlier is not None and not moved & {part.name, *reads[part.name]}):
+            if part.stage is not stage:
+                continue
+            if earlier is not None and not moved & {part.name, *reads[part.name]}:
+                terms[part.name] = earlier.terms[part.name]
                 continue
             seen: set[str] = set()
             scope = Scope(model, part, _Watched(known, seen), _Watched(terms, seen), inputs.calendar, inputs.dt, pods)
@@ -67,12 +70,8 @@ def write(model: Any, inputs: Inputs, earlier: Built | None = None, changed: fro
             moved.add(part.name)
         if stage is Stage.ASSET:
             _nodes(model, inputs, known, {p.name: terms[p.name] for p, _ in staged if p.stage is stage}, pods)
-        if stage is Stage.RULE:  # a supply contract keeps the exchange of its pod from the markets
-            traded: Any = Sum.of(model.variables["node.exchange"]).sum("pod")
-            for part, _ in staged:
-                if part.stage in (Stage.MARKET, Stage.RULE) and "electricity" in terms[part.name].power:
-                    traded = traded + terms[part.name].power["electricity"].net
-            (-1 * traded == 0).write(model, "node.market")
+        if stage is Stage.RULE:
+            _market(model, [terms[p.name] for p, _ in staged if p.stage in (Stage.MARKET, Stage.RULE)])
     return Built(model, terms, reads)
 
 
@@ -111,6 +110,15 @@ class _Watched(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._mapping)
+
+
+def _market(model: Any, terms: list[Terms]) -> None:
+    """sum exchange = sum position; a supply contract keeps the exchange of its pod from the markets."""
+    traded: Any = Sum.of(model.variables["node.exchange"]).sum("pod")
+    for t in terms:
+        if "electricity" in t.power:
+            traded = traded + t.power["electricity"].net
+    (-1 * traded == 0).write(model, "node.market")
 
 
 def _nodes(

@@ -61,6 +61,29 @@ def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, 
     return {part.name: part.replay(view, groups[part.name]) for part in some}
 
 
+def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataArray:
+    """Return by how much the positions of a result exceed what its plan injects and withdraws, kW on (time)."""
+    inputs = inputs_of(result, parts)
+    groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
+    position, none = groups["energy"].position, xr.zeros_like(groups["energy"].position)
+    whole: dict[str, Any] = {
+        "closed": none,
+        "committed": none,
+        "sold": position.clip(min=0),
+        "bought": (-position).clip(min=0),
+    }
+    whole |= {name: xr.DataArray(0.0) for name in ("unbacked", "virtual_bidding")}
+    groups["energy"] = groups["energy"].drop_vars("turnover", errors="ignore").assign(whole)
+    done: dict[str, Replay] = {}
+    for part, d in inputs:
+        if d.sizes.get(part.schema.member or "", 1):
+            done[part.name] = part.replay(View(groups, inputs.calendar, inputs.dt, done), groups[part.name])
+        if part.name == "energy":
+            break
+    found = done["energy"].residuals
+    return xr.concat([found["backed_sales"], found["backed_purchases"]], "way").max("way")
+
+
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
     """Inputs in coherent units together with the outputs of the file (already coherent: kW, kWh)."""
     group, part = result[name].to_dataset(), inputs.parts[name]

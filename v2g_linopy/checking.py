@@ -13,8 +13,8 @@ from .maths import supplied
 from .periods import straddles
 from .schema import Calendar, suggest
 
-DATA_GROUPS = ("sessions", "actual", "vintage")  # belong to a case without being parts
-RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear")
+DATA_GROUPS = ("sessions", "vintage", "gates")  # belong to a case without being parts
+RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear", "sequence")
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,8 @@ class Part:
     carry: Mapping[str, str] = field(default_factory=dict)  # input of the next window <- output at its start
     finish: Callable[["View", xr.Dataset], Mapping[str, xr.DataArray]] | None = None
     """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no row needs."""
+    stock: Mapping[str, str] = field(default_factory=dict)  # energy that may be left at the end <- rows that value it
+    ongoing: Mapping[str, float] = field(default_factory=dict)  # inputs where the horizon ends and the case goes on
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ what stands there, and the bounds, right-hand sides, costs and coefficients that
 from its last basis.
 """
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,22 +46,39 @@ class _Cells:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Mapping[str, xr.DataArray]):
     """A solution: variables and duals by name."""
 
     moving: "Moving"
     found: Optimum
+
+    @property
+    def rows(self) -> Collection[str]:
+        """Names of the rows."""
+        return self.moving.rows.keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(map(str, self.moving.model.variables))
+
+    def __len__(self) -> int:
+        return len(self.moving.model.variables)
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return the levels of a variable, NaN where there is none."""
         x = self.moving.model.variables[name]
         return self._spread(self.found.primal, x, self.moving.columns(x))
 
+    def reduced(self, name: str) -> xr.DataArray:
+        """Return d objective / d variable, NaN where there is none."""
+        x = self.moving.model.variables[name]
+        return self._spread(self.found.reduced, x, self.moving.columns(x))
+
     def dual(self, name: str) -> xr.DataArray:
         """Return d objective / d right-hand side of the rows of a name, NaN where there is none."""
         rows, constraint = self.moving.rows[name], self.moving.model.constraints[name]
         place = np.full(constraint.shape, -1).ravel()
         place[rows.active] = rows.place
+        place[rows.active[self.moving.loose(rows.place)]] = -1
         return self._spread(self.found.dual, constraint, place.reshape(constraint.shape))
 
     def _spread(self, values: np.ndarray, like: Any, place: np.ndarray) -> xr.DataArray:
@@ -128,6 +146,17 @@ class Moving:
             if name.partition(".")[0] in parts:
                 self._free[self.columns(x)[self.there(x)]] = True
 
+    def inherit(self, other: "Moving") -> None:
+        """Take the past from a model of the same steps that this one replaces."""
+        for name, x in self.model.variables.items():
+            old = other.model.variables.data.get(name)
+            if old is None or old.shape != x.shape:
+                continue
+            place = other.columns(old)
+            past = np.where(place >= 0, other._past[place], 0.0)
+            there = self.there(x)
+            self._past[self.columns(x)[there]] = past[there]
+
     def happened(self, start: int, stop: int) -> None:
         """Hold what the last plan says of the steps from `start` to before `stop`."""
         some = (self._step >= start) & (self._step < stop) & ~self._free
@@ -187,6 +216,10 @@ class Moving:
         """Return the column of each cell of a variable, -1 where there is none."""
         labels = x.labels.to_numpy()
         return np.where(labels >= 0, self._column[labels], -1)
+
+    def loose(self, place: np.ndarray) -> np.ndarray:
+        """Return True for rows that bind nothing."""
+        return np.isinf(self._matrix.row_lower[place]) & np.isinf(self._matrix.row_upper[place])
 
     @staticmethod
     def there(x: Any) -> np.ndarray:

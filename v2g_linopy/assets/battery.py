@@ -9,7 +9,7 @@ from ..core import CARRIERS, Edge, Flex, Flow, Part, Replay, Scope, Stage, Store
 from ..errors import Problem
 from ..headroom import of_storage
 from ..maths import first, guarantees_energy, larger, last, one_way, previous, previous_data, smaller, within_step
-from ..schema import Calendar, Field, Schema, broken
+from ..schema import ABSENT, Calendar, Field, Schema, broken
 
 NAN = float("nan")
 
@@ -45,6 +45,14 @@ SCHEMA = Schema(
         Field("wear_charge", "battery", "EUR/kWh", "wear per kWh entering the battery", default=0.0, ge=0),
         *ageing.inputs("battery", "battery"),
         Field("cyclic", "battery", "1", "1: ends with the energy it started with", default=0.0, kind="flag"),
+        Field(
+            "energy_final",
+            "battery",
+            "kWh",
+            "energy it ends with where cyclic; by default energy_initial",
+            ABSENT,
+            ge=0,
+        ),
         Field("energy_value", "battery", "EUR/kWh", "value of a kWh gained from start to end", default=0.0),
         Field(
             "cycles_max",
@@ -105,7 +113,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     time = s.axis("time")
     d = d.assign({limit: d[limit].where(d.energy_max > 0, 0.0) for limit in ("charge_max", "discharge_max")})
     c, g, e, store = _path(s, d, "")
-    s.add("cyclic", e == d.energy_initial, mask=(d.cyclic > 0) & (last(time) > 0))
+    s.add("cyclic", e == d.get("energy_final", d.energy_initial), mask=(d.cyclic > 0) & (last(time) > 0))
 
     capped = d.cycles_max.notnull()
     q = s.maybe("throughput", capped, (d.cycles_max * d.energy_max).fillna(0.0))
@@ -179,7 +187,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     gained = d.energy.isel(time=-1, drop=True) - d.energy_initial
     leaving = v.dt * d.discharge / d.eta_discharge
     left = d.throughput_initial + leaving.cumsum("time")
-    residuals["cyclic"] = abs(gained).where(d.cyclic > 0, 0.0).assign_attrs(units="kWh")
+    final = d["energy_final"] if "energy_final" in d else d["energy_initial"]
+    away = abs(d.energy.isel(time=-1, drop=True) - final)
+    residuals["cyclic"] = away.where(d.cyclic > 0, 0.0).assign_attrs(units="kWh")
     over = (left - d.cycles_max * d.energy_max).clip(min=0)
     residuals["cycles"] = over.where(d.cycles_max.notnull(), 0.0).assign_attrs(units="kWh")
     if "throughput" in d:
@@ -225,4 +235,6 @@ PART = Part(
     replay,
     carry={"energy_initial": "energy", "throughput_initial": "throughput", "segment_initial": "segment_level"},
     finish=finish,
+    stock={"energy": "balance"},
+    ongoing={"cyclic": 0.0, "energy_value": 0.0},
 )

@@ -395,4 +395,5 @@ PART = Part(
     replay,
     carry={"energy_initial": "energy", "segment_initial": "segment_level"},
     finish=finish,
+    stock={"energy": "balance"},
 )

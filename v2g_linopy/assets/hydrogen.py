@@ -95,7 +95,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     g = s.maybe("generation", d.fuel_cell_max > 0, d.fuel_cell_max)
     q = s.maybe("sold", d.sale_max > 0, d.sale_max)
     e = s.var("energy", lower=d.energy_min, upper=d.energy_max)
-    s.add("cyclic", e == d.energy_initial, mask=(d.cyclic > 0) & (last(time) > 0))
+    s.add("cyclic", e == d.get("energy_final", d.energy_initial), mask=(d.cyclic > 0) & (last(time) > 0))
     u, b, y = _states(s, d, c, decided)
     on = u + _always(d)
 
@@ -191,7 +191,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     outside = larger(d.energy - d.energy_max, d.energy_min - d.energy)
     gained = d.energy.isel(time=-1, drop=True) - d.energy_initial
     residuals["limit_energy"] = outside.clip(min=0).assign_attrs(units="kWh")
-    residuals["cyclic"] = abs(gained).where(d.cyclic > 0, 0.0).assign_attrs(units="kWh")
+    final = d["energy_final"] if "energy_final" in d else d["energy_initial"]
+    residuals["cyclic"] = (
+        abs(d.energy.isel(time=-1, drop=True) - final).where(d.cyclic > 0, 0.0).assign_attrs(units="kWh")
+    )
     states = {
         "state": larger(abs(u - u.round()), abs(b - b.round())),
         "one_state": (u + b - 1).clip(min=0),
@@ -241,4 +244,5 @@ PART = Part(
     build,
     replay,
     carry={"energy_initial": "energy", "on_initial": "on", "standby_initial": "standby"},
+    ongoing={"cyclic": 0.0, "energy_value": 0.0},
 )

@@ -53,6 +53,17 @@ SCHEMA = Schema(
             ge=0,
         ),
         Field("virtual_bidding", "", "1", "1 allows positions that no physical plan backs", default=0.0, kind="flag"),
+        Field(
+            "unbacked", "time", "kW", "position beyond the plan that is allowed where virtual bidding is off", 0.0, ge=0
+        ),
+        Field(
+            "revisable",
+            "time",
+            "1",
+            "1: committed positions may be traded back, as what is known has changed since; 0: they stay backed",
+            1.0,
+            kind="flag",
+        ),
         Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
     ),
     outputs=(
@@ -75,10 +86,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, sales are
     backed by the plan's injection and purchases by its withdrawal (each widened by what has been bought or sold
-    before), at the pods that trade here: those with a supply contract back nothing. The backing is gross: what one
-    member draws and another feeds in backs a purchase and a sale at once, and so does activation that is expected, as
-    energy delivered there is injection and withdrawal. Up to that much is still traded on paper between two open
-    markets.
+    before, if that is revisable, else it takes its part of them; and by `unbacked`), at the pods that trade here: those
+    with a supply contract back nothing. The backing is
+    gross: what one member draws and another feeds in backs a purchase and a sale at once, and so does activation that
+    is expected, as energy delivered there is injection and withdrawal. Up to that much is still traded on paper
+    between two open markets.
     """
     is_open = d.closed == 0
     lowest, highest = (
@@ -95,9 +107,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         s.add("split", position - sold + bought == d.committed)
         cash["spread"] = -d.spread / 2 * s.dt * (sold + bought + d.get("turnover", abs(d.committed)))
         if bool(backed.any()):
-            due = d.committed.sum("market")
-            injection = _total(s, "injection") + (-due).clip(min=0)
-            withdrawal = _total(s, "withdrawal") + due.clip(min=0)
+            over, short = _room_to_trade(d)
+            injection, withdrawal = _total(s, "injection") + over, _total(s, "withdrawal") + short
             s.add("backed_sales", sold.sum("market") - injection <= 0, mask=backed)
             s.add("backed_purchases", bought.sum("market") - withdrawal <= 0, mask=backed)
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
@@ -107,6 +118,17 @@ def _open_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
     """Number of ways to trade a step: markets whose gate is open, and the settlement of imbalance."""
     gates = ((1 - d.closed) * (d.limit > 0)).sum("market")
     return gates if imbalance is None else gates + (imbalance.limit > 0)
+
+
+def _room_to_trade(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """Power that may be sold and bought beyond the plan: what is traded back; less what the plan backs already."""
+    due = d.committed.sum("market")
+    sold, bought = d.committed.clip(min=0).sum("market"), (-d.committed).clip(min=0).sum("market")
+    back = d.revisable > 0
+    return (
+        d.unbacked + xr.where(back, (-due).clip(min=0), -sold),
+        d.unbacked + xr.where(back, due.clip(min=0), -bought),
+    )
 
 
 def _total(s: Scope, side: str) -> Any:
@@ -148,8 +170,10 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     ways = (is_open & (d.limit > 0)).sum("market")
     settled = v.get("imbalance")
     several = (ways if settled is None else ways + (settled.limit > 0).astype(int)) > 1
-    due = d.committed.sum("market")
-    injection, withdrawal = (-due).clip(min=0), due.clip(min=0)
+    kept = d.committed.where(d.revisable == 0, 0.0)
+    due = d.committed.sum("market").where(d.revisable == 1, 0.0)
+    injection = (-due).clip(min=0) + d.unbacked - kept.where(kept > 0, 0.0).sum("market")
+    withdrawal = due.clip(min=0) + d.unbacked + kept.where(kept < 0, 0.0).sum("market")
     for part, done in v.done.items():
         flow = done.power.get("electricity", Flow())
         injection = injection + _replay_traded(v, part, flow.injection)
