@@ -308,9 +308,10 @@ def _opened(seen: Inputs, q: Sequence) -> Inputs:
             data[part] = data[part].assign({leaf: xr.where(x == 0, 1.0, x)})
     for part in q.gates.close:
         if "closed" in data[part]:
-            closed = data[part].closed
-            data[part] = data[part].assign(closed=xr.zeros_like(closed), committed=xr.zeros_like(closed))
-            data[part] = data[part].drop_vars("turnover", errors="ignore")
+            none = xr.zeros_like(data[part].closed)
+            data[part] = data[part].assign(closed=none, committed=none + 1.0).drop_vars("turnover", errors="ignore")
+            if "revisable" in data[part]:
+                data[part] = data[part].assign(revisable=xr.DataArray(1.0))
     return replace(seen, data=data)
 
 

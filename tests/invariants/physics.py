@@ -195,7 +195,7 @@ def _before(a: np.ndarray, initial: np.ndarray) -> np.ndarray:
 
 def _markets(p: Plan) -> Residuals:
     q, closed, taken = p.energy("position"), p.energy("closed"), p.energy("committed")
-    yield "position within its limit", over(np.abs(q) * (1 - closed), p.energy("limit"))
+    yield "position within its limit", over(np.abs(q) * (1 - closed), np.maximum(p.energy("limit"), np.abs(taken)))
     yield "closed is committed", np.abs(q - taken) * closed
     yield "one position per block", _uneven(p, "energy", q)
     activated = np.zeros((1, 1))
@@ -204,7 +204,7 @@ def _markets(p: Plan) -> Residuals:
     injected = (p.fleet("discharge") - p.fleet("charge")).sum(1)
     yield "sold is injected", np.abs(q.sum(1) + activated - injected)
     if p.has("energy", "sold"):
-        yield "sold less bought", np.abs(p.energy("sold") - p.energy("bought") - q)
+        yield "sold less bought", np.abs(taken + p.energy("sold") - p.energy("bought") - q)
         yield "sold and bought are not negative", over(-np.minimum(p.energy("sold"), p.energy("bought")), 0)
 
 
@@ -218,11 +218,15 @@ def _backing(p: Plan) -> Residuals:
     if p.has("reserve"):
         up = (p.reserve("activation_up") * p.reserve("volume")).sum(1)
         down = (p.reserve("activation_down") * p.reserve("volume")).sum(1)
-    due = (p.energy("committed") * p.energy("closed")).sum(1)
-    free = 1 - p.energy("closed")
-    sold, bought = (np.maximum(s * p.energy("position") * free, 0).sum(1) for s in (1, -1))
-    yield "sales are backed", over(sold, p.fleet("discharge").sum(1) + down + np.maximum(-due, 0)) * several
-    yield "purchases are backed", over(bought, p.fleet("charge").sum(1) + up + np.maximum(due, 0)) * several
+    taken, q = p.energy("committed"), p.energy("position")
+    free, due, net = 1 - p.energy("closed"), taken.sum(1), q.sum(1)
+    sold, bought = (np.maximum(s * (q - taken) * free, 0).sum(1) for s in (1, -1))
+    most = [(np.maximum(p.energy("limit") - s * taken, 0) * free).sum(1) for s in (1, -1)]
+    injected, drawn = p.fleet("discharge").sum(1) + down, p.fleet("charge").sum(1) + up
+    yield "sales are backed", over(sold, injected + np.maximum(-due, 0)) * several
+    yield "purchases are backed", over(bought, drawn + np.maximum(due, 0)) * several
+    yield "the position is backed", over(net, injected + np.maximum(due - most[1], 0)) * several * (due != 0)
+    yield "the purchase is backed", over(-net, drawn + np.maximum(-due - most[0], 0)) * several * (due != 0)
 
 
 def _uneven(p: Plan, group: str, x: np.ndarray) -> np.ndarray:

@@ -84,13 +84,13 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         closed => sold = bought = 0
         cash = dt (pi position - sigma / 2 (sold + bought + turnover))
 
-    Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, sales are
-    backed by the plan's injection and purchases by its withdrawal (each widened by what has been bought or sold
-    before, if that is revisable, else it takes its part of them; and by `unbacked`), at the pods that trade here: those
-    with a supply contract back nothing. The backing is
-    gross: what one member draws and another feeds in backs a purchase and a sale at once, and so does activation that
-    is expected, as energy delivered there is injection and withdrawal. Up to that much is still traded on paper
-    between two open markets.
+    Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, what is sold
+    is backed by the plan's injection and what is bought by its withdrawal, at the pods that trade here: those with a
+    supply contract back nothing. What was committed before has taken its part; if it is revisable, it may be traded
+    back, and the net position is what the plan backs. `unbacked` widens all of them. The backing is gross: what one
+    member draws and another feeds in backs a purchase and a sale at once, and so does activation that is expected, as
+    energy delivered there is injection and withdrawal. Up to that much is still traded on paper between two open
+    markets.
     """
     is_open = d.closed == 0
     lowest, highest = (
@@ -107,10 +107,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         s.add("split", position - sold + bought == d.committed)
         cash["spread"] = -d.spread / 2 * s.dt * (sold + bought + d.get("turnover", abs(d.committed)))
         if bool(backed.any()):
-            over, short = _room_to_trade(d)
-            injection, withdrawal = _total(s, "injection") + over, _total(s, "withdrawal") + short
-            s.add("backed_sales", sold.sum("market") - injection <= 0, mask=backed)
-            s.add("backed_purchases", bought.sum("market") - withdrawal <= 0, mask=backed)
+            injection, withdrawal = _total(s, "injection") + d.unbacked, _total(s, "withdrawal") + d.unbacked
+            for way, one, other, plan in (("sales", sold, bought, injection), ("purchases", bought, sold, withdrawal)):
+                room, net, known = _room_to_trade(d, 1.0 if way == "sales" else -1.0, lowest, highest)
+                s.add(f"backed_{way}", one.sum("market") - plan <= room, mask=backed)
+                s.add(f"backed_net_{way}", (one - other).sum("market") - plan <= net, mask=backed & known)
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
 
 
@@ -120,15 +121,19 @@ def _open_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
     return gates if imbalance is None else gates + (imbalance.limit > 0)
 
 
-def _room_to_trade(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
-    """Power that may be sold and bought beyond the plan: what is traded back; less what the plan backs already."""
-    due = d.committed.sum("market")
-    sold, bought = d.committed.clip(min=0).sum("market"), (-d.committed).clip(min=0).sum("market")
-    back = d.revisable > 0
-    return (
-        d.unbacked + xr.where(back, (-due).clip(min=0), -sold),
-        d.unbacked + xr.where(back, due.clip(min=0), -bought),
-    )
+def _room_to_trade(
+    d: xr.Dataset, way: float, lowest: xr.DataArray, highest: xr.DataArray
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Power that may be traded one way (sale +) beyond the plan, in gross and in net; True where the net has a row.
+
+    What was traded the other way may be traded back; what was traded this way has taken its part of the plan. More than
+    the open gates can still trade back is left as it is.
+    """
+    due, back = way * d.committed.sum("market"), d.revisable > 0
+    taken = (way * d.committed).clip(min=0).sum("market")
+    reach = ((d.committed - lowest) if way > 0 else (highest - d.committed)).sum("market")
+    lost = (due - reach).clip(min=0)
+    return xr.where(back, (-due).clip(min=0), lost - taken), lost - due, back & (due != 0)
 
 
 def _total(s: Scope, side: str) -> Any:
@@ -170,10 +175,7 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     ways = (is_open & (d.limit > 0)).sum("market")
     settled = v.get("imbalance")
     several = (ways if settled is None else ways + (settled.limit > 0).astype(int)) > 1
-    kept = d.committed.where(d.revisable == 0, 0.0)
-    due = d.committed.sum("market").where(d.revisable == 1, 0.0)
-    injection = (-due).clip(min=0) + d.unbacked - kept.where(kept > 0, 0.0).sum("market")
-    withdrawal = due.clip(min=0) + d.unbacked + kept.where(kept < 0, 0.0).sum("market")
+    injection = withdrawal = d.unbacked
     for part, done in v.done.items():
         flow = done.power.get("electricity", Flow())
         injection = injection + _replay_traded(v, part, flow.injection)
@@ -181,10 +183,14 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     for x, here in _replay_supplied_shares(v):
         injection = injection - (v.groups["reserve"].activation_down * x).where(here, 0.0).sum([*here.dims, "product"])
         withdrawal = withdrawal - (v.groups["reserve"].activation_up * x).where(here, 0.0).sum([*here.dims, "product"])
-    excess = {
-        "backed_sales": d.sold.where(is_open, 0.0).sum("market") - injection,
-        "backed_purchases": d.bought.where(is_open, 0.0).sum("market") - withdrawal,
-    }
+    due, free = d.committed.sum("market"), d.revisable == 1
+    room = {way: xr.where(is_open, larger(d.limit - way * d.committed, 0.0), 0.0).sum("market") for way in (1, -1)}
+    excess = {}
+    for name, way, one, plan in (("sales", 1, d.sold, injection), ("purchases", -1, d.bought, withdrawal)):
+        stuck = larger(way * due - room[-way], 0.0)
+        counted = xr.where(free, smaller(way * due, 0.0), larger(way * d.committed, 0.0).sum("market") - stuck)
+        excess[f"backed_{name}"] = one.sum("market") + counted - plan
+        excess[f"backed_net_{name}"] = (way * d.position.sum("market") - stuck - plan).where(free & (due != 0), 0.0)
     strict = several & (d.virtual_bidding == 0)
     return {name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW") for name, x in excess.items()}
 
