@@ -10,6 +10,7 @@ from .compare import compare, unmanaged
 from .degradation import capacity_loss, wear
 from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from .explain import explain
+from .horizon import simulate
 from .ingest import (
     case_from,
     commuters,
@@ -25,6 +26,7 @@ from .ingest import (
 )
 from .portfolio import build, check, solve
 from .report.plots import ResultPlots as _ResultPlots
+from .stages import stage_values
 
 __version__ = _package_version()
 
@@ -57,9 +59,11 @@ __all__ = [
     "read_profiles",
     "read_sessions",
     "replay",
+    "simulate",
     "site",
     "sites",
     "solve",
+    "stage_values",
     "unmanaged",
     "wear",
     "write",
