@@ -103,7 +103,7 @@ def _tree(window: Window, state: State, number: int, run: Mapping[str, str]) -> 
     groups = {
         **{n: {p: x.isel(time=steps) for p, x in getattr(state, n).items()} for n in _DECIDED},
         "carried": {".".join(k): x for k, x in state.carried.items()},
-        "worth": state.worth,
+        "worth": {f"{part}.stored": x for part, x in state.worth.items()},  # a part may be called as its dimension
         "told": {".".join(k): x for k, x in state.told.items()},
         "happened": happened,
     }
@@ -129,7 +129,7 @@ def _restored(q: Sequence, window: Window, state: State, tree: xr.DataTree) -> S
             getattr(state, name)[part] = now
     state.carried |= {_key(n): x for n, x in found["carried"].items()}
     state.told |= {_key(n): x for n, x in found["told"].items()}
-    state.worth = found["worth"]
+    state.worth = {_key(n)[0]: x for n, x in found["worth"].items()}
     state.happened.append(found["happened"])
     state.decisions, state.rebuilt = int(tree.attrs["decisions"]), int(tree.attrs["rebuilt"])
     state.revised = bool(tree.attrs["revised"])
