@@ -4,12 +4,11 @@ from typing import Any
 
 import xarray as xr
 
+from .. import guarantees
 from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..maths import guarantees_energy, larger, previous
 from ..schema import ABSENT, Calendar, Field, Schema
-
-GUARANTEES = ("expected", "endurance")
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
@@ -24,7 +23,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             if bool((p[f"activation_{way}"] > p[way] + 1e-9).any()):
                 detail = f"product {product}: more than the power held in that direction ({way} = {float(p[way]):g})"
                 problems.append(Problem(f"reserve.activation_{way}", "consistency", detail))
-    return problems
+    return problems + guarantees.problems(d, calendar)
 
 
 SCHEMA = Schema(
@@ -47,7 +46,7 @@ SCHEMA = Schema(
             kind="label",
             of="energy",
         ),
-        Field("guarantee", "product", "", "what backs the bid", "expected", kind="choice", choices=GUARANTEES),
+        *guarantees.INPUTS,
         Field("volume_max", "product time", "kW", "most that is bought; 0: nothing", float("inf"), ge=0, infinite=True),
         Field(
             "block", "product", "h", "market time unit with one volume; 0 is the model step", default=0.0, ge=0, le=24
@@ -57,6 +56,7 @@ SCHEMA = Schema(
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
         Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
+        *guarantees.OUTPUTS,
     ),
     checks=(_consistent,),
 )
@@ -83,9 +83,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         member = s.inputs[asset].attrs["member"]
         possible = (f.span > 0) & (d.volume_max > 0)
         if f.store is not None and f.baseline is None and guarantees_energy(d):
-            possible = possible & (d.guarantee != "endurance")
+            possible = possible & ~guarantees.stored(d)
         most = f.span / larger(d.up - net, d.down + net)
         x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
+        guarantees.rows(s, d, asset, x, possible)
         if isinstance(x, float):
             continue
         some = possible.any("product")
@@ -94,7 +95,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         s.add(f"down_{asset}", held[asset].down <= f.down, mask=some)
         if f.baseline is not None:
             s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
-        _endurance(s, d, asset, x, some)
+        _on_board(s, d, asset, x, some)
         sold = sold + x.sum(member)
     s.add("allocation", volume - sold == 0)
     s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block))
@@ -114,21 +115,22 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     )
 
 
-def _endurance(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
-    """Sum_r hours_up x / eta_d <= above,   sum_r hours_down eta_c x <= below, at both edges of the step [kWh]."""
-    store, guaranteed = s.flex[asset].store, d.guarantee == "endurance"
-    up, down = d.hours_up.where(guaranteed, 0.0), d.hours_down.where(guaranteed, 0.0)
-    if store is None or not bool((up + down > 0).any()):
+def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
+    """Sum_r due_r x <= room at both edges of the step [kWh]: of endurance, and of excursions within the step."""
+    store, endured = s.flex[asset].store, d.guarantee == "endurance"
+    if store is None or not bool(guarantees.stored(d).any()):
         return
-    for name, edge in zip(("start", "end"), store.edges(), strict=True):
-        if bool((up > 0).any()):
-            s.add(
-                f"endurance_up_{asset}_{name}", (up / store.eta_discharge * x).sum("product") <= edge.above, mask=mask
-            )
-        if bool((down > 0).any()):
-            s.add(
-                f"endurance_down_{asset}_{name}", (down * store.eta_charge * x).sum("product") <= edge.below, mask=mask
-            )
+    dues = {
+        "endurance_up": d.hours_up.where(endured, 0.0) / store.eta_discharge,
+        "endurance_down": d.hours_down.where(endured, 0.0) * store.eta_charge,
+        "excursion_up": d.excursion_up,
+        "excursion_down": d.excursion_down,
+    }
+    for edge, room in zip(("start", "end"), store.edges(), strict=True):
+        for name, due in dues.items():
+            if bool((due > 0).any()):
+                left = room.above if name.endswith("up") else room.below
+                s.add(f"{name}_{asset}_{edge}", (due * x).sum("product") <= left, mask=mask)
 
 
 def _activation_prices(d: xr.Dataset, energy: xr.Dataset | None) -> tuple[xr.DataArray, xr.DataArray]:
