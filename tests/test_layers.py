@@ -24,6 +24,8 @@ LAYERS = {
     "ageing": 4,
     "blocks": 4,
     "headroom": 4,
+    "guarantees": 4,
+    "worst_calls": 4,
     "peaks": 4,
     "metering": 4,
     "assets": 5,

@@ -170,6 +170,9 @@ def in_steps(d: xr.Dataset, dt: float) -> tuple[xr.DataArray, xr.DataArray]:
     return steps, xr.where(limited, calls, 1.0)
 
 
+Rate = tuple[str, Any, xr.DataArray]  # name, kW, where it counts
+
+
 class _Reserve:
     """What the products of one direction may call from an asset: V on (member, product, time)."""
 
@@ -187,17 +190,18 @@ class _Reserve:
         """V, at least what the worst admissible calls have moved by the end of each step."""
         v = self.s.var(f"called_{self.way}", mask=self.held, over=[self.members], suffix=f"_{self.asset}")
         self._add("kept", v - self.keep * previous(v) >= self._before(1), self.held & self.lasting)
-        for name, rate, where in self._rates(power) if bool(self.calls.any()) else ():
+        rates = [*self._rates(power)]
+        for name, rate, where in rates:
             for cycle in (int(c) for c in np.unique(self.steps)):
                 mine = self.calls & where & (self.steps == cycle) & within_a_step(self.share)
                 since = v - _left(self.keep, cycle) * v.shift(time=cycle) if cycle else v
                 call = self.s.dt * self.share * rate
                 self._add(f"{name}_{cycle}", since - call >= self._before(cycle), mine)
         if bool((many := self.held & self.lasting & ~within_a_step(self.share)).any()):
-            self._many(power, v, many)
+            self._many(rates, v, many)
         return v
 
-    def _many(self, power: Any, v: Any, many: xr.DataArray) -> None:
+    def _many(self, rates: list[Rate], v: Any, many: xr.DataArray) -> None:
         """Rows where the activation period is longer than a step: the dual of the worst calls up to each step."""
         ago = pd.RangeIndex(min(int(run_hours(self.keep > 0, 1.0).max()) + 1, self.keep.sizes["time"]), name="ago")
         left = _left_since(self.keep, ago)
@@ -206,16 +210,18 @@ class _Reserve:
         cycle, call = (self.s.var(name, mask=there, **options) for name in ("cycle_worth", "call_worth"))
         self._add("dual", v - self.share * cycle.sum("ago") - call.sum("ago") >= self._before(1), many)
         worth = cycle.lagged((lag < self.steps).astype(float), dim="ago") + call
-        for name, rate, where in self._rates(power):
+        for name, rate, where in rates:
             due = self.s.dt * left * rate.earlier(ago)
             self._add(f"dual_{name}", worth - due >= 0, there & (_ago(self.calls & where, ago) > 0))
 
     def _add(self, name: str, row: Any, mask: xr.DataArray) -> None:
         self.s.add(f"called_{self.way}_{name}_{self.asset}", row, mask=mask)
 
-    def _rates(self, power: Any) -> Iterator[tuple[str, Any, xr.DataArray]]:
+    def _rates(self, power: Any) -> Iterator[Rate]:
         """Yield what a call takes from or brings to the battery, kW; the largest counts, each where it can be that."""
         store, always = self.store, xr.ones_like(self.calls)
+        if not bool(self.calls.any()):
+            return
         if self.way == "down":
             yield "call", power * xr.where(store.discharges, 1 / store.eta_discharge, store.eta_charge), always
             return

@@ -4,7 +4,7 @@ from typing import Any
 
 import xarray as xr
 
-from .. import guarantees
+from .. import guarantees, worst_calls
 from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..maths import guarantees_energy, larger, previous
@@ -164,8 +164,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
         if room.baseline is not None:
             residuals[f"baseline_{asset}"] = abs(room.baseline - moved).assign_attrs(units="kW")
-        if room.store is not None and bool((d.guarantee == "endurance").any()):
-            residuals |= _replay_endurance(d, room.store, asset, x)
+        if room.store is not None and bool(guarantees.stored(d).any()):
+            residuals |= _replay_on_board(d, room.store, asset, x)
+            residuals |= worst_calls.short(d, room.store, room.store.edges()[1], asset, x, v.dt)
     residuals["allocation"] = abs(d.volume - sold).assign_attrs(units="kW")
     residuals["volume"] = (d.volume - d.volume_max).clip(min=0).assign_attrs(units="kW")
     up, down = _settled_at(v, d)
@@ -177,15 +178,20 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
 
 
-def _replay_endurance(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Energy held at both edges of the step, against what the capacity sold has to hold."""
+def _replay_on_board(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Energy held at both edges of the step, against what the capacity sold has to hold and calls within it move."""
     bound = d.guarantee == "endurance"
-    due_up = (x * d.hours_up.where(bound, 0.0)).sum("product") / store.eta_discharge
-    due_down = (x * d.hours_down.where(bound, 0.0)).sum("product") * store.eta_charge
+    due = {
+        ("endurance", "up"): (x * d.hours_up.where(bound, 0.0)).sum("product") / store.eta_discharge,
+        ("endurance", "down"): (x * d.hours_down.where(bound, 0.0)).sum("product") * store.eta_charge,
+        ("excursion", "up"): (x * d.excursion_up).sum("product"),
+        ("excursion", "down"): (x * d.excursion_down).sum("product"),
+    }
     short = {}
     for name, edge in zip(("start", "end"), store.edges(), strict=True):
-        short[f"endurance_up_{name}_{asset}"] = (due_up - edge.above).where(due_up > 0, 0.0)
-        short[f"endurance_down_{name}_{asset}"] = (due_down - edge.below).where(due_down > 0, 0.0)
+        for (rule, way), energy in due.items():
+            left = edge.above if way == "up" else edge.below
+            short[f"{rule}_{way}_{name}_{asset}"] = (energy - left).where(energy > 0, 0.0)
     return {name: x.clip(min=0).assign_attrs(units="kWh") for name, x in short.items()}
 
 
