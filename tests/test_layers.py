@@ -38,6 +38,8 @@ LAYERS = {
     "complementarity": 8,
     "explanation": 8,
     "merging": 8,
+    "signals": 8,
+    "stress": 9,
     "results": 9,
     "portfolio": 10,
     "cells": 1,

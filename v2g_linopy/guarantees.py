@@ -77,7 +77,11 @@ def problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     period, cycle = _given(d, calendar)
     budgeted = d.guarantee == "budget"
     rules = [
-        ("activation_cycle", budgeted & d.activation_cycle.isnull(), "missing: a budget needs the cycle it is given for"),
+        (
+            "activation_cycle",
+            budgeted & d.activation_cycle.isnull(),
+            "missing: a budget needs the cycle it is given for",
+        ),
         ("activation_cycle", cycle < period - 1e-9, "h, less than activation_period"),
         ("activation_period", period <= 0, "h of activation; give more, or no period for one step"),
     ]
@@ -142,8 +146,8 @@ def rows(s: Scope, d: xr.Dataset, asset: str, x: Any, possible: xr.DataArray) ->
         box       V_t >= keep_t V_{t-1} + dt w_t                                 called for ever
         budget    V_t >= keep_t V_{t-1},   V_t >= K_t V_{t-G} + period w_t       where period <= dt
 
-    A budget of more steps (Lauinger, Vuille, Kuhn) has at each t the dual of the worst calls up to it, with a worth p of
-    a call more in each cycle and q of one in each step, and K_ts what is left at t of what was moved at s::
+    A budget of more steps (Lauinger, Vuille, Kuhn) has at each t the dual of the worst calls up to it, with the worth
+    p of a call more in each cycle and q of one in each step, and K_ts what is left at t of what was moved at s::
 
         V_t >= period / dt sum_s p_ts + sum_s q_ts,   p_ts + p_t,s+1 + ... + p_t,s+G-1 + q_ts >= dt K_ts w_s
 
@@ -206,8 +210,11 @@ class _Reserve:
         ago = pd.RangeIndex(min(int(run_hours(self.keep > 0, 1.0).max()) + 1, self.keep.sizes["time"]), name="ago")
         left = _left_since(self.keep, ago)
         lag = xr.DataArray(np.arange(min(len(ago), int(self.steps.max()))), dims="lag")
-        there, options = many & (left > 0), {"over": [self.members, ago], "suffix": f"_{self.way}_{self.asset}"}
-        cycle, call = (self.s.var(name, mask=there, **options) for name in ("cycle_worth", "call_worth"))
+        there, suffix = many & (left > 0), f"_{self.way}_{self.asset}"
+        cycle, call = (
+            self.s.var(name, mask=there, over=[self.members, ago], suffix=suffix)
+            for name in ("cycle_worth", "call_worth")
+        )
         self._add("dual", v - self.share * cycle.sum("ago") - call.sum("ago") >= self._before(1), many)
         worth = cycle.lagged((lag < self.steps).astype(float), dim="ago") + call
         for name, rate, where in rates:
@@ -274,20 +281,26 @@ def _ago(x: xr.DataArray, ago: pd.Index) -> xr.DataArray:
 
 def _left_since(keep: xr.DataArray, ago: pd.Index) -> xr.DataArray:
     """Share of a deviation of so many steps ago that is left; 0 of one from before the first step."""
-    gone, log = (keep == 0).cumsum("time") + 1, np.log(keep.where(keep > 0, 1.0)).cumsum("time")
+    gone, log = (keep == 0).astype(int).cumsum("time") + 1, _log(keep).cumsum("time")
     return xr.where(_ago(gone, ago) == gone, np.exp(log - _ago(log, ago)), 0.0)
+
+
+def _log(keep: xr.DataArray) -> xr.DataArray:
+    return xr.DataArray(np.log(keep.where(keep > 0, 1.0)))
 
 
 def _latest(at: xr.DataArray) -> xr.DataArray:
     """Return the largest number so far."""
     return xr.DataArray(
-        xr.apply_ufunc(np.maximum.accumulate, at, input_core_dims=[["time"]], output_core_dims=[["time"]], kwargs={"axis": -1})
+        xr.apply_ufunc(
+            np.maximum.accumulate, at, input_core_dims=[["time"]], output_core_dims=[["time"]], kwargs={"axis": -1}
+        )
     )
 
 
 def _left(keep: xr.DataArray, steps: int | None) -> xr.DataArray:
     """Share of a deviation that is left `steps` later, at each step; None: of one from before the first step."""
-    gone, log = (keep == 0).cumsum("time"), np.log(keep.where(keep > 0, 1.0)).cumsum("time")
+    gone, log = (keep == 0).astype(int).cumsum("time"), _log(keep).cumsum("time")
     if steps is not None:
         gone, log = (x - x.shift(time=steps, fill_value=0) for x in (gone, log))
     return xr.where(gone == 0, np.exp(log), 0.0)

@@ -38,8 +38,8 @@ class Field:
     `dims` is the most an array may have, the member dimension first; fewer broadcast, and `scenario` is always allowed.
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
     `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; a `shared` field has
-    one array per asset, with its members as first dimension; `auxiliary` (outputs) helps to write rows and is left out of the result.
-    A default is of interest only where the input `beside` is given. `of` (labels) names the part
+    one array per asset, with its members as first dimension; `auxiliary` (outputs) helps to write rows and is left out
+    of the result. A default is of interest only where the input `beside` is given. `of` (labels) names the part
     whose members they are; an empty text is none.
     """
 

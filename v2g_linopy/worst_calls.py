@@ -119,7 +119,9 @@ def _patterns(energy: np.ndarray, keep: np.ndarray, before: np.ndarray, calls: i
     place = {p: i for i, p in enumerate(patterns)}
     newest = np.array([p & 1 for p in patterns])
     one = np.array([place[p >> 1] for p in patterns])
-    other = np.array([place[q] if _fits(q := p >> 1 | 1 << (span - 1), p & 1, calls) else place[p >> 1] for p in patterns])
+    other = np.array(
+        [place[q] if _fits(q := p >> 1 | 1 << (span - 1), p & 1, calls) else place[p >> 1] for p in patterns]
+    )
     value = np.broadcast_to(before[0], (len(patterns), *before.shape[1:])).copy()
     levels = np.empty_like(energy)
     for t, (now, kept) in enumerate(zip(energy, keep, strict=True)):
