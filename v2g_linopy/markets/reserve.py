@@ -204,4 +204,15 @@ def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     return d.get("activation_price_up", price), d.get("activation_price_down", price)
 
 
-PART = Part("reserve", Stage.MARKET, SCHEMA, build, replay)
+def roll(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
+    """What the worst calls of these steps leave behind, for the guarantees of the next window."""
+    stores = {asset: found.flex.store for asset, found in v.done.items() if found.flex is not None}
+    return {
+        f"{moved}_initial_{asset}": worst_calls.left_after(steps, d, store, asset, v.dt, way)
+        for asset, store in stores.items()
+        for moved, way in (("drawn", "up"), ("stored", "down"))
+        if store is not None and f"share_{asset}" in d and bool(guarantees.sure(d).any())
+    }
+
+
+PART = Part("reserve", Stage.MARKET, SCHEMA, build, replay, roll=roll)
