@@ -50,7 +50,7 @@ def most_moved(
     """
     rate = _drawn(d, store, asset, x) if way == "up" else _stored(d, store, x)
     keep = store.keep + xr.zeros_like(rate.isel(product=0, drop=True))
-    known = d.get(f"{'drawn' if way == 'up' else 'stored'}_initial_{asset}")
+    known = d.get(f"drawn_initial_{asset}" if way == "up" else f"stored_initial_{asset}")
     found = []
     for product in d.indexes["product"]:  # kinds, each with a budget of its own
         p = d.sel(product=product)
