@@ -14,6 +14,7 @@ from .schema import ABSENT, Calendar, Field, worst
 
 SURE = ("physical", "budget", "box")
 LEVELS = ("expected", "endurance", *SURE)
+WAYS = ("up", "down")
 NAN = float("nan")
 
 INPUTS = (
@@ -84,12 +85,13 @@ def problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ),
         ("activation_cycle", cycle < period - 1e-9, "h, less than activation_period"),
         ("activation_period", period <= 0, "h of activation; give more, or no period for one step"),
+        *((f"excursion_{w}", (d[f"excursion_{w}"] > 0) & (d[w] == 0), f"h, but {w} is 0: no power") for w in WAYS),
     ]
     if len(calendar.time) > 1:
         step = _step(calendar)
         whole = f"h, no multiple of the step of {60 * step:g} min"
         rules += [
-            ("activation_cycle", _broken(cycle, step), whole),
+            ("activation_cycle", (cycle > step) & _broken(cycle, step), whole),
             ("activation_period", (period > step) & _broken(period, step), whole),
         ]
     found = []
