@@ -23,7 +23,14 @@ def strings(path):
     }
 
 
-FORMULATIONS = ("ageing", "charging", "peaks", "headroom")  # modules that parts hand their arrays to
+FORMULATIONS = (
+    "ageing",
+    "charging",
+    "peaks",
+    "headroom",
+    "guarantees",
+    "worst_calls",
+)  # modules that parts hand their arrays to
 
 
 def source(part: Part) -> Path:

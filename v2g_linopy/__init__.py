@@ -25,6 +25,8 @@ from .ingest import (
 )
 from .portfolio import build, check, solve
 from .report.plots import ResultPlots as _ResultPlots
+from .signals import extreme_signals, random_signals
+from .stress import stress
 
 __version__ = _package_version()
 
@@ -49,8 +51,10 @@ __all__ = [
     "compare",
     "depot",
     "explain",
+    "extreme_signals",
     "fleets",
     "from_availability",
+    "random_signals",
     "rasterise",
     "read",
     "read_prices",
@@ -60,6 +64,7 @@ __all__ = [
     "site",
     "sites",
     "solve",
+    "stress",
     "unmanaged",
     "wear",
     "write",

@@ -84,11 +84,21 @@ def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataA
     return xr.concat([found["backed_sales"], found["backed_purchases"]], "way").max("way")
 
 
+def rolled(result: xr.DataTree, steps: int, parts: Mapping[str, Part] = PARTS) -> dict[str, dict[str, xr.DataArray]]:
+    """Return what the `roll` of each part carries from a plan into a window that starts after so many of its steps."""
+    inputs = inputs_of(result, parts)
+    groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
+    view = View(groups, inputs.calendar, inputs.dt, assets(result, parts))
+    some = [p for p, d in inputs if p.roll is not None and d.sizes.get(p.schema.member or "", 1)]
+    return {p.name: dict(p.roll(view, groups[p.name], steps)) for p in some if p.roll is not None}
+
+
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
     """Inputs in coherent units together with the outputs of the file (already coherent: kW, kWh)."""
     group, part = result[name].to_dataset(), inputs.parts[name]
-    known = {f.name for f in part.schema.inputs}
-    return inputs.data[name].assign({n: a for n, a in group.data_vars.items() if n not in known})
+    given = part.schema.inputs
+    made = {n: a for n, a in group.data_vars.items() if not any(f.names(str(n)) for f in given)}
+    return inputs.data[name].assign(made)
 
 
 def _first_stage(part: Part, d: xr.Dataset) -> dict[str, xr.DataArray]:

@@ -65,6 +65,11 @@ class Store:
     edges: Callable[[], tuple[Edge, Edge]]  # start and end of the step, written down when asked for
     eta_charge: xr.DataArray
     eta_discharge: xr.DataArray
+    keep: Any = 1.0  # share of a deviation that is still there a step later, as data
+    charge: Any = 0.0  # kW that the baseline draws
+    discharge: Any = 0.0  # kW that it feeds in
+    charges: Any = True  # False where the baseline never draws, and
+    discharges: Any = True  # where it never feeds in: data
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,8 @@ class Part:
     """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no row needs."""
     stock: Mapping[str, str] = field(default_factory=dict)  # energy that may be left at the end <- rows that value it
     ongoing: Mapping[str, float] = field(default_factory=dict)  # inputs where the horizon ends and the case goes on
+    roll: Callable[["View", xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
+    """Inputs of a window that starts after so many steps, where they are more than outputs at its start (`carry`)."""
 
 
 @dataclass(frozen=True)
