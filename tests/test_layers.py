@@ -22,6 +22,7 @@ LAYERS = {
     "core": 3,
     "solvers": 3,
     "ageing": 4,
+    "bids": 4,
     "blocks": 4,
     "headroom": 4,
     "peaks": 4,

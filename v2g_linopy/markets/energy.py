@@ -2,28 +2,18 @@
 
 from typing import Any
 
-import pandas as pd
 import xarray as xr
 
+from ..bids import gate_problems
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
-from ..maths import activated_at_suppliers, previous, same_block, supplied
-from ..schema import Calendar, Field, Schema, worst
+from ..maths import activated_at_suppliers, previous, supplied
+from ..schema import Calendar, Field, Schema
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """A market block is one contract: its gate is open, or closed, for all of its steps."""
-    if "time" not in d.closed.dims or len(calendar.time) < 2:
-        return []
-    dt = (calendar.time[1] - calendar.time[0]) / pd.Timedelta(hours=1)
-    parted = same_block(d.block, calendar.time, calendar.timezone, dt) & (d.closed != d.closed.shift(time=1))
-    if not (count := int(parted.sum())):
-        return []
-    place, hours = worst(d.block.broadcast_like(parted), parted, calendar)
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    remedy = "close all of its steps, with the position that is committed, or none"
-    detail = f"{place.removesuffix(': ')}{more} the gate changes inside a market block of {hours:g} h; {remedy}"
-    return [Problem("energy.closed", "consistency", detail)]
+    return gate_problems("energy", "position", d, calendar)
 
 
 SCHEMA = Schema(

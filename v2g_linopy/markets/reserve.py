@@ -4,9 +4,10 @@ from typing import Any
 
 import xarray as xr
 
+from ..bids import gate_problems, gated, off_least, off_step, sizes
 from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
-from ..maths import guarantees_energy, larger, previous
+from ..maths import guarantees_energy, larger, previous, smaller
 from ..schema import ABSENT, Calendar, Field, Schema
 
 GUARANTEES = ("expected", "endurance")
@@ -24,7 +25,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             if bool((p[f"activation_{way}"] > p[way] + 1e-9).any()):
                 detail = f"product {product}: more than the power held in that direction ({way} = {float(p[way]):g})"
                 problems.append(Problem(f"reserve.activation_{way}", "consistency", detail))
-    return problems
+    return problems + gate_problems("reserve", "volume", d, calendar)
 
 
 SCHEMA = Schema(
@@ -52,13 +53,20 @@ SCHEMA = Schema(
         Field(
             "block", "product", "h", "market time unit with one volume; 0 is the model step", default=0.0, ge=0, le=24
         ),
+        Field("minimum_bid", "product", "kW", "least that can be sold, other than nothing", default=0.0, ge=0),
+        Field("step", "product", "kW", "what a volume is a multiple of; 0: any volume", default=0.0, ge=0),
+        Field("closed", "product time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
+        Field("committed", "product time", "kW", "capacity already sold where the gate has closed", default=0.0, ge=0),
         Field("first_stage", "product", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
     ),
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
         Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
+        Field("offered", "product time", "1", "1 where the product may be sold", auxiliary=True),
+        Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
     ),
     checks=(_consistent,),
+    completions=(gated,),
 )
 
 
@@ -71,14 +79,20 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         endurance, both edges:   sum_r hours_up x / eta_d <= e0 - floor,   sum_r hours_down eta_c x <= ceiling - e0
         cash = dt (capacity_price x + a_up p_up x - a_dn p_dn x)
 
+    and for the volume while its gate is open, with X its largest value by the data, z binary and n whole::
+
+        minimum_bid z <= volume <= X z,     volume = step n;     closed => volume = committed
+
+    There is a z only for products with a least bid or named in `/exclusion`, an n only for those with a bid step.
     The energy markets carry the baseline; the activated energy is settled here. A plant without a reservoir (an
     engine on gas, sun, a load that is curtailed) has no endurance row: its energy does not run out while it is called.
     One with a reservoir and no baseline path of its own (hydrogen) sells no endurance while activation is expected,
     since its energy is known on the expected path alone.
     """
     net, held = d.activation_up - d.activation_down, {}
-    volume = s.var("volume", upper=d.volume_max)
+    volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
     sold: Any = 0.0
+    largest: Any = 0.0
     for asset, f in s.flex.items():  # kinds of asset, never members
         member = s.inputs[asset].attrs["member"]
         possible = (f.span > 0) & (d.volume_max > 0)
@@ -88,7 +102,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
         if isinstance(x, float):
             continue
-        some = possible.any("product")
+        some, largest = possible.any("product"), largest + most.where(possible, 0.0).sum(member)
         held[asset] = Held(((d.up - net) * x).sum("product"), ((d.down + net) * x).sum("product"))
         s.add(f"up_{asset}", held[asset].up <= f.up, mask=some)
         s.add(f"down_{asset}", held[asset].down <= f.down, mask=some)
@@ -97,7 +111,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         _endurance(s, d, asset, x, some)
         sold = sold + x.sum(member)
     s.add("allocation", volume - sold == 0)
-    s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block))
+    s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
+    sizes(s, d, volume, smaller(d.volume_max, largest))
     up, down = _activation_prices(d, s.inputs.get("energy"))
     return Terms(
         power={
@@ -169,10 +184,21 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     up, down = _settled_at(v, d)
     gain = d.activation_up * up - d.activation_down * down
     cash = {"capacity": d.volume * d.capacity_price * v.dt, "activation": d.volume * gain * v.dt}
-    residuals["block"] = v.moved(d.volume, d.block).assign_attrs(units="kW")
-    residuals["sign"] = (-d.volume).clip(min=0).assign_attrs(units="kW")
+    residuals |= {name: x.assign_attrs(units="kW") for name, x in _replay_bids(v, d).items()}
     lowered, raised = (d.activation_down * d.volume).sum("product"), (d.activation_up * d.volume).sum("product")
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
+
+
+def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """How far volumes are from bids that a market accepts, and from what was committed where the gate has closed."""
+    is_open = d.closed == 0
+    return {
+        "sign": (-d.volume).clip(min=0),
+        "block": v.moved(d.volume, d.block).where(is_open, 0.0),
+        "committed": abs(d.volume - d.committed).where(~is_open, 0.0),
+        "minimum_bid": off_least(d.volume, d.minimum_bid).where(is_open, 0.0),
+        "step": off_step(d.volume, d.step).where(is_open, 0.0),
+    }
 
 
 def _replay_endurance(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
