@@ -26,6 +26,7 @@ LAYERS = {
     "blocks": 4,
     "headroom": 4,
     "peaks": 4,
+    "products": 4,
     "metering": 4,
     "assets": 5,
     "markets": 5,

@@ -24,6 +24,7 @@ from .ingest import (
     sites,
 )
 from .portfolio import build, check, solve
+from .products import products
 from .report.plots import ResultPlots as _ResultPlots
 
 __version__ = _package_version()
@@ -51,6 +52,7 @@ __all__ = [
     "explain",
     "fleets",
     "from_availability",
+    "products",
     "rasterise",
     "read",
     "read_prices",
