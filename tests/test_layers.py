@@ -32,6 +32,7 @@ LAYERS = {
     "markets": 5,
     "rules": 5,
     "ingest": 5,
+    "energy_management": 5,
     "catalogue": 6,
     "checking": 7,
     "audit": 8,
