@@ -23,7 +23,15 @@ def strings(path):
     }
 
 
-FORMULATIONS = ("ageing", "bids", "charging", "peaks", "headroom")  # modules that parts hand their arrays to
+FORMULATIONS = (
+    "ageing",
+    "bids",
+    "charging",
+    "peaks",
+    "headroom",
+    "guarantees",
+    "worst_calls",
+)  # modules that parts hand their arrays to
 
 
 def source(part: Part) -> Path:

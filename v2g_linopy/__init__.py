@@ -26,6 +26,8 @@ from .ingest import (
 from .portfolio import build, check, solve
 from .products import products
 from .report.plots import ResultPlots as _ResultPlots
+from .signals import extreme_signals, random_signals
+from .stress import stress
 
 __version__ = _package_version()
 
@@ -50,9 +52,11 @@ __all__ = [
     "compare",
     "depot",
     "explain",
+    "extreme_signals",
     "fleets",
     "from_availability",
     "products",
+    "random_signals",
     "rasterise",
     "read",
     "read_prices",
@@ -62,6 +66,7 @@ __all__ = [
     "site",
     "sites",
     "solve",
+    "stress",
     "unmanaged",
     "wear",
     "write",

@@ -64,8 +64,9 @@ def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, 
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
     """Inputs in coherent units together with the outputs of the file (already coherent: kW, kWh)."""
     group, part = result[name].to_dataset(), inputs.parts[name]
-    known = {f.name for f in part.schema.inputs}
-    return inputs.data[name].assign({n: a for n, a in group.data_vars.items() if n not in known})
+    given = part.schema.inputs
+    made = {n: a for n, a in group.data_vars.items() if not any(f.names(str(n)) for f in given)}
+    return inputs.data[name].assign(made)
 
 
 def _first_stage(part: Part, d: xr.Dataset) -> dict[str, xr.DataArray]:

@@ -66,7 +66,7 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
             data[part.name] = clean
             notes += part.schema.assumptions(group, part.name, calendar.currency)
     if not problems:
-        problems += _between(data, parts) + _members(parts, data)
+        problems += _between(data, parts) + _members(parts, data) + _assets(parts, data)
         problems += _clock(data.get("connection"), calendar, step_hours(case))
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
@@ -184,6 +184,24 @@ def _axes(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Pro
                 for m in map(str, d.indexes[dim])
                 if m not in there
             ]
+    return problems
+
+
+def _assets(parts: Mapping[str, Part], data: dict[str, xr.Dataset]) -> list[Problem]:
+    """Bring arrays that a part has per asset into the order of its members; return those that name others."""
+    problems = []
+    for name, d in data.items():
+        for f in (f for f in parts[name].schema.inputs if f.shared):
+            for array in [str(n) for n in d.data_vars if f.names(str(n))]:
+                asset = array.removeprefix(f"{f.name}_")
+                dim = parts[asset].schema.member if asset in data else None
+                there = data[asset].indexes.get(dim, []) if dim else []
+                given = d.indexes.get(dim, [])
+                if dim is None or dim not in d[array].dims or sorted(map(str, given)) != sorted(map(str, there)):
+                    detail = f"needs one row for each member of /{asset}" if dim else f"there is no asset /{asset}"
+                    problems.append(Problem(f"{name}.{array}", "labels", detail))
+                else:
+                    data[name] = data[name].reindex({dim: there})
     return problems
 
 

@@ -65,6 +65,11 @@ class Store:
     edges: Callable[[], tuple[Edge, Edge]]  # start and end of the step, written down when asked for
     eta_charge: xr.DataArray
     eta_discharge: xr.DataArray
+    keep: Any = 1.0  # share of a deviation that is still there a step later, as data
+    charge: Any = 0.0  # kW that the baseline draws
+    discharge: Any = 0.0  # kW that it feeds in
+    charges: Any = True  # False where the baseline never draws, and
+    discharges: Any = True  # where it never feeds in: data
 
 
 @dataclass(frozen=True)

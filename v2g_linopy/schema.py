@@ -1,7 +1,7 @@
 """Names, dimensions, units and ranges, declared once; validation, defaults, conversion, docs and attributes follow."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -37,9 +37,9 @@ class Field:
 
     `dims` is the most an array may have, the member dimension first; fewer broadcast, and `scenario` is always allowed.
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
-    `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; `shared` (outputs)
-    adds the members of every asset in turn; `auxiliary` (outputs) helps to write rows and is left out of the result.
-    A default is of interest only where the input `beside` is given. `of` (labels) names the part
+    `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; a `shared` field has
+    one array per asset, with its members as first dimension; `auxiliary` (outputs) helps to write rows and is left out
+    of the result. A default is of interest only where the input `beside` is given. `of` (labels) names the part
     whose members they are; an empty text is none.
     """
 
@@ -61,7 +61,7 @@ class Field:
     of: str = ""
 
     def names(self, name: str) -> bool:
-        """Return True where `name` is this field; a `shared` output has one array per asset, as `share_fleet`."""
+        """Return True where `name` is this field; a `shared` one has one array per asset, as `share_fleet`."""
         return name == self.name or (self.shared and name.startswith(f"{self.name}_"))
 
     def shown(self, currency: str = "EUR") -> str:
@@ -173,9 +173,10 @@ class Schema:
 
     def validate(self, group: xr.Dataset, part: str, calendar: Calendar) -> tuple[xr.Dataset, list[Problem]]:
         """Return the inputs in coherent units with defaults filled in, and every problem found."""
-        problems = self._labels(group, part)
+        inputs = [*self._every(group)]
+        problems = self._labels(group, part, inputs)
         arrays: dict[str, xr.DataArray] = {}
-        for field in self.inputs:
+        for field in inputs:
             array, found = field.read(group, part, calendar)
             problems += found
             if array is not None:
@@ -191,6 +192,16 @@ class Schema:
         for complete in self.completions if checks and not problems else ():
             clean = complete(clean)
         return clean, problems
+
+    def _every(self, group: xr.Dataset) -> Iterator[Field]:
+        """Yield the inputs; of a shared one those that are there, each with the members of its asset."""
+        for field in self.inputs:
+            if not field.shared:
+                yield field
+                continue
+            for name in (str(n) for n in group.data_vars if field.names(str(n))):
+                own = [str(d) for d in group[name].dims if d not in (*field.dims.split(), "scenario")]
+                yield replace(field, name=name, dims=" ".join([*own[:1], field.dims]))
 
     def _on_members(self, array: xr.DataArray, field: Field, group: xr.Dataset) -> xr.DataArray:
         """Give an array the member dimension that its field declares, so that sums over members count every one."""
@@ -211,9 +222,9 @@ class Schema:
                 notes.append(f"{part}.{f.name}: no units attribute, read as {f.unit.replace('EUR', currency)}")
         return notes
 
-    def _labels(self, group: xr.Dataset, part: str) -> list[Problem]:
+    def _labels(self, group: xr.Dataset, part: str, inputs: Iterable[Field]) -> list[Problem]:
         problems = []
-        for dim in dict.fromkeys(d for f in self.inputs for d in f.dims.split() if d != "time"):
+        for dim in dict.fromkeys(d for f in inputs for d in f.dims.split() if d != "time"):
             if dim not in group.dims:
                 continue
             if dim not in group.indexes:

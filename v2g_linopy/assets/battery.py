@@ -168,7 +168,8 @@ def _path(s: Scope, d: xr.Dataset, suffix: str) -> tuple[Any, Any, Any, Store]:
         start = before + given
         return Edge(start - low, high - start), Edge(e - d.energy_min, d.energy_max - e)
 
-    return c, g, e, Store(edges, d.eta_charge, d.eta_discharge)
+    sides = c, g, d.charge_max > 0, d.discharge_max > 0
+    return c, g, e, Store(edges, d.eta_charge, d.eta_discharge, d.keep, *sides)
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:

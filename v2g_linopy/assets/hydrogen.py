@@ -127,7 +127,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             up=c - d.electrolyser_min * on + d.fuel_cell_max - g,
             down=d.electrolyser_max * on - c + g,
             span=d.electrolyser_max + d.fuel_cell_max,
-            store=Store(edges, rate, 1 / rate),
+            store=Store(edges, rate, 1 / rate, d.keep),
         ),
     )
 
@@ -225,7 +225,7 @@ def _replay_flex(d: xr.Dataset, taken: xr.DataArray, made: xr.DataArray, on: xr.
     return Flex(
         up=(taken - d.electrolyser_min * on) + (d.fuel_cell_max - made),
         down=(d.electrolyser_max * on - taken) + made,
-        store=Store(lambda: edges, moved, 1 / moved),
+        store=Store(lambda: edges, moved, 1 / moved, d.keep),
     )
 
 

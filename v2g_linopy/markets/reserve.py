@@ -4,13 +4,12 @@ from typing import Any
 
 import xarray as xr
 
+from .. import guarantees, worst_calls
 from ..bids import gate_problems, gated, off_least, off_step, sizes
 from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..maths import guarantees_energy, larger, previous, smaller
 from ..schema import ABSENT, Calendar, Field, Schema
-
-GUARANTEES = ("expected", "endurance")
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
@@ -25,7 +24,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             if bool((p[f"activation_{way}"] > p[way] + 1e-9).any()):
                 detail = f"product {product}: more than the power held in that direction ({way} = {float(p[way]):g})"
                 problems.append(Problem(f"reserve.activation_{way}", "consistency", detail))
-    return problems + gate_problems("reserve", "volume", d, calendar)
+    return problems + gate_problems("reserve", "volume", d, calendar) + guarantees.problems(d, calendar)
 
 
 SCHEMA = Schema(
@@ -48,7 +47,7 @@ SCHEMA = Schema(
             kind="label",
             of="energy",
         ),
-        Field("guarantee", "product", "", "what backs the bid", "expected", kind="choice", choices=GUARANTEES),
+        *guarantees.INPUTS,
         Field("volume_max", "product time", "kW", "most that is bought; 0: nothing", float("inf"), ge=0, infinite=True),
         Field(
             "block", "product", "h", "market time unit with one volume; 0 is the model step", default=0.0, ge=0, le=24
@@ -64,6 +63,7 @@ SCHEMA = Schema(
         Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
         Field("offered", "product time", "1", "1 where the product may be sold", auxiliary=True),
         Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
+        *guarantees.OUTPUTS,
     ),
     checks=(_consistent,),
     completions=(gated,),
@@ -97,9 +97,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         member = s.inputs[asset].attrs["member"]
         possible = (f.span > 0) & (d.volume_max > 0)
         if f.store is not None and f.baseline is None and guarantees_energy(d):
-            possible = possible & (d.guarantee != "endurance")
+            possible = possible & ~guarantees.stored(d)
         most = f.span / larger(d.up - net, d.down + net)
         x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
+        guarantees.rows(s, d, asset, x, possible)
         if isinstance(x, float):
             continue
         some, largest = possible.any("product"), largest + most.where(possible, 0.0).sum(member)
@@ -108,7 +109,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         s.add(f"down_{asset}", held[asset].down <= f.down, mask=some)
         if f.baseline is not None:
             s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
-        _endurance(s, d, asset, x, some)
+        _on_board(s, d, asset, x, some)
         sold = sold + x.sum(member)
     s.add("allocation", volume - sold == 0)
     s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
@@ -129,21 +130,22 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     )
 
 
-def _endurance(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
-    """Sum_r hours_up x / eta_d <= above,   sum_r hours_down eta_c x <= below, at both edges of the step [kWh]."""
-    store, guaranteed = s.flex[asset].store, d.guarantee == "endurance"
-    up, down = d.hours_up.where(guaranteed, 0.0), d.hours_down.where(guaranteed, 0.0)
-    if store is None or not bool((up + down > 0).any()):
+def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
+    """Sum_r due_r x <= room at both edges of the step [kWh]: of endurance, and of excursions within the step."""
+    store, endured = s.flex[asset].store, d.guarantee == "endurance"
+    if store is None or not bool(guarantees.stored(d).any()):
         return
-    for name, edge in zip(("start", "end"), store.edges(), strict=True):
-        if bool((up > 0).any()):
-            s.add(
-                f"endurance_up_{asset}_{name}", (up / store.eta_discharge * x).sum("product") <= edge.above, mask=mask
-            )
-        if bool((down > 0).any()):
-            s.add(
-                f"endurance_down_{asset}_{name}", (down * store.eta_charge * x).sum("product") <= edge.below, mask=mask
-            )
+    dues = {
+        "endurance_up": d.hours_up.where(endured, 0.0) / store.eta_discharge,
+        "endurance_down": d.hours_down.where(endured, 0.0) * store.eta_charge,
+        "excursion_up": d.excursion_up,
+        "excursion_down": d.excursion_down,
+    }
+    for edge, room in zip(("start", "end"), store.edges(), strict=True):
+        for name, due in dues.items():
+            if bool((due > 0).any()):
+                left = room.above if name.endswith("up") else room.below
+                s.add(f"{name}_{asset}_{edge}", (due * x).sum("product") <= left, mask=mask)
 
 
 def _activation_prices(d: xr.Dataset, energy: xr.Dataset | None) -> tuple[xr.DataArray, xr.DataArray]:
@@ -177,8 +179,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
         if room.baseline is not None:
             residuals[f"baseline_{asset}"] = abs(room.baseline - moved).assign_attrs(units="kW")
-        if room.store is not None and bool((d.guarantee == "endurance").any()):
-            residuals |= _replay_endurance(d, room.store, asset, x)
+        if room.store is not None and bool(guarantees.stored(d).any()):
+            residuals |= _replay_on_board(d, room.store, asset, x)
+            residuals |= worst_calls.short(d, room.store, room.store.edges()[1], asset, x, v.dt)
     residuals["allocation"] = abs(d.volume - sold).assign_attrs(units="kW")
     residuals["volume"] = (d.volume - d.volume_max).clip(min=0).assign_attrs(units="kW")
     up, down = _settled_at(v, d)
@@ -201,15 +204,20 @@ def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     }
 
 
-def _replay_endurance(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Energy held at both edges of the step, against what the capacity sold has to hold."""
+def _replay_on_board(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Energy held at both edges of the step, against what the capacity sold has to hold and calls within it move."""
     bound = d.guarantee == "endurance"
-    due_up = (x * d.hours_up.where(bound, 0.0)).sum("product") / store.eta_discharge
-    due_down = (x * d.hours_down.where(bound, 0.0)).sum("product") * store.eta_charge
+    due = {
+        ("endurance", "up"): (x * d.hours_up.where(bound, 0.0)).sum("product") / store.eta_discharge,
+        ("endurance", "down"): (x * d.hours_down.where(bound, 0.0)).sum("product") * store.eta_charge,
+        ("excursion", "up"): (x * d.excursion_up).sum("product"),
+        ("excursion", "down"): (x * d.excursion_down).sum("product"),
+    }
     short = {}
     for name, edge in zip(("start", "end"), store.edges(), strict=True):
-        short[f"endurance_up_{name}_{asset}"] = (due_up - edge.above).where(due_up > 0, 0.0)
-        short[f"endurance_down_{name}_{asset}"] = (due_down - edge.below).where(due_down > 0, 0.0)
+        for (rule, way), energy in due.items():
+            left = edge.above if way == "up" else edge.below
+            short[f"{rule}_{way}_{name}_{asset}"] = (energy - left).where(energy > 0, 0.0)
     return {name: x.clip(min=0).assign_attrs(units="kWh") for name, x in short.items()}
 
 
