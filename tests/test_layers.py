@@ -47,6 +47,7 @@ LAYERS = {
     "portfolio": 10,
     "cells": 1,
     "compare": 11,
+    "frequency": 11,
     "degradation": 12,
     "explain": 13,
     "report": 13,

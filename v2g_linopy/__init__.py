@@ -2,6 +2,7 @@
 
 import xarray as _xr
 
+from . import energy_management
 from .audit import replay
 from .case import assemble, read, write
 from .case import package_version as _package_version
@@ -10,6 +11,7 @@ from .compare import compare, unmanaged
 from .degradation import capacity_loss, wear
 from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from .explain import explain
+from .frequency import frequency_signals, with_frequency
 from .ingest import (
     case_from,
     commuters,
@@ -17,6 +19,7 @@ from .ingest import (
     fleets,
     from_availability,
     rasterise,
+    read_frequency,
     read_prices,
     read_profiles,
     read_sessions,
@@ -51,14 +54,17 @@ __all__ = [
     "commuters",
     "compare",
     "depot",
+    "energy_management",
     "explain",
     "extreme_signals",
     "fleets",
+    "frequency_signals",
     "from_availability",
     "products",
     "random_signals",
     "rasterise",
     "read",
+    "read_frequency",
     "read_prices",
     "read_profiles",
     "read_sessions",
@@ -69,5 +75,6 @@ __all__ = [
     "stress",
     "unmanaged",
     "wear",
+    "with_frequency",
     "write",
 ]

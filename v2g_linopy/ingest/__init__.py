@@ -6,6 +6,7 @@ from .clock import align, step_of, to_utc
 from .commuters import commuters
 from .depot import depot
 from .fleets import fleets
+from .grid import FREQUENCY_FORMATS, frequency_record, read_frequency, read_netcdf_frequency
 from .importers import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
 from .members import with_profiles
 from .options import BatteryAssumption, Regulation
@@ -17,6 +18,7 @@ from .sites import sites
 from .sources import read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
 
 __all__ = [
+    "FREQUENCY_FORMATS",
     "PRICE_FORMATS",
     "PROFILE_FORMATS",
     "SESSION_FORMATS",
@@ -28,10 +30,13 @@ __all__ = [
     "commuters",
     "depot",
     "fleets",
+    "frequency_record",
     "from_availability",
     "rasterise",
     "read_elaadnl",
+    "read_frequency",
     "read_gme",
+    "read_netcdf_frequency",
     "read_netcdf_prices",
     "read_netcdf_sessions",
     "read_prices",
