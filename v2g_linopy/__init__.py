@@ -18,13 +18,16 @@ from .ingest import (
     depot,
     fleets,
     from_availability,
+    nordic_fcr,
     rasterise,
+    read_capacity_prices,
     read_frequency,
     read_prices,
     read_profiles,
     read_sessions,
     site,
     sites,
+    with_reserves,
 )
 from .portfolio import build, check, solve
 from .products import products
@@ -60,10 +63,12 @@ __all__ = [
     "fleets",
     "frequency_signals",
     "from_availability",
+    "nordic_fcr",
     "products",
     "random_signals",
     "rasterise",
     "read",
+    "read_capacity_prices",
     "read_frequency",
     "read_prices",
     "read_profiles",
@@ -76,5 +81,6 @@ __all__ = [
     "unmanaged",
     "wear",
     "with_frequency",
+    "with_reserves",
     "write",
 ]

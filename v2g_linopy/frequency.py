@@ -174,6 +174,6 @@ def _inside(frequency: xr.DataArray, time: pd.DatetimeIndex, hours: float) -> xr
     first, count = (steps[0] - fine[0]) // step, len(steps) * (length // step)
     if first < 0 or first + count > len(fine):
         detail = f"it covers {own[0]} to {own[-1] + pd.Timedelta(step)} UTC, the case {time[0]} to "
-        detail += f"{time[-1] + pd.Timedelta(hours=hours)}; if it may stand for those hours all the same, move it there"
+        detail += f"{time[-1] + pd.Timedelta(hours=hours)}; give moved to let it stand for those hours all the same"
         raise SchemaError([Problem("frequency.time", "time", detail)], "the frequency")
     return frequency.isel(time=slice(int(first), int(first + count)))

@@ -166,7 +166,7 @@ def test_an_excursion_holds_energy_back():
     full = v2g.with_frequency(tree, record([49.9] * 3))
     assert row(v2g.solve(full), "reserve.volume") == approx([80])
     late = record([49.9] * 3, start="2026-01-06")
-    with pytest.raises(v2g.SchemaError, match="it covers 2026-01-06 .* move it there"):
+    with pytest.raises(v2g.SchemaError, match="it covers 2026-01-06 .* give moved"):
         v2g.with_frequency(tree, late)
     xr.testing.assert_identical(v2g.with_frequency(tree, late, moved=True)["reserve"], full["reserve"])
 
