@@ -179,6 +179,23 @@ def test_a_record_as_the_calls_of_a_plan():
     assert calls.down.values.ravel().tolist() == approx([0, 1 / 1.34, 0])
 
 
+def test_a_plan_made_with_a_record_survives_it():
+    """A quarter of an hour of random frequency, 2 kWh on board: the plan that knows the excursions misses nothing in it;
+    the one that does not sells 746 kW and runs dry."""
+    tree = nordic()
+    battery = tree.children["battery"].to_dataset(inherit=False)
+    tree["battery"] = xr.DataTree(battery.assign(energy_initial=("battery", [2.0]), eta_discharge=("battery", [0.9])))
+    tree["reserve"] = xr.DataTree(tree.children["reserve"].to_dataset(inherit=False).sel(product=["FCR-N"]))
+    f = frequency_record("2026-01-05", 0.25, step="1s", seed=5)["frequency"] - 0.02
+    calls = v2g.frequency_signals(tree, f)
+    careless, careful = v2g.solve(tree), v2g.solve(v2g.with_frequency(tree, f))
+    assert row(careless, "reserve.volume") == approx([1000 / 1.34])
+    assert float(v2g.stress(careless, calls).undelivered.sum()) > 10
+    assert 0 < row(careful, "reserve.volume")[0] < 700
+    survived = v2g.stress(careful, calls)
+    assert float(survived.undelivered.sum()) <= 1e-6 and float(survived.violation_energy.max()) <= 1e-6
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
