@@ -180,8 +180,10 @@ def test_a_record_as_the_calls_of_a_plan():
 
 
 def test_a_plan_made_with_a_record_survives_it():
-    """A quarter of an hour of random frequency, 2 kWh on board: the plan that knows the excursions misses nothing in it;
-    the one that does not sells 746 kW and runs dry."""
+    """A quarter of an hour of random frequency, 2 kWh on board: the plan that knows the excursions misses nothing.
+
+    The one that does not sells 746 kW and runs dry.
+    """
     tree = nordic()
     battery = tree.children["battery"].to_dataset(inherit=False)
     tree["battery"] = xr.DataTree(battery.assign(energy_initial=("battery", [2.0]), eta_discharge=("battery", [0.9])))

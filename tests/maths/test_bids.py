@@ -42,6 +42,17 @@ def test_a_least_bid_is_worth_a_loss_elsewhere(pipeline):
     assert result.attrs["profit"] == approx(0.50 - 0.05 - 0.10)
 
 
+def test_a_least_bid_takes_room_from_a_better_one(pipeline):
+    """10 kW of room; at most 6 kW of one product at 30 EUR/MW, at least 6 kW of another at 20: 4 and 6 kW, 0.24 EUR.
+
+    Proves that what is sold is at least the least; 6 and 4 kW would earn 0.26, and 6 kW alone 0.18.
+    """
+    offers = {"dear": up([30], volume_max=6), "large": up([20], minimum_bid=6)}
+    result = pipeline(case(None, market([0]), offers, battery=FULL))
+    assert row(result, "reserve.volume") == [4, 6]
+    assert result.attrs["profit"] == approx(0.24)
+
+
 def test_volumes_come_in_steps(pipeline):
     """10 kW of room, sold by the 4 kW: 8 kW at 20 EUR/MW, 0.16 EUR. Proves the step; any volume would earn 0.20."""
     result = pipeline(case(None, market([0]), up([20], step=4), battery=FULL))
@@ -151,10 +162,11 @@ def honest() -> xr.DataTree:
         "committed": up([1, 1], closed=[0, 1], committed=[0, 2]),
         "excluded": up([2, 2]),
         "stepped": up([9, 9], step=4, minimum_bid=2),
+        "barred": up([8, 8], volume_max=[0, 9]),
     }
     box = FULL | {"discharge_max": 12}
-    rule = {"policy": {"excluded": 1, "stepped": 1}}
-    return v2g.solve(case(None, market([0, 0]), offers, battery=box, exclusion=rule))
+    rules = {"policy": {"excluded": 1, "stepped": 1}, "kept": {"committed": 1, "barred": 1}}
+    return v2g.solve(case(None, market([0, 0]), offers, battery=box, exclusion=rules))
 
 
 TAMPERED = {
@@ -163,6 +175,7 @@ TAMPERED = {
     "more than was committed": (["committed"], 0.5, "reserve.committed"),
     "less than was committed": (["committed"], -0.5, "reserve.committed"),
     "a product that is excluded": (["excluded"], 1.0, "exclusion.exclusive"),
+    "a product beside one that was committed": (["barred"], 1.0, "exclusion.exclusive"),
 }
 
 
@@ -170,7 +183,7 @@ TAMPERED = {
 def test_a_false_bid_is_found(honest, names, change, check):
     """The volume of one product is changed: the audit does not pass, and the check of its rule sees it."""
     assert v2g.replay(honest).attrs["passed"] == 1
-    assert row(honest, "reserve.volume", time="2026-01-05T01") == [2, 0, 8]
+    assert row(honest, "reserve.volume", time="2026-01-05T01") == [2, 0, 8, 0]
     changed = honest.copy(deep=True)
     volume = changed["reserve"].volume.copy()
     volume.loc[{"product": names, "time": "2026-01-05T01"}] += change
