@@ -43,6 +43,8 @@ def case_of_everything() -> xr.DataTree:
             "activation_period": ("product", [NONE, NONE, NONE, 1.0]),
             "excursion_up": ("product", [0.1, 0.0, 0.0, 0.0]),
             "excursion_down": ("product", [0.1, 0.0, 0.0, 0.0]),
+            "minimum_bid": 1.0,
+            "step": 0.5,
         },
         "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10)
         | {
@@ -51,6 +53,8 @@ def case_of_everything() -> xr.DataTree:
             "settlement": ("contract", ["two_way", "physical"]),
             "baseload": ("contract", [0.0, 2.0]),
         },
+        "exclusion": {"rule": ["policy"], "product": ["regulation", "containment"]}
+        | {"group": (("rule", "product"), [[1.0, 1.0]])},
         "charger": group("charger", "hub", charge_max=15, discharge_max=15),
         "connection": group("pod", "depot", "site", import_max=50, export_max=50, capacity=50, subscribed=10)
         | group("pod", "depot", "site", vat=0.2, tax=1, peak_price=1, peak_count=2, subscribed_price=1, overrun_price=1)

@@ -25,6 +25,7 @@ def strings(path):
 
 FORMULATIONS = (
     "ageing",
+    "bids",
     "charging",
     "peaks",
     "headroom",

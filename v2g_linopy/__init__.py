@@ -2,6 +2,7 @@
 
 import xarray as _xr
 
+from . import energy_management
 from .audit import replay
 from .case import assemble, read, write
 from .case import package_version as _package_version
@@ -10,20 +11,26 @@ from .compare import compare, unmanaged
 from .degradation import capacity_loss, wear
 from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from .explain import explain
+from .frequency import frequency_signals, with_frequency
 from .ingest import (
     case_from,
     commuters,
     depot,
     fleets,
     from_availability,
+    nordic_fcr,
     rasterise,
+    read_capacity_prices,
+    read_frequency,
     read_prices,
     read_profiles,
     read_sessions,
     site,
     sites,
+    with_reserves,
 )
 from .portfolio import build, check, solve
+from .products import products
 from .report.plots import ResultPlots as _ResultPlots
 from .signals import extreme_signals, random_signals
 from .stress import stress
@@ -50,13 +57,19 @@ __all__ = [
     "commuters",
     "compare",
     "depot",
+    "energy_management",
     "explain",
     "extreme_signals",
     "fleets",
+    "frequency_signals",
     "from_availability",
+    "nordic_fcr",
+    "products",
     "random_signals",
     "rasterise",
     "read",
+    "read_capacity_prices",
+    "read_frequency",
     "read_prices",
     "read_profiles",
     "read_sessions",
@@ -67,5 +80,7 @@ __all__ = [
     "stress",
     "unmanaged",
     "wear",
+    "with_frequency",
+    "with_reserves",
     "write",
 ]

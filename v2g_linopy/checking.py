@@ -167,6 +167,23 @@ def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[
                 for m in dict.fromkeys(map(str, d[f.name].to_numpy().ravel()))
                 if m and m not in there
             ]
+    return problems + _axes(parts, data)
+
+
+def _axes(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Return every label along the members of another part that it does not have: `product` in `/exclusion`."""
+    owners = {p.schema.member: p.name for p in parts.values() if p.schema.member}
+    problems = []
+    for name, d in data.items():
+        own = (parts[name].schema.member, "time", "scenario")
+        for dim in (x for x in map(str, d.dims) if x in owners and x not in own):
+            other = data.get(owners[dim])
+            there = [] if other is None else [str(m) for m in other.indexes.get(dim, [])]
+            problems += [
+                Problem(f"{name}.{dim}", "labels", f"{m!r} is not a {dim} of /{owners[dim]}{suggest(m, there)}")
+                for m in map(str, d.indexes[dim])
+                if m not in there
+            ]
     return problems
 
 

@@ -178,6 +178,7 @@ class Scope:
         *,
         mask: xr.DataArray | None = None,
         binary: bool = False,
+        integer: bool = False,
         over: Iterable[pd.Index] = (),
         suffix: str = "",
     ) -> Sum:
@@ -191,6 +192,8 @@ class Scope:
             Bounds, broadcast to the dimensions.
         mask : xarray.DataArray, optional
             False where the variable does not exist.
+        binary, integer
+            0 or 1, whatever the bounds; a whole number within them.
         over : iterable of pandas.Index
             Member dimensions of another part, for shares.
         suffix : str
@@ -206,7 +209,9 @@ class Scope:
             labelled = isinstance(data, xr.DataArray)
             return xr.DataArray(spread(data, axes), coords=axes, dims=list(axes)) if labelled else data
 
-        bounds: dict[str, Any] = {"binary": True} if binary else {"lower": numbers(lower), "upper": numbers(upper)}
+        bounds: dict[str, Any] = {"lower": numbers(lower), "upper": numbers(upper), "integer": integer}
+        if binary:
+            bounds = {"binary": True}
         full = f"{self.part.name}.{name}{suffix}"
         x = Sum.of(self.model.add_variables(coords=coords, name=full, mask=numbers(mask), **bounds))
         if declared.first_stage and self.calendar.scenario is not None and len(self.calendar.scenario) > 1:

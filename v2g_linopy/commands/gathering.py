@@ -16,7 +16,7 @@ from ..ingest.cases import energy_market
 from ..ingest.importers import price_columns, session_columns
 from ..ingest.options import BATTERY
 from ..units import factor
-from . import profiling
+from . import profiling, reserving
 from .changes import changed
 from .files import PriceOptions, SeriesOptions, StayOptions, TableOptions, read_case, read_prices, read_sessions
 from .making import Days, Seed, Start, Vehicles, day, finish
@@ -120,6 +120,7 @@ def add(app: typer.Typer) -> None:
         notes={"Columns": session_columns(), "Keys of --assume": assumptions()},
     )(sessions)
     profiling.add(group)
+    reserving.add(group)
     app.add_typer(group, name="import")
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import pandas as pd
 import xarray as xr
 
+from ..bids import gate_problems
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
-from ..maths import activated_at_suppliers, larger, previous, same_block, smaller, supplied
-from ..schema import ABSENT, Calendar, Field, Schema, broken, worst
+from ..maths import activated_at_suppliers, larger, previous, smaller, supplied
+from ..schema import ABSENT, Calendar, Field, Schema, broken
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
@@ -16,22 +16,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     traded = d.get("turnover", abs(d.committed))
     less = traded < abs(d.committed) - 1e-9
     problems = broken("energy", [("turnover", less, traded, "kW, less than the committed position takes")], calendar)
-    return problems + _one_gate(d, calendar)
-
-
-def _one_gate(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Return the first market block in which a gate changes."""
-    if "time" not in d.closed.dims or len(calendar.time) < 2:
-        return []
-    dt = (calendar.time[1] - calendar.time[0]) / pd.Timedelta(hours=1)
-    parted = same_block(d.block, calendar.time, calendar.timezone, dt) & (d.closed != d.closed.shift(time=1))
-    if not (count := int(parted.sum())):
-        return []
-    place, hours = worst(d.block.broadcast_like(parted), parted, calendar)
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    remedy = "close all of its steps, with the position that is committed, or none"
-    detail = f"{place.removesuffix(': ')}{more} the gate changes inside a market block of {hours:g} h; {remedy}"
-    return [Problem("energy.closed", "consistency", detail)]
+    return problems + gate_problems("energy", "position", d, calendar)
 
 
 SCHEMA = Schema(

@@ -5,9 +5,10 @@ from typing import Any
 import xarray as xr
 
 from .. import guarantees, worst_calls
+from ..bids import gate_problems, gated, off_least, off_step, sizes
 from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
-from ..maths import guarantees_energy, larger, previous
+from ..maths import guarantees_energy, larger, previous, smaller
 from ..schema import ABSENT, Calendar, Field, Schema
 
 
@@ -23,7 +24,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             if bool((p[f"activation_{way}"] > p[way] + 1e-9).any()):
                 detail = f"product {product}: more than the power held in that direction ({way} = {float(p[way]):g})"
                 problems.append(Problem(f"reserve.activation_{way}", "consistency", detail))
-    return problems + guarantees.problems(d, calendar)
+    return problems + gate_problems("reserve", "volume", d, calendar) + guarantees.problems(d, calendar)
 
 
 SCHEMA = Schema(
@@ -51,14 +52,21 @@ SCHEMA = Schema(
         Field(
             "block", "product", "h", "market time unit with one volume; 0 is the model step", default=0.0, ge=0, le=24
         ),
+        Field("minimum_bid", "product", "kW", "least that can be sold, other than nothing", default=0.0, ge=0),
+        Field("step", "product", "kW", "what a volume is a multiple of; 0: any volume", default=0.0, ge=0),
+        Field("closed", "product time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
+        Field("committed", "product time", "kW", "capacity already sold where the gate has closed", default=0.0, ge=0),
         Field("first_stage", "product", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
     ),
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
         Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
+        Field("offered", "product time", "1", "1 where the product may be sold", auxiliary=True),
+        Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
         *guarantees.OUTPUTS,
     ),
     checks=(_consistent,),
+    completions=(gated,),
 )
 
 
@@ -85,14 +93,20 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         V_t >= period / dt sum_s p_ts + sum_s q_ts,   p_ts + p_t,s+1 + ... + p_t,s+G-1 + q_ts >= dt K_ts w_s
 
+    and for the volume while its gate is open, with X its largest value by the data, z binary and n whole::
+
+        minimum_bid z <= volume <= X z,     volume = step n;     closed => volume = committed
+
+    There is a z only for products with a least bid or named in `/exclusion`, an n only for those with a bid step.
     The energy markets carry the baseline; the activated energy is settled here. A plant without a reservoir (an
     engine on gas, sun, a load that is curtailed) needs no energy: it does not run out while it is called. One with a
     reservoir and no baseline path of its own (hydrogen) guarantees no energy while activation is expected, since its
     energy is known on the expected path alone.
     """
     net, held = d.activation_up - d.activation_down, {}
-    volume = s.var("volume", upper=d.volume_max)
+    volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
     sold: Any = 0.0
+    largest: Any = 0.0
     for asset, f in s.flex.items():  # kinds of asset, never members
         member = s.inputs[asset].attrs["member"]
         possible = (f.span > 0) & (d.volume_max > 0)
@@ -103,7 +117,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         guarantees.rows(s, d, asset, x, possible)
         if isinstance(x, float):
             continue
-        some = possible.any("product")
+        some, largest = possible.any("product"), largest + most.where(possible, 0.0).sum(member)
         held[asset] = Held(((d.up - net) * x).sum("product"), ((d.down + net) * x).sum("product"))
         s.add(f"up_{asset}", held[asset].up <= f.up, mask=some)
         s.add(f"down_{asset}", held[asset].down <= f.down, mask=some)
@@ -112,7 +126,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         _on_board(s, d, asset, x, some)
         sold = sold + x.sum(member)
     s.add("allocation", volume - sold == 0)
-    s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block))
+    s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
+    sizes(s, d, volume, smaller(d.volume_max, largest))
     up, down = _activation_prices(d, s.inputs.get("energy"))
     return Terms(
         power={
@@ -187,10 +202,21 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     up, down = _settled_at(v, d)
     gain = d.activation_up * up - d.activation_down * down
     cash = {"capacity": d.volume * d.capacity_price * v.dt, "activation": d.volume * gain * v.dt}
-    residuals["block"] = v.moved(d.volume, d.block).assign_attrs(units="kW")
-    residuals["sign"] = (-d.volume).clip(min=0).assign_attrs(units="kW")
+    residuals |= {name: x.assign_attrs(units="kW") for name, x in _replay_bids(v, d).items()}
     lowered, raised = (d.activation_down * d.volume).sum("product"), (d.activation_up * d.volume).sum("product")
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
+
+
+def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """How far volumes are from bids that a market accepts, and from what was committed where the gate has closed."""
+    is_open = d.closed == 0
+    return {
+        "sign": (-d.volume).clip(min=0),
+        "block": v.moved(d.volume, d.block).where(is_open, 0.0),
+        "committed": abs(d.volume - d.committed).where(~is_open, 0.0),
+        "minimum_bid": off_least(d.volume, d.minimum_bid).where(is_open, 0.0),
+        "step": off_step(d.volume, d.step).where(is_open, 0.0),
+    }
 
 
 def _replay_on_board(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
