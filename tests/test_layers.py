@@ -18,6 +18,7 @@ LAYERS = {
     "maths": 2,
     "periods": 1,
     "charging": 2,
+    "tails": 2,
     "case": 3,
     "core": 3,
     "solvers": 3,

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from .assets import battery, chp, fleet, hydrogen, load, renewable
 from .markets import energy, ppa, reserve
-from .rules import charger, connection
+from .rules import charger, connection, risk
 
 PARTS = MappingProxyType(
     {
@@ -21,6 +21,7 @@ PARTS = MappingProxyType(
             energy.PART,
             charger.PART,
             connection.PART,
+            risk.PART,
         )
     }
 )
