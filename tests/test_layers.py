@@ -19,6 +19,7 @@ LAYERS = {
     "periods": 1,
     "charging": 2,
     "tails": 2,
+    "curves": 3,
     "case": 3,
     "core": 3,
     "solvers": 3,

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from .. import curves
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
 from ..maths import activated_at_suppliers, previous, same_block, supplied
@@ -26,6 +27,11 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     return [Problem("energy.closed", "consistency", detail)]
 
 
+def _with_firm(d: xr.Dataset) -> xr.Dataset:
+    """`firm` is 1 where one quantity is decided before the scenario is known."""
+    return d.assign(firm=d.first_stage * (d.bid == "quantity"))
+
+
 SCHEMA = Schema(
     inputs=(
         Field("price", "market time", "EUR/MWh", "price of energy"),
@@ -40,13 +46,20 @@ SCHEMA = Schema(
         ),
         Field("virtual_bidding", "", "1", "1 allows positions that no physical plan backs", default=0.0, kind="flag"),
         Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
+        Field(
+            *("bid", "market", "", "what is decided before the scenario is known: a quantity, or one for each price"),
+            default="quantity",
+            kind="choice",
+            choices=("quantity", "curve"),
+        ),
     ),
     outputs=(
-        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="first_stage", signed=True),
+        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="firm", signed=True),
         Field("sold", "market time", "kW", "power sold"),
         Field("bought", "market time", "kW", "power bought"),
     ),
     checks=(_consistent,),
+    completions=(_with_firm,),
 )
 
 
@@ -58,6 +71,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         position = sold - bought,   0 <= sold, bought <= limit;   closed => position = committed
         cash = dt (pi position - sigma / 2 (sold + bought))
 
+    A market decided before the scenario is known takes one quantity, or with `bid` "curve" one for each price: equal
+    prices have equal positions, and a higher price no smaller one (sale +), at every step by itself.
+
     Where several gates are open at once and virtual bidding is off, sales are backed by the plan's injection and
     purchases by its withdrawal (each widened by what closed gates have already bought or sold), at the pods that trade
     here: those with a supply contract back nothing. The backing is gross: what one member draws and another feeds in
@@ -67,6 +83,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     room, held = (1 - d.closed) * d.limit, d.closed * d.committed
     position = s.var("position", lower=held - room, upper=held + room)
     s.add("block", position - previous(position) == 0, mask=s.blocks(d.block) & (d.closed == 0))
+    if s.calendar.scenario is not None and bool((curve := _by_price(d)).any()):
+        for name, rows, mask in curves.curve_rows(position, d.price):
+            s.add(name, rows, mask=curve & mask)
     cash: dict[str, Any] = {"energy": d.price * s.dt * position}
 
     backed = (((1 - d.closed) * (d.limit > 0)).sum("market") > 1) & (d.virtual_bidding == 0)
@@ -81,6 +100,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             s.add("backed_sales", ((1 - d.closed) * sold).sum("market") - injection <= 0, mask=backed)
             s.add("backed_purchases", ((1 - d.closed) * bought).sum("market") - withdrawal <= 0, mask=backed)
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
+
+
+def _by_price(d: xr.Dataset) -> xr.DataArray:
+    """Return True for markets that take a curve and whose scenario is not known yet."""
+    return (d.bid == "curve") & (d.first_stage > 0)
 
 
 def _total(s: Scope, side: str) -> Any:
@@ -107,6 +131,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "committed": moved.assign_attrs(units="kW"),
         "block": v.moved(position, d.block).where(d.closed == 0, 0.0).assign_attrs(units="kW"),
     }
+    if "scenario" in position.dims:
+        fall = curves.fall(position, d.price).where(_by_price(d), 0.0)
+        residuals["curve"] = fall.assign_attrs(units="kW")
     cash = {"energy": d.price * position * v.dt}
     if "sold" in d:
         residuals["split"] = abs(d.sold - d.bought - position).assign_attrs(units="kW")

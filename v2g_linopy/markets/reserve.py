@@ -4,10 +4,11 @@ from typing import Any
 
 import xarray as xr
 
+from .. import tails
 from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..maths import guarantees_energy, larger, previous
-from ..schema import ABSENT, Calendar, Field, Schema
+from ..schema import ABSENT, Calendar, Field, Schema, broken
 
 GUARANTEES = ("expected", "endurance")
 
@@ -25,6 +26,17 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
                 detail = f"product {product}: more than the power held in that direction ({way} = {float(p[way]):g})"
                 problems.append(Problem(f"reserve.activation_{way}", "consistency", detail))
     return problems
+
+
+def _promised_in_advance(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """A volume that some scenarios may fall short of is one volume for all of them, and is not activated in the plan."""
+    called = (d.activation_up + d.activation_down > 0).any([n for n in ("time", "scenario") if n in d.activation_up.dims])
+    wrong = {
+        "with activation expected, nobody would deliver what is not held; give 1, or no activation": called,
+        "a volume decided once the scenario is known is held in it; give 1, or first_stage 1": d.first_stage == 0,
+    }
+    rules = [("availability", (d.availability < 1) & where, d.availability, detail) for detail, where in wrong.items()]
+    return broken("reserve", rules, calendar)
 
 
 SCHEMA = Schema(
@@ -53,12 +65,20 @@ SCHEMA = Schema(
             "block", "product", "h", "market time unit with one volume; 0 is the model step", default=0.0, ge=0, le=24
         ),
         Field("first_stage", "product", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
+        Field(
+            *("availability", "product", "1", "level at which the volume is there over the scenarios; 1: in each"),
+            default=1.0,
+            ge=0,
+            le=1,
+        ),
     ),
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
         Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
+        Field("surplus_at_risk", "product time", "kW", "held above the volume", auxiliary=True, signed=True, certain=True),
+        Field("missing", "product time", "kW", "held less than the surplus at risk", auxiliary=True),
     ),
-    checks=(_consistent,),
+    checks=(_consistent, _promised_in_advance),
 )
 
 
@@ -70,6 +90,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         volume = sum_i x,     sum_r up x <= (p + room up) - b,     sum_r down x <= b - (p - room down)
         endurance, both edges:   sum_r hours_up x / eta_d <= e0 - floor,   sum_r hours_down eta_c x <= ceiling - e0
         cash = dt (capacity_price x + a_up p_up x - a_dn p_dn x)
+
+    A product with an availability a below 1 (0.9: P90) is held in the mean of the worst 1 - a of the scenarios instead
+    of in each. That is its CVaR, and stricter than a probability of a::
+
+        zeta - 1/(1 - a) sum_s p_s xi_s >= 0,   xi_s >= zeta - (sum_i x_is - volume),   xi_s >= 0
 
     The energy markets carry the baseline; the activated energy is settled here. A plant without a reservoir (an
     engine on gas, sun, a load that is curtailed) has no endurance row: its energy does not run out while it is called.
@@ -96,7 +121,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
         _endurance(s, d, asset, x, some)
         sold = sold + x.sum(member)
-    s.add("allocation", volume - sold == 0)
+    always = _in_every_scenario(d, s.calendar)
+    s.add("allocation", volume - sold == 0, mask=None if bool(always.all()) else always)
+    _available(s, d, sold - volume, ~always)
     s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block))
     up, down = _activation_prices(d, s.inputs.get("energy"))
     return Terms(
@@ -112,6 +139,21 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         },
         held=held,
     )
+
+
+def _in_every_scenario(d: xr.Dataset, calendar: Calendar) -> xr.DataArray:
+    """Return True for products whose volume is held whatever happens."""
+    return (d.availability == 1) | (calendar.scenario is None)
+
+
+def _available(s: Scope, d: xr.Dataset, surplus: Any, mask: xr.DataArray) -> None:
+    """The mean surplus in the worst 1 - availability of the scenarios is at least 0 (kW)."""
+    if not bool(mask.any()):
+        return
+    threshold = s.var("surplus_at_risk", lower=float("-inf"), mask=mask)
+    missing, tail = s.var("missing", mask=mask), (1 - d.availability).where(mask, 1.0)
+    s.add("missing", missing - threshold + surplus >= 0, mask=mask)
+    s.add("availability", tails.worst_mean(threshold, missing, s.calendar.probability, tail) >= 0, mask=mask)
 
 
 def _endurance(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
@@ -164,7 +206,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
             residuals[f"baseline_{asset}"] = abs(room.baseline - moved).assign_attrs(units="kW")
         if room.store is not None and bool((d.guarantee == "endurance").any()):
             residuals |= _replay_endurance(d, room.store, asset, x)
-    residuals["allocation"] = abs(d.volume - sold).assign_attrs(units="kW")
+    always = _in_every_scenario(d, v.calendar)
+    residuals["allocation"] = abs(d.volume - sold).where(always, 0.0).assign_attrs(units="kW")
+    if not bool(always.all()):
+        worst = tails.mean_of_lowest(sold - d.volume, v.calendar.probability, (1 - d.availability).where(~always, 1.0))
+        residuals["availability"] = (-worst).clip(min=0).where(~always, 0.0).assign_attrs(units="kW")
     residuals["volume"] = (d.volume - d.volume_max).clip(min=0).assign_attrs(units="kW")
     up, down = _settled_at(v, d)
     gain = d.activation_up * up - d.activation_down * down

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..results import in_profit
 from . import words
 from .billing import by_pod, monthly, total
 from .meter import ELECTRICITY, net
@@ -79,7 +80,7 @@ def bill(result: Result) -> pd.DataFrame:
             "words": [words.entry(name) for name in sums],
             "amount": list(sums.values()),
             "per_unit": [v * view.scale for v in sums.values()],
-            "penalty": [".slack." in name for name in sums],
+            "penalty": [not in_profit(name) for name in sums],
         }
     )
 
