@@ -23,7 +23,8 @@ def curve_rows(quantity: Sum, price: xr.DataArray) -> Iterator[tuple[str, Any, x
     order = price.copy(data=np.argsort(price.to_numpy(), axis=0, kind="stable"))
     ascending = price.copy(data=np.sort(price.to_numpy(), axis=0))
     later = price["scenario"].to_numpy()[1:]
-    below, above = (xr.DataArray(order.isel(scenario=k)).assign_coords(scenario=later) for k in (slice(-1), slice(1, None)))
+    below, above = order.isel(scenario=slice(-1)), order.isel(scenario=slice(1, None))
+    below, above = below.assign_coords(scenario=later), above.assign_coords(scenario=later)
     rise = ascending.diff("scenario", label="upper")
     step = arranged(quantity, above) - arranged(quantity, below)
     yield "curve", step >= 0, rise > 0

@@ -25,7 +25,7 @@ class Calendar:
     timezone: str = "UTC"
     currency: str = "EUR"
     scenario: pd.Index | None = None
-    probability: xr.DataArray | None = None  # of each scenario
+    probability: Any = None  # of each scenario, where there are any
 
     def local(self, stamp: pd.Timestamp) -> str:
         """Write a time stamp as the user's clock shows it, with offset."""

@@ -29,8 +29,9 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
 
 
 def _promised_in_advance(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """A volume that some scenarios may fall short of is one volume for all of them, and is not activated in the plan."""
-    called = (d.activation_up + d.activation_down > 0).any([n for n in ("time", "scenario") if n in d.activation_up.dims])
+    """A volume that some scenarios may fall short of is one for all of them, and is not activated in the plan."""
+    expected = d.activation_up + d.activation_down > 0
+    called = expected.any([n for n in expected.dims if n != "product"])
     wrong = {
         "with activation expected, nobody would deliver what is not held; give 1, or no activation": called,
         "a volume decided once the scenario is known is held in it; give 1, or first_stage 1": d.first_stage == 0,
@@ -75,7 +76,7 @@ SCHEMA = Schema(
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
         Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
-        Field("surplus_at_risk", "product time", "kW", "held above the volume", auxiliary=True, signed=True, certain=True),
+        Field("surplus_at_risk", "product time", "kW", "held above the volume", auxiliary=True, certain=True),
         Field("missing", "product time", "kW", "held less than the surplus at risk", auxiliary=True),
     ),
     checks=(_consistent, _promised_in_advance),
