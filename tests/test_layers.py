@@ -42,6 +42,8 @@ LAYERS = {
     "portfolio": 10,
     "cells": 1,
     "compare": 11,
+    "scenarios": 11,
+    "uncertainty": 11,
     "degradation": 12,
     "explain": 13,
     "report": 13,
