@@ -25,6 +25,8 @@ from .ingest import (
 )
 from .portfolio import build, check, solve
 from .report.plots import ResultPlots as _ResultPlots
+from .scenarios import scenarios
+from .uncertainty import evpi, vss
 
 __version__ = _package_version()
 
@@ -48,6 +50,7 @@ __all__ = [
     "commuters",
     "compare",
     "depot",
+    "evpi",
     "explain",
     "fleets",
     "from_availability",
@@ -57,10 +60,12 @@ __all__ = [
     "read_profiles",
     "read_sessions",
     "replay",
+    "scenarios",
     "site",
     "sites",
     "solve",
     "unmanaged",
+    "vss",
     "wear",
     "write",
 ]

@@ -11,12 +11,13 @@ import pandas as pd
 from ..results import in_profit
 from . import words
 from .billing import by_pod, monthly, total
+from .distribution import distribution
 from .meter import ELECTRICITY, net
 from .reading import Reading, Result
-from .schedules import bids, schedule, session_labels
+from .schedules import bid_curves, bids, curved, schedule, session_labels
 from .value import PENALTIES, before, steps
 
-__all__ = ["bids", "bill", "kpi", "ladder", "monthly", "schedule", "unserved", "wear"]
+__all__ = ["bid_curves", "bids", "bill", "curved", "kpi", "ladder", "monthly", "schedule", "unserved", "wear"]
 
 SMALLEST_NEED = 1e-6
 """kWh below which a need counts as served."""
@@ -63,6 +64,7 @@ def kpi(result: Result) -> dict[str, Any]:
         "audit": _audit(view),
         "run": {name: view.attrs[name] for name in PROVENANCE if name in view.attrs},
         "scenarios": view.scenarios,
+        "profit_distribution": distribution(view),
     }
     return _plain(figures)
 
