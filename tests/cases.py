@@ -67,6 +67,7 @@ def case(
     hydrogen: Mapping[str, Any] | None = None,
     ppa: Mapping[str, Any] | None = None,
     charger: Mapping[str, Any] | None = None,
+    risk: Mapping[str, float] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
     """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label."""
@@ -79,6 +80,8 @@ def case(
     if steps == 1:
         attrs["step_hours"] = pd.Timedelta(step) / pd.Timedelta(hours=1)
     groups = {name: _group(name, members, time, scenarios) for name, members in parts.items()}
+    if risk is not None:  # no members
+        groups["risk"] = xr.Dataset({name: ((), float(value)) for name, value in risk.items()})
     tree = v2g.assemble(time, groups, title="by hand", **attrs)
     if scenarios is not None:
         tree["probability"] = xr.DataArray(list(scenarios.values()), coords={"scenario": list(scenarios)})

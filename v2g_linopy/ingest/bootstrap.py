@@ -12,10 +12,10 @@ from .synthetic import local
 Kind = tuple[str, Callable[[pd.DatetimeIndex], np.ndarray], bool]  # name, number of each day, days of its month only
 
 KINDS: tuple[Kind, ...] = (
-    ("month and weekday", lambda days: np.asarray(days.month * 10 + days.dayofweek), True),
-    ("month and weekend", lambda days: np.asarray(days.month * 10 + (days.dayofweek >= 5)), True),
-    ("weekday", lambda days: np.asarray(days.dayofweek), False),
-    ("weekend", lambda days: np.asarray(days.dayofweek >= 5), False),
+    ("month and weekday", lambda days: np.asarray(days.month * 10 + days.day_of_week), True),
+    ("month and weekend", lambda days: np.asarray(days.month * 10 + (days.day_of_week >= 5)), True),
+    ("weekday", lambda days: np.asarray(days.day_of_week), False),
+    ("weekend", lambda days: np.asarray(days.day_of_week >= 5), False),
     ("all days alike", lambda days: np.zeros(len(days)), False),
 )
 """Classes of local days, the finest first."""

@@ -32,7 +32,7 @@ def resampled(sessions: xr.Dataset, time: pd.DatetimeIndex, timezone: str, count
     sessions = sessions.drop_vars([n for n in OURS if n in sessions]).drop_attrs(deep=False)
     arrival = local(pd.DatetimeIndex(sessions["arrival"].to_numpy()), timezone).tz_localize(None)
     stay = sessions["departure"].to_numpy() - sessions["arrival"].to_numpy()
-    weekend = np.asarray(arrival.dayofweek >= 5)
+    weekend = np.asarray(arrival.day_of_week >= 5)
     rng = np.random.default_rng([seed, 1])
     fleets = []
     for _ in range(count):

@@ -33,7 +33,7 @@ SCHEMA = Schema(
         Field("level", "", "1", "confidence level: the worst 1 - level of the scenarios count", 0.95, ge=0, le=1),
     ),
     outputs=(
-        Field("profit", "", "EUR", "profit of each scenario, less its penalties", signed=True),
+        Field("profit", "", "EUR", "profit of each scenario, penalties deducted", signed=True),
         Field("value_at_risk", "", "EUR", "profit not exceeded in the worst 1 - level", signed=True, certain=True),
         Field("shortfall", "", "EUR", "profit missing to the value at risk", auxiliary=True),
         Field("cvar", "", "EUR", "mean profit in the worst 1 - level", signed=True, certain=True),
