@@ -7,6 +7,8 @@ import v2g_linopy as v2g
 
 TIME = pd.date_range("2026-01-10 02:00", periods=4, freq="30min")
 NONE = float("nan")
+MARKETS = {"scenario": ["calm", "windy"], "market": ["day_ahead", "intraday"]}
+PRICE = xr.DataArray([[10.0, 20.0], [12.0, 8.0]], coords=MARKETS)
 FIRST = xr.DataArray([1.0, 0.0, 0.0, 0.0], coords={"time": TIME})
 AGEING = {"replacement_cost": 4000.0, "segments": 2.0, "calendar_cost": 10.0, "calendar_cost_soc": 10.0}
 
@@ -29,7 +31,7 @@ def case_of_everything() -> xr.DataTree:
         | {"energy_max": 20.0, "cyclic": 1.0, "energy_value": 0.1, "sale_price": 0.1, "sale_max": 5.0}
         | {"wear": 0.1, "wear_standby": 0.1, "wear_start": 0.1},
         "energy": group("market", "day_ahead", "intraday", spread=1, limit=100, block=1)
-        | {"price": ("market", [10.0, 20.0])},
+        | {"price": PRICE, "bid": ("market", ["curve", "quantity"]), "first_stage": ("market", [1.0, 0.0])},
         "reserve": group(
             "product", "regulation", "containment", "budgeted", "called", up=1, down=1, hours_up=1, block=1
         )
@@ -45,6 +47,7 @@ def case_of_everything() -> xr.DataTree:
             "excursion_down": ("product", [0.1, 0.0, 0.0, 0.0]),
             "minimum_bid": 1.0,
             "step": 0.5,
+            "availability": ("product", [1.0, 0.9, 1.0, 1.0]),
         },
         "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10)
         | {
@@ -68,8 +71,11 @@ def case_of_everything() -> xr.DataTree:
             "peak_initial": ("rank", [5.0, 5.0]),
             "rank": [1, 2],
         },
+        "risk": {"weight": 0.5, "level": 0.5},
     }
-    return v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
+    case = v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
+    case["probability"] = xr.DataArray([0.5, 0.5], coords={"scenario": ["calm", "windy"]})
+    return case
 
 
 def group(dim: str, *labels: str, **values: float) -> dict:

@@ -68,6 +68,7 @@ def case(
     ppa: Mapping[str, Any] | None = None,
     charger: Mapping[str, Any] | None = None,
     exclusion: Mapping[str, Mapping[str, Any]] | None = None,
+    risk: Mapping[str, float] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
     """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label.
@@ -85,6 +86,8 @@ def case(
     groups = {name: _group(name, members, time, scenarios) for name, members in parts.items()}
     if exclusion is not None:
         groups["exclusion"] = _rules(exclusion, time)
+    if risk is not None:  # no members
+        groups["risk"] = xr.Dataset({name: ((), float(value)) for name, value in risk.items()})
     tree = v2g.assemble(time, groups, title="by hand", **attrs)
     if scenarios is not None:
         tree["probability"] = xr.DataArray(list(scenarios.values()), coords={"scenario": list(scenarios)})

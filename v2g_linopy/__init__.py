@@ -32,8 +32,10 @@ from .ingest import (
 from .portfolio import build, check, solve
 from .products import products
 from .report.plots import ResultPlots as _ResultPlots
+from .scenarios import scenarios
 from .signals import extreme_signals, random_signals
 from .stress import stress
+from .uncertainty import evpi, vss
 
 __version__ = _package_version()
 
@@ -58,6 +60,7 @@ __all__ = [
     "compare",
     "depot",
     "energy_management",
+    "evpi",
     "explain",
     "extreme_signals",
     "fleets",
@@ -74,11 +77,13 @@ __all__ = [
     "read_profiles",
     "read_sessions",
     "replay",
+    "scenarios",
     "site",
     "sites",
     "solve",
     "stress",
     "unmanaged",
+    "vss",
     "wear",
     "with_frequency",
     "with_reserves",

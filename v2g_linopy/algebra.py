@@ -152,7 +152,7 @@ class Sum(linopy.LinearExpression):
         factors = np.empty((*head, ends[-1]))
         for term, extra, start, end in zip(self.terms, extras, ends[:-1], ends[1:], strict=True):
             for lines, array in ((labels, term.labels), (factors, term.factor)):
-                lines[..., start:end].reshape(*head, *extra)[...] = placed(array, grid, term.over, places)
+                lines[..., start:end].reshape((*head, *extra))[...] = placed(array, grid, term.over, places)
         constant = np.empty(head)
         constant[...] = placed(self.offset, grid, (), places)
         return labels.reshape(-1, ends[-1]), factors.reshape(-1, ends[-1]), constant.reshape(-1)

@@ -224,7 +224,8 @@ def calendar_of(case: xr.DataTree) -> tuple[Calendar, list[Problem]]:
         return unreadable, problems
     if fault := _unreadable(time):
         return unreadable, [*problems, fault]
-    calendar = Calendar(pd.DatetimeIndex(time), zone, currency, scenario)
+    probability = root["probability"].astype(float) if scenario is not None and "probability" in root else None
+    calendar = Calendar(pd.DatetimeIndex(time), zone, currency, scenario, probability)
     problems += _time_problems(calendar.time, calendar, case)
     return calendar, problems
 

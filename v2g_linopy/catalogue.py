@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from .assets import battery, chp, fleet, hydrogen, load, renewable
 from .markets import energy, imbalance, ppa, reserve
-from .rules import charger, connection, exclusion
+from .rules import charger, connection, exclusion, risk
 
 PARTS = MappingProxyType(
     {
@@ -23,6 +23,7 @@ PARTS = MappingProxyType(
             charger.PART,
             connection.PART,
             exclusion.PART,
+            risk.PART,
         )
     }
 )

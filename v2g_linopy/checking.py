@@ -31,6 +31,16 @@ class Inputs:
     def __iter__(self) -> Iterator[tuple[Part, xr.Dataset]]:
         return ((self.parts[name], d) for name, d in self.data.items())
 
+    def weight(self, dual: Mapping[str, xr.DataArray]) -> xr.DataArray | float:
+        """Return what a EUR in each scenario adds to the objective: its probability, and what /risk makes of it.
+
+        1 without scenarios; missing (NaN) for a scenario that does not count, such as a good one at a weight of 1.
+        """
+        if self.probability is None:
+            return 1.0
+        weight = self.probability + dual.get("risk.accounts", 0.0)
+        return weight.where(weight > 1e-9)
+
     @property
     def pods(self) -> pd.Index:
         """Every point of delivery that an asset or a connection names."""
@@ -70,9 +80,7 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
         problems += _clock(data.get("connection"), calendar, step_hours(case))
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
-    root = case.to_dataset()
-    probability = root["probability"].astype(float) if calendar.scenario is not None else None
-    return Inputs(parts, data, calendar, step_hours(case), probability, tuple(notes))
+    return Inputs(parts, data, calendar, step_hours(case), calendar.probability, tuple(notes))
 
 
 def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:

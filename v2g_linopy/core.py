@@ -201,7 +201,7 @@ class Scope:
         """
         declared = self._outputs[name]
         coords = [*over, *(self.axis(d) for d in declared.dims.split())]
-        if self.calendar.scenario is not None:
+        if self.calendar.scenario is not None and not declared.certain:
             coords.insert(0, self.calendar.scenario)
         axes = {str(c.name): c for c in coords}
 

@@ -25,6 +25,7 @@ class Calendar:
     timezone: str = "UTC"
     currency: str = "EUR"
     scenario: pd.Index | None = None
+    probability: Any = None  # of each scenario, where there are any
 
     def local(self, stamp: pd.Timestamp) -> str:
         """Write a time stamp as the user's clock shows it, with offset."""
@@ -39,7 +40,8 @@ class Field:
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
     `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; a `shared` field has
     one array per asset, with its members as first dimension; `auxiliary` (outputs) helps to write rows and is left out
-    of the result. A default is of interest only where the input `beside` is given. `of` (labels) names the part
+    of the result; `signed` (outputs) may be negative; `certain` (outputs) is one number for all scenarios.
+    A default is of interest only where the input `beside` is given. `of` (labels) names the part
     whose members they are; an empty text is none.
     """
 
@@ -57,6 +59,8 @@ class Field:
     first_stage: str = ""
     shared: bool = False
     auxiliary: bool = False
+    signed: bool = False
+    certain: bool = False
     beside: str = ""
     of: str = ""
 

@@ -152,6 +152,8 @@ class _Run:
                 turnover = self.state.turnover[part].isel(time=slice(w.first, w.last))
                 revisable = xr.DataArray(1.0 if self.state.revised else 0.0)
                 data[part] = data[part].assign(spread=d.spread + risk, turnover=turnover, revisable=revisable)
+            for complete in self.base.parts[part].schema.completions:
+                data[part] = complete(data[part])
         return replace(self.base, data=data)
 
     def _note_change(self, key: Key, x: xr.DataArray, now: pd.Timestamp) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from .. import curves
 from ..bids import gate_problems
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
@@ -17,6 +18,11 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     less = traded < abs(d.committed) - 1e-9
     problems = broken("energy", [("turnover", less, traded, "kW, less than the committed position takes")], calendar)
     return problems + gate_problems("energy", "position", d, calendar)
+
+
+def _with_firm(d: xr.Dataset) -> xr.Dataset:
+    """`firm` is 1 where one quantity is decided before the scenario is known."""
+    return d.assign(firm=d.first_stage * (d.bid == "quantity"))
 
 
 SCHEMA = Schema(
@@ -50,13 +56,20 @@ SCHEMA = Schema(
             kind="flag",
         ),
         Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
+        Field(
+            *("bid", "market", "", "what is decided before the scenario is known: a quantity, or one for each price"),
+            default="quantity",
+            kind="choice",
+            choices=("quantity", "curve"),
+        ),
     ),
     outputs=(
-        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="first_stage"),
+        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="firm", signed=True),
         Field("sold", "market time", "kW", "power sold, without what was committed before"),
         Field("bought", "market time", "kW", "power bought, without what was committed before"),
     ),
     checks=(_consistent,),
+    completions=(_with_firm,),
 )
 
 
@@ -68,6 +81,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         position = committed + sold - bought,   sold, bought >= 0,   |position| <= limit
         closed => sold = bought = 0
         cash = dt (pi position - sigma / 2 (sold + bought + turnover))
+
+    A market decided before the scenario is known takes one quantity, or with `bid` "curve" one for each price: equal
+    prices have equal positions, and a higher price no smaller one (sale +), at every step by itself.
 
     Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, what is sold
     is backed by the plan's injection and what is bought by its withdrawal, at the pods that trade here: those with a
@@ -83,6 +99,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     )
     position = s.var("position", lower=lowest, upper=highest)
     s.add("block", position - previous(position) == 0, mask=s.blocks(d.block) & is_open)
+    if s.calendar.scenario is not None and bool((curve := _by_price(d)).any()):
+        for name, rows, mask in curves.curve_rows(position, d.price):
+            s.add(name, rows, mask=curve & mask)
     cash: dict[str, Any] = {"energy": d.price * s.dt * position}
 
     backed = (_open_gates(d, s.inputs.get("imbalance")) > 1) & (d.virtual_bidding == 0)
@@ -121,6 +140,11 @@ def _room_to_trade(
     return xr.where(back, (-due).clip(min=0), lost - taken), lost - due, back & (due != 0)
 
 
+def _by_price(d: xr.Dataset) -> xr.DataArray:
+    """Return True for markets that take a curve and whose scenario is not known yet."""
+    return (d.bid == "curve") & (d.first_stage > 0)
+
+
 def _total(s: Scope, side: str) -> Any:
     """Gross injection or withdrawal of everything built so far, without the pods that have a supplier (kW)."""
     total: Any = -activated_at_suppliers(s, "down" if side == "injection" else "up")
@@ -145,6 +169,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "committed": moved.assign_attrs(units="kW"),
         "block": v.moved(position, d.block).where(d.closed == 0, 0.0).assign_attrs(units="kW"),
     }
+    if "scenario" in position.dims:
+        fall = curves.fall(position, d.price).where(_by_price(d), 0.0)
+        residuals["curve"] = fall.assign_attrs(units="kW")
     cash = {"energy": d.price * position * v.dt}
     if "sold" in d:
         residuals["split"] = abs(d.committed + d.sold - d.bought - position).assign_attrs(units="kW")

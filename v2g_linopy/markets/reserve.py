@@ -4,12 +4,12 @@ from typing import Any
 
 import xarray as xr
 
-from .. import guarantees, worst_calls
+from .. import guarantees, tails, worst_calls
 from ..bids import gate_problems, gated, off_least, off_step, sizes
 from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..maths import guarantees_energy, larger, previous, smaller
-from ..schema import ABSENT, Calendar, Field, Schema
+from ..schema import ABSENT, Calendar, Field, Schema, broken
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
@@ -25,6 +25,18 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
                 detail = f"product {product}: more than the power held in that direction ({way} = {float(p[way]):g})"
                 problems.append(Problem(f"reserve.activation_{way}", "consistency", detail))
     return problems + gate_problems("reserve", "volume", d, calendar) + guarantees.problems(d, calendar)
+
+
+def _promised_in_advance(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """A volume that some scenarios may fall short of is one for all of them, and is not activated in the plan."""
+    expected = d.activation_up + d.activation_down > 0
+    called = expected.any([n for n in expected.dims if n != "product"])
+    wrong = {
+        "with activation expected, nobody would deliver what is not held; give 1, or no activation": called,
+        "a volume decided once the scenario is known is held in it; give 1, or first_stage 1": d.first_stage == 0,
+    }
+    rules = [("availability", (d.availability < 1) & where, d.availability, detail) for detail, where in wrong.items()]
+    return broken("reserve", rules, calendar)
 
 
 SCHEMA = Schema(
@@ -57,6 +69,12 @@ SCHEMA = Schema(
         Field("closed", "product time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
         Field("committed", "product time", "kW", "capacity already sold where the gate has closed", default=0.0, ge=0),
         Field("first_stage", "product", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
+        Field(
+            *("availability", "product", "1", "level at which the volume is there over the scenarios; 1: in each"),
+            default=1.0,
+            ge=0,
+            le=1,
+        ),
     ),
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
@@ -64,8 +82,10 @@ SCHEMA = Schema(
         Field("offered", "product time", "1", "1 where the product may be sold", auxiliary=True),
         Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
         *guarantees.OUTPUTS,
+        Field("surplus_at_risk", "product time", "kW", "held above the volume", auxiliary=True, certain=True),
+        Field("missing", "product time", "kW", "held less than the surplus at risk", auxiliary=True),
     ),
-    checks=(_consistent,),
+    checks=(_consistent, _promised_in_advance),
     completions=(gated,),
 )
 
@@ -98,6 +118,12 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         minimum_bid z <= volume <= X z,     volume = step n;     closed => volume = committed
 
     There is a z only for products with a least bid or named in `/exclusion`, an n only for those with a bid step.
+
+    A product with an availability a below 1 (0.9: P90) is held in the mean of the worst 1 - a of the scenarios instead
+    of in each. That is its CVaR, and stricter than a probability of a::
+
+        zeta - 1/(1 - a) sum_s p_s xi_s >= 0,   xi_s >= zeta - (sum_i x_is - volume),   xi_s >= 0
+
     The energy markets carry the baseline; the activated energy is settled here. A plant without a reservoir (an
     engine on gas, sun, a load that is curtailed) needs no energy: it does not run out while it is called. One with a
     reservoir and no baseline path of its own (hydrogen) guarantees no energy while activation is expected, since its
@@ -125,7 +151,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
         _on_board(s, d, asset, x, some)
         sold = sold + x.sum(member)
-    s.add("allocation", volume - sold == 0)
+    always = _in_every_scenario(d, s.calendar)
+    s.add("allocation", volume - sold == 0, mask=None if bool(always.all()) else always)
+    _available(s, d, sold - volume, ~always)
     s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
     sizes(s, d, volume, smaller(d.volume_max, largest))
     up, down = _activation_prices(d, s.inputs.get("energy"))
@@ -142,6 +170,21 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         },
         held=held,
     )
+
+
+def _in_every_scenario(d: xr.Dataset, calendar: Calendar) -> xr.DataArray:
+    """Return True for products whose volume is held whatever happens."""
+    return (d.availability == 1) | (calendar.scenario is None)
+
+
+def _available(s: Scope, d: xr.Dataset, surplus: Any, mask: xr.DataArray) -> None:
+    """The mean surplus in the worst 1 - availability of the scenarios is at least 0 (kW)."""
+    if not bool(mask.any()):
+        return
+    threshold = s.var("surplus_at_risk", lower=float("-inf"), mask=mask)
+    missing, tail = s.var("missing", mask=mask), (1 - d.availability).where(mask, 1.0)
+    s.add("missing", missing - threshold + surplus >= 0, mask=mask)
+    s.add("availability", tails.worst_mean(threshold, missing, s.calendar.probability, tail) >= 0, mask=mask)
 
 
 def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
@@ -197,7 +240,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         if room.store is not None and bool(guarantees.stored(d).any()):
             residuals |= _replay_on_board(d, room.store, asset, x)
             residuals |= worst_calls.short(d, room.store, room.store.edges()[1], asset, x, v.dt)
-    residuals["allocation"] = abs(d.volume - sold).assign_attrs(units="kW")
+    always = _in_every_scenario(d, v.calendar)
+    residuals["allocation"] = abs(d.volume - sold).where(always, 0.0).assign_attrs(units="kW")
+    if not bool(always.all()):
+        worst = tails.mean_of_lowest(sold - d.volume, v.calendar.probability, (1 - d.availability).where(~always, 1.0))
+        residuals["availability"] = (-worst).clip(min=0).where(~always, 0.0).assign_attrs(units="kW")
     residuals["volume"] = (d.volume - d.volume_max).clip(min=0).assign_attrs(units="kW")
     up, down = _settled_at(v, d)
     gain = d.activation_up * up - d.activation_down * down

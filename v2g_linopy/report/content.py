@@ -11,6 +11,7 @@ import pandas as pd
 from ..catalogue import PARTS
 from ..checking import inputs_of
 from ..errors import SchemaError
+from ..results import ADJUSTMENT, in_profit
 from . import billing, tables, words
 from .reading import Reading
 from .tiles import planned_profit
@@ -129,8 +130,14 @@ def bill_rows(view: Reading) -> list[dict[str, str]]:
         rows += [
             row("minor", *entry) for entry in zip(penalty["words"], penalty["entry"], penalty["amount"], strict=True)
         ]
-        rows.append(row("sum", "objective (profit and penalties)", "", float(table["amount"].sum())))
+        rows.append(row("sum", _objective_is(penalty), "", float(table["amount"].sum())))
     return rows
+
+
+def _objective_is(beside: pd.DataFrame) -> str:
+    """What the objective adds to profit."""
+    some = {"penalties": beside["entry"] != ADJUSTMENT, "the weight of risk": beside["entry"] == ADJUSTMENT}
+    return f"objective (profit and {' and '.join(name for name, there in some.items() if there.any())})"
 
 
 def months(view: Reading) -> dict[str, Any]:
@@ -155,7 +162,7 @@ def months(view: Reading) -> dict[str, Any]:
 def _month_rows(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
     """Entries with their amounts by month, their sum, and penalties below it."""
     wide = billing.by_month(table).reindex(columns=columns, fill_value=0.0)
-    penalty = wide.index.str.contains(".slack.", regex=False)
+    penalty = ~wide.index.map(in_profit).to_numpy(dtype=bool)
 
     def row(kind: str, text: str, amounts: pd.Series) -> dict[str, Any]:
         return {"kind": kind, "words": text, "cells": [words.money(float(x)) for x in amounts]}

@@ -2,6 +2,7 @@
 
 from .batteries import cycle_depth
 from .dispatch import corridor, dispatch
+from .distribution import profit_distribution
 from .peaks import peaks
 from .site import balance, energy_flow, load_duration
 from .trading import price_response, reserve, shadow_prices
@@ -19,6 +20,7 @@ __all__ = [
     "load_duration",
     "peaks",
     "price_response",
+    "profit_distribution",
     "reserve",
     "shadow_prices",
     "state_of_energy",

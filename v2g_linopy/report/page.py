@@ -11,6 +11,7 @@ import xarray as xr
 from ..case import atomic
 from ..errors import V2GError
 from . import content, figures, tiles
+from .distribution import distribution
 from .peaks import priced_pods
 from .reading import Reading
 from .style import svg
@@ -44,6 +45,10 @@ CAPTIONS = {
         "Peaks. The import of the meter by clock hour; marked are the hours that set the peak of each month (all that "
         "are as large as the smallest that counts), the dashed line is the peak that is charged. Of several pods with "
         "a peak price, the one that pays most."
+    ),
+    "profit_distribution": (
+        "Profit over the scenarios, the worst on the left, each as wide as it is likely. The value at risk is the "
+        "profit that the worst of them (shaded) do not exceed, CVaR their mean. Penalties are not counted."
     ),
     "dispatch": (
         "Fleet dispatch. Above: the market price. Below: power drawn (blue) and fed in (orange) by the whole "
@@ -154,6 +159,7 @@ def shown(view: Reading, name: str) -> bool:
         "load_duration": site,
         "energy_flow": site,
         "peaks": bool(priced_pods(view)),
+        "profit_distribution": distribution(view) is not None,
         "value_ladder": view.has("ladder", "profit"),
         "bill": view.has("ledger"),
         "reserve": len(view.time) > 0 and view.has("reserve", "volume"),

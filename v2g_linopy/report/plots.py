@@ -76,6 +76,10 @@ class ResultPlots:
         """How often the batteries were discharged how deep."""
         return figures.cycle_depth(self._reading())
 
+    def profit_distribution(self) -> Figure:
+        """Profit of the scenarios, with the mean of the worst."""
+        return figures.profit_distribution(self._reading())
+
     def price_response(self) -> Figure:
         """Power and energy at each price."""
         return figures.price_response(self._reading())

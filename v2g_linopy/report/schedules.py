@@ -35,7 +35,7 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
     """What to offer: a row per market or reserve product and market time unit in which something is traded.
 
     Positions in closed gates are no longer bids and are left out. Decisions taken before the scenario is known are
-    listed once; the others once per scenario.
+    listed once; the others, those of a bid curve among them, once per scenario.
 
     Returns
     -------
@@ -45,12 +45,13 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
         with scenarios a column ``scenario``, empty where the bid is the same in all.
     """
     names = [None] if "scenario" not in result.to_dataset().dims else list(result.to_dataset().indexes["scenario"])
-    tables = []
+    by_price, tables = curved(result), []
     for i, name in enumerate(names):
         view = Reading.of(result, name)
         for group, dim in (("energy", "market"), ("reserve", "product")):
             for label in view.index(group, dim):
                 early = bool(view.full(group, "first_stage", dim, default=1.0).sel({dim: label}))
+                early = early and not (group == "energy" and label in by_price)
                 if i == 0 or not early:
                     table = _energy_bids(view, label) if group == "energy" else _reserve_bids(view, label)
                     tables.append(table.assign(scenario="" if early else str(name)))
@@ -59,6 +60,62 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=columns)
     return pd.concat(tables, ignore_index=True)[columns]
+
+
+def bid_curves(result: xr.DataTree) -> pd.DataFrame:
+    """Points of every bid curve: a row per market, market time unit and price; empty where no market takes curves.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``price``, ``quantity_kW`` (sale +, purchase -;
+        it does not fall as the price rises), ``price_unit``. Prices are those of the scenarios; what to bid between two
+        of them the plan leaves open.
+    """
+    columns = ["start", "end", "market", "price", "quantity_kW", "price_unit"]
+    root = result.to_dataset()
+    markets = curved(result)
+    tables = [
+        _curve_points(Reading.of(result, scenario), market)
+        for scenario in (root.indexes["scenario"] if markets else ())
+        for market in markets
+    ]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    every = pd.concat(tables, ignore_index=True).sort_values(["_market", "_step", "price"], kind="stable")
+    return every.drop_duplicates(["_market", "_step", "price"])[columns].reset_index(drop=True)
+
+
+def curved(case: xr.DataTree) -> list[Hashable]:
+    """Markets that take a quantity for each price, of a case or a result with scenarios."""
+    if "energy" not in case.children or "scenario" not in case.to_dataset().dims:
+        return []
+    energy = case["energy"].to_dataset()
+    bid, early = (energy.get(n, xr.DataArray(x)) for n, x in (("bid", "quantity"), ("first_stage", 1.0)))
+    taken = ((bid == "curve") & (early > 0)).broadcast_like(energy["market"])
+    return list(energy.indexes["market"][taken.to_numpy()])
+
+
+def _curve_points(view: Reading, market: Hashable) -> pd.DataFrame:
+    """Price and position of one scenario in every market time unit whose gate is open."""
+    position, price, closed = (
+        np.asarray(view.full("energy", name, "market", "time").sel(market=market).values, dtype=float)
+        for name in ("position", "price", "closed")
+    )
+    first = starts(view, float(view.full("energy", "block", "market").sel(market=market)))
+    count, times = np.diff(np.append(first, len(position))), iso(view, edges=True)
+    is_open = closed[first] == 0
+    table = pd.DataFrame(
+        {
+            "start": times[first],
+            "end": times[first + count],
+            "price": (np.add.reduceat(price, first) / count).round(6) + 0.0,
+            "quantity_kW": (np.add.reduceat(position, first) / count).round(6) + 0.0,
+            "_step": first,
+            "_market": view.index("energy", "market").get_loc(market),
+        }
+    )
+    return table[is_open].assign(market=str(market), price_unit=f"{view.currency}/MWh")
 
 
 def per_scenario(result: xr.DataTree, table: object) -> pd.DataFrame:

@@ -45,6 +45,7 @@ ENTRIES = {
     "fleet.slack.unserved": "penalty: energy missing at departure",
     "fleet.slack.unserved_trip": "penalty: energy missing for trips",
     "fleet.slack.balance": "penalty: slack in the energy balance",
+    "risk.adjustment": "weight of the worst scenarios (no money)",
 }
 ASSETS = {
     "fleet": "vehicles",
