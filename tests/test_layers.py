@@ -36,6 +36,7 @@ LAYERS = {
     "complementarity": 8,
     "explanation": 8,
     "merging": 8,
+    "windows": 8,
     "results": 9,
     "portfolio": 10,
     "cells": 1,

@@ -25,6 +25,7 @@ from .ingest import (
 )
 from .portfolio import build, check, solve
 from .report.plots import ResultPlots as _ResultPlots
+from .windows import carried, window
 
 __version__ = _package_version()
 
@@ -43,6 +44,7 @@ __all__ = [
     "assemble",
     "build",
     "capacity_loss",
+    "carried",
     "case_from",
     "check",
     "commuters",
@@ -62,5 +64,6 @@ __all__ = [
     "solve",
     "unmanaged",
     "wear",
+    "window",
     "write",
 ]
