@@ -23,7 +23,7 @@ def strings(path):
     }
 
 
-FORMULATIONS = ("ageing", "charging", "peaks", "headroom")  # modules that parts hand their arrays to
+FORMULATIONS = ("ageing", "charging", "peaks", "headroom", "settling")  # modules that parts hand their arrays to
 
 
 def source(part: Part) -> Path:

@@ -26,6 +26,7 @@ LAYERS = {
     "headroom": 4,
     "peaks": 4,
     "metering": 4,
+    "settling": 4,
     "assets": 5,
     "markets": 5,
     "rules": 5,

@@ -360,15 +360,16 @@ def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) 
 
 def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str, xr.DataArray]:
     """Return the outputs that parts rewrite or add, and write those that are variables into the solution by label."""
-    found = {}
+    found, named = {}, list(model.variables.items())
     for part, d in inputs:
         if part.finish is None or not d.sizes.get(part.schema.member or "", 1):
             continue
-        own = {n.partition(".")[2]: v for n, v in model.variables.items() if n.startswith(f"{part.name}.")}
-        plan = d.assign({n: v.solution.fillna(0.0) for n, v in own.items()})
-        view = View({part.name: plan}, inputs.calendar, inputs.dt, {})
+        seen = {p.name: d for p, d in inputs if p is part or part.stage is Stage.MARKET}  # a market sees all plans
+        found_for = {p: {n.partition(".")[2]: v for n, v in named if n.startswith(f"{p}.")} for p in seen}
+        plans = {p: d.assign({n: v.solution.fillna(0.0) for n, v in found_for[p].items()}) for p, d in seen.items()}
+        own, view = found_for[part.name], View(plans, inputs.calendar, inputs.dt, {})
         declared = {f.name: f.dims.split() for f in part.schema.outputs}
-        for name, x in part.finish(view, plan).items():
+        for name, x in part.finish(view, plans[part.name]).items():
             x = x.transpose(..., *declared[name])
             if name in own:
                 exists = own[name].labels >= 0

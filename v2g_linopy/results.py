@@ -72,7 +72,7 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
             found = {field.name: xr.DataArray(0.0, coords=axes, dims=list(axes))}
         for name, x in found.items():
             clean = (x if field.missing else x.fillna(0.0)).drop_vars([c for c in x.coords if c not in x.dims])
-            if field.name != "position":
+            if not field.signed:
                 clean = clean.clip(min=0.0) + 0.0  # a residue of -1e-12 is a zero
             group[name] = describe(clean, field, inputs.calendar.currency)
     return group

@@ -38,7 +38,8 @@ class Field:
     `dims` is the most an array may have, the member dimension first; fewer broadcast, and `scenario` is always allowed.
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
     `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; `shared` (outputs)
-    adds the members of every asset in turn; `auxiliary` (outputs) helps to write rows and is left out of the result.
+    adds the members of every asset in turn; `auxiliary` (outputs) helps to write rows and is left out of the result;
+    `signed` (outputs) may be negative.
     A default is of interest only where the input `beside` is given. `of` (labels) names the part
     whose members they are; an empty text is none.
     """
@@ -57,6 +58,7 @@ class Field:
     first_stage: str = ""
     shared: bool = False
     auxiliary: bool = False
+    signed: bool = False
     beside: str = ""
     of: str = ""
 

@@ -42,7 +42,7 @@ SCHEMA = Schema(
         Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
     ),
     outputs=(
-        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="first_stage"),
+        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="first_stage", signed=True),
         Field("sold", "market time", "kW", "power sold"),
         Field("bought", "market time", "kW", "power bought"),
     ),
