@@ -37,12 +37,15 @@ def case_of_everything() -> xr.DataTree:
             "activation_up": ("product", [0.1, 0.0]),
             "guarantee": ("product", ["expected", "endurance"]),
         },
-        "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10)
+        "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10, settled_initial=5)
         | {
             "renewable": ("contract", ["one", ""]),
             "volume_type": ("contract", ["output", "baseload"]),
             "settlement": ("contract", ["two_way", "physical"]),
             "baseload": ("contract", [0.0, 2.0]),
+            "averaging": ("contract", ["month", "spot"]),
+            "mean_initial": 50.0,
+            "mean_hours_initial": 8.0,
         },
         "charger": group("charger", "hub", charge_max=15, discharge_max=15),
         "connection": group("pod", "depot", "site", import_max=50, export_max=50, capacity=50, subscribed=10)

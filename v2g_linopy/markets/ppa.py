@@ -264,10 +264,8 @@ def _plant(d: xr.Dataset) -> xr.DataArray:
 
 def _price(energy: xr.Dataset, time: pd.Index, d: xr.Dataset) -> xr.DataArray:
     """Price of the reference market at every step."""
-    price, flat = energy.price, xr.zeros_like(first(time))
-    if "reference" in d:
-        return price.sel(market=d.reference.astype(str)).drop_vars("market") + flat
-    return price.isel(market=0, drop=True) + flat
+    market = d.reference.astype(str) if "reference" in d else energy.market[0]
+    return energy.price.sel(market=market).drop_vars("market") + xr.zeros_like(first(time))
 
 
 def _reference(s: Scope, d: xr.Dataset) -> xr.DataArray:
