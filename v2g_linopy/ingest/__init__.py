@@ -9,6 +9,7 @@ from .fleets import fleets
 from .importers import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
 from .members import with_profiles
 from .options import BatteryAssumption, Regulation
+from .plugs import read_connectors
 from .power import PROFILE_FORMATS, read_profiles
 from .series import combine
 from .sessions import rasterise
@@ -30,6 +31,7 @@ __all__ = [
     "fleets",
     "from_availability",
     "rasterise",
+    "read_connectors",
     "read_elaadnl",
     "read_gme",
     "read_netcdf_prices",

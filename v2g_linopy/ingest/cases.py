@@ -12,6 +12,7 @@ from ..errors import Problem, SchemaError
 from .clock import align, counted, listed, step_of, to_utc
 from .described import described_case
 from .options import MOST_NAMED, BatteryAssumption, Regulation, session_name
+from .plugs import converters, plugged
 from .quantities import in_unit, stacked
 from .reading import attempt, stamps
 from .sessions import Rows, rasterise
@@ -89,6 +90,7 @@ def case_from(
     *,
     timezone: str,
     battery: BatteryAssumption | None = None,
+    connectors: xr.Dataset | None = None,
     step: str | pd.Timedelta | None = None,
     start: str | None = None,
     end: str | None = None,
@@ -118,6 +120,9 @@ def case_from(
         IANA zone of local days and of `start` and `end`.
     battery
         The rule for battery, energy on arrival and charger where the sessions do not hold them.
+    connectors
+        Table of connectors (`read_connectors`): limits and efficiencies of each session are then those of car and
+        connector together. Efficiencies that neither gives, and what cars give back, follow `battery`.
     step
         Step of the model; that of the prices unless given. A finer one takes the price of its hour.
     start, end
@@ -160,7 +165,8 @@ def case_from(
     problems: list[Problem] = []
 
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
-        table, more = (sessions, free) if battery is None else battery.apply(sessions, currency)
+        known = sessions if connectors is None else at_connectors(sessions, connectors, battery)
+        table, more = (known, free) if battery is None else battery.apply(known, currency)
         fleet, kept = rasterise(table, time, rows=rows, outside=outside, need=need)
         return fleet, kept, more + _named(kept)
 
@@ -176,11 +182,27 @@ def case_from(
         fleet["retail_price"] = ((), retail_price)
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
     groups = {"fleet": fleet, "sessions": kept, **groups}
+    if connectors is not None:
+        plugs = counted(connectors.sizes["connector"], "connector")
+        said.append(f"Power and efficiency of a session are those of car and connector together ({plugs}).")
+        if (shared := converters(connectors)) is not None:
+            groups["charger"] = shared
     words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
     case = described_case(time, groups, timezone=timezone, currency=currency, **words)
     if lost := _dropped(sessions, kept, timezone):
         case.attrs["warnings"] = lost
     return case
+
+
+def at_connectors(sessions: xr.Dataset, connectors: xr.Dataset, battery: BatteryAssumption | None) -> xr.Dataset:
+    """Return sessions as their connectors let them charge; what nobody gives is left to the assumption."""
+    cars = sessions
+    if battery is not None and battery.discharge_share > 0 and "discharge_max" not in cars:
+        cars = cars.assign(discharge_max=("session", np.full(cars.sizes["session"], np.inf)))
+    table = plugged(cars, connectors)
+    given = {*sessions.data_vars, *connectors.data_vars}
+    unknown = [n for n in ("eta_charge", "eta_discharge") if not given & {n, n.replace("eta", "eta_onboard")}]
+    return table.drop_vars(unknown)
 
 
 def _wear(
