@@ -121,8 +121,7 @@ def case_from(
     battery
         The rule for battery, energy on arrival and charger where the sessions do not hold them.
     connectors
-        Table of connectors (`read_connectors`): limits and efficiencies of each session are then those of car and
-        connector together. Efficiencies that neither gives, and what cars give back, follow `battery`.
+        As read by `read_connectors`. Efficiencies that no table gives, and what cars give back, follow `battery`.
     step
         Step of the model; that of the prices unless given. A finer one takes the price of its hour.
     start, end
@@ -165,7 +164,7 @@ def case_from(
     problems: list[Problem] = []
 
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
-        known = sessions if connectors is None else at_connectors(sessions, connectors, battery)
+        known = _at_connectors(sessions, connectors, battery)
         table, more = (known, free) if battery is None else battery.apply(known, currency)
         fleet, kept = rasterise(table, time, rows=rows, outside=outside, need=need)
         return fleet, kept, more + _named(kept)
@@ -177,25 +176,24 @@ def case_from(
     if made is None or problems:
         raise SchemaError(problems, "the sessions and prices")
     fleet, kept, named = made
-    fleet = fleet.assign({n: ((), v) for n, v in (("wear", cost), ("unserved_cost", unserved_cost))})
-    if retail_price is not None:
-        fleet["retail_price"] = ((), retail_price)
+    scalars = {"wear": cost, "unserved_cost": unserved_cost, "retail_price": retail_price}
+    fleet = fleet.assign({n: ((), v) for n, v in scalars.items() if v is not None})
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
-    groups = {"fleet": fleet, "sessions": kept, **groups}
-    if connectors is not None:
-        plugs = counted(connectors.sizes["connector"], "connector")
-        said.append(f"Power and efficiency of a session are those of car and connector together ({plugs}).")
-        if (shared := converters(connectors)) is not None:
-            groups["charger"] = shared
-    words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
+    chargers, plugs = _chargers(connectors)
+    groups = {"fleet": fleet, "sessions": kept, **groups, **chargers}
+    words = {"title": title, "source": source, "assumptions": "\n".join(said + plugs + named + more)}
     case = described_case(time, groups, timezone=timezone, currency=currency, **words)
     if lost := _dropped(sessions, kept, timezone):
         case.attrs["warnings"] = lost
     return case
 
 
-def at_connectors(sessions: xr.Dataset, connectors: xr.Dataset, battery: BatteryAssumption | None) -> xr.Dataset:
+def _at_connectors(
+    sessions: xr.Dataset, connectors: xr.Dataset | None, battery: BatteryAssumption | None
+) -> xr.Dataset:
     """Return sessions as their connectors let them charge; what nobody gives is left to the assumption."""
+    if connectors is None:
+        return sessions
     cars = sessions
     if battery is not None and battery.discharge_share > 0 and "discharge_max" not in cars:
         cars = cars.assign(discharge_max=("session", np.full(cars.sizes["session"], np.inf)))
@@ -203,6 +201,15 @@ def at_connectors(sessions: xr.Dataset, connectors: xr.Dataset, battery: Battery
     given = {*sessions.data_vars, *connectors.data_vars}
     unknown = [n for n in ("eta_charge", "eta_discharge") if not given & {n, n.replace("eta", "eta_onboard")}]
     return table.drop_vars(unknown)
+
+
+def _chargers(connectors: xr.Dataset | None) -> tuple[dict[str, xr.Dataset], list[str]]:
+    """Converters that connectors share, and what to say of the connectors."""
+    if connectors is None:
+        return {}, []
+    count, shared = counted(connectors.sizes["connector"], "connector"), converters(connectors)
+    said = f"Power and efficiency of a session are those of car and connector together ({count})."
+    return {} if shared is None else {"charger": shared}, [said]
 
 
 def _wear(
