@@ -61,7 +61,7 @@ def test_a_table_of_connectors(imported, tmp_path):
     eta = case["sessions"].to_dataset().set_index(session="connector").eta_charge
     assert eta.sel(session=["wall", "hub-1", "hub-2"]).values.tolist() == [1.0, 0.95, 0.95]
     assert case["charger"].charge_max.values.tolist() == [40]
-    assert "car and connector together (3 connectors)" in case.attrs["assumptions"]
+    assert "car and connector together (3 connectors, plugs.csv)" in case.attrs["assumptions"]
     assert v2g.solve(case)["audit"].attrs["passed"]
 
 

@@ -118,10 +118,9 @@ def case_from(
         Dataset on ``time`` (naive UTC, uniform), EUR/MWh.
     timezone
         IANA zone of local days and of `start` and `end`.
-    battery
-        The rule for battery, energy on arrival and charger where the sessions do not hold them.
-    connectors
-        As read by `read_connectors`. Efficiencies that no table gives, and what cars give back, follow `battery`.
+    battery, connectors
+        The rule for battery, energy on arrival, charger and efficiency where the sessions, and the connectors that they
+        name (`read_connectors`), do not hold them.
     step
         Step of the model; that of the prices unless given. A finer one takes the price of its hour.
     start, end
@@ -156,7 +155,7 @@ def case_from(
     SchemaError
         Every fault of the sessions, or of the prices, at once.
     """
-    said = [*assumptions, *_notes(prices), *_notes(sessions)]
+    said = [*assumptions, *_notes(prices), *_notes(sessions), *_notes(connectors)]
     battery, cost, free = _wear(battery, wear, currency)
     rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
     time = horizon(prices, timezone, step, start, end)
@@ -171,17 +170,15 @@ def case_from(
 
     made = attempt(problems, rows_of)
     attempt(problems, lambda: energy_market(prices, markets, 0.0, currency))
-    if regulation is not None:
-        attempt(problems, lambda: regulation.reserve(prices, 0.0, currency))
+    attempt(problems, lambda: None if regulation is None else regulation.reserve(prices, 0.0, currency))
     if made is None or problems:
         raise SchemaError(problems, "the sessions and prices")
     fleet, kept, named = made
     scalars = {"wear": cost, "unserved_cost": unserved_cost, "retail_price": retail_price}
     fleet = fleet.assign({n: ((), v) for n, v in scalars.items() if v is not None})
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
-    chargers, plugs = _chargers(connectors)
-    groups = {"fleet": fleet, "sessions": kept, **groups, **chargers}
-    words = {"title": title, "source": source, "assumptions": "\n".join(said + plugs + named + more)}
+    groups = {"fleet": fleet, "sessions": kept, **groups, **_chargers(connectors)}
+    words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
     case = described_case(time, groups, timezone=timezone, currency=currency, **words)
     if lost := _dropped(sessions, kept, timezone):
         case.attrs["warnings"] = lost
@@ -203,13 +200,10 @@ def _at_connectors(
     return table.drop_vars(unknown)
 
 
-def _chargers(connectors: xr.Dataset | None) -> tuple[dict[str, xr.Dataset], list[str]]:
-    """Converters that connectors share, and what to say of the connectors."""
-    if connectors is None:
-        return {}, []
-    count, shared = counted(connectors.sizes["connector"], "connector"), converters(connectors)
-    said = f"Power and efficiency of a session are those of car and connector together ({count})."
-    return {} if shared is None else {"charger": shared}, [said]
+def _chargers(connectors: xr.Dataset | None) -> dict[str, xr.Dataset]:
+    """Return the group of the converters that connectors share, where they do."""
+    shared = None if connectors is None else converters(connectors)
+    return {} if shared is None else {"charger": shared}
 
 
 def _wear(
@@ -251,9 +245,9 @@ def _first(places: list[str]) -> list[str]:
     return places if len(places) <= MOST_NAMED else [*places[:MOST_NAMED], f"and {len(places) - MOST_NAMED} more"]
 
 
-def _notes(dataset: xr.Dataset) -> list[str]:
+def _notes(dataset: xr.Dataset | None) -> list[str]:
     """Return what a dataset says was done to it when it was read."""
-    return str(dataset.attrs.get("notes", "")).splitlines()
+    return [] if dataset is None else str(dataset.attrs.get("notes", "")).splitlines()
 
 
 def horizon(

@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..errors import Problem, SchemaError
 from ..schema import ABSENT, REQUIRED, Calendar, Field, Schema, suggest
+from .clock import counted
 from .importers import named_unit
 from .reading import numbers, read_csv
 
@@ -87,7 +88,9 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     words = [name for name in headers if name not in quantities]
     text = {name: frame[name].fillna("").astype(str).str.strip().to_numpy(str) for name in words}
     data |= {name: ("connector", x) for name, x in text.items() if name != "connector"}
-    return xr.Dataset(data, coords={"connector": text["connector"]})
+    count = counted(len(frame), "connector")
+    note = f"Power and efficiency of a session are those of car and connector together ({count}, {Path(path).name})."
+    return xr.Dataset(data, coords={"connector": text["connector"]}, attrs={"notes": note})
 
 
 def converters(connectors: xr.Dataset) -> xr.Dataset | None:
