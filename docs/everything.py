@@ -49,12 +49,15 @@ def case_of_everything() -> xr.DataTree:
             "step": 0.5,
             "availability": ("product", [1.0, 0.9, 1.0, 1.0]),
         },
-        "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10)
+        "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10, settled_initial=5)
         | {
             "renewable": ("contract", ["one", ""]),
             "volume_type": ("contract", ["output", "baseload"]),
             "settlement": ("contract", ["two_way", "physical"]),
             "baseload": ("contract", [0.0, 2.0]),
+            "averaging": ("contract", ["month", "spot"]),
+            "mean_initial": 50.0,
+            "mean_hours_initial": 8.0,
         },
         "exclusion": {"rule": ["policy"], "product": ["regulation", "containment"]}
         | {"group": (("rule", "product"), [[1.0, 1.0]])},

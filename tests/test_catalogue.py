@@ -31,6 +31,7 @@ FORMULATIONS = (
     "headroom",
     "guarantees",
     "worst_calls",
+    "settling",
 )  # modules that parts hand their arrays to
 
 

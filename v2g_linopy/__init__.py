@@ -21,6 +21,7 @@ from .ingest import (
     nordic_fcr,
     rasterise,
     read_capacity_prices,
+    read_connectors,
     read_frequency,
     read_prices,
     read_profiles,
@@ -32,6 +33,7 @@ from .ingest import (
 from .portfolio import build, check, solve
 from .products import products
 from .report.plots import ResultPlots as _ResultPlots
+from .rolling import carried, window
 from .scenarios import scenarios
 from .signals import extreme_signals, random_signals
 from .stress import stress
@@ -54,6 +56,7 @@ __all__ = [
     "assemble",
     "build",
     "capacity_loss",
+    "carried",
     "case_from",
     "check",
     "commuters",
@@ -73,6 +76,7 @@ __all__ = [
     "read",
     "read_capacity_prices",
     "read_frequency",
+    "read_connectors",
     "read_prices",
     "read_profiles",
     "read_sessions",
@@ -87,5 +91,6 @@ __all__ = [
     "wear",
     "with_frequency",
     "with_reserves",
+    "window",
     "write",
 ]

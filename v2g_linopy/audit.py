@@ -56,6 +56,10 @@ def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, 
     """Return what the `replay` of every kind of asset says, power and room for reserves in kW on (member, time)."""
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
+    return _asset_replays(inputs, groups)
+
+
+def _asset_replays(inputs: Inputs, groups: Mapping[str, xr.Dataset]) -> dict[str, Replay]:
     view = View(groups, inputs.calendar, inputs.dt, {})
     some = [p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.schema.member or "", 0)]
     return {part.name: part.replay(view, groups[part.name]) for part in some}
@@ -88,8 +92,16 @@ def rolled(result: xr.DataTree, steps: int, parts: Mapping[str, Part] = PARTS) -
     """Return what the `roll` of each part carries from a plan into a window that starts after so many of its steps."""
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
-    view = View(groups, inputs.calendar, inputs.dt, assets(result, parts))
+    return roll(inputs, groups, steps)
+
+
+def roll(inputs: Inputs, groups: Mapping[str, xr.Dataset], steps: int) -> dict[str, dict[str, xr.DataArray]]:
+    """Return the same from inputs and outputs by part."""
     some = [p for p, d in inputs if p.roll is not None and d.sizes.get(p.schema.member or "", 1)]
+    if not some:
+        return {}
+    done = _asset_replays(inputs, groups)
+    view = View(groups, inputs.calendar, inputs.dt, done)
     return {p.name: dict(p.roll(view, groups[p.name], steps)) for p in some if p.roll is not None}
 
 

@@ -25,6 +25,7 @@ _CAUSE_OF = {
     "connection.feed_in": "energy",
     **{f"{part}.{entry}": "wear" for part in ("fleet", "battery") for entry in WEAR},
     "ppa.difference": "energy",
+    "ppa.correction": "energy",
     "ppa.delivery": "energy",
     "ppa.shortfall": "energy",
     "fleet.drivers": "drivers",

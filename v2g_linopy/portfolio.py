@@ -11,10 +11,10 @@ import xarray as xr
 
 from . import audit as auditing
 from . import blocks, complementarity, explanation, solvers
-from .assembly import Built, assemble_model
+from .assembly import Built, assemble_model, finished
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
-from .core import Part, View
+from .core import Part
 from .errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
 from .merging import Merged, expand, merge
 from .results import Solved, result_of
@@ -283,21 +283,13 @@ def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) 
 
 def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str, xr.DataArray]:
     """Return the outputs that parts rewrite or add, and write those that are variables into the solution by label."""
-    found = {}
-    for part, d in inputs:
-        if part.finish is None or not d.sizes.get(part.schema.member or "", 1):
-            continue
-        own = {n.partition(".")[2]: v for n, v in model.variables.items() if n.startswith(f"{part.name}.")}
-        plan = d.assign({n: v.solution.fillna(0.0) for n, v in own.items()})
-        view = View({part.name: plan}, inputs.calendar, inputs.dt, {})
-        declared = {f.name: f.dims.split() for f in part.schema.outputs}
-        for name, x in part.finish(view, plan).items():
-            x = x.transpose(..., *declared[name])
-            if name in own:
-                exists = own[name].labels >= 0
-                x = x.transpose(*own[name].dims).where(exists)
-                primal[own[name].labels.to_numpy()[exists.to_numpy()]] = x.to_numpy()[exists.to_numpy()]
-            found[f"{part.name}.{name}"] = x
+    found = finished(inputs, {str(n): v.solution for n, v in model.variables.items()})
+    for name, x in found.items():
+        if name in model.variables:
+            own = model.variables[name]
+            exists = own.labels >= 0
+            found[name] = x.transpose(*own.dims).where(exists)
+            primal[own.labels.to_numpy()[exists.to_numpy()]] = found[name].to_numpy()[exists.to_numpy()]
     return found
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from .errors import Problem
+from .periods import steps_by
 from .units import accepted, factor
 
 REQUIRED = object()
@@ -150,7 +151,9 @@ class Field:
             if count := int(wrong.sum()):
                 place, value = worst(array, wrong, calendar)
                 more = f" (and {count - 1} more)" if count > 1 else ""
-                problems.append(Problem(where, rule, f"{place}{value:g}{more}, {remedy}"))
+                months = _whole_months(wrong, calendar) if rule == "nan" else []
+                whole = f"; nothing in all of {_words(months)}" if months else ""
+                problems.append(Problem(where, rule, f"{place}{value:g}{more}, {remedy}{whole}"))
         return problems
 
     def _unit(self, calendar: Calendar) -> str:
@@ -281,6 +284,16 @@ def describe(array: xr.DataArray, field: Field, currency: str = "EUR") -> xr.Dat
     """Give an array the units and long_name that its field declares, where it has none of its own."""
     unit = {} if field.kind in ("label", "choice") else {"units": field.unit.replace("EUR", currency)}
     return array.assign_attrs({**unit, "long_name": field.doc, **array.attrs})
+
+
+def _whole_months(wrong: xr.DataArray, calendar: Calendar) -> list[str]:
+    """Local months of which every step is wrong, somewhere."""
+    if "time" not in wrong.dims:
+        return []
+    month = steps_by("month", calendar.time, calendar.timezone)
+    empty = wrong.groupby(month).all()
+    empty = empty.any([d for d in empty.dims if d != "month"])
+    return [str(name) for name in empty.month[empty].to_numpy()]
 
 
 def _words(names: Any) -> str:

@@ -12,6 +12,7 @@ from .importers import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_session
 from .members import with_profiles
 from .nordic import nordic_fcr
 from .options import BatteryAssumption, Regulation
+from .plugs import read_connectors
 from .power import PROFILE_FORMATS, read_profiles
 from .series import combine
 from .sessions import rasterise
@@ -38,6 +39,7 @@ __all__ = [
     "nordic_fcr",
     "rasterise",
     "read_capacity_prices",
+    "read_connectors",
     "read_elaadnl",
     "read_frequency",
     "read_gme",

@@ -24,9 +24,9 @@ def schedule(result: xr.DataTree) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``time`` (local, ISO 8601 with offset, start of the step), ``member``, ``session`` (where known),
-        ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``, and
-        ``price_<market>_<unit>`` of every energy market; with scenarios a column ``scenario`` in front. With assets
-        beside the fleet: see `site_schedule`.
+        ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``, where reserves are sold the
+        columns of `dispatch`, and ``price_<market>_<unit>`` of every energy market; with scenarios a column
+        ``scenario`` in front. With assets beside the fleet: see `site_schedule`.
     """
     return per_scenario(result, lambda view: site_schedule(view) if view.others and view.assets else _schedule(view))
 
@@ -160,11 +160,35 @@ def _schedule(view: Reading) -> pd.DataFrame:
     ):
         values = np.asarray(view.fleet(name).values, dtype=float)
         table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
+    for column, x in dispatch(view, "fleet", "fleet", view.fleet("discharge") - view.fleet("charge")).items():
+        table[column] = np.concatenate([x[member, step], x.sum(axis=0)]).round(9) + 0.0
     order = np.concatenate([step, np.arange(steps)])
     for market, prices in _prices(view).items():
         table[market] = prices[order].round(9) + 0.0
     rows = np.argsort(np.concatenate([step * 2, np.arange(steps) * 2 + 1]), kind="stable")
     return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
+
+
+def dispatch(view: Reading, part: str, member: str, injection: xr.DataArray) -> dict[str, np.ndarray]:
+    """What each member does if no reserve is called, and what it holds ready from there, kW on (member, time).
+
+    `baseline_drawn_kW` less `baseline_fed_in_kW` is the expected power without the expected calls; of it a call asks
+    for up to `reserve_up_kW` more injection, or `reserve_down_kW` less. Nothing where the result sells no reserves.
+    """
+    if not view.has("reserve"):
+        return {}
+    names = ("up", "down", "activation_up", "activation_down")
+    up, down, called_up, called_down = (view.get("reserve", name) for name in names)
+    share = view.get("reserve", f"share_{part}")  # 0 where the asset holds none
+    baseline = injection - _all_products((called_up - called_down) * share)
+    ready = {"reserve_up_kW": _all_products(up * share), "reserve_down_kW": _all_products(down * share)}
+    columns = {"baseline_drawn_kW": (-baseline).clip(min=0), "baseline_fed_in_kW": baseline.clip(min=0)} | ready
+    shape = xr.zeros_like(injection)
+    return {name: np.asarray((shape + x).transpose(member, "time").values, float) for name, x in columns.items()}
+
+
+def _all_products(x: xr.DataArray) -> xr.DataArray:
+    return x.sum("product") if "product" in x.dims else x
 
 
 def site_schedule(view: Reading) -> pd.DataFrame:
@@ -176,7 +200,8 @@ def site_schedule(view: Reading) -> pd.DataFrame:
         ``time``, ``asset`` (``fleet``, ``battery``, ..., ``meter``), ``member`` (of the meter the pod; ``total`` for
         all of an asset), ``pod``, ``session`` (where known), ``drawn_kW`` and ``fed_in_kW`` (electricity; of the meter
         import and export), ``<carrier>_drawn_kW`` and ``<carrier>_fed_in_kW`` of other carriers, ``energy_kWh`` (end of
-        the step), ``curtailed_kW``, ``unserved_kWh``, prices as above. Empty where an asset has no such number.
+        the step), ``curtailed_kW``, ``unserved_kWh``, where reserves are sold the columns of `dispatch`, prices as
+        above. Empty where an asset has no such number.
     """
     columns = [_asset_rows(view, name, asset) for name, asset in view.assets.items()]
     table = pd.concat([*columns, _meter_rows(view)], ignore_index=True).sort_values("_step", kind="stable")
@@ -196,6 +221,11 @@ def _asset_rows(view: Reading, name: str, asset: Asset) -> pd.DataFrame:
         numbers |= {f"{word}drawn_kW": flow.withdrawal, f"{word}fed_in_kW": flow.injection}
     stored = {"energy_kWh": "energy", "curtailed_kW": "curtail", "unserved_kWh": "unserved"}
     numbers |= {column: view.full(name, x, *dims) for column, x in stored.items() if view.has(name, x)}
+    if ELECTRICITY in asset.flows:
+        numbers |= {
+            column: xr.DataArray(x, dims=dims)
+            for column, x in dispatch(view, name, asset.member, asset.flows[ELECTRICITY].net).items()
+        }
     there = np.ones((asset.pod.size, len(view.time)), dtype=bool)
     if name == "fleet":
         there = np.asarray(view.connected.values) | (np.asarray(view.fleet("unserved").values) > 0)

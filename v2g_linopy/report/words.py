@@ -9,6 +9,7 @@ ENTRIES = {
     "energy.energy": "energy bought and sold",
     "energy.spread": "market spread paid",
     "ppa.difference": "contracts: difference to the reference price",
+    "ppa.correction": "contracts: earlier hours of the month at its mean of now",
     "ppa.delivery": "contracts: energy delivered at the strike",
     "ppa.shortfall": "contracts: energy short of what was due",
     "reserve.capacity": "reserve capacity",
