@@ -7,6 +7,8 @@ import v2g_linopy as v2g
 
 TIME = pd.date_range("2026-01-10 02:00", periods=4, freq="30min")
 NONE = float("nan")
+MARKETS = {"scenario": ["calm", "windy"], "market": ["day_ahead", "intraday"]}
+PRICE = xr.DataArray([[10.0, 20.0], [12.0, 8.0]], coords=MARKETS)
 FIRST = xr.DataArray([1.0, 0.0, 0.0, 0.0], coords={"time": TIME})
 AGEING = {"replacement_cost": 4000.0, "segments": 2.0, "calendar_cost": 10.0, "calendar_cost_soc": 10.0}
 
@@ -29,21 +31,36 @@ def case_of_everything() -> xr.DataTree:
         | {"energy_max": 20.0, "cyclic": 1.0, "energy_value": 0.1, "sale_price": 0.1, "sale_max": 5.0}
         | {"wear": 0.1, "wear_standby": 0.1, "wear_start": 0.1},
         "energy": group("market", "day_ahead", "intraday", spread=1, limit=100, block=1)
-        | {"price": ("market", [10.0, 20.0])},
-        "reserve": group("product", "regulation", "containment", up=1, down=1, hours_up=1, hours_down=1, block=1)
+        | {"price": PRICE, "bid": ("market", ["curve", "quantity"]), "first_stage": ("market", [1.0, 0.0])},
+        "reserve": group(
+            "product", "regulation", "containment", "budgeted", "called", up=1, down=1, hours_up=1, block=1
+        )
         | {
             "capacity_price": 10.0,
             "volume_max": 10.0,
-            "activation_up": ("product", [0.1, 0.0]),
-            "guarantee": ("product", ["expected", "endurance"]),
+            "hours_down": 1.0,
+            "activation_up": ("product", [0.1, 0.0, 0.0, 0.0]),
+            "guarantee": ("product", ["expected", "endurance", "budget", "budget"]),
+            "activation_cycle": ("product", [NONE, NONE, 1.0, 1.5]),
+            "activation_period": ("product", [NONE, NONE, NONE, 1.0]),
+            "excursion_up": ("product", [0.1, 0.0, 0.0, 0.0]),
+            "excursion_down": ("product", [0.1, 0.0, 0.0, 0.0]),
+            "minimum_bid": 1.0,
+            "step": 0.5,
+            "availability": ("product", [1.0, 0.9, 1.0, 1.0]),
         },
-        "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10)
+        "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10, settled_initial=5)
         | {
             "renewable": ("contract", ["one", ""]),
             "volume_type": ("contract", ["output", "baseload"]),
             "settlement": ("contract", ["two_way", "physical"]),
             "baseload": ("contract", [0.0, 2.0]),
+            "averaging": ("contract", ["month", "spot"]),
+            "mean_initial": 50.0,
+            "mean_hours_initial": 8.0,
         },
+        "exclusion": {"rule": ["policy"], "product": ["regulation", "containment"]}
+        | {"group": (("rule", "product"), [[1.0, 1.0]])},
         "charger": group("charger", "hub", charge_max=15, discharge_max=15),
         "connection": group("pod", "depot", "site", import_max=50, export_max=50, capacity=50, subscribed=10)
         | group("pod", "depot", "site", vat=0.2, tax=1, peak_price=1, peak_count=2, subscribed_price=1, overrun_price=1)
@@ -57,8 +74,11 @@ def case_of_everything() -> xr.DataTree:
             "peak_initial": ("rank", [5.0, 5.0]),
             "rank": [1, 2],
         },
+        "risk": {"weight": 0.5, "level": 0.5},
     }
-    return v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
+    case = v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
+    case["probability"] = xr.DataArray([0.5, 0.5], coords={"scenario": ["calm", "windy"]})
+    return case
 
 
 def group(dim: str, *labels: str, **values: float) -> dict:

@@ -24,6 +24,7 @@ from v2g_linopy.commands.gathering import assumptions
 from v2g_linopy.core import Part
 from v2g_linopy.ingest.importers import price_columns, session_columns
 from v2g_linopy.report import words
+from v2g_linopy.results import in_profit
 from v2g_linopy.schema import REQUIRED, Field
 from v2g_linopy.units import TABLE
 
@@ -54,9 +55,9 @@ def part_page(part: Part, model: linopy.Model) -> str:
         "",
         prose(module.__doc__ if module else ""),
         "",
-        f"Stage: {part.stage.name.lower()}. Members: the labels along `{member}`."
+        f"Stage: {part.stage.name.lower()}. {f'Members: the labels along `{member}`' if member else 'No members'}."
         " An array may have fewer dimensions than its table says; it then holds for all of them."
-        " Quantities may also have the dimension `scenario`.",
+        " Quantities may also have the dimension `scenario`; with scenarios every output, entry and row has it.",
         "",
         "## Equations",
         "",
@@ -85,7 +86,7 @@ def parts_index(parts: Mapping[str, Part]) -> str:
         (
             f"[`/{name}`]({name}.md)",
             part.stage.name.lower(),
-            f"`{part.schema.member}`",
+            f"`{part.schema.member}`" if part.schema.member else "",
             sentence(inspect.getmodule(part.build)),
         )
         for name, part in parts.items()
@@ -103,9 +104,9 @@ def ledger_lines(part: Part, model: linopy.Model) -> list[str]:
     rows = [
         (
             f"`{name}`",
-            ", ".join(f"`{d}`" for d in model.expressions[f"cash.{name}"].coord_dims),
+            beside_scenarios(model.expressions[f"cash.{name}"].coord_dims),
             words.entry(name),
-            "no" if ".slack." in name else "yes",
+            "yes" if in_profit(name) else "no",
         )
         for name in entries
     ]
@@ -117,7 +118,7 @@ def ledger_lines(part: Part, model: linopy.Model) -> list[str]:
 def dual_lines(part: Part, model: linopy.Model) -> list[str]:
     """Return the section on the rows of a part, whose shadow prices stand in `/dual`."""
     rows = [
-        (f"`{name}`", ", ".join(f"`{d}`" for d in row.coord_dims))
+        (f"`{name}`", beside_scenarios(row.coord_dims))
         for name, row in model.constraints.items()
         if str(name).startswith(f"{part.name}.")
     ]
@@ -130,6 +131,11 @@ def dual_lines(part: Part, model: linopy.Model) -> list[str]:
     return ["## Its rows in `/dual`", "", text, "", *table(("row", "dimensions"), rows), ""]
 
 
+def beside_scenarios(dims: Iterable[Any]) -> str:
+    """Return the dimensions without that of the scenarios, as code."""
+    return ", ".join(f"`{d}`" for d in dims if d != "scenario")
+
+
 def input_row(field: Field) -> tuple[str, ...]:
     """Return the table row of an input."""
     if field.default is REQUIRED:
@@ -140,13 +146,17 @@ def input_row(field: Field) -> tuple[str, ...]:
         default = "NaN"
     else:
         default = f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
-    return name_of(field), dims_of(field), unit_of(field), default, allowed(field), field.doc
+    return name_of(field), dims_of(field), unit_of(field), default, allowed(field), doc_of(field)
 
 
 def output_row(field: Field) -> tuple[str, ...]:
     """Return the table row of an output."""
-    doc = field.doc + (" (one array per asset, such as `share_fleet`)" if field.shared else "")
-    return name_of(field), dims_of(field), unit_of(field), doc
+    return name_of(field), dims_of(field), unit_of(field), doc_of(field)
+
+
+def doc_of(field: Field) -> str:
+    """Return what a field means."""
+    return field.doc + (f" (one array per asset, such as `{field.name}_fleet`)" if field.shared else "")
 
 
 def name_of(field: Field) -> str:

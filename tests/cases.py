@@ -67,9 +67,14 @@ def case(
     hydrogen: Mapping[str, Any] | None = None,
     ppa: Mapping[str, Any] | None = None,
     charger: Mapping[str, Any] | None = None,
+    exclusion: Mapping[str, Mapping[str, Any]] | None = None,
+    risk: Mapping[str, float] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
-    """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label."""
+    """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label.
+
+    `exclusion` has one mapping per rule, from the products that it names to 1, or to a flag for each step.
+    """
     given = {"fleet": fleet, "energy": energy, "reserve": reserve, "connection": connection}
     given |= {"battery": battery, "load": load, "renewable": renewable, "chp": chp, "hydrogen": hydrogen}
     given |= {"ppa": ppa, "charger": charger}
@@ -79,6 +84,10 @@ def case(
     if steps == 1:
         attrs["step_hours"] = pd.Timedelta(step) / pd.Timedelta(hours=1)
     groups = {name: _group(name, members, time, scenarios) for name, members in parts.items()}
+    if exclusion is not None:
+        groups["exclusion"] = _rules(exclusion, time)
+    if risk is not None:  # no members
+        groups["risk"] = xr.Dataset({name: ((), float(value)) for name, value in risk.items()})
     tree = v2g.assemble(time, groups, title="by hand", **attrs)
     if scenarios is not None:
         tree["probability"] = xr.DataArray(list(scenarios.values()), coords={"scenario": list(scenarios)})
@@ -89,6 +98,14 @@ def row(result: xr.DataTree, name: str, **labels: Any) -> list[float]:
     """Return the numbers of one output, `row(result, "fleet.charge", fleet="ev")`, in the order of its labels."""
     group, _, quantity = name.partition(".")
     return [round(float(x), 6) + 0.0 for x in result[group][quantity].sel(labels).to_numpy().ravel()]
+
+
+def _rules(exclusion: Mapping[str, Mapping[str, Any]], time: pd.DatetimeIndex) -> xr.Dataset:
+    products = pd.Index(dict.fromkeys(p for rule in exclusion.values() for p in rule), name="product")
+    rows = [[_row(rule.get(p, 0.0), time, None) for p in products] for rule in exclusion.values()]
+    each = [xr.concat(xr.broadcast(*row), products) for row in rows]
+    group = xr.concat(xr.broadcast(*each), pd.Index(list(exclusion), name="rule"))
+    return xr.Dataset({"group": group.astype(float)})
 
 
 def _labelled(members: Mapping[str, Any], part: str) -> Mapping[str, Mapping[str, Any]]:

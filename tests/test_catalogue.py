@@ -23,7 +23,16 @@ def strings(path):
     }
 
 
-FORMULATIONS = ("ageing", "charging", "peaks", "headroom")  # modules that parts hand their arrays to
+FORMULATIONS = (
+    "ageing",
+    "bids",
+    "charging",
+    "peaks",
+    "headroom",
+    "guarantees",
+    "worst_calls",
+    "settling",
+)  # modules that parts hand their arrays to
 
 
 def source(part: Part) -> Path:

@@ -24,7 +24,7 @@ from .maths import (
     shallow_first,
     smaller,
 )
-from .schema import ABSENT, Calendar, Field, worst
+from .schema import ABSENT, Calendar, Field, Rule, broken
 
 NAN = float("nan")
 PRICE = "replacement_cost"
@@ -93,18 +93,11 @@ def outputs(member: str) -> tuple[Field, ...]:
 
 def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
     """Rules between the fields: whole segments, in sum 1, and an initial split that adds up and fits."""
-    found: list[Problem] = []
-
-    def rule(name: str, array: xr.DataArray, wrong: xr.DataArray, detail: str) -> None:
-        if count := int(wrong.sum()):
-            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
-            more = f" (and {count - 1} more)" if count > 1 else ""
-            found.append(Problem(f"{part}.{name}", "consistency", f"{place}{value:g}{more}, {detail}"))
-
-    rule("segments", d.segments, d.segments % 1 != 0, "give a whole number")
+    rules: list[Rule] = [("segments", d.segments % 1 != 0, d.segments, ", give a whole number")]
     if "segment_depth" in d:
         total = d.segment_depth.sum("segment")
-        rule("segment_depth", total, abs(total - 1) > 1e-9, "the sum over segments; make it 1")
+        rules.append(("segment_depth", abs(total - 1) > 1e-9, total, ", the sum over segments; make it 1"))
+    found = broken(part, rules, calendar)
     if "segment_initial" not in d or not _priced(d).any() or found:
         return found
     depth = _depths(d)
@@ -113,11 +106,12 @@ def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
             f"has {d.sizes['segment']} labels along segment, not the {depth.sizes['segment']} of the depths, from 1"
         )
         return [*found, Problem(f"{part}.segment_initial", "labels", detail)]
-    total, room = d.segment_initial.sum("segment"), depth * capacity_of(d).isel(time=0, drop=True)
+    given, room = d.segment_initial, depth * capacity_of(d).isel(time=0, drop=True)
+    total = given.sum("segment")
     apart = _priced(d) & (abs(total - d.energy_initial) > 1e-6)
-    rule("segment_initial", total, apart, "kWh in all segments; make it energy_initial")
-    rule("segment_initial", d.segment_initial, d.segment_initial > room + 1e-6, "kWh, more than the segment holds")
-    return found
+    sums = ("segment_initial", apart, total, "kWh in all segments; make it energy_initial")
+    fits = ("segment_initial", given > room + 1e-6, given, "kWh, more than the segment holds")
+    return broken(part, (sums, fits), calendar)
 
 
 def vehicle_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray, str], ...]:
@@ -257,10 +251,11 @@ def _start(s: Scope, d: xr.Dataset, room: xr.DataArray, level: Any) -> Any:
         start = shallow_first(d.energy_initial, room)
     if "cyclic" not in d:
         return start
-    free = (d.cyclic > 0) & (room > 0) & ("segment_initial" not in d)
+    free = (d.cyclic > 0) & (room > 0) & ("segment_initial" not in d) & ("energy_final" not in d)
     split = s.maybe("segment_start", free, room)
     start = split + start.where(~free, 0.0)
-    s.add("segment_cyclic", level - start == 0, mask=(d.cyclic > 0) & (room > 0) & (last(time) > 0))
+    closes = (d.cyclic > 0) & ("energy_final" not in d)
+    s.add("segment_cyclic", level - start == 0, mask=closes & (room > 0) & (last(time) > 0))
     if isinstance(split, Sum):
         s.add("segment_start", split.sum("segment") == d.energy_initial, mask=free.any("segment"))
     return start
@@ -346,7 +341,7 @@ def replayed(
         "segment_leaving": abs(v.dt * power.sum("segment") - out).where(here, 0.0),
         "segment_driven": abs(trip.sum("segment") + passed - driven).where(here, 0.0),
         "segment_at_hand": (trip - held).clip(min=0.0).where(size > 0, 0.0),
-        "segment_cyclic": gained.where(cyclic & (size > 0), 0.0),
+        "segment_cyclic": gained.where(cyclic & ("energy_final" not in d) & (size > 0), 0.0),
         "segment_start": abs(initial.sum("segment") - d.energy_initial).where(cyclic & here, 0.0),
     }
     return {name: x.assign_attrs(units="kWh") for name, x in residuals.items()}

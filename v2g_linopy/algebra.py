@@ -152,7 +152,7 @@ class Sum(linopy.LinearExpression):
         factors = np.empty((*head, ends[-1]))
         for term, extra, start, end in zip(self.terms, extras, ends[:-1], ends[1:], strict=True):
             for lines, array in ((labels, term.labels), (factors, term.factor)):
-                lines[..., start:end].reshape(*head, *extra)[...] = placed(array, grid, term.over, places)
+                lines[..., start:end].reshape((*head, *extra))[...] = placed(array, grid, term.over, places)
         constant = np.empty(head)
         constant[...] = placed(self.offset, grid, (), places)
         return labels.reshape(-1, ends[-1]), factors.reshape(-1, ends[-1]), constant.reshape(-1)
@@ -210,15 +210,15 @@ class Sum(linopy.LinearExpression):
         return self._with(terms, offset, {d: i for d, i in self.axes.items() if d != dim})
 
     def shift(self, shifts: Any = None, **by: int) -> "Sum":
-        """Move by one step along a dimension; what comes from outside counts as 0."""
+        """Move by a number of steps, one or more, along a dimension; what comes from outside counts as 0."""
         ((dim, steps),) = (shifts or by).items()
-        if steps != 1:
-            raise ValueError("only a shift by one step is defined")
+        if steps < 1:
+            raise ValueError("only a shift forward is defined")
 
         def later(fill: float) -> Callable[[np.ndarray, int], np.ndarray]:
             def change(values: np.ndarray, axis: int) -> np.ndarray:
-                moved = np.roll(values, 1, axis)
-                moved[(slice(None),) * axis + (0,)] = fill
+                moved = np.roll(values, steps, axis)
+                moved[(slice(None),) * axis + (slice(steps),)] = fill
                 return moved
 
             return change
@@ -280,26 +280,27 @@ class Sum(linopy.LinearExpression):
         offset = added(gather(self.offset, 0.0), fresh)
         return self._with(terms, offset, {group: groups, **{d: i for d, i in self.axes.items() if d != dim}})
 
+    def earlier(self, steps: pd.Index, dim: str = "time") -> "Sum":
+        """Return x[t - k] for every k of `steps`, whose name is a new dimension; before the first label it is 0."""
+        name, size = str(steps.name), len(self.axes[dim])
+        places = np.arange(size)[:, None] - steps.to_numpy()
+
+        def gather(array: Named, fill: float) -> Named:
+            return gathered(whole(array, dim, size), dim, places, (dim, name), fill)
+
+        terms = [
+            replace(t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0), repeated=True) for t in self.terms
+        ]
+        return self._with(terms, gather(self.offset, 0.0), {**self.axes, name: steps})
+
     def lagged(self, kernel: xr.DataArray, dim: str = "time") -> "Sum":
         """Sum over `lag` of kernel[lag] x[t - lag]; what comes before the first label counts as 0.
 
         `kernel` has the dimension `lag` (0, 1, ... steps back) and any of x; where it is 0 there is no term.
         """
-        data = numbers(kernel)
-        assert data is not None
-        fresh, size = f"lag~{next(_fresh)}", len(self.axes[dim])
-        weight = data[0].renamed("lag", fresh)
-        places = np.arange(size)[:, None] - np.arange(kernel.sizes["lag"])
-
-        def gather(array: Named, fill: float) -> Named:
-            return gathered(whole(array, dim, size), dim, places, (dim, fresh), fill)
-
-        terms = [
-            _Term(there_only(gather(t.labels, -1), weight), gather(t.factor, 0.0).times(weight), (*t.over, fresh), True)
-            for t in self.terms
-        ]
-        offset = added(gather(self.offset, 0.0).times(weight), fresh)
-        return self._with(terms, offset, joined(self.axes, {d: i for d, i in data[1].items() if d != "lag"}))
+        lag = f"lag~{next(_fresh)}"
+        weight = kernel.rename(lag=lag)
+        return (self.earlier(pd.RangeIndex(kernel.sizes["lag"], name=lag), dim).kept(weight != 0) * weight)._summed(lag)
 
     def kept(self, mask: xr.DataArray) -> "Sum":
         """Return the same where `mask` is True; elsewhere there is no term, and it is 0."""

@@ -11,7 +11,7 @@ import xarray as xr
 
 from .algebra import Sum
 from .checking import Inputs
-from .core import Scope, Stage, Terms, per_pod
+from .core import Scope, Stage, Terms, View, per_pod
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,24 @@ def set_objective(model: linopy.Model, priced: Mapping[str, list[tuple[np.ndarra
     labels, prices = (np.concatenate([pair[k] for pair in pairs] or [np.zeros(0, int)]) for k in (0, 1))
     terms = xr.Dataset({"coeffs": ("_term", prices), "vars": ("_term", labels), "const": 0.0})
     model.add_objective(linopy.LinearExpression(terms, model), sense="max")
+
+
+def finished(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Return the outputs that parts rewrite or add, from the levels of the variables by name."""
+    found = {}
+    for part, d in inputs:
+        if part.finish is None or not d.sizes.get(part.schema.member or "", 1):
+            continue
+        seen = {p.name: d for p, d in inputs if p is part or part.stage is Stage.MARKET}  # a market sees all plans
+        plans = {
+            p: d.assign({n.partition(".")[2]: x.fillna(0.0) for n, x in solution.items() if n.startswith(f"{p}.")})
+            for p, d in seen.items()
+        }
+        declared = {f.name: f.dims.split() for f in part.schema.outputs}
+        view = View(plans, inputs.calendar, inputs.dt, {})
+        for name, x in part.finish(view, plans[part.name]).items():
+            found[f"{part.name}.{name}"] = x.transpose(..., *declared[name])
+    return found
 
 
 class _Watched(Mapping[str, Any]):

@@ -56,6 +56,10 @@ def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, 
     """Return what the `replay` of every kind of asset says, power and room for reserves in kW on (member, time)."""
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
+    return _asset_replays(inputs, groups)
+
+
+def _asset_replays(inputs: Inputs, groups: Mapping[str, xr.Dataset]) -> dict[str, Replay]:
     view = View(groups, inputs.calendar, inputs.dt, {})
     some = [p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.schema.member or "", 0)]
     return {part.name: part.replay(view, groups[part.name]) for part in some}
@@ -84,11 +88,29 @@ def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataA
     return xr.concat([found["backed_sales"], found["backed_purchases"]], "way").max("way")
 
 
+def rolled(result: xr.DataTree, steps: int, parts: Mapping[str, Part] = PARTS) -> dict[str, dict[str, xr.DataArray]]:
+    """Return what the `roll` of each part carries from a plan into a window that starts after so many of its steps."""
+    inputs = inputs_of(result, parts)
+    groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
+    return roll(inputs, groups, steps)
+
+
+def roll(inputs: Inputs, groups: Mapping[str, xr.Dataset], steps: int) -> dict[str, dict[str, xr.DataArray]]:
+    """Return the same from inputs and outputs by part."""
+    some = [p for p, d in inputs if p.roll is not None and d.sizes.get(p.schema.member or "", 1)]
+    if not some:
+        return {}
+    done = _asset_replays(inputs, groups)
+    view = View(groups, inputs.calendar, inputs.dt, done)
+    return {p.name: dict(p.roll(view, groups[p.name], steps)) for p in some if p.roll is not None}
+
+
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
     """Inputs in coherent units together with the outputs of the file (already coherent: kW, kWh)."""
     group, part = result[name].to_dataset(), inputs.parts[name]
-    known = {f.name for f in part.schema.inputs}
-    return inputs.data[name].assign({n: a for n, a in group.data_vars.items() if n not in known})
+    given = part.schema.inputs
+    made = {n: a for n, a in group.data_vars.items() if not any(f.names(str(n)) for f in given)}
+    return inputs.data[name].assign(made)
 
 
 def _first_stage(part: Part, d: xr.Dataset) -> dict[str, xr.DataArray]:

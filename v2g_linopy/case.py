@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from .errors import InputFileError, OutputError, Problem, SchemaError
+from .periods import labels
 from .schema import Calendar
 
 SCHEMA_VERSION = 1
@@ -224,7 +225,8 @@ def calendar_of(case: xr.DataTree) -> tuple[Calendar, list[Problem]]:
         return unreadable, problems
     if fault := _unreadable(time):
         return unreadable, [*problems, fault]
-    calendar = Calendar(pd.DatetimeIndex(time), zone, currency, scenario)
+    probability = root["probability"].astype(float) if scenario is not None and "probability" in root else None
+    calendar = Calendar(pd.DatetimeIndex(time), zone, currency, scenario, probability)
     problems += _time_problems(calendar.time, calendar, case)
     return calendar, problems
 
@@ -256,7 +258,7 @@ def _time_problems(time: pd.DatetimeIndex, calendar: Calendar, case: xr.DataTree
         minutes = steps.astype("timedelta64[s]").astype(float) / 60
         where = calendar.local(time[odd + 1])
         detail = f"steps differ: {minutes[0]:g} min, then {minutes[odd]:g} min before {where}; give one uniform step"
-        return [Problem("time", "time", detail)]
+        return [Problem("time", "time", detail + _gap(time[odd], time[odd + 1], calendar))]
     if not len(steps) and not _positive(case.attrs.get("step_hours", 0)):
         return [
             Problem(
@@ -264,6 +266,14 @@ def _time_problems(time: pd.DatetimeIndex, calendar: Calendar, case: xr.DataTree
             )
         ]
     return []
+
+
+def _gap(before: pd.Timestamp, after: pd.Timestamp, calendar: Calendar) -> str:
+    """Say which local months are missing between two time stamps."""
+    hours = pd.date_range(before, after, freq="h", inclusive="neither")
+    ends = labels("month", pd.DatetimeIndex([before, after]), calendar.timezone)
+    months = [m for m in labels("month", hours, calendar.timezone).unique() if m not in ends]
+    return f"; nothing in all of {', '.join(months)}" if months else ""
 
 
 def _positive(value: object) -> bool:

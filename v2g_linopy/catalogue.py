@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from .assets import battery, chp, fleet, hydrogen, load, renewable
 from .markets import energy, imbalance, ppa, reserve
-from .rules import charger, connection
+from .rules import charger, connection, exclusion, risk
 
 PARTS = MappingProxyType(
     {
@@ -22,6 +22,8 @@ PARTS = MappingProxyType(
             imbalance.PART,
             charger.PART,
             connection.PART,
+            exclusion.PART,
+            risk.PART,
         )
     }
 )

@@ -31,6 +31,16 @@ class Inputs:
     def __iter__(self) -> Iterator[tuple[Part, xr.Dataset]]:
         return ((self.parts[name], d) for name, d in self.data.items())
 
+    def weight(self, dual: Mapping[str, xr.DataArray]) -> xr.DataArray | float:
+        """Return what a EUR in each scenario adds to the objective: its probability, and what /risk makes of it.
+
+        1 without scenarios; missing (NaN) for a scenario that does not count, such as a good one at a weight of 1.
+        """
+        if self.probability is None:
+            return 1.0
+        weight = self.probability + dual.get("risk.accounts", 0.0)
+        return weight.where(weight > 1e-9)
+
     @property
     def pods(self) -> pd.Index:
         """Every point of delivery that an asset or a connection names."""
@@ -66,13 +76,11 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
             data[part.name] = clean
             notes += part.schema.assumptions(group, part.name, calendar.currency)
     if not problems:
-        problems += _between(data, parts) + _members(parts, data)
+        problems += _between(data, parts) + _members(parts, data) + _assets(parts, data)
         problems += _clock(data.get("connection"), calendar, step_hours(case))
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
-    root = case.to_dataset()
-    probability = root["probability"].astype(float) if calendar.scenario is not None else None
-    return Inputs(parts, data, calendar, step_hours(case), probability, tuple(notes))
+    return Inputs(parts, data, calendar, step_hours(case), calendar.probability, tuple(notes))
 
 
 def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
@@ -167,6 +175,41 @@ def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[
                 for m in dict.fromkeys(map(str, d[f.name].to_numpy().ravel()))
                 if m and m not in there
             ]
+    return problems + _axes(parts, data)
+
+
+def _axes(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Return every label along the members of another part that it does not have: `product` in `/exclusion`."""
+    owners = {p.schema.member: p.name for p in parts.values() if p.schema.member}
+    problems = []
+    for name, d in data.items():
+        own = (parts[name].schema.member, "time", "scenario")
+        for dim in (x for x in map(str, d.dims) if x in owners and x not in own):
+            other = data.get(owners[dim])
+            there = [] if other is None else [str(m) for m in other.indexes.get(dim, [])]
+            problems += [
+                Problem(f"{name}.{dim}", "labels", f"{m!r} is not a {dim} of /{owners[dim]}{suggest(m, there)}")
+                for m in map(str, d.indexes[dim])
+                if m not in there
+            ]
+    return problems
+
+
+def _assets(parts: Mapping[str, Part], data: dict[str, xr.Dataset]) -> list[Problem]:
+    """Bring arrays that a part has per asset into the order of its members; return those that name others."""
+    problems = []
+    for name, d in data.items():
+        for f in (f for f in parts[name].schema.inputs if f.shared):
+            for array in [str(n) for n in d.data_vars if f.names(str(n))]:
+                asset = array.removeprefix(f"{f.name}_")
+                dim = parts[asset].schema.member if asset in data else None
+                there = data[asset].indexes.get(dim, []) if dim else []
+                given = d.indexes.get(dim, [])
+                if dim is None or dim not in d[array].dims or sorted(map(str, given)) != sorted(map(str, there)):
+                    detail = f"needs one row for each member of /{asset}" if dim else f"there is no asset /{asset}"
+                    problems.append(Problem(f"{name}.{array}", "labels", detail))
+                else:
+                    data[name] = data[name].reindex({dim: there})
     return problems
 
 

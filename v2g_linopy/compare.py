@@ -13,7 +13,7 @@ from .checking import RESULT_GROUPS, Inputs, inputs_of
 from .core import Part, per_pod
 from .errors import Infeasible, Problem, SchemaError
 from .portfolio import solve
-from .results import PENALTY
+from .results import in_profit
 
 BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
 CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
@@ -25,6 +25,7 @@ _CAUSE_OF = {
     "connection.feed_in": "energy",
     **{f"{part}.{entry}": "wear" for part in ("fleet", "battery") for entry in WEAR},
     "ppa.difference": "energy",
+    "ppa.correction": "energy",
     "ppa.delivery": "energy",
     "ppa.shortfall": "energy",
     "fleet.drivers": "drivers",
@@ -306,7 +307,7 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
 
 
 def _cause(entry: str) -> str:
-    if PENALTY in f".{entry}":
+    if not in_profit(entry):
         return "penalties"
     by_part = {"reserve": "reserve", "connection": "grid"}
     return _CAUSE_OF.get(entry) or by_part.get(entry.partition(".")[0], "other")

@@ -78,7 +78,7 @@ def candidates(
         wear_in = d.get("wear_charge", 0.0) * d.eta_charge
         loss = 1 / round_trip - 1
         threshold = xr.where(loss > 1e-12, -(wear_out + wear_in / round_trip) / loss.where(loss > 1e-12, 1.0), -np.inf)
-        weight = 1.0 if inputs.probability is None else inputs.probability
+        weight = inputs.weight(dual)
         value = dual[f"{part}.balance{path}"] / weight
         price = d.eta_charge * value - wear_in - reduced[f"{part}.charge{path}"] / (inputs.dt * weight)
         low = (price <= threshold + 1e-9).fillna(False)

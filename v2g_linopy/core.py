@@ -65,6 +65,11 @@ class Store:
     edges: Callable[[], tuple[Edge, Edge]]  # start and end of the step, written down when asked for
     eta_charge: xr.DataArray
     eta_discharge: xr.DataArray
+    keep: Any = 1.0  # share of a deviation that is still there a step later, as data
+    charge: Any = 0.0  # kW that the baseline draws
+    discharge: Any = 0.0  # kW that it feeds in
+    charges: Any = True  # False where the baseline never draws, and
+    discharges: Any = True  # where it never feeds in: data
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,8 @@ class Part:
     """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no row needs."""
     stock: Mapping[str, str] = field(default_factory=dict)  # energy that may be left at the end <- rows that value it
     ongoing: Mapping[str, float] = field(default_factory=dict)  # inputs where the horizon ends and the case goes on
+    roll: Callable[["View", xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
+    """Inputs of a window that starts after so many steps, where they are more than outputs at its start (`carry`)."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +178,7 @@ class Scope:
         *,
         mask: xr.DataArray | None = None,
         binary: bool = False,
+        integer: bool = False,
         over: Iterable[pd.Index] = (),
         suffix: str = "",
     ) -> Sum:
@@ -184,6 +192,8 @@ class Scope:
             Bounds, broadcast to the dimensions.
         mask : xarray.DataArray, optional
             False where the variable does not exist.
+        binary, integer
+            0 or 1, whatever the bounds; a whole number within them.
         over : iterable of pandas.Index
             Member dimensions of another part, for shares.
         suffix : str
@@ -191,7 +201,7 @@ class Scope:
         """
         declared = self._outputs[name]
         coords = [*over, *(self.axis(d) for d in declared.dims.split())]
-        if self.calendar.scenario is not None:
+        if self.calendar.scenario is not None and not declared.certain:
             coords.insert(0, self.calendar.scenario)
         axes = {str(c.name): c for c in coords}
 
@@ -199,7 +209,9 @@ class Scope:
             labelled = isinstance(data, xr.DataArray)
             return xr.DataArray(spread(data, axes), coords=axes, dims=list(axes)) if labelled else data
 
-        bounds: dict[str, Any] = {"binary": True} if binary else {"lower": numbers(lower), "upper": numbers(upper)}
+        bounds: dict[str, Any] = {"lower": numbers(lower), "upper": numbers(upper), "integer": integer}
+        if binary:
+            bounds = {"binary": True}
         full = f"{self.part.name}.{name}{suffix}"
         x = Sum.of(self.model.add_variables(coords=coords, name=full, mask=numbers(mask), **bounds))
         if declared.first_stage and self.calendar.scenario is not None and len(self.calendar.scenario) > 1:

@@ -53,10 +53,12 @@ class Cycles:
 def wear(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Dataset:
     """Count the cycles of every storage in a result and price them, beside what the plan reckoned with.
 
-    A path starts at the energy before the first step, or on board at an arrival; every fall counts, also by driving
-    and by leaking. A discharging half cycle of depth delta costs ``replacement_cost * Phi(delta)``, a charging one
-    nothing, and a full cycle has one of each (ASTM E1049; Xu et al. 2018). A path with a cyclic end is a circle. To
-    price another plan, or one that was made with `wear` alone, assign `replacement_cost` to the group first.
+    A path starts at the energy before the first step, or on board at an arrival; every fall counts, also by driving.
+    What leaks (`keep` between 0 and 1) is no cycle: the path is that of the energy moved, as the plan is paid for, so
+    that segments never count too little. A discharging half cycle of depth delta costs
+    ``replacement_cost * Phi(delta)``, a charging one nothing, and a full cycle has one of each (ASTM E1049; Xu et al.
+    2018). A path with a cyclic end is a circle. To price another plan, or one that was made with `wear` alone, assign
+    `replacement_cost` to the group first.
 
     Returns
     -------
@@ -263,27 +265,33 @@ class Stay:
         """What depth refers to (kWh)."""
         return float(self.arrays["capacity"].max())
 
-    def path(self) -> tuple[np.ndarray, np.ndarray]:
-        """Energy at the start, after what arrives and after what drives away, and at the end of each step; hours."""
+    def path(self, leaking: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Energy at the start, after what arrives and after what drives away, and at the end of each step; hours.
+
+        Not `leaking`: what leaked is put back, so that the path moves by what is moved.
+        """
         a = self.arrays
         before = np.append(a["initial"][0], a["energy"][:-1])
         arrived = a["keep"] * before + a["arriving"]
-        points = np.column_stack([arrived, arrived - a["leaving"], a["energy"]]).ravel()
+        leaked = np.where(a["keep"] > 0, (1 - a["keep"]) * before, 0.0) * (not leaking)
+        points = np.column_stack([arrived, arrived - a["leaving"], a["energy"]]) + leaked.cumsum()[:, None]
+        points = points.ravel()
         hours = np.repeat(np.arange(len(before)), 3) + np.tile([0.0, 0.0, 1.0], len(before))
         start = a["initial"][0] if a["keep"][0] > 0 else arrived[0]
         return np.append(start, points), np.append(0.0, hours) * self.dt
 
-    def cycles(self) -> Cycles:
+    def cycles(self, leaking: bool = False) -> Cycles:
         """Half cycles by the rainflow method."""
-        level, hours = self.path()
+        level, hours = self.path(leaking)
         if self.capacity <= 0:
             return Cycles(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, bool))
-        closed = bool(self.arrays["cyclic"].any()) and abs(level[-1] - level[0]) < 1e-6 * self.capacity
+        gained = self.arrays["energy"][-1] - self.arrays["initial"][0]
+        closed = bool(self.arrays["cyclic"].any()) and abs(gained) < 1e-6 * self.capacity
         return counted(level / self.capacity, hours, closed)
 
     def use(self, c_rate: float | None = None) -> Use:
         """What the battery went through, for a model of its cells."""
-        cycles, (level, _) = self.cycles(), self.path()
+        cycles, (level, _) = self.cycles(leaking=True), self.path()
         soc = np.clip((level[2::3] + level[3::3]) / 2 / self.capacity, 0.0, 1.0)  # mean of each step
         rate = cycles.depth / np.maximum(cycles.hours, self.dt)
         rate = rate if c_rate is None else np.full_like(rate, c_rate)
@@ -291,7 +299,7 @@ class Stay:
 
 
 def counted(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
-    """Half cycles of a path, a circle where `closed`; a full cycle is a falling and a rising half.
+    """Half cycles of a path, a circle (or a screw) where `closed`; a full cycle is a falling and a rising half.
 
     Parameters
     ----------
@@ -303,8 +311,8 @@ def counted(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
     if closed:
         top, period = int(np.argmax(soc[:-1])), hours[-1] - hours[0]
         order = np.append(np.arange(top, len(soc) - 1), np.arange(top + 1))
-        hours = hours[order] + period * (np.arange(len(order)) >= len(soc) - 1 - top)
-        soc = soc[order]
+        again = np.arange(len(order)) >= len(soc) - 1 - top
+        hours, soc = hours[order] + period * again, soc[order] + (soc[-1] - soc[0]) * again
     turns = _turns(soc)
     found = []
     # rainflow leaves out the last of two points: the end is said twice

@@ -15,11 +15,12 @@ def of_storage(d: xr.Dataset) -> Flex:
     """
     path = "_baseline" if "energy_baseline" in d else ""
     power, idle = (d["discharge" + p] - d["charge" + p] for p in ("", path))
+    sides = (d[way + path] for way in ("charge", "discharge"))
     there = _storing(d)
     return Flex(
         up=d.discharge_max.where(there, 0.0) - power,
         down=d.charge_max.where(there, 0.0) + power,
-        store=Store(lambda: _edges(d, path), d.eta_charge, d.eta_discharge),
+        store=Store(lambda: _edges(d, path), d.eta_charge, d.eta_discharge, d.get("keep", 1.0), *sides),
         baseline=idle - power if path else None,
     )
 

@@ -280,14 +280,17 @@ def _done(q: Sequence, state: State) -> dict[str, xr.DataArray]:
     found = {}
     for name in dict.fromkeys(n for window in state.happened for n in window):
         part, _, leaf = name.partition(".")
-        if part not in names or name == "reserve.volume" or leaf.startswith("charging"):  # which way it goes follows
+        if part not in names or leaf.startswith("charging"):  # which way it goes follows
+            continue
+        if part == "reserve" and not leaf.startswith("share_"):
             continue
         some = next(window[name] for window in state.happened if name in window)
         known = [window[name] for window in state.happened if name in window]
         x = xr.concat(known, "time").reindex(time=q.time[steps]).fillna(0.0).transpose(*some.dims)
         for dim in [d for d in x.dims if d != "time" and x.indexes[d].dtype.kind in "OUT"]:
             x = x.isel({dim: ~x.indexes[dim].astype(str).str.startswith(EXPECTED)})
-        found[name] = x
+        if part != "reserve" or float(x.max()) > 0:
+            found[name] = x
     return found
 
 

@@ -63,7 +63,8 @@ def guarantees_energy(reserve: xr.Dataset | None) -> bool:
         return False
     sold = reserve.volume_max > 0
     expected = ((reserve.activation_up > 0) | (reserve.activation_down > 0)) & sold
-    return bool(expected.any()) and bool(((reserve.guarantee != "expected") & sold).any())
+    stands = (reserve.guarantee != "expected") | (reserve.excursion_up > 0) | (reserve.excursion_down > 0)
+    return bool(expected.any()) and bool((stands & sold).any())
 
 
 def supplied(connection: xr.Dataset | None, pods: Any = None) -> Any:

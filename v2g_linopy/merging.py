@@ -42,7 +42,9 @@ def merge(inputs: Inputs, apart: Mapping[str, Collection[str]] = MappingProxyTyp
         dim = part.schema.member
         if part.stage is not Stage.ASSET or dim is None or d.sizes.get(dim, 0) < 2:
             continue
-        table = _alike(d, dim, part.schema.inputs, {*apart.get(part.name, ()), *_named(inputs, part.name)})
+        beside = _beside(inputs, part.name, dim)
+        every = d.assign({f"{other}.{n}": x for (other, n), x in beside.items()})
+        table = _alike(every, dim, part.schema.inputs, {*apart.get(part.name, ()), *_named(inputs, part.name)})
         if table["stands_in"].nunique() == len(table):
             continue
         members[part.name] = table
@@ -53,6 +55,9 @@ def merge(inputs: Inputs, apart: Mapping[str, Collection[str]] = MappingProxyTyp
             if field.name in small and is_extensive(field):
                 small[field.name] = small[field.name] * count
         data[part.name] = small.assign_attrs(d.attrs)
+        for other in {other for other, _ in beside}:
+            mine = {n: x.sel({dim: count.indexes[dim]}) * count for (o, n), x in beside.items() if o == other}
+            data[other] = data[other].drop_dims(dim).assign(mine).assign_attrs(data[other].attrs)
     return replace(inputs, data=data), Merged(members)
 
 
@@ -70,6 +75,12 @@ def expand(array: xr.DataArray, merged: Merged, share: bool) -> xr.DataArray:
 def is_extensive(field: Field) -> bool:
     """Return True for a quantity that doubles when the member doubles."""
     return field.kind == "quantity" and TABLE.get(field.unit, ("",))[0] in EXTENSIVE
+
+
+def _beside(inputs: Inputs, part: str, dim: str) -> dict[tuple[str, str], xr.DataArray]:
+    """Return what other parts know of each member: quantities that double when the member does."""
+    others = ((other.name, d) for other, d in inputs if other.name != part)
+    return {(other, str(n)): x for other, d in others for n, x in d.data_vars.items() if dim in x.dims}
 
 
 def _named(inputs: Inputs, part: str) -> set[str]:

@@ -11,15 +11,17 @@ import xarray as xr
 
 from . import audit as auditing
 from . import blocks, complementarity, explanation, solvers
-from .assembly import Built, assemble_model
+from .assembly import Built, assemble_model, finished
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
-from .core import Part, View
+from .core import Part
 from .errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
 from .merging import Merged, expand, merge
 from .results import Solved, result_of
 from .schema import suggest, worst
 from .solvers import Optimum, Settings
+
+Fixed = xr.DataArray | tuple[xr.DataArray, xr.DataArray]  # a plan, or a plan and where it holds
 
 
 def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ def solve(
     time_limit: float | None = None,
     complementarity: str = "lazy",
     blocks: bool = True,
-    fix: Mapping[str, xr.DataArray] | None = None,
+    fix: Mapping[str, Fixed] | None = None,
     audit: bool = True,
     parts: Mapping[str, Part] = PARTS,
 ) -> xr.DataTree:
@@ -81,7 +83,7 @@ def solve(
     blocks : bool
         Merge identical members and solve independent blocks apart; both are exact.
     fix : mapping
-        Plans to hold fixed, `{"fleet.charge": profile}`.
+        Plans to hold fixed, `{"fleet.charge": profile}`; `(profile, where)` holds only what is True in `where`.
     audit : bool
         Replay the result and write what it finds into `/audit`.
     parts : mapping
@@ -128,7 +130,7 @@ _NO_PRICES = "no time was left for prices"
 class _Search:
     """Solve, look for charging and discharging at once, add binaries where needed, until there is none left."""
 
-    def __init__(self, inputs: Inputs, settings: Settings, apart: bool, fix: dict[str, xr.DataArray]):
+    def __init__(self, inputs: Inputs, settings: Settings, apart: bool, fix: dict[str, Fixed]):
         self.inputs, self.settings, self.apart, self.fix = inputs, settings, apart, fix
         self.build_seconds = self.solve_seconds = 0.0
 
@@ -219,10 +221,11 @@ def _with_binaries(model: linopy.Model, merged: Merged) -> dict[str, set[str]]:
     return {part: names for part, names in found.items() if names}
 
 
-def _fix(model: linopy.Model, fix: Mapping[str, xr.DataArray], inputs: Inputs) -> None:
+def _fix(model: linopy.Model, fix: Mapping[str, Fixed], inputs: Inputs) -> None:
     """Hold variables at given values."""
     problems = []
-    for name, profile in fix.items():
+    for name, given in fix.items():
+        profile, where = given if isinstance(given, tuple) else (given, xr.DataArray(True))
         if name not in model.variables:
             part, _, leaf = name.partition(".")
             outputs = [f"{p.name}.{f.name}" for p, _ in inputs for f in p.schema.outputs]
@@ -233,15 +236,16 @@ def _fix(model: linopy.Model, fix: Mapping[str, xr.DataArray], inputs: Inputs) -
             continue
         x = model.variables[name]
         value = (profile + xr.zeros_like(x.lower, dtype=float)).reindex_like(x.lower).transpose(*x.dims)
-        if bool(value.isnull().any()):
+        held = (where & xr.ones_like(x.lower, dtype=bool)).transpose(*x.dims)
+        if bool((value.isnull() & held).any()):
             problems.append(Problem(f"fix {name}", "labels", "does not cover every label of the variable"))
             continue
         low, high = (bound.where(x.labels != -1, 0.0) for bound in (x.lower, x.upper))
-        if bool((beyond := (value < low - _SLIP) | (value > high + _SLIP)).any()):
+        if bool((beyond := held & ((value < low - _SLIP) | (value > high + _SLIP))).any()):
             place, number = worst(value, beyond, inputs.calendar)
             bounds = f"[{float(low.where(beyond).min()):g}, {float(high.where(beyond).max()):g}]"
             problems.append(Problem(f"fix {name}", "range", f"{place}{number:g}, allowed {bounds}"))
-        x.update(lower=value, upper=value)
+        x.update(lower=value.where(held, x.lower), upper=value.where(held, x.upper))
     if problems:
         raise SchemaError(problems, source="the fixed plans")
 
@@ -279,21 +283,13 @@ def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) 
 
 def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str, xr.DataArray]:
     """Return the outputs that parts rewrite or add, and write those that are variables into the solution by label."""
-    found = {}
-    for part, d in inputs:
-        if part.finish is None or not d.sizes.get(part.schema.member or "", 1):
-            continue
-        own = {n.partition(".")[2]: v for n, v in model.variables.items() if n.startswith(f"{part.name}.")}
-        plan = d.assign({n: v.solution.fillna(0.0) for n, v in own.items()})
-        view = View({part.name: plan}, inputs.calendar, inputs.dt, {})
-        declared = {f.name: f.dims.split() for f in part.schema.outputs}
-        for name, x in part.finish(view, plan).items():
-            x = x.transpose(..., *declared[name])
-            if name in own:
-                exists = own[name].labels >= 0
-                x = x.transpose(*own[name].dims).where(exists)
-                primal[own[name].labels.to_numpy()[exists.to_numpy()]] = x.to_numpy()[exists.to_numpy()]
-            found[f"{part.name}.{name}"] = x
+    found = finished(inputs, {str(n): v.solution for n, v in model.variables.items()})
+    for name, x in found.items():
+        if name in model.variables:
+            own = model.variables[name]
+            exists = own.labels >= 0
+            found[name] = x.transpose(*own.dims).where(exists)
+            primal[own.labels.to_numpy()[exists.to_numpy()]] = found[name].to_numpy()[exists.to_numpy()]
     return found
 
 

@@ -14,6 +14,7 @@ from .schema import describe
 from .solvers import Optimum, Settings
 
 PENALTY = ".slack."  # entries of the ledger that belong to the objective, not to profit
+ADJUSTMENT = "risk.adjustment"  # so does what the rule of risk adds
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def result_of(case: xr.DataTree, inputs: Inputs, solved: Solved, settings: Setti
     for part, _ in inputs:
         groups[part.name] = _with_outputs(groups[part.name], inputs, part.name, solved)
     ledger = {n: x.assign_attrs(units=currency) for n, x in solved.ledger.items()}
-    weight = inputs.dt if inputs.probability is None else inputs.dt * inputs.probability
+    weight = inputs.dt * inputs.weight(solved.dual)
     prices = {
         name.removeprefix("node."): (1000.0 * row / weight).assign_attrs(
             units=f"{currency}/MWh", long_name=f"shadow price, {name.removeprefix('node.')} node"
@@ -55,6 +56,11 @@ def result_of(case: xr.DataTree, inputs: Inputs, solved: Solved, settings: Setti
     groups["reduced_cost"] = _plain(dict(solved.reduced))
     root = case.to_dataset().assign_attrs(_attributes(case, inputs, solved, settings, ledger))
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": ds for name, ds in groups.items()}})
+
+
+def in_profit(entry: str) -> bool:
+    """Return True for an entry of the ledger that is money: no penalty, and not the weight of risk."""
+    return PENALTY not in f".{entry}" and entry != ADJUSTMENT
 
 
 def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) -> xr.Dataset:
@@ -72,7 +78,7 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
             found = {field.name: xr.DataArray(0.0, coords=axes, dims=list(axes))}
         for name, x in found.items():
             clean = (x if field.missing else x.fillna(0.0)).drop_vars([c for c in x.coords if c not in x.dims])
-            if field.name != "position":
+            if not field.signed:
                 clean = clean.clip(min=0.0) + 0.0  # a residue of -1e-12 is a zero
             group[name] = describe(clean, field, inputs.calendar.currency)
     return group
@@ -111,7 +117,7 @@ def _attributes(
         "case_hash": fingerprint({**inputs.data, "/": _root(inputs)}),
         "status": solved.optimum.status,
         "objective": sum(sums.values()),
-        "profit": sum(x for n, x in sums.items() if PENALTY not in f".{n}"),
+        "profit": sum(x for n, x in sums.items() if in_profit(n)),
         "solver": settings.solver,
         "solver_version": version("highspy") if settings.solver == "highs" else "",
         "linopy_version": version("linopy"),

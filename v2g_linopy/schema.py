@@ -1,7 +1,7 @@
 """Names, dimensions, units and ranges, declared once; validation, defaults, conversion, docs and attributes follow."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from .errors import Problem
+from .periods import steps_by
 from .units import accepted, factor
 
 REQUIRED = object()
@@ -25,6 +26,7 @@ class Calendar:
     timezone: str = "UTC"
     currency: str = "EUR"
     scenario: pd.Index | None = None
+    probability: Any = None  # of each scenario, where there are any
 
     def local(self, stamp: pd.Timestamp) -> str:
         """Write a time stamp as the user's clock shows it, with offset."""
@@ -37,8 +39,9 @@ class Field:
 
     `dims` is the most an array may have, the member dimension first; fewer broadcast, and `scenario` is always allowed.
     A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
-    `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; `shared` (outputs)
-    adds the members of every asset in turn; `auxiliary` (outputs) helps to write rows and is left out of the result.
+    `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; a `shared` field has
+    one array per asset, with its members as first dimension; `auxiliary` (outputs) helps to write rows and is left out
+    of the result; `signed` (outputs) may be negative; `certain` (outputs) is one number for all scenarios.
     A default is of interest only where the input `beside` is given. `of` (labels) names the part
     whose members they are; an empty text is none.
     """
@@ -57,11 +60,13 @@ class Field:
     first_stage: str = ""
     shared: bool = False
     auxiliary: bool = False
+    signed: bool = False
+    certain: bool = False
     beside: str = ""
     of: str = ""
 
     def names(self, name: str) -> bool:
-        """Return True where `name` is this field; a `shared` output has one array per asset, as `share_fleet`."""
+        """Return True where `name` is this field; a `shared` one has one array per asset, as `share_fleet`."""
         return name == self.name or (self.shared and name.startswith(f"{self.name}_"))
 
     def shown(self, currency: str = "EUR") -> str:
@@ -146,7 +151,9 @@ class Field:
             if count := int(wrong.sum()):
                 place, value = worst(array, wrong, calendar)
                 more = f" (and {count - 1} more)" if count > 1 else ""
-                problems.append(Problem(where, rule, f"{place}{value:g}{more}, {remedy}"))
+                months = _whole_months(wrong, calendar) if rule == "nan" else []
+                whole = f"; nothing in all of {_words(months)}" if months else ""
+                problems.append(Problem(where, rule, f"{place}{value:g}{more}, {remedy}{whole}"))
         return problems
 
     def _unit(self, calendar: Calendar) -> str:
@@ -173,9 +180,10 @@ class Schema:
 
     def validate(self, group: xr.Dataset, part: str, calendar: Calendar) -> tuple[xr.Dataset, list[Problem]]:
         """Return the inputs in coherent units with defaults filled in, and every problem found."""
-        problems = self._labels(group, part)
+        inputs = [*self._every(group)]
+        problems = self._labels(group, part, inputs)
         arrays: dict[str, xr.DataArray] = {}
-        for field in self.inputs:
+        for field in inputs:
             array, found = field.read(group, part, calendar)
             problems += found
             if array is not None:
@@ -191,6 +199,16 @@ class Schema:
         for complete in self.completions if checks and not problems else ():
             clean = complete(clean)
         return clean, problems
+
+    def _every(self, group: xr.Dataset) -> Iterator[Field]:
+        """Yield the inputs; of a shared one those that are there, each with the members of its asset."""
+        for field in self.inputs:
+            if not field.shared:
+                yield field
+                continue
+            for name in (str(n) for n in group.data_vars if field.names(str(n))):
+                own = [str(d) for d in group[name].dims if d not in (*field.dims.split(), "scenario")]
+                yield replace(field, name=name, dims=" ".join([*own[:1], field.dims]))
 
     def _on_members(self, array: xr.DataArray, field: Field, group: xr.Dataset) -> xr.DataArray:
         """Give an array the member dimension that its field declares, so that sums over members count every one."""
@@ -211,9 +229,9 @@ class Schema:
                 notes.append(f"{part}.{f.name}: no units attribute, read as {f.unit.replace('EUR', currency)}")
         return notes
 
-    def _labels(self, group: xr.Dataset, part: str) -> list[Problem]:
+    def _labels(self, group: xr.Dataset, part: str, inputs: Iterable[Field]) -> list[Problem]:
         problems = []
-        for dim in dict.fromkeys(d for f in self.inputs for d in f.dims.split() if d != "time"):
+        for dim in dict.fromkeys(d for f in inputs for d in f.dims.split() if d != "time"):
             if dim not in group.dims:
                 continue
             if dim not in group.indexes:
@@ -266,6 +284,16 @@ def describe(array: xr.DataArray, field: Field, currency: str = "EUR") -> xr.Dat
     """Give an array the units and long_name that its field declares, where it has none of its own."""
     unit = {} if field.kind in ("label", "choice") else {"units": field.unit.replace("EUR", currency)}
     return array.assign_attrs({**unit, "long_name": field.doc, **array.attrs})
+
+
+def _whole_months(wrong: xr.DataArray, calendar: Calendar) -> list[str]:
+    """Local months of which every step is wrong, somewhere."""
+    if "time" not in wrong.dims:
+        return []
+    month = steps_by("month", calendar.time, calendar.timezone)
+    empty = wrong.groupby(month).all()
+    empty = empty.any([d for d in empty.dims if d != "month"])
+    return [str(name) for name in empty.month[empty].to_numpy()]
 
 
 def _words(names: Any) -> str:

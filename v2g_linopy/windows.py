@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from . import complementarity
+from . import audit, complementarity
+from .assembly import finished
 from .checking import Inputs
-from .core import View
 from .errors import SolverError
 from .forecasts import Forecast, Key
 from .gates import TRADED, Gates
@@ -123,7 +123,7 @@ class _Run:
         for part, d in q.planned:
             cut = d.isel(time=steps) if "time" in d.dims else d
             cut = cut.assign({name: x for (p, name), x in self.state.carried.items() if p == part.name})
-            if "cyclic" in d:
+            if "cyclic" in d and w is not q.windows[0]:
                 cut = cut.assign(energy_final=d.energy_initial)
             if w.last < q.windows[-1].last:
                 cut = cut.assign({name: xr.zeros_like(d[name]) + x for name, x in part.ongoing.items()})
@@ -152,6 +152,8 @@ class _Run:
                 turnover = self.state.turnover[part].isel(time=slice(w.first, w.last))
                 revisable = xr.DataArray(1.0 if self.state.revised else 0.0)
                 data[part] = data[part].assign(spread=d.spread + risk, turnover=turnover, revisable=revisable)
+            for complete in self.base.parts[part].schema.completions:
+                data[part] = complete(data[part])
         return replace(self.base, data=data)
 
     def _note_change(self, key: Key, x: xr.DataArray, now: pd.Timestamp) -> None:
@@ -256,19 +258,21 @@ class _Run:
         self.state.happened.append({n: x.isel(time=slice(0, size)) for n, x in done.items() if "time" in x.dims})
         if self.window.last < self.q.windows[-1].last:
             self.state.worth = self._worth(plan, size)
+        outputs = {n: x.fillna(0.0) for n, x in done.items()}
+        outputs |= finished(self.seen, outputs)
         for part, _ in self.base:
-            if not part.carry:
-                continue
-            d = self.seen.data[part.name]
-            mine = {n.partition(".")[2]: x.fillna(0.0) for n, x in done.items() if n.startswith(f"{part.name}.")}
-            outputs: dict[str, Any] = dict(mine)
-            if part.finish is not None and d.sizes.get(part.schema.member or "", 1):
-                plan_of = d.assign(mine)
-                view = View({part.name: plan_of}, self.base.calendar, self.base.dt, {})
-                outputs |= dict(part.finish(view, plan_of))
+            flags = {f.name for f in part.schema.inputs if f.kind == "flag"}
             for name, output in part.carry.items():
-                if output in outputs:
-                    self.state.carried[part.name, name] = outputs[output].isel(time=size - 1, drop=True)
+                x = outputs.get(f"{part.name}.{output}")
+                if x is not None and "time" in x.dims:
+                    x = x.isel(time=size - 1, drop=True)
+                    self.state.carried[part.name, name] = x.round() if name in flags else x
+        plans = {
+            p: d.assign({n.partition(".")[2]: x for n, x in outputs.items() if n.startswith(f"{p}.")})
+            for p, d in self.seen.data.items()
+        }
+        for owner, inputs in audit.roll(self.seen, plans, size).items():
+            self.state.carried |= {(owner, name): x for name, x in inputs.items()}
 
     def _position(self, moment: pd.Timestamp) -> int:
         """Return the number of steps of the window that begin before a moment."""

@@ -287,7 +287,8 @@ def bill(result: xr.DataTree) -> dict[str, np.ndarray]:
         "energy.energy": p.energy("price") * position * p.dt,
     }
     if p.has("energy", "sold"):
-        entries["energy.spread"] = -p.energy("spread") / 2 * (p.energy("sold") + p.energy("bought")) * p.dt
+        traded = p.energy("sold") + p.energy("bought") + np.abs(p.energy("committed"))
+        entries["energy.spread"] = -p.energy("spread") / 2 * traded * p.dt
     else:
         entries["energy.spread"] = -p.energy("spread") / 2 * np.abs(position) * p.dt
     if p.has("reserve"):

@@ -12,7 +12,6 @@ from invariants.wanted import Draw, few, rows
 from pytest import approx
 
 import v2g_linopy as v2g
-from v2g_linopy.assets import chp, hydrogen
 
 INF, NAN = float("inf"), float("nan")
 MISSED = 0.5  # EUR per kWh of heat or hydrogen that is missed
@@ -49,7 +48,7 @@ def engines(draw: Draw):
 @st.composite
 def sites(draw: Draw):
     """A hydrogen site, prices and a demand."""
-    steps, dt = draw(st.integers(3, 5)), draw(st.sampled_from((1.0, 0.5)))
+    steps, dt = draw(st.integers(3, 8)), draw(st.sampled_from((1.0, 0.5)))
     site = {"eta_electrolyser": 0.5, "eta_fuel_cell": 0.5, "electrolyser_max": 8.0}
     site |= chosen(
         draw,
@@ -131,20 +130,13 @@ def test_the_rest_of_a_plan_starts_from_what_is_carried(data):
     """
     part, strategy, carrier = data.draw(st.sampled_from((("chp", engines, "heat"), ("hydrogen", sites, "hydrogen"))))
     fields, price, demand, dt = data.draw(strategy())
+    tree = by_hand(part, fields, carrier, price, demand, dt)
     try:
-        whole = v2g.solve(by_hand(part, fields, carrier, price, demand, dt), gap=0.0)
+        whole = v2g.solve(tree, gap=0.0)
     except v2g.errors.Infeasible:
         return
     cut = data.draw(st.integers(1, len(price) - 1))
-    carry = {"chp": chp.PART, "hydrogen": hydrogen.PART}[part].carry
-    group = whole[part].to_dataset()
-    given = {i: float(group[o].to_numpy().ravel()[cut - 1]) for i, o in carry.items() if o in group}
-    later = fields | given
-    if "hours" not in group:
-        later |= {"hours_initial": INF} if part == "chp" else {}
-    if part == "hydrogen" and fields["cyclic"]:
-        return  # the end of the second window is that of the first step of the first
-    rest = v2g.solve(by_hand(part, later, carrier, price[cut:], demand[cut:], dt), gap=0.0)
+    rest = v2g.solve(v2g.carried(tree, whole, cut), gap=0.0)
     after = sum(float(x.isel(time=slice(cut, None)).sum()) for x in whole["ledger"].data_vars.values())
     assert rest.attrs["objective"] == approx(after, abs=1e-6)
 

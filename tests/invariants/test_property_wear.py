@@ -90,10 +90,10 @@ def filled(falls, rise):
     return new
 
 
-def solved(path, exponent, segments, cyclic=False, **more):
+def solved(path, exponent, segments, cyclic=False, moved=None, **more):
     """A battery held to a path: what it pays in segments, and the count of the package."""
     time = pd.date_range("2026-01-05", periods=len(path) - 1, freq="h", name="time")
-    power = xr.DataArray(np.diff(path), coords={"time": time}, dims="time")
+    power = xr.DataArray(np.diff(path) if moved is None else moved, coords={"time": time}, dims="time")
     fields = {"charge_max": CAPACITY, "discharge_max": CAPACITY, "energy_max": CAPACITY, "energy_initial": path[0]}
     fields |= {"eta_charge": 1.0, "eta_discharge": 1.0, "replacement_cost": COST, "stress_factor": FACTOR}
     fields |= {"stress_exponent": exponent, "segments": segments, "cyclic": float(cyclic)} | more
@@ -144,6 +144,20 @@ def test_segments_never_count_too_little(path, exponent, cyclic):
     assert all(cost >= true - 1e-9 for cost in costs)
     assert all(more >= fewer - 1e-9 for more, fewer in zip(costs, costs[1:], strict=False))
     assert costs[-1] == pytest.approx(true, abs=1e-9)
+
+
+@few(10)
+@given(path=paths(0.5), exponent=DEPTHS, keep=st.sampled_from((0.5, 0.75)), cyclic=st.booleans())
+def test_a_leak_is_not_counted_and_never_makes_segments_too_cheap(path, exponent, keep, cyclic):
+    """The path of what is moved, leaks put back: by the package, and segments pay at least that, also on a circle."""
+    path = np.array([*path, path[0]] if cyclic else path, float)
+    moved = path[1:] - keep * path[:-1]
+    result = solved(path, exponent, 8, cyclic, keep=keep, moved=moved)
+    screw = np.append(path[0], path[0] + moved.cumsum())
+    top = int(np.argmax(screw[:-1])) if cyclic else 0
+    screw = np.append(screw[top:], screw[1 : top + 1] + screw[-1] - screw[0])
+    assert float(v2g.wear(result).cost_counted[0]) == pytest.approx(counted(screw, exponent), abs=1e-9)
+    assert paid(result) >= counted(screw, exponent) - 1e-9
 
 
 @few(6)

@@ -141,3 +141,15 @@ def test_drivers_who_pay_for_losses_do_not_hide_it():
     paid = case(FULL | {"retail_price": 0.2}, market([50]))
     assert v2g.solve(paid, complementarity="off").attrs["profit"] == approx(0.30)
     assert v2g.solve(paid).attrs["profit"] == approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["battery", "fleet"])
+def test_no_binaries_where_nothing_is_stored(kind):
+    """A full battery that is paid to draw takes one binary; one of 0 kWh beside it has no power, and takes none."""
+    full, none = {"energy_initial": 10, "eta_discharge": 0.8}, {"energy_max": 0, "energy_initial": 0}
+    if kind == "battery":
+        tree = case(None, market([-100]), battery={"full": storage(**full), "none": storage(**none)})
+    else:
+        both = {"energy_max": 10, "discharge_max": 10}
+        tree = case({"full": vehicle(**both | full), "none": vehicle(**both | none)}, market([-100]))
+    assert v2g.solve(tree, complementarity="milp").attrs["binaries"] == 1

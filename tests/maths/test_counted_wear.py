@@ -93,6 +93,24 @@ def test_driving_counts():
     assert (found["efc"], found["cost_counted"], found["throughput"]) == approx((0.5, 4, 0))
 
 
+def test_what_leaks_is_no_cycle():
+    """Half is lost from hour to hour, 10 to 5 to 2.5 kWh, then 1.25 are left and sold: a fall of 1.25, 0.25 EUR.
+
+    Full segments leak alike: 1.25 kWh are the halves of halves of all four, and the plan pays 0.5 EUR. A count of the
+    energy itself would find a fall of 10 kWh, 16 EUR, above the plan.
+    """
+    found = figures(held([0, 0, 0], [0, 0, 1.25], energy_initial=10, keep=0.5, **SQUARE))
+    assert (found["efc"], found["throughput"], found["cost_counted"]) == approx((0.125, 1.25, 0.25))
+    assert found["cost_planned"] >= found["cost_counted"]
+
+
+def test_a_cell_sees_its_leak():
+    """Models of cells are given the energy that is there: half of it leaks, and the cell rests at less."""
+    tight, leaking = (held([0, 0], [0, 0], energy_initial=10, keep=k, **SQUARE) for k in (1.0, 0.5))
+    lost = [float(v2g.capacity_loss(r, "LFP", years=1).loss[0]) for r in (tight, leaking)]
+    assert lost[0] != approx(lost[1])
+
+
 def test_scenarios_are_averaged():
     """5 kWh are sold in one of two futures: 0.5 x 4 EUR, a quarter of a full cycle."""
     prices = market({"dear": [1e4], "cheap": [-1e4]}, first_stage=0.0)

@@ -324,6 +324,23 @@ def test_a_broken_rule_is_found(honest, fields, check):
     assert float(replayed(honest, fields)[check]) > 1e-6
 
 
+def test_a_reserve_above_the_taper_of_the_baseline_is_found():
+    """4 kW are held upward, half of them called on average: 7.5 kWh on the baseline, 5.5 are expected.
+
+    The taper leaves 2.5 kW at 7.5 kWh, all of which is held downward, though 4.5 are left at 5.5 kWh. 1 kW more of both
+    reserves is above the taper if nothing is called; by the expected path alone it would fit.
+    """
+    ready = {"guarantee": "endurance", "capacity_price": 50, "activation_price_up": 500}
+    up = product(up=1, activation_up=0.5, volume_max=4, **ready)
+    down = product(down=1, **ready)
+    car = tapering(energy_initial=7.5, discharge_max=10)
+    result = v2g.solve(case(car, market([100], limit=0), {"up": up, "down": down}))
+    assert row(result, "reserve.volume") == [4, 2.5]
+    assert row(result, "fleet.energy_baseline") == [7.5]
+    changed = tampered(tampered(result, "reserve.share_fleet", 1), "reserve.volume", 1)
+    assert float(v2g.replay(changed)["reserve.room_down_fleet"]) == approx(1.5)
+
+
 def test_a_reserve_that_would_stop_the_charger_is_found():
     """10 kW charged and 6 held upward leave 4; where 5 are the least, that is 1 kW too many."""
     car = vehicle(charge_min=4, charge_max=10)

@@ -293,19 +293,75 @@ def test_the_balance_is_carried_to_the_next_window():
     """Four hours at once, and two by two: the same balance of the month at the end, and the same shortfall there."""
     roof = {"available": [3, 3, 4, 1]}
     due = {"contracted": 4 * 744, "shortfall_price": 100, "period": "month"}
-    whole = v2g.solve(sited(cfd(**due), [50, 20, 90, 10], roof))
-    window = sited(cfd(**due), [90, 10], {"available": [4, 1]}, start="2026-01-05 02:00")
-    at = whole["ppa"].isel(time=1)
-    carried = {into: ("contract", at[out].data) for into, out in v2g.PARTS["ppa"].carry.items()}
-    window["ppa"] = window["ppa"].to_dataset().assign(carried)
-    later = v2g.solve(window)
+    whole = v2g.solve(tree := sited(cfd(**due), [50, 20, 90, 10], roof))
+    later = v2g.solve(window := v2g.carried(tree, whole, 2))
     assert row(whole, "ppa.behind") == [1, 2, 2, 5]
     assert row(later, "ppa.behind") == [2, 5]
     fresh = sited(cfd(**due), [90, 10], {"available": [4, 1]}, start="2026-02-01 00:00")
-    fresh["ppa"] = fresh["ppa"].to_dataset().assign(carried)
+    fresh["ppa"] = window["ppa"].to_dataset(inherit=False)
     # a month that begins with the window owes nothing from the one before
     assert row(v2g.solve(fresh), "ppa.ahead")[0] == 0
     assert row(v2g.solve(fresh), "ppa.behind")[0] == approx(4 * 744 / 672 - 4, abs=1e-6)
+
+
+MIDMONTH = {"mean_initial": 40, "mean_hours_initial": 6, "settled_initial": 10, "averaging": "month"}
+
+
+@pytest.mark.parametrize(("settlement", "strike", "paid"), [("two_way", 60, 0.24), ("one_way", 45, 0.06)])
+def test_a_month_at_its_old_mean(pipeline, settlement, strike, paid):
+    """Three hours at 40 after six at 40 on average: nothing to correct, 12 kWh at strike - 40."""
+    deal = cfd(settlement=settlement, strike=strike, volume_type="deemed") | MIDMONTH
+    result = pipeline(sited(deal, [40, 20, 60]))
+    assert sum(row(result, "ledger.ppa.difference")) == approx(paid)
+    assert row(result, "ledger.ppa.correction") == [0]
+
+
+@pytest.mark.parametrize(("settlement", "paid", "corrected"), [("two_way", -0.12, -0.30), ("one_way", 0.0, -0.20)])
+def test_a_month_goes_on(pipeline, settlement, paid, corrected):
+    """Six hours at a mean of 40, then three at 130: (6 x 40 + 3 x 130) / 9 = 70 EUR/MWh, above the strike of 60.
+
+    12 kWh are settled at 60 - 70. The 10 kWh of before were paid (60 - 40) and are worth 60 - 70, 0 one way:
+    10 x -30 or 10 x -20 EUR/MWh. Without what came before the mean would be 130.
+    """
+    deal = cfd(settlement=settlement, volume_type="deemed") | MIDMONTH
+    result = pipeline(sited(deal, [130, 130, 130]))
+    assert sum(row(result, "ledger.ppa.difference")) == approx(paid)
+    assert row(result, "ledger.ppa.correction") == [approx(corrected)]
+    assert row(result, "ppa.settled") == [13, 18, 22]
+    assert row(result, "ppa.mean_hours") == [7, 8, 9]
+    assert row(result, "ppa.mean_to_date") == [approx(0.37 / 7, abs=1e-6), approx(0.0625), approx(0.07)]
+
+
+def test_a_new_month_knows_nothing_of_the_old(pipeline):
+    """The horizon begins with the month: the mean is its own, 130, and nothing is corrected."""
+    deal = cfd(volume_type="deemed") | MIDMONTH
+    result = pipeline(sited(deal, [130, 130, 130], start="2026-02-01"))
+    assert sum(row(result, "ledger.ppa.difference")) == approx(12 * -0.07)
+    assert row(result, "ledger.ppa.correction") == [0]
+
+
+@pytest.mark.parametrize(("before", "paid"), [(0, [0.8 * 0.3, 0.8 * 0.5, 0.0]), (1.5, [0.0, 0.0, 0.0]), (0.5, None)])
+def test_a_run_goes_on(pipeline, before, paid):
+    """Two hours below 0 after 1.5 hours are 3.5, beyond the 3 of the clause; after none or half an hour they are not.
+
+    At -20 and strike 60 an hour is paid 80 EUR/MWh on 3 and 5 kWh; the third is at the strike.
+    """
+    deal = cfd(volume_type="deemed", negative_hours=3, negative_initial=before)
+    result = pipeline(sited(deal, [-20, -20, 60]))
+    assert row(result, "ledger.ppa.difference") == approx(paid or [0.24, 0.4, 0.0])
+    assert row(result, "ppa.negative_run") == [before + 1, before + 2, 0]
+
+
+def test_a_shortfall_is_charged_once(pipeline):
+    """2 kWh behind and charged for, 12 kWh come of 15 due in the horizon: 5 behind, 3 of them new, at 0.1 EUR."""
+    due = {"contracted": 15, "shortfall_price": 100, "period": "horizon", "behind_initial": 2}
+    assert sum(row(pipeline(sited(cfd(**due))), "ledger.ppa.shortfall")) == approx(-0.3)
+
+
+def test_a_window_of_the_horizon_owes_its_part():
+    """A third of three hours owes a third of what is due in them, not all of it: 5 of 15 kWh, 3 come."""
+    tree = sited(cfd(contracted=15, shortfall_price=100, period="horizon"))
+    assert row(v2g.solve(v2g.window(tree, 0, 1)), "ppa.behind") == [2]
 
 
 def test_each_future_has_its_own_settlement(pipeline):
@@ -393,6 +449,36 @@ def tampered_at(result: xr.DataTree, name: str, change: float) -> xr.DataTree:
     return changed
 
 
+READINGS = {
+    "a mean": ("ppa.mean_to_date", 0.01, "ppa.mean_to_date"),
+    "hours": ("ppa.mean_hours", 1.0, "ppa.mean_hours"),
+    "energy settled": ("ppa.settled", 1.0, "ppa.settled"),
+    "a run": ("ppa.negative_run", 1.0, "ppa.negative_run"),
+    "a correction": ("ledger.ppa.correction", 0.01, "ppa.correction"),
+}
+
+
+@pytest.fixture(scope="module")
+def monthly():
+    return v2g.solve(sited(cfd(negative_hours=3, negative_initial=1) | MIDMONTH, [130, 130, -20]))
+
+
+@pytest.mark.parametrize(("name", "change", "check"), READINGS.values(), ids=READINGS)
+def test_a_false_reading_is_found(monthly, name, change, check):
+    """What the next window begins with is read off prices and output again."""
+    assert float(v2g.replay(tampered(monthly, name, change))[check]) > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("field", "check"),
+    [("mean_initial", "correction"), ("mean_hours_initial", "difference"), ("settled_initial", "correction")],
+)
+def test_another_past_is_another_bill(monthly, field, check):
+    changed = monthly.copy(deep=True)
+    changed["ppa"] = changed["ppa"].to_dataset().assign({field: ("contract", [7.0])})
+    assert float(v2g.replay(changed)[f"ppa.{check}"]) > 1e-6
+
+
 def test_a_false_suspension_is_found():
     """A contract that rests is paid nothing: a clause that is struck out of the written file makes the bill wrong."""
     result = v2g.solve(sited(cfd(volume_type="deemed", negative_hours=0)))
@@ -429,6 +515,11 @@ BAD = {
     "negative energy": (cfd(contracted=-1), "ppa.contracted", "allowed [0, inf] kWh"),
     "negative balance": (cfd(ahead_initial=-1), "ppa.ahead_initial", "allowed [0, inf] kWh"),
     "negative debt": (cfd(behind_initial=-1), "ppa.behind_initial", "allowed [0, inf] kWh"),
+    "a mean of nothing": (cfd(mean_initial=40), "ppa.mean_hours_initial", "give the hours before the first step"),
+    "settled at nothing": (cfd(settled_initial=4), "ppa.mean_hours_initial", "give the hours before the first step"),
+    "negative hours": (cfd(mean_hours_initial=-1), "ppa.mean_hours_initial", "allowed [0, inf] h"),
+    "negative run": (cfd(negative_initial=-1), "ppa.negative_initial", "allowed [0, inf] h"),
+    "negative past": (cfd(settled_initial=-1, mean_hours_initial=1), "ppa.settled_initial", "allowed [0, inf] kWh"),
     "no strike": (cfd(strike=float("nan")), "ppa.strike", "missing (NaN)"),
 }
 

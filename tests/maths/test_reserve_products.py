@@ -39,36 +39,6 @@ def test_reserve_energy_is_counted_in_the_battery(pipeline):
     assert result.attrs["profit"] == approx(26)
 
 
-NORDIC = {
-    "FCR-N": {"up": 1.34, "down": 1.34, "hours_up": 1, "hours_down": 1},
-    "FCR-D up": {"up": 1, "down": 0.2, "hours_up": 1 / 3},
-    "FCR-D down": {"up": 0.2, "down": 1, "hours_down": 1 / 3},
-}
-
-
-@pytest.mark.parametrize(
-    ("names", "storage", "on_board", "sold"),
-    [
-        (["FCR-N"], 1000, 500, 500.0),
-        (["FCR-N"], 2000, 1000, 1000 / 1.34),
-        (["FCR-D up", "FCR-D down"], 1000, 500, 2 * 1000 / 1.2),
-        (["FCR-D up"], 1000, 1000, 1000.0),
-    ],
-)
-def test_nordic_reservoirs(pipeline, names, storage, on_board, sold):
-    """A 1 MW battery at rest, lossless, half full (full for upward reserve alone): what the Nordic rules let it sell
-    (kW).
-
-    FCR-N of 1 MWh is held back by its energy, 500 kWh for an hour; of 2 MWh by its power, 1.34 per kW; FCR-D both
-    ways by the power of one direction and a fifth of the other, 1 / 1.2. Proves power and energy per kW sold, summed
-    over products.
-    """
-    battery = vehicle(charge_max=1000, discharge_max=1000, energy_max=storage, energy_initial=on_board)
-    offers = {n: product(guarantee="endurance", capacity_price=[1000], **NORDIC[n]) for n in names}
-    result = pipeline(case(battery, market([0]), offers))
-    assert result.attrs["profit"] == approx(sold)
-
-
 def test_headroom_is_counted_about_the_baseline(pipeline):
     """A charger that cannot discharge charges 5 kWh in the hour; it can stop, so 5 kW of upward reserve are sold at
     20 EUR/MW.

@@ -16,11 +16,13 @@ NAN = float("nan")
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """Rules between fields: the range is one, the battery starts within it, and within its cap on cycles."""
-    start = d.energy_initial
+    start, end = d.energy_initial, d.get("energy_final", d.energy_initial)
     rules = (
         ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
+        ("energy_final", end > d.energy_max + 1e-6, end, "kWh, more than energy_max"),
+        ("energy_final", end < d.energy_min - 1e-6, end, "kWh, less than energy_min"),
         (
             "throughput_initial",
             d.throughput_initial > d.cycles_max * d.energy_max + 1e-6,
@@ -45,14 +47,7 @@ SCHEMA = Schema(
         Field("wear_charge", "battery", "EUR/kWh", "wear per kWh entering the battery", default=0.0, ge=0),
         *ageing.inputs("battery", "battery"),
         Field("cyclic", "battery", "1", "1: ends with the energy it started with", default=0.0, kind="flag"),
-        Field(
-            "energy_final",
-            "battery",
-            "kWh",
-            "energy it ends with where cyclic; by default energy_initial",
-            ABSENT,
-            ge=0,
-        ),
+        Field("energy_final", "battery", "kWh", "energy of a cyclic end, if another than energy_initial", ABSENT, ge=0),
         Field("energy_value", "battery", "EUR/kWh", "value of a kWh gained from start to end", default=0.0),
         Field(
             "cycles_max",
@@ -94,7 +89,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         e = keep e_{t-1} + dt (eta_c c - g / eta_d),   energy_min <= e <= energy_max
         0 <= c <= charge_max,   0 <= g <= discharge_max
-        cyclic => e_T = energy_initial;   cash energy_left = energy_value (e_T - energy_initial)
+        cyclic => e_T = energy_final, by default energy_initial
+        cash energy_left = energy_value (e_T - energy_initial)
         q = q_{t-1} + dt g / eta_d <= cycles_max energy_max
 
     Where a replacement cost is given, the battery is cut into segments of depth with energy e_j, and with energy l_j
@@ -102,13 +98,13 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         sum_j e_j = e,   sum_j l_j = dt g / eta_d,   e_j - keep e_{j,t-1} + l_j >= 0,   0 <= e_j <= delta_j energy_max
         k_j = replacement_cost (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j energy_max),   Phi(delta) = a delta^b
-        cyclic => e_{j,T} = e_{j,-1};   cash wear_cycles = -sum_j k_j l_j
+        cyclic => e_{j,T} = e_{j,-1}, unless energy_final is given;   cash wear_cycles = -sum_j k_j l_j
         cash wear_calendar = -dt (calendar_cost + calendar_cost_soc (e - dt (eta_c c - g / eta_d) / 2) / energy_max)
 
     What it stores comes from and goes to the node of its carrier; only electricity is held as reserve. The end and the
     cycles are those of the expected path. Where reserves guarantee energy while activation is expected, balance and
     bounds are written once more for the baseline path (§3). Without capacity there is no power, and no room for
-    reserves.
+    reserves. A circle that is cut into windows closes in energy; how its segments close is known only to the whole.
     """
     time = s.axis("time")
     d = d.assign({limit: d[limit].where(d.energy_max > 0, 0.0) for limit in ("charge_max", "discharge_max")})
@@ -176,7 +172,8 @@ def _path(s: Scope, d: xr.Dataset, suffix: str) -> tuple[Any, Any, Any, Store]:
         start = before + given
         return Edge(start - low, high - start), Edge(e - d.energy_min, d.energy_max - e)
 
-    return c, g, e, Store(edges, d.eta_charge, d.eta_discharge)
+    sides = c, g, d.charge_max > 0, d.discharge_max > 0
+    return c, g, e, Store(edges, d.eta_charge, d.eta_discharge, d.keep, *sides)
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -187,9 +184,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     gained = d.energy.isel(time=-1, drop=True) - d.energy_initial
     leaving = v.dt * d.discharge / d.eta_discharge
     left = d.throughput_initial + leaving.cumsum("time")
-    final = d["energy_final"] if "energy_final" in d else d["energy_initial"]
-    away = abs(d.energy.isel(time=-1, drop=True) - final)
-    residuals["cyclic"] = away.where(d.cyclic > 0, 0.0).assign_attrs(units="kWh")
+    missed = abs(d.energy.isel(time=-1, drop=True) - d.get("energy_final", d.energy_initial))
+    residuals["cyclic"] = missed.where(d.cyclic > 0, 0.0).assign_attrs(units="kWh")
     over = (left - d.cycles_max * d.energy_max).clip(min=0)
     residuals["cycles"] = over.where(d.cycles_max.notnull(), 0.0).assign_attrs(units="kWh")
     if "throughput" in d:
@@ -233,7 +229,12 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={"energy_initial": "energy", "throughput_initial": "throughput", "segment_initial": "segment_level"},
+    carry={
+        "energy_initial": "energy",
+        "throughput_initial": "throughput",
+        "segment_initial": "segment_level",
+        "energy_final": "energy_initial",
+    },
     finish=finish,
     stock={"energy": "balance"},
     ongoing={"cyclic": 0.0, "energy_value": 0.0},

@@ -274,7 +274,8 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tup
         begin = Edge(start - smaller(d.energy_min, low), larger(d.energy_max, high) - start)
         return begin, Edge(e + u - d.energy_min, d.energy_max - e)
 
-    return c, g, Store(edges, d.eta_charge, d.eta_discharge)
+    sides = c, g, d.charge_max > 0, d.discharge_max > 0
+    return c, g, Store(edges, d.eta_charge, d.eta_discharge, d.keep, *sides)
 
 
 def _worn(s: Scope, d: xr.Dataset, alive: xr.DataArray, shared: tuple[Any, ...], c: Any, g: Any) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..errors import InputFileError, Problem, SchemaError
+from ..ingest.capacity import CAPACITY_FORMATS
+from ..ingest.capacity import UNIT as CAPACITY_UNIT
 from ..ingest.importers import PRICE_FORMATS, SESSION_FORMATS
 from ..ingest.power import PROFILE_FORMATS
 from ..ingest.power import UNITS as POWER_UNITS
@@ -215,8 +217,7 @@ def use(readers: Readers, path: Path, form: str, options: Mapping[str, Any], pre
         flag = flags.get(key, f"--{prefix}{key.replace('_', '-')}")
         if key not in known:
             raise typer.BadParameter(f"does not apply to the format {form}", param_hint=flag)
-        what = ("power or energy", POWER_UNITS) if readers is PROFILE_FORMATS else ("a price", accepted("EUR/MWh"))
-        understood(key, value, get_args(known[key].annotation), flag, *what)
+        understood(key, value, get_args(known[key].annotation), flag, *quantity_of(readers))
     if "separator" in given:
         given["separator"] = TAB.get(given["separator"], given["separator"])
     with spoken({key: f"--{prefix}{key}" for key in ("column", "timezone", "ambiguous", "nonexistent", "missing")}):
@@ -225,6 +226,15 @@ def use(readers: Readers, path: Path, form: str, options: Mapping[str, Any], pre
             hint = f"--{prefix}column"
             raise typer.BadParameter(f"say which column holds what; {path.name} has: {headers}", param_hint=hint)
         return readers[form](path, **given)
+
+
+def quantity_of(readers: Readers) -> tuple[str, Sequence[str]]:
+    """What readers read, and in which units."""
+    if readers is PROFILE_FORMATS:
+        return "power or energy", POWER_UNITS
+    if readers is CAPACITY_FORMATS:
+        return "a capacity price", accepted(CAPACITY_UNIT)
+    return "a price", accepted("EUR/MWh")
 
 
 def understood(key: str, value: Any, choices: tuple[Any, ...], flag: str, quantity: str, units: Sequence[str]) -> None:

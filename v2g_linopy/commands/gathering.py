@@ -15,10 +15,12 @@ from ..errors import Problem, SchemaError
 from ..ingest.cases import energy_market
 from ..ingest.importers import price_columns, session_columns
 from ..ingest.options import BATTERY
+from ..ingest.plugs import CONNECTORS
+from ..schema import REQUIRED
 from ..units import factor
-from . import profiling
+from . import profiling, reserving
 from .changes import changed
-from .files import PriceOptions, SeriesOptions, StayOptions, TableOptions, read_case, read_prices, read_sessions
+from .files import TAB, PriceOptions, SeriesOptions, StayOptions, TableOptions, read_case, read_prices, read_sessions
 from .making import Days, Seed, Start, Vehicles, day, finish
 from .markets import REGULATION, End, Into, Limit, Market, Step, Target, markets_of, zone_of
 from .options import DryRun, Force, Set, command, nearest, one_of, pairs, scalar, step_length
@@ -50,6 +52,10 @@ Assume = Annotated[
 ]
 Need = Annotated[str, typer.Option("--need", help="A need beyond the charger: problem, or cap (and name it).")]
 Outside = Annotated[str, typer.Option("--outside", help="Stays not all inside: drop, clip or problem.")]
+Connectors = Annotated[
+    Path | None,
+    typer.Option("--connectors", metavar="FILE", help="Table of connectors: AC or DC, power, efficiency; see below."),
+]
 Members = Annotated[
     str | None,
     typer.Option(
@@ -73,6 +79,7 @@ class CaseOptions:
     start: Start = None
     end: End = None
     rows: Members = None
+    connectors: Connectors = None
     need: Need = "problem"
     outside: Outside = "drop"
     market: Market = None
@@ -87,7 +94,7 @@ class CaseOptions:
             one_of("--rows", self.rows, ("vehicle", "connector", "packed"))
         one_of("--need", self.need, ("problem", "cap"))
         one_of("--outside", self.outside, ("problem", "drop", "clip"))
-        given = {key: value for key, value in asdict(self).items() if key != "market"}
+        given = {key: value for key, value in asdict(self).items() if key not in ("market", "connectors")}
         return given | {
             "start": None if self.start is None else day(self.start),
             "end": None if self.end is None else day(self.end, "--end"),
@@ -117,9 +124,14 @@ def add(app: typer.Typer) -> None:
         "v2g import sessions elaadnl.csv --prices spot.nc --step 15min --assume defaults -o dutch.nc",
         "v2g import sessions stays.csv --column arrival=From --column departure=To --column energy=kWh "
         "--column power_max=kW --timezone Europe/Amsterdam --prices spot.nc --assume full=0.8 -o stays.nc",
-        notes={"Columns": session_columns(), "Keys of --assume": assumptions()},
+        notes={
+            "Columns": session_columns(),
+            "Columns of --connectors": connector_columns(),
+            "Keys of --assume": assumptions(),
+        },
     )(sessions)
     profiling.add(group)
+    reserving.add(group)
     app.add_typer(group, name="import")
 
 
@@ -189,7 +201,8 @@ def sessions(
     with terminal.progress("Reading"):
         traded = price.read()
         stays = read_sessions(file, form, asdict(table))
-        battery = battery_of(stays, assume, making.wear, file)
+        plugs = None if making.connectors is None else read_connectors(making.connectors, table)
+        battery = battery_of(stays, assume, making.wear, file, at_connectors=plugs is not None)
         arguments = making.arguments(traded, pairs(table.column, "--column"))
         with spoken(KEPT):
             case = ingest.case_from(
@@ -197,6 +210,7 @@ def sessions(
                 traded,
                 timezone=zone_of(table.timezone, stays, traded),
                 battery=battery,
+                connectors=plugs,
                 **arguments,
                 title=str(stays.attrs.get("title") or file.stem),
                 source=f"{file.name}; {', '.join(p.name for p in price.prices)}",
@@ -256,12 +270,29 @@ def regulation_of(read: xr.Dataset, rule: str | None) -> ingest.Regulation | Non
     return ingest.Regulation(settlement=rule or "capacity")  # type: ignore[arg-type]
 
 
+def read_connectors(path: Path, table: StayOptions) -> xr.Dataset:
+    """Read the connectors, in the same kind of text as the sessions."""
+    form = {key: value for key, value in asdict(table).items() if key in ("separator", "decimal") and value}
+    with spoken():
+        return ingest.read_connectors(path, **form | {k: TAB.get(v, v) for k, v in form.items()})
+
+
+def connector_columns() -> list[tuple[str, str, str, str]]:
+    """Every header of a table of connectors, as `session_columns`."""
+    rows = [("connector", "label", "required", "its name, as in the column `connector` of the sessions")]
+    for field in CONNECTORS.inputs:
+        need = "required" if field.default is REQUIRED else "optional"
+        rows.append((field.name, field.unit or "label", need, field.doc))
+    return rows
+
+
 def battery_of(
-    stays: xr.Dataset, assume: list[str] | None, wear: float | None, file: Path
+    stays: xr.Dataset, assume: list[str] | None, wear: float | None, file: Path, at_connectors: bool = False
 ) -> ingest.BatteryAssumption | None:
     """The rule for what sessions do not hold; it has to be asked for."""
     if assume is None:
-        lacking = [f"sessions.{name}" for name in BATTERY if name not in stays]
+        known = {*stays.data_vars, *(["charge_max"] if at_connectors else [])}
+        lacking = [f"sessions.{name}" for name in BATTERY if name not in known]
         remedy = "not in the data; give a column, or"
         if not lacking and wear is None:
             lacking, remedy = (

@@ -31,6 +31,7 @@ class Template(StrEnum):
     DEPOT = "depot"
     SITE = "site"
     PORTFOLIO = "portfolio"
+    NORDIC_FCR = "nordic-fcr"
 
 
 class World(StrEnum):
@@ -63,6 +64,7 @@ def add(app: typer.Typer) -> None:
         "v2g new islands --template fleets --world smart --days 7",
         "v2g new office --template site --vehicles 20 --days 31 --start 2026-03-01",
         "v2g new vpp --template portfolio --pods 10 --vehicles 30 --days 3",
+        "v2g new reserves --template nordic-fcr --vehicles 20 --days 2",
         "v2g new vans --template depot --start 2026-03-28 --set fleet.discharge_max=0",
     )(new)
 
@@ -132,6 +134,7 @@ def made(
         Template.DEPOT: ingest.depot,
         Template.SITE: ingest.site,
         Template.PORTFOLIO: ingest.sites,
+        Template.NORDIC_FCR: ingest.nordic_fcr,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
     return generator[template](seed=seed, **chosen)

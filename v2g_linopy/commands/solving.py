@@ -23,6 +23,8 @@ from .size import counted, describe, sizes
 from .terminal import Terminal, to_json
 
 FILES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "report.html")
+BID_CURVE = "bid_curve.csv"
+"""Written as well where a market takes curves."""
 STOPPED_AT_A_LIMIT = 6
 Folder = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.  [default: the case's name]")
@@ -132,6 +134,9 @@ def run(
     names = [name for name in FILES if name != "report.html" or wants_report(terminal, report)]
     refuse_existing(folder, names, force)
     tree, notes = loaded(terminal, case, solving.set_)
+    if tables.curved(tree):
+        names.insert(names.index("bids.csv") + 1, BID_CURVE)
+        refuse_existing(folder, names, force)
     if dry_run:
         words = f"{verb} {case} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
         terminal.answer(
@@ -176,6 +181,8 @@ def write_files(result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[
     kpi = tables.kpi(result)
     v2g.write(result, folder / "result.nc")
     tables_of = {"schedule.csv": tables.schedule, "bids.csv": tables.bids, "bill.csv": tables.monthly}
+    if BID_CURVE in names:
+        tables_of[BID_CURVE] = tables.bid_curves
     for name, table in tables_of.items():
         with atomic(folder / name) as path:
             table(result).to_csv(path, index=False, lineterminator="\n")

@@ -9,7 +9,7 @@ from ..errors import InputFileError, Problem, SchemaError
 
 OPTIONS = (
     *("timezone", "ambiguous", "nonexistent", "hours", "time_format", "separator", "decimal", "unit", "resample"),
-    *("missing", "rows", "outside", "need", "step", "start", "end"),
+    *("missing", "rows", "outside", "need", "step", "start", "end", "moved"),
 )
 """Parameters of the readers and of `case_from` that are options of a command."""
 PAIRS = {"day_ahead": "column", "charger_raise": "assume"}

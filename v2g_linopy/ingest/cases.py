@@ -12,6 +12,7 @@ from ..errors import Problem, SchemaError
 from .clock import align, counted, listed, step_of, to_utc
 from .described import described_case
 from .options import MOST_NAMED, BatteryAssumption, Regulation, session_name
+from .plugs import converters, plugged
 from .quantities import in_unit, stacked
 from .reading import attempt, stamps
 from .sessions import Rows, rasterise
@@ -89,6 +90,7 @@ def case_from(
     *,
     timezone: str,
     battery: BatteryAssumption | None = None,
+    connectors: xr.Dataset | None = None,
     step: str | pd.Timedelta | None = None,
     start: str | None = None,
     end: str | None = None,
@@ -116,8 +118,9 @@ def case_from(
         Dataset on ``time`` (naive UTC, uniform), EUR/MWh.
     timezone
         IANA zone of local days and of `start` and `end`.
-    battery
-        The rule for battery, energy on arrival and charger where the sessions do not hold them.
+    battery, connectors
+        The rule for battery, energy on arrival, charger and efficiency where the sessions, and the connectors that they
+        name (`read_connectors`), do not hold them.
     step
         Step of the model; that of the prices unless given. A finer one takes the price of its hour.
     start, end
@@ -152,7 +155,7 @@ def case_from(
     SchemaError
         Every fault of the sessions, or of the prices, at once.
     """
-    said = [*assumptions, *_notes(prices), *_notes(sessions)]
+    said = [*assumptions, *_notes(prices), *_notes(sessions), *_notes(connectors)]
     battery, cost, free = _wear(battery, wear, currency)
     rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
     time = horizon(prices, timezone, step, start, end)
@@ -160,27 +163,47 @@ def case_from(
     problems: list[Problem] = []
 
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
-        table, more = (sessions, free) if battery is None else battery.apply(sessions, currency)
+        known = _at_connectors(sessions, connectors, battery)
+        table, more = (known, free) if battery is None else battery.apply(known, currency)
         fleet, kept = rasterise(table, time, rows=rows, outside=outside, need=need)
         return fleet, kept, more + _named(kept)
 
     made = attempt(problems, rows_of)
     attempt(problems, lambda: energy_market(prices, markets, 0.0, currency))
-    if regulation is not None:
-        attempt(problems, lambda: regulation.reserve(prices, 0.0, currency))
+    attempt(problems, lambda: None if regulation is None else regulation.reserve(prices, 0.0, currency))
     if made is None or problems:
         raise SchemaError(problems, "the sessions and prices")
     fleet, kept, named = made
-    fleet = fleet.assign({n: ((), v) for n, v in (("wear", cost), ("unserved_cost", unserved_cost))})
-    if retail_price is not None:
-        fleet["retail_price"] = ((), retail_price)
+    scalars = {"wear": cost, "unserved_cost": unserved_cost, "retail_price": retail_price}
+    fleet = fleet.assign({n: ((), v) for n, v in scalars.items() if v is not None})
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
-    groups = {"fleet": fleet, "sessions": kept, **groups}
+    groups = {"fleet": fleet, "sessions": kept, **groups, **_chargers(connectors)}
     words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
     case = described_case(time, groups, timezone=timezone, currency=currency, **words)
     if lost := _dropped(sessions, kept, timezone):
         case.attrs["warnings"] = lost
     return case
+
+
+def _at_connectors(
+    sessions: xr.Dataset, connectors: xr.Dataset | None, battery: BatteryAssumption | None
+) -> xr.Dataset:
+    """Return sessions as their connectors let them charge; what nobody gives is left to the assumption."""
+    if connectors is None:
+        return sessions
+    cars = sessions
+    if battery is not None and battery.discharge_share > 0 and "discharge_max" not in cars:
+        cars = cars.assign(discharge_max=("session", np.full(cars.sizes["session"], np.inf)))
+    table = plugged(cars, connectors)
+    given = {*sessions.data_vars, *connectors.data_vars}
+    unknown = [n for n in ("eta_charge", "eta_discharge") if not given & {n, n.replace("eta", "eta_onboard")}]
+    return table.drop_vars(unknown)
+
+
+def _chargers(connectors: xr.Dataset | None) -> dict[str, xr.Dataset]:
+    """Return the group of the converters that connectors share, where they do."""
+    shared = None if connectors is None else converters(connectors)
+    return {} if shared is None else {"charger": shared}
 
 
 def _wear(
@@ -222,9 +245,9 @@ def _first(places: list[str]) -> list[str]:
     return places if len(places) <= MOST_NAMED else [*places[:MOST_NAMED], f"and {len(places) - MOST_NAMED} more"]
 
 
-def _notes(dataset: xr.Dataset) -> list[str]:
+def _notes(dataset: xr.Dataset | None) -> list[str]:
     """Return what a dataset says was done to it when it was read."""
-    return str(dataset.attrs.get("notes", "")).splitlines()
+    return [] if dataset is None else str(dataset.attrs.get("notes", "")).splitlines()
 
 
 def horizon(

@@ -46,6 +46,10 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "shift_down_max": ("kW", "power below baseline, made up within the day"),
         "pod": ("", "point of delivery of the member"),
     },
+    "charger": {
+        "charge_max": ("kW", "power its converter can draw for all plugs"),
+        "discharge_max": ("kW", "power it can feed in from all plugs"),
+    },
     "renewable": {
         "available": ("kW", "power that sun or wind would give"),
         "pod": ("", "point of delivery of the member"),

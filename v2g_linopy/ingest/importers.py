@@ -24,7 +24,12 @@ METERED = {
     "power_max": ("kW", "largest power seen in the session, at the grid"),
     "charge_time": ("h", "hours in which power flowed"),
 }
-NUMBERS = {**METERED, **{name: (column.unit, column.doc) for name, column in COLUMNS.items()}}
+ONBOARD = {
+    "onboard_max": ("kW", "power of the car's own charger, at AC connectors"),
+    "eta_onboard_charge": ("1", "its efficiency, charging"),
+    "eta_onboard_discharge": ("1", "its efficiency, discharging"),
+}
+NUMBERS = {**METERED, **ONBOARD, **{name: (column.unit, column.doc) for name, column in COLUMNS.items()}}
 FIELDS = ("arrival", "departure", "session", *LABELS, *NUMBERS)
 
 

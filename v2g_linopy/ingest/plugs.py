@@ -1,13 +1,18 @@
 """What a session can draw at the plug it uses: AC through the car's own charger, DC through that of the site."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
-from ..schema import ABSENT, Calendar, Field, Schema, suggest
+from ..schema import ABSENT, REQUIRED, Calendar, Field, Schema, suggest
+from .clock import counted
+from .importers import named_unit
+from .reading import numbers, read_csv
 
 INF = float("inf")
 
@@ -27,6 +32,7 @@ CONNECTORS = Schema(
         Field("eta_charge", "connector", "1", "efficiency from the grid to the plug", default=1.0, ge=0.5, le=1),
         Field("eta_discharge", "connector", "1", "efficiency from the plug to the grid", default=1.0, ge=0.5, le=1),
         Field("charger", "connector", "", "charger whose converter it shares", default=ABSENT, kind="label"),
+        Field("charger_max", "connector", "kW", "power of that converter, both ways", INF, ge=0, infinite=True),
     )
 )
 CAR = (
@@ -38,6 +44,78 @@ CAR = (
     Field("eta_onboard_charge", "session", "1", "efficiency of the on-board charger", default=1.0, ge=0.5, le=1),
     Field("eta_onboard_discharge", "session", "1", "efficiency of the on-board charger, back", 1.0, ge=0.5, le=1),
 )
+
+
+def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".") -> xr.Dataset:
+    """Read a table of connectors, one per row.
+
+    Parameters
+    ----------
+    path
+        CSV file with the headers ``connector``, ``current`` (AC or DC), ``charge_max``, and any other field of
+        `plugged`; a unit may follow in brackets, ``charge_max (kW)``. An empty cell is the default.
+    separator, decimal
+        As in `read_sessions`.
+
+    Raises
+    ------
+    InputFileError, SchemaError
+        Everything wrong with the file.
+    """
+    source, frame = str(path), read_csv(path, separator=separator, decimal=decimal)
+    headers = {re.sub(r"\s*[(\[].*", "", header): header for header in frame.columns}
+    fields = {field.name: field for field in CONNECTORS.inputs}
+    problems = [
+        Problem(f"connectors.{name}", "unknown", f"unknown{suggest(name, ['connector', *fields])}")
+        for name in headers
+        if name not in ("connector", *fields)
+    ]
+    needed = ["connector", *(name for name, field in fields.items() if field.default is REQUIRED)]
+    problems += [
+        Problem(f"connectors.{name}", "missing", f"name a column so; the file has {', '.join(frame.columns)}")
+        for name in needed
+        if name not in headers
+    ]
+    if problems:
+        raise SchemaError(problems, source)
+    frame = frame.rename(columns={header: name for name, header in headers.items()})
+    quantities = [name for name in headers if name in fields and fields[name].kind == "quantity"]
+    data: dict[str, object] = {}
+    for name, x in numbers(frame, quantities, decimal, source).items():
+        default = np.nan if fields[name].default is REQUIRED else fields[name].default  # of an empty cell
+        units = {"units": named_unit(headers[name]) or fields[name].unit}
+        data[name] = ("connector", np.where(np.isnan(x), default, x), units)
+    words = [name for name in headers if name not in quantities]
+    text = {name: frame[name].fillna("").astype(str).str.strip().to_numpy(str) for name in words}
+    data |= {name: ("connector", x) for name, x in text.items() if name != "connector"}
+    count = counted(len(frame), "connector")
+    note = f"Power and efficiency of a session are those of car and connector together ({count}, {Path(path).name})."
+    return xr.Dataset(data, coords={"connector": text["connector"]}, attrs={"notes": note})
+
+
+def converters(connectors: xr.Dataset) -> xr.Dataset | None:
+    """Return the group ``/charger``: the converters that connectors name, with the power that their rows agree on.
+
+    Raises
+    ------
+    SchemaError
+        A converter whose power is missing, or not the same in every row.
+    """
+    plug, problems = CONNECTORS.validate(connectors, "connectors", Calendar(pd.DatetimeIndex([])))
+    if problems or "charger" not in plug:
+        return None
+    table = pd.DataFrame({"charger": plug.charger.to_numpy().astype(str), "most": plug.charger_max.to_numpy() * 1.0})
+    power = table[table.charger != ""].groupby("charger").most.agg(["min", "max"])
+    problems = [
+        Problem("connectors.charger_max", "consistency", f"charger {name}: give the power of its converter, kW, once")
+        for name, low, high in power.itertuples()
+        if low != high or np.isinf(high)
+    ]
+    if problems:
+        raise SchemaError(problems, "the sessions and connectors")
+    most = ("charger", power["max"].to_numpy())
+    limits = {"charge_max": most, "discharge_max": most}
+    return xr.Dataset(limits, coords={"charger": power.index.to_numpy(str)}) if len(power) else None
 
 
 def plugged(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Dataset:
@@ -101,7 +179,9 @@ def _read(sessions: xr.Dataset, connectors: xr.Dataset) -> tuple[dict[str, xr.Da
         if array is not None:
             car[field.name] = array
     if "connector" not in sessions:
-        problems.append(Problem("sessions.connector", "missing", "give the connector of each session"))
+        problems.append(
+            Problem("sessions.connector", "missing", "give the connector of each session, column `connector`")
+        )
     elif not problems:
         problems = _unknown(sessions, plug)
     if problems:

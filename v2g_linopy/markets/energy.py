@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import pandas as pd
 import xarray as xr
 
+from .. import curves
+from ..bids import gate_problems
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
-from ..maths import activated_at_suppliers, larger, previous, same_block, smaller, supplied
-from ..schema import ABSENT, Calendar, Field, Schema, broken, worst
+from ..maths import activated_at_suppliers, larger, previous, smaller, supplied
+from ..schema import ABSENT, Calendar, Field, Schema, broken
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
@@ -16,22 +17,12 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     traded = d.get("turnover", abs(d.committed))
     less = traded < abs(d.committed) - 1e-9
     problems = broken("energy", [("turnover", less, traded, "kW, less than the committed position takes")], calendar)
-    return problems + _one_gate(d, calendar)
+    return problems + gate_problems("energy", "position", d, calendar)
 
 
-def _one_gate(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Return the first market block in which a gate changes."""
-    if "time" not in d.closed.dims or len(calendar.time) < 2:
-        return []
-    dt = (calendar.time[1] - calendar.time[0]) / pd.Timedelta(hours=1)
-    parted = same_block(d.block, calendar.time, calendar.timezone, dt) & (d.closed != d.closed.shift(time=1))
-    if not (count := int(parted.sum())):
-        return []
-    place, hours = worst(d.block.broadcast_like(parted), parted, calendar)
-    more = f" (and {count - 1} more)" if count > 1 else ""
-    remedy = "close all of its steps, with the position that is committed, or none"
-    detail = f"{place.removesuffix(': ')}{more} the gate changes inside a market block of {hours:g} h; {remedy}"
-    return [Problem("energy.closed", "consistency", detail)]
+def _with_firm(d: xr.Dataset) -> xr.Dataset:
+    """`firm` is 1 where one quantity is decided before the scenario is known."""
+    return d.assign(firm=d.first_stage * (d.bid == "quantity"))
 
 
 SCHEMA = Schema(
@@ -65,13 +56,20 @@ SCHEMA = Schema(
             kind="flag",
         ),
         Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
+        Field(
+            *("bid", "market", "", "what is decided before the scenario is known: a quantity, or one for each price"),
+            default="quantity",
+            kind="choice",
+            choices=("quantity", "curve"),
+        ),
     ),
     outputs=(
-        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="first_stage"),
+        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="firm", signed=True),
         Field("sold", "market time", "kW", "power sold, without what was committed before"),
         Field("bought", "market time", "kW", "power bought, without what was committed before"),
     ),
     checks=(_consistent,),
+    completions=(_with_firm,),
 )
 
 
@@ -83,6 +81,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         position = committed + sold - bought,   sold, bought >= 0,   |position| <= limit
         closed => sold = bought = 0
         cash = dt (pi position - sigma / 2 (sold + bought + turnover))
+
+    A market decided before the scenario is known takes one quantity, or with `bid` "curve" one for each price: equal
+    prices have equal positions, and a higher price no smaller one (sale +), at every step by itself.
 
     Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, what is sold
     is backed by the plan's injection and what is bought by its withdrawal, at the pods that trade here: those with a
@@ -98,6 +99,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     )
     position = s.var("position", lower=lowest, upper=highest)
     s.add("block", position - previous(position) == 0, mask=s.blocks(d.block) & is_open)
+    if s.calendar.scenario is not None and bool((curve := _by_price(d)).any()):
+        for name, rows, mask in curves.curve_rows(position, d.price):
+            s.add(name, rows, mask=curve & mask)
     cash: dict[str, Any] = {"energy": d.price * s.dt * position}
 
     backed = (_open_gates(d, s.inputs.get("imbalance")) > 1) & (d.virtual_bidding == 0)
@@ -136,6 +140,11 @@ def _room_to_trade(
     return xr.where(back, (-due).clip(min=0), lost - taken), lost - due, back & (due != 0)
 
 
+def _by_price(d: xr.Dataset) -> xr.DataArray:
+    """Return True for markets that take a curve and whose scenario is not known yet."""
+    return (d.bid == "curve") & (d.first_stage > 0)
+
+
 def _total(s: Scope, side: str) -> Any:
     """Gross injection or withdrawal of everything built so far, without the pods that have a supplier (kW)."""
     total: Any = -activated_at_suppliers(s, "down" if side == "injection" else "up")
@@ -160,6 +169,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "committed": moved.assign_attrs(units="kW"),
         "block": v.moved(position, d.block).where(d.closed == 0, 0.0).assign_attrs(units="kW"),
     }
+    if "scenario" in position.dims:
+        fall = curves.fall(position, d.price).where(_by_price(d), 0.0)
+        residuals["curve"] = fall.assign_attrs(units="kW")
     cash = {"energy": d.price * position * v.dt}
     if "sold" in d:
         residuals["split"] = abs(d.committed + d.sold - d.bought - position).assign_attrs(units="kW")

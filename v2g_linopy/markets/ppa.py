@@ -5,9 +5,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from .. import settling
 from ..core import Flow, Part, Replay, Scope, Stage, Terms, View
 from ..errors import Problem
-from ..maths import closing, first, larger, local_period, previous, run_hours
+from ..maths import closing, first, hours_before, larger, local_period, previous, run_hours
 from ..schema import ABSENT, Calendar, Field, Schema
 
 NAN = float("nan")
@@ -28,6 +29,11 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ),
         ("shortfall_price", due & (d.shortfall_price == 0), "energy is contracted; give what a kWh short of it costs"),
         ("contracted", due & buys, "the portfolio buys; energy can be due from a seller only"),
+        (
+            "mean_hours_initial",
+            (d.mean_hours_initial == 0) & ((d.mean_initial != 0) | (d.settled_initial > 0)),
+            "give the hours before the first step that mean_initial is the mean of",
+        ),
     )
     problems = []
     for name, wrong, detail in rules:
@@ -35,6 +41,15 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         for contract in some.contract[some].indexes["contract"]:
             problems.append(Problem(f"ppa.{name}", "consistency", f"contract {contract}: {detail}"))
     return problems
+
+
+def _with_length(d: xr.Dataset) -> xr.Dataset:
+    """Give a period that is the horizon its length, which a window of it does not have."""
+    time = d.indexes["time"]
+    if "period_hours" in d or len(time) < 2 or not bool((d.period == "horizon").any()):
+        return d
+    length = len(time) * (time[1] - time[0]) / pd.Timedelta(hours=1)
+    return d.assign(period_hours=xr.full_like(d.contracted, length))
 
 
 SCHEMA = Schema(
@@ -83,7 +98,8 @@ SCHEMA = Schema(
             "averaging",
             "contract",
             "",
-            "the reference is the price of the step, or the mean of the local month as far as the horizon shows it",
+            "the reference is the price of the step, or the mean of the local month: of its hours before the horizon"
+            " (mean_initial) and of those in it",
             "spot",
             kind="choice",
             choices=("spot", "month"),
@@ -98,6 +114,16 @@ SCHEMA = Schema(
             ge=0,
             missing=True,
         ),
+        Field("negative_initial", "contract", "h", "how long the price has been below 0 before the first step", 0.0, 0),
+        Field(
+            "mean_initial",
+            "contract",
+            "EUR/MWh",
+            "mean reference price of the hours before the first step, in its local month",
+            default=0.0,
+        ),
+        Field("mean_hours_initial", "contract", "h", "hours that mean_initial is the mean of; 0: none", 0.0, ge=0),
+        Field("settled_initial", "contract", "kWh", "energy of those hours, settled at mean_initial so far", 0.0, ge=0),
         Field(
             "contracted",
             "contract",
@@ -112,6 +138,9 @@ SCHEMA = Schema(
             "period", "contract", "", "when energy is due: local month or year", "year", kind="choice", choices=PERIODS
         ),
         Field(
+            "period_hours", "contract", "h", 'length of the period "horizon"; by default that of the case', ABSENT, ge=0
+        ),
+        Field(
             "ahead_initial", "contract", "kWh", "ahead of what is due before the first step, in its period", 0.0, ge=0
         ),
         Field(
@@ -121,8 +150,19 @@ SCHEMA = Schema(
     outputs=(
         Field("ahead", "contract time", "kWh", "energy beyond what is due in the period so far, where some is"),
         Field("behind", "contract time", "kWh", "energy short of what is due in the period so far"),
+        Field("negative_run", "contract time", "h", "how long the price has been below 0, where that is in a clause"),
+        Field(
+            "mean_to_date",
+            "contract time",
+            "EUR/kWh",
+            "mean price of the month so far, where it is the reference",
+            signed=True,
+        ),
+        Field("mean_hours", "contract time", "h", "hours that it is the mean of"),
+        Field("settled", "contract time", "kWh", "energy of the month so far, to be settled at its mean"),
     ),
     checks=(_consistent,),
+    completions=(_with_length,),
 )
 
 
@@ -142,20 +182,49 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         shortfall = -shortfall_price B  at the end of each period,   A, B >= 0
 
     Nothing is due while the contract rests; the end of the horizon ends a period. A run of negative prices that is long
-    enough is without payment from its first step on (as in section 51 of the German EEG); what lies beyond the horizon
-    is not seen. A reference that is published but not traded is a market with limit 0.
+    enough is without payment from its first step on (as in section 51 of the German EEG). A reference that is published
+    but not traded is a market with limit 0.
+
+    What came before the horizon is given, what comes after it is not seen. A run goes on from `negative_initial` hours;
+    steps of it that were paid for before it was long enough stay paid. A month that began with h hours at the mean M
+    goes on from there, and what was settled at M, E kWh, is settled again, as is what was charged for a shortfall::
+
+        R = (h M + dt sum of prices) / (h + hours in the horizon)
+        correction = sign ((K - R) - (K - M)) E  (two-way),   sign (max(K - R, 0) - max(K - M, 0)) E  (one-way)
+        shortfall = shortfall_price behind_initial  in the first step of a period that began before
+
+    with the strike K of the first step. So windows that follow each other add up to the bill of the whole, but for a
+    run of negative prices that becomes long enough only after the window in which it began.
     """
     sign, physical = xr.where(d.side == "seller", 1.0, -1.0), d.settlement == "physical"
     cash: dict[str, Any] = {}
     if bool((~physical).any()):
-        gap = d.strike - _reference(s, d)
-        rate = xr.where(d.settlement == "one_way", larger(gap, 0.0), gap)
-        cash["difference"] = sign * rate * s.dt * _quantity(s, d, ~physical)
+        reference = _reference(s, d)
+        cash["difference"] = sign * _rate(d, d.strike, reference) * s.dt * _quantity(s, d, ~physical)
+        if bool((d.settled_initial > 0).any()):
+            cash["correction"] = sign * _corrected(s, d, reference)
     if bool(physical.any()):
         cash["delivery"] = sign * d.strike * s.dt * _quantity(s, d, physical)
     if bool((d.contracted > 0).any()):
         cash["shortfall"] = -d.shortfall_price * _shortfall(s, d)
     return Terms(power=_power(s, d, physical), cash=cash)
+
+
+def _rate(d: xr.Dataset, strike: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
+    """What a seller is paid beside the market (EUR/kWh)."""
+    return xr.where(d.settlement == "one_way", larger(strike - reference, 0.0), strike - reference)
+
+
+def _corrected(s: Scope, d: xr.Dataset, reference: xr.DataArray) -> xr.DataArray:
+    """What energy settled before the horizon is worth more at the mean of now, where its month goes on (EUR)."""
+    strike, now = (x.isel(time=0, drop=True) if "time" in x.dims else x for x in (d.strike, reference))
+    goes_on = (d.averaging == "month") & (d.settlement != "physical") & (_over(s.calendar, "month") > 0)
+    return (_rate(d, strike, now) - _rate(d, strike, d.mean_initial)).where(goes_on, 0.0) * d.settled_initial
+
+
+def _over(calendar: Calendar, kind: str) -> float:
+    """Hours of the local month or year that are over at the first step."""
+    return float(local_period(calendar.time, calendar.timezone, kind)[2][0])
 
 
 def _power(s: Scope, d: xr.Dataset, physical: xr.DataArray) -> dict[str, Flow]:
@@ -193,29 +262,39 @@ def _plant(d: xr.Dataset) -> xr.DataArray:
     return d["renewable"].astype(str).astype(object) if "renewable" in d else none
 
 
-def _price(s: Scope, d: xr.Dataset) -> xr.DataArray:
+def _price(energy: xr.Dataset, time: pd.Index, d: xr.Dataset) -> xr.DataArray:
     """Price of the reference market at every step."""
-    price, flat = s.inputs["energy"].price, xr.zeros_like(first(s.axis("time")))
-    if "reference" in d:
-        return price.sel(market=d.reference.astype(str)).drop_vars("market") + flat
-    return price.isel(market=0, drop=True) + flat
+    market = d.reference.astype(str) if "reference" in d else energy.market[0]
+    return energy.price.sel(market=market).drop_vars("market") + xr.zeros_like(first(time))
 
 
 def _reference(s: Scope, d: xr.Dataset) -> xr.DataArray:
-    """Price of each step, or the mean over its local month within the horizon."""
-    price = _price(s, d)
+    """Price of each step, or the mean over its local month: over what came before the horizon, and over the horizon."""
+    price = _price(s.inputs["energy"], s.axis("time"), d)
     if not bool((d.averaging == "month").any()):
         return price
-    month = local_period(s.calendar.time, s.calendar.timezone, "month")[0].rename("month")
-    mean = price.groupby(month).mean().sel(month=month).drop_vars("month")
-    return xr.where(d.averaging == "month", mean, price)
+    month, known = _months(d, s.calendar)
+    hours = known + s.dt * xr.ones_like(price).groupby(month).sum().sel(month=month).drop_vars("month")
+    total = known * d.mean_initial + s.dt * price.groupby(month).sum().sel(month=month).drop_vars("month")
+    return xr.where(d.averaging == "month", total / hours, price)
+
+
+def _months(d: xr.Dataset, calendar: Calendar) -> tuple[xr.DataArray, xr.DataArray]:
+    """Local month of each step, and the hours of it before the horizon that are given."""
+    month = local_period(calendar.time, calendar.timezone, "month")[0].rename("month")
+    return month, (month == month[0]) * (_over(calendar, "month") > 0) * d.mean_hours_initial
 
 
 def _active(s: Scope, d: xr.Dataset) -> xr.DataArray:
     """0 where a clause on negative prices lets the contract rest, 1 elsewhere; on every step."""
-    price = _price(s, d)
-    rests = (price < 0) & (run_hours(price < 0, s.dt) >= d.negative_hours - 1e-9)
-    return 1.0 - rests
+    return _unless_negative(_price(s.inputs["energy"], s.axis("time"), d), d, s.dt)
+
+
+def _unless_negative(price: xr.DataArray, d: xr.Dataset, dt: float) -> xr.DataArray:
+    """1 but in runs of negative prices that last long enough, with what came before the horizon."""
+    below = price < 0
+    run = run_hours(below, dt) + below.cumprod("time") * d.negative_initial
+    return 1.0 - (below & (run >= d.negative_hours - 1e-9))
 
 
 def _shortfall(s: Scope, d: xr.Dataset) -> Any:
@@ -227,14 +306,14 @@ def _shortfall(s: Scope, d: xr.Dataset) -> Any:
     since = ahead - behind - same * previous(ahead - behind)
     given = (d.ahead_initial - d.behind_initial) * continues * start - owed * _active(s, d) * s.dt / hours
     s.add("due", since - s.dt * _quantity(s, d, d.contracted > 0) == given, mask=due)
-    return closing(same) * behind
+    return closing(same) * behind - (d.contracted > 0) * continues * start * d.behind_initial
 
 
 def _periods(s: Scope, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """1 where a step is in the period of the one before, hours of its period, 1 where that began before the horizon."""
     later = 1.0 - first(s.axis("time"))
     same: Any = later + 0.0 * d.contracted
-    hours: Any = len(s.axis("time")) * s.dt
+    hours: Any = d.get("period_hours", len(s.axis("time")) * s.dt)
     continues: Any = 1.0
     for kind in ("month", "year"):
         number, length, over = local_period(s.calendar.time, s.calendar.timezone, kind)
@@ -242,6 +321,35 @@ def _periods(s: Scope, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray, xr.Da
         same = xr.where(here, later * (number == number.shift(time=1)), same)
         hours, continues = xr.where(here, length, hours), xr.where(here, over > 0, continues)
     return same, hours, continues
+
+
+def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """How far the month and a run of negative prices have come at the end of each step, for the next window."""
+    price = _price(v.groups["energy"], v.calendar.time, d)
+    found = {}
+    if bool(d.negative_hours.notnull().any()):
+        passed = hours_before(v.calendar.time, v.dt) + v.dt
+        since = passed.where(price >= 0).ffill("time").fillna(-d.negative_initial)
+        found["negative_run"] = (passed - since).where(d.negative_hours.notnull(), 0.0)
+    if bool((monthly := d.averaging == "month").any()):
+        month, known = _months(d, v.calendar)
+        hours = known + v.dt * xr.ones_like(price).groupby(month).cumsum("time")
+        total = known * d.mean_initial + v.dt * price.groupby(month).cumsum("time")
+        energy = (v.dt * _planned(v, d) * _unless_negative(price, d, v.dt)).groupby(month).cumsum("time")
+        before = d.settled_initial * (known > 0)
+        states = {"mean_to_date": total / hours, "mean_hours": hours, "settled": energy + before}
+        found |= {name: x.drop_vars("month", errors="ignore").where(monthly, 0.0) for name, x in states.items()}
+    return found
+
+
+def _planned(v: View, d: xr.Dataset) -> xr.DataArray:
+    """Power under each contract if none rests, from the plan of the plants."""
+    plant, power = _plant(d), d.baseload.where(d.volume_type == "baseload", 0.0)
+    if "renewable" in v.groups:
+        sun = v.groups["renewable"]
+        for kind, x in (("output", sun.available - sun.curtail), ("deemed", sun.available)):
+            power = power + d.share * _of_plants(x, plant, d.volume_type == kind)
+    return power
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -252,76 +360,25 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         price = price.sel(market=d.reference.astype(str)).drop_vars("market")
     else:
         price = price.isel(market=0, drop=True)
-    rests = _rests(v, d, price)
-    power = _replay_power(v, d, price).where(~rests, 0.0)
-    month = xr.DataArray(_replay_period(v, "month")[0], coords={"time": time}, dims="time", name="month")
-    mean = price.groupby(month).mean().sel(month=month).drop_vars("month")
+    rests = settling.rests(v, d, price)
+    power = settling.power_of(v, d, price).where(~rests, 0.0)
+    mean, before, residuals = settling.months(v, d, price, power)
     gap = d.strike - price.where(d.averaging == "spot", mean)
     physical, sign = d.settlement == "physical", (d.side == "seller") * 2.0 - 1.0
     paid = gap.where(d.settlement == "two_way", gap.clip(min=0.0)).where(~physical, d.strike)
     money = sign * paid * power * v.dt
     cash = {"difference": money.where(~physical, 0.0), "delivery": money.where(physical, 0.0)}
-    residuals: dict[str, xr.DataArray] = {}
+    opening = [(d.strike - m).isel(time=0, drop=True) for m in (mean, d.mean_initial + 0.0 * mean)]
+    now, then = (x.where(d.settlement == "two_way", x.clip(min=0.0)) for x in opening)
+    cash["correction"] = (sign * (now - then) * before).where(~physical, 0.0)
+    if "negative_run" in d:
+        wrong = abs(d.negative_run - settling.run(v, d, price)).where(d.negative_hours.notnull(), 0.0)
+        residuals["negative_run"] = wrong.assign_attrs(units="h")
     if "behind" in d:
-        residuals, cash["shortfall"] = _replay_due(v, d, power, rests)
+        due, cash["shortfall"] = settling.due(v, d, power, rests)
+        residuals |= due
     sold, bought = (power.where(physical & (sign == way), 0.0).sum("contract") for way in (1, -1))
     return Replay(residuals, cash, {"electricity": Flow(bought, sold)} if bool(physical.any()) else {})
-
-
-def _rests(v: View, d: xr.Dataset, price: xr.DataArray) -> xr.DataArray:
-    """Return True while a run of negative prices is long enough: counted forward, and spread back over the run."""
-    below = price < 0
-    steps = below.astype(float).cumsum("time")
-    count = steps - steps.where(~below).ffill("time").fillna(0.0)
-    ends = below & ~below.shift(time=-1, fill_value=False)
-    return below & (count.where(ends).bfill("time") * v.dt >= d.negative_hours - 1e-9)
-
-
-def _replay_power(v: View, d: xr.Dataset, price: xr.DataArray) -> xr.DataArray:
-    """Power under each contract if none rests."""
-    power = d.baseload.where(d.volume_type == "baseload", 0.0) * xr.ones_like(price)
-    if "renewable" in d and "renewable" in v.done:
-        fed, available = v.done["renewable"].power["electricity"].injection, v.groups["renewable"].available
-        for kind, x in (("output", fed), ("deemed", available)):
-            names = d.renewable.where(d.renewable != "", x.renewable.isel(renewable=0, drop=True))
-            power = power + (d.share * x.sel(renewable=names).drop_vars("renewable")).where(d.volume_type == kind, 0.0)
-    return power
-
-
-def _replay_due(
-    v: View, d: xr.Dataset, power: xr.DataArray, rests: xr.DataArray
-) -> tuple[dict[str, xr.DataArray], xr.DataArray]:
-    """Energy against what is due, summed up period by period, and what the shortfall at each end costs."""
-    owed, time = (1 - d.tolerance) * d.contracted, v.calendar.time
-    balance, ends = 0.0 * power, xr.zeros_like(power, dtype=bool)
-    for kind in PERIODS:
-        began, ended = _replay_period(v, kind)
-        hours = xr.DataArray((ended - began) / pd.Timedelta(hours=1), coords={"time": time}, dims="time")
-        label = xr.DataArray(began, coords={"time": time}, dims="time", name="period")
-        before = (d.ahead_initial - d.behind_initial) * float(began[0] < time[0] or kind == "horizon")
-        gained = v.dt * (power - (owed / hours).where(~rests, 0.0))
-        total = gained.groupby(label).cumsum("time") + before.where(label == began[0], 0.0)
-        here = (d.period == kind) & (d.contracted > 0)
-        balance, ends = balance.where(~here, total), ends.where(~here, label != label.shift(time=-1))
-    missed = abs(d.ahead - d.behind - balance).where(d.contracted > 0, 0.0)
-    below = (-d.ahead).clip(min=0) + (-d.behind).clip(min=0)
-    residuals = {"due": missed.assign_attrs(units="kWh"), "sign": below.assign_attrs(units="kWh")}
-    return residuals, -(d.shortfall_price * (-balance).clip(min=0)).where(ends, 0.0)
-
-
-def _replay_period(v: View, kind: str) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
-    """When the local month or year of each step, or the horizon, begins and ends (UTC)."""
-    time, zone = v.calendar.time, v.calendar.timezone
-    if kind == "horizon":
-        return time[:1].repeat(len(time)), time[:1].repeat(len(time)) + len(time) * pd.Timedelta(hours=v.dt)
-    day = time.tz_localize("UTC").tz_convert(zone).tz_localize(None).normalize()
-    first_day = day - pd.to_timedelta((day.day if kind == "month" else day.day_of_year) - 1, unit="D")
-    next_first = first_day + (pd.DateOffset(months=1) if kind == "month" else pd.DateOffset(years=1))
-    first_utc, next_utc = (
-        x.tz_localize(zone, ambiguous=x == x, nonexistent="shift_forward").tz_convert("UTC").tz_localize(None)
-        for x in (first_day, next_first)
-    )
-    return first_utc, next_utc
 
 
 PART = Part(
@@ -330,5 +387,13 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={"ahead_initial": "ahead", "behind_initial": "behind"},
+    carry={
+        "ahead_initial": "ahead",
+        "behind_initial": "behind",
+        "negative_initial": "negative_run",
+        "mean_initial": "mean_to_date",
+        "mean_hours_initial": "mean_hours",
+        "settled_initial": "settled",
+    },
+    finish=finish,
 )

@@ -4,12 +4,12 @@ from typing import Any
 
 import xarray as xr
 
+from .. import guarantees, tails, worst_calls
+from ..bids import gate_problems, gated, off_least, off_step, sizes
 from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
-from ..maths import guarantees_energy, larger, previous
-from ..schema import ABSENT, Calendar, Field, Schema
-
-GUARANTEES = ("expected", "endurance")
+from ..maths import guarantees_energy, larger, previous, smaller
+from ..schema import ABSENT, Calendar, Field, Schema, broken
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
@@ -24,7 +24,19 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             if bool((p[f"activation_{way}"] > p[way] + 1e-9).any()):
                 detail = f"product {product}: more than the power held in that direction ({way} = {float(p[way]):g})"
                 problems.append(Problem(f"reserve.activation_{way}", "consistency", detail))
-    return problems
+    return problems + gate_problems("reserve", "volume", d, calendar) + guarantees.problems(d, calendar)
+
+
+def _promised_in_advance(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """A volume that some scenarios may fall short of is one for all of them, and is not activated in the plan."""
+    expected = d.activation_up + d.activation_down > 0
+    called = expected.any([n for n in expected.dims if n != "product"])
+    wrong = {
+        "with activation expected, nobody would deliver what is not held; give 1, or no activation": called,
+        "a volume decided once the scenario is known is held in it; give 1, or first_stage 1": d.first_stage == 0,
+    }
+    rules = [("availability", (d.availability < 1) & where, d.availability, detail) for detail, where in wrong.items()]
+    return broken("reserve", rules, calendar)
 
 
 SCHEMA = Schema(
@@ -47,18 +59,34 @@ SCHEMA = Schema(
             kind="label",
             of="energy",
         ),
-        Field("guarantee", "product", "", "what backs the bid", "expected", kind="choice", choices=GUARANTEES),
+        *guarantees.INPUTS,
         Field("volume_max", "product time", "kW", "most that is bought; 0: nothing", float("inf"), ge=0, infinite=True),
         Field(
             "block", "product", "h", "market time unit with one volume; 0 is the model step", default=0.0, ge=0, le=24
         ),
+        Field("minimum_bid", "product", "kW", "least that can be sold, other than nothing", default=0.0, ge=0),
+        Field("step", "product", "kW", "what a volume is a multiple of; 0: any volume", default=0.0, ge=0),
+        Field("closed", "product time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
+        Field("committed", "product time", "kW", "capacity already sold where the gate has closed", default=0.0, ge=0),
         Field("first_stage", "product", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
+        Field(
+            *("availability", "product", "1", "level at which the volume is there over the scenarios; 1: in each"),
+            default=1.0,
+            ge=0,
+            le=1,
+        ),
     ),
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
         Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
+        Field("offered", "product time", "1", "1 where the product may be sold", auxiliary=True),
+        Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
+        *guarantees.OUTPUTS,
+        Field("surplus_at_risk", "product time", "kW", "held above the volume", auxiliary=True, certain=True),
+        Field("missing", "product time", "kW", "held less than the surplus at risk", auxiliary=True),
     ),
-    checks=(_consistent,),
+    checks=(_consistent, _promised_in_advance),
+    completions=(gated,),
 )
 
 
@@ -69,35 +97,65 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         volume = sum_i x,     sum_r up x <= (p + room up) - b,     sum_r down x <= b - (p - room down)
         endurance, both edges:   sum_r hours_up x / eta_d <= e0 - floor,   sum_r hours_down eta_c x <= ceiling - e0
+        excursion, both edges:   sum_r excursion_up x <= e0 - floor,       sum_r excursion_down x <= ceiling - e0
+        calls, at the end edge:  sum_r V_up <= e0 - floor,                 sum_r V_down <= ceiling - e0
         cash = dt (capacity_price x + a_up p_up x - a_dn p_dn x)
 
+    V is the most energy in the battery that admissible calls can have moved, with K the product of keep over the G
+    steps of an activation cycle, and c_r the baseline charging (sum_r c_r <= c) that calls of product r stop first::
+
+        w_up = max(eta_c X, X / eta_d - (1 / eta_d - eta_c) c_r),   X = up x       w_down = X / eta_d, or eta_c X (*)
+        physical  V_t >= dt w_t        box  V_t >= keep_t V_{t-1} + dt w_t
+        budget    V_t >= keep_t V_{t-1},   V_t >= K_t V_{t-G} + period w_t     (*) where the baseline never discharges
+
+    A budget with a period of several steps (Lauinger, Vuille, Kuhn) is the dual of the worst calls up to each step,
+    with the worth p of a call more in each cycle, q of one in each step, and K_ts what is left at t of a call at s::
+
+        V_t >= period / dt sum_s p_ts + sum_s q_ts,   p_ts + p_t,s+1 + ... + p_t,s+G-1 + q_ts >= dt K_ts w_s
+
+    and for the volume while its gate is open, with X its largest value by the data, z binary and n whole::
+
+        minimum_bid z <= volume <= X z,     volume = step n;     closed => volume = committed
+
+    There is a z only for products with a least bid or named in `/exclusion`, an n only for those with a bid step.
+
+    A product with an availability a below 1 (0.9: P90) is held in the mean of the worst 1 - a of the scenarios instead
+    of in each. That is its CVaR, and stricter than a probability of a::
+
+        zeta - 1/(1 - a) sum_s p_s xi_s >= 0,   xi_s >= zeta - (sum_i x_is - volume),   xi_s >= 0
+
     The energy markets carry the baseline; the activated energy is settled here. A plant without a reservoir (an
-    engine on gas, sun, a load that is curtailed) has no endurance row: its energy does not run out while it is called.
-    One with a reservoir and no baseline path of its own (hydrogen) sells no endurance while activation is expected,
-    since its energy is known on the expected path alone.
+    engine on gas, sun, a load that is curtailed) needs no energy: it does not run out while it is called. One with a
+    reservoir and no baseline path of its own (hydrogen) guarantees no energy while activation is expected, since its
+    energy is known on the expected path alone.
     """
     net, held = d.activation_up - d.activation_down, {}
-    volume = s.var("volume", upper=d.volume_max)
+    volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
     sold: Any = 0.0
+    largest: Any = 0.0
     for asset, f in s.flex.items():  # kinds of asset, never members
         member = s.inputs[asset].attrs["member"]
         possible = (f.span > 0) & (d.volume_max > 0)
         if f.store is not None and f.baseline is None and guarantees_energy(d):
-            possible = possible & (d.guarantee != "endurance")
+            possible = possible & ~guarantees.stored(d)
         most = f.span / larger(d.up - net, d.down + net)
         x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
+        guarantees.rows(s, d, asset, x, possible)
         if isinstance(x, float):
             continue
-        some = possible.any("product")
+        some, largest = possible.any("product"), largest + most.where(possible, 0.0).sum(member)
         held[asset] = Held(((d.up - net) * x).sum("product"), ((d.down + net) * x).sum("product"))
         s.add(f"up_{asset}", held[asset].up <= f.up, mask=some)
         s.add(f"down_{asset}", held[asset].down <= f.down, mask=some)
         if f.baseline is not None:
             s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
-        _endurance(s, d, asset, x, some)
+        _on_board(s, d, asset, x, some)
         sold = sold + x.sum(member)
-    s.add("allocation", volume - sold == 0)
-    s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block))
+    always = _in_every_scenario(d, s.calendar)
+    s.add("allocation", volume - sold == 0, mask=None if bool(always.all()) else always)
+    _available(s, d, sold - volume, ~always)
+    s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
+    sizes(s, d, volume, smaller(d.volume_max, largest))
     up, down = _activation_prices(d, s.inputs.get("energy"))
     return Terms(
         power={
@@ -114,21 +172,37 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     )
 
 
-def _endurance(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
-    """Sum_r hours_up x / eta_d <= above,   sum_r hours_down eta_c x <= below, at both edges of the step [kWh]."""
-    store, guaranteed = s.flex[asset].store, d.guarantee == "endurance"
-    up, down = d.hours_up.where(guaranteed, 0.0), d.hours_down.where(guaranteed, 0.0)
-    if store is None or not bool((up + down > 0).any()):
+def _in_every_scenario(d: xr.Dataset, calendar: Calendar) -> xr.DataArray:
+    """Return True for products whose volume is held whatever happens."""
+    return (d.availability == 1) | (calendar.scenario is None)
+
+
+def _available(s: Scope, d: xr.Dataset, surplus: Any, mask: xr.DataArray) -> None:
+    """The mean surplus in the worst 1 - availability of the scenarios is at least 0 (kW)."""
+    if not bool(mask.any()):
         return
-    for name, edge in zip(("start", "end"), store.edges(), strict=True):
-        if bool((up > 0).any()):
-            s.add(
-                f"endurance_up_{asset}_{name}", (up / store.eta_discharge * x).sum("product") <= edge.above, mask=mask
-            )
-        if bool((down > 0).any()):
-            s.add(
-                f"endurance_down_{asset}_{name}", (down * store.eta_charge * x).sum("product") <= edge.below, mask=mask
-            )
+    threshold = s.var("surplus_at_risk", lower=float("-inf"), mask=mask)
+    missing, tail = s.var("missing", mask=mask), (1 - d.availability).where(mask, 1.0)
+    s.add("missing", missing - threshold + surplus >= 0, mask=mask)
+    s.add("availability", tails.worst_mean(threshold, missing, s.calendar.probability, tail) >= 0, mask=mask)
+
+
+def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
+    """Sum_r due_r x <= room at both edges of the step [kWh]: of endurance, and of excursions within the step."""
+    store, endured = s.flex[asset].store, d.guarantee == "endurance"
+    if store is None or not bool(guarantees.stored(d).any()):
+        return
+    dues = {
+        "endurance_up": d.hours_up.where(endured, 0.0) / store.eta_discharge,
+        "endurance_down": d.hours_down.where(endured, 0.0) * store.eta_charge,
+        "excursion_up": d.excursion_up,
+        "excursion_down": d.excursion_down,
+    }
+    for edge, room in zip(("start", "end"), store.edges(), strict=True):
+        for name, due in dues.items():
+            if bool((due > 0).any()):
+                left = room.above if name.endswith("up") else room.below
+                s.add(f"{name}_{asset}_{edge}", (due * x).sum("product") <= left, mask=mask)
 
 
 def _activation_prices(d: xr.Dataset, energy: xr.Dataset | None) -> tuple[xr.DataArray, xr.DataArray]:
@@ -146,7 +220,8 @@ def _activation_prices(d: xr.Dataset, energy: xr.Dataset | None) -> tuple[xr.Dat
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Every kW sold is held by named members with the room and the energy it needs; settlement of every product.
 
-    The room is what the replay of each asset found in the plan; an asset that shows none backs nothing.
+    The room is what the replay of each asset found in the plan; an asset that shows none backs nothing. The worst
+    admissible calls are found by dynamic programming over their patterns.
     """
     shares = {name.removeprefix("share_"): d[name] for name in map(str, d.data_vars) if name.startswith("share_")}
     sold: Any = 0.0
@@ -162,28 +237,49 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
         if room.baseline is not None:
             residuals[f"baseline_{asset}"] = abs(room.baseline - moved).assign_attrs(units="kW")
-        if room.store is not None and bool((d.guarantee == "endurance").any()):
-            residuals |= _replay_endurance(d, room.store, asset, x)
-    residuals["allocation"] = abs(d.volume - sold).assign_attrs(units="kW")
+        if room.store is not None and bool(guarantees.stored(d).any()):
+            residuals |= _replay_on_board(d, room.store, asset, x)
+            residuals |= worst_calls.short(d, room.store, room.store.edges()[1], asset, x, v.dt)
+    always = _in_every_scenario(d, v.calendar)
+    residuals["allocation"] = abs(d.volume - sold).where(always, 0.0).assign_attrs(units="kW")
+    if not bool(always.all()):
+        worst = tails.mean_of_lowest(sold - d.volume, v.calendar.probability, (1 - d.availability).where(~always, 1.0))
+        residuals["availability"] = (-worst).clip(min=0).where(~always, 0.0).assign_attrs(units="kW")
     residuals["volume"] = (d.volume - d.volume_max).clip(min=0).assign_attrs(units="kW")
     up, down = _settled_at(v, d)
     gain = d.activation_up * up - d.activation_down * down
     cash = {"capacity": d.volume * d.capacity_price * v.dt, "activation": d.volume * gain * v.dt}
-    residuals["block"] = v.moved(d.volume, d.block).assign_attrs(units="kW")
-    residuals["sign"] = (-d.volume).clip(min=0).assign_attrs(units="kW")
+    residuals |= {name: x.assign_attrs(units="kW") for name, x in _replay_bids(v, d).items()}
     lowered, raised = (d.activation_down * d.volume).sum("product"), (d.activation_up * d.volume).sum("product")
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
 
 
-def _replay_endurance(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Energy held at both edges of the step, against what the capacity sold has to hold."""
+def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """How far volumes are from bids that a market accepts, and from what was committed where the gate has closed."""
+    is_open = d.closed == 0
+    return {
+        "sign": (-d.volume).clip(min=0),
+        "block": v.moved(d.volume, d.block).where(is_open, 0.0),
+        "committed": abs(d.volume - d.committed).where(~is_open, 0.0),
+        "minimum_bid": off_least(d.volume, d.minimum_bid).where(is_open, 0.0),
+        "step": off_step(d.volume, d.step).where(is_open, 0.0),
+    }
+
+
+def _replay_on_board(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Energy held at both edges of the step, against what the capacity sold has to hold and calls within it move."""
     bound = d.guarantee == "endurance"
-    due_up = (x * d.hours_up.where(bound, 0.0)).sum("product") / store.eta_discharge
-    due_down = (x * d.hours_down.where(bound, 0.0)).sum("product") * store.eta_charge
+    due = {
+        ("endurance", "up"): (x * d.hours_up.where(bound, 0.0)).sum("product") / store.eta_discharge,
+        ("endurance", "down"): (x * d.hours_down.where(bound, 0.0)).sum("product") * store.eta_charge,
+        ("excursion", "up"): (x * d.excursion_up).sum("product"),
+        ("excursion", "down"): (x * d.excursion_down).sum("product"),
+    }
     short = {}
     for name, edge in zip(("start", "end"), store.edges(), strict=True):
-        short[f"endurance_up_{name}_{asset}"] = (due_up - edge.above).where(due_up > 0, 0.0)
-        short[f"endurance_down_{name}_{asset}"] = (due_down - edge.below).where(due_down > 0, 0.0)
+        for (rule, way), energy in due.items():
+            left = edge.above if way == "up" else edge.below
+            short[f"{rule}_{way}_{name}_{asset}"] = (energy - left).where(energy > 0, 0.0)
     return {name: x.clip(min=0).assign_attrs(units="kWh") for name, x in short.items()}
 
 
@@ -196,4 +292,15 @@ def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     return d.get("activation_price_up", price), d.get("activation_price_down", price)
 
 
-PART = Part("reserve", Stage.MARKET, SCHEMA, build, replay)
+def roll(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
+    """What the worst calls of these steps leave behind, for the guarantees of the next window."""
+    stores = {asset: found.flex.store for asset, found in v.done.items() if found.flex is not None}
+    return {
+        f"{moved}_initial_{asset}": worst_calls.left_after(steps, d, store, asset, v.dt, way)
+        for asset, store in stores.items()
+        for moved, way in (("drawn", "up"), ("stored", "down"))
+        if store is not None and f"share_{asset}" in d and bool(guarantees.sure(d).any())
+    }
+
+
+PART = Part("reserve", Stage.MARKET, SCHEMA, build, replay, roll=roll)

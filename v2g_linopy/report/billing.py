@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..results import in_profit
 from . import words
 from .reading import Reading, Result
 
@@ -30,7 +31,7 @@ def monthly(result: Result) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=list(COLUMNS))
     table = pd.concat(tables, ignore_index=True)
-    penalty = table["entry"].str.contains(".slack.", regex=False).astype(int)
+    penalty = (~table["entry"].map(in_profit).astype(bool)).astype(int)
     described = table["entry"].map(words.entry)
     return table.assign(description=described, currency=view.currency, penalty=penalty)[list(COLUMNS)]
 

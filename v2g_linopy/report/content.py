@@ -11,8 +11,10 @@ import pandas as pd
 from ..catalogue import PARTS
 from ..checking import inputs_of
 from ..errors import SchemaError
+from ..results import ADJUSTMENT, in_profit
 from . import billing, tables, words
 from .reading import Reading
+from .schedules import operated
 from .tiles import planned_profit
 from .value import PENALTIES
 
@@ -45,7 +47,8 @@ def headline(view: Reading) -> str:
     if len(ladder) < 2:
         profit = planned_profit(view) * view.scale
         verb = "earns" if profit >= 0 else "costs"
-        return f"The plan {verb} {words.amount(abs(profit))} {view.unit}."
+        what = "Operated through its gates, the case" if operated(view) else "The plan"
+        return f"{what} {verb} {words.amount(abs(profit))} {view.unit}."
     path = chain(ladder)
     rows = ladder.set_index("rung").loc[path]
     gain = float(rows["profit"].iloc[0] - rows["profit"].iloc[-1]) * view.scale
@@ -129,8 +132,14 @@ def bill_rows(view: Reading) -> list[dict[str, str]]:
         rows += [
             row("minor", *entry) for entry in zip(penalty["words"], penalty["entry"], penalty["amount"], strict=True)
         ]
-        rows.append(row("sum", "objective (profit and penalties)", "", float(table["amount"].sum())))
+        rows.append(row("sum", _objective_is(penalty), "", float(table["amount"].sum())))
     return rows
+
+
+def _objective_is(beside: pd.DataFrame) -> str:
+    """What the objective adds to profit."""
+    some = {"penalties": beside["entry"] != ADJUSTMENT, "the weight of risk": beside["entry"] == ADJUSTMENT}
+    return f"objective (profit and {' and '.join(name for name, there in some.items() if there.any())})"
 
 
 def months(view: Reading) -> dict[str, Any]:
@@ -155,7 +164,7 @@ def months(view: Reading) -> dict[str, Any]:
 def _month_rows(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
     """Entries with their amounts by month, their sum, and penalties below it."""
     wide = billing.by_month(table).reindex(columns=columns, fill_value=0.0)
-    penalty = wide.index.str.contains(".slack.", regex=False)
+    penalty = ~wide.index.map(in_profit).to_numpy(dtype=bool)
 
     def row(kind: str, text: str, amounts: pd.Series) -> dict[str, Any]:
         return {"kind": kind, "words": text, "cells": [words.money(float(x)) for x in amounts]}

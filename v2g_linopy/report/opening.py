@@ -31,7 +31,7 @@ def expected(data: xr.Dataset, weight: xr.DataArray | None, group: str) -> xr.Da
     numbers = {
         name: (array * weight).sum("scenario").assign_attrs(array.attrs)
         for name, array in data.data_vars.items()
-        if "scenario" in array.dims and array.dtype.kind == "f"
+        if "scenario" in array.dims and array.dtype.kind in "fiu"
     }
     return data.isel(scenario=0, drop=True).assign(numbers)
 

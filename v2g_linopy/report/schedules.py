@@ -27,9 +27,9 @@ def schedule(result: xr.DataTree) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``time`` (local, ISO 8601 with offset, start of the step), ``member``, ``session`` (where known),
-        ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``, and
-        ``price_<market>_<unit>`` of every energy market; with scenarios a column ``scenario`` in front. With assets
-        beside the fleet: see `site_schedule`.
+        ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``, where reserves are sold the
+        columns of `dispatch`, and ``price_<market>_<unit>`` of every energy market; with scenarios a column
+        ``scenario`` in front. With assets beside the fleet: see `site_schedule`.
     """
     return per_scenario(result, lambda view: site_schedule(view) if view.others and view.assets else _schedule(view))
 
@@ -38,8 +38,8 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
     """What to offer: a row per market or reserve product and market time unit in which something is traded.
 
     Positions in closed gates are no longer bids and are left out; of a case that was operated all are listed, with the
-    moment when their gate closed. Decisions taken before the scenario is known are listed once; the others once per
-    scenario.
+    moment when their gate closed. Decisions taken before the scenario is known are listed once; the others, those of a
+    bid curve among them, once per scenario.
 
     Returns
     -------
@@ -50,12 +50,13 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
         ``gate`` (local).
     """
     names = [None] if "scenario" not in result.to_dataset().dims else list(result.to_dataset().indexes["scenario"])
-    tables = []
+    by_price, tables = curved(result), []
     for i, name in enumerate(names):
         view = Reading.of(result, name)
         for group, dim in (("energy", "market"), ("reserve", "product")):
             for label in view.index(group, dim):
                 early = bool(view.full(group, "first_stage", dim, default=1.0).sel({dim: label}))
+                early = early and not (group == "energy" and label in by_price)
                 if i == 0 or not early:
                     table = _energy_bids(view, label) if group == "energy" else _reserve_bids(view, label)
                     tables.append(table.assign(scenario="" if early else str(name)))
@@ -65,6 +66,62 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=columns)
     return pd.concat(tables, ignore_index=True)[columns]
+
+
+def bid_curves(result: xr.DataTree) -> pd.DataFrame:
+    """Points of every bid curve: a row per market, market time unit and price; empty where no market takes curves.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``price``, ``quantity_kW`` (sale +, purchase -;
+        it does not fall as the price rises), ``price_unit``. Prices are those of the scenarios; what to bid between two
+        of them the plan leaves open.
+    """
+    columns = ["start", "end", "market", "price", "quantity_kW", "price_unit"]
+    root = result.to_dataset()
+    markets = curved(result)
+    tables = [
+        _curve_points(Reading.of(result, scenario), market)
+        for scenario in (root.indexes["scenario"] if markets else ())
+        for market in markets
+    ]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    every = pd.concat(tables, ignore_index=True).sort_values(["_market", "_step", "price"], kind="stable")
+    return every.drop_duplicates(["_market", "_step", "price"])[columns].reset_index(drop=True)
+
+
+def curved(case: xr.DataTree) -> list[Hashable]:
+    """Markets that take a quantity for each price, of a case or a result with scenarios."""
+    if "energy" not in case.children or "scenario" not in case.to_dataset().dims:
+        return []
+    energy = case["energy"].to_dataset()
+    bid, early = (energy.get(n, xr.DataArray(x)) for n, x in (("bid", "quantity"), ("first_stage", 1.0)))
+    taken = ((bid == "curve") & (early > 0)).broadcast_like(energy["market"])
+    return list(energy.indexes["market"][taken.to_numpy()])
+
+
+def _curve_points(view: Reading, market: Hashable) -> pd.DataFrame:
+    """Price and position of one scenario in every market time unit whose gate is open."""
+    position, price, closed = (
+        np.asarray(view.full("energy", name, "market", "time").sel(market=market).values, dtype=float)
+        for name in ("position", "price", "closed")
+    )
+    first = starts(view, float(view.full("energy", "block", "market").sel(market=market)))
+    count, times = np.diff(np.append(first, len(position))), iso(view, edges=True)
+    is_open = closed[first] == 0
+    table = pd.DataFrame(
+        {
+            "start": times[first],
+            "end": times[first + count],
+            "price": (np.add.reduceat(price, first) / count).round(6) + 0.0,
+            "quantity_kW": (np.add.reduceat(position, first) / count).round(6) + 0.0,
+            "_step": first,
+            "_market": view.index("energy", "market").get_loc(market),
+        }
+    )
+    return table[is_open].assign(market=str(market), price_unit=f"{view.currency}/MWh")
 
 
 def per_scenario(result: xr.DataTree, table: object) -> pd.DataFrame:
@@ -109,11 +166,35 @@ def _schedule(view: Reading) -> pd.DataFrame:
     ):
         values = np.asarray(view.fleet(name).values, dtype=float)
         table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
+    for column, x in dispatch(view, "fleet", "fleet", view.fleet("discharge") - view.fleet("charge")).items():
+        table[column] = np.concatenate([x[member, step], x.sum(axis=0)]).round(9) + 0.0
     order = np.concatenate([step, np.arange(steps)])
     for market, prices in _prices(view).items():
         table[market] = prices[order].round(9) + 0.0
     rows = np.argsort(np.concatenate([step * 2, np.arange(steps) * 2 + 1]), kind="stable")
     return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
+
+
+def dispatch(view: Reading, part: str, member: str, injection: xr.DataArray) -> dict[str, np.ndarray]:
+    """What each member does if no reserve is called, and what it holds ready from there, kW on (member, time).
+
+    `baseline_drawn_kW` less `baseline_fed_in_kW` is the expected power without the expected calls; of it a call asks
+    for up to `reserve_up_kW` more injection, or `reserve_down_kW` less. Nothing where the result sells no reserves.
+    """
+    if not view.has("reserve"):
+        return {}
+    names = ("up", "down", "activation_up", "activation_down")
+    up, down, called_up, called_down = (view.get("reserve", name) for name in names)
+    share = view.get("reserve", f"share_{part}")  # 0 where the asset holds none
+    baseline = injection - _all_products((called_up - called_down) * share)
+    ready = {"reserve_up_kW": _all_products(up * share), "reserve_down_kW": _all_products(down * share)}
+    columns = {"baseline_drawn_kW": (-baseline).clip(min=0), "baseline_fed_in_kW": baseline.clip(min=0)} | ready
+    shape = xr.zeros_like(injection)
+    return {name: np.asarray((shape + x).transpose(member, "time").values, float) for name, x in columns.items()}
+
+
+def _all_products(x: xr.DataArray) -> xr.DataArray:
+    return x.sum("product") if "product" in x.dims else x
 
 
 def site_schedule(view: Reading) -> pd.DataFrame:
@@ -125,7 +206,8 @@ def site_schedule(view: Reading) -> pd.DataFrame:
         ``time``, ``asset`` (``fleet``, ``battery``, ..., ``meter``), ``member`` (of the meter the pod; ``total`` for
         all of an asset), ``pod``, ``session`` (where known), ``drawn_kW`` and ``fed_in_kW`` (electricity; of the meter
         import and export), ``<carrier>_drawn_kW`` and ``<carrier>_fed_in_kW`` of other carriers, ``energy_kWh`` (end of
-        the step), ``curtailed_kW``, ``unserved_kWh``, prices as above. Empty where an asset has no such number.
+        the step), ``curtailed_kW``, ``unserved_kWh``, where reserves are sold the columns of `dispatch`, prices as
+        above. Empty where an asset has no such number.
     """
     columns = [_asset_rows(view, name, asset) for name, asset in view.assets.items()]
     table = pd.concat([*columns, _meter_rows(view)], ignore_index=True).sort_values("_step", kind="stable")
@@ -145,6 +227,11 @@ def _asset_rows(view: Reading, name: str, asset: Asset) -> pd.DataFrame:
         numbers |= {f"{word}drawn_kW": flow.withdrawal, f"{word}fed_in_kW": flow.injection}
     stored = {"energy_kWh": "energy", "curtailed_kW": "curtail", "unserved_kWh": "unserved"}
     numbers |= {column: view.full(name, x, *dims) for column, x in stored.items() if view.has(name, x)}
+    if ELECTRICITY in asset.flows:
+        numbers |= {
+            column: xr.DataArray(x, dims=dims)
+            for column, x in dispatch(view, name, asset.member, asset.flows[ELECTRICITY].net).items()
+        }
     there = np.ones((asset.pod.size, len(view.time)), dtype=bool)
     if name == "fleet":
         there = np.asarray(view.connected.values) | (np.asarray(view.fleet("unserved").values) > 0)

@@ -14,7 +14,6 @@ from .style import BLACK, GREEN, GREY, PALE, SKY, VERMILLION, clock, empty, hour
 from .value import colours
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 IMBALANCE = "imbalance"
@@ -29,15 +28,14 @@ FORECASTS = {
 }
 
 
-def traded(view: Reading) -> pd.DataFrame:
-    """Power of every market and of the imbalance (kW per step, sale +), in the order of the case; they add up to what
-    was delivered."""
+def traded(view: Reading) -> dict[str, np.ndarray]:
+    """Power of every market and of the imbalance (kW per step, sale +); they add up to what was delivered."""
     position = view.full("energy", "position", "market", "time")
     table = {str(m): np.asarray(position.sel(market=m).values, dtype=float) for m in view.index("energy", "market")}
     if view.has(IMBALANCE, "long"):
         left = view.full(IMBALANCE, "long", "time") - view.full(IMBALANCE, "short", "time")
         table[IMBALANCE] = np.asarray(left.values, dtype=float)
-    return pd.DataFrame(table, index=view.time)
+    return table
 
 
 def positions(result: Result, start: Moment = None, days: float | None = None) -> Figure:
@@ -60,15 +58,15 @@ def positions(result: Result, start: Moment = None, days: float | None = None) -
         axes = grid[0, 0]
         above, below = (np.zeros(len(view.thin_edges) - 1) for _ in range(2))
         for name, power in table.items():
-            values = view.thin(power.to_numpy())
-            label = words.market(str(name))
+            values = view.thin(power)
+            label: str | None = words.market(name)
             for base, part in ((above, values.clip(min=0)), (below, values.clip(max=0))):
                 if (abs(part) > SMALLEST).any():
-                    style = {"fill": True, "color": shade[str(name)], "linewidth": 0}
+                    style = {"fill": True, "color": shade[name], "linewidth": 0}
                     axes.stairs(base + part, view.thin_edges, baseline=base.copy(), label=label, **style)
                     base += part
                     label = None
-        delivered = view.thin(table.sum(axis=1).to_numpy())
+        delivered = view.thin(sum(table.values(), np.zeros(len(view.time))))
         axes.stairs(delivered, view.thin_edges, baseline=None, color=BLACK, linewidth=1.2, label="delivered")
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_ylabel("position, kW\n(+ sold, − bought)")
@@ -145,13 +143,12 @@ def _markets(view: Reading) -> list[dict[str, Any]]:
     """Energy sold and bought in every market and as imbalance, and what it came to."""
     rows = []
     for name, power in traded(view).items():
-        income = _income(view, str(name))
-        energy = power.to_numpy() * view.hours
+        income, energy = _income(view, name), power * view.hours
         if not abs(energy).any() and abs(income) < SMALLEST:
             continue
         sold, bought = energy.clip(min=0).sum(), -energy.clip(max=0).sum()
         cells = [words.number(sold), words.number(bought), words.money(income)]
-        rows.append({"name": words.market(str(name)), "cells": cells})
+        rows.append({"name": words.market(name), "cells": cells})
     return rows
 
 
@@ -167,10 +164,10 @@ def _days(view: Reading) -> dict[str, Any]:
     if not view.has("sequence", "regret"):
         return {"rows": [], "more": 0}
     table = by_day(view)
-    rows = [(f"{day:%a} {day.day} {day:%b %Y}", row) for day, row in table.head(MOST_DAYS).iterrows()]
-    rows.append(("all days", table.sum()))
-    columns = ("profit", "hindsight", "regret")
-    shown = [{"name": name, "cells": [words.money(float(row[c])) for c in columns]} for name, row in rows]
+    columns = ["profit", "hindsight", "regret"]
+    names = [*pd.DatetimeIndex(table.index).strftime("%a %Y-%m-%d")[:MOST_DAYS], "all days"]
+    amounts = np.vstack([table[columns].to_numpy()[:MOST_DAYS], table[columns].sum().to_numpy()])
+    shown = [{"name": n, "cells": [words.money(float(x)) for x in row]} for n, row in zip(names, amounts, strict=True)]
     return {"rows": shown, "more": max(0, len(table) - MOST_DAYS)}
 
 

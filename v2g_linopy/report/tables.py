@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..results import in_profit
 from . import words
 from .billing import by_pod, monthly, total
+from .distribution import distribution
 from .meter import ELECTRICITY, net
 from .reading import Reading, Result
-from .schedules import bids, schedule, session_labels
+from .schedules import bid_curves, bids, curved, schedule, session_labels
 from .value import PENALTIES, before, steps
 
-__all__ = ["bids", "bill", "kpi", "ladder", "monthly", "schedule", "unserved", "wear"]
+__all__ = ["bid_curves", "bids", "bill", "curved", "kpi", "ladder", "monthly", "schedule", "unserved", "wear"]
 
 SMALLEST_NEED = 1e-6
 """kWh below which a need counts as served."""
@@ -64,6 +66,7 @@ def kpi(result: Result) -> dict[str, Any]:
         "audit": _audit(view),
         "run": {name: view.attrs[name] for name in PROVENANCE if name in view.attrs},
         "scenarios": view.scenarios,
+        "profit_distribution": distribution(view),
     }
     return _plain(figures)
 
@@ -81,7 +84,7 @@ def bill(result: Result) -> pd.DataFrame:
             "words": [words.entry(name) for name in sums],
             "amount": list(sums.values()),
             "per_unit": [v * view.scale for v in sums.values()],
-            "penalty": [".slack." in name for name in sums],
+            "penalty": [not in_profit(name) for name in sums],
         }
     )
 

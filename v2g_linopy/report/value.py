@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..results import in_profit
 from . import words
 from .reading import Reading, Result
 from .style import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, VERMILLION, empty, named, sheet, title
@@ -117,14 +118,14 @@ def bill(result: Result) -> Figure:
     sums = {str(k): float(v.sum()) * factor for k, v in view.groups["ledger"].data_vars.items()}
     names = [k for k, v in sums.items() if abs(v) > 1e-9] or list(sums)
     values = np.array([sums[k] for k in names])
-    profit = sum(v for k, v in sums.items() if ".slack." not in k)
+    profit = sum(v for k, v in sums.items() if in_profit(k))
     with sheet(height=1.0 + 0.34 * (len(names) + 1)) as (figure, grid):
         axes = grid[0, 0]
         places = np.arange(len(names) + 1)
         colours = [GREEN if v >= 0 else VERMILLION for v in values]
         bars = axes.barh(places[:-1], values, color=colours, height=0.62)
         for bar, name in zip(bars, names, strict=True):
-            if ".slack." in name:
+            if not in_profit(name):
                 bar.set_hatch("////")
         axes.barh(places[-1:], [profit], color=BLUE, height=0.62)
         numbers(axes, places, np.append(values, profit))

@@ -8,7 +8,9 @@ THIN, MINUS, NONE = "\u202f", "\u2212", "\u2013"
 ENTRIES = {
     "energy.energy": "energy bought and sold",
     "energy.spread": "market spread paid",
+    "imbalance.settlement": "imbalance, settled",
     "ppa.difference": "contracts: difference to the reference price",
+    "ppa.correction": "contracts: earlier hours of the month at its mean of now",
     "ppa.delivery": "contracts: energy delivered at the strike",
     "ppa.shortfall": "contracts: energy short of what was due",
     "reserve.capacity": "reserve capacity",
@@ -45,6 +47,7 @@ ENTRIES = {
     "fleet.slack.unserved": "penalty: energy missing at departure",
     "fleet.slack.unserved_trip": "penalty: energy missing for trips",
     "fleet.slack.balance": "penalty: slack in the energy balance",
+    "risk.adjustment": "weight of the worst scenarios (no money)",
 }
 ASSETS = {
     "fleet": "vehicles",
@@ -82,6 +85,15 @@ def entry(name: str) -> str:
 def asset(name: str) -> str:
     """A kind of asset in words; an unknown one keeps its name."""
     return ASSETS.get(name, name.replace("_", " "))
+
+
+def market(name: str) -> str:
+    """A market as it is called.
+
+    >>> market("day_ahead")
+    'day-ahead'
+    """
+    return name.replace("_", "-")
 
 
 def number(value: float, decimals: int | None = None) -> str:
