@@ -92,7 +92,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     Both hold reserve in their present state: up (c - electrolyser_min u) + (fuel_cell_max - g), down
     (electrolyser_max u - c) + g. Endurance is counted in the tank, at the rate of the fuel cell where there is one,
-    else of the electrolyser; what is sold or drawn by loads is not touched.
+    else of the electrolyser; what is sold or drawn by loads is not touched. The guarantee `expected` asks for no
+    hydrogen: a fuel cell that has none can sell it, as an empty battery can.
     """
     time, decided = s.axis("time"), _committed(d)
     c = s.maybe("electrolysis", d.electrolyser_max > 0, d.electrolyser_max)
