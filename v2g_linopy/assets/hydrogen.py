@@ -176,6 +176,11 @@ def _states(s: Scope, d: xr.Dataset, c: Any, decided: xr.DataArray) -> tuple[Any
     return u, b, y
 
 
+def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """An electrolyser that is out of service all along is off, for the next window."""
+    return {} if bool(_able(d).all()) else {n: xr.zeros_like(d.energy) for n in ("on", "standby") if n not in d}
+
+
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Limits, states and their order, tank and cash of every site; the audit adds up the hydrogen of each pod."""
     decided = _committed(d)
@@ -252,4 +257,5 @@ PART = Part(
         "standby_initial": "standby",
         "energy_final": "energy_initial",
     },
+    finish=finish,
 )
