@@ -92,7 +92,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     Both hold reserve in their present state: up (c - electrolyser_min u) + (fuel_cell_max - g), down
     (electrolyser_max u - c) + g. Endurance is counted in the tank, at the rate of the fuel cell where there is one,
-    else of the electrolyser; what is sold or drawn by loads is not touched.
+    else of the electrolyser; what is sold or drawn by loads is not touched. The guarantee `expected` asks for no
+    hydrogen: a fuel cell that has none can sell it, as an empty battery can.
     """
     time, decided = s.axis("time"), _committed(d)
     c = s.maybe("electrolysis", d.electrolyser_max > 0, d.electrolyser_max)
@@ -175,6 +176,11 @@ def _states(s: Scope, d: xr.Dataset, c: Any, decided: xr.DataArray) -> tuple[Any
     return u, b, y
 
 
+def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """An electrolyser that is out of service all along is off, for the next window."""
+    return {} if bool(_able(d).all()) else {n: xr.zeros_like(d.energy) for n in ("on", "standby") if n not in d}
+
+
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Limits, states and their order, tank and cash of every site; the audit adds up the hydrogen of each pod."""
     decided = _committed(d)
@@ -251,5 +257,6 @@ PART = Part(
         "standby_initial": "standby",
         "energy_final": "energy_initial",
     },
+    finish=finish,
     ongoing={"cyclic": 0.0, "energy_value": 0.0},
 )
