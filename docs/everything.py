@@ -30,12 +30,19 @@ def case_of_everything() -> xr.DataTree:
         | {"wear": 0.1, "wear_standby": 0.1, "wear_start": 0.1},
         "energy": group("market", "day_ahead", "intraday", spread=1, limit=100, block=1)
         | {"price": ("market", [10.0, 20.0])},
-        "reserve": group("product", "regulation", "containment", up=1, down=1, hours_up=1, hours_down=1, block=1)
+        "reserve": group(
+            "product", "regulation", "containment", "budgeted", "called", up=1, down=1, hours_up=1, block=1
+        )
         | {
             "capacity_price": 10.0,
             "volume_max": 10.0,
-            "activation_up": ("product", [0.1, 0.0]),
-            "guarantee": ("product", ["expected", "endurance"]),
+            "hours_down": 1.0,
+            "activation_up": ("product", [0.1, 0.0, 0.0, 0.0]),
+            "guarantee": ("product", ["expected", "endurance", "budget", "budget"]),
+            "activation_cycle": ("product", [NONE, NONE, 1.0, 1.5]),
+            "activation_period": ("product", [NONE, NONE, NONE, 1.0]),
+            "excursion_up": ("product", [0.1, 0.0, 0.0, 0.0]),
+            "excursion_down": ("product", [0.1, 0.0, 0.0, 0.0]),
             "minimum_bid": 1.0,
             "step": 0.5,
         },

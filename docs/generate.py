@@ -140,13 +140,17 @@ def input_row(field: Field) -> tuple[str, ...]:
         default = "NaN"
     else:
         default = f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
-    return name_of(field), dims_of(field), unit_of(field), default, allowed(field), field.doc
+    return name_of(field), dims_of(field), unit_of(field), default, allowed(field), doc_of(field)
 
 
 def output_row(field: Field) -> tuple[str, ...]:
     """Return the table row of an output."""
-    doc = field.doc + (" (one array per asset, such as `share_fleet`)" if field.shared else "")
-    return name_of(field), dims_of(field), unit_of(field), doc
+    return name_of(field), dims_of(field), unit_of(field), doc_of(field)
+
+
+def doc_of(field: Field) -> str:
+    """Return what a field means."""
+    return field.doc + (f" (one array per asset, such as `{field.name}_fleet`)" if field.shared else "")
 
 
 def name_of(field: Field) -> str:

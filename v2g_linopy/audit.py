@@ -61,6 +61,15 @@ def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, 
     return {part.name: part.replay(view, groups[part.name]) for part in some}
 
 
+def rolled(result: xr.DataTree, steps: int, parts: Mapping[str, Part] = PARTS) -> dict[str, dict[str, xr.DataArray]]:
+    """Return what the `roll` of each part carries from a plan into a window that starts after so many of its steps."""
+    inputs = inputs_of(result, parts)
+    groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
+    view = View(groups, inputs.calendar, inputs.dt, assets(result, parts))
+    some = [p for p, d in inputs if p.roll is not None and d.sizes.get(p.schema.member or "", 1)]
+    return {p.name: dict(p.roll(view, groups[p.name], steps)) for p in some if p.roll is not None}
+
+
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
     """Inputs in coherent units together with the outputs of the file (already coherent: kW, kWh)."""
     group, part = result[name].to_dataset(), inputs.parts[name]

@@ -127,6 +127,8 @@ class Part:
     carry: Mapping[str, str] = field(default_factory=dict)  # input of the next window <- output at its start
     finish: Callable[["View", xr.Dataset], Mapping[str, xr.DataArray]] | None = None
     """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no row needs."""
+    roll: Callable[["View", xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
+    """Inputs of a window that starts after so many steps, where they are more than outputs at its start (`carry`)."""
 
 
 @dataclass(frozen=True)

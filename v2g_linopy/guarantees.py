@@ -14,6 +14,7 @@ from .schema import ABSENT, Calendar, Field, worst
 
 SURE = ("physical", "budget", "box")
 LEVELS = ("expected", "endurance", *SURE)
+WAYS = ("up", "down")
 NAN = float("nan")
 
 INPUTS = (
@@ -84,12 +85,13 @@ def problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ),
         ("activation_cycle", cycle < period - 1e-9, "h, less than activation_period"),
         ("activation_period", period <= 0, "h of activation; give more, or no period for one step"),
+        *((f"excursion_{w}", (d[f"excursion_{w}"] > 0) & (d[w] == 0), f"h, but {w} is 0: no power") for w in WAYS),
     ]
     if len(calendar.time) > 1:
         step = _step(calendar)
         whole = f"h, no multiple of the step of {60 * step:g} min"
         rules += [
-            ("activation_cycle", _broken(cycle, step), whole),
+            ("activation_cycle", (cycle > step) & _broken(cycle, step), whole),
             ("activation_period", (period > step) & _broken(period, step), whole),
         ]
     found = []
@@ -133,26 +135,10 @@ def stored(d: xr.Dataset) -> xr.DataArray:
 
 
 def rows(s: Scope, d: xr.Dataset, asset: str, x: Any, possible: xr.DataArray) -> None:
-    """Room for the worst admissible calls at the end of each step, on the baseline path [kWh in the battery].
+    """Room for the worst admissible calls at the end of each step (the equations stand in `markets/reserve.py`).
 
-    With shares x, power X = up x or down x, baseline charge c shared out as c_r, losses eta_c, eta_d, and K_t the
-    product of keep over the steps from t - G + 1 to t, G = cycle / dt, per product, member and time::
-
-        sum_r V_r <= e0 - floor (upward),   sum_r V_r <= ceiling - e0 (downward),   sum_r c_r <= c
-        upward    w = max(eta_c X, X / eta_d - (1 / eta_d - eta_c) c_r)
-        downward  w = X / eta_d, or eta_c X where the baseline never discharges
-
-        physical  V_t >= dt w_t                                                  one call of a step, nothing before it
-        box       V_t >= keep_t V_{t-1} + dt w_t                                 called for ever
-        budget    V_t >= keep_t V_{t-1},   V_t >= K_t V_{t-G} + period w_t       where period <= dt
-
-    A budget of more steps (Lauinger, Vuille, Kuhn) has at each t the dual of the worst calls up to it, with the worth
-    p of a call more in each cycle and q of one in each step, and K_ts what is left at t of what was moved at s::
-
-        V_t >= period / dt sum_s p_ts + sum_s q_ts,   p_ts + p_t,s+1 + ... + p_t,s+G-1 + q_ts >= dt K_ts w_s
-
-    Nothing of V outlives a restart (keep = 0). Before the start it is what was carried here; in the dual form calls
-    before the start do not count against the cycles after it, which is safe.
+    Nothing of V outlives a restart (keep = 0). Before the first step it is what was carried here; in the dual form
+    calls before it do not count against the cycles after it, which is safe.
     """
     store = s.flex[asset].store
     if store is None or not bool(sure(d).any()):
@@ -186,13 +172,14 @@ class _Reserve:
         self.calls = calls & xr.DataArray(np.ones(len(time), bool), coords={"time": time})
         self.keep = store.keep + xr.zeros_like(first(time))
         self.steps, self.share = in_steps(d, s.dt)
-        self.carried = d.get(f"{'drawn' if way == 'up' else 'stored'}_initial_{asset}")
+        self.name, before = {"up": ("called_up", "drawn_initial"), "down": ("called_down", "stored_initial")}[way]
+        self.carried = d.get(f"{before}_{asset}")
         self.lasting = sure(d) & (self.steps > 0)
         self.held = self._held()
 
     def worst(self, power: Any) -> Any:
         """V, at least what the worst admissible calls have moved by the end of each step."""
-        v = self.s.var(f"called_{self.way}", mask=self.held, over=[self.members], suffix=f"_{self.asset}")
+        v = self.s.var(self.name, mask=self.held, over=[self.members], suffix=f"_{self.asset}")
         self._add("kept", v - self.keep * previous(v) >= self._before(1), self.held & self.lasting)
         rates = [*self._rates(power)]
         for name, rate, where in rates:
@@ -222,7 +209,7 @@ class _Reserve:
             self._add(f"dual_{name}", worth - due >= 0, there & (_ago(self.calls & where, ago) > 0))
 
     def _add(self, name: str, row: Any, mask: xr.DataArray) -> None:
-        self.s.add(f"called_{self.way}_{name}_{self.asset}", row, mask=mask)
+        self.s.add(f"{self.name}_{name}_{self.asset}", row, mask=mask)
 
     def _rates(self, power: Any) -> Iterator[Rate]:
         """Yield what a call takes from or brings to the battery, kW; the largest counts, each where it can be that."""

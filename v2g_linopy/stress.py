@@ -16,6 +16,7 @@ from .errors import Problem, SchemaError
 from .signals import budget
 
 CELLS = 2_000_000  # numbers followed at once
+ROUNDING = 1e-9  # kW, kWh: less is nothing
 
 
 def stress(
@@ -179,10 +180,10 @@ class _Plan:
         self, up: np.ndarray, down: np.ndarray, held: Mapping[str, np.ndarray], times: int, dt: float
     ) -> dict[str, np.ndarray]:
         """Follow signals on (signal, product, time) with all members; returns numbers on (signal, product)."""
-        hours, members = dt / times, len(self.keep)
-        gone = np.zeros((len(up), members))  # kWh drawn from the battery beyond the baseline
+        hours = dt / times
+        gone = np.zeros((len(up), len(self.keep)))  # kWh drawn from the battery beyond the path
         energy, power, missed = np.zeros_like(gone), np.zeros_like(gone), np.zeros_like(gone)
-        sums = {n: np.zeros(up.shape[:2]) for n in ("called_up", "called_down", "delivered_up", "delivered_down")}
+        lost = {"up": np.zeros(up.shape[:2]), "down": np.zeros(up.shape[:2])}
         for i in range(up.shape[2]):
             t, part = divmod(i, times)
             edge = int(part == times - 1)
@@ -190,29 +191,36 @@ class _Plan:
             more, less = held["up"][:, :, t], held["down"][:, :, t]
             rise, fall = up[:, :, i] @ more.T, down[:, :, i] @ less.T
             asked = rise - fall + self.rest[:, t]
-            able = np.clip(asked, -self.room_down[:, t], self.room_up[:, t])
-            power = np.maximum(power, abs(asked - able))
+            power = np.maximum(power, np.maximum(asked - self.room_up[:, t], -asked - self.room_down[:, t]))
+            given = np.clip(asked, -self.room_down[:, t], self.room_up[:, t])
             before = gone * self._kept(t, part, times)
-            full = before + hours * self._drawn(able, t)
-            energy = np.maximum(energy, np.maximum(full - above, -full - below))
-            most, least = self._power((above - before) / hours, t), self._power(-(below + before) / hours, t)
-            upward = np.clip(able, None, np.maximum(most, self.rest[:, t]))
-            given = np.where(able >= self.rest[:, t], upward, np.clip(able, np.minimum(least, self.rest[:, t]), None))
             gone = before + hours * self._drawn(given, t)
-            missed = np.maximum(missed, np.maximum(gone - above, -gone - below))
-            for way, signal, size, cut, of in (
-                ("up", up, more, asked - given, rise),
-                ("down", down, less, given - asked, fall),
-            ):
-                share = 1 - np.clip(cut, 0.0, of) / np.where(of > 0, of, 1.0)
-                sums[f"called_{way}"] += hours * signal[:, :, i] * size.sum(axis=0)
-                sums[f"delivered_{way}"] += hours * signal[:, :, i] * (share @ size)
+            short = np.maximum(gone - above, -gone - below)
+            energy = np.maximum(energy, short)
+            if short.max(initial=0.0) > ROUNDING:
+                given = self._cut(given, (above - before) / hours, (below + before) / hours, t)
+                gone = before + hours * self._drawn(given, t)
+                short = np.maximum(gone - above, -gone - below)
+            missed = np.maximum(missed, short)
+            if abs(cut := asked - given).max(initial=0.0) > ROUNDING:
+                lost["up"] += hours * up[:, :, i] * (_share(cut, rise) @ more)
+                lost["down"] += hours * down[:, :, i] * (_share(-cut, fall) @ less)
         backs = ((held["up"] + held["down"]) > 0).any(axis=2)
-        return sums | {
+        found = {
             "violation_energy": _worst(energy, backs),
             "violation_power": _worst(power, backs),
             "missed": missed.max(axis=1, initial=0.0),
         }
+        for way, signal in (("up", up), ("down", down)):
+            asking = hours * (signal * np.repeat(held[way].sum(axis=0), times, axis=1)).sum(axis=2)
+            found |= {f"called_{way}": asking, f"delivered_{way}": asking - lost[way]}
+        return found
+
+    def _cut(self, power: np.ndarray, above: np.ndarray, below: np.ndarray, t: int) -> np.ndarray:
+        """Power brought back, to that without calls at most, where the battery gives or takes no more (kW)."""
+        rest, most, least = self.rest[:, t], self._power(above, t), self._power(-below, t)
+        upward, downward = np.minimum(power, np.maximum(most, rest)), np.maximum(power, np.minimum(least, rest))
+        return np.where(power >= rest, upward, downward)
 
     def _kept(self, t: int, part: int, times: int) -> np.ndarray:
         """Share of a deviation that is kept over a part of a step; a restart is at its beginning."""
@@ -234,6 +242,11 @@ class _Plan:
         up = np.where(drawn < stops, drawn / into, charge + (drawn - stops) * out)
         down = np.where(stored < saves, stored * out, discharge + (stored - saves) / into)
         return np.where(drawn >= 0, up, -down)
+
+
+def _share(cut: np.ndarray, called: np.ndarray) -> np.ndarray:
+    """Share of what is called that is cut, where that is in its direction."""
+    return np.clip(cut, 0.0, called) / np.where(called > 0, called, 1.0)
 
 
 def _worst(found: np.ndarray, backs: np.ndarray) -> np.ndarray:

@@ -4,7 +4,9 @@ No row of a model stands behind it: the calls of the last steps are the state, t
 sequence of full calls of a step that the guarantee admits is a path through them.
 """
 
+from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,23 +30,35 @@ def short(d: xr.Dataset, store: Store, end: Edge, asset: str, x: xr.DataArray, d
     return found
 
 
+def left_after(steps: int, d: xr.Dataset, store: Store, asset: str, dt: float, way: str) -> xr.DataArray:
+    """Return what is left after so many steps of the most that calls up to each `lag` before can have moved (kWh)."""
+
+    def cut(x: Any) -> Any:
+        return x.isel(time=slice(steps)) if isinstance(x, xr.DataArray) and "time" in x.dims else x
+
+    d = d.isel(time=slice(steps))
+    sides = {name: cut(getattr(store, name)) for name in ("eta_charge", "eta_discharge", "keep", "charge", "discharge")}
+    return most_moved(d, replace(store, **sides), asset, d[f"share_{asset}"], dt, way, history=True)
+
+
 def most_moved(
     d: xr.Dataset, store: Store, asset: str, x: xr.DataArray, dt: float, way: str, history: bool = False
 ) -> xr.DataArray:
     """Return the most energy that calls of each product can have drawn (`up`) or stored by the end of each step.
 
-    With `history`, of the calls up to each `lag` (1, 2, ... steps before the last) what is left at the end of it.
+    With `history`, by the calls up to each `lag` (1, 2, ... steps back from the end), as far as it is left at the end.
     """
     rate = _drawn(d, store, asset, x) if way == "up" else _stored(d, store, x)
     keep = store.keep + xr.zeros_like(rate.isel(product=0, drop=True))
-    known = d.get(f"{'drawn' if way == 'up' else 'stored'}_initial_{asset}")
+    known = d.get(f"drawn_initial_{asset}" if way == "up" else f"stored_initial_{asset}")
     found = []
     for product in d.indexes["product"]:  # kinds, each with a budget of its own
         p = d.sel(product=product)
         before = None if known is None else known.sel(product=product)
         moved = _followed(dt * rate.sel(product=product), keep, *_budget(p, dt), before, history)
         found.append(moved if str(p.guarantee.item()) in ("physical", "budget", "box") else 0.0 * moved)
-    return xr.concat(xr.broadcast(*found), d.indexes["product"]).transpose(..., "product", moved.dims[-1])
+    every = xr.concat(xr.align(*found, join="outer", fill_value=0.0), d.indexes["product"])
+    return every.transpose(..., "product", "lag" if history else "time")
 
 
 def _drawn(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> xr.DataArray:

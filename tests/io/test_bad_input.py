@@ -252,7 +252,7 @@ def test_everything_at_once():
     energy["closed"] = energy["closed"] + 0.5
     tree["energy"] = energy
     reserve = tree["reserve"].to_dataset()
-    reserve["guarantee"] = xr.full_like(reserve["guarantee"], "budget")
+    reserve["guarantee"] = xr.full_like(reserve["guarantee"], "budgets")
     reserve["activation_up"] = reserve["activation_up"] + 1
     reserve["colour"] = xr.DataArray(1.0)
     tree["reserve"] = reserve

@@ -77,7 +77,21 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         volume = sum_i x,     sum_r up x <= (p + room up) - b,     sum_r down x <= b - (p - room down)
         endurance, both edges:   sum_r hours_up x / eta_d <= e0 - floor,   sum_r hours_down eta_c x <= ceiling - e0
+        excursion, both edges:   sum_r excursion_up x <= e0 - floor,       sum_r excursion_down x <= ceiling - e0
+        calls, at the end edge:  sum_r V_up <= e0 - floor,                 sum_r V_down <= ceiling - e0
         cash = dt (capacity_price x + a_up p_up x - a_dn p_dn x)
+
+    V is the most energy in the battery that admissible calls can have moved, with K the product of keep over the G
+    steps of an activation cycle, and c_r the baseline charging (sum_r c_r <= c) that calls of product r stop first::
+
+        w_up = max(eta_c X, X / eta_d - (1 / eta_d - eta_c) c_r),   X = up x       w_down = X / eta_d, or eta_c X (*)
+        physical  V_t >= dt w_t        box  V_t >= keep_t V_{t-1} + dt w_t
+        budget    V_t >= keep_t V_{t-1},   V_t >= K_t V_{t-G} + period w_t     (*) where the baseline never discharges
+
+    A budget with a period of several steps (Lauinger, Vuille, Kuhn) is the dual of the worst calls up to each step,
+    with the worth p of a call more in each cycle, q of one in each step, and K_ts what is left at t of a call at s::
+
+        V_t >= period / dt sum_s p_ts + sum_s q_ts,   p_ts + p_t,s+1 + ... + p_t,s+G-1 + q_ts >= dt K_ts w_s
 
     and for the volume while its gate is open, with X its largest value by the data, z binary and n whole::
 
@@ -85,9 +99,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     There is a z only for products with a least bid or named in `/exclusion`, an n only for those with a bid step.
     The energy markets carry the baseline; the activated energy is settled here. A plant without a reservoir (an
-    engine on gas, sun, a load that is curtailed) has no endurance row: its energy does not run out while it is called.
-    One with a reservoir and no baseline path of its own (hydrogen) sells no endurance while activation is expected,
-    since its energy is known on the expected path alone.
+    engine on gas, sun, a load that is curtailed) needs no energy: it does not run out while it is called. One with a
+    reservoir and no baseline path of its own (hydrogen) guarantees no energy while activation is expected, since its
+    energy is known on the expected path alone.
     """
     net, held = d.activation_up - d.activation_down, {}
     volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
@@ -163,7 +177,8 @@ def _activation_prices(d: xr.Dataset, energy: xr.Dataset | None) -> tuple[xr.Dat
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Every kW sold is held by named members with the room and the energy it needs; settlement of every product.
 
-    The room is what the replay of each asset found in the plan; an asset that shows none backs nothing.
+    The room is what the replay of each asset found in the plan; an asset that shows none backs nothing. The worst
+    admissible calls are found by dynamic programming over their patterns.
     """
     shares = {name.removeprefix("share_"): d[name] for name in map(str, d.data_vars) if name.startswith("share_")}
     sold: Any = 0.0
@@ -230,4 +245,15 @@ def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     return d.get("activation_price_up", price), d.get("activation_price_down", price)
 
 
-PART = Part("reserve", Stage.MARKET, SCHEMA, build, replay)
+def roll(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
+    """What the worst calls of these steps leave behind, for the guarantees of the next window."""
+    stores = {asset: found.flex.store for asset, found in v.done.items() if found.flex is not None}
+    return {
+        f"{moved}_initial_{asset}": worst_calls.left_after(steps, d, store, asset, v.dt, way)
+        for asset, store in stores.items()
+        for moved, way in (("drawn", "up"), ("stored", "down"))
+        if store is not None and f"share_{asset}" in d and bool(guarantees.sure(d).any())
+    }
+
+
+PART = Part("reserve", Stage.MARKET, SCHEMA, build, replay, roll=roll)
