@@ -89,7 +89,10 @@ def test_nothing_is_bought_and_yet_something_was_sold(pipeline):
 
 
 def test_a_commitment_that_nobody_can_hold_has_no_plan():
-    with pytest.raises(v2g.Infeasible):
+    """14 kW were sold and 10 can be held: the explanation says so, with product and hour."""
+    with pytest.raises(
+        v2g.Infeasible, match="product regulation, time .* more capacity was committed than all members"
+    ):
         v2g.solve(case(None, market([0]), up([10], closed=[1], committed=[14]), battery=FULL))
 
 
