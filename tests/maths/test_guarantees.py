@@ -284,3 +284,28 @@ def test_too_many_patterns_are_followed_in_runs():
         runs = worst_calls._followed(energy, keep, 5, 2, None, False)
     assert (runs <= exact + 1e-12).all()
     assert float((runs / exact).mean()) > 0.9
+
+
+def left_before(values, dim="fleet", names=("a", "b"), lags=2):
+    """Energy that calls before the first step have drawn of each member, at every lag."""
+    axes = {dim: list(names), "product": ["regulation"], "lag": list(range(1, lags + 1))}
+    numbers = np.broadcast_to(np.reshape(values, (-1, 1, 1)), [len(a) for a in axes.values()])
+    return xr.DataArray(numbers, coords=axes, dims=list(axes))
+
+
+def test_calls_before_the_start_are_not_forgotten():
+    """Two cars alike with 8 kWh, one call in any two hours; calls before may have drawn 5 of one: it sells 3 kW.
+
+    The first hour comes on top of a call two hours earlier, the second on one an hour before the start; if that is all
+    there was, the first hour excludes it: 8 kW and 3. Proves the carried state by its lags, and that cars that differ
+    in it are not merged.
+    """
+    cars = {"a": IDLE | {"energy_initial": 8}, "b": IDLE | {"energy_initial": 8}}
+    given = case(cars, market([0, 0]), held("budget", 2, volume_max=100))
+    reserve = given["reserve"].to_dataset()
+    given["reserve"] = reserve.assign(drawn_initial_fleet=left_before([5.0, 0.0]))
+    result = v2g.solve(given)
+    assert row(result, "reserve.share_fleet", fleet="b") == [8, 8]
+    assert row(result, "reserve.share_fleet", fleet="a") == [3, 3]
+    given["reserve"] = reserve.assign(drawn_initial_fleet=left_before([5.0, 0.0], lags=1))
+    assert row(v2g.solve(given), "reserve.share_fleet", fleet="a") == [8, 3]
