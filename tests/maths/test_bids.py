@@ -7,6 +7,7 @@ from maths.tampering import tampered
 from pytest import approx
 
 import v2g_linopy as v2g
+from v2g_linopy.bids import off_least, off_step
 
 FULL = storage(energy_max=100, energy_initial=50, charge_max=0)
 """10 kW upward for as long as it may be called here, and nothing else to do."""
@@ -194,6 +195,14 @@ def test_a_false_bid_is_found(honest, names, change, check):
     checks = v2g.replay(changed)
     assert checks.attrs["passed"] == 0
     assert float(checks[check]) > 0.4
+
+
+def test_distances_to_a_bid():
+    """By the 4 kW: a rounding below 8 is a rounding off, 6 is 2 away either way, 9 is 1; at least 5: 1 is 1, 4 is 1."""
+    step, least = xr.DataArray(4.0), xr.DataArray(5.0)
+    assert off_step(xr.DataArray([8 - 1e-9, 6, 9, 0]), step).values.tolist() == approx([1e-9, 2, 1, 0])
+    assert off_step(xr.DataArray([6.5]), xr.DataArray(0.0)).values.tolist() == [0]
+    assert off_least(xr.DataArray([0, 1, 4, 5 - 1e-9, 7]), least).values.tolist() == approx([0, 1, 1, 1e-9, 0])
 
 
 def test_the_excluded_volume_is_told(honest):
