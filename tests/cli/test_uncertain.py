@@ -92,10 +92,8 @@ def test_solve_writes_the_curve_and_the_distribution(run, tmp_path):
     """
     path = tmp_path / "case.nc"
     roof = {"available": 10.0, "cost": 0.03}
-    tree = case(
-        None, market({"low": [20.0], "high": [50.0]}, bid="curve"), renewable=roof, risk={"weight": 0.5, "confidence": 0.5},
-        scenarios={"low": 0.5, "high": 0.5},
-    )  # fmt: skip
+    half, offer = {"low": 0.5, "high": 0.5}, market({"low": [20.0], "high": [50.0]}, bid="curve")
+    tree = case(None, offer, renewable=roof, scenarios=half, risk={"weight": 0.5, "confidence": 0.5})
     v2g.write(tree, path)
     assert run("solve", path, "-o", tmp_path / "out", "--no-report").exit_code == 0
     curve = pd.read_csv(tmp_path / "out" / "bid_curve.csv")

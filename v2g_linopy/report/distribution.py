@@ -24,8 +24,8 @@ LEVEL = 0.95
 def distribution(result: Result) -> dict[str, Any] | None:
     """Profit of each scenario, worst first, and what the worst of them come to; None without scenarios.
 
-    ``confidence`` is that of `/risk`, else 0.95; ``value_at_risk`` is the profit that the worst 1 - confidence do not exceed,
-    ``cvar`` their mean. Money over the horizon, penalties not counted.
+    ``confidence`` is that of `/risk`, else 0.95; ``value_at_risk`` is the profit that the worst 1 - confidence do not
+    exceed, ``cvar`` their mean. Money over the horizon, penalties not counted.
     """
     view = Reading.of(result)
     weight = None if view.source is None else probability(view.source.to_dataset())
