@@ -74,7 +74,7 @@ def case_of_everything() -> xr.DataTree:
             "peak_initial": ("rank", [5.0, 5.0]),
             "rank": [1, 2],
         },
-        "risk": {"weight": 0.5, "level": 0.5},
+        "risk": {"weight": 0.5, "confidence": 0.5},
     }
     case = v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
     case["probability"] = xr.DataArray([0.5, 0.5], coords={"scenario": ["calm", "windy"]})
