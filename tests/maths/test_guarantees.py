@@ -312,7 +312,7 @@ def test_calls_before_the_start_are_not_forgotten():
 
 
 def test_the_audit_knows_that_a_call_stops_feeding_in():
-    """8 kWh are sold, so that 10 of room are left: a call downward stops it, 1.25 kWh per kW: 8 kW; 9 are 1.25 short."""
+    """8 kWh are sold, 10 of room are left: a call downward stops that, 1.25 kWh per kW: 8 kW; 9 are 1.25 short."""
     ev = vehicle(discharge_max=10, energy_initial=8, energy_max=10, **LOSSY)
     result = v2g.solve(case(ev, market([90]), product(down=1, guarantee="box", capacity_price=[10])))
     assert row(result, "fleet.energy") == [0]
