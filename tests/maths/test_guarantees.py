@@ -309,3 +309,13 @@ def test_calls_before_the_start_are_not_forgotten():
     assert row(result, "reserve.share_fleet", fleet="a") == [3, 3]
     given["reserve"] = reserve.assign(drawn_initial_fleet=left_before([5.0, 0.0], lags=1))
     assert row(v2g.solve(given), "reserve.share_fleet", fleet="a") == [8, 3]
+
+
+def test_the_audit_knows_that_a_call_stops_feeding_in():
+    """8 kWh are sold, 10 of room are left: a call downward stops that, 1.25 kWh per kW: 8 kW; 9 are 1.25 short."""
+    ev = vehicle(discharge_max=10, energy_initial=8, energy_max=10, **LOSSY)
+    result = v2g.solve(case(ev, market([90]), product(down=1, guarantee="box", capacity_price=[10])))
+    assert row(result, "fleet.energy") == [0]
+    assert row(result, "reserve.volume") == [8]
+    checks = v2g.replay(replaced(result, "reserve.share_fleet", 0, 9.0))
+    assert float(checks["reserve.calls_down_fleet"]) == approx(1.25)
