@@ -30,6 +30,7 @@ def case_of_everything() -> xr.DataTree:
         | {"wear": 0.1, "wear_standby": 0.1, "wear_start": 0.1},
         "energy": group("market", "day_ahead", "intraday", spread=1, limit=100, block=1)
         | {"price": ("market", [10.0, 20.0])},
+        "imbalance": {"price_long": 5.0, "price_short": 30.0, "limit": 100.0},
         "reserve": group("product", "regulation", "containment", up=1, down=1, hours_up=1, hours_down=1, block=1)
         | {
             "capacity_price": 10.0,

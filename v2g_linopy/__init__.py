@@ -10,6 +10,7 @@ from .compare import compare, unmanaged
 from .degradation import capacity_loss, wear
 from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from .explain import explain
+from .horizon import simulate
 from .ingest import (
     case_from,
     commuters,
@@ -57,6 +58,7 @@ __all__ = [
     "read_profiles",
     "read_sessions",
     "replay",
+    "simulate",
     "site",
     "sites",
     "solve",
