@@ -17,10 +17,13 @@ NAN = float("nan")
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """Rules between fields: the range is one, the battery starts within it, and within its cap on cycles."""
     start = d.energy_initial
+    final = d.get("energy_final", start.clip(d.energy_min, d.energy_max))
     rules = (
         ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
+        ("energy_final", final > d.energy_max + 1e-6, final, "kWh, more than energy_max"),
+        ("energy_final", final < d.energy_min - 1e-6, final, "kWh, less than energy_min"),
         (
             "throughput_initial",
             d.throughput_initial > d.cycles_max * d.energy_max + 1e-6,
@@ -94,7 +97,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         e = keep e_{t-1} + dt (eta_c c - g / eta_d),   energy_min <= e <= energy_max
         0 <= c <= charge_max,   0 <= g <= discharge_max
-        cyclic => e_T = energy_initial;   cash energy_left = energy_value (e_T - energy_initial)
+        cyclic => e_T = energy_final;   cash energy_left = energy_value (e_T - energy_initial)
         q = q_{t-1} + dt g / eta_d <= cycles_max energy_max
 
     Where a replacement cost is given, the battery is cut into segments of depth with energy e_j, and with energy l_j

@@ -7,7 +7,7 @@ import xarray as xr
 from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..maths import first, larger, last, previous, previous_data, smaller
-from ..schema import Calendar, Field, Schema, broken
+from ..schema import ABSENT, Calendar, Field, Schema, broken
 
 INF, NAN = float("inf"), float("nan")
 
@@ -15,6 +15,7 @@ INF, NAN = float("inf"), float("nan")
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """Rules between fields: a load it can run at, a tank that is one and starts within it, one state to start from."""
     least, start = d.electrolyser_min, d.energy_initial
+    final = d.get("energy_final", start.clip(d.energy_min, d.energy_max))
     both = (d.on_initial > 0) & (d.standby_initial > 0)
     nowhere = (d.standby_initial > 0) & d.standby_power.isnull()
     rules = (
@@ -27,6 +28,8 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
+        ("energy_final", final > d.energy_max + 1e-6, final, "kWh, more than energy_max"),
+        ("energy_final", final < d.energy_min - 1e-6, final, "kWh, less than energy_min"),
         ("standby_initial", both, d.standby_initial, "and on_initial too: it is on or in standby"),
         ("standby_initial", nowhere, d.standby_initial, "but it has no standby; give standby_power"),
     )
@@ -46,6 +49,14 @@ SCHEMA = Schema(
         Field("energy_initial", "hydrogen", "kWh", "hydrogen in it before the first step", default=0.0, ge=0),
         Field("keep", "hydrogen", "1", "share of it kept from step to step", default=1.0, ge=0, le=1),
         Field("cyclic", "hydrogen", "1", "1: ends with the hydrogen it started with", default=0.0, kind="flag"),
+        Field(
+            "energy_final",
+            "hydrogen",
+            "kWh",
+            "hydrogen it ends with where cyclic; by default energy_initial",
+            ABSENT,
+            ge=0,
+        ),
         Field(
             "energy_value", "hydrogen", "EUR/kWh", "value of a kWh gained in the tank from start to end", default=0.0
         ),
@@ -79,7 +90,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         hydrogen fed = eta_electrolyser c - g / eta_fuel_cell - q - (e - keep e_{t-1}) / dt
         electrolyser_min u <= c <= electrolyser_max u,   electricity drawn = c + standby_power b
         u + b <= 1,   b <= u_{t-1} + b_{t-1},   u - u_{t-1} - b_{t-1} <= y <= min(u, 1 - u_{t-1} - b_{t-1})
-        0 <= g <= fuel_cell_max,   energy_min <= e <= energy_max,   0 <= q <= sale_max,   cyclic => e_T = e_0
+        0 <= g <= fuel_cell_max,   energy_min <= e <= energy_max,   0 <= q <= sale_max,   cyclic => e_T = energy_final
         cash = dt sale_price q - dt wear u - dt wear_standby b - wear_start y + energy_value (e_T - e_0)
 
     Standby is entered from on, never from off. The mass balance is that of the pod: sites of one pod share a pipe, and
