@@ -12,6 +12,7 @@ from .degradation import capacity_loss, wear
 from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from .explain import explain
 from .frequency import frequency_signals, with_frequency
+from .horizon import simulate
 from .ingest import (
     case_from,
     commuters,
@@ -82,6 +83,7 @@ __all__ = [
     "read_sessions",
     "replay",
     "scenarios",
+    "simulate",
     "site",
     "sites",
     "solve",

@@ -14,7 +14,8 @@ INF, NAN = float("inf"), float("nan")
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """Rules between fields: a load it can run at, a tank that is one and starts within it, one state to start from."""
-    least, start, end = d.electrolyser_min, d.energy_initial, d.get("energy_final", d.energy_initial)
+    least, start = d.electrolyser_min, d.energy_initial
+    final = d.get("energy_final", start.clip(d.energy_min, d.energy_max))
     both = (d.on_initial > 0) & (d.standby_initial > 0)
     nowhere = (d.standby_initial > 0) & d.standby_power.isnull()
     rules = (
@@ -27,8 +28,8 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
-        ("energy_final", end > d.energy_max + 1e-6, end, "kWh, more than energy_max"),
-        ("energy_final", end < d.energy_min - 1e-6, end, "kWh, less than energy_min"),
+        ("energy_final", final > d.energy_max + 1e-6, final, "kWh, more than energy_max"),
+        ("energy_final", final < d.energy_min - 1e-6, final, "kWh, less than energy_min"),
         ("standby_initial", both, d.standby_initial, "and on_initial too: it is on or in standby"),
         ("standby_initial", nowhere, d.standby_initial, "but it has no standby; give standby_power"),
     )

@@ -8,6 +8,7 @@ THIN, MINUS, NONE = "\u202f", "\u2212", "\u2013"
 ENTRIES = {
     "energy.energy": "energy bought and sold",
     "energy.spread": "market spread paid",
+    "imbalance.settlement": "imbalance settled",
     "ppa.difference": "contracts: difference to the reference price",
     "ppa.correction": "contracts: earlier hours of the month at its mean of now",
     "ppa.delivery": "contracts: energy delivered at the strike",
