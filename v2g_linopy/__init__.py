@@ -37,6 +37,7 @@ from .report.plots import ResultPlots as _ResultPlots
 from .rolling import carried, window
 from .scenarios import scenarios
 from .signals import extreme_signals, random_signals
+from .stages import stage_values
 from .stress import stress
 from .uncertainty import evpi, vss
 
@@ -87,6 +88,7 @@ __all__ = [
     "site",
     "sites",
     "solve",
+    "stage_values",
     "stress",
     "unmanaged",
     "vss",

@@ -14,7 +14,7 @@ from .periods import straddles
 from .schema import Calendar, suggest
 
 DATA_GROUPS = ("sessions", "vintage", "gates")  # belong to a case without being parts
-RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear", "sequence")
+RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear", "sequence", "stages")
 
 
 @dataclass(frozen=True)

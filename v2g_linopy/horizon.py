@@ -1,6 +1,7 @@
 """Operate a case through its gates on forecasts, settle it on what happened, against hindsight (FORMULATION §4)."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import xarray as xr
 from . import audit, portfolio, windows
 from .catalogue import PARTS
 from .checking import RESULT_GROUPS, Inputs, inputs_of
+from .checkpoints import Checkpoint, run_of
 from .compare import unmanaged
 from .core import Part, Stage
-from .errors import Problem, SchemaError
+from .errors import Problem, SchemaError, SolverError
 from .forecasts import EXPECTED, Forecast, Naive, Perfect, Vintages
 from .gates import TRADED, gates_of, vintages_of
 from .solvers import Settings
@@ -31,6 +33,7 @@ def simulate(
     window: float = 24.0,
     ahead: float | None = 48.0,
     hindsight: bool = True,
+    checkpoint: str | Path | None = None,
     state: State | None = None,
     keep: Callable[[State], None] = lambda state: None,
     tell: Callable[[int, int], None] = lambda done, of: None,
@@ -59,6 +62,9 @@ def simulate(
         Hours that are decided in one model, and by how many hours its plans reach beyond them; None: to the end.
     hindsight : bool
         Solve the case once more knowing everything, for the regret.
+    checkpoint : str or Path, optional
+        A folder for what every window decided. A run goes on from the windows it finds there, to the same result as
+        without the interruption; those of another case or with other options are refused. Remove it when done.
     state, keep : State, callable
         Go on from a state; `keep(state)` is called after every window.
     tell : callable
@@ -76,12 +82,16 @@ def simulate(
 
     Raises
     ------
-    SchemaError, Infeasible, SolveError, SolverError, Interrupted
+    SchemaError, Infeasible, SolveError, SolverError, Interrupted, OutputError
     """
     truth = inputs_of(case, parts)
     q = sequence(case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options)
     state = fresh(case, q) if state is None else state
+    kept = None if checkpoint is None else Checkpoint(Path(checkpoint), run_of(case, truth, q))
+    state = state if kept is None else kept.begin(q, state)
     for after in windows.run(q, state, tell):
+        if kept is not None:
+            kept.keep(q, after)
         keep(after)
     result = settled(case, q, state, parts, options)
     result.attrs |= {"decisions": state.decisions, "models_rebuilt": state.rebuilt, "forecast": q.forecast.name}
@@ -112,7 +122,11 @@ def sequence(
     ------
     SchemaError
         Listing every problem of the gates, the forecasts and the arguments.
+    SolverError
+        A solver that cannot take up a model again.
     """
+    if options.get("solver", "highs") != "highs":
+        raise SolverError("a sequence solves its models in place, which HiGHS does; choose the solver highs")
     known = vintages_of(case, truth)
     source = _forecast(forecast, truth, known)
     problems = _unfit(truth, source, every, window, ahead)

@@ -45,7 +45,17 @@ def test_every_figure_survives(name, edge):
 @pytest.mark.parametrize("name", figures.__all__)
 def test_axes_carry_units(name):
     """Every label of every axis names a unit, and every panel has at least one label."""
-    plan = result()
+    plan = result(scenarios=2) if name == "profit_distribution" else result()
+    if name == "regret":
+        days = ["2019-08-05", "2019-08-06"]
+        plan["sequence"] = xr.Dataset(
+            {n: ("day", [2.0, 1.0]) for n in ("profit", "hindsight", "regret")}, {"day": days}
+        )
+    if name == "positions":
+        position = xr.DataArray(
+            np.ones((1, 48)), {"market": plan["energy"].market, "time": plan.time}, ("market", "time")
+        )
+        plan["energy"] = plan["energy"].to_dataset().assign(position=position)
     if name == "peaks":
         plan["connection"] = xr.Dataset(
             {"peak_price": ("pod", [5.0]), "import_": (("pod", "time"), [np.ones(48)])}, coords={"pod": ["site"]}

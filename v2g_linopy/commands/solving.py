@@ -200,6 +200,7 @@ def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool
     if "ladder" in result.children:
         profit = result["ladder"].to_dataset()["profit"]
         lines += [f"  {rung!s:<20}{float(profit.sel(rung=rung)):>14.2f} {currency}" for rung in profit["rung"].values]
+    lines += operated(result)
     fleet = result["fleet"].to_dataset() if "fleet" in result.children else xr.Dataset()
     missing = sum(float(fleet[n].sum()) for n in ("unserved", "unserved_trip") if n in fleet)
     if missing > 1e-6:
@@ -208,6 +209,24 @@ def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool
         if attrs.get(attribute):
             lines.append(str(attrs[attribute]))
     return "\n".join([*lines, f"wrote {', '.join(names)} to {folder}"])
+
+
+def operated(result: xr.DataTree) -> list[str]:
+    """What a run through the gates adds to the headline: decisions, hindsight, regret, the value of each market."""
+    attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
+    if "decisions" not in attrs:
+        return []
+    lines = [f"  {counted(int(attrs['decisions']), 'decision')}, forecast: {attrs['forecast']}"]
+    if "regret" in attrs:
+        best = attrs["objective_hindsight"]
+        lines.append(f"  with hindsight {best:.2f} {currency}; regret {attrs['regret']:.2f} {currency}")
+    if "stages" in result.children:
+        table = result["stages"].to_dataset()
+        lines += [
+            f"  {'with ' if k == 0 else '  and '}{stage}".ljust(22) + f"{float(x):>14.2f} {currency}"
+            for k, (stage, x) in enumerate(zip(table.stage.values, table["profit"], strict=True))
+        ]
+    return lines
 
 
 def paths(folder: Path, names: list[str]) -> dict[str, str]:

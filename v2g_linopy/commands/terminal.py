@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -17,7 +17,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..errors import SolverError
 
@@ -30,6 +30,8 @@ Verbose = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
+Tell = Callable[[int, int], None]
+"""Takes how much is done, and of how much."""
 LOGGERS = ("v2g_linopy", "linopy")
 LOG_LINES = 15
 """How many of a solver's last lines are shown when it fails."""
@@ -66,24 +68,25 @@ class Terminal:
             logger.setLevel(level)
 
     @contextmanager
-    def progress(self, label: str) -> Iterator[None]:
-        """Show a spinner and the time spent, on a terminal only."""
+    def progress(self, label: str, counted: bool = False) -> Iterator[Tell]:
+        """Show a spinner and the time spent, on a terminal only; with `counted` a bar that `tell(done, of)` moves."""
         console = Console(stderr=True)
         if self.quiet or self.verbose or not console.is_terminal:
-            yield
+            yield lambda done, of: None
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        count = (BarColumn(), MofNCompleteColumn()) if counted else ()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), *count, TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
-            bar.add_task(label, total=None)
-            yield
+            task = bar.add_task(label, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
 
     @contextmanager
-    def solving(self, label: str) -> Iterator[None]:
+    def solving(self, label: str, counted: bool = False) -> Iterator[Tell]:
         """Keep what a solver prints off stdout: on stderr with `-v`, else aside, and shown only if the solver fails."""
-        with self.progress(label), tempfile.TemporaryFile() as log:
+        with self.progress(label, counted) as tell, tempfile.TemporaryFile() as log:
             try:
                 with redirected(sys.stderr.fileno() if self.verbose and has_descriptor(sys.stderr) else log.fileno()):
-                    yield
+                    yield tell
             except SolverError:
                 log.seek(0)
                 last = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]

@@ -14,6 +14,7 @@ from ..errors import SchemaError
 from ..results import ADJUSTMENT, in_profit
 from . import billing, tables, words
 from .reading import Reading
+from .schedules import operated
 from .tiles import planned_profit
 from .value import PENALTIES
 
@@ -46,7 +47,8 @@ def headline(view: Reading) -> str:
     if len(ladder) < 2:
         profit = planned_profit(view) * view.scale
         verb = "earns" if profit >= 0 else "costs"
-        return f"The plan {verb} {words.amount(abs(profit))} {view.unit}."
+        what = "Operated through its gates, the case" if operated(view) else "The plan"
+        return f"{what} {verb} {words.amount(abs(profit))} {view.unit}."
     path = chain(ladder)
     rows = ladder.set_index("rung").loc[path]
     gain = float(rows["profit"].iloc[0] - rows["profit"].iloc[-1]) * view.scale

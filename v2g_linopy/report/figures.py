@@ -4,6 +4,7 @@ from .batteries import cycle_depth
 from .dispatch import corridor, dispatch
 from .distribution import profit_distribution
 from .peaks import peaks
+from .sequence import positions, regret
 from .site import balance, energy_flow, load_duration
 from .trading import price_response, reserve, shadow_prices
 from .value import bill, value_ladder
@@ -19,8 +20,10 @@ __all__ = [
     "heat_map",
     "load_duration",
     "peaks",
+    "positions",
     "price_response",
     "profit_distribution",
+    "regret",
     "reserve",
     "shadow_prices",
     "state_of_energy",

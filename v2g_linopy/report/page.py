@@ -10,7 +10,7 @@ import xarray as xr
 
 from ..case import atomic
 from ..errors import V2GError
-from . import content, figures, tiles
+from . import content, figures, sequence, tiles
 from .distribution import distribution
 from .peaks import priced_pods
 from .reading import Reading
@@ -49,6 +49,15 @@ CAPTIONS = {
     "profit_distribution": (
         "Profit over the scenarios, the worst on the left, each as wide as it is likely. The value at risk is the "
         "profit that the worst of them (shaded) do not exceed, CVaR their mean. Penalties are not counted."
+    ),
+    "positions": (
+        "Positions. Coloured: what was sold (above zero) and bought (below) in each market, and what was left to the "
+        "imbalance. The line is their sum: what was delivered."
+    ),
+    "regret": (
+        "Hindsight. Above: what each local day earned, and what the best plan that knows everything in advance earns "
+        "on it. Below: the difference, the regret, and its sum; on one day it can be negative, as energy is moved "
+        "between days."
     ),
     "dispatch": (
         "Fleet dispatch. Above: the market price. Below: power drawn (blue) and fed in (orange) by the whole "
@@ -133,6 +142,7 @@ def render(result: xr.DataTree) -> str:
         setting=content.setting(view),
         warnings=content.warnings(view),
         tiles=tiles.tiles(view),
+        sequence=sequence.summary(view),
         ladder=content.ladder_rows(view),
         causes=content.causes(view),
         cause_words=content.cause_words(),
@@ -160,6 +170,8 @@ def shown(view: Reading, name: str) -> bool:
         "energy_flow": site,
         "peaks": bool(priced_pods(view)),
         "profit_distribution": distribution(view) is not None,
+        "positions": "decisions" in view.attrs and view.has("energy", "position"),
+        "regret": view.has("sequence", "regret"),
         "value_ladder": view.has("ladder", "profit"),
         "bill": view.has("ledger"),
         "reserve": len(view.time) > 0 and view.has("reserve", "volume"),

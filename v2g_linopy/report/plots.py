@@ -52,6 +52,14 @@ class ResultPlots:
         """Import by clock hour and the hours that set the peak of each month; one pod with ``pod=``."""
         return figures.peaks(self._reading(), **options)
 
+    def positions(self, **window: Any) -> Figure:
+        """Positions of all markets and the imbalance against what was delivered."""
+        return figures.positions(self._reading(), **window)
+
+    def regret(self) -> Figure:
+        """Profit of a simulation by local day, with hindsight, and the regret."""
+        return figures.regret(self._reading())
+
     def dispatch(self, **window: Any) -> Figure:
         """Power of the fleet against the price, with unmanaged charging."""
         return figures.dispatch(self._reading(), **window)

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..catalogue import PARTS
+from ..checking import inputs_of
+from ..gates import gates_of
 from ..maths import same_block
 from .meter import ELECTRICITY, Asset, net
 from .reading import Reading
@@ -34,15 +37,17 @@ def schedule(result: xr.DataTree) -> pd.DataFrame:
 def bids(result: xr.DataTree) -> pd.DataFrame:
     """What to offer: a row per market or reserve product and market time unit in which something is traded.
 
-    Positions in closed gates are no longer bids and are left out. Decisions taken before the scenario is known are
-    listed once; the others, those of a bid curve among them, once per scenario.
+    Positions in closed gates are no longer bids and are left out; of a case that was operated all are listed, with the
+    moment when their gate closed. Decisions taken before the scenario is known are listed once; the others, those of a
+    bid curve among them, once per scenario.
 
     Returns
     -------
     pandas.DataFrame
         ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``side`` (``sell``, ``buy``; of reserves
         ``up``, ``down``, ``up and down``), ``quantity_kW``, ``price`` (what the plan reckons with), ``price_unit``;
-        with scenarios a column ``scenario``, empty where the bid is the same in all.
+        with scenarios a column ``scenario``, empty where the bid is the same in all. Of a case that was operated also
+        ``gate`` (local).
     """
     names = [None] if "scenario" not in result.to_dataset().dims else list(result.to_dataset().indexes["scenario"])
     by_price, tables = curved(result), []
@@ -57,6 +62,7 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
                     tables.append(table.assign(scenario="" if early else str(name)))
     columns = ["start", "end", "market", "side", "quantity_kW", "price", "price_unit"]
     columns += ["scenario"] if names != [None] else []
+    columns += ["gate"] if operated(Reading.of(result)) else []
     if not tables:
         return pd.DataFrame(columns=columns)
     return pd.concat(tables, ignore_index=True)[columns]
@@ -289,7 +295,8 @@ def _energy_bids(view: Reading, market: Hashable) -> pd.DataFrame:
         for name in ("position", "price", "closed")
     )
     length = float(view.full("energy", "block", "market").sel(market=market))
-    table = _blocks(view, length, np.where(closed > 0, 0.0, position), price)
+    over = (closed > 0) & (not operated(view))
+    table = _blocks(view, length, np.where(over, 0.0, position), price, _gate(view, "energy", market))
     side = np.where(table["quantity_kW"] >= 0, "sell", "buy")
     table["quantity_kW"] = table["quantity_kW"].abs()
     return table.assign(market=str(market), side=side, price_unit=f"{view.currency}/MWh")
@@ -304,12 +311,27 @@ def _reserve_bids(view: Reading, product: Hashable) -> pd.DataFrame:
     up, down, length = (
         float(view.full("reserve", name, "product").sel(product=product)) for name in ("up", "down", "block")
     )
-    table = _blocks(view, length, volume, price)
+    table = _blocks(view, length, volume, price, _gate(view, "reserve", product))
     side = " and ".join(way for way, power in (("up", up), ("down", down)) if power > 0)
     return table.assign(market=str(product), side=side, price_unit=f"{view.currency}/MW/h")
 
 
-def _blocks(view: Reading, length: float, power: np.ndarray, price: np.ndarray) -> pd.DataFrame:
+def operated(view: Reading) -> bool:
+    """Whether the case was operated through its gates, not planned at once."""
+    return "decisions" in view.attrs
+
+
+def _gate(view: Reading, part: str, label: Hashable) -> np.ndarray:
+    """When the gate of each step closed, local, as text; empty in a plan."""
+    if not operated(view) or view.source is None:
+        return np.full(len(view.time), "", dtype=object)
+    close = gates_of(view.source, inputs_of(view.source, PARTS)).close[part]
+    moments = pd.DatetimeIndex(close.isel({close.dims[0]: list(close.indexes[close.dims[0]]).index(label)}).to_numpy())
+    local = moments.tz_localize("UTC").tz_convert(view.timezone)
+    return np.array([moment.isoformat(timespec="minutes") for moment in local], dtype=object)
+
+
+def _blocks(view: Reading, length: float, power: np.ndarray, price: np.ndarray, gate: np.ndarray) -> pd.DataFrame:
     """One row per market time unit of `length` hours (0: the model step) in which `power` is not zero."""
     first = starts(view, length)
     ends = np.append(first[1:], len(power))
@@ -324,6 +346,7 @@ def _blocks(view: Reading, length: float, power: np.ndarray, price: np.ndarray) 
             "end": times[ends[some]],
             "quantity_kW": traded[some].round(6),
             "price": mean[some].round(6),
+            "gate": gate[first[some]],
         }
     )
 

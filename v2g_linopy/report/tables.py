@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from ..results import in_profit
 from . import words
@@ -57,6 +58,7 @@ def kpi(result: Result) -> dict[str, Any]:
         "ledger": _ledger(view),
         "bill_by_month": monthly(view).to_dict("records"),
         "ledger_per_unit": {k: v * view.scale for k, v in _ledger(view).items()} if view.units else None,
+        "sequence": _sequence(view),
         "ladder": ladder(view).to_dict("records"),
         "unserved": unserved(view).to_dict("records"),
         "wear": wear(view).to_dict("records"),
@@ -269,6 +271,18 @@ def _audit(view: Reading) -> dict[str, Any]:
         return {}
     worst = {str(k): float(v) for k, v in audit.data_vars.items() if v.ndim == 0 and v.dtype.kind in "fiub"}
     return {**{str(k): v for k, v in audit.attrs.items()}, "residuals": worst}
+
+
+def _sequence(view: Reading) -> dict[str, Any] | None:
+    """What came of a run through its gates, against hindsight; by local day, and by market added. None of a plan."""
+    if "decisions" not in view.attrs:
+        return None
+    names = ("forecast", "decisions", "objective", "objective_hindsight", "regret")
+    found = {name: view.attrs.get(name) for name in names}
+    for group, dim in (("sequence", "day"), ("stages", "stage")):
+        table = view.groups[group].drop_vars("time", errors="ignore") if view.has(group) else xr.Dataset()
+        found[f"by_{dim}"] = table.to_dataframe().reset_index().to_dict("records") if table else []
+    return found
 
 
 def _number(value: Any) -> float:

@@ -18,9 +18,19 @@ def tiles(view: Reading) -> list[dict[str, str]]:
     profit = planned_profit(view)
     scaled = f"{view.per}; {words.money(profit)} {view.currency} over the horizon" if view.units else view.per
     cells = [("profit", words.amount(profit * view.scale), view.currency, scaled)]
+    cells += _hindsight_tiles(view)
     cells += _meter_tiles(view, figures) if view.others or not len(view.members) else []
     cells += _fleet_tiles(view, figures) if len(view.members) else []
     return [dict(zip(("name", "value", "unit", "more"), cell, strict=True)) for cell in cells]
+
+
+def _hindsight_tiles(view: Reading) -> list[Tile]:
+    """What was lost for want of foresight; nothing in a plan."""
+    if "regret" not in view.attrs:
+        return []
+    best, less = (float(str(view.attrs[n])) for n in ("objective_hindsight", "regret"))
+    more = f"over the horizon; {words.money(best)} {view.currency} with hindsight"
+    return [("regret", words.amount(less), view.currency, more)]
 
 
 def _meter_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:

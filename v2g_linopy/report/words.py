@@ -87,6 +87,15 @@ def asset(name: str) -> str:
     return ASSETS.get(name, name.replace("_", " "))
 
 
+def market(name: str) -> str:
+    """A market as it is called.
+
+    >>> market("day_ahead")
+    'day-ahead'
+    """
+    return name.replace("_", "-")
+
+
 def number(value: float, decimals: int | None = None) -> str:
     """A number for people: thousands apart, a true minus, about four digits unless `decimals` says otherwise.
 
