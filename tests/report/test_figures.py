@@ -45,8 +45,7 @@ def test_every_figure_survives(name, edge):
 @pytest.mark.parametrize("name", figures.__all__)
 def test_axes_carry_units(name):
     """Every label of every axis names a unit, and every panel has at least one label."""
-<<<<<<< HEAD
-    plan = result(scenarios=2) if name == "profit_distribution" else result()
+    plan = result(scenarios=2 if name == "profit_distribution" else 0)
     if name == "regret":
         days = ["2019-08-05", "2019-08-06"]
         plan["sequence"] = xr.Dataset(
@@ -57,9 +56,6 @@ def test_axes_carry_units(name):
             np.ones((1, 48)), {"market": plan["energy"].market, "time": plan.time}, ("market", "time")
         )
         plan["energy"] = plan["energy"].to_dataset().assign(position=position)
-=======
-    plan = result(scenarios=2 if name == "profit_distribution" else 0)
->>>>>>> risk
     if name == "peaks":
         plan["connection"] = xr.Dataset(
             {"peak_price": ("pod", [5.0]), "import_": (("pod", "time"), [np.ones(48)])}, coords={"pod": ["site"]}
