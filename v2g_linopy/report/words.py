@@ -13,6 +13,7 @@ ENTRIES = {
     "ppa.correction": "contracts: earlier hours of the month at its mean of now",
     "ppa.delivery": "contracts: energy delivered at the strike",
     "ppa.shortfall": "contracts: energy short of what was due",
+    "reserve.shortfall": "reserve committed and not held",
     "reserve.capacity": "reserve capacity",
     "reserve.activation": "activated reserve energy",
     "connection.supply": "energy bought from the supplier",
