@@ -47,6 +47,16 @@ def test_a_period_of_several_steps(pipeline):
     assert result.attrs["profit"] == approx(0.18)
 
 
+def test_a_cycle_ends():
+    """The same over four hours, where the first call may come back in the fourth: 18 kW in all, 0.18 EUR.
+
+    x1 + x2 + x4 <= 12, x1 + x3 + x4 <= 12, x2 + x3 <= 12. In cycles of four hours it were 6 kW in each, 24.
+    """
+    up = held("budget", 4, activation_cycle=3, activation_period=2)
+    result = v2g.solve(case(IDLE | {"energy_initial": 12}, market([0] * 4), up))
+    assert result.attrs["profit"] == approx(0.18)
+
+
 def test_a_period_shorter_than_a_step(pipeline):
     """8 kWh on board, half an hour in any hour: 16 kW over two hours, 0.16 EUR; calls of an hour would leave 8 kW."""
     up = held("budget", hours=2, activation_cycle=1, activation_period=0.5)
