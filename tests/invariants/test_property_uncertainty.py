@@ -47,7 +47,7 @@ def changed(tree: xr.DataTree, part: str, **fields: object) -> xr.DataTree:
     return tree
 
 
-@few(4)
+@few(2)
 @given(tree=uncertain())
 def test_knowing_is_worth_more_than_planning_and_that_more_than_the_mean(tree):
     """22: WS >= RP >= EEV. Any sale can be kept here: intraday takes more, without a plan behind it."""
@@ -59,7 +59,7 @@ def test_knowing_is_worth_more_than_planning_and_that_more_than_the_mean(tree):
     assert np.isfinite(float(planning.EEV))
 
 
-@few(3)
+@few(2)
 @given(tree=cases(Wanted(scenarios=True, members=(1, 2))))
 def test_so_it_is_for_fleets_and_reserves(tree):
     """22 on the cases of the other properties; a plan for the mean that cannot be kept is minus infinity."""
@@ -70,7 +70,7 @@ def test_so_it_is_for_fleets_and_reserves(tree):
     assert np.isfinite(float(planning.EEV)) or planning.attrs["infeasible"]
 
 
-@few(3)
+@few(2)
 @given(tree=uncertain())
 def test_a_curve_lies_between_a_quantity_and_knowing(tree):
     """One quantity is a curve, and a curve a plan per scenario: RP <= RP with curves <= WS; the curve is one."""
@@ -87,7 +87,7 @@ def test_a_curve_lies_between_a_quantity_and_knowing(tree):
         assert all(np.ptp(x) < 1e-6 for _, x in points.groupby("price")["position"])
 
 
-@few(3)
+@few(2)
 @given(tree=uncertain(), level=st.sampled_from((0.0, 0.25, 0.5, 0.75, 0.9)))
 def test_more_weight_of_risk_lowers_the_mean_and_raises_the_worst(tree, level):
     """22: in beta the mean does not rise, CVaR does not fall, and the objective is what it says of them.
@@ -109,7 +109,7 @@ def test_more_weight_of_risk_lowers_the_mean_and_raises_the_worst(tree, level):
     assert level > 0 or close(mean[2], cvar[2])
 
 
-@few(4)
+@few(2)
 @given(tree=cases(Wanted(scenarios=False, members=(1, 2))), weight=st.sampled_from((0.0, 0.5, 1.0)))
 def test_identical_scenarios_are_the_deterministic_case(tree, weight):
     """22: the same future twice, whatever its probabilities, whatever the weight of risk, with curves or without."""
@@ -123,7 +123,7 @@ def test_identical_scenarios_are_the_deterministic_case(tree, weight):
     assert close(objective(by_price, **LOOSE), objective(tree, **LOOSE), 1e-7)
 
 
-@few(4)
+@few(2)
 @given(tree=uncertain(), weight=st.sampled_from((0.25, 1.0)))
 def test_blocks_and_one_piece_agree_under_risk(tree, weight):
     """Solving blocks apart is exact where risk couples the scenarios, and where it does not."""
