@@ -137,28 +137,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     reservoir and no baseline path of its own (hydrogen) guarantees no energy while activation is expected, since its
     energy is known on the expected path alone.
     """
-    net, held = d.activation_up - d.activation_down, {}
     volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
-    sold: Any = 0.0
-    largest: Any = 0.0
-    for asset, f in s.flex.items():  # kinds of asset, never members
-        member = s.inputs[asset].attrs["member"]
-        possible = (f.span > 0) & (d.volume_max > 0)
-        if f.store is not None and f.baseline is None and guarantees_energy(d):
-            possible = possible & ~guarantees.stored(d)
-        most = f.span / larger(d.up - net, d.down + net)
-        x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
-        guarantees.rows(s, d, asset, x, possible)
-        if isinstance(x, float):
-            continue
-        some, largest = possible.any("product"), largest + most.where(possible, 0.0).sum(member)
-        held[asset] = Held(((d.up - net) * x).sum("product"), ((d.down + net) * x).sum("product"))
-        s.add(f"up_{asset}", held[asset].up <= f.up, mask=some)
-        s.add(f"down_{asset}", held[asset].down <= f.down, mask=some)
-        if f.baseline is not None:
-            s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
-        _on_board(s, d, asset, x, some)
-        sold = sold + x.sum(member)
+    held, sold, largest = _shares(s, d)
     always = _in_every_scenario(d, s.calendar)
     short, penalty = _shortfall(s, d)
     s.add("allocation", volume - sold - short == 0, mask=None if bool(always.all()) else always)
@@ -180,6 +160,32 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         },
         held=held,
     )
+
+
+def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, Held], Any, Any]:
+    """Shares of every member within its room; what each asset holds, what all hold of each product, and the most."""
+    net, held = d.activation_up - d.activation_down, dict[str, Held]()
+    sold: Any = 0.0
+    largest: Any = 0.0
+    for asset, f in s.flex.items():  # kinds of asset, never members
+        member = s.inputs[asset].attrs["member"]
+        possible = (f.span > 0) & (d.volume_max > 0)
+        if f.store is not None and f.baseline is None and guarantees_energy(d):
+            possible = possible & ~guarantees.stored(d)
+        most = f.span / larger(d.up - net, d.down + net)
+        x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
+        guarantees.rows(s, d, asset, x, possible)
+        if isinstance(x, float):
+            continue
+        some, largest = possible.any("product"), largest + most.where(possible, 0.0).sum(member)
+        held[asset] = Held(((d.up - net) * x).sum("product"), ((d.down + net) * x).sum("product"))
+        s.add(f"up_{asset}", held[asset].up <= f.up, mask=some)
+        s.add(f"down_{asset}", held[asset].down <= f.down, mask=some)
+        if f.baseline is not None:
+            s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
+        _on_board(s, d, asset, x, some)
+        sold = sold + x.sum(member)
+    return held, sold, largest
 
 
 def _shortfall(s: Scope, d: xr.Dataset) -> tuple[Any, dict[str, Any]]:
