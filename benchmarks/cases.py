@@ -27,6 +27,23 @@ def commuters(vehicles: int, days: int, *, reserves: bool = True, seed: int = 0)
     return xr.DataTree.from_dict(tree)
 
 
+def budgeted(vehicles: int, days: int) -> xr.DataTree:
+    """The same cars with reserves at a quarter of the price that survive every call of a step in any six.
+
+    A tenth of the calls is expected. Each hour is taken as half of one: a size of two days has 48 half-hours.
+    """
+    hourly = commuters(vehicles, days)
+    time = pd.date_range(hourly["time"].to_numpy()[0], periods=hourly.sizes["time"], freq="30min", name="time")
+    tree = {f"/{name}": part.to_dataset().assign_coords(time=time) for name, part in hourly.children.items()}
+    tree["/reserve"]["guarantee"] = ("product", ["budget", "budget"])
+    tree["/reserve"]["activation_cycle"] = ("product", [3.0, 3.0], {"units": "h"})
+    tree["/reserve"]["capacity_price"] = 0.25 * tree["/reserve"]["capacity_price"]
+    for way in ACTIVATION:
+        tree["/reserve"][f"activation_{way}"] = 0.1 * tree["/reserve"][way]
+    root = xr.Dataset(coords={"time": time}, attrs=hourly.attrs)
+    return xr.DataTree.from_dict({"/": root, **tree})
+
+
 def _fleet(names: pd.Index, time: pd.DatetimeIndex, random: np.random.Generator) -> xr.Dataset:
     shape = (len(names), len(time) // 24, 1)
     arrive, leave = random.integers(6, 10, shape), random.integers(16, 20, shape)

@@ -32,6 +32,7 @@ def case_of_everything() -> xr.DataTree:
         | {"wear": 0.1, "wear_standby": 0.1, "wear_start": 0.1},
         "energy": group("market", "day_ahead", "intraday", spread=1, limit=100, block=1)
         | {"price": PRICE, "bid": ("market", ["curve", "quantity"]), "first_stage": ("market", [1.0, 0.0])},
+        "imbalance": {"price_long": 5.0, "price_short": 30.0, "limit": 100.0},
         "reserve": group(
             "product", "regulation", "containment", "budgeted", "called", up=1, down=1, hours_up=1, block=1
         )
@@ -74,7 +75,7 @@ def case_of_everything() -> xr.DataTree:
             "peak_initial": ("rank", [5.0, 5.0]),
             "rank": [1, 2],
         },
-        "risk": {"weight": 0.5, "level": 0.5},
+        "risk": {"weight": 0.5, "confidence": 0.5},
     }
     case = v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
     case["probability"] = xr.DataArray([0.5, 0.5], coords={"scenario": ["calm", "windy"]})

@@ -14,8 +14,8 @@ import v2g_linopy as v2g
 MEMBER = {"fleet": "fleet", "energy": "market", "reserve": "product", "connection": "pod"}
 MEMBER |= {name: name for name in ("battery", "load", "renewable", "chp", "hydrogen")}
 ALONE = {"fleet": "ev", "energy": "day_ahead", "reserve": "regulation", "connection": "site"}
-MEMBER |= {"ppa": "contract", "charger": "charger"}
-ALONE |= {"ppa": "contract", "charger": "hub"}
+MEMBER |= {"ppa": "contract", "charger": "charger", "imbalance": "settlement"}  # the last has no members
+ALONE |= {"ppa": "contract", "charger": "hub", "imbalance": "imbalance"}
 ALONE |= {"battery": "box", "load": "house", "renewable": "roof"}
 ALONE |= {"chp": "engine", "hydrogen": "plant"}
 
@@ -69,6 +69,7 @@ def case(
     charger: Mapping[str, Any] | None = None,
     exclusion: Mapping[str, Mapping[str, Any]] | None = None,
     risk: Mapping[str, float] | None = None,
+    imbalance: Mapping[str, Any] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
     """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label.
@@ -77,7 +78,7 @@ def case(
     """
     given = {"fleet": fleet, "energy": energy, "reserve": reserve, "connection": connection}
     given |= {"battery": battery, "load": load, "renewable": renewable, "chp": chp, "hydrogen": hydrogen}
-    given |= {"ppa": ppa, "charger": charger}
+    given |= {"ppa": ppa, "charger": charger, "imbalance": imbalance}
     parts = {name: _labelled(members, name) for name, members in given.items() if members is not None}
     steps = max(_steps(value) for members in parts.values() for fields in members.values() for value in fields.values())
     time = pd.date_range(start, periods=steps, freq=step, name="time")
@@ -131,7 +132,8 @@ def _group(
         single = dim not in next((f.dims for f in schema.inputs if f.name == name), dim)
         arrays[name] = stacked.isel({dim: 0}, drop=True) if single else stacked
     empty = {} if members else {"charge_max": (dim, []), "energy_max": (dim, [])}
-    return xr.Dataset(arrays or empty, coords={dim: np.array(list(members), dtype=object)})
+    labels = {dim: np.array(list(members), dtype=object)} if schema.member else {}
+    return xr.Dataset(arrays or empty, coords=labels)
 
 
 def _row(value: Any, time: pd.DatetimeIndex, scenarios: Mapping[str, float] | None) -> xr.DataArray:

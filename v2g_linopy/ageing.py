@@ -93,10 +93,10 @@ def outputs(member: str) -> tuple[Field, ...]:
 
 def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
     """Rules between the fields: whole segments, in sum 1, and an initial split that adds up and fits."""
-    rules: list[Rule] = [("segments", d.segments % 1 != 0, d.segments, ", give a whole number")]
+    rules: list[Rule] = [("segments", d.segments % 1 != 0, d.segments, "is no whole number")]
     if "segment_depth" in d:
         total = d.segment_depth.sum("segment")
-        rules.append(("segment_depth", abs(total - 1) > 1e-9, total, ", the sum over segments; make it 1"))
+        rules.append(("segment_depth", abs(total - 1) > 1e-9, total, "is the sum over segments; make it 1"))
     found = broken(part, rules, calendar)
     if "segment_initial" not in d or not _priced(d).any() or found:
         return found

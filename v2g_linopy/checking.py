@@ -183,8 +183,9 @@ def _axes(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Pro
     owners = {p.schema.member: p.name for p in parts.values() if p.schema.member}
     problems = []
     for name, d in data.items():
-        own = (parts[name].schema.member, "time", "scenario")
-        for dim in (x for x in map(str, d.dims) if x in owners and x not in own):
+        own, inputs = parts[name].schema.member, [f for f in parts[name].schema.inputs if not f.shared and f.name in d]
+        used = dict.fromkeys(str(dim) for f in inputs for dim in d[f.name].dims)
+        for dim in (x for x in used if x in owners and x != own):
             other = data.get(owners[dim])
             there = [] if other is None else [str(m) for m in other.indexes.get(dim, [])]
             problems += [

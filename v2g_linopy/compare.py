@@ -21,6 +21,7 @@ WEAR = ("wear", "wear_charge", "wear_cycles", "wear_calendar")
 _CAUSE_OF = {
     "energy.energy": "energy",
     "energy.spread": "energy",
+    "imbalance.settlement": "energy",
     "connection.supply": "energy",
     "connection.feed_in": "energy",
     **{f"{part}.{entry}": "wear" for part in ("fleet", "battery") for entry in WEAR},

@@ -177,6 +177,9 @@ def _places(used: xr.DataArray, text: str, inputs: Inputs) -> list[str]:
     return lines
 
 
+_MEANING = {"reserve.allocation": ": more capacity was committed than all members can hold"}
+
+
 def _conflict(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -> list[str]:
     """Name the rows of an irreducible conflict, as the solver finds it."""
     model = assemble(inputs).model
@@ -193,5 +196,5 @@ def _conflict(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], A
         where = ", ".join(
             f"{k} {inputs.calendar.local(v)}" if k == "time" else f"{k} {v}" for k, v in dict(place).items()
         )
-        lines.append(f"{name} ({where})")
+        lines.append(f"{name} ({where})" + _MEANING.get(name, ""))
     return lines

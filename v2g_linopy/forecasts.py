@@ -94,10 +94,9 @@ class Vintages:
                 raise SchemaError([Problem(f"vintage.{part}.{leaf}", "missing", detail)])
             filled = known.ffill("vintage").isel(vintage=-1, drop=True)
             ahead = filled.where(filled.time >= now.to_datetime64(), 0.0) if "time" in filled.dims else filled
-            if bool(ahead.isnull().any()):
-                unknown = ahead.isnull().any([d for d in ahead.dims if d != "time"])
-                when = pd.Timestamp(ahead.time[unknown][0].to_numpy())
-                detail = f"nothing is known at {now} UTC of {when} UTC; a forecast must reach to the end of the plan"
+            if bool((unknown := ahead.isnull().any([d for d in ahead.dims if d != "time"])).any()):
+                when = f" of {known.indexes['time'][unknown.to_numpy()][0]} UTC" if "time" in known.dims else ""
+                detail = f"nothing is known at {now} UTC{when}; a forecast must reach to the end of the plan"
                 raise SchemaError([Problem(f"vintage.{part}.{leaf}", "missing", detail)])
             found[part, leaf] = filled
         return found

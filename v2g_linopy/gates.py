@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from .case import calendar_of
 from .checking import Inputs
+from .core import Part
 from .errors import Problem, SchemaError
 from .maths import same_block
-from .schema import Field, Schema, suggest
+from .schema import Calendar, Field, Schema, suggest
 
 NAN = float("nan")
 TRADED = {"energy": ("market", "position"), "reserve": ("product", "volume")}  # part -> member, what a gate freezes
@@ -70,6 +72,34 @@ class Gates:
         return moments[moments < stop]
 
 
+def problems(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
+    """Return what is wrong with the gates and the forecasts of a case whose time stamps can be read."""
+    calendar, _ = calendar_of(case)
+    if not len(calendar.time):
+        return []
+    return _table(case, calendar)[1] + _arrays(case, parts, calendar)[1]
+
+
+def _table(case: xr.DataTree, calendar: Calendar) -> tuple[xr.Dataset, list[Problem]]:
+    """Read `/gates`, a row per market or product that has one."""
+    empty = xr.Dataset(coords={"gate": np.zeros(0, str)})
+    group = case["gates"].to_dataset() if "gates" in case.children else empty
+    table, found = GATES.validate(group, "gates", calendar)
+    if found or not group.sizes.get("gate"):
+        return (empty if found else table), found
+    groups = {part: case[part].to_dataset() for part in TRADED if part in case.children}
+    names = [str(x) for part, d in groups.items() for x in d.indexes.get(TRADED[part][0], ())]
+    found = [
+        Problem("gates.gate", "labels", f"{g!r} is no market and no product{suggest(str(g), names)}")
+        for g in table.indexes["gate"]
+        if str(g) not in names
+    ]
+    hour, lead = (table[name].broadcast_like(table.gate) for name in ("hour", "lead"))
+    detail = "give either the hour of the day or the lead, not both or none"
+    wrong = table.indexes["gate"][(hour.notnull() == lead.notnull()).to_numpy()]
+    return table, found + [Problem("gates.hour", "consistency", f"gate {g}: {detail}") for g in wrong]
+
+
 def gates_of(case: xr.DataTree, inputs: Inputs) -> Gates:
     """Read when the gate of every market and product closes; one that is not named is open until delivery.
 
@@ -78,30 +108,14 @@ def gates_of(case: xr.DataTree, inputs: Inputs) -> Gates:
     SchemaError
         A gate names no market and no product, or says neither when it closes nor how long before delivery.
     """
-    group = case["gates"].to_dataset() if "gates" in case.children else xr.Dataset(coords={"gate": np.zeros(0, str)})
-    table, problems = GATES.validate(group, "gates", inputs.calendar)
+    table, found = _table(case, inputs.calendar)
+    if found:
+        raise SchemaError(found, source=str(case.attrs.get("title") or "the case"))
     traded = {
         p: inputs.data[p].indexes[dim]
         for p, (dim, _) in TRADED.items()
         if dim in getattr(inputs.data.get(p), "indexes", {})
     }
-    if not problems:
-        names = [str(x) for labels in traded.values() for x in labels]
-        problems = [
-            Problem("gates.gate", "labels", f"{g!r} is no market and no product{suggest(str(g), names)}")
-            for g in table.indexes["gate"]
-            if str(g) not in names
-        ]
-        both = table.hour.notnull() == table.lead.notnull()
-        wrong = both + 0 * xr.DataArray(np.zeros(table.sizes["gate"]), dims="gate") > 0
-        problems += [
-            Problem(
-                "gates.hour", "consistency", f"gate {g}: give either the hour of the day or the lead, not both or none"
-            )
-            for g in table.indexes["gate"][wrong.to_numpy()]
-        ]
-    if problems:
-        raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
     close, rolling, penalty = {}, {}, {}
     for part, labels in traded.items():
         closings, flags, shares = zip(*(_gate(table, str(x), part, inputs) for x in labels), strict=True)
@@ -153,29 +167,83 @@ def vintages_of(case: xr.DataTree, inputs: Inputs) -> dict[tuple[str, str], xr.D
     Raises
     ------
     SchemaError
-        A name that is no input of a part of the case, or an array that does not fit its field.
+        A name that is no series of the case, an array that does not fit its field or its members, or forecasts that
+        break a rule between fields.
     """
+    arrays, found = _arrays(case, inputs.parts, inputs.calendar)
+    if found:
+        raise SchemaError(found, source=str(case.attrs.get("title") or "the case"))
+    return arrays
+
+
+def _arrays(
+    case: xr.DataTree, parts: Mapping[str, Part], calendar: Calendar
+) -> tuple[dict[tuple[str, str], xr.DataArray], list[Problem]]:
+    """Read `/vintage`, every array on all members of its part."""
     if "vintage" not in case.children:
-        return {}
+        return {}, []
     group = case["vintage"].to_dataset()
-    problems = _stamps(group)
-    found = {}
-    for name, array in group.data_vars.items() if not problems else ():
+    if found := _stamps(group):
+        return {}, found
+    fields = {
+        f"{name}.{f.name}": f
+        for name, part in parts.items()
+        if name in case.children
+        for f in part.schema.inputs
+        if f.kind == "quantity" and "time" in f.dims.split()
+    }
+    arrays = {}
+    for name, array in group.data_vars.items():
         part, _, leaf = str(name).partition(".")
-        fields = {f.name: f for f in inputs.parts[part].schema.inputs} if part in inputs.data else {}
-        if leaf not in fields:
-            known = [f"{p}.{f.name}" for p, _ in inputs.data.items() for f in inputs.parts[p].schema.inputs]
-            problems.append(
-                Problem(f"vintage.{name}", "unknown", f"is no input of the case{suggest(str(name), known)}")
-            )
+        if str(name) not in fields:
+            detail = f"is no series of numbers that the case gives{suggest(str(name), fields)}"
+            found.append(Problem(f"vintage.{name}", "unknown", detail))
             continue
-        wide = replace(fields[leaf], name=str(name), dims=f"vintage {fields[leaf].dims}", missing=True)
-        clean, faults = wide.read(xr.Dataset({str(name): array}), "vintage", inputs.calendar)
-        problems += faults
+        if "vintage" not in array.dims:
+            found.append(Problem(f"vintage.{name}", "dims", "has no dimension vintage: when was this known?"))
+            continue
+        dims = f"vintage {fields[str(name)].dims}"
+        wide = replace(fields[str(name)], name=str(name), dims=dims, missing=True)
+        clean, faults = wide.read(group, "vintage", calendar)
         if clean is not None and not faults:
-            found[part, leaf] = clean
-    if problems:
-        raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
+            clean, faults = _on_members(clean, str(name), parts[part].schema.member, case[part].to_dataset())
+        found += faults
+        if clean is not None and not faults:
+            arrays[part, leaf] = clean
+    return arrays, found or _contradictions(arrays, case, parts, calendar)
+
+
+def _on_members(
+    array: xr.DataArray, name: str, member: str | None, truth: xr.Dataset
+) -> tuple[xr.DataArray, list[Problem]]:
+    """Bring a forecast to the members of its part, in their order; one without members holds for all of them."""
+    if member is None or member not in truth.indexes:
+        return array, []
+    labels = truth.indexes[member]
+    if member not in array.dims:
+        return array.expand_dims({member: labels}, axis=1), []
+    there = array.indexes[member]
+    if there.has_duplicates or set(map(str, there)) != set(map(str, labels)):
+        detail = f"has other labels along {member} than /{name.partition('.')[0]}: {', '.join(map(str, there[:5]))}"
+        return array, [Problem(f"vintage.{name}", "labels", detail)]
+    return array.sel({member: labels}), []
+
+
+def _contradictions(
+    arrays: Mapping[tuple[str, str], xr.DataArray], case: xr.DataTree, parts: Mapping[str, Part], calendar: Calendar
+) -> list[Problem]:
+    """Return the first rule between fields that a forecast breaks, with what it leaves to the truth."""
+    found = []
+    for name in dict.fromkeys(part for part, _ in arrays):
+        schema = parts[name].schema
+        truth, faults = schema.validate(case[name].to_dataset(), name, calendar)
+        mine = {leaf: x.ffill("vintage") for (part, leaf), x in arrays.items() if part == name}
+        for stamp in next(iter(mine.values())).indexes["vintage"] if schema.checks and not faults else ():
+            known = truth.assign({leaf: x.sel(vintage=stamp, drop=True) for leaf, x in mine.items()})
+            if faults := [p for check in schema.checks for p in check(known, calendar)]:
+                when = f"as known at {calendar.local(stamp)}"
+                found += [replace(p, where=f"vintage.{p.where}", detail=f"{when}: {p.detail}") for p in faults]
+                break
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from . import audit as auditing
-from . import blocks, complementarity, explanation, solvers
+from . import blocks, complementarity, explanation, gates, solvers
 from .assembly import Built, assemble_model, finished
 from .catalogue import PARTS
 from .checking import Inputs, inputs_of
@@ -32,7 +32,17 @@ def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str,
     SchemaError
         Listing every problem of every group at once.
     """
-    return inputs_of(case, parts).notes
+    found: list[Problem] = []
+    notes: tuple[str, ...] = ()
+    try:
+        notes = inputs_of(case, parts).notes
+    except SchemaError as error:
+        if not isinstance(case, xr.DataTree):
+            raise
+        found += error.problems
+    if found := found + gates.problems(case, parts):
+        raise SchemaError(found, source=str(case.attrs.get("title") or "the case"))
+    return notes
 
 
 def build(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> linopy.Model:

@@ -135,8 +135,9 @@ class _Run:
         q, w, data = self.q, self.window, dict(self.base.data)
         for (part, leaf), x in q.forecast.at(now, until, w.first, w.last).items():
             truth = data[part][leaf]
-            if "time" in x.dims and not self._is_price(part, leaf):
-                x = xr.where(x.time < until.to_datetime64(), truth, x)
+            if "time" in x.dims:
+                past = now if self._is_price(part, leaf) else until
+                x = xr.where(x.time < past.to_datetime64(), truth, x)
             data[part] = data[part].assign({leaf: x})
             self._note_change((part, leaf), x, now)
         for part in self._traded():

@@ -3,6 +3,7 @@
 import pytest
 import xarray as xr
 from by_hand import lossless_case
+from cases import case, market, storage
 
 import v2g_linopy as v2g
 from v2g_linopy.explain import NotInResult, explain
@@ -186,3 +187,12 @@ def test_room_is_explained():
     assert "a kW of room to rise (reserves)" in words
     assert "room to rise: power by which it could still feed in more or draw less, which upward reserve needs" in words
     assert "room to fall: power by which it could draw more or feed in less" in words
+
+
+def test_a_result_without_vehicles():
+    """A battery alone is a result: the hint names what is there, and does not ask for the file that was given."""
+    result = v2g.solve(case(None, market([0, 90]), battery=storage()))
+    with pytest.raises(NotInResult, match=r"no fleet \(energy, battery\).*v2g report"):
+        v2g.explain(result)
+    with pytest.raises(NotInResult, match="result.nc"):
+        v2g.explain(case(None, market([0, 90]), battery=storage()))

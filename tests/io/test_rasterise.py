@@ -71,7 +71,7 @@ def test_two_sessions_of_one_connector_in_one_step_need_two_rows():
     fleet, _ = rasterise(sessions, steps(3))
     assert fleet.sizes["fleet"] == 2
     with pytest.raises(
-        SchemaError, match="connector a: session 0 leaves 2026-01-05 01:10 and session 1 arrives"
+        SchemaError, match="connector a: session 0 leaves 2026-01-05 01:10 UTC and session 1 arrives"
     ) as error:
         rasterise(sessions, steps(3), rows="connector")
     assert len(error.value.problems) == 1
@@ -149,7 +149,7 @@ def test_need_beyond_the_charger():
     (problem,) = error.value.problems
     assert problem.where == "sessions.energy_need"
     assert "session 0: needs 30 kWh on board at 2026-01-05 01:30" in problem.detail
-    assert "reaches 25 kWh: 5 kWh missing (possible from 2026-01-05 02:00)" in problem.detail
+    assert "reaches 25 kWh: 5 kWh missing (possible from 2026-01-05 02:00 UTC)" in problem.detail
     fleet, table = rasterise(sessions, steps(3), need="cap")
     assert sorted(fleet.energy_min.max("time").values.tolist()) == [25.0, 40.0]
     assert table.energy_missing.values.tolist() == [5.0, 0.0]
@@ -171,12 +171,12 @@ def test_every_fault_is_listed_at_once():
     text = [f"{p.where}: {p.detail}" for p in error.value.problems]
     expected = [
         "sessions.energy_arrival: session 0: 50 kWh on arrival is above the capacity of 40 kWh",
-        "sessions.departure: session 1: arrives 2026-01-05 02:00, leaves 2026-01-05 02:00: it must leave later",
-        "sessions.departure: session 2: arrives 2026-01-05 03:00, leaves 2026-01-05 01:00: it must leave later",
+        "sessions.departure: session 1: arrives 2026-01-05 02:00 UTC, leaves 2026-01-05 02:00 UTC: it must leave later",
+        "sessions.departure: session 2: arrives 2026-01-05 03:00 UTC, leaves 2026-01-05 01:00 UTC: it must leave later",
         "sessions.capacity: session 3: nan: give a number",
         "sessions.energy_arrival: session 4: -1, allowed [0, inf] kWh",
         "sessions.eta_charge: session 5: 1.2, allowed (0, 1] 1",
-        "sessions.connector: session 7: arrives 2026-01-05 01:00 at connector g, but session 6 leaves it",
+        "sessions.connector: session 7: arrives 2026-01-05 01:00 UTC at connector g, but session 6 leaves it",
         "sessions.energy_need: session 8: 41 kWh needed at departure is above the capacity of 40 kWh",
     ]
     assert len(text) == len(expected)

@@ -7,6 +7,7 @@ from maths.tampering import tampered
 from pytest import approx
 
 import v2g_linopy as v2g
+from v2g_linopy.bids import off_least, off_step
 
 FULL = storage(energy_max=100, energy_initial=50, charge_max=0)
 """10 kW upward for as long as it may be called here, and nothing else to do."""
@@ -89,7 +90,10 @@ def test_nothing_is_bought_and_yet_something_was_sold(pipeline):
 
 
 def test_a_commitment_that_nobody_can_hold_has_no_plan():
-    with pytest.raises(v2g.Infeasible):
+    """14 kW were sold and 10 can be held: the explanation says so, with product and hour."""
+    with pytest.raises(
+        v2g.Infeasible, match="product regulation, time .* more capacity was committed than all members"
+    ):
         v2g.solve(case(None, market([0]), up([10], closed=[1], committed=[14]), battery=FULL))
 
 
@@ -191,6 +195,14 @@ def test_a_false_bid_is_found(honest, names, change, check):
     checks = v2g.replay(changed)
     assert checks.attrs["passed"] == 0
     assert float(checks[check]) > 0.4
+
+
+def test_distances_to_a_bid():
+    """By the 4 kW: a rounding below 8 is a rounding off, 6 is 2 away either way, 9 is 1; at least 5: 1 is 1, 4 is 1."""
+    step, least = xr.DataArray(4.0), xr.DataArray(5.0)
+    assert off_step(xr.DataArray([8 - 1e-9, 6, 9, 0]), step).values.tolist() == approx([1e-9, 2, 1, 0])
+    assert off_step(xr.DataArray([6.5]), xr.DataArray(0.0)).values.tolist() == [0]
+    assert off_least(xr.DataArray([0, 1, 4, 5 - 1e-9, 7]), least).values.tolist() == approx([0, 1, 1, 1e-9, 0])
 
 
 def test_the_excluded_volume_is_told(honest):

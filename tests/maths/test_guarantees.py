@@ -47,6 +47,16 @@ def test_a_period_of_several_steps(pipeline):
     assert result.attrs["profit"] == approx(0.18)
 
 
+def test_a_cycle_ends():
+    """The same over four hours, where the first call may come back in the fourth: 18 kW in all, 0.18 EUR.
+
+    x1 + x2 + x4 <= 12, x1 + x3 + x4 <= 12, x2 + x3 <= 12. In cycles of four hours it were 6 kW in each, 24.
+    """
+    up = held("budget", 4, activation_cycle=3, activation_period=2)
+    result = v2g.solve(case(IDLE | {"energy_initial": 12}, market([0] * 4), up))
+    assert result.attrs["profit"] == approx(0.18)
+
+
 def test_a_period_shorter_than_a_step(pipeline):
     """8 kWh on board, half an hour in any hour: 16 kW over two hours, 0.16 EUR; calls of an hour would leave 8 kW."""
     up = held("budget", hours=2, activation_cycle=1, activation_period=0.5)
@@ -284,3 +294,38 @@ def test_too_many_patterns_are_followed_in_runs():
         runs = worst_calls._followed(energy, keep, 5, 2, None, False)
     assert (runs <= exact + 1e-12).all()
     assert float((runs / exact).mean()) > 0.9
+
+
+def left_before(values, dim="fleet", names=("a", "b"), lags=2):
+    """Energy that calls before the first step have drawn of each member, at every lag."""
+    axes = {dim: list(names), "product": ["regulation"], "lag": list(range(1, lags + 1))}
+    numbers = np.broadcast_to(np.reshape(values, (-1, 1, 1)), [len(a) for a in axes.values()])
+    return xr.DataArray(numbers, coords=axes, dims=list(axes))
+
+
+def test_calls_before_the_start_are_not_forgotten():
+    """Two cars alike with 8 kWh, one call in any two hours; calls before may have drawn 5 of one: it sells 3 kW.
+
+    The first hour comes on top of a call two hours earlier, the second on one an hour before the start; if that is all
+    there was, the first hour excludes it: 8 kW and 3. Proves the carried state by its lags, and that cars that differ
+    in it are not merged.
+    """
+    cars = {"a": IDLE | {"energy_initial": 8}, "b": IDLE | {"energy_initial": 8}}
+    given = case(cars, market([0, 0]), held("budget", 2, volume_max=100))
+    reserve = given["reserve"].to_dataset()
+    given["reserve"] = reserve.assign(drawn_initial_fleet=left_before([5.0, 0.0]))
+    result = v2g.solve(given)
+    assert row(result, "reserve.share_fleet", fleet="b") == [8, 8]
+    assert row(result, "reserve.share_fleet", fleet="a") == [3, 3]
+    given["reserve"] = reserve.assign(drawn_initial_fleet=left_before([5.0, 0.0], lags=1))
+    assert row(v2g.solve(given), "reserve.share_fleet", fleet="a") == [8, 3]
+
+
+def test_the_audit_knows_that_a_call_stops_feeding_in():
+    """8 kWh are sold, 10 of room are left: a call downward stops that, 1.25 kWh per kW: 8 kW; 9 are 1.25 short."""
+    ev = vehicle(discharge_max=10, energy_initial=8, energy_max=10, **LOSSY)
+    result = v2g.solve(case(ev, market([90]), product(down=1, guarantee="box", capacity_price=[10])))
+    assert row(result, "fleet.energy") == [0]
+    assert row(result, "reserve.volume") == [8]
+    checks = v2g.replay(replaced(result, "reserve.share_fleet", 0, 9.0))
+    assert float(checks["reserve.calls_down_fleet"]) == approx(1.25)

@@ -24,7 +24,7 @@ def test_risk_moves_the_purchase_to_the_sure_price(pipeline, weight, profit, obj
     Now costs 0.20 in the mean and 0.50 in the worst quarter: objective -0.20 - 0.30 beta; later always 0.30. They
     part at beta = 1/3. Without the rule it is bought now whatever beta is. Profit stays the mean of the money.
     """
-    result = pipeline(case(NEEDY, market(PRICES), scenarios=WEIGHTS, risk={"weight": weight, "level": 0.75}))
+    result = pipeline(case(NEEDY, market(PRICES), scenarios=WEIGHTS, risk={"weight": weight, "confidence": 0.75}))
     assert result.attrs["profit"] == approx(profit)
     assert result.attrs["objective"] == approx(objective)
     assert float(result["ledger"]["risk.adjustment"]) == approx(objective - profit)
@@ -33,7 +33,7 @@ def test_risk_moves_the_purchase_to_the_sure_price(pipeline, weight, profit, obj
 
 def test_profit_value_at_risk_and_cvar_are_told_at_weight_zero(pipeline):
     """At beta = 0 zeta and xi cost nothing in the programme; what is written is sorted: worst quarter -0.50."""
-    result = pipeline(case(NEEDY, market(PRICES), scenarios=WEIGHTS, risk={"weight": 0, "level": 0.75}))
+    result = pipeline(case(NEEDY, market(PRICES), scenarios=WEIGHTS, risk={"weight": 0, "confidence": 0.75}))
     assert row(result, "risk.profit") == [-0.10, -0.50]
     assert row(result, "risk.value_at_risk") == row(result, "risk.cvar") == [-0.50]
 
@@ -43,7 +43,7 @@ def test_a_scenario_at_the_edge_of_the_tail_counts_in_part(pipeline):
 
     Proves the mean over probability, not over scenarios (-0.50); the value at risk is -0.10.
     """
-    result = pipeline(case(NEEDY, market(PRICES), scenarios=WEIGHTS, risk={"weight": 0.25, "level": 0.5}))
+    result = pipeline(case(NEEDY, market(PRICES), scenarios=WEIGHTS, risk={"weight": 0.25, "confidence": 0.5}))
     assert row(result, "risk.cvar") == [-0.30]
     assert row(result, "risk.value_at_risk") == [-0.10]
     assert result.attrs["objective"] == approx(0.75 * -0.20 + 0.25 * -0.30)
@@ -57,7 +57,7 @@ def test_cash_that_is_no_decision_counts_in_every_scenario(pipeline):
     hours = 8760.0 / 2
     tree = case(
         NEEDY, market(PRICES), None, {"fixed_cost": 5 * hours, "import_max": 50}, scenarios=WEIGHTS,
-        risk={"weight": 0.25, "level": 0.75},
+        risk={"weight": 0.25, "confidence": 0.75},
     )  # fmt: skip
     result = pipeline(tree)
     assert row(result, "risk.profit") == [-5.10, -5.50]
@@ -78,7 +78,7 @@ def test_penalties_weigh_in_the_tail_as_money_does(pipeline):
     Objective -7.5 in the mean, -30 in the tail, half each: -18.75. Profit does not count penalties: 0.
     """
     ev = vehicle(charge_max={"low": [10], "high": [7]}, energy_min=[10], unserved_cost=10)
-    tree = case(ev, market([0], first_stage=0), scenarios=WEIGHTS, risk={"weight": 0.5, "level": 0.75})
+    tree = case(ev, market([0], first_stage=0), scenarios=WEIGHTS, risk={"weight": 0.5, "confidence": 0.75})
     result = pipeline(tree)
     assert result.attrs["objective"] == approx(-18.75)
     assert result.attrs["profit"] == approx(0)
@@ -86,7 +86,7 @@ def test_penalties_weigh_in_the_tail_as_money_does(pipeline):
 
 def test_prices_are_those_of_the_market_whatever_the_weight(pipeline):
     """Wait and see: a kWh is worth its market's price in each scenario; the weight of risk is divided out."""
-    tree = case(NEEDY, market(PRICES, first_stage=0), scenarios=WEIGHTS, risk={"weight": 0.5, "level": 0.75})
+    tree = case(NEEDY, market(PRICES, first_stage=0), scenarios=WEIGHTS, risk={"weight": 0.5, "confidence": 0.75})
     result = pipeline(tree)
     assert row(result, "price.electricity", scenario="low") == approx([10, 30])
     assert row(result, "price.electricity", scenario="high") == approx([50, 30])
@@ -95,7 +95,7 @@ def test_prices_are_those_of_the_market_whatever_the_weight(pipeline):
 def test_blocks_see_what_couples_the_scenarios(pipeline):
     """Two cars would be blocks of their own, and are without the rule; CVaR couples them: same optimum either way."""
     cars = {"a": NEEDY, "b": vehicle(energy_min=[5, 5], charge_max=8)}
-    tree = case(cars, market(PRICES), scenarios=WEIGHTS, risk={"weight": 0.5, "level": 0.75})
+    tree = case(cars, market(PRICES), scenarios=WEIGHTS, risk={"weight": 0.5, "confidence": 0.75})
     whole, apart = (pipeline(tree, blocks=blocks) for blocks in (False, True))
     assert whole.attrs["objective"] == approx(apart.attrs["objective"])
     assert "one block" in apart.attrs["block_note"]
@@ -103,7 +103,7 @@ def test_blocks_see_what_couples_the_scenarios(pipeline):
 
 def test_identical_cars_are_merged_with_their_constants(pipeline):
     """Two cars are merged into one of twice the size: profit per scenario is that of both."""
-    tree = case({"a": NEEDY, "b": NEEDY}, market(PRICES), scenarios=WEIGHTS, risk={"weight": 0.25, "level": 0.75})
+    tree = case({"a": NEEDY, "b": NEEDY}, market(PRICES), scenarios=WEIGHTS, risk={"weight": 0.25, "confidence": 0.75})
     result = pipeline(tree)
     assert result.attrs["merged_members"] == 1
     assert row(result, "risk.profit") == [-0.20, -1.00]
@@ -116,7 +116,9 @@ def honest() -> xr.DataTree:
     prices = {"low": [10, 30, 20], "mid": [20, 25, 40], "high": [50, 30, 60]}
     gates = {"day_ahead": market(prices), "intraday": market(prices, spread=4, first_stage=0)}
     weights = {"low": 0.25, "mid": 0.25, "high": 0.5}
-    return v2g.solve(case(None, gates, battery={"box": box}, scenarios=weights, risk={"weight": 0.5, "level": 0.5}))
+    return v2g.solve(
+        case(None, gates, battery={"box": box}, scenarios=weights, risk={"weight": 0.5, "confidence": 0.5})
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,8 +159,8 @@ def test_sorting_against_the_definition():
     [
         ({"weight": 1.5}, "1.5, allowed [0, 1]"),
         ({"weight": -0.1}, "-0.1, allowed [0, 1]"),
-        ({"level": 1.0}, "leaves no scenario in the tail"),
-        ({"level": float("nan")}, "missing (NaN)"),
+        ({"confidence": 1.0}, "leaves no scenario in the tail"),
+        ({"confidence": float("nan")}, "missing (NaN)"),
         ({"weight": {"low": 0.1, "high": 0.2}}, "differs by scenario"),
     ],
 )

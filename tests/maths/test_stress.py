@@ -67,6 +67,22 @@ def test_a_signal_finer_than_the_plan(oversold):
     assert figure(found, "delivered_up") == approx(6.4)
 
 
+def test_within_a_step_its_end_is_not_due():
+    """12 kWh are due at the end of the second hour, 2 are there at its start. A call of 2 kW in its first half takes
+    1 kWh, one downward in its second half brings it back: nothing is missed; without the latter 1 kWh is.
+
+    Proves that between the edges of a step a battery may be where it may be at the start of it.
+    """
+    ev = vehicle(charge_max=20, discharge_max=[0, 10], energy_initial=2, energy_min=[0, 12])
+    both = product(up=1, down=1, capacity_price=[0, 10], volume_max=[0, 2])
+    result = v2g.solve(case(ev, market([100, 10]), both))
+    assert row(result, "fleet.energy") == [2, 12]
+    assert row(result, "reserve.volume") == [0, 2]
+    for back, short in ((1, 0), (0, 1)):
+        found = v2g.stress(result, signal([0, 0, 1, 0], [0, 0, 0, back], step="30min"))
+        assert figure(found, "violation_energy") == approx(short, abs=1e-9)
+
+
 def test_a_call_is_not_made_up_for():
     """10 kWh on board are due at the end of two hours; a call of 4 kW in the first is delivered, and 4 kWh are missed.
 

@@ -63,7 +63,7 @@ def test_risk_is_part_of_what_is_compared():
 
     Wait and see pays 0.30 in the worst case as well: EVPI 0. The mean plan pays 5.5 x 30 + 4.5 x 80 = 0.525.
     """
-    tree = case(DRIVES, GATES, scenarios=WEIGHTS, risk={"weight": 1, "level": 0.75})
+    tree = case(DRIVES, GATES, scenarios=WEIGHTS, risk={"weight": 1, "confidence": 0.75})
     assert {n: float(x) for n, x in v2g.evpi(tree).items()} == approx({"WS": -0.30, "RP": -0.30, "EVPI": 0}, abs=1e-9)
     assert float(v2g.vss(tree).EEV) == approx(-0.525)
 

@@ -90,6 +90,14 @@ def committed_engine() -> Story:
     return Story(case(None, market(prices), chp=plant), (1, 7), tuple(f"chp.{n}" for n in names))
 
 
+def plants_out_of_service() -> Story:
+    """Both ran before, and are not there in the first window: they have to start again, the engine after its rest."""
+    plant = engine(power_min=4, start_cost=0.1, down_time_min=3, on_initial=1, power_max=[0, 0, 10, 10, 10])
+    site = electrolyser(electrolyser_min=5, wear_start=0.2, on_initial=1, electrolyser_max=[0, 0, 10, 10, 10])
+    at = market([60, 60, 60, 60, 90])
+    return Story(case(None, at, chp=plant, hydrogen=site), (1, 2), ("chp.on_initial", "hydrogen.on_initial"))
+
+
 def hydrogen_site() -> Story:
     """An electrolyser that waits in standby while electricity is dear, and a tank that closes its circle."""
     site = electrolyser(electrolyser_min=5, standby_power=0.5, wear_start=1, energy_max=20, energy_initial=4, cyclic=1)
@@ -177,7 +185,7 @@ STORIES = {
     make.__name__: make
     for make in (
         *(worn_fleet, worn_battery, battery_in_a_circle, capped_battery, shifted_load, committed_engine),
-        *(hydrogen_site, contracts, billed_pods, no_states),
+        *(plants_out_of_service, hydrogen_site, contracts, billed_pods, no_states),
     )
 }
 

@@ -16,13 +16,14 @@ NAN = float("nan")
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """Rules between fields: the range is one, the battery starts within it, and within its cap on cycles."""
-    start, end = d.energy_initial, d.get("energy_final", d.energy_initial)
+    start = d.energy_initial
+    final = d.get("energy_final", start.clip(d.energy_min, d.energy_max))
     rules = (
         ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
-        ("energy_final", end > d.energy_max + 1e-6, end, "kWh, more than energy_max"),
-        ("energy_final", end < d.energy_min - 1e-6, end, "kWh, less than energy_min"),
+        ("energy_final", final > d.energy_max + 1e-6, final, "kWh, more than energy_max"),
+        ("energy_final", final < d.energy_min - 1e-6, final, "kWh, less than energy_min"),
         (
             "throughput_initial",
             d.throughput_initial > d.cycles_max * d.energy_max + 1e-6,

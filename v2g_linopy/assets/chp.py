@@ -109,8 +109,12 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 def _committed(d: xr.Dataset) -> xr.DataArray:
     """Return True for a plant whose state is a decision."""
-    some = (d.power_min > 0) | (d.start_cost > 0) | (d.up_time_min > 0) | (d.down_time_min > 0)
-    return some & _able(d)
+    return _switched(d) & _able(d)
+
+
+def _switched(d: xr.Dataset) -> xr.DataArray:
+    """Return True for a plant that is on or off."""
+    return (d.power_min > 0) | (d.start_cost > 0) | (d.up_time_min > 0) | (d.down_time_min > 0)
 
 
 def _able(d: xr.Dataset) -> xr.DataArray:
@@ -159,6 +163,16 @@ def _ramps(s: Scope, d: xr.Dataset, p: Any, states: tuple[Any, Any, Any, Any]) -
         limited = np.isfinite(rate)
         step = s.dt * rate.where(limited, 0.0)
         s.add(name, change - step * state - larger(d.power_min, step) * switch <= 0, mask=known & limited)
+
+
+def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """State of plants that are out of service all along, for the next window: off, and for how long."""
+    idle, none = _switched(d) & ~_able(d), xr.zeros_like(d.power)
+    if not bool(idle.any()):
+        return {}
+    off = xr.where(d.on_initial > 0, 0.0, d.hours_initial) + hours_before(v.calendar.time, v.dt) + v.dt
+    hours = xr.where(idle, smaller(off, d.down_time_min), d.get("hours", none))
+    return {name: none for name in ("on", "start", "stop") if name not in d} | {"hours": hours}
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -224,4 +238,5 @@ PART = Part(
     build,
     replay,
     carry={"on_initial": "on", "hours_initial": "hours", "power_initial": "power"},
+    finish=finish,
 )

@@ -14,7 +14,8 @@ INF, NAN = float("inf"), float("nan")
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """Rules between fields: a load it can run at, a tank that is one and starts within it, one state to start from."""
-    least, start, end = d.electrolyser_min, d.energy_initial, d.get("energy_final", d.energy_initial)
+    least, start = d.electrolyser_min, d.energy_initial
+    final = d.get("energy_final", start.clip(d.energy_min, d.energy_max))
     both = (d.on_initial > 0) & (d.standby_initial > 0)
     nowhere = (d.standby_initial > 0) & d.standby_power.isnull()
     rules = (
@@ -27,8 +28,8 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
-        ("energy_final", end > d.energy_max + 1e-6, end, "kWh, more than energy_max"),
-        ("energy_final", end < d.energy_min - 1e-6, end, "kWh, less than energy_min"),
+        ("energy_final", final > d.energy_max + 1e-6, final, "kWh, more than energy_max"),
+        ("energy_final", final < d.energy_min - 1e-6, final, "kWh, less than energy_min"),
         ("standby_initial", both, d.standby_initial, "and on_initial too: it is on or in standby"),
         ("standby_initial", nowhere, d.standby_initial, "but it has no standby; give standby_power"),
     )
@@ -92,7 +93,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     Both hold reserve in their present state: up (c - electrolyser_min u) + (fuel_cell_max - g), down
     (electrolyser_max u - c) + g. Endurance is counted in the tank, at the rate of the fuel cell where there is one,
-    else of the electrolyser; what is sold or drawn by loads is not touched.
+    else of the electrolyser; what is sold or drawn by loads is not touched. The guarantee `expected` asks for no
+    hydrogen: a fuel cell that has none can sell it, as an empty battery can.
     """
     time, decided = s.axis("time"), _committed(d)
     c = s.maybe("electrolysis", d.electrolyser_max > 0, d.electrolyser_max)
@@ -175,6 +177,11 @@ def _states(s: Scope, d: xr.Dataset, c: Any, decided: xr.DataArray) -> tuple[Any
     return u, b, y
 
 
+def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """An electrolyser that is out of service all along is off, for the next window."""
+    return {} if bool(_able(d).all()) else {n: xr.zeros_like(d.energy) for n in ("on", "standby") if n not in d}
+
+
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Limits, states and their order, tank and cash of every site; the audit adds up the hydrogen of each pod."""
     decided = _committed(d)
@@ -251,5 +258,6 @@ PART = Part(
         "standby_initial": "standby",
         "energy_final": "energy_initial",
     },
+    finish=finish,
     ongoing={"cyclic": 0.0, "energy_value": 0.0},
 )

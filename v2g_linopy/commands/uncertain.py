@@ -35,6 +35,14 @@ History = Annotated[
     Path | None,
     typer.Option("--history", metavar="CASE", help="Case whose days are drawn.  [default: the case itself]"),
 ]
+Risk = Annotated[
+    float | None,
+    typer.Option("--risk", min=0.0, max=1.0, metavar="WEIGHT", help="Weigh the worst scenarios: 0 the mean, 1 CVaR."),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option("--confidence", min=0.0, max=1.0, help="The worst 1 - confidence of them count.  [default: 0.95]"),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -43,6 +51,7 @@ def add(app: typer.Typer) -> None:
         app,
         "scenarios",
         "v2g scenarios depot.nc -n 20 --reduce-to 5 -o futures.nc",
+        "v2g scenarios depot.nc -n 40 --reduce-to 10 --risk 0.5 --confidence 0.8 -o careful.nc",
         "v2g scenarios tomorrow.nc -n 50 --history year.nc --vary energy.price -o futures.nc",
     )(scenarios)
     command(app, "value", "v2g value futures.nc", "v2g value futures.nc --gap 1e-3 --json")(value)
@@ -57,6 +66,8 @@ def scenarios(
     seed: Seed = 0,
     vary: Vary = None,
     history: History = None,
+    risk: Risk = None,
+    confidence: Confidence = None,
     set_: Set = None,
     force: Force = False,
     dry_run: DryRun = False,
@@ -66,9 +77,13 @@ def scenarios(
     refuse_file(path, force)
     if number is None and reduce_to is None:
         raise typer.BadParameter("say how many to draw, or with --reduce-to how many to keep", param_hint="--number")
+    if confidence is not None and risk is None:
+        raise typer.BadParameter("is of use only with --risk", param_hint="--confidence")
     tree, _ = loaded(terminal, case, set_)
     past = None if history is None else read_case(history)
     made = v2g.scenarios(tree, n=number, reduce_to=reduce_to, seed=seed, vary=vary or None, history=past)
+    if risk is not None:
+        made["risk"] = xr.Dataset({"weight": risk} | ({} if confidence is None else {"confidence": confidence}))
     finish(terminal, made, path, force, dry_run)
 
 

@@ -57,7 +57,7 @@ class Plan:
     def of(cls, result: xr.DataTree, scenario: str | None = None) -> "Plan":
         """Read a result; duals are per unit of probability of the scenario chosen."""
         if "fleet" not in result.children or "charge" not in result["fleet"].data_vars:
-            raise NotInResult("this file holds no plan of a fleet: give the result.nc that `v2g solve` wrote")
+            raise NotInResult(_without_fleet(result))
         calendar, _ = calendar_of(result)
         groups = {str(name): node.to_dataset() for name, node in result.children.items()}
         for name in groups.keys() & PARTS.keys():
@@ -228,3 +228,11 @@ def position_of(name: str, known: Iterable[object], kind: str) -> int:
         else f"there are {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
     )
     raise NotInResult(f"there is no {kind} {name!r} in the result; {offer}")
+
+
+def _without_fleet(result: xr.DataTree) -> str:
+    """Say what to do where there is no plan of a fleet: solve it, or look elsewhere."""
+    if "ledger" not in result.children:
+        return "this file holds no plan of a fleet: give the result.nc that `v2g solve` wrote"
+    there = ", ".join(name for name in result.children if name in PARTS) or "nothing"
+    return f"the result has no fleet ({there}), and only the plan of vehicles is told in words; see `v2g report`"

@@ -168,7 +168,7 @@ def _rows(
     for one, other in zip(order[:-1][clash], order[1:][clash], strict=True):
         detail = (
             f"{rows} {label[row[one]]}: session {table.name[one]} leaves {table.moment(one, end=True)} and session "
-            f'{table.name[other]} arrives {table.moment(other)} UTC, in one step; use a shorter step or rows="packed"'
+            f'{table.name[other]} arrives {table.moment(other)}, in one step; use a shorter step or rows="packed"'
         )
         problems.append(Problem(f"sessions.{rows}", "consistency", detail))
     places = {name: table.labels[name][named[start]] for name in PLACES if name in table.labels}

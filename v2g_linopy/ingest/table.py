@@ -79,7 +79,7 @@ class Table:
 
     def moment(self, k: int, end: bool = False) -> str:
         """Return the arrival or departure of session k for a message."""
-        return f"{pd.Timestamp(int((self.departure if end else self.arrival)[k])):%Y-%m-%d %H:%M}"
+        return f"{pd.Timestamp(int((self.departure if end else self.arrival)[k])):%Y-%m-%d %H:%M} UTC"
 
     def subset(self, keep: np.ndarray) -> "Table":
         """Return the sessions marked in `keep`."""
@@ -209,7 +209,7 @@ def unreachable_problems(table: Table, lack: np.ndarray) -> list[Problem]:
         )
         if power > 0:
             later = pd.Timestamp(int(table.departure[k])) + pd.Timedelta(hours=lack[k] / power)
-            text += f" (possible from {later.ceil('min'):%Y-%m-%d %H:%M})"
+            text += f" (possible from {later.ceil('min'):%Y-%m-%d %H:%M} UTC)"
         return text + '; need="cap" lowers it to what is reached'
 
     return _each(table, lack > 0, "consistency", "energy_need", detail)

@@ -20,7 +20,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     where = ""
     if "time" in below.dims:
         some = below.any([x for x in below.dims if x != "time"])
-        stamps = [calendar.local(t) for t in calendar.time[some]]
+        stamps = [calendar.local(t) for t in some[some].indexes["time"]]
         where = f": {', '.join(stamps[:_SHOWN])}{', ...' if len(stamps) > _SHOWN else ''}"
     detail = f"below price_long in {count} step(s){where}; being long and short at once would earn without risk"
     return [Problem("imbalance.price_short", "consistency", detail)]

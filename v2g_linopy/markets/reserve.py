@@ -68,6 +68,12 @@ SCHEMA = Schema(
         Field("step", "product", "kW", "what a volume is a multiple of; 0: any volume", default=0.0, ge=0),
         Field("closed", "product time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
         Field("committed", "product time", "kW", "capacity already sold where the gate has closed", default=0.0, ge=0),
+        Field(
+            *("shortfall_price", "product time", "EUR/MW/h", "paid for committed capacity not held; NaN: must be held"),
+            default=float("nan"),
+            ge=0,
+            missing=True,
+        ),
         Field("first_stage", "product", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
         Field(
             *("availability", "product", "1", "level at which the volume is there over the scenarios; 1: in each"),
@@ -79,6 +85,7 @@ SCHEMA = Schema(
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
         Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
+        Field("shortfall", "product time", "kW", "committed capacity that nobody holds"),
         Field("offered", "product time", "1", "1 where the product may be sold", auxiliary=True),
         Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
         *guarantees.OUTPUTS,
@@ -95,11 +102,12 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     With shares x [kW per member], expected activation a_up, a_dn, and p the expected injection of the member::
 
-        volume = sum_i x,     sum_r up x <= (p + room up) - b,     sum_r down x <= b - (p - room down)
+        volume = sum_i x + shortfall,   shortfall <= committed once the gate has closed, 0 before
+        sum_r up x <= (p + room up) - b,     sum_r down x <= b - (p - room down)
         endurance, both edges:   sum_r hours_up x / eta_d <= e0 - floor,   sum_r hours_down eta_c x <= ceiling - e0
         excursion, both edges:   sum_r excursion_up x <= e0 - floor,       sum_r excursion_down x <= ceiling - e0
         calls, at the end edge:  sum_r V_up <= e0 - floor,                 sum_r V_down <= ceiling - e0
-        cash = dt (capacity_price x + a_up p_up x - a_dn p_dn x)
+        cash = dt (capacity_price volume + a_up p_up volume - a_dn p_dn volume - shortfall_price shortfall)
 
     V is the most energy in the battery that admissible calls can have moved, with K the product of keep over the G
     steps of an activation cycle, and c_r the baseline charging (sum_r c_r <= c) that calls of product r stop first::
@@ -129,8 +137,34 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     reservoir and no baseline path of its own (hydrogen) guarantees no energy while activation is expected, since its
     energy is known on the expected path alone.
     """
-    net, held = d.activation_up - d.activation_down, {}
     volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
+    held, sold, largest = _shares(s, d)
+    always = _in_every_scenario(d, s.calendar)
+    short, penalty = _shortfall(s, d)
+    s.add("allocation", volume - sold - short == 0, mask=None if bool(always.all()) else always)
+    _available(s, d, sold - volume, ~always)
+    s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
+    sizes(s, d, volume, smaller(d.volume_max, largest))
+    up, down = _activation_prices(d, s.inputs.get("energy"))
+    return Terms(
+        power={
+            "electricity": Flow(
+                injection=(d.activation_down * volume).sum("product"),
+                withdrawal=(d.activation_up * volume).sum("product"),
+            )
+        },
+        cash={
+            "capacity": d.capacity_price * s.dt * volume,
+            "activation": s.dt * (d.activation_up * up - d.activation_down * down) * volume,
+            **penalty,
+        },
+        held=held,
+    )
+
+
+def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, Held], Any, Any]:
+    """Shares of every member within its room; what each asset holds, what all hold of each product, and the most."""
+    net, held = d.activation_up - d.activation_down, dict[str, Held]()
     sold: Any = 0.0
     largest: Any = 0.0
     for asset, f in s.flex.items():  # kinds of asset, never members
@@ -151,25 +185,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
         _on_board(s, d, asset, x, some)
         sold = sold + x.sum(member)
-    always = _in_every_scenario(d, s.calendar)
-    s.add("allocation", volume - sold == 0, mask=None if bool(always.all()) else always)
-    _available(s, d, sold - volume, ~always)
-    s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
-    sizes(s, d, volume, smaller(d.volume_max, largest))
-    up, down = _activation_prices(d, s.inputs.get("energy"))
-    return Terms(
-        power={
-            "electricity": Flow(
-                injection=(d.activation_down * volume).sum("product"),
-                withdrawal=(d.activation_up * volume).sum("product"),
-            )
-        },
-        cash={
-            "capacity": d.capacity_price * s.dt * volume,
-            "activation": s.dt * (d.activation_up * up - d.activation_down * down) * volume,
-        },
-        held=held,
-    )
+    return held, sold, largest
+
+
+def _shortfall(s: Scope, d: xr.Dataset) -> tuple[Any, dict[str, Any]]:
+    """Committed capacity that nobody holds, and what that costs."""
+    failing = (d.committed > 0) & d.shortfall_price.notnull()
+    short = s.maybe("shortfall", failing, d.committed.where(d.closed > 0, 0.0))
+    return short, {} if isinstance(short, float) else {"shortfall": -s.dt * d.shortfall_price.fillna(0.0) * short}
 
 
 def _in_every_scenario(d: xr.Dataset, calendar: Calendar) -> xr.DataArray:
@@ -241,7 +264,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
             residuals |= _replay_on_board(d, room.store, asset, x)
             residuals |= worst_calls.short(d, room.store, room.store.edges()[1], asset, x, v.dt)
     always = _in_every_scenario(d, v.calendar)
-    residuals["allocation"] = abs(d.volume - sold).where(always, 0.0).assign_attrs(units="kW")
+    short = d["shortfall"] if "shortfall" in d else xr.zeros_like(d.volume)
+    failing = (d.closed == 1) & d.shortfall_price.notnull()
+    residuals["failing"] = (short - d.committed.where(failing, 0.0)).clip(min=0).assign_attrs(units="kW")
+    residuals["allocation"] = abs(d.volume - short - sold).where(always, 0.0).assign_attrs(units="kW")
     if not bool(always.all()):
         worst = tails.mean_of_lowest(sold - d.volume, v.calendar.probability, (1 - d.availability).where(~always, 1.0))
         residuals["availability"] = (-worst).clip(min=0).where(~always, 0.0).assign_attrs(units="kW")
@@ -249,6 +275,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     up, down = _settled_at(v, d)
     gain = d.activation_up * up - d.activation_down * down
     cash = {"capacity": d.volume * d.capacity_price * v.dt, "activation": d.volume * gain * v.dt}
+    cash["shortfall"] = -(short * d.shortfall_price * v.dt).fillna(0.0)
     residuals |= {name: x.assign_attrs(units="kW") for name, x in _replay_bids(v, d).items()}
     lowered, raised = (d.activation_down * d.volume).sum("product"), (d.activation_up * d.volume).sum("product")
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)

@@ -24,8 +24,8 @@ LEVEL = 0.95
 def distribution(result: Result) -> dict[str, Any] | None:
     """Profit of each scenario, worst first, and what the worst of them come to; None without scenarios.
 
-    ``level`` is that of `/risk`, else 0.95; ``value_at_risk`` is the profit that the worst 1 - level do not exceed,
-    ``cvar`` their mean. Money over the horizon, penalties not counted.
+    ``confidence`` is that of `/risk`, else 0.95; ``value_at_risk`` is the profit that the worst 1 - confidence do not
+    exceed, ``cvar`` their mean. Money over the horizon, penalties not counted.
     """
     view = Reading.of(result)
     weight = None if view.source is None else probability(view.source.to_dataset())
@@ -35,11 +35,11 @@ def distribution(result: Result) -> dict[str, Any] | None:
     for name, entry in view.source["ledger"].to_dataset().data_vars.items():
         if in_profit(str(name)):
             profit = profit + entry.sum([d for d in entry.dims if d != "scenario"])
-    level = float(view.source["risk"]["level"]) if view.has("risk", "level") else LEVEL
+    level = float(view.source["risk"]["confidence"]) if view.has("risk", "confidence") else LEVEL
     order = np.argsort(profit.to_numpy(), kind="stable")
     rows = {"scenario": weight["scenario"].astype(str), "probability": weight, "profit": profit}
     return {
-        "level": level,
+        "confidence": level,
         "mean": float((profit * weight).sum()),
         "value_at_risk": float(tails.quantile(profit, weight, 1 - level)),
         "cvar": float(tails.mean_of_lowest(profit, weight, 1 - level)),
@@ -55,7 +55,7 @@ def profit_distribution(result: Result) -> Figure:
         return empty("No scenarios in this result.")
     table = pd.DataFrame(found["scenarios"])
     table = table[table["probability"] > 0]
-    profit, tail = table["profit"].to_numpy(), 100 * (1 - found["level"])
+    profit, tail = table["profit"].to_numpy(), 100 * (1 - found["confidence"])
     edges = 100 * np.append(0.0, table["probability"].cumsum())
     with sheet(height=3.4) as (figure, grid):
         axes = grid[0, 0]

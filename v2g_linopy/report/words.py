@@ -8,11 +8,12 @@ THIN, MINUS, NONE = "\u202f", "\u2212", "\u2013"
 ENTRIES = {
     "energy.energy": "energy bought and sold",
     "energy.spread": "market spread paid",
-    "imbalance.settlement": "imbalance, settled",
+    "imbalance.settlement": "imbalance settled",
     "ppa.difference": "contracts: difference to the reference price",
     "ppa.correction": "contracts: earlier hours of the month at its mean of now",
     "ppa.delivery": "contracts: energy delivered at the strike",
     "ppa.shortfall": "contracts: energy short of what was due",
+    "reserve.shortfall": "reserve committed and not held",
     "reserve.capacity": "reserve capacity",
     "reserve.activation": "activated reserve energy",
     "connection.supply": "energy bought from the supplier",

@@ -19,24 +19,28 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         return [Problem("risk", "missing", detail)]
     problems = [
         Problem(f"risk.{name}", "dims", "differs by scenario; give one number for all of them")
-        for name in ("weight", "level")
+        for name in ("weight", "confidence")
         if "scenario" in d[name].dims
     ]
-    if not problems and float(d.level) >= 1:
-        problems.append(Problem("risk.level", "range", "1 leaves no scenario in the tail; give less, such as 0.95"))
+    if not problems and float(d.confidence) >= 1:
+        problems.append(
+            Problem("risk.confidence", "range", "1 leaves no scenario in the tail; give less, such as 0.95")
+        )
     return problems
 
 
 SCHEMA = Schema(
     inputs=(
         Field("weight", "", "1", "weight of the worst scenarios in the objective; 0: the mean alone", ge=0, le=1),
-        Field("level", "", "1", "confidence level: the worst 1 - level of the scenarios count", 0.95, ge=0, le=1),
+        Field(
+            "confidence", "", "1", "confidence level: the worst 1 - confidence of the scenarios count", 0.95, ge=0, le=1
+        ),
     ),
     outputs=(
         Field("profit", "", "EUR", "profit of each scenario, penalties deducted", signed=True),
-        Field("value_at_risk", "", "EUR", "profit not exceeded in the worst 1 - level", signed=True, certain=True),
+        Field("value_at_risk", "", "EUR", "profit not exceeded in the worst 1 - confidence", signed=True, certain=True),
         Field("shortfall", "", "EUR", "profit missing to the value at risk", auxiliary=True),
-        Field("cvar", "", "EUR", "mean profit in the worst 1 - level", signed=True, certain=True),
+        Field("cvar", "", "EUR", "mean profit in the worst 1 - confidence", signed=True, certain=True),
     ),
     checks=(_consistent,),
 )
@@ -45,7 +49,7 @@ SCHEMA = Schema(
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """Mean profit and the mean of its worst scenarios, weighed against each other (FORMULATION §8).
 
-    With the weight beta, the level alpha and the probabilities p_s::
+    With the weight beta, the confidence level alpha and the probabilities p_s::
 
         max (1 - beta) sum_s p_s profit_s + beta CVaR,     CVaR = zeta - 1/(1 - alpha) sum_s p_s xi_s
         xi_s >= zeta - profit_s,   xi_s >= 0,              profit_s = sum of all cash of the scenario [EUR]
@@ -60,7 +64,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     threshold = s.var("value_at_risk", lower=-np.inf)
     s.add("accounts", profit - _per_scenario([cash for t in s.terms.values() for cash in t.cash.values()]) == 0)
     s.add("tail", shortfall - threshold + profit >= 0)
-    cvar = tails.worst_mean(threshold, shortfall, p, 1 - d.level)
+    cvar = tails.worst_mean(threshold, shortfall, p, 1 - d.confidence)
     return Terms(cash={"adjustment": d.weight * (cvar - (p * profit).sum("scenario"))})
 
 
@@ -71,7 +75,7 @@ def _per_scenario(entries: list[Any]) -> Any:
 
 def finish(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
     """Value at risk and CVaR from the sorted profits: where beta is 0 the programme leaves both open."""
-    p, tail = v.calendar.probability, 1 - d.level
+    p, tail = v.calendar.probability, 1 - d.confidence
     threshold = tails.quantile(d.profit, p, tail)
     shortfall = (threshold - d.profit).clip(min=0.0)
     return {"value_at_risk": threshold, "shortfall": shortfall, "cvar": tails.worst_mean(threshold, shortfall, p, tail)}
@@ -81,11 +85,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     """Profit of every scenario from the cash that the other replays found; value at risk and CVaR by sorting."""
     p = v.calendar.probability
     profit = xr.zeros_like(p) + _per_scenario([cash for done in v.done.values() for cash in done.cash.values()])
-    mean, cvar = (p * profit).sum("scenario"), tails.mean_of_lowest(profit, p, 1 - d.level)
+    mean, cvar = (p * profit).sum("scenario"), tails.mean_of_lowest(profit, p, 1 - d.confidence)
     scale = 1.0 + abs(profit).max()
     gaps = {
         "profit": d.profit - profit,
-        "value_at_risk": d.value_at_risk - tails.quantile(profit, p, 1 - d.level),
+        "value_at_risk": d.value_at_risk - tails.quantile(profit, p, 1 - d.confidence),
         "cvar": d.cvar - cvar,
     }
     return Replay(
