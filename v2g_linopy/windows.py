@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from . import audit, complementarity
-from .assembly import finished
+from . import audit, complementarity, explanation
+from .assembly import assemble_model, finished
 from .checking import Inputs
-from .errors import SolverError
+from .errors import Infeasible, SolveError, SolverError
 from .forecasts import Forecast, Key
 from .gates import TRADED, Gates
 from .maths import last
@@ -103,7 +103,10 @@ class _Run:
         moments = q.moments(window)
         for now, until in zip(moments, [*moments[1:], q.edge(window.stop)], strict=True):
             seen = self._known(now, until)
-            plan = self._plan(seen)
+            try:
+                plan = self._plan(seen)
+            except SolveError as error:
+                raise self._explained(error, seen, now) from None
             if self.window.last < q.windows[-1].last and not self.state.worth:
                 self.state.worth = self._worth(plan, 0)
                 self._value_the_end()
@@ -113,6 +116,15 @@ class _Run:
             assert self.moving is not None
             self.moving.happened(*(self._position(t) for t in (now, until)))
         self._hand_over(plan)
+
+    def _explained(self, error: SolveError, seen: Inputs, now: pd.Timestamp) -> SolveError:
+        """Say at which decision there is no plan, and why."""
+        if error.status != "infeasible":
+            return error
+        when = (
+            f"  at the decision of {self.base.calendar.local(now)}, with what had been committed and delivered by then:"
+        )
+        return Infeasible(f"{when}\n{explanation.why(seen, self.q.settings, assemble_model)}")
 
     # ---- what a plan knows -------------------------------------------------------------------------------------------
 

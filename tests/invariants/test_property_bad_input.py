@@ -93,7 +93,7 @@ def poisoned(case: xr.DataTree, part: str, field: v2g.schema.Field, value: float
     array = ds[field.name] if field.name in ds else xr.DataArray(usual)
     known = {"segment": pd.Index([1, 2]), "lag": pd.Index([1, 2])} | dict(case.to_dataset().indexes) | dict(ds.indexes)
     axes = {d: known[d] for d in field.dims.split()}
-    full = (array + xr.DataArray(np.zeros([len(i) for i in axes.values()]), axes, list(axes))).transpose(*axes)
+    full = (array + xr.DataArray(np.zeros([len(i) for i in axes.values()]), axes, list(axes))).transpose(..., *axes)
     values = full.to_numpy().copy()
     values.reshape(-1)[-1] = value
     return edit(case, **{part: ds.assign({field.name: full.copy(data=values)})})
