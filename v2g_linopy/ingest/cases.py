@@ -50,6 +50,22 @@ def energy_market(prices: xr.Dataset, markets: Sequence[str], limit: float, curr
     return xr.Dataset({"price": price, "limit": ("market", np.full(len(markets), float(limit)))})
 
 
+def settlement(prices: xr.Dataset, names: Sequence[str], limit: float, currency: str = "EUR") -> xr.Dataset:
+    """Return the group `/imbalance`: one price, or that of surplus and that of shortage; the limit in kW, either way.
+
+    Raises
+    ------
+    SchemaError
+        More than two names, a price that is not there, or hours without a price, named.
+    """
+    if not 1 <= len(names) <= 2:
+        detail = "give one price, or two: what surplus is paid, then what shortage costs"
+        raise SchemaError([Problem("imbalance", "labels", detail)], "the prices")
+    each = energy_market(prices, names, limit, currency)["price"]
+    fields = dict(zip(("price_long", "price_short"), (each.sel(market=n, drop=True) for n in names), strict=False))
+    return xr.Dataset({**fields, "limit": ((), float(limit))})
+
+
 def ample_limit(power: float, volume: float = 0.0, activation: float = 0.0) -> float:
     """Return a position limit that cannot bind: twice all charger power and all expected activation, kW."""
     return AMPLE * (power + activation * volume)
@@ -98,6 +114,7 @@ def case_from(
     outside: Literal["problem", "drop", "clip"] = "drop",
     need: Literal["problem", "cap"] = "problem",
     markets: Sequence[str] = ("day_ahead",),
+    imbalance: str | Sequence[str] = (),
     regulation: Regulation | None = None,
     limit: float | None = None,
     wear: float | None = None,
@@ -130,6 +147,9 @@ def case_from(
         that are not inside the horizon altogether are dropped, and named in the root attribute ``warnings``.
     markets
         Prices that become energy markets, in order; the first settles reserves.
+    imbalance
+        Prices at which imbalance is settled: one, or what surplus is paid and what shortage costs; none unless given.
+        At most all charger power, either way.
     regulation
         Adds the two regulation products.
     limit
@@ -168,8 +188,10 @@ def case_from(
         fleet, kept = rasterise(table, time, rows=rows, outside=outside, need=need)
         return fleet, kept, more + _named(kept)
 
+    settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
     made = attempt(problems, rows_of)
     attempt(problems, lambda: energy_market(prices, markets, 0.0, currency))
+    attempt(problems, lambda: settlement(prices, settled, 0.0, currency) if settled else None)
     attempt(problems, lambda: None if regulation is None else regulation.reserve(prices, 0.0, currency))
     if made is None or problems:
         raise SchemaError(problems, "the sessions and prices")
@@ -177,6 +199,12 @@ def case_from(
     scalars = {"wear": cost, "unserved_cost": unserved_cost, "retail_price": retail_price}
     fleet = fleet.assign({n: ((), v) for n, v in scalars.items() if v is not None})
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
+    if settled:
+        power = installed_power(fleet)
+        groups["imbalance"] = settlement(prices, settled, power, currency)
+        more.append(
+            f"Imbalance is settled at {' and '.join(settled)}; at most {power:g} kW, all charger power, either way."
+        )
     groups = {"fleet": fleet, "sessions": kept, **groups, **_chargers(connectors)}
     words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
     case = described_case(time, groups, timezone=timezone, currency=currency, **words)
