@@ -92,7 +92,20 @@ def sequential(
         "vintage": xr.Dataset(vintage),
     }
     groups["renewable"]["pod"] = ("renewable", [POD])
-    said = [
+    said = _said(vehicles, days, start, timezone, seed, solar, battery)
+    return described_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Markets in sequence, {days} days",
+        source="v2g_linopy.ingest.sequential, synthetic",
+        assumptions="\n".join(said),
+    )
+
+
+def _said(vehicles: int, days: int, start: str, timezone: str, seed: int, solar: float, battery: float) -> list[str]:
+    """Return what the case assumes."""
+    return [
         f"{vehicles} commuters, a roof and a battery, {days} local days from {start} ({timezone}), seed {seed}; "
         "sun, prices and forecasts are synthetic.",
         COMMUTERS.sentence("Vehicles") + " Their stays are known in advance.",
@@ -104,14 +117,6 @@ def sequential(
         f"{ERRORS['price']:g} EUR/MWh of the day-ahead price, {ERRORS['difference']:g} of what intraday pays more, and "
         f"{100 * ERRORS['sun']:g} % of the roof at noon; it grows with the root of the lead, up to three days.",
     ]
-    return described_case(
-        time,
-        groups,
-        timezone=timezone,
-        title=f"Markets in sequence, {days} days",
-        source="v2g_linopy.ingest.sequential, synthetic",
-        assumptions="\n".join(said),
-    )
 
 
 def _prices(
