@@ -1,10 +1,12 @@
 """`v2g simulate`: what is written, and a run that is interrupted goes on to the result it would have had."""
 
+import itertools
 import json
 import shutil
 import signal
 import subprocess
 import time
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,8 @@ from by_hand import command_line, environment
 from typer.testing import CliRunner
 
 import v2g_linopy as v2g
-from v2g_linopy import checkpoints
+from v2g_linopy import checkpoints, horizon, windows
+from v2g_linopy.checking import inputs_of
 from v2g_linopy.commands import app
 from v2g_linopy.errors import OutputError
 
@@ -230,3 +233,27 @@ def test_dry_run(run, path, tmp_path):
     assert done.exit_code == 0
     assert "would write result.nc" in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_every_part_of_the_state_is_read_back(tmp_path):
+    """Two of many windows: positions, turnover, states, values at the end, what was told; each number to the bit."""
+    case = sequential_case()
+    truth = inputs_of(case, v2g.PARTS)
+    q = horizon.sequence(case, truth, "naive", "2026-03-03", None, 3.0, 3.0, 6.0, "lazy", True, {})
+    kept = checkpoints.Checkpoint(tmp_path / "windows", checkpoints.run_of(case, truth, q))
+    state = horizon.fresh(case, q)
+    for after in itertools.islice(windows.run(q, state), 2):
+        after.revised = True  # whatever these forecasts did
+        kept.keep(q, after)
+    again = kept.begin(q, horizon.fresh(case, q))
+    assert state.worth and state.carried and state.told and len(again.happened) == 2
+    for field in fields(state):
+        one, other = getattr(state, field.name), getattr(again, field.name)
+        if field.name == "happened":
+            one, other = ({(k, n): x for k, w in enumerate(list_) for n, x in w.items()} for list_ in (one, other))
+        if not isinstance(one, dict):
+            assert one == other, field.name
+            continue
+        assert one.keys() == other.keys(), field.name
+        for key, x in one.items():
+            assert x.equals(other[key].transpose(*x.dims)), (field.name, key)
