@@ -6,6 +6,7 @@ import xarray as xr
 import v2g_linopy as v2g
 
 SMALL = {"commuters": ["--vehicles", 2, "--days", 1], "fleets": ["--days", 1], "depot": ["--vehicles", 2, "--days", 1]}
+SMALL |= {"sequential": ["--vehicles", 2, "--days", 1]}
 SMALL |= {"nordic-fcr": ["--vehicles", 2, "--days", 1]}
 SMALL |= {"site": ["--vehicles", 2, "--days", 1], "portfolio": ["--vehicles", 2, "--days", 1, "--pods", 3]}
 

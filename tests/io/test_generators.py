@@ -7,7 +7,7 @@ import xarray as xr
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
-from v2g_linopy.ingest import commuters, depot, fleets, nordic_fcr, site, sites
+from v2g_linopy.ingest import commuters, depot, fleets, nordic_fcr, sequential, site, sites
 from v2g_linopy.ingest.described import FIELDS
 from v2g_linopy.ingest.profiles import BUILDINGS, building, sun
 from v2g_linopy.ingest.sites import KINDS
@@ -20,6 +20,7 @@ MAKERS = {
     "depot": lambda seed: depot(vehicles=3, days=2, seed=seed),
     "site": lambda seed: site(vehicles=3, days=2, seed=seed),
     "nordic_fcr": lambda seed: nordic_fcr(vehicles=3, days=1, seed=seed),
+    "sequential": lambda seed: sequential(vehicles=3, days=2, seed=seed),
     "sites": lambda seed: sites(vehicles=4, days=2, seed=seed, pods=6),
 }
 

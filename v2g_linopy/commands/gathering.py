@@ -12,7 +12,7 @@ import xarray as xr
 from .. import ingest
 from ..case import atomic
 from ..errors import Problem, SchemaError
-from ..ingest.cases import energy_market
+from ..ingest.cases import energy_market, settlement
 from ..ingest.importers import price_columns, session_columns
 from ..ingest.options import BATTERY
 from ..ingest.plugs import CONNECTORS
@@ -22,7 +22,7 @@ from . import profiling, reserving
 from .changes import changed
 from .files import TAB, PriceOptions, SeriesOptions, StayOptions, TableOptions, read_case, read_prices, read_sessions
 from .making import Days, Seed, Start, Vehicles, day, finish
-from .markets import REGULATION, End, Into, Limit, Market, Step, Target, markets_of, zone_of
+from .markets import REGULATION, End, Imbalance, Into, Limit, Market, Step, Target, imbalance_of, markets_of, zone_of
 from .options import DryRun, Force, Set, command, nearest, one_of, pairs, scalar, step_length
 from .output import case_path, refuse_file
 from .spoken import spoken
@@ -83,6 +83,7 @@ class CaseOptions:
     need: Need = "problem"
     outside: Outside = "drop"
     market: Market = None
+    imbalance: Imbalance = None
     regulation: Settlement = None
     wear: Wear = None
     retail_price: Retail = None
@@ -95,12 +96,14 @@ class CaseOptions:
         one_of("--need", self.need, ("problem", "cap"))
         one_of("--outside", self.outside, ("problem", "drop", "clip"))
         given = {key: value for key, value in asdict(self).items() if key not in ("market", "connectors")}
+        settled = imbalance_of(traded, self.imbalance)
         return given | {
             "start": None if self.start is None else day(self.start),
             "end": None if self.end is None else day(self.end, "--end"),
             "rows": self.rows or ("connector" if "connector" in columns and "vehicle" not in columns else None),
             "step": step_length("--step", self.step),
-            "markets": markets_of(traded, self.market),
+            "markets": markets_of(traded, self.market, settled),
+            "imbalance": settled,
             "regulation": regulation_of(traded, self.regulation),
         }
 
@@ -145,6 +148,7 @@ def prices(
     template: Template = None,
     into: Into = None,
     market: Market = None,
+    imbalance: Imbalance = None,
     regulation: Settlement = None,
     vehicles: Vehicles = None,
     days: Days = None,
@@ -166,14 +170,16 @@ def prices(
         store(terminal, read, zone, path, force, dry_run)
         return
     terminal.say("\n".join(["prices read", *in_words(read, zone)]))
+    settled = imbalance_of(read, imbalance)
     if into is not None:
-        case = with_prices(read_case(into), read, market)
+        case = with_prices(read_case(into), read, market, settled)
     else:
         given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": None if start is None else day(start)}
         case = ingest.commuters(
             seed=seed,
             prices=read,
-            markets=markets_of(read, market),
+            markets=markets_of(read, market, settled),
+            imbalance=settled,
             regulation=regulation_of(read, regulation),
             **{key: value for key, value in given.items() if value is not None},
         )
@@ -324,19 +330,32 @@ def assumptions() -> list[tuple[str, str, str, str]]:
     return [(key, f"{field.default:.5g}", "", str(field.description)) for key, field in fields.items()]
 
 
-def with_prices(case: xr.DataTree, read: xr.Dataset, wanted: list[str] | None) -> xr.DataTree:
-    """A case whose market prices are replaced by imported ones of the same names, or of the one market there is."""
+def with_prices(
+    case: xr.DataTree, read: xr.Dataset, wanted: list[str] | None, settled: tuple[str, ...] = ()
+) -> xr.DataTree:
+    """A case whose market prices are replaced by imported ones of the same names, or of the one market there is.
+
+    The prices `settled` become those of its imbalance, which is limited as before, else as the markets are.
+    """
     case = case.copy()
     energy = case.children["energy"].to_dataset(inherit=False) if "energy" in case.children else xr.Dataset()
     labels = [str(label) for label in energy.indexes.get("market", [])]
-    names = list(markets_of(read, wanted))
+    names = list(markets_of(read, wanted, settled))
+    time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
+    if settled:
+        most = float(energy["limit"].max()) if "limit" in energy else 0.0
+        group = settlement(ingest.align(read[list(settled)], time), settled, most)
+        group = group.map(lambda x: x.assign_attrs(units="kW" if x.ndim == 0 else "EUR/MWh"))
+        if "imbalance" in case.children:
+            group["limit"] = case["imbalance"].to_dataset()["limit"]
+        case["imbalance"] = xr.DataTree(group)
     if len(labels) == len(names) == 1:
         read, names = read.rename({names[0]: labels[0]}), labels
     unknown = [name for name in names if name not in labels]
     if unknown or len(names) != len(labels):
         detail = f"the case has the markets {', '.join(labels) or 'none'}, the prices are {', '.join(names)}"
         raise SchemaError([Problem("energy.market", "labels", detail)], "the prices")
-    aligned = ingest.align(read[names], pd.DatetimeIndex(case.to_dataset().indexes["time"]))
+    aligned = ingest.align(read[names], time)
     price = energy_market(aligned, labels, 0.0)["price"].assign_attrs(units="EUR/MWh")
     case["energy"] = xr.DataTree(energy.drop_vars("price").assign(price=price))
     return case

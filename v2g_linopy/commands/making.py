@@ -32,6 +32,7 @@ class Template(StrEnum):
     SITE = "site"
     PORTFOLIO = "portfolio"
     NORDIC_FCR = "nordic-fcr"
+    SEQUENTIAL = "sequential"
 
 
 class World(StrEnum):
@@ -65,6 +66,7 @@ def add(app: typer.Typer) -> None:
         "v2g new office --template site --vehicles 20 --days 31 --start 2026-03-01",
         "v2g new vpp --template portfolio --pods 10 --vehicles 30 --days 3",
         "v2g new reserves --template nordic-fcr --vehicles 20 --days 2",
+        "v2g new markets --template sequential --days 3",
         "v2g new vans --template depot --start 2026-03-28 --set fleet.discharge_max=0",
     )(new)
 
@@ -102,7 +104,8 @@ def finish(terminal: Terminal, case: xr.DataTree, path: Path, force: bool, dry_r
     lines = [f"{'would write' if dry_run else 'wrote'} {path}: {describe(case)}"]
     if not terminal.quiet:
         lines += [f"  {note if len(note) <= LONGEST else note[:LONGEST] + ' … (all in the file)'}" for note in notes]
-        lines += [] if dry_run else [f"next: v2g {'compare' if 'fleet' in case.children else 'solve'} {path}"]
+        following = "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"
+        lines += [] if dry_run else [f"next: v2g {following} {path}"]
     status = "dry run" if dry_run else "ok"
     document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
     terminal.answer("\n".join(lines), document)
@@ -135,6 +138,7 @@ def made(
         Template.SITE: ingest.site,
         Template.PORTFOLIO: ingest.sites,
         Template.NORDIC_FCR: ingest.nordic_fcr,
+        Template.SEQUENTIAL: ingest.sequential,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
     return generator[template](seed=seed, **chosen)

@@ -14,6 +14,13 @@ REGULATION = ("regulation_up", "regulation_down")
 Target = Annotated[Path, typer.Option("--output", "-o", metavar="CASE", help="Case file to write.", show_default=False)]
 Into = Annotated[Path | None, typer.Option("--into", metavar="CASE", help="Take this case, with these prices.")]
 Market = Annotated[list[str] | None, typer.Option("--market", help="Prices that become markets.  [default: day_ahead]")]
+Imbalance = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--imbalance",
+        help="Price at which imbalance is settled; given twice: what surplus is paid, then what shortage costs.",
+    ),
+]
 Step = Annotated[
     str | None, typer.Option("--step", help="Step of the model, e.g. 15min.  [default: that of the prices]")
 ]
@@ -21,8 +28,19 @@ End = Annotated[str | None, typer.Option("--end", metavar="DATE", help="First lo
 Limit = Annotated[float | None, typer.Option("--limit", min=0.0, help="Largest market position, kW.  [default: ample]")]
 
 
-def markets_of(read: xr.Dataset, wanted: list[str] | None) -> tuple[str, ...]:
-    """The prices that become markets: those named, else day_ahead, else the only one."""
+def imbalance_of(read: xr.Dataset, wanted: list[str] | None) -> tuple[str, ...]:
+    """The prices at which imbalance is settled."""
+    names = [str(name) for name in read.data_vars]
+    for name in wanted or ():
+        if name not in names:
+            raise typer.BadParameter(f"no price {name!r}{nearest(name, names)}", param_hint="--imbalance")
+    if len(wanted or ()) > 2:
+        raise typer.BadParameter("give one price, or that of surplus and that of shortage", param_hint="--imbalance")
+    return tuple(wanted or ())
+
+
+def markets_of(read: xr.Dataset, wanted: list[str] | None, settled: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The prices that become markets: those named, else day_ahead, else the only one that settles no imbalance."""
     names = [str(name) for name in read.data_vars]
     if wanted:
         for name in wanted:
@@ -31,7 +49,7 @@ def markets_of(read: xr.Dataset, wanted: list[str] | None) -> tuple[str, ...]:
         return tuple(wanted)
     if DAY_AHEAD in names:
         return (DAY_AHEAD,)
-    free = [name for name in names if name not in REGULATION]
+    free = [name for name in names if name not in (*REGULATION, *settled)]
     if len(free) != 1:
         raise typer.BadParameter(f"say which price is the market: {', '.join(names)}", param_hint="--market")
     return (free[0],)

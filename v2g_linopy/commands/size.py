@@ -12,7 +12,8 @@ NOUNS |= {"chp": "heat and power plant", "hydrogen": "hydrogen plant", "ppa": "c
 
 def sizes(tree: xr.DataTree) -> dict[str, int]:
     """How many members each part of a case has, and how many steps."""
-    members = {name: part.schema.member or "" for name, part in PARTS.items() if name in tree.children}
+    here = {name: part for name, part in PARTS.items() if name in tree.children}
+    members = {name: part.schema.member for name, part in here.items() if part.schema.member}
     found = {name: tree[name].sizes.get(member, 0) for name, member in members.items()}
     order = sorted(found, key=lambda name: (PARTS[name].stage, name != "energy"))
     return {**{name: found[name] for name in order}, "steps": tree.sizes.get("time", 0)}

@@ -14,6 +14,7 @@ from .nordic import nordic_fcr
 from .options import BatteryAssumption, Regulation
 from .plugs import read_connectors
 from .power import PROFILE_FORMATS, read_profiles
+from .sequential import sequential
 from .series import combine
 from .sessions import rasterise
 from .site import site
@@ -50,6 +51,7 @@ __all__ = [
     "read_profiles",
     "read_sessions",
     "read_terna",
+    "sequential",
     "site",
     "sites",
     "step_of",

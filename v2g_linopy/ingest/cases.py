@@ -50,6 +50,22 @@ def energy_market(prices: xr.Dataset, markets: Sequence[str], limit: float, curr
     return xr.Dataset({"price": price, "limit": ("market", np.full(len(markets), float(limit)))})
 
 
+def settlement(prices: xr.Dataset, names: Sequence[str], limit: float, currency: str = "EUR") -> xr.Dataset:
+    """Return the group `/imbalance`: one price, or that of surplus and that of shortage; the limit in kW, either way.
+
+    Raises
+    ------
+    SchemaError
+        More than two names, a price that is not there, or hours without a price, named.
+    """
+    if not 1 <= len(names) <= 2:
+        detail = "give one price, or two: what surplus is paid, then what shortage costs"
+        raise SchemaError([Problem("imbalance", "labels", detail)], "the prices")
+    each = energy_market(prices, names, limit, currency)["price"]
+    fields = dict(zip(("price_long", "price_short"), (each.sel(market=n, drop=True) for n in names), strict=False))
+    return xr.Dataset({**fields, "limit": ((), float(limit))})
+
+
 def ample_limit(power: float, volume: float = 0.0, activation: float = 0.0) -> float:
     """Return a position limit that cannot bind: twice all charger power and all expected activation, kW."""
     return AMPLE * (power + activation * volume)
@@ -62,8 +78,9 @@ def markets_for(
     regulation: Regulation | None,
     limit: float | None,
     currency: str = "EUR",
+    settled: Sequence[str] = (),
 ) -> tuple[dict[str, xr.Dataset], list[str]]:
-    """Return the groups `/energy` and `/reserve` for a fleet, and the sentences that state their limits."""
+    """Return `/energy`, `/imbalance` and `/reserve` for a fleet, and the sentences that state their limits."""
     power = installed_power(fleet)
     said = []
     groups: dict[str, xr.Dataset] = {}
@@ -75,6 +92,11 @@ def markets_for(
             "expected to activate; it cannot bind."
         )
     groups["energy"] = energy_market(prices, markets, limit, currency)
+    if settled:
+        groups["imbalance"] = settlement(prices, settled, power, currency)
+        said.append(
+            f"Imbalance is settled at {' and '.join(settled)}; at most {power:g} kW, all charger power, either way."
+        )
     if regulation is not None:
         groups["reserve"] = regulation.reserve(prices, AMPLE * power, currency)
         said += regulation.sentences()
@@ -98,6 +120,7 @@ def case_from(
     outside: Literal["problem", "drop", "clip"] = "drop",
     need: Literal["problem", "cap"] = "problem",
     markets: Sequence[str] = ("day_ahead",),
+    imbalance: str | Sequence[str] = (),
     regulation: Regulation | None = None,
     limit: float | None = None,
     wear: float | None = None,
@@ -128,8 +151,9 @@ def case_from(
     rows, outside, need
         See `rasterise`. One row per vehicle where the sessions name them, else packed, unless `rows` is given. Sessions
         that are not inside the horizon altogether are dropped, and named in the root attribute ``warnings``.
-    markets
-        Prices that become energy markets, in order; the first settles reserves.
+    markets, imbalance
+        Prices that become energy markets, in order; the first settles reserves. Prices that settle imbalance, up to all
+        charger power: one, or what surplus is paid and what shortage costs.
     regulation
         Adds the two regulation products.
     limit
@@ -168,21 +192,36 @@ def case_from(
         fleet, kept = rasterise(table, time, rows=rows, outside=outside, need=need)
         return fleet, kept, more + _named(kept)
 
+    settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
     made = attempt(problems, rows_of)
-    attempt(problems, lambda: energy_market(prices, markets, 0.0, currency))
+    attempt(problems, lambda: _priced(prices, markets, settled, currency))
     attempt(problems, lambda: None if regulation is None else regulation.reserve(prices, 0.0, currency))
     if made is None or problems:
         raise SchemaError(problems, "the sessions and prices")
     fleet, kept, named = made
-    scalars = {"wear": cost, "unserved_cost": unserved_cost, "retail_price": retail_price}
-    fleet = fleet.assign({n: ((), v) for n, v in scalars.items() if v is not None})
-    groups, more = markets_for(fleet, prices, markets, regulation, limit, currency)
+    fleet = fleet.assign(_scalars(wear=cost, unserved_cost=unserved_cost, retail_price=retail_price))
+    groups, more = markets_for(fleet, prices, markets, regulation, limit, currency, settled)
     groups = {"fleet": fleet, "sessions": kept, **groups, **_chargers(connectors)}
     words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
     case = described_case(time, groups, timezone=timezone, currency=currency, **words)
-    if lost := _dropped(sessions, kept, timezone):
-        case.attrs["warnings"] = lost
+    case.attrs |= _warnings(_dropped(sessions, kept, timezone))
     return case
+
+
+def _scalars(**given: float | None) -> dict[str, tuple[tuple[()], float]]:
+    """Return numbers that hold for the whole fleet, without those that are not given."""
+    return {name: ((), value) for name, value in given.items() if value is not None}
+
+
+def _warnings(text: str) -> dict[str, str]:
+    return {"warnings": text} if text else {}
+
+
+def _priced(prices: xr.Dataset, markets: Sequence[str], settled: Sequence[str], currency: str) -> None:
+    """Raise `SchemaError` for markets or imbalance without a price."""
+    energy_market(prices, markets, 0.0, currency)
+    if settled:
+        settlement(prices, settled, 0.0, currency)
 
 
 def _at_connectors(

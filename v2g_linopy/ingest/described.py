@@ -59,6 +59,11 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "limit": ("kW", "largest position, either way"),
         "block": ("h", "market time unit"),
     },
+    "imbalance": {
+        "price_long": ("EUR/MWh", "received for energy delivered beyond the position"),
+        "price_short": ("EUR/MWh", "paid for energy missing"),
+        "limit": ("kW", "largest imbalance, either way"),
+    },
     "reserve": {
         "up": ("1", "power needed upward per kW sold"),
         "down": ("1", "power needed downward per kW sold"),
