@@ -50,7 +50,7 @@ def test_nothing_is_missing_from_what_is_not_committed(pipeline):
 
 @pytest.mark.parametrize("change", [{"shortfall": [0.0, 5.0]}, {"shortfall": [1.0, 6.0]}, {"shortfall": [0.0, 12.0]}])
 def test_a_false_shortfall_is_found(change):
-    """6 kW are missing in the second hour: 5 leaves the volume unbacked, 1 in the first is too much, 12 above it all."""
+    """6 kW are missing in hour two: 5 leaves the volume unbacked, 1 in the first is too much, 12 above all of it."""
     sold = product(up=1.0, capacity_price=20, closed=1.0, committed=[10.0, 10.0], shortfall_price=300)
     result = v2g.solve(case(None, market([0, 0]), battery=weak(), reserve=sold))
     group = result["reserve"].to_dataset()
