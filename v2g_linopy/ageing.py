@@ -249,7 +249,7 @@ def _start(s: Scope, d: xr.Dataset, room: xr.DataArray, level: Any) -> Any:
         start: Any = d.segment_initial * (d.energy_initial / total.where(total > 0, 1.0))
     else:
         start = shallow_first(d.energy_initial, room)
-    if "cyclic" not in d:
+    if "cyclic" not in d or "energy_final" in d:  # another end has no split to come back to
         return start
     free = (d.cyclic > 0) & (room > 0) & ("segment_initial" not in d) & ("energy_final" not in d)
     split = s.maybe("segment_start", free, room)
@@ -376,7 +376,7 @@ def _beginning(d: xr.Dataset, size: xr.DataArray) -> xr.DataArray:
 
 def _cyclic(d: xr.Dataset) -> xr.DataArray:
     """Return True where the end is that of the start."""
-    return d.get("cyclic", xr.zeros_like(d.energy_initial)) > 0
+    return (d.get("cyclic", xr.zeros_like(d.energy_initial)) > 0) & ("energy_final" not in d)
 
 
 def _size(d: xr.Dataset, capacity: xr.DataArray) -> xr.DataArray:

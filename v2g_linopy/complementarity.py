@@ -66,21 +66,23 @@ def candidates(
 ) -> dict[tuple[str, str], xr.DataArray]:
     """Return every place below the threshold price, and every offender.
 
-    With the value y of stored energy and the reduced cost r of charging, the total shadow price of net consumption is
-    mu = eta_c y - kappa_c - r / dt; the relaxation is exact where
-    mu > -(kappa_d + kappa_c / (eta_c eta_d)) / (1 / (eta_c eta_d) - 1), wear kappa per grid-side kWh.
+    With the value y of stored energy, the reduced cost r of charging, and the worth nu of charging that calls can stop
+    (FORMULATION §3), the total shadow price of net consumption is mu = eta_c y - kappa_c + nu - r / dt; the relaxation
+    is exact where mu > (nu - kappa_c - eta_c eta_d kappa_d) / (1 - eta_c eta_d), wear kappa per grid-side kWh, which
+    the baseline has none of.
     """
     found = {}
     for (part, path), both in offenders.items():
         d, mask = inputs.data[part], where[part, path]
-        round_trip = d.eta_charge * d.eta_discharge
-        wear_out = d.get("wear", 0.0) / d.eta_discharge
-        wear_in = d.get("wear_charge", 0.0) * d.eta_charge
-        loss = 1 / round_trip - 1
-        threshold = xr.where(loss > 1e-12, -(wear_out + wear_in / round_trip) / loss.where(loss > 1e-12, 1.0), -np.inf)
-        weight = inputs.weight(dual)
+        paid = 0.0 if path else 1.0  # wear follows the expected path
+        wear_out = paid * d.get("wear", 0.0) / d.eta_discharge
+        wear_in = paid * d.get("wear_charge", 0.0) * d.eta_charge
+        round_trip, weight = d.eta_charge * d.eta_discharge, inputs.weight(dual)
+        stopped = dual.get(f"reserve.charge_share_{part}", xr.DataArray(0.0)).fillna(0.0) / (inputs.dt * weight)
+        lost = (1 - round_trip).where(1 - round_trip > 1e-12)
+        threshold = ((stopped - wear_in - round_trip * wear_out) / lost).fillna(-np.inf)
         value = dual[f"{part}.balance{path}"] / weight
-        price = d.eta_charge * value - wear_in - reduced[f"{part}.charge{path}"] / (inputs.dt * weight)
+        price = d.eta_charge * value - wear_in + stopped - reduced[f"{part}.charge{path}"] / (inputs.dt * weight)
         low = (price <= threshold + 1e-9).fillna(False)
         chosen = (low & mask) | (both > TOLERANCE)
         if "scenario" in chosen.dims:

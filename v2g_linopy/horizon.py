@@ -21,6 +21,7 @@ from .solvers import Settings
 from .windows import Sequence, State, Window
 
 FORECASTS = ("vintage", "naive", "perfect")
+_FOLLOWS = ("charging", "segment", "trip_passed")  # which way it goes, and in which segments, follows from the power
 
 
 def simulate(
@@ -280,7 +281,7 @@ def _done(q: Sequence, state: State) -> dict[str, xr.DataArray]:
     found = {}
     for name in dict.fromkeys(n for window in state.happened for n in window):
         part, _, leaf = name.partition(".")
-        if part not in names or leaf.startswith("charging"):  # which way it goes follows
+        if part not in names or leaf.startswith(_FOLLOWS):
             continue
         if part == "reserve" and not leaf.startswith("share_"):
             continue

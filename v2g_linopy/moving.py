@@ -147,13 +147,13 @@ class Moving:
                 self._free[self.columns(x)[self.there(x)]] = True
 
     def inherit(self, other: "Moving") -> None:
-        """Take the past from a model of the same steps that this one replaces."""
+        """Take the past from a model of the same steps that this one replaces; what is new in it stays free."""
         for name, x in self.model.variables.items():
             old = other.model.variables.data.get(name)
             if old is None or old.shape != x.shape:
                 continue
             place = other.columns(old)
-            past = np.where(place >= 0, other._past[place], 0.0)
+            past = np.where(place >= 0, other._past[place], np.nan)
             there = self.there(x)
             self._past[self.columns(x)[there]] = past[there]
 

@@ -260,7 +260,7 @@ def test_day_ahead_on_the_forecast_the_rest_within_the_day():
     Intraday costs 60 + 1: at midnight 3 kW are bought for four hours, at 02:00 one is sold again at 60 - 1. By hand
     5 x 8 x 0.05 - 4 x 3 x 0.061 + 0.059 = 1.327 EUR. With hindsight all of the 29 kWh are sold within the day, 1.711,
     and as the run stood 3, 3, 3 and 2 kW beyond its plan, so many are bought day-ahead and sold at 59: 0.099 more.
-    Proves gates, forecasts, increments and settlement in one; had it known its last forecast, it would earn 1.711.
+    Proves gates, forecasts, increments and settlement in one.
     """
     markets = {"day_ahead": market([50.0] * 5), "intraday": market([60.0] * 5, spread=2.0)}
     sun = {"available": [8.0, 5, 5, 5, 6]}

@@ -87,11 +87,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, what is sold
     is backed by the plan's injection and what is bought by its withdrawal, at the pods that trade here: those with a
-    supply contract back nothing. What was committed before has taken its part; if it is revisable, it may be traded
-    back, and the net position is what the plan backs. `unbacked` widens all of them. The backing is gross: what one
-    member draws and another feeds in backs a purchase and a sale at once, and so does activation that is expected, as
-    energy delivered there is injection and withdrawal. Up to that much is still traded on paper between two open
-    markets.
+    supply contract back nothing. What was committed before has taken its part, also where its gate has closed; if it is
+    revisable, it may be traded back, and the net position is what the plan backs. `unbacked` widens all of them. The
+    backing is gross: what one member draws and another feeds in backs a purchase and a sale at once, and so does
+    activation that is expected, as energy delivered there is injection and withdrawal. Up to that much is still traded
+    on paper between two open markets.
     """
     is_open = d.closed == 0
     lowest, highest = (
@@ -104,7 +104,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             s.add(name, rows, mask=curve & mask)
     cash: dict[str, Any] = {"energy": d.price * s.dt * position}
 
-    backed = (_open_gates(d, s.inputs.get("imbalance")) > 1) & (d.virtual_bidding == 0)
+    backed = _several_gates(d, s.inputs.get("imbalance")) & (d.virtual_bidding == 0)
     if bool((d.spread > 0).any()) or bool(backed.any()):
         sold = s.var("sold", upper=highest - d.committed)
         bought = s.var("bought", upper=d.committed - lowest)
@@ -119,10 +119,15 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
 
 
-def _open_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
-    """Number of ways to trade a step: markets whose gate is open, and the settlement of imbalance."""
-    gates = ((1 - d.closed) * (d.limit > 0)).sum("market")
-    return gates if imbalance is None else gates + (imbalance.limit > 0)
+def _several_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
+    """Return True where a step can be traded in several ways: markets whose gate is open, and settled imbalance.
+
+    A market that has closed is one of them while what it committed may not be revised.
+    """
+    is_open, settled = (d.closed == 0) & (d.limit > 0), 0 if imbalance is None else imbalance.limit > 0
+    ways = is_open.sum("market") + settled
+    held = (is_open | (d.committed != 0)).sum("market") + settled
+    return (ways > 1) | ((ways > 0) & (held > 1) & (d.revisable == 0))
 
 
 def _room_to_trade(
@@ -130,14 +135,14 @@ def _room_to_trade(
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Power that may be traded one way (sale +) beyond the plan, in gross and in net; True where the net has a row.
 
-    What was traded the other way may be traded back; what was traded this way has taken its part of the plan. More than
-    the open gates can still trade back is left as it is.
+    What was traded the other way may be traded back; what was traded this way has taken its part of the plan. Of what
+    may be revised, more than the open gates can still trade back is left as it is.
     """
     due, back = way * d.committed.sum("market"), d.revisable > 0
     taken = (way * d.committed).clip(min=0).sum("market")
     reach = ((d.committed - lowest) if way > 0 else (highest - d.committed)).sum("market")
     lost = (due - reach).clip(min=0)
-    return xr.where(back, (-due).clip(min=0), lost - taken), lost - due, back & (due != 0)
+    return xr.where(back, (-due).clip(min=0), -taken), lost - due, back & (due != 0)
 
 
 def _by_price(d: xr.Dataset) -> xr.DataArray:
@@ -184,9 +189,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """What is sold and bought beyond the plan where several gates are open and virtual bidding is off."""
     is_open = d.closed == 0
-    ways = (is_open & (d.limit > 0)).sum("market")
-    settled = v.get("imbalance")
-    several = (ways if settled is None else ways + (settled.limit > 0).astype(int)) > 1
+    several = _replay_ways(v, d) > 1
     injection = withdrawal = d.unbacked
     for part, done in v.done.items():
         flow = done.power.get("electricity", Flow())
@@ -200,11 +203,21 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     excess = {}
     for name, way, one, plan in (("sales", 1, d.sold, injection), ("purchases", -1, d.bought, withdrawal)):
         stuck = larger(way * due - room[-way], 0.0)
-        counted = xr.where(free, smaller(way * due, 0.0), larger(way * d.committed, 0.0).sum("market") - stuck)
+        counted = xr.where(free, smaller(way * due, 0.0), larger(way * d.committed, 0.0).sum("market"))
         excess[f"backed_{name}"] = one.sum("market") + counted - plan
         excess[f"backed_net_{name}"] = (way * d.position.sum("market") - stuck - plan).where(free & (due != 0), 0.0)
     strict = several & (d.virtual_bidding == 0)
     return {name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW") for name, x in excess.items()}
+
+
+def _replay_ways(v: View, d: xr.Dataset) -> xr.DataArray:
+    """Ways to trade each step; those of before count where they hold and there is still one."""
+    settled = v.get("imbalance")
+    more = xr.DataArray(0) if settled is None else (settled.limit > 0).astype(int)
+    trades = (d.limit > 0) & (d.closed == 0)
+    now = trades.sum("market") + more
+    bound = xr.where(trades, True, d.committed != 0).sum("market") + more
+    return xr.where((d.revisable == 0) & (now > 0), bound, now)
 
 
 def _replay_traded(v: View, part: str, power: Any) -> Any:
