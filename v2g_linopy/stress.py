@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,12 @@ ROUNDING = 1e-9  # kW, kWh: less is nothing
 
 
 def stress(
-    result: xr.DataTree, signals: xr.Dataset, *, price: float = 0.0, parts: Mapping[str, Part] = PARTS
+    result: xr.DataTree,
+    signals: xr.Dataset,
+    *,
+    price: float = 0.0,
+    paths: bool = False,
+    parts: Mapping[str, Part] = PARTS,
 ) -> xr.Dataset:
     """Follow activation signals with every member of a plan, step by step, and see what breaks.
 
@@ -38,6 +44,8 @@ def stress(
         `extreme_signals` or `random_signals`. The time may be finer than that of the case.
     price : float
         Penalty on energy that is called and not delivered (EUR/MWh).
+    paths : bool
+        Keep what each signal has drawn by the end of every step of the case.
 
     Returns
     -------
@@ -46,7 +54,8 @@ def stress(
         holds the product would leave its limits if it delivered in full; `called_up`, `called_down`, `delivered_up`,
         `delivered_down`, `undelivered` (kWh at the grid); `penalty` (EUR). On (signal): `missed` (kWh), the worst by
         which a limit is missed although the call was cut; `admissible`, 1 where no product is called more than it
-        admits. With the dimension `scenario` where the plan has it. The attribute `worst` says it in words.
+        admits. On (signal, time), with `paths`: `drawn` (kWh), what all batteries together have given beyond the plan
+        without calls. With the dimension `scenario` where the plan has it. The attribute `worst` says it in words.
 
     Raises
     ------
@@ -59,7 +68,8 @@ def stress(
     signals = signals.reindex(product=d.indexes["product"], fill_value=0.0).transpose("signal", "product", "time")
     done = assets(result, parts)
     scenario = inputs.calendar.scenario
-    runs = [_followed(done, d, signals, times, inputs, s) for s in (scenario if scenario is not None else [None])]
+    follow = partial(_followed, done, d, signals, times, inputs, paths)
+    runs = [follow(s) for s in (scenario if scenario is not None else [None])]
     found = runs[0] if scenario is None else xr.concat(runs, scenario)
     found["undelivered"] = found.called_up + found.called_down - found.delivered_up - found.delivered_down
     found["penalty"] = price / 1000 * found.undelivered
@@ -100,7 +110,13 @@ def _checked(signals: xr.Dataset, d: xr.Dataset, inputs: Inputs) -> int:
 
 
 def _followed(
-    done: Mapping[str, Replay], d: xr.Dataset, signals: xr.Dataset, times: int, inputs: Inputs, scenario: object
+    done: Mapping[str, Replay],
+    d: xr.Dataset,
+    signals: xr.Dataset,
+    times: int,
+    inputs: Inputs,
+    paths: bool,
+    scenario: object,
 ) -> xr.Dataset:
     """Run the signals through every asset, and add up."""
 
@@ -113,6 +129,8 @@ def _followed(
     total = {n: np.zeros(shape) for n in ("violation_energy", "violation_power")}
     total |= {n: np.zeros(shape) for n in ("called_up", "called_down", "delivered_up", "delivered_down")}
     total["missed"] = np.zeros(shape[:1])
+    if paths:
+        total["drawn"] = np.zeros((shape[0], len(inputs.calendar.time)))
     for asset, replayed in done.items():
         if f"share_{asset}" not in d:
             continue
@@ -124,11 +142,15 @@ def _followed(
         size = max(1, CELLS // max(1, x.sizes[member]))
         for start in range(0, shape[0], size):
             some = slice(start, start + size)
-            for name, part in plan.follow(up[some], down[some], held, times, inputs.dt).items():
+            followed = plan.follow(up[some], down[some], held, times, inputs.dt)
+            for name, part in ((n, x) for n, x in followed.items() if n in total):
                 worst = name.startswith(("violation", "missed"))
                 total[name][some] = np.maximum(total[name][some], part) if worst else total[name][some] + part
     coords = {"signal": signals.signal, "product": d["product"]}
-    return xr.Dataset({n: (("signal", "product")[: x.ndim], x) for n, x in total.items()}, coords=coords)
+    dims = {"drawn": ("signal", "time")}
+    if paths:
+        coords["time"] = inputs.calendar.time
+    return xr.Dataset({n: (dims.get(n, ("signal", "product")[: x.ndim]), x) for n, x in total.items()}, coords=coords)
 
 
 @dataclass(frozen=True)
@@ -184,6 +206,7 @@ class _Plan:
         gone = np.zeros((len(up), len(self.keep)))  # kWh drawn from the battery beyond the path
         energy, power, missed = np.zeros_like(gone), np.zeros_like(gone), np.zeros_like(gone)
         lost = {"up": np.zeros(up.shape[:2]), "down": np.zeros(up.shape[:2])}
+        drawn = np.zeros((len(up), up.shape[2] // times))
         for i in range(up.shape[2]):
             t, part = divmod(i, times)
             edge = int(part == times - 1)
@@ -202,6 +225,7 @@ class _Plan:
                 gone = before + hours * self._drawn(given, t)
                 short = np.maximum(gone - above, -gone - below)
             missed = np.maximum(missed, short)
+            drawn[:, t] = gone.sum(axis=1)
             if abs(cut := asked - given).max(initial=0.0) > ROUNDING:
                 lost["up"] += hours * up[:, :, i] * (_share(cut, rise) @ more)
                 lost["down"] += hours * down[:, :, i] * (_share(-cut, fall) @ less)
@@ -210,6 +234,7 @@ class _Plan:
             "violation_energy": _worst(energy, backs),
             "violation_power": _worst(power, backs),
             "missed": missed.max(axis=1, initial=0.0),
+            "drawn": drawn,
         }
         for way, signal in (("up", up), ("down", down)):
             asking = hours * (signal * np.repeat(held[way].sum(axis=0), times, axis=1)).sum(axis=2)

@@ -164,7 +164,10 @@ class _Run:
                 risk = 2 * q.gates.penalty[part] * abs(d.price)
                 turnover = self.state.turnover[part].isel(time=slice(w.first, w.last))
                 revisable = xr.DataArray(1.0 if self.state.revised else 0.0)
-                data[part] = data[part].assign(spread=d.spread + risk, turnover=turnover, revisable=revisable)
+                executed = q.gates.binding(part, now, until).isel(time=slice(w.first, w.last)).astype(float)
+                data[part] = data[part].assign(
+                    spread=d.spread + risk, turnover=turnover, revisable=revisable, executed=executed
+                )
             for complete in self.base.parts[part].schema.completions:
                 data[part] = complete(data[part])
         return replace(self.base, data=data)
@@ -328,7 +331,7 @@ def _opened(seen: Inputs, q: Sequence) -> Inputs:
             none = xr.zeros_like(data[part].closed)
             data[part] = data[part].assign(closed=none, committed=none + 1.0).drop_vars("turnover", errors="ignore")
             if "revisable" in data[part]:
-                data[part] = data[part].assign(revisable=xr.DataArray(1.0))
+                data[part] = data[part].assign(revisable=xr.DataArray(1.0), executed=none + 1.0)
     return replace(seen, data=data)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..case import package_version
-from . import describing, doctor, gathering, making, reading, simulating, solving, uncertain
+from . import describing, doctor, gathering, making, reading, replaying, simulating, solving, uncertain
 from .boundary import Guarded
 
 EXIT_CODES = (
@@ -46,7 +46,7 @@ def start(
     """
 
 
-for group in (doctor, making, gathering, solving, simulating, uncertain, reading, describing):
+for group in (doctor, making, gathering, solving, simulating, uncertain, reading, replaying, describing):
     group.add(app)
 
 

@@ -55,6 +55,11 @@ SCHEMA = Schema(
             1.0,
             kind="flag",
         ),
+        Field(
+            *("executed", "market time", "1", "1: what is traded holds; 0: it is planned for a gate that closes later"),
+            default=ABSENT,
+            kind="flag",
+        ),
         Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
         Field(
             *("bid", "market", "", "what is decided before the scenario is known: a quantity, or one for each price"),
@@ -88,7 +93,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, what is sold
     is backed by the plan's injection and what is bought by its withdrawal, at the pods that trade here: those with a
     supply contract back nothing. What was committed before has taken its part, also where its gate has closed; if it is
-    revisable, it may be traded back, and the net position is what the plan backs. `unbacked` widens all of them. The
+    revisable, it may be traded back, and the net position is what the plan backs, also without trades that are only planned (`executed` 0).
+    `unbacked` widens all of them. The
     backing is gross: what one member draws and another feeds in backs a purchase and a sale at once, and so does
     activation that is expected, as energy delivered there is injection and withdrawal. Up to that much is still traded
     on paper between two open markets.
@@ -116,6 +122,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
                 room, net, known = _room_to_trade(d, 1.0 if way == "sales" else -1.0, lowest, highest)
                 s.add(f"backed_{way}", one.sum("market") - plan <= room, mask=backed)
                 s.add(f"backed_net_{way}", (one - other).sum("market") - plan <= net, mask=backed & known)
+                if "executed" in d:
+                    now = (d.executed * (one - other)).sum("market")
+                    s.add(f"backed_now_{way}", now - plan <= net, mask=backed & known)
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
 
 
@@ -206,6 +215,9 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
         counted = xr.where(free, smaller(way * due, 0.0), larger(way * d.committed, 0.0).sum("market"))
         excess[f"backed_{name}"] = one.sum("market") + counted - plan
         excess[f"backed_net_{name}"] = (way * d.position.sum("market") - stuck - plan).where(free & (due != 0), 0.0)
+        if "executed" in d:
+            held = due + (d.executed * (d.sold - d.bought)).sum("market")
+            excess[f"backed_now_{name}"] = (way * held - stuck - plan).where(free & (due != 0), 0.0)
     strict = several & (d.virtual_bidding == 0)
     return {name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW") for name, x in excess.items()}
 
