@@ -170,7 +170,7 @@ class Naive:
         place = np.arange(first, last)
         ahead = place >= known
         source = np.where(ahead, -1, place)
-        whole = -(-(last - max(known, first)) // self._steps)  # as many days as the plan reaches ahead: one for all
+        whole = -(-(last - known) // self._steps)  # as many days as the plan reaches ahead: one for all
         for days in (self._days, whole, *range(1, whole + 1)):
             earlier = place - days * self._steps
             fits = (source < 0) & (earlier >= 0) & (earlier < known)
