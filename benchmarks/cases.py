@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+import v2g_linopy as v2g
+
 POWER, CAPACITY, NEED = 7.2, 24.0, 0.99  # kW, kWh, share of the battery at departure
 ACTIVATION = {"up": 0.25, "down": 0.75}  # expected share activated
 
@@ -93,3 +95,20 @@ def _reserve(vehicles: int, time: pd.DatetimeIndex, random: np.random.Generator)
         "volume_max": (("product", "time"), accepted * 100.0 * vehicles, {"units": "kW"}),
     }
     return xr.Dataset(data, coords={"product": ["up", "down"], "time": time})
+
+
+def sequential(vehicles: int, days: int) -> xr.DataTree:
+    """Vans on quarter-hours, with two days before them to forecast from: day-ahead by the hour, intraday, imbalance."""
+    case = v2g.depot(vehicles, days + 2, start="2026-05-04", reserve=False)
+    energy = case["energy"].to_dataset()
+    price, limit = energy.price.isel(market=0, drop=True), float(energy.limit.max())
+    both = xr.concat([price, price], pd.Index(["day_ahead", "intraday"], name="market"))
+    numbers = {"limit": ("market", [limit, limit], {"units": "kW"}), "spread": ("market", [0.0, 4.0])}
+    numbers["block"] = ("market", [1.0, 0.0])
+    prices = {"price_long": price - 20, "price_short": price + 20, "limit": xr.DataArray(limit)}
+    gates = {"hour": ("gate", [12.0, float("nan")]), "lead": ("gate", [float("nan"), 1.0])}
+    groups = {"energy": {"price": both, **numbers}, "imbalance": prices}
+    for name, arrays in groups.items():
+        case[name] = xr.DataTree(xr.Dataset(arrays))
+    case["gates"] = xr.DataTree(xr.Dataset(gates, {"gate": ["day_ahead", "intraday"]}))
+    return case

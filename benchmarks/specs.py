@@ -1,12 +1,16 @@
 """The registered benchmarks: what is compared, at which size, and the figure that must hold."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 
 import v2g_linopy as v2g
 from benchmarks import cases, dutch, handwritten, package, pyomo_model
 from benchmarks.measure import calls, cpu, median_ratio, peak_memory, side_by_side
+from v2g_linopy import horizon, windows
+from v2g_linopy.checking import inputs_of
+from v2g_linopy.forecasts import Naive
 
 Size = tuple[int, int]  # vehicles, days
 AGREE = 1e-9  # largest relative difference between two objectives of one model
@@ -152,6 +156,27 @@ def guaranteed(size: Size, rounds: int) -> Outcome:
     return Outcome(median(seconds), _seconds(seconds), "", f"{size[0]} vehicles × {24 * size[1]} half-hours")
 
 
+def sequence(size: Size, rounds: int) -> Outcome:
+    """Day-ahead at noon and intraday every hour, on earlier prices: a model a day that moves, or one a decision."""
+    case = cases.sequential(*size)
+    truth = inputs_of(case, v2g.PARTS)
+    prices = Naive(replace(truth, data={n: d for n, d in truth.data.items() if n != "fleet"}))  # vehicles are known
+    start, stop = case.indexes["time"][192], None
+    moving = horizon.sequence(case, truth, prices, start, stop, 1.0, 24.0, 24.0, "off", True, {})
+    runs = {"moved": moving, "built": replace(moving, in_place=False)}
+
+    def run(name: str) -> None:
+        for _ in windows.run(runs[name], horizon.fresh(case, runs[name])):
+            pass
+
+    decisions = sum(len(moving.moments(w)) for w in moving.windows)
+    run("moved")
+    seconds = side_by_side({name: partial(run, name) for name in runs}, rounds)
+    ratio = median_ratio(seconds["built"], seconds["moved"])
+    where = f"{_cars(size)}, {decisions} decisions"
+    return Outcome(ratio, _seconds(seconds["moved"]), f"{_seconds(seconds['built'])} built anew", where)
+
+
 def _blocks(model: object, rounds: int, size: str) -> Outcome:
     found: dict[str, float] = {}
 
@@ -194,5 +219,6 @@ SPECS = (
     Spec("site-year", "build, solve and audit", site_year, (10, 365), (3, 7), 10, "s", rounds=3),
     Spec("site-memory", "peak memory of it", site_memory, (10, 365), (3, 7), 600, "MB", rounds=1),
     Spec("guarantees", "solve and audit with guaranteed reserves", guaranteed, (100, 2), (5, 1), 20, "s", rounds=1),
+    Spec("sequence", "gates and forecasts in place", sequence, (100, 7), (2, 1), 3, "× faster", faster=True, rounds=1),
     Spec("pods", "build + hand-over of a portfolio", pods, (50, 365), (20, 7), 1, "% more calls", rounds=1),
 )

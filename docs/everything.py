@@ -48,6 +48,8 @@ def case_of_everything() -> xr.DataTree:
             "excursion_down": ("product", [0.1, 0.0, 0.0, 0.0]),
             "minimum_bid": 1.0,
             "step": 0.5,
+            "committed": 1.0,
+            "shortfall_price": 300.0,
             "availability": ("product", [1.0, 0.9, 1.0, 1.0]),
         },
         "ppa": group("contract", "wind", "supply", strike=60, contracted=40, shortfall_price=10, settled_initial=5)

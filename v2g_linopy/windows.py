@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -145,13 +146,14 @@ class _Run:
     def _known(self, now: pd.Timestamp, until: pd.Timestamp) -> Inputs:
         """Return the inputs as they are known at a moment, with what has been committed."""
         q, w, data = self.q, self.window, dict(self.base.data)
+        told: dict[str, dict[str, xr.DataArray]] = {}
         for (part, leaf), x in q.forecast.at(now, until, w.first, w.last).items():
-            truth = data[part][leaf]
             if "time" in x.dims:
                 past = now if self._is_price(part, leaf) else until
-                x = xr.where(x.time < past.to_datetime64(), truth, x)
-            data[part] = data[part].assign({leaf: x})
+                x = _as_it_came(x, data[part][leaf], self._position(past))
+            told.setdefault(part, {})[leaf] = x
             self._note_change((part, leaf), x, now)
+        data |= {part: data[part].assign(arrays) for part, arrays in told.items()}
         for part in self._traded():
             member, _ = TRADED[part]
             gate_closed = q.gates.closed(part, now).isel(time=slice(w.first, w.last))
@@ -174,6 +176,8 @@ class _Run:
 
     def _note_change(self, key: Key, x: xr.DataArray, now: pd.Timestamp) -> None:
         """Remember whether a forecast says something else than at the decision before."""
+        if self.state.revised:
+            return
         before, ahead = self.state.told.get(key), x
         if "time" in x.dims:
             ahead = x.sel(time=slice(now, None))
@@ -223,13 +227,17 @@ class _Run:
         return self.moving.solve()
 
     def _built(self, seen: Inputs) -> Moving:
-        """Return a model in which all is possible that may become so, moved to what is known."""
-        moving = Moving(_opened(seen, self.q), self.q.settings)
+        """Return a model in which all is possible that may become so, moved to what is known.
+
+        One that is not moved again is built on what is known alone.
+        """
+        moving = Moving(_opened(seen, self.q) if self.q.in_place else seen, self.q.settings)
         moving.release(tuple(self._traded()))
         if self.moving is not None:
             moving.inherit(self.moving)
         self.moving = moving
-        moving.move(seen, frozenset(seen.data))
+        if self.q.in_place:
+            moving.move(seen, frozenset(seen.data))
         self._value_the_end()
         return moving
 
@@ -311,6 +319,17 @@ class _By(Mapping[str, Any]):
         return 0
 
 
+def _as_it_came(x: xr.DataArray, truth: xr.DataArray, steps: int) -> xr.DataArray:
+    """Return x with its first steps as they are in truth."""
+    if steps <= 0:
+        return x
+    if set(truth.dims) != set(x.dims):
+        truth = truth.broadcast_like(x)
+    came, axis = truth.transpose(*x.dims).to_numpy(), x.dims.index("time")
+    happened = np.arange(x.sizes["time"]) < steps
+    return x.copy(data=np.where(happened.reshape([-1 if k == axis else 1 for k in range(x.ndim)]), came, x.to_numpy()))
+
+
 def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
     """Return True where two datasets hold the same numbers; arrays that were not touched are the same objects."""
     if one.data_vars.keys() != other.data_vars.keys():
@@ -323,7 +342,7 @@ def _opened(seen: Inputs, q: Sequence) -> Inputs:
     data = dict(seen.data)
     for part, leaf in q.forecast.fields:
         f = next(f for f in seen.parts[part].schema.inputs if f.name == leaf)
-        if f.unit in _OPEN:
+        if f.unit in _OPEN and bool((q.planned.data[part][leaf] > 0).any()):  # least powers take binaries
             x = data[part][leaf]
             data[part] = data[part].assign({leaf: xr.where(x == 0, 1.0, x)})
     for part in q.gates.close:

@@ -185,9 +185,10 @@ def test_schedule_of_a_site_is_one_long_table(solved):
 
 
 def test_a_fleet_alone_keeps_its_columns():
-    """What reads the schedule of a fleet today reads it tomorrow."""
+    """What reads the schedule of a fleet today reads it tomorrow: new columns stand behind the old ones."""
     columns = ["time", "member", "charge_kW", "discharge_kW", "energy_kWh", "unserved_kWh"]
-    assert list(tables.schedule(result()).columns) == [*columns, "price_day_ahead_EUR_per_MWh"]
+    held = ["baseline_drawn_kW", "baseline_fed_in_kW", "reserve_up_kW", "reserve_down_kW"]
+    assert list(tables.schedule(result()).columns) == [*columns, *held, "price_day_ahead_EUR_per_MWh"]
 
 
 def heights(figure, label):
