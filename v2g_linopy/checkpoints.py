@@ -128,7 +128,7 @@ def _restored(q: Sequence, window: Window, state: State, tree: xr.DataTree) -> S
             now[{"time": plan}] = x.transpose(*now.dims).to_numpy()
             getattr(state, name)[part] = now
     state.carried |= {_key(n): x for n, x in found["carried"].items()}
-    state.told |= {_key(n): x for n, x in found["told"].items()}
+    state.told = {_key(n): x for n, x in found["told"].items()}
     state.worth = {_key(n)[0]: x for n, x in found["worth"].items()}
     state.happened.append(found["happened"])
     state.decisions, state.rebuilt = int(tree.attrs["decisions"]), int(tree.attrs["rebuilt"])

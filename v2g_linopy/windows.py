@@ -175,8 +175,9 @@ class _Run:
         return replace(self.base, data=data)
 
     def _note_change(self, key: Key, x: xr.DataArray, now: pd.Timestamp) -> None:
-        """Remember whether a forecast says something else than at the decision before."""
+        """Remember whether a forecast says something else than at the decision before; once one has, nothing more."""
         if self.state.revised:
+            self.state.told.clear()
             return
         before, ahead = self.state.told.get(key), x
         if "time" in x.dims:
