@@ -105,13 +105,13 @@ class _Run:
         for now, until in zip(moments, [*moments[1:], q.edge(window.stop)], strict=True):
             seen = self._known(now, until)
             try:
-                plan = self._plan(seen)
+                plan = self._plan(seen, now)
             except SolveError as error:
                 raise self._explained(error, seen, now) from None
             if self.window.last < q.windows[-1].last and not self.state.worth:
                 self.state.worth = self._worth(plan, 0)
                 self._value_the_end()
-                plan = self._plan(seen)
+                plan = self._plan(seen, now)
             self.state.decisions += 1
             self._commit(plan, now, until)
             assert self.moving is not None
@@ -196,23 +196,29 @@ class _Run:
 
     # ---- planning ----------------------------------------------------------------------------------------------------
 
-    def _plan(self, seen: Inputs) -> Plan:
+    def _plan(self, seen: Inputs, now: pd.Timestamp) -> Plan:
         """Find the best plan; where it charges and discharges at once, again with binaries there."""
         for _ in range(_ROUNDS):
             plan = self._solved(complementarity.with_flags(seen, self.flags))
-            where = {} if self.q.mode == "off" else complementarity.eligible(seen)
+            where = {} if self.q.mode == "off" else complementarity.eligible(self._as_offered(seen))
             both = complementarity.overlap(plan, where)
             offending = {k: x for k, x in both.items() if float(x.max()) > complementarity.TOLERANCE}
             if self.q.mode != "lazy" or not offending:
                 return plan
             duals, reduced = _By(plan.dual), _By(plan.reduced)
             more = complementarity.candidates(seen, where, offending, duals, reduced)
+            more = {k: x & (x.time >= now.to_datetime64()) for k, x in more.items()}  # what has happened stays
             self.flags = self.flags | {k: x | self.flags[k] if k in self.flags else x for k, x in more.items()}
             self.state.rebuilt += 1
             self.moving = self._built(complementarity.with_flags(seen, self.flags))
         raise SolverError(
             "a plan that does not charge and discharge at once was not found; solve with complementarity milp"
         )
+
+    def _as_offered(self, seen: Inputs) -> Inputs:
+        """Return inputs with what may be sold as the case says: what was committed does not change a rule behind it."""
+        reserve = self.base.data.get("reserve")
+        return seen if reserve is None else replace(seen, data={**seen.data, "reserve": reserve})
 
     def _solved(self, seen: Inputs) -> Plan:
         changed = frozenset(n for n, d in seen.data.items() if not _same(d, self.seen.data[n]))

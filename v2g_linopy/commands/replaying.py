@@ -13,7 +13,7 @@ from .. import ingest
 from ..case import atomic
 from ..errors import Problem, SchemaError
 from ..ingest.reading import read_netcdf
-from ..report import figures
+from ..report.fan import stress_fan
 from .files import NETCDF
 from .options import Force, ResultFile, command, result_path
 from .output import refuse_existing, report_lacks, staged
@@ -144,4 +144,4 @@ def _write(
         with atomic(stage / "stress.csv") as path:
             table.to_csv(path, index=False, lineterminator="\n")
         if "stress.png" in names:
-            figures.stress_fan(tree, found).savefig(stage / "stress.png", dpi=150)
+            stress_fan(tree, found).savefig(stage / "stress.png", dpi=150)

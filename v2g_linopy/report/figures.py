@@ -3,7 +3,6 @@
 from .batteries import cycle_depth
 from .dispatch import corridor, dispatch
 from .distribution import profit_distribution
-from .fan import stress_fan
 from .peaks import peaks
 from .sequence import positions, regret
 from .site import balance, energy_flow, load_duration
@@ -28,6 +27,5 @@ __all__ = [
     "reserve",
     "shadow_prices",
     "state_of_energy",
-    "stress_fan",
     "value_ladder",
 ]

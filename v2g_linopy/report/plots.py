@@ -80,10 +80,6 @@ class ResultPlots:
         """Reserve sold against headroom."""
         return figures.reserve(self._reading(), **window)
 
-    def stress_fan(self, found: xr.Dataset) -> Figure:
-        """Energy on board over the signals of a stress test, ``v2g.stress(result, signals, paths=True)``."""
-        return figures.stress_fan(self._reading(), found)
-
     def cycle_depth(self) -> Figure:
         """How often the batteries were discharged how deep."""
         return figures.cycle_depth(self._reading())
