@@ -37,12 +37,14 @@ def test_without_a_price_it_must_be_held():
         v2g.solve(case(None, market([0, 0]), battery=weak(), reserve=sold))
 
 
-def test_nothing_is_missing_from_what_is_not_committed(pipeline):
+@pytest.mark.parametrize("committed", [0.0, 10.0])
+def test_nothing_is_missing_while_the_gate_is_open(pipeline, committed):
     """The gate is open, and a shortfall would cost less than capacity earns: 10 and 4 kW are sold, none is missing.
 
-    14 x 0.4 = 5.6 EUR. Proves that only commitments can be missed; else any volume would be sold for 0.4 - 0.1.
+    14 x 0.4 = 5.6 EUR. Proves that only what is committed behind a closed gate can be missed; else 6 kW more would be
+    sold in the second hour for 0.4 - 0.1.
     """
-    sold = product(up=1.0, capacity_price=400, shortfall_price=100, volume_max=1000)
+    sold = product(up=1.0, capacity_price=400, shortfall_price=100, volume_max=1000, committed=committed)
     result = pipeline(case(None, market([0, 0]), battery=weak(), reserve=sold))
     assert row(result, "reserve.volume") == [10, 4]
     assert result.attrs["profit"] == approx(5.6)
