@@ -6,6 +6,18 @@ import xarray as xr
 
 from .core import Edge, Flex, Store
 from .maths import larger, smaller
+from .schema import ABSENT, Field
+
+
+def baseline_initial(member: str, where: str) -> Field:
+    """Input: where the path without activation begins."""
+    meaning = f"energy {where} before the first step if no reserve had been activated; by default energy_initial"
+    return Field("baseline_initial", member, "kWh", meaning, ABSENT, ge=0)
+
+
+def on_baseline(d: xr.Dataset) -> xr.Dataset:
+    """Return a storage as it begins if no reserve had been activated before the first step."""
+    return d.assign(energy_initial=d.get("baseline_initial", d.energy_initial))
 
 
 def of_storage(d: xr.Dataset) -> Flex:
@@ -16,11 +28,11 @@ def of_storage(d: xr.Dataset) -> Flex:
     path = "_baseline" if "energy_baseline" in d else ""
     power, idle = (d["discharge" + p] - d["charge" + p] for p in ("", path))
     sides = (d[way + path] for way in ("charge", "discharge"))
-    there = _storing(d)
+    there, begun = _storing(d), on_baseline(d) if path else d
     return Flex(
         up=d.discharge_max.where(there, 0.0) - power,
         down=d.charge_max.where(there, 0.0) + power,
-        store=Store(lambda: _edges(d, path), d.eta_charge, d.eta_discharge, d.get("keep", 1.0), *sides),
+        store=Store(lambda: _edges(begun, path), d.eta_charge, d.eta_discharge, d.get("keep", 1.0), *sides),
         baseline=idle - power if path else None,
     )
 

@@ -17,7 +17,6 @@ from .core import Part, Stage
 from .errors import Problem, SchemaError, SolverError
 from .forecasts import EXPECTED, Forecast, Naive, Perfect, Vintages
 from .gates import TRADED, gates_of, vintages_of
-from .maths import guarantees_energy
 from .solvers import Settings
 from .windows import Sequence, State, Window
 
@@ -261,12 +260,7 @@ def settled(
 
 
 def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
-    """Return the case on the steps that were operated, as it stood where they begin.
-
-    Where energy is guaranteed while activation is expected, each window guarantees it from the energy it began with;
-    no one path without activation runs through all of them, so that the whole is settled, and set against hindsight,
-    without.
-    """
+    """Return the case on the steps that were operated, as it stood where they begin."""
     steps, groups = slice(q.windows[0].first, q.windows[-1].last), {}
     for name, node in case.children.items():
         if name not in (*RESULT_GROUPS, "vintage"):
@@ -277,8 +271,6 @@ def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
     if before is not None:
         labels = groups["fleet"].indexes["fleet"]
         groups["fleet"] = groups["fleet"].assign(energy_initial=before.sel(fleet=labels).assign_attrs(units="kWh"))
-    if len(q.windows) > 1 and guarantees_energy(q.planned.data.get("reserve")):
-        groups["reserve"] = groups["reserve"].assign(guarantee=xr.DataArray("expected"))
     return xr.DataTree.from_dict({"/": root, **{f"/{n}": g for n, g in groups.items()}})
 
 
@@ -289,7 +281,7 @@ def _done(q: Sequence, state: State) -> dict[str, xr.DataArray]:
     found = {}
     for name in dict.fromkeys(n for window in state.happened for n in window):
         part, _, leaf = name.partition(".")
-        if part not in names or leaf.startswith(_FOLLOWS) or leaf.endswith("_baseline"):
+        if part not in names or leaf.startswith(_FOLLOWS):
             continue
         if part == "reserve" and not leaf.startswith("share_"):
             continue

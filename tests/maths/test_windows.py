@@ -181,11 +181,27 @@ def no_states() -> Story:
     )
 
 
+def called_on_average() -> Story:
+    """Reserves called for a quarter of the time are backed by the energy there is when none has been."""
+    up = product(up=1, activation_up=0.25, hours_up=1, guarantee="endurance", capacity_price=[40, 60, 50, 70, 45])
+    return Story(
+        case(
+            vehicle(discharge_max=5, energy_initial=9),
+            market([50, 30, 60, 40, 55], spread=1),
+            up,
+            battery=storage(energy_initial=8),
+        ),
+        (2, 3),
+        ("battery.baseline_initial", "fleet.baseline_initial"),
+        ahead=True,
+    )
+
+
 STORIES = {
     make.__name__: make
     for make in (
         *(worn_fleet, worn_battery, battery_in_a_circle, capped_battery, shifted_load, committed_engine),
-        *(plants_out_of_service, hydrogen_site, contracts, billed_pods, no_states),
+        *(plants_out_of_service, hydrogen_site, contracts, billed_pods, called_on_average, no_states),
     )
 }
 

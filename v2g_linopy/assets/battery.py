@@ -7,7 +7,7 @@ import xarray as xr
 from .. import ageing
 from ..core import CARRIERS, Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
-from ..headroom import of_storage
+from ..headroom import baseline_initial, of_storage, on_baseline
 from ..maths import first, guarantees_energy, larger, last, one_way, previous, previous_data, smaller, within_step
 from ..schema import ABSENT, Calendar, Field, Schema, broken
 
@@ -17,11 +17,14 @@ NAN = float("nan")
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """Rules between fields: the range is one, the battery starts within it, and within its cap on cycles."""
     start = d.energy_initial
+    before = d.get("baseline_initial", start.clip(d.energy_min, d.energy_max))
     final = d.get("energy_final", start.clip(d.energy_min, d.energy_max))
     rules = (
         ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
+        ("baseline_initial", before > d.energy_max + 1e-6, before, "kWh, more than energy_max"),
+        ("baseline_initial", before < d.energy_min - 1e-6, before, "kWh, less than energy_min"),
         ("energy_final", final > d.energy_max + 1e-6, final, "kWh, more than energy_max"),
         ("energy_final", final < d.energy_min - 1e-6, final, "kWh, less than energy_min"),
         (
@@ -41,6 +44,7 @@ SCHEMA = Schema(
         Field("energy_max", "battery", "kWh", "usable capacity, most energy stored", ge=0),
         Field("energy_min", "battery", "kWh", "least energy stored", default=0.0, ge=0),
         Field("energy_initial", "battery", "kWh", "energy stored before the first step", default=0.0, ge=0),
+        baseline_initial("battery", "stored"),
         Field("keep", "battery", "1", "share of the energy kept from step to step", default=1.0, ge=0, le=1),
         Field("eta_charge", "battery", "1", "charging efficiency", default=0.95, ge=0.5, le=1),
         Field("eta_discharge", "battery", "1", "discharging efficiency", default=0.95, ge=0.5, le=1),
@@ -119,7 +123,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     baseline = None
     if guarantees_energy(s.inputs.get("reserve")):
-        c0, g0, _, store = _path(s, d, "_baseline")
+        c0, g0, _, store = _path(s, on_baseline(d), "_baseline")
         baseline = (g0 - c0) - (g - c)
 
     cash = {
@@ -181,7 +185,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     """Energy balance, limits, end and cycles of every battery, and its cash, from the written numbers alone."""
     residuals = _replay_path(v, d, "")
     if "energy_baseline" in d:
-        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, d, "_baseline").items()}
+        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, on_baseline(d), "_baseline").items()}
     gained = d.energy.isel(time=-1, drop=True) - d.energy_initial
     leaving = v.dt * d.discharge / d.eta_discharge
     left = d.throughput_initial + leaving.cumsum("time")
@@ -232,6 +236,7 @@ PART = Part(
     replay,
     carry={
         "energy_initial": "energy",
+        "baseline_initial": "energy_baseline",
         "throughput_initial": "throughput",
         "segment_initial": "segment_level",
         "energy_final": "energy_initial",

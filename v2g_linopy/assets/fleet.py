@@ -7,7 +7,7 @@ import xarray as xr
 from .. import ageing, charging
 from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
-from ..headroom import most_drawn, of_vehicles
+from ..headroom import baseline_initial, most_drawn, of_vehicles, on_baseline
 from ..maths import first, guarantees_energy, larger, one_way, previous, previous_data, smaller, within_step
 from ..schema import ABSENT, Calendar, Field, Schema, worst
 
@@ -49,6 +49,7 @@ SCHEMA = Schema(
         Field("energy_min", "fleet time", "kWh", "least energy on board at the end of the step", default=0.0, ge=0),
         Field("energy_max", "fleet time", "kWh", "most energy on board at the end of the step", ge=0),
         Field("energy_initial", "fleet", "kWh", "energy on board before the first step", default=0.0, ge=0),
+        baseline_initial("fleet", "on board"),
         Field(
             "keep",
             "fleet time",
@@ -183,7 +184,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     worn = _worn(s, d, alive, shared, c, g)
     baseline = None
     if guarantees_energy(s.inputs.get("reserve")):
-        c0, g0, store = _path(s, d, "_baseline", alive, shared)
+        c0, g0, store = _path(s, on_baseline(d), "_baseline", alive, shared)
         baseline = (g0 - c0) - (g - c)
 
     cash = {
@@ -326,7 +327,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     """Energy balance, limits and needs of every member and step, and its cash, from the written numbers alone."""
     residuals = _replay_path(v, d, "")
     if "energy_baseline" in d:
-        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, d, "_baseline").items()}
+        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, on_baseline(d), "_baseline").items()}
     leaving = v.dt * d.discharge / d.eta_discharge
     cash = {
         "wear": -(d.wear * leaving),
@@ -394,7 +395,7 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={"energy_initial": "energy", "segment_initial": "segment_level"},
+    carry={"energy_initial": "energy", "baseline_initial": "energy_baseline", "segment_initial": "segment_level"},
     finish=finish,
     stock={"energy": "balance"},
 )
