@@ -60,14 +60,16 @@ def write(model: Any, inputs: Inputs, earlier: Built | None = None, changed: fro
         for part, d in staged:
             if part.stage is not stage:
                 continue
-            if earlier is not None and not moved & {part.name, *reads[part.name]}:
-                terms[part.name] = earlier.terms[part.name]
+            before = None if earlier is None else earlier.terms[part.name]
+            if before is not None and not moved & {part.name, *reads[part.name]}:
+                terms[part.name] = before
                 continue
-            seen: set[str] = set()
-            scope = Scope(model, part, _Watched(known, seen), _Watched(terms, seen), inputs.calendar, inputs.dt, pods)
+            scope = Scope(model, part, known, terms, inputs.calendar, inputs.dt, pods)
             terms[part.name] = part.build(scope, d)
-            reads[part.name] = frozenset(seen)
+            reads[part.name] = frozenset(scope.read)
             moved.add(part.name)
+            if before is not None and terms[part.name].kinds != before.kinds:
+                moved.update(known)  # a part that reads what this one did not offer before has not asked for it
         if stage is Stage.ASSET:
             _nodes(model, inputs, known, {p.name: terms[p.name] for p, _ in staged if p.stage is stage}, pods)
         if stage is Stage.RULE:
@@ -113,23 +115,6 @@ def finished(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, 
     return found
 
 
-class _Watched(Mapping[str, Any]):
-    """A mapping that notes which names are asked for."""
-
-    def __init__(self, mapping: Mapping[str, Any], seen: set[str]):
-        self._mapping, self._seen = mapping, seen
-
-    def __getitem__(self, name: str) -> Any:
-        self._seen.add(name)
-        return self._mapping[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._mapping)
-
-    def __len__(self) -> int:
-        return len(self._mapping)
-
-
 def _market(model: Any, terms: list[Terms]) -> None:
     """sum exchange = sum position; a supply contract keeps the exchange of its pod from the markets."""
     traded: Any = Sum.of(model.variables["node.exchange"]).sum("pod")
@@ -157,7 +142,7 @@ def _nodes(
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """linopy v1 arithmetic for this block only: labels must align, NaN raises, absence propagates."""
-    with linopy.options as options:
+    """For this block only: labels must be equal, in linopy (whose v1 arithmetic also refuses NaN) and in xarray."""
+    with linopy.options as options, xr.set_options(arithmetic_join="exact"):
         options["semantics"] = "v1"
         yield

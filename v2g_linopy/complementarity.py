@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-import numpy as np
 import xarray as xr
 
 from .checking import Inputs
@@ -64,27 +63,20 @@ def candidates(
     dual: Mapping[str, xr.DataArray],
     reduced: Mapping[str, xr.DataArray],
 ) -> dict[tuple[str, str], xr.DataArray]:
-    """Return every place below the threshold price, and every offender.
+    """Return every place where it would pay to waste energy, and every offender.
 
-    With the value y of stored energy, the reduced cost r of charging, and the worth nu of charging that calls can stop
-    (FORMULATION §3), the total shadow price of net consumption is mu = eta_c y - kappa_c + nu - r / dt; the relaxation
-    is exact where mu > (nu - kappa_c - eta_c eta_d kappa_d) / (1 - eta_c eta_d), wear kappa per grid-side kWh, which
-    the baseline has none of.
+    A kW more charged and eta_c eta_d kW more discharged leave the energy on board as it is. With the reduced costs r of
+    both that earns (r_c + eta_c eta_d r_d) / dt, per kWh drawn. Where a kWh costs what it earns, mu, that is
+    -(1 - eta_c eta_d) mu - kappa_c - eta_c eta_d kappa_d, with wear kappa per grid-side kWh: the threshold of §1. It is
+    more where calls can stop the charging (§3) or where trades want a backing of flows (§2).
     """
     found = {}
     for (part, path), both in offenders.items():
         d, mask = inputs.data[part], where[part, path]
-        paid = 0.0 if path else 1.0  # wear follows the expected path
-        wear_out = paid * d.get("wear", 0.0) / d.eta_discharge
-        wear_in = paid * d.get("wear_charge", 0.0) * d.eta_charge
-        round_trip, weight = d.eta_charge * d.eta_discharge, inputs.weight(dual)
-        stopped = dual.get(f"reserve.charge_share_{part}", xr.DataArray(0.0)).fillna(0.0) / (inputs.dt * weight)
-        lost = (1 - round_trip).where(1 - round_trip > 1e-12)
-        threshold = ((stopped - wear_in - round_trip * wear_out) / lost).fillna(-np.inf)
-        value = dual[f"{part}.balance{path}"] / weight
-        price = d.eta_charge * value - wear_in + stopped - reduced[f"{part}.charge{path}"] / (inputs.dt * weight)
-        low = (price <= threshold + 1e-9).fillna(False)
-        chosen = (low & mask) | (both > TOLERANCE)
+        kept, weight = d.eta_charge * d.eta_discharge, inputs.weight(dual)
+        charge, discharge = (reduced[f"{part}.{way}{path}"] / (inputs.dt * weight) for way in ("charge", "discharge"))
+        pays = (charge + kept * discharge >= -1e-9) & (kept < 1 - 1e-12)
+        chosen = (pays & mask) | (both > TOLERANCE)
         if "scenario" in chosen.dims:
             chosen = chosen.any("scenario")
         found[part, path] = chosen.transpose(*mask.dims) if set(mask.dims) == set(chosen.dims) else chosen

@@ -1,6 +1,6 @@
 """The three ideas of the package: Part, Scope, Terms. Knows linopy and the schema."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -103,6 +103,11 @@ class Terms:
     flex: Flex | None = None
     held: Mapping[str, Held] = field(default_factory=dict)
 
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """What of it other parts can ask for."""
+        return self.power.keys(), self.cash.keys(), self.held.keys(), self.flex is None
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -152,6 +157,23 @@ class View:
         return self.groups.get(part)
 
 
+class Watched(Mapping[str, Any]):
+    """A mapping that notes which names are asked for."""
+
+    def __init__(self, mapping: Mapping[str, Any], read: set[str]):
+        self._mapping, self._read = mapping, read
+
+    def __getitem__(self, name: str) -> Any:
+        self._read.add(name)
+        return self._mapping[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._mapping)
+
+    def __len__(self) -> int:
+        return len(self._mapping)
+
+
 class Scope:
     """The model as one part sees it: its own names, and read access to what came before."""
 
@@ -165,7 +187,8 @@ class Scope:
         dt: float,
         pods: pd.Index,
     ):
-        self.model, self.part, self.inputs, self.terms = model, part, inputs, terms
+        self.read: set[str] = set()  # names of the parts whose data or terms were asked for
+        self.model, self.part, self.inputs, self._terms = model, part, Watched(inputs, self.read), terms
         self.calendar, self.dt, self.pods = calendar, dt, pods
         self.data = inputs[part.name]
         self._outputs = {f.name: f for f in part.schema.outputs}
@@ -245,12 +268,27 @@ class Scope:
     @property
     def flex(self) -> dict[str, Flex]:
         """The flexibility of every asset that offers some."""
-        return {n: t.flex for n, t in self.terms.items() if t.flex is not None}
+        return self._offering(lambda t: t.flex)
 
     @property
     def flows(self) -> dict[str, Flow]:
         """The electricity of every part built so far."""
-        return {n: t.power["electricity"] for n, t in self.terms.items() if "electricity" in t.power}
+        return self._offering(lambda t: t.power.get("electricity"))
+
+    @property
+    def held(self) -> list[tuple[str, Held]]:
+        """The reserve held by each asset, of every part built so far that sells some."""
+        return [entry for held in self._offering(lambda t: t.held or None).values() for entry in held.items()]
+
+    @property
+    def cash(self) -> list[Any]:
+        """Every entry of the parts built so far."""
+        return [entry for cash in self._offering(lambda t: t.cash).values() for entry in cash.values()]
+
+    def _offering(self, what: Callable[[Terms], Any]) -> dict[str, Any]:
+        found = {name: x for name, terms in self._terms.items() if (x := what(terms)) is not None}
+        self.read.update(found)
+        return found
 
     def per_pod(self, expression: Any, part: str) -> Any:
         """Sum an expression on (member, time) of an asset over the members of each pod."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from .maths import same_block
 from .schema import Calendar, Field, Schema, suggest
 
 NAN = float("nan")
+_TOGETHER = 100  # forecasts that are checked at once
 TRADED = {"energy": ("market", "position"), "reserve": ("product", "volume")}  # part -> member, what a gate freezes
 
 GATES = Schema(
@@ -237,14 +239,25 @@ def _contradictions(
     for name in dict.fromkeys(part for part, _ in arrays):
         schema = parts[name].schema
         truth, faults = schema.validate(case[name].to_dataset(), name, calendar)
+        if not schema.checks or faults:
+            continue
         mine = {leaf: x.ffill("vintage") for (part, leaf), x in arrays.items() if part == name}
-        for stamp in next(iter(mine.values())).indexes["vintage"] if schema.checks and not faults else ():
-            known = truth.assign({leaf: x.sel(vintage=stamp, drop=True) for leaf, x in mine.items()})
-            if faults := [p for check in schema.checks for p in check(known, calendar)]:
+        stamps = next(iter(mine.values())).indexes["vintage"]
+        several = [stamps[k : k + _TOGETHER] for k in range(0, len(stamps), _TOGETHER)]
+        for stamp in (one for some in several if _known(schema, truth, mine, some, calendar) for one in some):
+            if faults := _known(schema, truth, mine, stamp, calendar):
                 when = f"as known at {calendar.local(stamp)}"
                 found += [replace(p, where=f"vintage.{p.where}", detail=f"{when}: {p.detail}") for p in faults]
                 break
     return found
+
+
+def _known(
+    schema: Schema, truth: xr.Dataset, forecasts: Mapping[str, xr.DataArray], when: Any, calendar: Calendar
+) -> list[Problem]:
+    """Return the rules between fields that a forecast breaks, or that any of several does."""
+    known = truth.assign({leaf: x.sel(vintage=when, drop=True) for leaf, x in forecasts.items()})
+    return [p for check in schema.checks for p in check(known, calendar)]
 
 
 def _stamps(group: xr.Dataset) -> list[Problem]:

@@ -1,5 +1,6 @@
 """Formulations shared by parts. Each returns expressions, constraints or data; none names anything."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -97,20 +98,26 @@ def same_block(hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: f
     """
     if not bool((hours > dt).any()):
         return xr.DataArray(False)
-    local = time.tz_localize("UTC").tz_convert(timezone)
-
-    def on_time(values: Any) -> xr.DataArray:
-        return xr.DataArray(np.asarray(values), coords={"time": time}, dims="time")
+    clock, hour, day = (
+        xr.DataArray(x, coords={"time": time}, dims="time") for x in _local(time[0], time[-1], len(time), timezone)
+    )
 
     def same(a: xr.DataArray) -> xr.DataArray:
         return a == a.shift(time=1)
 
-    clock = on_time(local.hour + local.minute / 60)
     block = xr.DataArray(np.floor(clock / hours.where(hours > 0, 1.0) + 1e-9))
-    wall = local.tz_localize(None)
-    hour = on_time((wall.floor("h") - (wall - time)).asi8)  # UTC start of the local hour: one that repeats is two
-    day = on_time(local.normalize().tz_convert("UTC").asi8)
     return (hours > dt) & same(block) & xr.where(hours > 1, same(day), same(hour))
+
+
+@lru_cache(maxsize=8)
+def _local(first: pd.Timestamp, last: pd.Timestamp, steps: int, timezone: str) -> tuple[np.ndarray, ...]:
+    """Of equal steps the local time of day (h), and when their local hour and day began (ns UTC)."""
+    time = pd.date_range(first, last, periods=steps)
+    local = time.tz_localize("UTC").tz_convert(timezone)
+    wall = local.tz_localize(None)
+    hour = wall.floor("h") - (wall - time)  # one that repeats is two
+    day = local.normalize().tz_convert("UTC")
+    return np.asarray(local.hour + local.minute / 60), np.asarray(hour.asi8), np.asarray(day.asi8)
 
 
 def same_window(hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float) -> xr.DataArray:

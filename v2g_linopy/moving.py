@@ -16,9 +16,10 @@ from linopy.constraints import CSRConstraint
 
 from . import assembly, solvers
 from .checking import Inputs
-from .errors import V2GError
+from .errors import SolveError, V2GError
 from .solvers import Matrix, Optimum, Settings
 
+_GAP = 1e-4  # relative, as that of HiGHS
 _MANY = 20_000  # coefficients that differ; beyond, a new model is faster
 
 
@@ -117,7 +118,7 @@ class Moving:
         self._worth = np.zeros(len(self._step))
         self._cells: list[_Cells] = []
         self._primal = self._past
-        self._highs = solvers.hand_over(self._matrix, settings)
+        self._highs = solvers.hand_over(replace(self._matrix, integer=np.zeros_like(self._matrix.integer)), settings)
 
     # ---- what changes ------------------------------------------------------------------------------------------------
 
@@ -180,13 +181,38 @@ class Moving:
         held = ~np.isnan(self._past)
         lower, upper = (np.where(held, self._past, x) for x in (self._matrix.lower, self._matrix.upper))
         matrix = replace(self._matrix, lower=lower, upper=upper, cost=self._cost() + self._worth)
-        if matrix.is_lp:
-            found = self._again(matrix)
-        else:
-            search = solvers.solve(matrix, self._settings)
-            found = solvers.solve(solvers.at_levels(matrix, search.primal), self._settings)
+        found = self._again(replace(matrix, integer=np.zeros_like(matrix.integer)))
+        if not matrix.is_lp:
+            found = self._whole(matrix, found)
         self._primal = found.primal
         return Plan(self, found)
+
+    def _whole(self, matrix: Matrix, relaxed: Optimum) -> Optimum:
+        """Find the best plan in whole numbers: those next to the relaxation if they are as good, else search for them.
+
+        As good is within the gap of what the relaxation promises, which no plan exceeds.
+        """
+        gap = _GAP if self._settings.gap is None else self._settings.gap
+        try:
+            found = self._again(solvers.at_levels(matrix, self._next_to(relaxed.primal)))
+            if relaxed.objective - found.objective <= gap * abs(relaxed.objective):
+                return found
+        except SolveError as error:
+            if error.status != "infeasible":
+                raise
+        search = solvers.solve(matrix, self._settings)
+        return self._again(solvers.at_levels(matrix, search.primal))
+
+    def _next_to(self, relaxed: np.ndarray) -> np.ndarray:
+        """Whole numbers next to a relaxation; a storage goes the way in which more of its power flows."""
+        levels = np.round(relaxed)
+        for name in self.model.binaries:
+            if (way := name.rpartition(".")[2]) in ("charging", "charging_baseline"):
+                there = self.there(z := self.model.variables[name])
+                pair = (self.model.variables[name.replace(way, w + way[8:])] for w in ("charge", "discharge"))
+                into, out = (relaxed[self.columns(x)[there]] for x in pair)
+                levels[self.columns(z)[there]] = into > out
+        return levels
 
     def _again(self, matrix: Matrix) -> Optimum:
         """Send what differs from what the solver holds, and go on from there."""
@@ -208,7 +234,7 @@ class Moving:
             for row, column, value in zip(cells.row, cells.column, cells.value, strict=True):
                 h.changeCoeff(int(row), int(column), float(value))
         self._cells, self._sent = [], matrix
-        return solvers.run(h, matrix)
+        return solvers.run_on(h, matrix, self._primal, self._settings)
 
     # ---- what was written, against what stands there -----------------------------------------------------------------
 

@@ -210,8 +210,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
     charge, discharge, energy = (d[name + suffix] for name in ("charge", "discharge", "energy"))
-    yesterday = energy.shift(time=1)
-    yesterday = yesterday.where(yesterday.notnull(), d.energy_initial)
+    yesterday = energy.shift(time=1).fillna(d.energy_initial)
     expected = d.keep * yesterday + v.dt * (d.eta_charge * charge - discharge / d.eta_discharge)
     over = {
         "limit_charge": (charge - d.charge_max * (d.energy_max > 0), "kW"),

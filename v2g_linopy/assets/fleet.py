@@ -349,8 +349,7 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     charge, discharge, energy = (d[name + suffix] for name in ("charge", "discharge", "energy"))
     unserved, trip = d.get("unserved", 0.0), d.get("unserved_trip", 0.0)
     spill = d.get("spill" + suffix, 0.0)
-    yesterday = energy.shift(time=1)
-    yesterday = yesterday.where(yesterday.notnull(), d.energy_initial)
+    yesterday = energy.shift(time=1).fillna(d.energy_initial)
     gained = (charge + d.get("slack_in", 0.0)) * d.eta_charge * v.dt
     lost = (discharge + d.get("slack_out", 0.0)) * v.dt / d.eta_discharge
     expected = yesterday * d.keep + d.energy_in - (d.energy_out - trip) - spill + gained - lost

@@ -36,7 +36,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     most_in, most_out = d.charge_max.where(limit_in, 0.0), d.discharge_max.where(limit_out, 0.0)
     s.add("charge", -1 * fed <= most_in, mask=limit_in)
     s.add("discharge", fed <= most_out, mask=limit_out)
-    held = [h for terms in s.terms.values() for asset, h in terms.held.items() if asset == "fleet"]
+    held = [h for asset, h in s.held if asset == "fleet"]
     if held:
         up: Any = sum(s.per_label(h.up, "fleet", "charger", chargers) for h in held)
         down: Any = sum(s.per_label(h.down, "fleet", "charger", chargers) for h in held)

@@ -183,7 +183,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 def _under_activation(s: Scope, d: xr.Dataset, exchange: Any) -> None:
     """Rows: the limits hold with every reserve of the pod fully activated, either way."""
-    held = [(asset, h) for terms in s.terms.values() for asset, h in terms.held.items()]
+    held = s.held
     if not held:
         return
     up: Any = sum(s.per_pod(h.up, asset).sel(pod=d.indexes["pod"]) for asset, h in held)

@@ -62,7 +62,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     p = s.calendar.probability
     profit, shortfall = s.var("profit", lower=-np.inf), s.var("shortfall")
     threshold = s.var("value_at_risk", lower=-np.inf)
-    s.add("accounts", profit - _per_scenario([cash for t in s.terms.values() for cash in t.cash.values()]) == 0)
+    s.add("accounts", profit - _per_scenario(s.cash) == 0)
     s.add("tail", shortfall - threshold + profit >= 0)
     cvar = tails.worst_mean(threshold, shortfall, p, 1 - d.confidence)
     return Terms(cash={"adjustment": d.weight * (cvar - (p * profit).sum("scenario"))})
