@@ -90,9 +90,10 @@ def sentence(inputs: Inputs, mode: str, rounds: int, binaries: int, both: Overla
     at_once = {part: float(x.max()) for (part, _), x in both.items() if float(x.max()) > TOLERANCE}
     if at_once:
         energy = inputs.dt * sum(float(x.sum()) for x in both.values())
+        remedy = "solve with complementarity lazy or milp" if mode == "audit" else "it was stopped before it was exact"
         return (
             f"unphysical: a single {_kinds(at_once)} charges and discharges in one step, by up to"
-            f" {max(at_once.values()):.3g} kW, {energy:.3g} kWh in all; solve with complementarity lazy or milp"
+            f" {max(at_once.values()):.3g} kW, {energy:.3g} kWh in all, and the profit is too high; {remedy}"
         )
     fact = f"no {_kinds(part.name for part, _ in _storages(inputs))} charges and discharges at once"
     if binaries:

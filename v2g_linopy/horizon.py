@@ -243,7 +243,10 @@ def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
 def settled(
     case: xr.DataTree, q: Sequence, state: State, parts: Mapping[str, Part], options: Mapping[str, Any]
 ) -> xr.DataTree:
-    """Return what was delivered at the prices that came: a result, solved with every decision fixed."""
+    """Return what was delivered at the prices that came: a result, solved with every decision fixed.
+
+    It has no shadow prices: where nothing is left to decide, there is only what imbalance costs.
+    """
     tree = _cut(case, q, state)
     steps = slice(q.windows[0].first, q.windows[-1].last)
     for part, committed in state.committed.items():
@@ -256,7 +259,7 @@ def settled(
         tree[part] = xr.DataTree(group.assign({n: x.isel(time=steps) for n, x in taken.items()}))
     result = portfolio.solve(tree, fix=_done(q, state), complementarity="off", parts=parts, **options)
     result.attrs["complementarity"] = ""
-    return result
+    return result.filter(lambda node: node.name not in ("price", "dual", "reduced_cost"))
 
 
 def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:

@@ -14,7 +14,8 @@ from .ingest.bootstrap import bootstrapped
 from .ingest.resampling import resampled
 from .schema import suggest
 
-SERIES = ("energy.price", "reserve.capacity_price", "load.baseline", "renewable.available")
+SERIES = ("energy.price", "imbalance.price_long", "imbalance.price_short", "reserve.capacity_price")
+SERIES += ("load.baseline", "renewable.available")
 SESSIONS = "sessions"
 
 
@@ -157,6 +158,9 @@ def _drawn(case: xr.DataTree, n: int, seed: int, vary: Sequence[str] | None, his
         part, _, field = name.partition(".")
         declared = next(f for f in PARTS[part].schema.inputs if f.name == field)
         groups[f"/{part}"][field] = drawn.clip(declared.ge, declared.le, keep_attrs=True)
+    if "imbalance.price_short" in known:  # what is missing never costs less than what is too much is paid
+        imbalance = groups["/imbalance"]
+        imbalance["price_short"] = imbalance.price_short.clip(imbalance.price_long, keep_attrs=True)
     if SESSIONS in (vary or ()) or (vary is None and _packed(case)):
         groups["/fleet"] = _fleet(case, time, zone, n, seed)
         del groups["/sessions"]

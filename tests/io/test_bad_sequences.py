@@ -9,6 +9,7 @@ import xarray as xr
 from cases import case, market, storage
 
 import v2g_linopy as v2g
+from v2g_linopy import gates as gates_read
 
 NAN = float("nan")
 HOURS = pd.date_range("2026-01-04 23:00", periods=48, freq="h", name="time")  # two days of Rome
@@ -188,6 +189,14 @@ def test_what_is_wrong_with_a_case_is_told(fault, told):
         assert all(word in found[where] for word in words), found[where]
     with pytest.raises(v2g.SchemaError):
         v2g.simulate(tree)
+
+
+@pytest.mark.parametrize("together", [1, 2, 100])
+def test_a_forecast_that_crosses_is_found_among_many(monkeypatch, together):
+    """Forecasts are looked at several at a time; the one at fault is named all the same."""
+    monkeypatch.setattr(gates_read, "_TOGETHER", together)
+    with pytest.raises(v2g.SchemaError, match="as known at 2026-01-05 11:00"):
+        v2g.check(vintage(_crossed_forecast)(good()))
 
 
 def _without(*groups: str) -> xr.DataTree:

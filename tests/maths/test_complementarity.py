@@ -143,6 +143,21 @@ def test_drivers_who_pay_for_losses_do_not_hide_it():
     assert v2g.solve(paid).attrs["profit"] == approx(0, abs=1e-9)
 
 
+def test_waste_that_trades_want_is_excluded_in_one_go():
+    """Four full cars of 10 to 7 kWh sell 0.8 of them at 90 EUR/MWh; what is bought at 30, up to 8 kW, would pass through
+    one of them.
+
+    That would earn 6.4 kWh x 0.09 - 8 kWh x 0.03 = 0.336 EUR more, in any of them: one solve more excludes it for all.
+    """
+    cars = {f"ev-{k}": FULL | {"energy_initial": k, "energy_max": k} for k in (10, 9, 8, 7)}
+    prices = {"day_ahead": market([90], limit=100), "intraday": market([30], limit=8)}
+    wasteful = case(cars, prices)
+    assert v2g.solve(wasteful, complementarity="off").attrs["profit"] == approx(34 * 0.8 * 0.09 + 0.336)
+    result = v2g.solve(wasteful)
+    assert result.attrs["profit"] == approx(34 * 0.8 * 0.09)
+    assert "4 binaries in 1 extra solve" in result.attrs["complementarity"]
+
+
 @pytest.mark.parametrize("kind", ["battery", "fleet"])
 def test_no_binaries_where_nothing_is_stored(kind):
     """A full battery that is paid to draw takes one binary; one of 0 kWh beside it has no power, and takes none."""

@@ -410,6 +410,11 @@ def test_intraday_turnover_is_the_sum_of_its_increments(run):
     assert float(run["ledger"]["energy.spread"].sum()) == approx(-float(intraday.turnover.sum()) * 0.5e-3)
 
 
+def test_what_was_operated_has_no_shadow_prices(run):
+    """Where every decision is fixed they would all be those of imbalance; none is written."""
+    assert not {"price", "dual", "reduced_cost"} & set(run.children)
+
+
 def test_a_run_earns_no_more_than_hindsight(run):
     """Forecasts that miss cost something; by day the differences add up to the regret."""
     assert run["audit"].attrs["passed"] == 1

@@ -46,10 +46,9 @@ def whole(plan: Plan, most: int) -> list[str]:
     """The plan in a page: money, energy, needs not served, and where limits bind."""
     fleet, attrs = plan.groups["fleet"], plan.attrs
     profit, status, size = float(str(attrs.get("profit", "nan"))), attrs.get("status", "unknown"), len(plan.members)
-    meaning = "the mean of all scenarios" if plan.note else "the prices are taken as known, so nothing can be better"
     lines = [
         f"{attrs.get('title') or 'Plan'}: {size} member{'s' * (size != 1)}, {span(plan, 0, len(plan.calendar.time))}",
-        f"Profit {profit:.2f} {plan.money} ({status}): {meaning}.",
+        f"Profit {profit:.2f} {plan.money} ({status}): {_meaning(plan)}.",
         *filter(None, [plan.note, str(attrs.get("complementarity", "")), str(attrs.get("block_note", ""))]),
         *("", f"The bill ({plan.money})"),
     ]
@@ -74,6 +73,17 @@ def whole(plan: Plan, most: int) -> list[str]:
     return [*lines, "", f"Ask about one of them: explain --vehicle {plan.members[0]}" if plan.members else ""]
 
 
+def _meaning(plan: Plan) -> str:
+    """What kind of profit it is: of a plan that knows everything, of scenarios, or of what was operated."""
+    if "decisions" in plan.attrs:
+        known = f"operated in {plan.attrs['decisions']} decisions, forecast: {plan.attrs.get('forecast', 'unknown')}"
+        if "regret" not in plan.attrs:
+            return known
+        best, less = (float(str(plan.attrs[n])) for n in ("objective_hindsight", "regret"))
+        return f"{known}; {best:.2f} with hindsight, regret {less:.2f}"
+    return "the mean of all scenarios" if plan.note else "the prices are taken as known, so nothing can be better"
+
+
 def unserved(plan: Plan, most: int) -> list[str]:
     """The members whose needs were not served, with the kWh missing."""
     fleet = plan.groups["fleet"]
@@ -89,7 +99,8 @@ def unserved(plan: Plan, most: int) -> list[str]:
 def binding(plan: Plan) -> list[str]:
     """Every kind of limit that costs something: in how many places, and what one unit more everywhere would earn."""
     if not plan.explained:
-        return ["  the result holds no shadow prices"]
+        operated = "; what was operated has none, only plans do" if "decisions" in plan.attrs else ""
+        return [f"  the result holds no shadow prices{operated}"]
     found = []
     for group, name in (
         (g, str(n)) for g in ("reduced_cost", "dual") for n in plan.groups.get(g, xr.Dataset()).data_vars

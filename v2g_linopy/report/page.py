@@ -143,6 +143,7 @@ def render(result: xr.DataTree) -> str:
         warnings=content.warnings(view),
         tiles=tiles.tiles(view),
         sequence=sequence.summary(view),
+        scenarios=view.scenarios,
         ladder=content.ladder_rows(view),
         causes=content.causes(view),
         cause_words=content.cause_words(),
