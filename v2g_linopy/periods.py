@@ -9,6 +9,12 @@ YEAR = 8760.0  # hours of the year that yearly prices are for
 UNITS = ("hour", "day", "month")
 
 
+def instants(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+    """Return the UTC of moments on a local clock: the first of two alike, the next there is for one skipped."""
+    local = wall.tz_localize(timezone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
+    return local.tz_convert("UTC").tz_localize(None)
+
+
 def labels(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
     """Return the clock hour (its start in UTC), local day (its date) or month ("2026-03") of each moment.
 

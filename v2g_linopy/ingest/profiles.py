@@ -1,6 +1,6 @@
 """Synthetic sun and buildings, seeded: they look like a meter's readings, they are none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,13 @@ BUILDINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "shop": ((0.30, 0.30, 0.40, 0.85, 0.95, 0.95, 1.00, 0.40), (0.30, 0.30, 0.35, 0.80, 0.95, 0.90, 0.70, 0.35)),
     "depot": ((0.45, 0.50, 1.00, 0.60, 0.50, 0.60, 0.85, 0.50), (0.40, 0.40, 0.45, 0.45, 0.40, 0.40, 0.42, 0.40)),
 }
+
+
+def by_hour(clock: pd.DatetimeIndex, working: Sequence[float], free: Sequence[float]) -> np.ndarray:
+    """Return values given at local hours 0, 3, 6, ..., 21 of a working day and of the weekend, linear between them."""
+    hour = np.asarray(clock.hour + clock.minute / 60)
+    day, rest = (np.interp(hour, np.arange(0, 27, 3), (*shape, shape[0])) for shape in (working, free))
+    return np.where(np.asarray(clock.day_of_week >= 5), rest, day)
 
 
 def sun(
@@ -53,10 +60,7 @@ def building(time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator, ki
 
     `kind` is one of `BUILDINGS`.
     """
-    clock = local(time, timezone)
-    hour = np.asarray(clock.hour + clock.minute / 60)
-    working, free = (np.interp(hour, np.arange(0, 27, 3), (*shape, shape[0])) for shape in BUILDINGS[kind])
-    shape = np.where(np.asarray(clock.day_of_week >= 5), free, working)
+    shape = by_hour(local(time, timezone), *BUILDINGS[kind])
     return np.asarray(np.round(np.clip(shape * (1 + noise(rng, len(time), 0.8, 0.05)), 0.05, 1.0), 4))
 
 
