@@ -73,6 +73,15 @@ def read_netcdf(path: str | Path) -> xr.Dataset:
         raise InputFileError(path, detail) from error
 
 
+def clock_axis(file: xr.Dataset, source: str) -> str:
+    """Return the one dimension of a flat file that has time stamps, or raise `SchemaError`."""
+    axes = [str(d) for d, index in file.indexes.items() if isinstance(index, pd.DatetimeIndex)]
+    if len(axes) != 1:
+        detail = f"needs one dimension with time stamps, has {listed(axes) or 'none'}"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    return axes[0]
+
+
 def read_workbook(path: str | Path) -> pd.DataFrame:
     """Return the first sheet of an Excel workbook; the first row is the header. Needs the extra `excel`."""
     path = existing(path)
