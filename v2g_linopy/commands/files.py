@@ -134,13 +134,11 @@ class SeriesOptions:
 
 
 @dataclass(frozen=True)
-class ProfileOptions:
+class ProfileOptions(SeriesOptions):
     """How rows of power or energy become one uniform series."""
 
     panel: ClassVar[str] = "Reading profiles"
-    hours: Hours = None
     unit: PowerUnit = None
-    resample: Resample = None
     missing: MissingPower = None
 
 
