@@ -103,6 +103,18 @@ def _stamps(time: pd.DatetimeIndex, groups: Mapping[str, xr.Dataset]) -> pd.Date
     return time
 
 
+def existing(path: str | Path, directory: str = "is a directory, not a file") -> Path:
+    """Return the path of a file that is there and not empty, or raise `InputFileError`."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputFileError(path, directory)
+    if not path.exists():
+        raise InputFileError(path, "does not exist")
+    if path.stat().st_size == 0:
+        raise InputFileError(path, "is empty")
+    return path
+
+
 def read(path: str | Path) -> xr.DataTree:
     """Read a case or a result into memory.
 
@@ -111,13 +123,7 @@ def read(path: str | Path) -> xr.DataTree:
     InputFileError
         The file is missing, empty, truncated, a directory, or no NetCDF file.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputFileError(path, "is a directory; name a case file (.nc)")
-    if not path.exists():
-        raise InputFileError(path, "does not exist")
-    if path.stat().st_size == 0:
-        raise InputFileError(path, "is empty")
+    path = existing(path, "is a directory; name a case file (.nc)")
     try:
         with xr.open_datatree(path, engine="netcdf4", decode_timedelta=False) as tree:
             # not tree.load(): it leaves arrays on disk whose name is that of a group (xarray 2026.9), as /fleet energy

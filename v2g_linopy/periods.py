@@ -9,10 +9,14 @@ YEAR = 8760.0  # hours of the year that yearly prices are for
 UNITS = ("hour", "day", "month")
 
 
+def localized(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+    """Return moments of a local clock with offset: the first of a repeated hour, the first after a skipped one."""
+    return wall.tz_localize(timezone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
+
+
 def instants(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
-    """Return the UTC of moments on a local clock: the first of two alike, the next there is for one skipped."""
-    local = wall.tz_localize(timezone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
-    return local.tz_convert("UTC").tz_localize(None)
+    """Return the same in naive UTC."""
+    return localized(wall, timezone).tz_convert("UTC").tz_localize(None)
 
 
 def labels(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:

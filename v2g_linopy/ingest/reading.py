@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..case import existing
 from ..errors import InputFileError, Problem, SchemaError
 from .clock import listed
 
@@ -23,18 +24,6 @@ def attempt(problems: list[Problem], action: Callable[[], Value]) -> Value | Non
     except SchemaError as error:
         problems += error.problems
         return None
-
-
-def existing(path: str | Path) -> Path:
-    """Return the path of a file that is there and not empty, or raise `InputFileError`."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputFileError(path, "is a directory, not a file")
-    if not path.exists():
-        raise InputFileError(path, "does not exist")
-    if path.stat().st_size == 0:
-        raise InputFileError(path, "is empty")
-    return path
 
 
 def read_csv(path: str | Path, *, separator: str, decimal: str) -> pd.DataFrame:
