@@ -15,7 +15,7 @@ from ..ingest.options import BATTERY
 from ..ingest.plugs import CONNECTORS
 from ..schema import REQUIRED
 from . import pricing, profiling, reserving
-from .files import TAB, PriceOptions, StayOptions, read_sessions
+from .files import PriceOptions, StayOptions, read_sessions, use
 from .making import Start, Writing, day
 from .markets import (
     End,
@@ -162,9 +162,8 @@ def sessions(
 
 def read_connectors(path: Path, table: StayOptions) -> xr.Dataset:
     """Read the connectors, in the same kind of text as the sessions."""
-    form = {key: value for key, value in asdict(table).items() if key in ("separator", "decimal") and value}
-    with spoken():
-        return ingest.read_connectors(path, **form | {k: TAB.get(v, v) for k, v in form.items()})
+    form = {"separator": table.separator, "decimal": table.decimal}
+    return use({"csv": ingest.read_connectors}, path, "csv", form, "")
 
 
 def connector_columns() -> list[tuple[str, str, str, str]]:
