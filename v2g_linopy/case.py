@@ -67,7 +67,6 @@ def assemble(
         `time` holds no time stamps, or a group has others.
     """
     time = _stamps(time, groups)
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     root = xr.Dataset(
         coords={"time": time},
         attrs={
@@ -77,12 +76,22 @@ def assemble(
             "source": source,
             "currency": currency,
             "timezone": timezone,
-            "history": f"{stamp} assembled by v2g-linopy {package_version()}",
+            "history": stamped(f"assembled by v2g-linopy {package_version()}"),
             **attrs,
         },
     )
     root["time"].attrs["long_name"] = "start of the step, UTC"
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": ds for name, ds in groups.items()}})
+
+
+def stamped(what: str) -> str:
+    """Return a line of a history: what happens now."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what}"
+
+
+def recorded(case: xr.DataTree, what: str) -> str:
+    """Return the history of a case with one more line."""
+    return f"{case.attrs.get('history', '')}\n{stamped(what)}".strip()
 
 
 def _stamps(time: pd.DatetimeIndex, groups: Mapping[str, xr.Dataset]) -> pd.DatetimeIndex:

@@ -89,7 +89,25 @@ class Writing:
 
     def finish(self, terminal: Terminal, case: xr.DataTree, path: Path) -> None:
         """Change, check and write a case, and tell what it assumes."""
-        finish(terminal, changed(case, self.set_, terminal.say), path, self.force, self.dry_run)
+        self.write(terminal, changed(case, self.set_, terminal.say), path)
+
+    def write(self, terminal: Terminal, case: xr.DataTree, path: Path) -> None:
+        """Check and write a case, and tell what it assumes."""
+        v2g.check(case)
+        if not self.dry_run:
+            v2g.write(case, path, overwrite=self.force)
+        notes = str(case.attrs.get("assumptions", "")).splitlines()
+        warnings = str(case.attrs.get("warnings", "")).splitlines()
+        for warning in warnings:
+            terminal.say(f"warning: {warning}")
+        lines = [f"{'would write' if self.dry_run else 'wrote'} {path}: {describe(case)}"]
+        if not terminal.quiet:
+            lines += [f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}" for n in notes]
+            following = "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"
+            lines += [] if self.dry_run else [f"next: v2g {following} {path}"]
+        status = "dry run" if self.dry_run else "ok"
+        document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
+        terminal.answer("\n".join(lines), document)
 
 
 def new(
@@ -108,25 +126,6 @@ def new(
     """Make a case from a template; what it assumes is written into the file and told."""
     path = writing.path(name)
     writing.finish(terminal, made(template, vehicles, days, seed, start, pods, world), path)
-
-
-def finish(terminal: Terminal, case: xr.DataTree, path: Path, force: bool, dry_run: bool) -> None:
-    """Check and write a case, and tell what it assumes."""
-    v2g.check(case)
-    if not dry_run:
-        v2g.write(case, path, overwrite=force)
-    notes = str(case.attrs.get("assumptions", "")).splitlines()
-    warnings = str(case.attrs.get("warnings", "")).splitlines()
-    for warning in warnings:
-        terminal.say(f"warning: {warning}")
-    lines = [f"{'would write' if dry_run else 'wrote'} {path}: {describe(case)}"]
-    if not terminal.quiet:
-        lines += [f"  {note if len(note) <= LONGEST else note[:LONGEST] + ' … (all in the file)'}" for note in notes]
-        following = "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"
-        lines += [] if dry_run else [f"next: v2g {following} {path}"]
-    status = "dry run" if dry_run else "ok"
-    document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
-    terminal.answer("\n".join(lines), document)
 
 
 def made(

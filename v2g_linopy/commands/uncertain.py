@@ -10,7 +10,7 @@ import v2g_linopy as v2g
 
 from ..uncertainty import MEANINGS
 from .files import read_case
-from .making import Writing, finish
+from .making import Writing
 from .markets import Target
 from .options import CaseFile, Solving, command
 from .size import describe
@@ -81,7 +81,7 @@ def scenarios(
     made = v2g.scenarios(tree, n=number, reduce_to=reduce_to, seed=seed, vary=vary or None, history=past)
     if risk is not None:
         made["risk"] = xr.Dataset({"weight": risk} | ({} if confidence is None else {"confidence": confidence}))
-    finish(terminal, made, path, writing.force, writing.dry_run)
+    writing.write(terminal, made, path)
 
 
 def value(terminal: Terminal, case: CaseFile, solving: Solving) -> None:
