@@ -181,8 +181,7 @@ def case_from(
     SchemaError
         Every fault of the sessions, or of the prices, at once.
     """
-    read = [x for x in (prices, sessions, connectors) if x is not None]
-    said = [*assumptions, *(note for x in read for note in notes_of(x))]
+    said = [*assumptions, *(note for read in (prices, sessions, connectors) for note in notes_of(read))]
     battery, cost, free = _wear(battery, wear, currency)
     rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
     time = horizon(prices, timezone, step, start, end)

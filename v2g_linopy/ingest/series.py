@@ -148,9 +148,9 @@ def _filled(prices: xr.Dataset, time: pd.DatetimeIndex, step: int, missing: Miss
     return noted(out, f"{counted(len(gaps), 'step')} without a row, {listed(gaps)} UTC: {how}.")
 
 
-def notes_of(dataset: xr.Dataset) -> list[str]:
+def notes_of(dataset: xr.Dataset | None) -> list[str]:
     """Return what a dataset says was done to it when it was read."""
-    return str(dataset.attrs.get("notes", "")).splitlines()
+    return [] if dataset is None else str(dataset.attrs.get("notes", "")).splitlines()
 
 
 def noted(dataset: xr.Dataset, *notes: str) -> xr.Dataset:
