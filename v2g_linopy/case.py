@@ -67,7 +67,6 @@ def assemble(
         `time` holds no time stamps, or a group has others.
     """
     time = _stamps(time, groups)
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     root = xr.Dataset(
         coords={"time": time},
         attrs={
@@ -77,12 +76,22 @@ def assemble(
             "source": source,
             "currency": currency,
             "timezone": timezone,
-            "history": f"{stamp} assembled by v2g-linopy {package_version()}",
+            "history": stamped(f"assembled by v2g-linopy {package_version()}"),
             **attrs,
         },
     )
     root["time"].attrs["long_name"] = "start of the step, UTC"
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": ds for name, ds in groups.items()}})
+
+
+def stamped(what: str) -> str:
+    """Return a line of a history: what happens now."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what}"
+
+
+def recorded(case: xr.DataTree, what: str) -> str:
+    """Return the history of a case with one more line."""
+    return f"{case.attrs.get('history', '')}\n{stamped(what)}".strip()
 
 
 def _stamps(time: pd.DatetimeIndex, groups: Mapping[str, xr.Dataset]) -> pd.DatetimeIndex:
@@ -103,6 +112,18 @@ def _stamps(time: pd.DatetimeIndex, groups: Mapping[str, xr.Dataset]) -> pd.Date
     return time
 
 
+def existing(path: str | Path, directory: str = "is a directory, not a file") -> Path:
+    """Return the path of a file that is there and not empty, or raise `InputFileError`."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputFileError(path, directory)
+    if not path.exists():
+        raise InputFileError(path, "does not exist")
+    if path.stat().st_size == 0:
+        raise InputFileError(path, "is empty")
+    return path
+
+
 def read(path: str | Path) -> xr.DataTree:
     """Read a case or a result into memory.
 
@@ -111,13 +132,7 @@ def read(path: str | Path) -> xr.DataTree:
     InputFileError
         The file is missing, empty, truncated, a directory, or no NetCDF file.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputFileError(path, "is a directory; name a case file (.nc)")
-    if not path.exists():
-        raise InputFileError(path, "does not exist")
-    if path.stat().st_size == 0:
-        raise InputFileError(path, "is empty")
+    path = existing(path, "is a directory; name a case file (.nc)")
     try:
         with xr.open_datatree(path, engine="netcdf4", decode_timedelta=False) as tree:
             # not tree.load(): it leaves arrays on disk whose name is that of a group (xarray 2026.9), as /fleet energy

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from .periods import instants
+
 
 def previous(x: Any) -> Any:
     """x_{t-1}, and 0 before the first step."""
@@ -213,7 +215,7 @@ def local_period(time: pd.DatetimeIndex, timezone: str, kind: str) -> tuple[xr.D
     """Local `month` or `year` of each step: its number, its length (h), and how much of it is over at the step (h)."""
     wall = time.tz_localize("UTC").tz_convert(timezone).tz_localize(None)
     period = wall.to_period({"month": "M", "year": "Y"}[kind])
-    start, end = (_utc(p.start_time, timezone) for p in (period, period + 1))
+    start, end = (instants(p.start_time, timezone) for p in (period, period + 1))
     hour = pd.Timedelta(hours=1)
     arrays = (
         np.asarray(period.asi8 if hasattr(period, "asi8") else period),
@@ -222,13 +224,6 @@ def local_period(time: pd.DatetimeIndex, timezone: str, kind: str) -> tuple[xr.D
     )
     number, length, over = (xr.DataArray(np.asarray(a, float), coords={"time": time}, dims="time") for a in arrays)
     return number, length, over
-
-
-def _utc(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
-    """Return the UTC time of local midnights; the later one where the clock skips it, the earlier where it repeats."""
-    first = np.ones(len(wall), bool)
-    local = wall.tz_localize(timezone, nonexistent="shift_forward", ambiguous=first)
-    return local.tz_convert("UTC").tz_localize(None)
 
 
 def run_hours(holds: xr.DataArray, dt: float) -> xr.DataArray:

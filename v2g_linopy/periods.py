@@ -9,6 +9,16 @@ YEAR = 8760.0  # hours of the year that yearly prices are for
 UNITS = ("hour", "day", "month")
 
 
+def localized(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+    """Return moments of a local clock with offset: the first of a repeated hour, the first after a skipped one."""
+    return wall.tz_localize(timezone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
+
+
+def instants(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+    """Return the same in naive UTC."""
+    return localized(wall, timezone).tz_convert("UTC").tz_localize(None)
+
+
 def labels(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
     """Return the clock hour (its start in UTC), local day (its date) or month ("2026-03") of each moment.
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 
 import xarray as xr
 
 from .audit import expected
-from .case import CONVENTIONS, SCHEMA_VERSION, fingerprint, package_version
+from .case import CONVENTIONS, SCHEMA_VERSION, fingerprint, package_version, stamped
 from .checking import RESULT_GROUPS, Inputs
 from .schema import describe
 from .solvers import Optimum, Settings
@@ -106,14 +105,13 @@ def _attributes(
     case: xr.DataTree, inputs: Inputs, solved: Solved, settings: Settings, ledger: Mapping[str, xr.DataArray]
 ) -> dict[str, str | int | float]:
     sums = {n: float(expected(x, inputs.probability).sum()) for n, x in ledger.items()}
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     rows, columns, nonzeros = solved.size
     return {
         "Conventions": CONVENTIONS,
         "schema_version": SCHEMA_VERSION,
         "currency": inputs.calendar.currency,
         "timezone": inputs.calendar.timezone,
-        "history": f"{stamp} solved by v2g-linopy {package_version()}\n{case.attrs.get('history', '')}".strip(),
+        "history": f"{stamped(f'solved by v2g-linopy {package_version()}')}\n{case.attrs.get('history', '')}".strip(),
         "case_hash": fingerprint({**inputs.data, "/": _root(inputs)}),
         "status": solved.optimum.status,
         "objective": sum(sums.values()),

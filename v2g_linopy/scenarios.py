@@ -1,12 +1,12 @@
 """Scenarios of a case: drawn from a history, and reduced to the few that say the most (FORMULATION §8)."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from .case import recorded
 from .catalogue import PARTS
 from .checking import RESULT_GROUPS, inputs_of
 from .errors import Problem, SchemaError
@@ -86,7 +86,7 @@ def reduced(case: xr.DataTree, to: int) -> xr.DataTree:
     root = root.isel(scenario=chosen)
     root["probability"] = root["probability"].copy(data=probability)
     made = xr.DataTree.from_dict({"/": root, **kept})
-    made.attrs["history"] = _history(case, f"{to} of {len(features)} scenarios kept (fast forward selection)")
+    made.attrs["history"] = recorded(case, f"{to} of {len(features)} scenarios kept (fast forward selection)")
     return made
 
 
@@ -169,7 +169,7 @@ def _drawn(case: xr.DataTree, n: int, seed: int, vary: Sequence[str] | None, his
     groups = {k: v.assign_coords(scenario=label) if "scenario" in v.dims else v for k, v in groups.items()}
     made = xr.DataTree.from_dict({"/": root, **groups})
     words = ", ".join([*series, *(["sessions"] if "/sessions" not in groups and SESSIONS in case.children else [])])
-    made.attrs["history"] = _history(case, f"{n} scenarios of {words} drawn, seed {seed}")
+    made.attrs["history"] = recorded(case, f"{n} scenarios of {words} drawn, seed {seed}")
     return made
 
 
@@ -260,8 +260,3 @@ def _fleet(case: xr.DataTree, time: pd.DatetimeIndex, zone: str, n: int, seed: i
 
 def _finite(x: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(x), x, 0.0)
-
-
-def _history(case: xr.DataTree, what: str) -> str:
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"{case.attrs.get('history', '')}\n{stamp} {what}".strip()

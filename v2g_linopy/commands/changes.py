@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
 import xarray as xr
 
+from ..case import recorded
 from ..catalogue import PARTS
 from ..schema import REQUIRED, Field
 from .options import nearest, pairs
@@ -35,8 +35,7 @@ def changed(case: xr.DataTree, words: Sequence[str] | None, say: Callable[[str],
     """
     case = case.copy()
     if words:
-        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case.attrs["history"] = f"{case.attrs.get('history', '')}\n{stamp} changed: {' '.join(words)}".strip()
+        case.attrs["history"] = recorded(case, f"changed: {' '.join(words)}")
     for target, word in pairs(words, "--set").items():
         found = TARGET.fullmatch(target)
         if not found:

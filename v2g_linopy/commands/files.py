@@ -11,13 +11,14 @@ import xarray as xr
 
 import v2g_linopy as v2g
 
+from ..case import existing
 from ..errors import InputFileError, Problem, SchemaError
 from ..ingest.capacity import CAPACITY_FORMATS
 from ..ingest.capacity import UNIT as CAPACITY_UNIT
 from ..ingest.importers import PRICE_FORMATS, SESSION_FORMATS
 from ..ingest.power import PROFILE_FORMATS
 from ..ingest.power import UNITS as POWER_UNITS
-from ..ingest.reading import existing, read_csv, read_workbook
+from ..ingest.reading import read_csv, read_workbook
 from ..ingest.series import combine
 from ..units import TABLE, accepted
 from .options import nearest, pairs, step_length
@@ -134,13 +135,11 @@ class SeriesOptions:
 
 
 @dataclass(frozen=True)
-class ProfileOptions:
+class ProfileOptions(SeriesOptions):
     """How rows of power or energy become one uniform series."""
 
     panel: ClassVar[str] = "Reading profiles"
-    hours: Hours = None
     unit: PowerUnit = None
-    resample: Resample = None
     missing: MissingPower = None
 
 

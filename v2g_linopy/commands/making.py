@@ -1,10 +1,11 @@
 """`new`: a case to start from, made by a generator with a seed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 import xarray as xr
@@ -71,6 +72,44 @@ def add(app: typer.Typer) -> None:
     )(new)
 
 
+@dataclass(frozen=True)
+class Writing:
+    """How the case that a command makes is changed and written."""
+
+    panel: ClassVar[str] = ""
+    set_: Set = None
+    force: Force = False
+    dry_run: DryRun = False
+
+    def path(self, name: Path) -> Path:
+        """The case file to write; one that exists is refused before the work starts."""
+        path = case_path(name)
+        refuse_file(path, self.force)
+        return path
+
+    def finish(self, terminal: Terminal, case: xr.DataTree, path: Path) -> None:
+        """Change, check and write a case, and tell what it assumes."""
+        self.write(terminal, changed(case, self.set_, terminal.say), path)
+
+    def write(self, terminal: Terminal, case: xr.DataTree, path: Path) -> None:
+        """Check and write a case, and tell what it assumes."""
+        v2g.check(case)
+        if not self.dry_run:
+            v2g.write(case, path, overwrite=self.force)
+        notes = str(case.attrs.get("assumptions", "")).splitlines()
+        warnings = str(case.attrs.get("warnings", "")).splitlines()
+        for warning in warnings:
+            terminal.say(f"warning: {warning}")
+        lines = [f"{'would write' if self.dry_run else 'wrote'} {path}: {describe(case)}"]
+        if not terminal.quiet:
+            lines += [f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}" for n in notes]
+            following = "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"
+            lines += [] if self.dry_run else [f"next: v2g {following} {path}"]
+        status = "dry run" if self.dry_run else "ok"
+        document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
+        terminal.answer("\n".join(lines), document)
+
+
 def new(
     terminal: Terminal,
     name: Name,
@@ -81,34 +120,12 @@ def new(
     start: Start = None,
     pods: Pods = None,
     world: Prices = None,
-    set_: Set = None,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    writing: Writing,
 ) -> None:
     """Make a case from a template; what it assumes is written into the file and told."""
-    path = case_path(name)
-    refuse_file(path, force)
-    case = changed(made(template, vehicles, days, seed, start, pods, world), set_, terminal.say)
-    finish(terminal, case, path, force, dry_run)
-
-
-def finish(terminal: Terminal, case: xr.DataTree, path: Path, force: bool, dry_run: bool) -> None:
-    """Check and write a case, and tell what it assumes."""
-    v2g.check(case)
-    if not dry_run:
-        v2g.write(case, path, overwrite=force)
-    notes = str(case.attrs.get("assumptions", "")).splitlines()
-    warnings = str(case.attrs.get("warnings", "")).splitlines()
-    for warning in warnings:
-        terminal.say(f"warning: {warning}")
-    lines = [f"{'would write' if dry_run else 'wrote'} {path}: {describe(case)}"]
-    if not terminal.quiet:
-        lines += [f"  {note if len(note) <= LONGEST else note[:LONGEST] + ' … (all in the file)'}" for note in notes]
-        following = "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"
-        lines += [] if dry_run else [f"next: v2g {following} {path}"]
-    status = "dry run" if dry_run else "ok"
-    document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
-    terminal.answer("\n".join(lines), document)
+    path = writing.path(name)
+    writing.finish(terminal, made(template, vehicles, days, seed, start, pods, world), path)
 
 
 def made(
@@ -121,7 +138,7 @@ def made(
     world: World | None,
 ) -> xr.DataTree:
     """Call the generator with what was given; the rest is its own default."""
-    given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": None if start is None else day(start)}
+    given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": day(start)}
     only = ((world, "--world", Template.FLEETS), (pods, "--pods", Template.PORTFOLIO))
     for value, flag, kind in only:
         if value is not None and template is not kind:
@@ -144,9 +161,9 @@ def made(
     return generator[template](seed=seed, **chosen)
 
 
-def day(word: str, flag: str = "--start") -> str:
-    """A date as ISO 8601: 02.08.2019 is one day here and another there."""
+def day(word: str | None, flag: str = "--start") -> str | None:
+    """A date as ISO 8601, if it is given: 02.08.2019 is one day here and another there."""
     try:
-        return date.fromisoformat(word).isoformat()
+        return None if word is None else date.fromisoformat(word).isoformat()
     except ValueError:
         raise typer.BadParameter(f"{word!r} is not a date; write it as 2026-03-28", param_hint=flag) from None

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 import xarray as xr
 
-from .options import nearest
+from ..ingest import Regulation
+from ..ingest.series import notes_of
+from .options import nearest, one_of
 
 DAY_AHEAD = "day_ahead"
 REGULATION = ("regulation_up", "regulation_down")
@@ -25,6 +27,12 @@ Step = Annotated[
     str | None, typer.Option("--step", help="Step of the model, e.g. 15min.  [default: that of the prices]")
 ]
 End = Annotated[str | None, typer.Option("--end", metavar="DATE", help="First local day after the case.")]
+Settlement = Annotated[
+    str | None,
+    typer.Option(
+        "--regulation", metavar="RULE", help="Regulation prices: capacity, energy or none.  [default: capacity]"
+    ),
+]
 Limit = Annotated[float | None, typer.Option("--limit", min=0.0, help="Largest market position, kW.  [default: ample]")]
 
 
@@ -53,6 +61,22 @@ def markets_of(read: xr.Dataset, wanted: list[str] | None, settled: tuple[str, .
     if len(free) != 1:
         raise typer.BadParameter(f"say which price is the market: {', '.join(names)}", param_hint="--market")
     return (free[0],)
+
+
+def regulation_of(read: xr.Dataset, rule: str | None) -> Regulation | None:
+    """The regulation products, where both prices are there and unless they are not wanted."""
+    if rule is not None:
+        one_of("--regulation", rule, ("capacity", "energy", "none"))
+    there = set(REGULATION) <= {str(name) for name in read.data_vars}
+    if rule == "none" or (rule is None and not there):
+        return None
+    return Regulation(settlement=rule or "capacity")  # type: ignore[arg-type]
+
+
+def told(case: xr.DataTree, said: str, read: xr.Dataset) -> None:
+    """Add a sentence, and what was done to the file, to the assumptions of a case."""
+    before = str(case.attrs.get("assumptions", "")).splitlines()
+    case.attrs["assumptions"] = "\n".join([*before, said, *notes_of(read)])
 
 
 def zone_of(given: str | None, *sources: xr.Dataset) -> str:

@@ -101,7 +101,8 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command; a parameter whose type is a dataclass becomes one option per field.
 
-    Every command has a parameter `terminal`. A bundle has a `panel`, its heading in the help.
+    Every command has a parameter `terminal`, which comes last in its help. A bundle has a `panel`, its heading in the
+    help; the options of one without a heading stand among the command's own.
 
     Parameters
     ----------
@@ -116,15 +117,16 @@ def command(
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        bundles: dict[str, Any] = {}
-        own = []
-        for p in inspect.signature(function).parameters.values():
-            if is_dataclass(p.annotation):
-                bundles[p.name] = p.annotation
+        given = sorted(inspect.signature(function).parameters.values(), key=lambda p: p.name == "terminal")
+        bundles: dict[str, Any] = {p.name: p.annotation for p in given if is_dataclass(p.annotation)}
+        own: list[inspect.Parameter] = []
+        headed: list[inspect.Parameter] = []
+        for p in given:
+            if bundle := bundles.get(p.name):
+                (headed if bundle.panel else own).extend(parameter(f, bundle.panel) for f in fields(bundle))
             else:
                 own.append(p.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-        bundles |= {"terminal": bundles.pop("terminal")}  # what every command has comes last in its help
-        options = [*own, *(parameter(f, bundle.panel) for bundle in bundles.values() for f in fields(bundle))]
+        options = own + headed
 
         def run(**words: Any) -> None:
             made = {n: bundle(**{f.name: words.pop(f.name) for f in fields(bundle)}) for n, bundle in bundles.items()}
@@ -149,10 +151,10 @@ def noted(key: str, unit: str, need: str, meaning: str) -> str:
 
 
 def parameter(field: Field[Any], panel: str) -> inspect.Parameter:
-    """A field of a bundle as a parameter of the command, in the panel of its bundle in the help."""
+    """A field of a bundle as a parameter of the command, in the panel of its bundle in the help, if it has one."""
     kind, option = get_args(field.type)
     option = copy(option)
-    option.rich_help_panel = panel
+    option.rich_help_panel = panel or None
     annotation = Annotated[kind, option]  # type: ignore[valid-type]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
 

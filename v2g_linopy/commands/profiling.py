@@ -13,12 +13,11 @@ from ..catalogue import PARTS
 from ..ingest.cases import AMPLE, energy_market, horizon
 from ..ingest.clock import align
 from ..ingest.described import described_case
-from .changes import changed
+from ..ingest.series import notes_of
 from .files import PriceOptions, ProfileOptions, TableOptions, read_case, read_profiles
-from .making import Start, day, finish
-from .markets import End, Limit, Market, Step, Target, markets_of, zone_of
-from .options import DryRun, Force, Set, command, nearest, step_length
-from .output import case_path, refuse_file
+from .making import Start, Writing, day
+from .markets import End, Limit, Market, Step, Target, markets_of, told, zone_of
+from .options import command, nearest, step_length
 from .spoken import spoken
 from .terminal import Terminal
 
@@ -60,13 +59,12 @@ class CaseOptions:
                 raise typer.BadParameter("is for a new case, not for one there is", param_hint=f"--{stray[0]}")
             return read_case(self.into)
         traded = price.read()
-        start, end = (None if word is None else day(word) for word in (self.start, self.end))
         timezone = zone_of(zone or price.price_timezone, traded)
-        time = horizon(traded, timezone, step_length("--step", self.step), start, end)
+        time = horizon(traded, timezone, step_length("--step", self.step), day(self.start), day(self.end, "--end"))
         most = max(LEAST_LIMIT, AMPLE * float(sum(abs(x).max() for x in read.data_vars.values())))
         limit = most if self.limit is None else self.limit
         energy = energy_market(align(traded, time), markets_of(traded, self.market), limit)
-        said = [*str(traded.attrs.get("notes", "")).splitlines(), f"Energy is traded up to {limit:g} kW either way."]
+        said = [*notes_of(traded), f"Energy is traded up to {limit:g} kW either way."]
         return described_case(
             time, {"energy": energy}, timezone=timezone, title=title, source=title, assumptions="\n".join(said)
         )
@@ -100,13 +98,11 @@ def pv(
     price: PriceOptions,
     kwp: Scale = None,
     pod: Pod = None,
-    set_: Set = None,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    writing: Writing,
 ) -> None:
     """Import what sun or wind would give into /renewable, of a case there is or of a new one with prices."""
-    path = case_path(output)
-    refuse_file(path, force)
+    path = writing.path(output)
     read = read_profiles(file, asdict(table) | asdict(profile))
     sizes = {name: size_of(word) for name, word in each(kwp, read, "--kwp").items()}
     for name, size in sizes.items():
@@ -114,7 +110,7 @@ def pv(
     scaled = "".join(f"; {name}: {size:g} kWp" for name, size in sizes.items())
     case = into.case(price, read, table.timezone, file.stem)
     case = grown(case, "renewable", "available", read, each(pod, read, "--pod"), f"from {file.name}{scaled}")
-    finish(terminal, changed(case, set_, terminal.say), path, force, dry_run)
+    writing.finish(terminal, case, path)
 
 
 def load(
@@ -126,17 +122,15 @@ def load(
     into: CaseOptions,
     price: PriceOptions,
     pod: Pod = None,
-    set_: Set = None,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    writing: Writing,
 ) -> None:
     """Import what buildings or machines draw into /load, of a case there is or of a new one with prices."""
-    path = case_path(output)
-    refuse_file(path, force)
+    path = writing.path(output)
     read = read_profiles(file, asdict(table) | asdict(profile))
     case = into.case(price, read, table.timezone, file.stem)
     case = grown(case, "load", "baseline", read, each(pod, read, "--pod"), f"from {file.name}")
-    finish(terminal, changed(case, set_, terminal.say), path, force, dry_run)
+    writing.finish(terminal, case, path)
 
 
 def grown(
@@ -145,9 +139,7 @@ def grown(
     """Put the profiles into the case, and say so in its assumptions."""
     with spoken():
         case = ingest.with_profiles(case, part, field, read, PARTS[part].schema, pods=pods)
-    said = f"/{part}, {', '.join(map(str, read.data_vars))}: {origin}."
-    before = str(case.attrs.get("assumptions", "")).splitlines()
-    case.attrs["assumptions"] = "\n".join([*before, said, *str(read.attrs.get("notes", "")).splitlines()])
+    told(case, f"/{part}, {', '.join(map(str, read.data_vars))}: {origin}.", read)
     return case
 
 

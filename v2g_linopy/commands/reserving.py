@@ -2,22 +2,19 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import typer
-import xarray as xr
 
 from .. import ingest
 from ..frequency import with_frequency
 from ..ingest.capacity import UNIT
 from ..products import CATALOGUE, Reservoir, reservoir_of
 from ..units import accepted
-from .changes import changed
-from .files import NETCDF, Hours, MissingPower, Resample, TableOptions, read_case, use
-from .making import finish
-from .markets import Target
-from .options import DryRun, Force, Set, command, one_of
-from .output import case_path, refuse_file
+from .files import NETCDF, MissingPower, SeriesOptions, TableOptions, read_case, use
+from .making import Writing
+from .markets import Target, told
+from .options import command, one_of
 from .spoken import spoken
 from .terminal import Terminal
 
@@ -35,13 +32,10 @@ WORDS = {"limited": "limited reservoirs (with NEM)", "ample": "two hours of full
 
 
 @dataclass(frozen=True)
-class CapacityOptions:
+class CapacityOptions(SeriesOptions):
     """How rows of capacity prices become one uniform series."""
 
-    panel: ClassVar[str] = "Reading prices"
-    hours: Hours = None
     unit: Unit = None
-    resample: Resample = None
     missing: MissingPower = None
 
 
@@ -71,13 +65,11 @@ def reserves(
     prices: CapacityOptions,
     reservoir: Stands = None,
     volume_max: Volume = float("inf"),
-    set_: Set = None,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    writing: Writing,
 ) -> None:
     """Let a case sell Nordic reserve products, named by their columns, at capacity prices from a file."""
-    path = case_path(output)
-    refuse_file(path, force)
+    path = writing.path(output)
     if reservoir is not None:
         one_of("--reservoir", reservoir, tuple(WORDS))
     case = read_case(into)
@@ -88,7 +80,7 @@ def reserves(
     names = ", ".join(map(str, read.data_vars))
     replaced = "; it takes the place of the reserves that the case had" if "reserve" in case.children else ""
     told(made, f"/reserve, {names}: from {file.name}, for {WORDS[stands]}{replaced}.", read)
-    finish(terminal, changed(made, set_, terminal.say), path, force, dry_run)
+    writing.finish(terminal, made, path)
 
 
 def frequency(
@@ -99,13 +91,11 @@ def frequency(
     table: TableOptions,
     missing: MissingPower = None,
     moved: Moved = False,
-    set_: Set = None,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    writing: Writing,
 ) -> None:
     """Fold a frequency record into a case: expected activation and worst excursions of FCR-N and FCR-D."""
-    path = case_path(output)
-    refuse_file(path, force)
+    path = writing.path(output)
     case = read_case(into)
     form = "netcdf" if file.suffix.lower() in NETCDF else "csv"
     read = use(ingest.FREQUENCY_FORMATS, file, form, asdict(table) | {"missing": missing}, "")
@@ -114,13 +104,7 @@ def frequency(
     begins = read.indexes["time"][0]
     said = f"Activation and excursions of FCR: frequency record {file.name}, from {begins} UTC"
     told(made, said + (", moved to the start of the case." if moved else "."), read)
-    finish(terminal, changed(made, set_, terminal.say), path, force, dry_run)
-
-
-def told(case: xr.DataTree, said: str, read: xr.Dataset) -> None:
-    """Add a sentence, and what was done to the file, to the assumptions of a case."""
-    before = str(case.attrs.get("assumptions", "")).splitlines()
-    case.attrs["assumptions"] = "\n".join([*before, said, *str(read.attrs.get("notes", "")).splitlines()])
+    writing.finish(terminal, made, path)
 
 
 def catalogue() -> list[tuple[str, str, str, str]]:

@@ -15,10 +15,10 @@ from ..degradation import with_wear
 from ..errors import Interrupted, OutputError, SchemaError
 from ..horizon import FORECASTS, simulate
 from ..stages import stage_values
-from .options import CaseFile, DryRun, Force, Solving, command, one_of
+from .options import CaseFile, Solving, command, one_of
 from .output import refuse_existing, staged
-from .size import counted, describe, sizes
-from .solving import FILES, STOPPED_AT_A_LIMIT, Folder, Report, headline, loaded, paths, wants_report, write_files
+from .size import counted, describe
+from .solving import Files, Folder, loaded, would_write, write_files, wrote
 from .terminal import Terminal
 
 WINDOWS = ".windows"
@@ -81,9 +81,8 @@ def simulated(
     hindsight: Hindsight = True,
     stage_values: StageValues = False,
     resume: Resume = False,
-    report: Report = True,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    files: Files,
 ) -> None:
     """Operate a case through its gates on forecasts, and settle it on what happened; files as of `solve`.
 
@@ -92,14 +91,12 @@ def simulated(
     if forecast is not None:
         one_of("--forecast", forecast, FORECASTS)
     folder, arguments = output or Path(case.stem), solving.arguments()
-    names = [name for name in FILES if name != "report.html" or wants_report(terminal, report)]
-    refuse_existing(folder, names, force)
-    kept = unfinished(folder, resume, force)
+    names = files.names(terminal)
+    refuse_existing(folder, names, files.force)
+    kept = unfinished(folder, resume, files.force)
     tree, notes = loaded(terminal, case, solving.set_)
-    if dry_run:
-        words = f"Simulating {case} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
-        document = {"status": "dry run", **sizes(tree), "files": paths(folder, names), "assumptions": list(notes)}
-        terminal.answer(words, document)
+    if files.dry_run:
+        would_write(terminal, f"Simulating {case}", tree, notes, folder, names)
         return
     if kept and not resume:
         shutil.rmtree(folder / WINDOWS)
@@ -108,16 +105,11 @@ def simulated(
     arguments |= {"forecast": forecast, "start": start, "stop": stop, "every": every, "window": window}
     arguments |= {"ahead": None if math.isinf(ahead) else ahead}
     with keeping(terminal, folder):
-        with staged(folder, names, force) as stage:
+        with staged(folder, names, files.force) as stage:
             result = operated(terminal, tree, folder, arguments, hindsight, stage_values)
-            with terminal.progress("Writing"):
-                kpi = write_files(result, stage, names)
+            kpi = write_files(terminal, result, stage, names)
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
-    status = str(result.attrs["status"])
-    document = {"status": status, "case": str(case), "files": paths(folder, names), "kpi": kpi}
-    terminal.answer(headline(result, folder, names, terminal.verbose > 0), document)
-    if status != "optimal":
-        raise typer.Exit(STOPPED_AT_A_LIMIT)
+    wrote(terminal, case, result, folder, names, kpi)
 
 
 def operated(

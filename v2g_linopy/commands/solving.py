@@ -1,8 +1,9 @@
 """`check`, `solve`, `compare`: from a case file to the plan, the bids, the figures and the report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 import xarray as xr
@@ -38,6 +39,23 @@ Other = Annotated[
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html as well.")]
 
 
+@dataclass(frozen=True)
+class Files:
+    """Which files of a result are written, and over what."""
+
+    panel: ClassVar[str] = ""
+    report: Report = True
+    force: Force = False
+    dry_run: DryRun = False
+
+    def names(self, terminal: Terminal) -> list[str]:
+        """The files of a result, without the report where it cannot or shall not be written."""
+        lacking = report_lacks()
+        if self.report and lacking:
+            terminal.say(f"no report.html: {lacking}")
+        return [name for name in FILES if name != "report.html" or (self.report and not lacking)]
+
+
 def add(app: typer.Typer) -> None:
     """Add the commands to the app."""
     command(app, "check", "v2g check depot.nc", "v2g check depot.nc --json")(check)
@@ -69,12 +87,11 @@ def solve(
     case: CaseFile,
     solving: Solving,
     output: Folder = None,
-    report: Report = True,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    files: Files,
 ) -> None:
     """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, bill.csv, kpi.json and report.html."""
-    run(terminal, case, solving, output, report, force, dry_run, v2g.solve, "Solving")
+    run(terminal, case, solving, output, files, v2g.solve, "Solving")
 
 
 def compare(
@@ -83,9 +100,8 @@ def compare(
     solving: Solving,
     other: Other = None,
     output: Folder = None,
-    report: Report = True,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    files: Files,
 ) -> None:
     """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the top rung.
 
@@ -96,7 +112,7 @@ def compare(
             raise typer.BadParameter("two results are compared as they are; options of solving are for a case")
         beside(terminal, case, other)
         return
-    run(terminal, case, solving, output, report, force, dry_run, v2g.compare, "Comparing")
+    run(terminal, case, solving, output, files, v2g.compare, "Comparing")
 
 
 def beside(terminal: Terminal, one: Path, other: Path) -> None:
@@ -123,35 +139,45 @@ def run(
     case: Path,
     solving: Solving,
     output: Path | None,
-    report: bool,
-    force: bool,
-    dry_run: bool,
+    files: Files,
     work: Callable[..., xr.DataTree],
     verb: str,
 ) -> None:
     """Read, change, check, solve and write; exit code 6 where a limit stopped the solver."""
     folder, arguments = output or Path(case.stem), solving.arguments()
-    names = [name for name in FILES if name != "report.html" or wants_report(terminal, report)]
-    refuse_existing(folder, names, force)
+    names = files.names(terminal)
+    refuse_existing(folder, names, files.force)
     tree, notes = loaded(terminal, case, solving.set_)
     if tables.curved(tree):
         names.insert(names.index("bids.csv") + 1, BID_CURVE)
-        refuse_existing(folder, names, force)
-    if dry_run:
-        words = f"{verb} {case} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
-        terminal.answer(
-            words, {"status": "dry run", **sizes(tree), "files": paths(folder, names), "assumptions": list(notes)}
-        )
+        refuse_existing(folder, names, files.force)
+    if files.dry_run:
+        would_write(terminal, f"{verb} {case}", tree, notes, folder, names)
         return
     for note in notes if terminal.verbose else ():
         terminal.say(f"assumed {note}")
     if notes and not terminal.verbose:
         terminal.say(f"{counted(len(notes), 'default')} assumed; `v2g check {case}` lists them")
-    with staged(folder, names, force) as stage:
+    with staged(folder, names, files.force) as stage:
         with terminal.solving(f"{verb} {describe(tree)}"):
             result = with_wear(work(tree, **arguments))
-        with terminal.progress("Writing"):
-            kpi = write_files(result, stage, names)
+        kpi = write_files(terminal, result, stage, names)
+    wrote(terminal, case, result, folder, names, kpi)
+
+
+def would_write(
+    terminal: Terminal, doing: str, tree: xr.DataTree, notes: Sequence[str], folder: Path, names: list[str]
+) -> None:
+    """Say what a run without `--dry-run` would do."""
+    document = {"status": "dry run", **sizes(tree), "files": paths(folder, names), "assumptions": list(notes)}
+    words = f"{doing} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
+    terminal.answer(words, document)
+
+
+def wrote(
+    terminal: Terminal, case: Path, result: xr.DataTree, folder: Path, names: list[str], kpi: Mapping[str, Any]
+) -> None:
+    """Say what was found and written; exit code 6 where a limit stopped the solver."""
     status = str(result.attrs["status"])
     document = {"status": status, "case": str(case), "files": paths(folder, names), "kpi": kpi}
     terminal.answer(headline(result, folder, names, terminal.verbose > 0), document)
@@ -168,28 +194,21 @@ def loaded(terminal: Terminal, path: Path, changes: list[str] | None) -> tuple[x
         raise SchemaError(error.problems, source=str(path)) from None
 
 
-def wants_report(terminal: Terminal, report: bool) -> bool:
-    """Whether report.html can and shall be written."""
-    lacking = report_lacks()
-    if report and lacking:
-        terminal.say(f"no report.html: {lacking}")
-    return report and not lacking
-
-
-def write_files(result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[str, Any]:
+def write_files(terminal: Terminal, result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[str, Any]:
     """Write the files of a result into a folder; return the key figures."""
-    kpi = tables.kpi(result)
-    v2g.write(result, folder / "result.nc")
-    tables_of = {"schedule.csv": tables.schedule, "bids.csv": tables.bids, "bill.csv": tables.monthly}
-    if BID_CURVE in names:
-        tables_of[BID_CURVE] = tables.bid_curves
-    for name, table in tables_of.items():
-        with atomic(folder / name) as path:
-            table(result).to_csv(path, index=False, lineterminator="\n")
-    with atomic(folder / "kpi.json") as path:
-        path.write_text(to_json(kpi), encoding="utf-8")
-    if "report.html" in names:
-        page.write(result, folder / "report.html")
+    with terminal.progress("Writing"):
+        kpi = tables.kpi(result)
+        v2g.write(result, folder / "result.nc")
+        tables_of = {"schedule.csv": tables.schedule, "bids.csv": tables.bids, "bill.csv": tables.monthly}
+        if BID_CURVE in names:
+            tables_of[BID_CURVE] = tables.bid_curves
+        for name, table in tables_of.items():
+            with atomic(folder / name) as path:
+                table(result).to_csv(path, index=False, lineterminator="\n")
+        with atomic(folder / "kpi.json") as path:
+            path.write_text(to_json(kpi), encoding="utf-8")
+        if "report.html" in names:
+            page.write(result, folder / "report.html")
     return kpi
 
 

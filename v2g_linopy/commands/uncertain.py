@@ -10,14 +10,13 @@ import v2g_linopy as v2g
 
 from ..uncertainty import MEANINGS
 from .files import read_case
-from .making import finish
-from .options import CaseFile, DryRun, Force, Set, Solving, command
-from .output import case_path, refuse_file
+from .making import Writing
+from .markets import Target
+from .options import CaseFile, Solving, command
 from .size import describe
 from .solving import loaded
 from .terminal import Terminal
 
-Target = Annotated[Path, typer.Option("--output", "-o", metavar="CASE", help="Case file to write.", show_default=False)]
 Number = Annotated[int | None, typer.Option("--number", "-n", min=1, help="Scenarios to draw.", show_default=False)]
 Keep = Annotated[
     int | None, typer.Option("--reduce-to", min=1, help="Scenarios to keep of them, the most telling ones.")
@@ -68,23 +67,21 @@ def scenarios(
     history: History = None,
     risk: Risk = None,
     confidence: Confidence = None,
-    set_: Set = None,
-    force: Force = False,
-    dry_run: DryRun = False,
+    *,
+    writing: Writing,
 ) -> None:
     """Draw scenarios of a case from its own days or those of another case, keep the most telling ones, or both."""
-    path = case_path(output)
-    refuse_file(path, force)
+    path = writing.path(output)
     if number is None and reduce_to is None:
         raise typer.BadParameter("say how many to draw, or with --reduce-to how many to keep", param_hint="--number")
     if confidence is not None and risk is None:
         raise typer.BadParameter("is of use only with --risk", param_hint="--confidence")
-    tree, _ = loaded(terminal, case, set_)
+    tree, _ = loaded(terminal, case, writing.set_)
     past = None if history is None else read_case(history)
     made = v2g.scenarios(tree, n=number, reduce_to=reduce_to, seed=seed, vary=vary or None, history=past)
     if risk is not None:
         made["risk"] = xr.Dataset({"weight": risk} | ({} if confidence is None else {"confidence": confidence}))
-    finish(terminal, made, path, force, dry_run)
+    writing.write(terminal, made, path)
 
 
 def value(terminal: Terminal, case: CaseFile, solving: Solving) -> None:

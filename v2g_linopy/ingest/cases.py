@@ -15,7 +15,9 @@ from .options import MOST_NAMED, BatteryAssumption, Regulation, session_name
 from .plugs import converters, plugged
 from .quantities import in_unit, stacked
 from .reading import attempt, stamps
+from .series import notes_of
 from .sessions import Rows, rasterise
+from .synthetic import local
 
 AMPLE = 2.0
 
@@ -179,7 +181,7 @@ def case_from(
     SchemaError
         Every fault of the sessions, or of the prices, at once.
     """
-    said = [*assumptions, *_notes(prices), *_notes(sessions), *_notes(connectors)]
+    said = [*assumptions, *(note for read in (prices, sessions, connectors) for note in notes_of(read))]
     battery, cost, free = _wear(battery, wear, currency)
     rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
     time = horizon(prices, timezone, step, start, end)
@@ -266,14 +268,12 @@ def _dropped(sessions: xr.Dataset, kept: xr.Dataset, timezone: str) -> str:
     elif "energy_need" in lost and "energy_arrival" in lost:
         need, there = (in_unit(lost[n], "kWh", f"sessions.{n}") for n in ("energy_need", "energy_arrival"))
         energy = need - there
-    local = [
-        pd.DatetimeIndex(lost[n].to_numpy()).tz_localize("UTC").tz_convert(timezone) for n in ("arrival", "departure")
-    ]
+    stays = [local(pd.DatetimeIndex(lost[n].to_numpy()), timezone) for n in ("arrival", "departure")]
     kwh = np.full(lost.sizes["session"], np.nan) if energy is None else np.broadcast_to(energy, lost.sizes["session"])
     places = [
         f"{session_name(lost, k)}, {come:%Y-%m-%d %H:%M} to {go:%Y-%m-%d %H:%M}"
         + (f", {kwh[k]:.6g} kWh" if np.isfinite(kwh[k]) else "")
-        for k, (come, go) in enumerate(zip(*local, strict=True))
+        for k, (come, go) in enumerate(zip(*stays, strict=True))
     ]
     total = f", {np.nansum(kwh):.6g} kWh in all" if energy is not None else ""
     why = kept.attrs["dropped_why"]
@@ -282,11 +282,6 @@ def _dropped(sessions: xr.Dataset, kept: xr.Dataset, timezone: str) -> str:
 
 def _first(places: list[str]) -> list[str]:
     return places if len(places) <= MOST_NAMED else [*places[:MOST_NAMED], f"and {len(places) - MOST_NAMED} more"]
-
-
-def _notes(dataset: xr.Dataset | None) -> list[str]:
-    """Return what a dataset says was done to it when it was read."""
-    return [] if dataset is None else str(dataset.attrs.get("notes", "")).splitlines()
 
 
 def horizon(

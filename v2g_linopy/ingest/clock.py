@@ -187,7 +187,7 @@ def _second(stamps: pd.DatetimeIndex, twice: np.ndarray, ambiguous: Ambiguous) -
 
 
 def market_hours(
-    dates: pd.DatetimeIndex, hours: np.ndarray, timezone: str, *, where: str = "hour", source: str = "the input"
+    dates: pd.DatetimeIndex, hours: np.ndarray, timezone: str, *, source: str = "the input"
 ) -> pd.DatetimeIndex:
     """Return the UTC start of the h-th hour of each local day, h = 1 ... 23, 24 or 25 as the day is long.
 
@@ -202,11 +202,11 @@ def market_hours(
     wrong = (hours < 1) | (hours > length) | (hours != np.round(hours))
     if wrong.any():
         rows = [f"{d:%Y-%m-%d} hour {h:g}" for d, h in zip(dates[wrong], hours[wrong], strict=True)]
-        raise SchemaError([Problem(where, "range", f"{listed(rows)}: the day has no such hour")], source)
+        raise SchemaError([Problem("hour", "range", f"{listed(rows)}: the day has no such hour")], source)
     return start + pd.to_timedelta(hours - 1, unit="h")
 
 
-def step_of(time: pd.DatetimeIndex, where: str = "time", source: str = "the input") -> pd.Timedelta:
+def step_of(time: pd.DatetimeIndex, *, source: str = "the input") -> pd.Timedelta:
     """Return the uniform step of a time index.
 
     Raises
@@ -216,14 +216,14 @@ def step_of(time: pd.DatetimeIndex, where: str = "time", source: str = "the inpu
     """
     if len(time) < 2:
         detail = f"{len(time)} time stamp(s): at least two are needed to know the step"
-        raise SchemaError([Problem(where, "time", detail)], source)
+        raise SchemaError([Problem("time", "time", detail)], source)
     steps = np.diff(nanoseconds(time))
     step = pd.Timedelta(int(np.median(steps)))
     odd = np.flatnonzero(steps != step.value)
     if len(odd) or step.value <= 0:
         places = listed([f"{time[k]} -> {time[k + 1]}" for k in odd.tolist()], 3)
         detail = f"the step must be the same everywhere and positive; most are {step}, but {places}"
-        raise SchemaError([Problem(where, "time", detail)], source)
+        raise SchemaError([Problem("time", "time", detail)], source)
     return step
 
 

@@ -10,9 +10,9 @@ from ..errors import Problem, SchemaError
 from .cases import case_from
 from .clock import nanoseconds
 from .options import Regulation
-from .synthetic import italian_prices
+from .stays import DAY, labels, moments
+from .synthetic import days_of, italian_prices, steps_of
 
-DAY = pd.Timedelta("1D")
 REGULATION = Regulation()
 
 
@@ -63,15 +63,12 @@ def commuters(
     SchemaError
         Prices that do not cover the days, or a size that is not positive.
     """
-    _positive(vehicles=vehicles, days=days)
-    first = _first_day(start, prices, timezone)
-    midnight = pd.date_range(first, periods=days + 1, freq="D")
-    utc = midnight.tz_localize(timezone).tz_convert("UTC").tz_localize(None)
+    midnight = days_of(_first_day(start, prices, timezone), days, vehicles)
     if prices is None:
-        time = pd.date_range(utc[0], utc[-1], freq="h", inclusive="left", name="time")
-        prices, origin = italian_prices(time, timezone, seed), "synthetic prices with an Italian shape"
+        prices = italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed)
+        origin = "synthetic prices with an Italian shape"
     else:
-        _covers(prices, utc, days)
+        _covers(prices, midnight.tz_localize(timezone).tz_convert("UTC").tz_localize(None), days)
         origin = "imported prices"
     sessions = _sessions(vehicles, midnight[:-1], seed, timezone, capacity)
     power = {"charge_max": charger, "discharge_max": charger * discharge}
@@ -107,20 +104,14 @@ def commuters(
 def _sessions(vehicles: int, days: pd.DatetimeIndex, seed: int, timezone: str, capacity: float) -> xr.Dataset:
     rng = np.random.default_rng([seed, 0])
     shape = (vehicles, len(days))
-    minutes = {"arrival": rng.integers(6 * 60, 9 * 60, shape), "departure": rng.integers(16 * 60, 19 * 60, shape)}
+    arrival, departure = rng.integers(6 * 60, 9 * 60, shape), rng.integers(16 * 60, 19 * 60, shape)
     board = np.round(rng.uniform(0.2, 0.8, shape) * capacity, 3)
-    stamps = {}
-    for name, minute in minutes.items():
-        clock = np.asarray(days, "datetime64[m]")[None, :] + minute.astype("timedelta64[m]")
-        index = pd.DatetimeIndex(clock.ravel().astype("datetime64[ns]"))
-        stamps[name] = ("session", np.asarray(index.tz_localize(timezone).tz_convert("UTC").tz_localize(None)))
-    width = max(3, len(str(vehicles)))
-    label = np.array([f"ev-{k + 1:0{width}d}" for k in range(vehicles)])
     doc = {"long_name": "energy on board at arrival", "units": "kWh"}
     return xr.Dataset(
         {
-            **stamps,
-            "vehicle": ("session", np.repeat(label, len(days))),
+            "arrival": ("session", moments(days, arrival, timezone)),
+            "departure": ("session", moments(days, departure, timezone)),
+            "vehicle": ("session", np.repeat(labels("ev", vehicles, 3), len(days))),
             "energy_arrival": ("session", board.ravel(), doc),
             "energy_need": ((), 0.99 * capacity, {"long_name": "energy needed on board at departure", "units": "kWh"}),
             "capacity": ((), capacity, {"long_name": "battery", "units": "kWh"}),
@@ -145,9 +136,3 @@ def _covers(prices: xr.Dataset, edges: pd.DatetimeIndex, days: int) -> None:
         whole = int(((edges[:-1] >= time[0]) & (edges[1:] <= end)).sum())
         detail = f"{days} days from {edges[0]} UTC asked for, priced are {time[0]} to {end}: {whole} of the days"
         raise SchemaError([Problem("prices", "time", detail)], "the prices")
-
-
-def _positive(**sizes: int) -> None:
-    problems = [Problem(n, "range", f"{v}: must be at least 1") for n, v in sizes.items() if v < 1]
-    if problems:
-        raise SchemaError(problems, "the size of the case")

@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import Problem, SchemaError
 from .cases import ample_limit, energy_market, installed_power
-from .clock import align
 from .described import described_case
 from .sessions import rasterise
-from .synthetic import italian_prices, local, local_day
+from .stays import COSTS, moments
+from .synthetic import days_of, hourly_prices, local, local_day, steps_of
 
 POD = "depot"
+CONTAINMENT = "A symmetric reserve, sold by the hour; 15 minutes of full activation must be on board; no activation."
 
 
 def depot(
@@ -53,28 +53,20 @@ def depot(
     SchemaError
         A size that is not positive.
     """
-    problems = [
-        Problem(n, "range", f"{v}: must be at least 1") for n, v in (("vehicles", vehicles), ("days", days)) if v < 1
-    ]
-    if problems:
-        raise SchemaError(problems, "the size of the case")
-    midnight = pd.date_range(pd.Timestamp(start).normalize(), periods=days + 1, freq="D")
-    edges = midnight.tz_localize(timezone).tz_convert("UTC").tz_localize(None)
-    time = pd.date_range(edges[0], edges[-1], freq="15min", inclusive="left", name="time")
+    midnight = days_of(start, days, vehicles)
+    time = steps_of(midnight, timezone, "15min")
     sessions = _nights(vehicles, midnight, seed, timezone, capacity)
     power = {"charge_max": charger, "discharge_max": charger * discharge}
     sessions = sessions.assign({n: ((), v, {"units": "kW"}) for n, v in power.items()})
     sessions = sessions.assign(eta_charge=((), efficiency), eta_discharge=((), efficiency))
     fleet, table = rasterise(sessions, time, rows="vehicle", outside="clip", linked=True)
-    fleet = fleet.assign(wear=((), 0.05), unserved_cost=((), 10.0))
-    hourly = italian_prices(pd.date_range(edges[0], edges[-1], freq="h", inclusive="left", name="time"), timezone, seed)
     limit = ample_limit(installed_power(fleet), installed_power(fleet))
-    market = energy_market(align(hourly, time), ("day_ahead",), limit)
+    market = energy_market(hourly_prices(midnight, time, timezone, seed), ("day_ahead",), limit)
     market["block"] = ("market", [1.0], {"units": "h"})
     site = connection * charger * vehicles
     limits = {n: ("pod", [site], {"units": "kW"}) for n in ("import_max", "export_max")}
     groups = {
-        "fleet": fleet,
+        "fleet": fleet.assign(COSTS),
         "sessions": table,
         "energy": market,
         "connection": xr.Dataset(limits, coords={"pod": [POD]}),
@@ -91,9 +83,7 @@ def depot(
         f"The connection carries {site:g} kW either way; energy is traded by the hour, at most {limit:g} kW.",
     ]
     if reserve:
-        text.append(
-            "A symmetric reserve, sold by the hour; 15 minutes of full activation must be on board; no activation."
-        )
+        text.append(CONTAINMENT)
     return described_case(
         time,
         groups,
@@ -114,11 +104,7 @@ def _nights(vehicles: int, midnight: pd.DatetimeIndex, seed: int, timezone: str,
     board = np.round(rng.uniform(0.4, 0.9, vehicles) * capacity, 2)
     arrival = np.concatenate([np.zeros((vehicles, 1), int), back], axis=1)
     departure = np.concatenate([away, later], axis=1)
-    day = np.asarray(midnight, "datetime64[m]")
-    stamps = {
-        "arrival": np.concatenate([day[:1], day[:-1]])[None, :] + arrival.astype("timedelta64[m]"),
-        "departure": day[None, :] + departure.astype("timedelta64[m]"),
-    }
+    since = midnight[[0, *range(len(midnight) - 1)]]
     count = arrival.shape[1]
     first = np.zeros((vehicles, count))
     first[:, 0] = board
@@ -126,7 +112,8 @@ def _nights(vehicles: int, midnight: pd.DatetimeIndex, seed: int, timezone: str,
     label = np.array([f"van-{k + 1:02d}" for k in range(vehicles)])
     return xr.Dataset(
         {
-            **{n: ("session", _utc(v, timezone)) for n, v in stamps.items()},
+            "arrival": ("session", moments(since, arrival, timezone)),
+            "departure": ("session", moments(midnight, departure, timezone)),
             "vehicle": ("session", np.repeat(label, count)),
             "pod": ("session", np.full(vehicles * count, POD)),
             "energy_arrival": (
@@ -140,11 +127,6 @@ def _nights(vehicles: int, midnight: pd.DatetimeIndex, seed: int, timezone: str,
         },
         coords={"session": np.arange(vehicles * count)},
     )
-
-
-def _utc(clock: np.ndarray, timezone: str) -> np.ndarray:
-    index = pd.DatetimeIndex(clock.ravel().astype("datetime64[ns]"))
-    return np.asarray(index.tz_localize(timezone).tz_convert("UTC").tz_localize(None))
 
 
 def containment(time: pd.DatetimeIndex, timezone: str, seed: int, volume: float) -> xr.Dataset:

@@ -9,7 +9,8 @@ from .availability import from_availability
 from .cases import markets_for
 from .clock import listed
 from .described import described_case
-from .synthetic import WORLDS, World, local, world_prices
+from .profiles import by_hour
+from .synthetic import WORLDS, World, local, too_small, world_prices
 
 # share plugged in at local hours 0, 3, 6, 9, 12, 15, 18, 21 (linear between them): working day, weekend
 PROFILES = {
@@ -55,9 +56,7 @@ def fleets(
     SchemaError
         An unknown world, or a size that is not positive.
     """
-    problems = [
-        Problem(n, "range", f"{v}: must be at least 1") for n, v in (("hours", hours), ("vehicles", vehicles)) if v < 1
-    ]
+    problems = too_small(hours=hours, vehicles=vehicles)
     if world not in WORLDS:
         problems.append(Problem("world", "unknown", f"{world!r}; choose one of {listed(WORLDS)}"))
     if problems:
@@ -101,11 +100,6 @@ def fleets(
 def _plugged(time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.DataArray:
     rng = np.random.default_rng([seed, 3])
     clock = local(time, timezone)
-    hour = np.asarray(clock.hour + clock.minute / 60)
-    weekend = np.asarray(clock.day_of_week >= 5)
-    shares = []
-    for working, free in PROFILES.values():
-        day, rest = (np.interp(hour, np.arange(0, 27, 3), (*profile, profile[0])) for profile in (working, free))
-        shares.append(np.where(weekend, rest, day))
+    shares = [by_hour(clock, *profile) for profile in PROFILES.values()]
     values = np.clip(np.asarray(shares) + rng.uniform(-0.02, 0.02, (len(shares), len(time))), 0.0, 1.0)
     return xr.DataArray(np.round(values, 3), coords={"fleet": list(PROFILES), "time": time}, dims=("fleet", "time"))

@@ -10,7 +10,7 @@ import xarray as xr
 from ..errors import Problem, SchemaError
 from .clock import Ambiguous, Nonexistent, listed, to_utc
 from .importers import Clock, series_of
-from .reading import read_netcdf
+from .reading import clock_axis, read_netcdf
 from .series import Missing, uniform
 from .synthetic import noise
 
@@ -64,16 +64,13 @@ def read_netcdf_frequency(path: str | Path, *, timezone: str | None = None, miss
     Times are UTC unless `timezone` is given; hours that the clock shows twice need UTC.
     """
     source, file = str(path), read_netcdf(path)
-    axes = [str(d) for d, index in file.indexes.items() if isinstance(index, pd.DatetimeIndex)]
-    if len(axes) != 1:
-        detail = f"needs one dimension with time stamps, has {listed(axes) or 'none'}"
-        raise SchemaError([Problem("time", "time", detail)], source)
-    series = {str(n): v for n, v in file.data_vars.items() if v.dims == (axes[0],) and v.dtype.kind in "fi"}
+    axis = clock_axis(file, source)
+    series = {str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind in "fi"}
     record = series.get("frequency", next(iter(series.values())) if len(series) == 1 else None)
     if record is None:
         detail = f"no variable frequency; the file has {listed(series, 20) or 'no series'}"
         raise SchemaError([Problem("frequency", "missing", detail)], source)
-    utc = to_utc(pd.DatetimeIndex(file.indexes[axes[0]]), timezone or "UTC", where=axes[0], source=source)
+    utc = to_utc(pd.DatetimeIndex(file.indexes[axis]), timezone or "UTC", where=axis, source=source)
     read = uniform(utc, {"frequency": record.to_numpy().astype(float)}, unit="Hz", missing=missing, source=source)
     return _plausible(read, source)
 

@@ -9,9 +9,9 @@ from .cases import ample_limit, energy_market
 from .clock import align
 from .described import described_case
 from .sessions import rasterise
-from .site import days_of, steps_of
-from .stays import VANS, stays
-from .synthetic import local, local_day, noise, world_prices
+from .site import batteries
+from .stays import COSTS, VANS, labels, stays
+from .synthetic import days_of, local, local_day, noise, steps_of, world_prices
 
 PRODUCTS = ("FCR-N", "FCR-D up", "FCR-D down")
 LEAST = 100.0
@@ -57,14 +57,12 @@ def nordic_fcr(
     midnight = days_of(start, days, vehicles)
     time, hours = (steps_of(midnight, timezone, s) for s in (step, "1h"))
     rng = np.random.default_rng([seed, 8])
-    width = max(2, len(str(vehicles)))
-    names = [f"van-{k + 1:0{width}d}" for k in range(vehicles)]
-    sessions = stays(names, "depot", VANS, midnight[:-1], timezone, rng, discharge=discharge)
+    sessions = stays(labels("van", vehicles), "depot", VANS, midnight[:-1], timezone, rng, discharge=discharge)
     fleet, table = rasterise(sessions, time, rows="vehicle", outside="clip")
-    groups = {"fleet": fleet.assign(wear=((), 0.05), unserved_cost=((), 10.0)), "sessions": table}
+    groups = {"fleet": fleet.assign(COSTS), "sessions": table}
     stored = battery if discharge else 0.0
     if stored:
-        groups["battery"] = _battery(stored, power)
+        groups["battery"] = batteries({"battery": stored}, power=power)
     limit = ample_limit(power + 2 * vehicles * VANS.charger, power + vehicles * VANS.charger)
     groups["energy"] = energy_market(align(world_prices(hours, "few", timezone, seed), time), ("day_ahead",), limit)
     prices = align(capacity_prices(hours, timezone, seed), time)
@@ -92,16 +90,6 @@ def nordic_fcr(
         title=f"Nordic containment reserves, {vehicles} vans, {days} days",
         source="v2g_linopy.ingest.nordic, synthetic",
         assumptions="\n".join(said),
-    )
-
-
-def _battery(energy: float, power: float) -> xr.Dataset:
-    """Return the group `/battery`: half full at both ends."""
-    data = {"charge_max": power, "discharge_max": power, "energy_max": energy, "energy_initial": energy / 2}
-    same = {"eta_charge": 0.95, "eta_discharge": 0.95, "cyclic": 1.0, "wear": 0.02}
-    return xr.Dataset(
-        {**{n: ("battery", [x]) for n, x in data.items()}, **{n: ((), x) for n, x in same.items()}},
-        coords={"battery": ["battery"]},
     )
 
 

@@ -1,6 +1,6 @@
 """Synthetic sun and buildings, seeded: they look like a meter's readings, they are none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from .clock import nanoseconds
 from .synthetic import local, local_day, noise
 
 FINE = pd.Timedelta("5min").value
+LATITUDE, LONGITUDE = 45.0, 9.0
 
 # share of the largest power at local hours 0, 3, 6, ..., 21 (linear between them): working day, weekend
 BUILDINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -20,9 +21,14 @@ BUILDINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 
-def sun(
-    time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator, *, latitude: float = 45.0, longitude: float = 9.0
-) -> np.ndarray:
+def by_hour(clock: pd.DatetimeIndex, working: Sequence[float], free: Sequence[float]) -> np.ndarray:
+    """Return values given at local hours 0, 3, 6, ..., 21 of a working day and of the weekend, linear between them."""
+    hour = np.asarray(clock.hour + clock.minute / 60)
+    day, rest = (np.interp(hour, np.arange(0, 27, 3), (*shape, shape[0])) for shape in (working, free))
+    return np.where(np.asarray(clock.day_of_week >= 5), rest, day)
+
+
+def sun(time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator) -> np.ndarray:
     """Return what one kWp on a roof gives in each step, kW: about 1100 kWh in a year at 45 degrees north.
 
     ::
@@ -38,8 +44,8 @@ def sun(
     hours = (nanoseconds(time)[:, None] + offset) / 3.6e12  # since 1970, UTC
     day = np.asarray(time.day_of_year)[:, None]
     declination = np.deg2rad(23.45) * np.sin(2 * np.pi * (284 + day) / 365)
-    angle = np.deg2rad(15 * (hours % 24 - 12) + longitude)
-    height = np.deg2rad(latitude)
+    angle = np.deg2rad(15 * (hours % 24 - 12) + LONGITUDE)
+    height = np.deg2rad(LATITUDE)
     elevation = np.sin(height) * np.sin(declination) + np.cos(height) * np.cos(declination) * np.cos(angle)
     clear = 0.82 * np.maximum(elevation, 0.0) ** 1.15
     number = local_day(local(time, timezone))
@@ -53,10 +59,7 @@ def building(time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator, ki
 
     `kind` is one of `BUILDINGS`.
     """
-    clock = local(time, timezone)
-    hour = np.asarray(clock.hour + clock.minute / 60)
-    working, free = (np.interp(hour, np.arange(0, 27, 3), (*shape, shape[0])) for shape in BUILDINGS[kind])
-    shape = np.where(np.asarray(clock.day_of_week >= 5), free, working)
+    shape = by_hour(local(time, timezone), *BUILDINGS[kind])
     return np.asarray(np.round(np.clip(shape * (1 + noise(rng, len(time), 0.8, 0.05)), 0.05, 1.0), 4))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..case import existing
 from ..errors import InputFileError, Problem, SchemaError
 from .clock import listed
 
@@ -23,18 +24,6 @@ def attempt(problems: list[Problem], action: Callable[[], Value]) -> Value | Non
     except SchemaError as error:
         problems += error.problems
         return None
-
-
-def existing(path: str | Path) -> Path:
-    """Return the path of a file that is there and not empty, or raise `InputFileError`."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputFileError(path, "is a directory, not a file")
-    if not path.exists():
-        raise InputFileError(path, "does not exist")
-    if path.stat().st_size == 0:
-        raise InputFileError(path, "is empty")
-    return path
 
 
 def read_csv(path: str | Path, *, separator: str, decimal: str) -> pd.DataFrame:
@@ -71,6 +60,15 @@ def read_netcdf(path: str | Path) -> xr.Dataset:
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         detail = f"cannot be read as NetCDF: it may be truncated or of another kind ({error})"
         raise InputFileError(path, detail) from error
+
+
+def clock_axis(file: xr.Dataset, source: str) -> str:
+    """Return the one dimension of a flat file that has time stamps, or raise `SchemaError`."""
+    axes = [str(d) for d, index in file.indexes.items() if isinstance(index, pd.DatetimeIndex)]
+    if len(axes) != 1:
+        detail = f"needs one dimension with time stamps, has {listed(axes) or 'none'}"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    return axes[0]
 
 
 def read_workbook(path: str | Path) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..periods import instants
 from .sessions import rasterise
 from .synthetic import local
 
@@ -62,8 +63,7 @@ def _on_steps(
 ) -> xr.Dataset:
     """Put the sessions drawn on the steps of the case."""
     clock = arrival.normalize() + (arrival - arrival.normalize())[donor]
-    instant = clock.tz_localize(timezone, ambiguous=np.ones(len(clock), bool), nonexistent="shift_forward")
-    start = np.asarray(instant.tz_convert("UTC").tz_localize(None).as_unit("ns"))
+    start = np.asarray(instants(clock, timezone).as_unit("ns"))
     table = sessions.isel(session=donor).assign_coords(session=np.arange(len(donor)))
     table = table.assign({n: ("session", sessions[n].to_numpy()) for n in PLACES if n in sessions})
     table = table.assign(arrival=("session", start), departure=("session", start + stay[donor]))

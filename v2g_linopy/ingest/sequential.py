@@ -5,13 +5,12 @@ import pandas as pd
 import xarray as xr
 
 from .cases import AMPLE, installed_power
-from .clock import align
 from .described import described_case
 from .profiles import profiles, sun
 from .sessions import rasterise
-from .site import batteries, days_of, steps_of
-from .stays import COMMUTERS, stays
-from .synthetic import italian_prices, local, noise
+from .site import batteries
+from .stays import COMMUTERS, COSTS, labels, stays
+from .synthetic import days_of, hourly_prices, local, noise, steps_of
 
 POD = "portfolio"
 GATE, PUBLISHED, LEAD, SPREAD = 12.0, 13.0, 1.0, 1.0
@@ -67,12 +66,9 @@ def sequential(
     midnight = days_of(start, days, vehicles)
     time = steps_of(midnight, timezone, step)
     rng = np.random.default_rng([seed, 9])
-    width = max(2, len(str(vehicles)))
-    names = [f"ev-{k + 1:0{width}d}" for k in range(vehicles)]
-    sessions = stays(names, POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge)
+    sessions = stays(labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge)
     fleet, table = rasterise(sessions, time, rows="vehicle")
-    hourly = italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed)
-    ahead = align(hourly, time)["day_ahead"].to_numpy()
+    ahead = hourly_prices(midnight, time, timezone, seed)["day_ahead"].to_numpy()
     roof = solar * sun(time, timezone, rng)
     markets, imbalance, vintage = _prices(time, timezone, ahead, roof, solar, rng)
     power = installed_power(fleet) + battery + solar
@@ -82,7 +78,7 @@ def sequential(
         spread=("market", [0.0, SPREAD], {"units": "EUR/MWh"}),
     )
     groups = {
-        "fleet": fleet.assign(wear=((), 0.05), unserved_cost=((), 10.0)),
+        "fleet": fleet.assign(COSTS),
         "sessions": table,
         "battery": batteries({"battery": battery}, [POD]),
         "renewable": xr.Dataset({"available": profiles(time, {"roof": roof}, "renewable")}),

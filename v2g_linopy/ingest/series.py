@@ -148,9 +148,14 @@ def _filled(prices: xr.Dataset, time: pd.DatetimeIndex, step: int, missing: Miss
     return noted(out, f"{counted(len(gaps), 'step')} without a row, {listed(gaps)} UTC: {how}.")
 
 
+def notes_of(dataset: xr.Dataset | None) -> list[str]:
+    """Return what a dataset says was done to it when it was read."""
+    return [] if dataset is None else str(dataset.attrs.get("notes", "")).splitlines()
+
+
 def noted(dataset: xr.Dataset, *notes: str) -> xr.Dataset:
     """Add sentences to the attribute `notes`, in which a dataset carries what was done to it."""
-    lines = [line for line in (*str(dataset.attrs.get("notes", "")).splitlines(), *notes) if line]
+    lines = [line for line in (*notes_of(dataset), *notes) if line]
     return dataset.assign_attrs(notes="\n".join(dict.fromkeys(lines))) if lines else dataset
 
 
@@ -176,4 +181,4 @@ def combine(*prices: xr.Dataset) -> xr.Dataset:
         raise SchemaError(problems, "the prices")
     merged = xr.merge(prices, join="outer", combine_attrs="drop_conflicts")
     merged.attrs.pop("notes", None)
-    return noted(merged, *(line for p in prices for line in str(p.attrs.get("notes", "")).splitlines()))
+    return noted(merged, *(line for p in prices for line in notes_of(p)))

@@ -1,16 +1,14 @@
 """Generator: one workplace with chargers, a battery, a solar roof and a building behind one meter."""
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
-from .clock import align
 from .described import described_case
 from .profiles import building, profiles, sun
 from .sessions import rasterise
-from .stays import COMMUTERS, stays
-from .synthetic import italian_prices
+from .stays import COMMUTERS, COSTS, labels, stays
+from .synthetic import days_of, hourly_prices, steps_of
 
 POD = "site"
 MARGIN, DISCOUNT, FEE, TAX = 15.0, 5.0, 35.0, 20.0
@@ -65,11 +63,9 @@ def site(
         raise SchemaError([Problem("start", "time", detail)], "the size of the case")
     time = steps_of(midnight, timezone, step)
     rng = np.random.default_rng([seed, 6])
-    width = max(2, len(str(vehicles)))
-    names = [f"ev-{k + 1:0{width}d}" for k in range(vehicles)]
-    sessions = stays(names, POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge)
+    sessions = stays(labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge)
     fleet, table = rasterise(sessions, time, rows="vehicle")
-    groups = {"fleet": fleet.assign(wear=((), 0.05), unserved_cost=((), 10.0)), "sessions": table}
+    groups = {"fleet": fleet.assign(COSTS), "sessions": table}
     roof, house = sun(time, timezone, rng), building(time, timezone, rng, "office")
     if battery:
         groups["battery"] = batteries({"battery": battery}, [POD])
@@ -78,8 +74,8 @@ def site(
     if solar:
         groups["renewable"] = xr.Dataset({"available": profiles(time, {"roof": solar * roof}, "renewable")})
     most = load + 0.5 * vehicles * COMMUTERS.charger if import_max is None else import_max
-    hourly = italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed)
-    groups["connection"] = _contract(align(hourly, time)["day_ahead"].drop_attrs(), most)
+    price = hourly_prices(midnight, time, timezone, seed)["day_ahead"].drop_attrs()
+    groups["connection"] = _contract(price, most)
     for part in ("load", "renewable"):
         if part in groups:
             groups[part]["pod"] = (part, [POD])
@@ -118,26 +114,12 @@ def _contract(price: xr.DataArray, import_max: float) -> xr.Dataset:
     return xr.Dataset(fields, coords={"pod": [POD], "time": price.indexes["time"]})
 
 
-def batteries(sizes: dict[str, float], pods: list[str]) -> xr.Dataset:
-    """Return the group `/battery`: sizes in kWh at their pods, two hours at full power, half full at both ends."""
+def batteries(sizes: dict[str, float], pods: list[str] | None = None, power: float | None = None) -> xr.Dataset:
+    """Return the group `/battery`, half full at both ends: sizes in kWh, `power` in kW, else size / 2 h."""
     size = np.array(list(sizes.values()), dtype=float)
-    data = {"charge_max": size / 2, "discharge_max": size / 2, "energy_max": size, "energy_initial": size / 2}
-    fields = {name: ("battery", values) for name, values in data.items()}
+    most = size / 2 if power is None else np.full(len(size), power)
+    data = {"charge_max": most, "discharge_max": most, "energy_max": size, "energy_initial": size / 2}
     same = {"eta_charge": 0.95, "eta_discharge": 0.95, "cyclic": 1.0, "wear": 0.02}
-    return xr.Dataset(
-        {**fields, **{n: ((), v) for n, v in same.items()}, "pod": ("battery", pods)}, coords={"battery": list(sizes)}
-    )
-
-
-def days_of(start: str, days: int, vehicles: int) -> pd.DatetimeIndex:
-    """Return the local midnights of a case, that of its end included; raises `SchemaError` for sizes below 1."""
-    given = {"vehicles": vehicles, "days": days}
-    if problems := [Problem(n, "range", f"{v}: must be at least 1") for n, v in given.items() if v < 1]:
-        raise SchemaError(problems, "the size of the case")
-    return pd.date_range(pd.Timestamp(start).normalize(), periods=days + 1, freq="D")
-
-
-def steps_of(midnight: pd.DatetimeIndex, timezone: str, step: str) -> pd.DatetimeIndex:
-    """Return the steps between the first and the last local midnight, naive UTC."""
-    utc = midnight[[0, -1]].tz_localize(timezone).tz_convert("UTC").tz_localize(None)
-    return pd.date_range(utc[0], utc[1], freq=step, inclusive="left", name="time")
+    fields = {n: ("battery", x) for n, x in data.items()} | {n: ((), x) for n, x in same.items()}
+    out = xr.Dataset(fields, coords={"battery": list(sizes)})
+    return out if pods is None else out.assign(pod=("battery", pods))

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import Problem, SchemaError
+from ..errors import SchemaError
 from .cases import ample_limit, energy_market
-from .clock import align, counted
-from .depot import containment
+from .clock import counted
+from .depot import CONTAINMENT, containment
 from .described import described_case
 from .profiles import building, profiles, sun
 from .sessions import rasterise
-from .site import batteries, days_of, steps_of
-from .stays import COMMUTERS, RESIDENTS, VANS, Habit, stays, together
-from .synthetic import italian_prices
+from .site import batteries
+from .stays import COMMUTERS, COSTS, RESIDENTS, VANS, Habit, stays, together
+from .synthetic import days_of, hourly_prices, steps_of, too_small
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def sites(
         A size that is not positive, or vehicles that never come.
     """
     midnight = days_of(start, days, vehicles)
-    if pods < 1:
-        raise SchemaError([Problem("pods", "range", f"{pods}: must be at least 1")], "the size of the case")
+    if problems := too_small(pods=pods):
+        raise SchemaError(problems, "the size of the case")
     time = steps_of(midnight, timezone, step)
     kinds = {f"{kind}-{k // len(KINDS) + 1}": kind for k, kind in zip(range(pods), list(KINDS) * pods, strict=False)}
     rngs = {pod: np.random.default_rng([seed, 7, k]) for k, pod in enumerate(kinds)}
@@ -90,8 +90,8 @@ def sites(
     groups |= _plants(kinds, size, time, timezone, rngs)
     groups["connection"] = _connections(kinds, size, cars)
     power = float(groups["connection"]["import_max"].sum() + groups["connection"]["export_max"].sum())
-    hourly = italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed)
-    groups["energy"] = energy_market(align(hourly, time), ("day_ahead",), ample_limit(power))
+    hourly = hourly_prices(midnight, time, timezone, seed)
+    groups["energy"] = energy_market(hourly, ("day_ahead",), ample_limit(power))
     said = [
         f"{counted(pods, 'pod')}, {vehicles} vehicles, {days} local days from {start} ({timezone}), seed {seed}; "
         "sun, buildings and prices are synthetic.",
@@ -106,9 +106,7 @@ def sites(
     ]
     if reserve:
         groups["reserve"] = containment(time, timezone, seed, power)
-        said.append(
-            "A symmetric reserve, sold by the hour; 15 minutes of full activation must be on board; no activation."
-        )
+        said.append(CONTAINMENT)
     return described_case(
         time,
         groups,
@@ -151,7 +149,7 @@ def _fleet(
     if not any(table.sizes["session"] for table in tables):
         return {}
     fleet, table = rasterise(together(tables), time, rows="vehicle", outside="clip")
-    return {"fleet": fleet.assign(wear=((), 0.05), unserved_cost=((), 10.0)), "sessions": table}
+    return {"fleet": fleet.assign(COSTS), "sessions": table}
 
 
 def _plants(

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..errors import Problem, SchemaError
 from .clock import Ambiguous, Nonexistent, Utc, listed, market_hours, to_utc
-from .reading import numbers, pick, read_csv, read_netcdf, read_workbook, stamps
+from .reading import clock_axis, numbers, pick, read_csv, read_netcdf, read_workbook, stamps
 from .series import Missing, uniform
 
 ITALY = "Europe/Rome"
@@ -158,11 +158,7 @@ def read_netcdf_prices(
     the attribute ``timezone`` of the file, with the rules of `to_utc`.
     """
     source, file = str(path), read_netcdf(path)
-    axes = [str(d) for d, index in file.indexes.items() if isinstance(index, pd.DatetimeIndex)]
-    if len(axes) != 1:
-        detail = f"needs one dimension with time stamps, has {listed(axes) or 'none'}"
-        raise SchemaError([Problem("time", "time", detail)], source)
-    axis = axes[0]
+    axis = clock_axis(file, source)
     zone = timezone or ("UTC" if axis == "time" else file.attrs.get("timezone"))
     rules = {"ambiguous": ambiguous, "nonexistent": nonexistent}
     utc = to_utc(pd.DatetimeIndex(file.indexes[axis]), zone, **rules, where=axis, source=source)  # type: ignore[arg-type]

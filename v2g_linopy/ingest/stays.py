@@ -7,7 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..periods import instants
+
 DAY = pd.Timedelta("1D")
+COSTS = {"wear": ((), 0.05), "unserved_cost": ((), 10.0)}
+"""EUR per kWh that leaves a battery, and per kWh of need not served, of the vehicles of a generator."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,16 @@ RESIDENTS = Habit((17 * 60, 21 * 60), (6 * 60 + 30, 8 * 60 + 30), (0.3, 0.8), 0.
 VANS = Habit((15 * 60, 18 * 60), (6 * 60, 8 * 60), (0.3, 0.6), 0.9, 60.0, 22.0, night=True)
 
 
+def labels(word: str, count: int, width: int = 2) -> list[str]:
+    """Name vehicles.
+
+    >>> labels("van", 2)
+    ['van-01', 'van-02']
+    """
+    width = max(width, len(str(count)))
+    return [f"{word}-{k + 1:0{width}d}" for k in range(count)]
+
+
 def stays(
     labels: Sequence[str],
     pod: str,
@@ -74,8 +88,8 @@ def stays(
 
     return xr.Dataset(
         {
-            "arrival": ("session", _utc(days, arrival, timezone)),
-            "departure": ("session", _utc(days, departure, timezone)),
+            "arrival": ("session", moments(days, arrival, timezone)),
+            "departure": ("session", moments(days, departure, timezone)),
             "vehicle": ("session", np.repeat(np.array(labels, dtype=str), len(days))),
             "pod": ("session", np.full(count, pod)),
             "energy_arrival": ("session", board.ravel(), {"units": "kWh"}),
@@ -97,9 +111,7 @@ def together(tables: Sequence[xr.Dataset]) -> xr.Dataset:
     return joined.assign_coords(session=np.arange(joined.sizes["session"]))
 
 
-def _utc(days: pd.DatetimeIndex, minutes: np.ndarray, timezone: str) -> np.ndarray:
-    """Return minutes of local days as naive UTC; one that the clock skips is an hour later."""
+def moments(days: pd.DatetimeIndex, minutes: np.ndarray, timezone: str) -> np.ndarray:
+    """Return minutes of local days as naive UTC, a row of days for each row of minutes; see `instants`."""
     clock = np.asarray(days, "datetime64[m]")[None, :] + minutes.astype("timedelta64[m]")
-    index = pd.DatetimeIndex(clock.ravel().astype("datetime64[ns]"))
-    local = index.tz_localize(timezone, ambiguous=np.ones(len(index), bool), nonexistent="shift_forward")
-    return np.asarray(local.tz_convert("UTC").tz_localize(None), "datetime64[ns]")
+    return np.asarray(instants(pd.DatetimeIndex(clock.ravel().astype("datetime64[ns]")), timezone), "datetime64[ns]")

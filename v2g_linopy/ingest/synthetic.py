@@ -1,10 +1,13 @@
-"""Synthetic prices, seeded: they look like a market, they are none."""
+"""What the generators share: local days and steps, noise, and synthetic prices, seeded, that look like a market."""
 
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from ..errors import Problem, SchemaError
+from .clock import align
 
 World = Literal["few", "unmanaged", "smart"]
 WORLDS = {
@@ -16,6 +19,24 @@ WORLDS = {
 # EUR/MWh above the daily mean, by local hour
 _ITALIAN_DAY = (-4, -7, -9, -10, -10, -8, -2, 3, 5, 4, 1, -1, -5, -6, -3, 0, 3, 6, 10, 16, 15, 9, 1, -4)
 _SOLAR_DAY = (-4, -6, -7, -7, -6, -3, 6, 14, 2, -18, -34, -44, -48, -46, -36, -20, 4, 34, 52, 50, 38, 22, 10, 2)
+
+
+def too_small(**sizes: int) -> list[Problem]:
+    """Return a problem for every size below 1."""
+    return [Problem(n, "range", f"{v}: must be at least 1") for n, v in sizes.items() if v < 1]
+
+
+def days_of(start: str | pd.Timestamp, days: int, vehicles: int) -> pd.DatetimeIndex:
+    """Return the local midnights of a case, that of its end included; raises `SchemaError` for sizes below 1."""
+    if problems := too_small(vehicles=vehicles, days=days):
+        raise SchemaError(problems, "the size of the case")
+    return pd.date_range(pd.Timestamp(start).normalize(), periods=days + 1, freq="D")
+
+
+def steps_of(midnight: pd.DatetimeIndex, timezone: str, step: str) -> pd.DatetimeIndex:
+    """Return the steps between the first and the last local midnight, naive UTC."""
+    utc = midnight[[0, -1]].tz_localize(timezone).tz_convert("UTC").tz_localize(None)
+    return pd.date_range(utc[0], utc[1], freq=step, inclusive="left", name="time")
 
 
 def local(time: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
@@ -66,6 +87,11 @@ def italian_prices(time: pd.DatetimeIndex, timezone: str = "Europe/Rome", seed: 
             "downward regulation price (synthetic), NaN: not accepted",
         ),
     )
+
+
+def hourly_prices(midnight: pd.DatetimeIndex, time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.Dataset:
+    """Return `italian_prices` between local midnights, on the steps of a case."""
+    return align(italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed), time)
 
 
 def world_prices(

@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..case import step_hours
 from ..catalogue import PARTS
 from ..compare import unmanaged
 from ..core import Stage
 from ..errors import SchemaError
+from ..periods import localized
 from .meter import Asset, assets_of, metered
 from .opening import displayed, expected, probability
 
@@ -71,7 +73,7 @@ class Reading:
             name: displayed(expected(node.to_dataset(), weight, name), name, currency)
             for name, node in result.children.items()
         }
-        return cls(groups, dict(result.attrs), time, step_hours(time, result.attrs), weight, result)
+        return cls(groups, dict(result.attrs), time, step_hours(result), weight, result)
 
     @property
     def scenarios(self) -> int:
@@ -368,15 +370,3 @@ def one_to_one(left: xr.DataArray, right: xr.DataArray) -> bool:
     """Whether the two label each session alike, up to the names."""
     pairs = pd.DataFrame({"left": left.values.astype(str), "right": right.values.astype(str)}).drop_duplicates()
     return bool(pairs["left"].is_unique and pairs["right"].is_unique)
-
-
-def step_hours(time: pd.DatetimeIndex, attrs: Mapping[Hashable, Any]) -> float:
-    """Length of a step, h: from the clock, or from the attribute where there is one step."""
-    if len(time) > 1:
-        return float((time[1] - time[0]) / pd.Timedelta(hours=1))
-    return float(attrs.get("step_hours", 1.0))
-
-
-def localized(naive: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
-    """Moments of a local clock: the first of a repeated hour, and the first after a skipped one."""
-    return naive.tz_localize(timezone, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="shift_forward")

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import V2GError
-from .reading import Reading, localized
+from ..periods import localized
+from .reading import Reading
 from .words import MINUS, THIN
 
 if TYPE_CHECKING:
