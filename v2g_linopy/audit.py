@@ -29,6 +29,7 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
     """
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
+    ledger = result["ledger"].to_dataset()
     done: dict[str, Replay] = {}
     found: dict[str, xr.DataArray] = {}
     for part, d in inputs:
@@ -40,7 +41,7 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
         for name, residual in replayed.residuals.items():
             found[f"{part.name}.{name}"] = _worst(residual)
         for entry, cash in replayed.cash.items():
-            found[f"{part.name}.{entry}"] = _cash(result, f"{part.name}.{entry}", cash)
+            found[f"{part.name}.{entry}"] = _cash(ledger, f"{part.name}.{entry}", cash)
         found |= _first_stage(part, groups[part.name])
     found["node.electricity"] = _worst(_node(inputs, done))
     found |= {f"node.{carrier}": _worst(x) for carrier, x in _behind_the_meter(inputs, done).items()}
@@ -146,13 +147,13 @@ def _behind_the_meter(inputs: Inputs, done: Mapping[str, Replay]) -> dict[str, x
 
 def _worst(residual: xr.DataArray) -> xr.DataArray:
     """Return the largest residual; a missing number is as bad as can be."""
-    worst = float(residual.fillna(np.inf).max()) if residual.size else 0.0
+    worst = float(residual.to_numpy().max()) if residual.size else 0.0
+    worst = np.inf if np.isnan(worst) else worst
     return xr.DataArray(worst, attrs={"units": residual.attrs["units"], "long_name": "worst residual"})
 
 
-def _cash(result: xr.DataTree, name: str, cash: xr.DataArray) -> xr.DataArray:
+def _cash(ledger: xr.Dataset, name: str, cash: xr.DataArray) -> xr.DataArray:
     """Largest difference to the ledger of the file, relative to the largest entry."""
-    ledger = result["ledger"].to_dataset()
     gap = abs(cash - ledger[name]) if name in ledger else abs(cash)
     scale = max(1.0, float(abs(cash).max())) if cash.size else 1.0
     return _worst((gap / scale).assign_attrs(units="1")).assign_attrs(long_name="ledger entry, relative")

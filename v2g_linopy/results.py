@@ -68,6 +68,7 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
     group = group.drop_vars([str(v) for v in group.data_vars if any(f.names(str(v)) for f in fields)])
     used = {"time", inputs.parts[part].schema.member, *(d for v in group.data_vars.values() for d in v.dims)}
     group = group.drop_vars([str(c) for c in group.indexes if c not in used])  # months, ranks: they may differ now
+    made: dict[str, xr.DataArray] = {}
     for field in (f for f in fields if not f.auxiliary):
         found = {n.partition(".")[2]: x for n, x in solved.solution.items() if n.partition(".")[0] == part}
         found = {n: x for n, x in found.items() if field.names(n)}
@@ -79,8 +80,8 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
             clean = (x if field.missing else x.fillna(0.0)).drop_vars([c for c in x.coords if c not in x.dims])
             if not field.signed:
                 clean = clean.clip(min=0.0) + 0.0  # a residue of -1e-12 is a zero
-            group[name] = describe(clean, field, inputs.calendar.currency)
-    return group
+            made[name] = describe(clean, field, inputs.calendar.currency)
+    return group.assign(made)
 
 
 def _root(inputs: Inputs) -> xr.Dataset:
@@ -96,9 +97,10 @@ def _every_scenario(row: xr.DataArray, inputs: Inputs) -> xr.DataArray:
 
 
 def _plain(arrays: dict[str, xr.DataArray]) -> xr.Dataset:
+    """Arrays side by side, without coordinates that label no axis, and without attributes."""
     return xr.Dataset(
-        {n: x.drop_vars([c for c in x.coords if c not in x.dims]).drop_attrs() for n, x in arrays.items()}
-    )
+        {n: x.drop_vars([c for c in x.coords if c not in x.dims]) for n, x in arrays.items()}
+    ).drop_attrs()
 
 
 def _attributes(

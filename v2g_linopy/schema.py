@@ -125,11 +125,14 @@ class Field:
         return array, [] if self._fits(array.to_numpy()) else self._range(array, where, calendar)
 
     def _fits(self, numbers: np.ndarray) -> bool:
-        """Return True where every number is finite and within range: the common case, at one pass over the numbers."""
-        if numbers.size == 0:
+        """Return True where `_range` would find nothing: the common case, without labels."""
+        if self.kind == "flag":
+            return bool(np.isin(numbers, (0.0, 1.0)).all())
+        given = numbers[~np.isnan(numbers)] if self.missing else numbers
+        if given.size == 0:
             return True
-        low, high = float(numbers.min()), float(numbers.max())  # NaN if there is any
-        return self.kind != "flag" and np.isfinite(low + high) and low >= self.ge and high <= self.le
+        low, high = float(given.min()), float(given.max())  # NaN if there is any
+        return low >= self.ge and high <= self.le and (self.infinite or bool(np.isfinite(low + high)))
 
     def _range(self, array: xr.DataArray, where: str, calendar: Calendar) -> list[Problem]:
         low, high = self.ge, self.le

@@ -26,8 +26,9 @@ import pytest
         (["solve", "CASE", "-o", "CASE"], 8),
     ],
 )
-def test_one_document(run, case_file, result_file, tmp_path, words, code):
-    places = {"CASE": case_file, "RESULT": result_file, "OUT": tmp_path / "out"}
+def test_one_document(run, request, tmp_path, words, code):
+    files = {word: request.getfixturevalue(f"{word.lower()}_file") for word in {"CASE", "RESULT"} & {*words}}
+    places = files | {"OUT": tmp_path / "out"}
     result = run(*(places.get(word, word) for word in words), "--json")
     assert result.exit_code == code, result.output
     document = json.loads(result.stdout)

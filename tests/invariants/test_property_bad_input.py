@@ -1,5 +1,7 @@
 """Bad input gives a list of Problems with every fault named, never a result (FORMULATION §15: 37)."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,6 +88,12 @@ OPEN = {"fleet": "unserved_cost slack_cost", "battery": "cycles_max"}  # NaN has
 FIELDS = [(part.name, f) for part in v2g.PARTS.values() for f in part.schema.inputs if f.kind in ("quantity", "flag")]
 
 
+@cache
+def everything() -> xr.DataTree:
+    """The case with every part, made once: `poisoned` leaves it as it is."""
+    return case_of_everything()
+
+
 def poisoned(case: xr.DataTree, part: str, field: v2g.schema.Field, value: float) -> xr.DataTree:
     """The case with one wrong number in the last cell of a field, all its other numbers as they were."""
     ds = group(case, part)
@@ -118,7 +126,7 @@ def named_alone(case: xr.DataTree, part: str) -> set[str]:
 @pytest.mark.parametrize(("part", "field"), FIELDS, ids=lambda x: getattr(x, "name", x))
 def test_every_field_refuses_what_its_schema_excludes(part, field):
     """Below its least, above its most, missing, without end: each alone is a problem that names the field alone."""
-    case = case_of_everything()
+    case = everything()
     low, high = (0.0, 1.0) if field.kind == "flag" else (field.ge, field.le)
     step = 1e-6 * max(1.0, abs(low) if np.isfinite(low) else 0.0)
     faults = {"endless below": -np.inf, "below": low - step, "above": high + step}
@@ -140,8 +148,8 @@ def by_hand(table: dict[str, str]) -> list[tuple[str, str]]:
 def test_what_cannot_be_negative_is_refused(part, name):
     """Powers, energies, hours, wear and penalties: a thousandth below zero is a problem; zero itself is none."""
     field = next(f for f in v2g.PARTS[part].schema.inputs if f.name == name)
-    assert named(poisoned(case_of_everything(), part, field, -1e-3)) == {f"{part}.{name}"}
-    assert f"{part}.{name}" not in named_alone(poisoned(case_of_everything(), part, field, 0.0), part)
+    assert named(poisoned(everything(), part, field, -1e-3)) == {f"{part}.{name}"}
+    assert f"{part}.{name}" not in named_alone(poisoned(everything(), part, field, 0.0), part)
 
 
 @pytest.mark.parametrize(("part", "name"), [(part, name) for part, fields in BETWEEN.items() for name in fields])
@@ -150,7 +158,7 @@ def test_what_lies_between_two_numbers_is_refused_outside(part, name):
     field = next(f for f in v2g.PARTS[part].schema.inputs if f.name == name)
     low, high = BETWEEN[part][name]
     for value in (low - 1e-3, high + 1e-3):
-        assert named(poisoned(case_of_everything(), part, field, value)) == {f"{part}.{name}"}, value
+        assert named(poisoned(everything(), part, field, value)) == {f"{part}.{name}"}, value
 
 
 @pytest.mark.parametrize("part", NOT_NEGATIVE)
@@ -158,7 +166,7 @@ def test_only_what_has_a_meaning_may_be_missing_or_endless(part):
     """NaN is "must serve", "no slack", "no cap", inf is "no limit"; in every other field both are faults."""
     free = {"missing": (np.nan, by_hand(OPEN)), "endless": (np.inf, by_hand(ENDLESS))}
     known = {*NOT_NEGATIVE[part].split(), *BETWEEN.get(part, {}), *SIGNED, *FLAGS}
-    case = case_of_everything()
+    case = everything()
     for field in (f for name, f in FIELDS if name == part and f.name in known):
         for kind, (value, allowed) in free.items():
             fault = f"{part}.{field.name}" in named_alone(poisoned(case, part, field, value), part)

@@ -91,13 +91,15 @@ def filled(falls, rise):
 
 
 def solved(path, exponent, segments, cyclic=False, moved=None, **more):
-    """A battery held to a path: what it pays in segments, and the count of the package."""
+    """A battery held to a path, or one for each number of segments: what it pays in them, and the package's count."""
+    every = {f"box of {n}": n for n in (segments if isinstance(segments, tuple) else (segments,))}
     time = pd.date_range("2026-01-05", periods=len(path) - 1, freq="h", name="time")
     power = xr.DataArray(np.diff(path) if moved is None else moved, coords={"time": time}, dims="time")
     fields = {"charge_max": CAPACITY, "discharge_max": CAPACITY, "energy_max": CAPACITY, "energy_initial": path[0]}
     fields |= {"eta_charge": 1.0, "eta_discharge": 1.0, "replacement_cost": COST, "stress_factor": FACTOR}
-    fields |= {"stress_exponent": exponent, "segments": segments, "cyclic": float(cyclic)} | more
-    battery = xr.Dataset({n: ("battery", [float(x)]) for n, x in fields.items()}, coords={"battery": ["box"]})
+    fields |= {"stress_exponent": exponent, "cyclic": float(cyclic)} | more
+    each = {n: [float(x)] * len(every) for n, x in fields.items()} | {"segments": [float(n) for n in every.values()]}
+    battery = xr.Dataset({n: ("battery", x) for n, x in each.items()}, coords={"battery": list(every)})
     energy = xr.Dataset({"price": ("market", [0.0]), "limit": ("market", [100.0])}, coords={"market": ["spot"]})
     case = v2g.assemble(time, {"battery": battery, "energy": energy}, step_hours=1.0)
     plan = {"battery.charge": power.clip(min=0), "battery.discharge": (-power).clip(min=0)}
@@ -106,8 +108,14 @@ def solved(path, exponent, segments, cyclic=False, moved=None, **more):
 
 def paid(result):
     """What the plan pays for depth."""
-    ledger = result["ledger"].to_dataset()
-    return -float(ledger["battery.wear_cycles"].sum()) if "battery.wear_cycles" in ledger else 0.0
+    return sum(paid_each(result))
+
+
+def paid_each(result):
+    """The same for each battery."""
+    ledger, boxes = result["ledger"].to_dataset(), result["battery"]["battery"]
+    cost = ledger.get("battery.wear_cycles", xr.zeros_like(boxes, dtype=float))
+    return [float(-cost.sel(battery=box).sum()) for box in boxes]
 
 
 def paths(step):
@@ -140,7 +148,8 @@ def test_segments_never_count_too_little(path, exponent, cyclic):
     """Anywhere else they count more, the less so the more segments there are: 1, 2, 4, 8, 16 and 32, which is exact."""
     path = [*path, path[0]] if cyclic else path
     true = counted(path, exponent, closed=cyclic)
-    costs = [paid(solved(path, exponent, 2**k, cyclic)) for k in range(6)]
+    costs = paid_each(solved(path, exponent, tuple(2**k for k in range(6)), cyclic))
+    assert len(costs) == 6
     assert all(cost >= true - 1e-9 for cost in costs)
     assert all(more >= fewer - 1e-9 for more, fewer in zip(costs, costs[1:], strict=False))
     assert costs[-1] == pytest.approx(true, abs=1e-9)

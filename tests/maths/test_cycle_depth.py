@@ -230,8 +230,8 @@ def test_a_free_battery_has_no_segments():
         assert (model.nvars, model.ncons) == (plain.nvars, plain.ncons)
 
 
-@pytest.mark.parametrize("hour", [1, 2, 3, 4, 5])
-def test_windows_go_on_where_the_last_one_ended(hour):
+@pytest.mark.parametrize("part", ["battery", "fleet"])
+def test_windows_go_on_where_the_last_one_ended(part):
     """A plan cut in two at any hour wears as much as in one piece: the second part starts at the carried levels.
 
     From 7.5 kWh to 0, to 5, to 0, to 10, to 0: falls of 7.5, 5 and 10 kWh, 9 + 4 + 16 EUR. Without levels a cut within
@@ -239,20 +239,19 @@ def test_windows_go_on_where_the_last_one_ended(hour):
     """
     charge, discharge = [0, 0, 5, 0, 10, 0], [5, 2.5, 0, 5, 0, 10]
 
-    def worn(part, steps, **start):
+    def worn(steps, **start):
         held = moved(part=part, charge=charge[steps], discharge=discharge[steps])
         members = {"battery": box(**start)} if part == "battery" else {}
         driver = car(**start) if part == "fleet" else None
         return v2g.solve(case(driver, market([0] * len(charge[steps])), **members), fix=held)
 
-    for part in ("battery", "fleet"):
-        whole = worn(part, slice(0, 6), energy_initial=7.5)
-        assert total(whole, f"{part}.wear_cycles") == approx(-29)
-        first = worn(part, slice(0, hour), energy_initial=7.5)
+    assert total(worn(slice(0, 6), energy_initial=7.5), f"{part}.wear_cycles") == approx(-29)
+    for hour in (1, 2, 3, 4, 5):
+        first = worn(slice(0, hour), energy_initial=7.5)
         last = first[part].to_dataset().isel({"time": -1, part: 0}, drop=True)
         carried = {i: last[v2g.PARTS[part].carry[i]] for i in ("energy_initial", "segment_initial")}
-        second = worn(part, slice(hour, 6), **carried)
-        assert total(first, f"{part}.wear_cycles") + total(second, f"{part}.wear_cycles") == approx(-29)
+        second = worn(slice(hour, 6), **carried)
+        assert total(first, f"{part}.wear_cycles") + total(second, f"{part}.wear_cycles") == approx(-29), hour
 
 
 def test_doubling_the_price_doubles_wear():

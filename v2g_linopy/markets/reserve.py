@@ -6,7 +6,7 @@ import xarray as xr
 
 from .. import guarantees, tails, worst_calls
 from ..bids import gate_problems, gated, off_least, off_step, sizes
-from ..core import Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
+from ..core import Edge, Flex, Flow, Held, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..maths import guarantees_energy, larger, previous, smaller
 from ..schema import ABSENT, Calendar, Field, Schema, broken
@@ -261,8 +261,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         if room.baseline is not None:
             residuals[f"baseline_{asset}"] = abs(room.baseline - moved).assign_attrs(units="kW")
         if room.store is not None and bool(guarantees.stored(d).any()):
-            residuals |= _replay_on_board(d, room.store, asset, x)
-            residuals |= worst_calls.short(d, room.store, room.store.edges()[1], asset, x, v.dt)
+            edges = room.store.edges()
+            residuals |= _replay_on_board(d, room.store, edges, asset, x)
+            if bool(guarantees.sure(d).any()):
+                residuals |= worst_calls.short(d, room.store, edges[1], asset, x, v.dt)
     always = _in_every_scenario(d, v.calendar)
     short = d["shortfall"] if "shortfall" in d else xr.zeros_like(d.volume)
     failing = (d.closed == 1) & d.shortfall_price.notnull()
@@ -293,7 +295,9 @@ def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     }
 
 
-def _replay_on_board(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> dict[str, xr.DataArray]:
+def _replay_on_board(
+    d: xr.Dataset, store: Store, edges: tuple[Edge, Edge], asset: str, x: xr.DataArray
+) -> dict[str, xr.DataArray]:
     """Energy held at both edges of the step, against what the capacity sold has to hold and calls within it move."""
     bound = d.guarantee == "endurance"
     due = {
@@ -303,7 +307,7 @@ def _replay_on_board(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -
         ("excursion", "down"): (x * d.excursion_down).sum("product"),
     }
     short = {}
-    for name, edge in zip(("start", "end"), store.edges(), strict=True):
+    for name, edge in zip(("start", "end"), edges, strict=True):
         for (rule, way), energy in due.items():
             left = edge.above if way == "up" else edge.below
             short[f"{rule}_{way}_{name}_{asset}"] = (energy - left).where(energy > 0, 0.0)
