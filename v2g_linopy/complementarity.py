@@ -7,7 +7,7 @@ import xarray as xr
 
 from .checking import Inputs
 from .core import Part
-from .maths import activated_both_ways, guarantees_energy
+from .maths import activated_both_ways, on_two_paths
 
 MODES = ("lazy", "audit", "milp", "off")
 TOLERANCE = 1e-6  # kW
@@ -31,7 +31,7 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
         single = both & (d["aggregate"] == 0) if "aggregate" in d else both
         called = activated_both_ways(reserve) & (d.get("carrier", xr.DataArray("electricity")) == "electricity")
         paths = {"": single & ~called}
-        if guarantees_energy(reserve):
+        if on_two_paths(d, reserve):
             paths["_baseline"] = single
         found |= {(part.name, path): where for path, where in paths.items() if bool(where.any())}
     return found

@@ -137,6 +137,10 @@ class Part:
     roll: Callable[["View", xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
     """Inputs of a window that starts after so many steps, where they are more than outputs at its start (`carry`)."""
 
+    def has(self, name: str) -> bool:
+        """Return True where a field of that name is among the inputs."""
+        return any(f.name == name for f in self.schema.inputs)
+
 
 @dataclass(frozen=True)
 class View:

@@ -28,11 +28,12 @@ def of_storage(d: xr.Dataset) -> Flex:
     path = "_baseline" if "energy_baseline" in d else ""
     power, idle = (d["discharge" + p] - d["charge" + p] for p in ("", path))
     sides = (d[way + path] for way in ("charge", "discharge"))
+    can = (d[f"{way}_max"] > 0 for way in ("charge", "discharge"))
     there, begun = _storing(d), on_baseline(d) if path else d
     return Flex(
         up=d.discharge_max.where(there, 0.0) - power,
         down=d.charge_max.where(there, 0.0) + power,
-        store=Store(lambda: _edges(begun, path), d.eta_charge, d.eta_discharge, d.get("keep", 1.0), *sides),
+        store=Store(lambda: _edges(begun, path), d.eta_charge, d.eta_discharge, d.get("keep", 1.0), *sides, *can),
         baseline=idle - power if path else None,
     )
 

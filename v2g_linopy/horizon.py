@@ -17,6 +17,7 @@ from .core import Part, Stage
 from .errors import Problem, SchemaError, SolverError
 from .forecasts import EXPECTED, Forecast, Naive, Perfect, Vintages
 from .gates import TRADED, gates_of, vintages_of
+from .maths import guarantees_energy
 from .solvers import Settings
 from .windows import Sequence, State, Window
 
@@ -274,6 +275,11 @@ def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
     if before is not None:
         labels = groups["fleet"].indexes["fleet"]
         groups["fleet"] = groups["fleet"].assign(energy_initial=before.sel(fleet=labels).assign_attrs(units="kWh"))
+    if guarantees_energy(q.planned.data.get("reserve")):
+        for part, _ in q.planned:  # on two paths from the start, also where nothing came to be sold
+            if part.has("baseline_initial") and "baseline_initial" not in groups[part.name]:
+                begun = groups[part.name].get("energy_initial", xr.DataArray(0.0, attrs={"units": "kWh"}))
+                groups[part.name] = groups[part.name].assign(baseline_initial=begun)
     return xr.DataTree.from_dict({"/": root, **{f"/{n}": g for n, g in groups.items()}})
 
 

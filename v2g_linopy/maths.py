@@ -70,6 +70,11 @@ def guarantees_energy(reserve: xr.Dataset | None) -> bool:
     return bool(expected.any()) and bool((stands & sold).any())
 
 
+def on_two_paths(d: xr.Dataset, reserve: xr.Dataset | None) -> bool:
+    """Return True where a storage has a baseline path beside the expected one: it is needed, or has begun elsewhere."""
+    return reserve is not None and (guarantees_energy(reserve) or "baseline_initial" in d)
+
+
 def supplied(connection: xr.Dataset | None, pods: Any = None) -> Any:
     """Return True for pods with a supply contract of their own; for the pod of each member where `pods` names them."""
     if connection is None:

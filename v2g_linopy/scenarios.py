@@ -14,8 +14,10 @@ from .ingest.bootstrap import bootstrapped
 from .ingest.resampling import resampled
 from .schema import suggest
 
-SERIES = ("energy.price", "imbalance.price_long", "imbalance.price_short", "reserve.capacity_price")
-SERIES += ("load.baseline", "renewable.available")
+SERIES = (
+    *("energy.price", "imbalance.price_long", "imbalance.price_short", "reserve.capacity_price"),
+    *("load.baseline", "renewable.available"),
+)
 SESSIONS = "sessions"
 
 

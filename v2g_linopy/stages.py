@@ -83,6 +83,6 @@ def _shut(case: xr.DataTree, later: list[tuple[str, str]], parts: Mapping[str, P
     for part, dim in ((p, TRADED[p][0]) for p in {p for p, _ in later}):
         group = tree[part].to_dataset()
         shut = group[dim].astype(str).isin([label for p, label in later if p == part])
-        limit = group[LIMIT[part]]
+        limit = group.get(LIMIT[part], xr.DataArray(np.inf, attrs={"units": "kW"}))
         tree[part] = xr.DataTree(group.assign({LIMIT[part]: limit.where(~shut, 0.0).assign_attrs(limit.attrs)}))
     return tree

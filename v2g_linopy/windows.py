@@ -14,11 +14,12 @@ from .checking import Inputs
 from .errors import Infeasible, SolveError, SolverError
 from .forecasts import Forecast, Key
 from .gates import TRADED, Gates
-from .maths import last
+from .maths import guarantees_energy, last
 from .moving import Moving, Plan, StaleError
 from .solvers import Settings
 
 _ROUNDS = 20
+_NOISE = 1e-9  # kW; a smaller position is none
 _OPEN = ("kW", "kWh")  # units of limits that may open later
 
 
@@ -136,6 +137,9 @@ class _Run:
         for part, d in q.planned:
             cut = d.isel(time=steps) if "time" in d.dims else d
             cut = cut.assign({name: x for (p, name), x in self.state.carried.items() if p == part.name})
+            if guarantees_energy(q.planned.data.get("reserve")) and part.has("baseline_initial"):
+                # the two paths go on side by side, also in a window that sells no reserve
+                cut = cut.assign(baseline_initial=cut.get("baseline_initial", cut.energy_initial))
             if "cyclic" in d and w is not q.windows[0]:
                 cut = cut.assign(energy_final=d.energy_initial)
             if w.last < q.windows[-1].last:
@@ -277,7 +281,8 @@ class _Run:
             binding = self.q.gates.binding(part, now, until).isel(time=steps) & (self.base.data[part].closed == 0)
             before = self.state.committed[part]
             held = before.isel(time=steps)
-            new = xr.where(binding, plan[f"{part}.{name}"].fillna(0.0), held).transpose(*held.dims)
+            wanted = plan[f"{part}.{name}"]
+            new = xr.where(binding, wanted.where(abs(wanted) > _NOISE, 0.0), held).transpose(*held.dims)
             self.state.committed[part] = _replaced(before, steps, new)
             turnover = self.state.turnover[part]
             self.state.turnover[part] = _replaced(turnover, steps, turnover.isel(time=steps) + abs(new - held))

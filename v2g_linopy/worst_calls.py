@@ -30,14 +30,20 @@ def short(d: xr.Dataset, store: Store, end: Edge, asset: str, x: xr.DataArray, d
     return found
 
 
+_SIDES = ("eta_charge", "eta_discharge", "keep", "charge", "discharge", "discharges")
+
+
 def left_after(steps: int, d: xr.Dataset, store: Store, asset: str, dt: float, way: str) -> xr.DataArray:
-    """Return what is left after so many steps of the most that calls up to each `lag` before can have moved (kWh)."""
+    """Return what is left after so many steps of the most that calls up to each `lag` before can have moved (kWh).
+
+    It is the bound of a plan, whose later windows then keep what a plan of the whole has to keep.
+    """
 
     def cut(x: Any) -> Any:
         return x.isel(time=slice(steps)) if isinstance(x, xr.DataArray) and "time" in x.dims else x
 
     d = d.isel(time=slice(steps))
-    sides = {name: cut(getattr(store, name)) for name in ("eta_charge", "eta_discharge", "keep", "charge", "discharge")}
+    sides = {name: cut(getattr(store, name)) for name in _SIDES}
     return most_moved(d, replace(store, **sides), asset, d[f"share_{asset}"], dt, way, history=True)
 
 
@@ -48,7 +54,7 @@ def most_moved(
 
     With `history`, by the calls up to each `lag` (1, 2, ... steps back from the end), as far as it is left at the end.
     """
-    rate = _drawn(d, store, asset, x) if way == "up" else _stored(d, store, x)
+    rate = _drawn(d, store, asset, x) if way == "up" else _stored(d, store, x, sure=history)
     keep = store.keep + xr.zeros_like(rate.isel(product=0, drop=True))
     known = d.get(f"drawn_initial_{asset}" if way == "up" else f"stored_initial_{asset}")
     found = []
@@ -69,9 +75,9 @@ def _drawn(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> xr.DataA
     return larger(power * store.eta_charge, power / store.eta_discharge - stopped * _loss(store))
 
 
-def _stored(d: xr.Dataset, store: Store, x: xr.DataArray) -> xr.DataArray:
-    """KW that a full downward call brings to the battery, or leaves in it where it feeds in."""
-    feeding = store.discharge + xr.zeros_like(x) > ROUNDING
+def _stored(d: xr.Dataset, store: Store, x: xr.DataArray, sure: bool) -> xr.DataArray:
+    """KW that a full downward call brings to the battery, or leaves in it where it feeds in; `sure`: where it may."""
+    feeding = (store.discharges if sure else store.discharge > ROUNDING) & xr.ones_like(x, dtype=bool)
     return d.down * x * xr.where(feeding, 1 / store.eta_discharge, store.eta_charge)
 
 

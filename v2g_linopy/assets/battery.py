@@ -8,7 +8,7 @@ from .. import ageing
 from ..core import CARRIERS, Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..headroom import baseline_initial, of_storage, on_baseline
-from ..maths import first, guarantees_energy, larger, last, one_way, previous, previous_data, smaller, within_step
+from ..maths import first, larger, last, on_two_paths, one_way, previous, previous_data, smaller, within_step
 from ..schema import ABSENT, Calendar, Field, Schema, broken
 
 NAN = float("nan")
@@ -122,7 +122,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         s.add("cycles", q - previous(q) - s.dt / d.eta_discharge * g == d.throughput_initial * first(time), mask=capped)
 
     baseline = None
-    if guarantees_energy(s.inputs.get("reserve")):
+    if on_two_paths(d, s.inputs.get("reserve")):
         c0, g0, _, store = _path(s, on_baseline(d), "_baseline")
         baseline = (g0 - c0) - (g - c)
 

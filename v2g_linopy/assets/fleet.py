@@ -8,7 +8,7 @@ from .. import ageing, charging
 from ..core import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
 from ..errors import Problem
 from ..headroom import baseline_initial, most_drawn, of_vehicles, on_baseline
-from ..maths import first, guarantees_energy, larger, one_way, previous, previous_data, smaller, within_step
+from ..maths import first, larger, on_two_paths, one_way, previous, previous_data, smaller, within_step
 from ..schema import ABSENT, Calendar, Field, Schema, worst
 
 NAN = float("nan")
@@ -183,7 +183,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     c, g, store = _path(s, d, "", alive, shared)
     worn = _worn(s, d, alive, shared, c, g)
     baseline = None
-    if guarantees_energy(s.inputs.get("reserve")):
+    if on_two_paths(d, s.inputs.get("reserve")):
         c0, g0, store = _path(s, on_baseline(d), "_baseline", alive, shared)
         baseline = (g0 - c0) - (g - c)
 
