@@ -1,5 +1,6 @@
 """Runs of a case through its gates: as good as one shot where all is known, blind to what is known later."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from cases import case, electrolyser, engine, market, storage, vehicle
+from cases import case, electrolyser, engine, market, product, storage, vehicle
 
 import v2g_linopy as v2g
 from v2g_linopy import horizon, windows
@@ -39,11 +40,29 @@ def drawn(seed: int, *parts: str, **attrs: Any) -> xr.DataTree:
     }
     fleet = {name: _visits(rng) for name in ("north", "south")} if "fleet" in parts else None
     peaks = {"site": {"peak_price": 2.0, "peak_count": 2.0}} if "peaks" in parts else None
-    tree = case(fleet, markets, None, peaks, **{n: x for n, x in given.items() if n in parts}, **attrs)
+    tree = case(
+        fleet,
+        markets,
+        _calls(some) if "reserve" in parts else None,
+        peaks,
+        **{n: x for n, x in given.items() if n in parts},
+        **attrs,
+    )
+    gates = {"day_ahead": (12.0, NAN), "intraday": (NAN, 1.0)} | (
+        {"regulation": (8.0, NAN)} if "reserve" in parts else {}
+    )
+    hour, lead = zip(*gates.values(), strict=True)
     tree["gates"] = xr.DataTree(
-        xr.Dataset({"hour": ("gate", [12.0, NAN]), "lead": ("gate", [NAN, 1.0])}, {"gate": ["day_ahead", "intraday"]})
+        xr.Dataset({"hour": ("gate", list(hour)), "lead": ("gate", list(lead))}, {"gate": [*gates]})
     )
     return tree
+
+
+def _calls(some: Callable[[int, int], list[float]]) -> dict[str, Any]:
+    """A product whose energy survives every call of an hour in four, some of which are expected; none by night."""
+    bought = [0.0 if 20 <= t < 30 else 6.0 for t in range(HOURS)]
+    promise = {"guarantee": "budget", "activation_cycle": 4, "activation_up": 0.1, "activation_down": 0.05}
+    return product(up=1, down=1, capacity_price=[10 * x for x in some(1, 12)], volume_max=bought, **promise)
 
 
 def _visits(rng: np.random.Generator) -> dict[str, Any]:
@@ -69,6 +88,7 @@ ONE_SHOT = {
     "visits one after the other": ("fleet", "imbalance"),
     "a tank and a load that shifts": ("hydrogen", "load"),
     "a plant with starts": ("chp",),
+    "reserves that are guaranteed and called": ("battery", "fleet", "reserve"),
 }
 
 
@@ -90,6 +110,21 @@ def test_shorter_plans_earn_no_more():
     """Plans that see six hours ahead earn at most what hindsight does, and are not far from it."""
     run = v2g.simulate(drawn(5, "battery", "imbalance"), forecast="perfect", window=24.0, ahead=6.0, every=12.0)
     assert -1e-6 <= run.attrs["regret"] < 0.5 * abs(run.attrs["objective_hindsight"])
+
+
+@pytest.mark.parametrize("ahead", [0.0, 12.0])
+def test_guaranteed_reserves_settle(ahead):
+    """What was decided on plans of a day or a day and a half keeps the guarantee from the first step to the last.
+
+    The audit of the settled run follows the worst calls over both days; a guarantee or a path that a window forgets has
+    no settlement. Hindsight keeps it, too, and earns no less.
+    """
+    tree = drawn(5, "battery", "reserve")
+    tree["battery"] = tree["battery"].to_dataset().assign(cyclic=0.0)
+    run = v2g.simulate(tree, forecast="perfect", window=24.0, ahead=ahead, every=12.0, gap=1e-6)
+    assert run["audit"].attrs["passed"] == 1
+    assert float(run["reserve"].volume.sum()) > 1
+    assert run.attrs["regret"] >= -1e-4
 
 
 # ---- nothing is known before its time --------------------------------------------------------------------------------

@@ -144,8 +144,8 @@ def test_drivers_who_pay_for_losses_do_not_hide_it():
 
 
 def test_waste_that_trades_want_is_excluded_in_one_go():
-    """Four full cars of 10 to 7 kWh sell 0.8 of them at 90 EUR/MWh; what is bought at 30, up to 8 kW, would pass through
-    one of them.
+    """Four full cars of 10 to 7 kWh sell 0.8 of them at 90 EUR/MWh; what is bought at 30, up to 8 kW, would pass
+    through one of them.
 
     That would earn 6.4 kWh x 0.09 - 8 kWh x 0.03 = 0.336 EUR more, in any of them: one solve more excludes it for all.
     """

@@ -279,6 +279,24 @@ def test_day_ahead_on_the_forecast_the_rest_within_the_day():
     assert result.attrs["regret"] == approx(0.483)
 
 
+def test_what_is_sold_may_wait_for_the_gate_that_buys_it_back():
+    """As above, but intraday is an auction an hour before each delivery: what is missing from 8 kW is bought there.
+
+    5 x 8 x 0.05 - (3 x 3 + 2) x 0.061 = 1.329 EUR. Proves that a plan need not back what was sold before the market
+    trades that can buy it back: without storage it could not.
+    """
+    markets = {"day_ahead": market([50.0] * 5), "intraday": market([60.0] * 5, spread=2.0)}
+    sun = {"available": [8.0, 5, 5, 5, 6]}
+    tree = case(None, markets, renewable=sun, imbalance=settled(price_long=[0.0] * 5, price_short=500.0))
+    known = forecasts(tree, d04T11=[8.0] * 5, d05T00=[8.0, 5, 5, 5, 5], d05T02=[NAN, NAN, NAN, NAN, 6])
+    auctions = TWO_GATES.assign(rolling=("gate", [0.0, 0.0]))
+    price = [forecasts(tree, d04T11=[50.0] * 5, d05T00=[x] * 5) for x in (50.0, 60.0)]
+    both = xr.concat(price, pd.Index(["day_ahead", "intraday"], name="market"))
+    result = v2g.simulate(operated(tree, auctions, renewable__available=known, energy__price=both))
+    assert row(result, "energy.position", market="intraday") == [0, -3, -3, -3, -2]
+    assert result.attrs["profit"] == approx(1.329)
+
+
 def test_what_comes_after_the_last_gate_is_imbalance():
     """5 kW are forecast and sold at 50; 4 and 6 shine, known an hour too late: 1 kW missing at 90, 1 too much at 20.
 

@@ -93,10 +93,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, what is sold
     is backed by the plan's injection and what is bought by its withdrawal, at the pods that trade here: those with a
     supply contract back nothing. What was committed before has taken its part, also where its gate has closed; if it is
-    revisable, it may be traded back, and the net position is what the plan backs, also without the trades that are only
-    planned (`executed` 0). `unbacked` widens all of them. The backing is gross: what one member draws and another feeds
-    in backs a purchase and a sale at once, and so does activation that is expected, as energy delivered there is
-    injection and withdrawal. Up to that much is still traded on paper between two open markets.
+    revisable, it may be traded back, and the net position is what the plan backs; where something is traded now, also
+    without the trades that are only planned (`executed` 0). `unbacked` widens all of them. The backing is gross: what
+    one member draws and another feeds in backs a purchase and a sale at once, and so does activation that is expected,
+    as energy delivered there is injection and withdrawal. Up to that much is still traded on paper between two open
+    markets.
     """
     is_open = d.closed == 0
     lowest, highest = (
@@ -123,19 +124,20 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
                 s.add(f"backed_net_{way}", (one - other).sum("market") - plan <= net, mask=backed & known)
                 if "executed" in d:
                     now = (d.executed * (one - other)).sum("market")
-                    s.add(f"backed_now_{way}", now - plan <= net, mask=backed & known)
+                    trades = ((d.executed > 0) & is_open).any("market")
+                    s.add(f"backed_now_{way}", now - plan <= net, mask=backed & known & trades)
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
 
 
 def _several_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
     """Return True where a step can be traded in several ways: markets whose gate is open, and settled imbalance.
 
-    A market that has closed is one of them while what it committed may not be revised.
+    A market that has closed is one of them while what it committed may not be revised: the flows that backed it stay.
     """
     is_open, settled = (d.closed == 0) & (d.limit > 0), 0 if imbalance is None else imbalance.limit > 0
     ways = is_open.sum("market") + settled
     held = (is_open | (d.committed != 0)).sum("market") + settled
-    return (ways > 1) | ((ways > 0) & (held > 1) & (d.revisable == 0))
+    return (ways > 1) | ((held > 1) & (d.revisable == 0))
 
 
 def _room_to_trade(
@@ -216,19 +218,20 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
         excess[f"backed_net_{name}"] = (way * d.position.sum("market") - stuck - plan).where(free & (due != 0), 0.0)
         if "executed" in d:
             held = due + (d.executed * (d.sold - d.bought)).sum("market")
-            excess[f"backed_now_{name}"] = (way * held - stuck - plan).where(free & (due != 0), 0.0)
+            now = (is_open & (d.executed == 1)).any("market")
+            excess[f"backed_now_{name}"] = (way * held - stuck - plan).where(free & (due != 0) & now, 0.0)
     strict = several & (d.virtual_bidding == 0)
     return {name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW") for name, x in excess.items()}
 
 
 def _replay_ways(v: View, d: xr.Dataset) -> xr.DataArray:
-    """Ways to trade each step; those of before count where they hold and there is still one."""
+    """Ways to trade each step; those of before count where they hold."""
     settled = v.get("imbalance")
     more = xr.DataArray(0) if settled is None else (settled.limit > 0).astype(int)
     trades = (d.limit > 0) & (d.closed == 0)
     now = trades.sum("market") + more
     bound = xr.where(trades, True, d.committed != 0).sum("market") + more
-    return xr.where((d.revisable == 0) & (now > 0), bound, now)
+    return xr.where(d.revisable == 0, bound, now)
 
 
 def _replay_traded(v: View, part: str, power: Any) -> Any:
