@@ -82,7 +82,8 @@ def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Da
 
     The power beyond 1 is for energy management in the normal state (NEM). `ample` is for reservoirs of two hours of
     full activation, which manage no energy: power 1, energy 2 h in each direction that is sold. Chargers that cannot
-    discharge have no NEM, so a pool of them must be sold as `ample`; `reservoir_of` tells which a case needs.
+    discharge have no NEM and hold two hours in either table (`hours_one_way`), also where a case is compared without
+    discharging; a pool of them is sold as `ample`, without the power for NEM: `reservoir_of` tells which a case needs.
 
     Parameters
     ----------
@@ -94,8 +95,8 @@ def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Da
     Returns
     -------
     xarray.Dataset
-        `up`, `down`, `hours_up`, `hours_down`, `guarantee` (endurance), `block` (1 h), `minimum_bid`, `step` on
-        (product).
+        `up`, `down`, `hours_up`, `hours_down`, `hours_one_way`, `guarantee` (endurance), `block` (1 h), `minimum_bid`,
+        `step` on (product).
 
     Raises
     ------
@@ -111,8 +112,10 @@ def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Da
         ample = reservoir == "ample" and p.management.power > 0
         spare, hours = (0.0, AMPLE_HOURS) if ample else (p.management.power, p.hours)
         power = p.up + spare * p.down, p.down + spare * p.up
-        rows.append((*power, hours * p.up, hours * p.down, p.least, p.lot))
-    units = {"up": "1", "down": "1", "hours_up": "h", "hours_down": "h", "minimum_bid": "kW", "step": "kW"}
+        alone = AMPLE_HOURS if p.management.power > 0 else 0.0
+        rows.append((*power, hours * p.up, hours * p.down, alone, p.least, p.lot))
+    hours_of = dict.fromkeys(("hours_up", "hours_down", "hours_one_way"), "h")
+    units = {"up": "1", "down": "1"} | hours_of | {"minimum_bid": "kW", "step": "kW"}
     columns = zip(units.items(), np.array(rows).reshape(-1, len(units)).T, strict=True)
     data = {name: ("product", column, {"units": unit}) for (name, unit), column in columns}
     same = {"guarantee": ((), "endurance"), "block": ((), 1.0, {"units": "h"})}

@@ -82,6 +82,16 @@ def test_a_field_of_one_member(smart_case):
     assert new["fleet"]["wear"].values.tolist() == [0.1, 0.0], "the default of the others"
 
 
+def test_a_gate(smart_case):
+    """Gates are set as members of any part are; forecasts are not."""
+    gates = xr.Dataset({"hour": ("gate", [12.0, float("nan")])}, {"gate": ["day_ahead", "intraday"]})
+    smart_case["gates"] = xr.DataTree(gates)
+    smart_case["vintage"] = xr.DataTree(xr.Dataset())
+    assert changed(smart_case, ["gates[day_ahead].hour=10"])["gates"].hour.values[0] == 10
+    with pytest.raises(typer.BadParameter, match="no part 'vintage'"):
+        changed(smart_case, ["vintage.hour=10"])
+
+
 def test_flags_and_labels(smart_case):
     new = changed(smart_case, ["energy.virtual_bidding=true", "fleet.pod=depot", "fleet.unserved_cost=nan"])
     assert float(new["energy"]["virtual_bidding"]) == 1

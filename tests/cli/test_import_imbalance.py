@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
@@ -91,6 +92,21 @@ def test_into_a_case(run, prices, tmp_path):
     v2g.write(new, tmp_path / "new.nc", overwrite=True)
     assert run(*words, "--into", tmp_path / "new.nc", "-o", tmp_path / "again.nc").exit_code == 0
     assert float(v2g.read(tmp_path / "again.nc")["imbalance"].limit) == 3.0
+
+
+def test_forecasts_of_replaced_prices_are_dropped(run, prices, tmp_path):
+    """What was known of prices that are no longer there says nothing; what was known of the cars stays."""
+    case = commuters(vehicles=1, days=1, start="2026-03-03", regulation=None)
+    guess = xr.DataArray([[1.0] * case.sizes["time"]], dims=("vintage", "time"))
+    stamp = pd.DatetimeIndex(["2026-03-01"])
+    both = {"energy.price": guess, "fleet.charge_max": guess}
+    case["vintage"] = xr.DataTree(xr.Dataset(both, {"vintage": stamp, "time": case.indexes["time"]}))
+    words = ("prices", prices, *COLUMNS, "--timezone", "Europe/Rome", "--market", "spot")
+    words += ("--imbalance", "surplus", "--imbalance", "shortage")
+    v2g.write(case, tmp_path / "known.nc")
+    done = run("import", *words, "--into", tmp_path / "known.nc", "-o", tmp_path / "new.nc")
+    assert done.exit_code == 0, done.output
+    assert list(v2g.read(tmp_path / "new.nc")["vintage"].data_vars) == ["fleet.charge_max"]
 
 
 def test_the_only_other_price_is_the_market(run, stays, prices, tmp_path):

@@ -57,6 +57,24 @@ def test_calls_beyond_the_battery_are_not_delivered(run, held):
     assert row["violation_energy"] == pytest.approx(10)
 
 
+def test_a_record_of_frequency_calls_by_the_droop(run, held):
+    """At 49.7 Hz FCR-D is called by (49.9 - 49.7) / 0.4 = half: 5 kW for four hours, of which two are delivered."""
+    tree = v2g.read(held)
+    tree["reserve"] = tree["reserve"].to_dataset()[["up", "down", "capacity_price"]].assign_coords(product=["FCR-D up"])
+    v2g.write(v2g.solve(tree), held, overwrite=True)
+    stamps = pd.date_range("2026-01-05", periods=240, freq="min")
+    record = held.parent / "record.csv"
+    pd.DataFrame({"time": stamps, "frequency": 49.7}).to_csv(record, index=False)
+    done = run("replay", held, "--frequency", record, "--json")
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads(done.stdout)["signals"]
+    assert (row["signal"], row["called_up"], row["delivered_up"]) == (
+        "record.csv",
+        pytest.approx(20),
+        pytest.approx(10),
+    )
+
+
 def test_the_path_of_each_signal_is_kept_if_asked():
     """Called at half for two hours and fully for one, 5 + 5 kWh are drawn, and then nothing is left."""
     time = pd.date_range("2026-01-05", periods=4, freq="h", name="time")

@@ -71,6 +71,23 @@ def test_chargers_that_cannot_discharge_hold_two_hours(pipeline):
     assert float(tree["reserve"].down.sum()) == 0
 
 
+@pytest.mark.parametrize(("back", "sold"), [(0.0, 1.0), (4.0, 6.0)])
+def test_one_way_holds_two_hours_in_the_limited_table_too(pipeline, back, sold):
+    """The same car in the table of limited reservoirs: 1 kW where it cannot feed in, as above, and 6 kW where it can.
+
+    With 2 kWh above the need, 20 minutes would allow 6 kW: 4 of charging that stops and more fed in. Proves the
+    two-hour rule by member, so that the same case without discharging is compared by the rule that then holds.
+    """
+    ev = vehicle(charge_max=4, discharge_max=back, energy_initial=22, energy_max=26, energy_min=[20])
+    tree = case(ev, market([0]), None)
+    tree["reserve"] = xr.DataTree(
+        v2g.products(["FCR-D up"], reservoir="limited").assign(
+            minimum_bid=0.0, step=0.0, down=0.0, capacity_price=1000.0
+        )
+    )
+    assert row(pipeline(tree), "reserve.volume") == approx([sold])
+
+
 def test_which_reservoir_a_case_has():
     idle, both = vehicle(), vehicle(discharge_max=[0, 4])
     assert reservoir_of(case(idle, market([0, 0]))) == "ample"

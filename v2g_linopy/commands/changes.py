@@ -9,9 +9,11 @@ import xarray as xr
 
 from ..case import recorded
 from ..catalogue import PARTS
+from ..gates import GATES
 from ..schema import REQUIRED, Field
 from .options import nearest, pairs
 
+SCHEMAS = {name: part.schema for name, part in PARTS.items()} | {"gates": GATES}
 TARGET = re.compile(r"(?P<part>\w+)(\[(?P<member>[^\]]+)\])?\.(?P<field>\w+)")
 FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 OPPOSITE = {"charge_max": "discharge_max", "discharge_max": "charge_max"}
@@ -41,8 +43,8 @@ def changed(case: xr.DataTree, words: Sequence[str] | None, say: Callable[[str],
         if not found:
             raise refused(f"{target!r} is not PART.FIELD or PART[MEMBER].FIELD")
         part = found["part"]
-        if part not in case.children:
-            raise refused(f"the case has no part {part!r}{nearest(part, [n for n in case.children if n in PARTS])}")
+        if part not in case.children or part not in SCHEMAS:
+            raise refused(f"the case has no part {part!r}{nearest(part, [n for n in case.children if n in SCHEMAS])}")
         group = case.children[part].to_dataset(inherit=False)
         field = declared(part, found["field"])
         new = value(field, word)
@@ -95,7 +97,7 @@ def told(group: xr.Dataset, field: Field, new: Any, shaped: bool) -> str:
 
 def declared(part: str, name: str) -> Field:
     """The field of a part, or a usage error with a suggestion."""
-    known = {f.name: f for f in PARTS[part].schema.inputs}
+    known = {f.name: f for f in SCHEMAS[part].inputs}
     if name not in known:
         raise refused(f"{part} has no field {name!r}{nearest(name, known)}")
     return known[name]

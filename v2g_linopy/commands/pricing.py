@@ -157,4 +157,10 @@ def with_prices(
     aligned = ingest.align(read[names], time)
     price = energy_market(aligned, labels, 0.0)["price"].assign_attrs(units="EUR/MWh")
     case["energy"] = xr.DataTree(energy.drop_vars("price").assign(price=price))
+    if "vintage" in case.children:  # forecasts of prices that are no longer there
+        known = case.children["vintage"].to_dataset(inherit=False)
+        stale = [n for n in map(str, known) if n == "energy.price" or (settled and n.startswith("imbalance."))]
+        case["vintage"] = xr.DataTree(known.drop_vars(stale))
+        if not set(known) - set(stale):
+            del case["vintage"]
     return case

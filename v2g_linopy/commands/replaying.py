@@ -109,7 +109,7 @@ def _signals(
         else:
             columns = {"time": "time", "frequency": "frequency"}
             record = ingest.read_frequency(frequency, columns=columns, timezone="UTC")
-        return v2g.frequency_signals(tree, record["frequency"]).expand_dims(signal=[frequency.name])
+        return v2g.frequency_signals(tree, record["frequency"]).assign_coords(signal=[frequency.name])
     if signals is not None:
         return read_netcdf(signals)
     return v2g.extreme_signals(tree) if random is None else v2g.random_signals(tree, random, seed=seed)

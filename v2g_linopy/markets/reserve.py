@@ -45,6 +45,14 @@ SCHEMA = Schema(
         Field("down", "product", "1", "power held downward per kW sold", ge=0),
         Field("hours_up", "product", "h", "energy held upward per kW sold (endurance)", default=0.0, ge=0),
         Field("hours_down", "product", "h", "energy held downward per kW sold (endurance)", default=0.0, ge=0),
+        Field(
+            "hours_one_way",
+            "product",
+            "h",
+            "energy held instead, where that is more, by members that can only charge or only discharge",
+            default=0.0,
+            ge=0,
+        ),
         Field("capacity_price", "product time", "EUR/MW/h", "paid for capacity", default=0.0),
         Field("activation_up", "product time", "1", "expected share activated upward", default=0.0, ge=0, le=1),
         Field("activation_down", "product time", "1", "expected share activated downward", default=0.0, ge=0, le=1),
@@ -218,8 +226,8 @@ def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -
     if store is None or not bool(guarantees.stored(d).any()):
         return
     dues = {
-        "endurance_up": d.hours_up.where(endured, 0.0) / store.eta_discharge,
-        "endurance_down": d.hours_down.where(endured, 0.0) * store.eta_charge,
+        "endurance_up": _hours(d, store, "up").where(endured, 0.0) / store.eta_discharge,
+        "endurance_down": _hours(d, store, "down").where(endured, 0.0) * store.eta_charge,
         "excursion_up": d.excursion_up,
         "excursion_down": d.excursion_down,
     }
@@ -228,6 +236,13 @@ def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -
             if bool((due > 0).any()):
                 left = room.above if name.endswith("up") else room.below
                 s.add(f"{name}_{asset}_{edge}", (due * x).sum("product") <= left, mask=mask)
+
+
+def _hours(d: xr.Dataset, store: Store, way: str) -> xr.DataArray:
+    """Energy to be held per kW sold (h): more by members that flow one way, who cannot be brought back by the other."""
+    hours = d[f"hours_{way}"]
+    one_way = ~(xr.DataArray(store.charges) & store.discharges) & (hours > 0)
+    return xr.where(one_way, larger(hours, d.hours_one_way), hours)
 
 
 def _activation_prices(d: xr.Dataset, energy: xr.Dataset | None) -> tuple[xr.DataArray, xr.DataArray]:
@@ -302,9 +317,14 @@ def _replay_on_board(
 ) -> dict[str, xr.DataArray]:
     """Energy held at both edges of the step, against what the capacity sold has to hold and calls within it move."""
     bound = d.guarantee == "endurance"
+    alone = (xr.zeros_like(x) + store.charges + store.discharges) < 2
+    rising, falling = (
+        h.where(~(alone & (h > 0) & (h < d.hours_one_way)), d.hours_one_way).where(bound, 0.0)
+        for h in (d.hours_up, d.hours_down)
+    )
     due = {
-        ("endurance", "up"): (x * d.hours_up.where(bound, 0.0)).sum("product") / store.eta_discharge,
-        ("endurance", "down"): (x * d.hours_down.where(bound, 0.0)).sum("product") * store.eta_charge,
+        ("endurance", "up"): (x * rising).sum("product") / store.eta_discharge,
+        ("endurance", "down"): (x * falling).sum("product") * store.eta_charge,
         ("excursion", "up"): (x * d.excursion_up).sum("product"),
         ("excursion", "down"): (x * d.excursion_down).sum("product"),
     }

@@ -149,7 +149,16 @@ def _markets(view: Reading) -> list[dict[str, Any]]:
         sold, bought = energy.clip(min=0).sum(), -energy.clip(max=0).sum()
         cells = [words.number(sold), words.number(bought), words.money(income)]
         rows.append({"name": words.market(name), "cells": cells})
-    return rows
+    return rows + _reserves(view)
+
+
+def _reserves(view: Reading) -> list[dict[str, Any]]:
+    """What every reserve product came to: capacity, activation, and what was not held."""
+    ledger = view.groups["ledger"].data_vars if view.has("ledger") else {}
+    entries = [x for n, x in ledger.items() if str(n).startswith("reserve.") and "product" in x.dims]
+    products = entries[0].indexes["product"] if entries else []
+    income = {str(p): sum(float(x.sel(product=p).sum()) for x in entries) for p in products}
+    return [{"name": name, "cells": ["", "", words.money(paid)]} for name, paid in income.items()]
 
 
 def _income(view: Reading, name: str) -> float:
