@@ -296,4 +296,5 @@ def _words(found: xr.Dataset) -> str:
     energy, power = float(found.violation_energy.max()), float(found.violation_power.max())
     missing, asked = float(found.undelivered.sum()), float((found.called_up + found.called_down).sum())
     many = found.sizes["signal"]
-    return f"{many} signals: {energy:.3g} kWh and {power:.3g} kW short; {missing:.3g} of {asked:.3g} kWh not delivered"
+    worst = f"at worst a member is {round(energy, 6):g} kWh and {round(power, 6):g} kW short of what is called"
+    return f"{many} signals: {worst}; of {asked:.0f} kWh called in all of them {missing:.0f} are not delivered"

@@ -103,8 +103,7 @@ class Writing:
         lines = [f"{'would write' if self.dry_run else 'wrote'} {path}: {describe(case)}"]
         if not terminal.quiet:
             lines += [f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}" for n in notes]
-            following = "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"
-            lines += [] if self.dry_run else [f"next: v2g {following} {path}"]
+            lines += [] if self.dry_run else [f"next: v2g {following(case)} {path}"]
         status = "dry run" if self.dry_run else "ok"
         document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
         terminal.answer("\n".join(lines), document)
@@ -167,3 +166,10 @@ def day(word: str | None, flag: str = "--start") -> str | None:
         return None if word is None else date.fromisoformat(word).isoformat()
     except ValueError:
         raise typer.BadParameter(f"{word!r} is not a date; write it as 2026-03-28", param_hint=flag) from None
+
+
+def following(case: xr.DataTree) -> str:
+    """The command that a case is made for."""
+    if "scenario" in case.dims:
+        return "value"
+    return "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"

@@ -42,6 +42,7 @@ Signals = Annotated[
 ]
 Draw = Annotated[int | None, typer.Option("--random", metavar="N", min=1, help="Follow N admissible signals, drawn.")]
 Extreme = Annotated[bool, typer.Option("--extreme", help="Follow every extreme admissible signal (few steps only).")]
+MANY = 100_000  # signals; more take minutes
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the signals that are drawn.")]
 Price = Annotated[float, typer.Option("--price", min=0.0, help="Penalty on energy called and not delivered, per MWh.")]
 
@@ -86,8 +87,11 @@ def replay(
     words = [f"{path}: {'passed' if passed else 'did NOT pass'}, worst {worst}"]
     document: dict[str, object] = {"status": "ok" if passed else "failed", "passed": passed, "worst": worst}
     if given:
+        calls = _signals(tree, frequency, signals, random, seed)
+        if calls.sizes["signal"] > MANY:
+            terminal.say(f"{calls.sizes['signal']} signals to follow: this takes minutes, with fewer steps less")
         with terminal.progress("Following"):
-            followed = v2g.stress(tree, _signals(tree, frequency, signals, random, seed), price=price, paths=True)
+            followed = v2g.stress(tree, calls, price=price, paths=True)
         table = _table(followed)
         words += [str(followed.attrs["worst"]), *_sums(followed, tree)]
         document |= {"stress": followed.attrs["worst"], "signals": table.to_dict("records")}

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from ..errors import SolverError
 
@@ -75,8 +76,9 @@ class Terminal:
             yield lambda done, of: None
             return
         count = (BarColumn(), MofNCompleteColumn()) if counted else ()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), *count, TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
+        words = TextColumn("{task.description}", table_column=Column(no_wrap=True, ratio=1))  # gives way to the count
+        columns = (SpinnerColumn(), words, *count, TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True, expand=True) as bar:
             task = bar.add_task(label, total=None)
             yield lambda done, of: bar.update(task, completed=done, total=of)
 

@@ -76,6 +76,7 @@ def sequential(
         limit=("market", [AMPLE * power] * 2),
         block=("market", [1.0, 0.0], {"units": "h"}),
         spread=("market", [0.0, SPREAD], {"units": "EUR/MWh"}),
+        first_stage=("market", [1.0, 0.0]),  # with scenarios, day-ahead is decided before the day is known
     )
     groups = {
         "fleet": fleet.assign(COSTS),
