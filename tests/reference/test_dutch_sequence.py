@@ -13,6 +13,7 @@ from reference_data import reference
 import v2g_linopy as v2g
 from v2g_linopy import ingest
 from v2g_linopy.ingest.clock import align
+from v2g_linopy.report import page, words
 
 START, STOP = pd.Timestamp("2019-01-07 23:00"), pd.Timestamp("2019-01-08 23:00")  # 8 January in Amsterdam
 NAN = float("nan")
@@ -58,6 +59,15 @@ def test_a_day_on_naive_forecasts_is_proven_and_earns_no_more_than_hindsight(day
     delivered = (day["fleet"].discharge - day["fleet"].charge).sum("fleet")
     position = day["energy"].position.sum("market") + day["imbalance"].long - day["imbalance"].short
     assert float(abs(position - delivered).max()) < 1e-6
+
+
+def test_the_report_shows_policy_hindsight_and_regret(day):
+    """The figures of the run stand on the page, and both pictures of a sequence."""
+    text = page.render(day)
+    for name in ("profit", "objective_hindsight", "regret"):
+        assert words.money(float(day.attrs[name])) in text
+    assert text.count("<figure>") >= 2
+    assert "Hindsight. Above" in text and "Positions" in text
 
 
 def test_a_day_is_paid_at_published_prices(day):

@@ -184,7 +184,7 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, Held], Any, Any]:
         x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
         guarantees.rows(s, d, asset, x, possible)
         if isinstance(x, float):
-            if f.baseline is not None:
+            if f.baseline is not None and not isinstance(f.baseline, float):
                 s.add(f"baseline_{asset}", f.baseline == 0)
             continue
         some, largest = possible.any("product"), largest + most.where(possible, 0.0).sum(member)
