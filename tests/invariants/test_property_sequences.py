@@ -127,6 +127,20 @@ def test_guaranteed_reserves_settle(ahead):
     assert run.attrs["regret"] >= -1e-4
 
 
+@pytest.mark.parametrize("first", [5.0, 0.0])
+def test_both_paths_go_on_where_no_reserve_is_bought(first):
+    """On one of the days nothing is bought, and what the calls of the other leave or find is there: as in one shot."""
+    day = [first] * 24 + [5.0 - first] * 24
+    calls = product(up=1, down=1, guarantee="endurance", hours_up=0.5, hours_down=0.5, capacity_price=8, volume_max=day)
+    prices = {"day_ahead": market([50.0 + 10 * (t % 4) for t in range(HOURS)], limit=60.0)}
+    box = storage(energy_max=30.0, energy_initial=10.0, wear=0.01)
+    tree = case(None, prices, calls | {"activation_up": 0.1, "activation_down": 0.05}, battery=box)
+    run = v2g.simulate(tree, forecast="perfect", window=24.0, ahead=None, every=12.0, hindsight=False)
+    assert run.attrs["objective"] == pytest.approx(v2g.solve(tree).attrs["objective"], rel=1e-4)
+    blind = v2g.simulate(tree, forecast="perfect", window=24.0, ahead=0.0, every=12.0, hindsight=False)
+    assert run["audit"].attrs["passed"] == blind["audit"].attrs["passed"] == 1
+
+
 # ---- nothing is known before its time --------------------------------------------------------------------------------
 
 

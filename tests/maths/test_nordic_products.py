@@ -88,6 +88,20 @@ def test_one_way_holds_two_hours_in_the_limited_table_too(pipeline, back, sold):
     assert row(pipeline(tree), "reserve.volume") == approx([sold])
 
 
+def test_the_audit_knows_the_two_hours():
+    """Solved without the rule the car sells 4 kW; read with it, 4 kW for two hours are 6 kWh more than it holds."""
+    ev = vehicle(charge_max=4, energy_initial=22, energy_max=26, energy_min=[20])
+    tree = case(ev, market([0]), None)
+    offer = v2g.products(["FCR-D up"]).assign(minimum_bid=0.0, step=0.0, down=0.0, capacity_price=1000.0)
+    tree["reserve"] = xr.DataTree(offer.assign(hours_one_way=0.0))
+    result = v2g.solve(tree)
+    assert row(result, "reserve.volume") == approx([4])
+    result["reserve"] = result["reserve"].to_dataset().assign(hours_one_way=2.0)
+    found = v2g.replay(result)
+    assert found.attrs["passed"] == 0
+    assert float(found["reserve.endurance_up_start_fleet"]) == approx(6)
+
+
 def test_which_reservoir_a_case_has():
     idle, both = vehicle(), vehicle(discharge_max=[0, 4])
     assert reservoir_of(case(idle, market([0, 0]))) == "ample"
