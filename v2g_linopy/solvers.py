@@ -337,10 +337,10 @@ def _pass(h: highspy.Highs, matrix: Matrix) -> None:
 def _run(h: highspy.Highs, nonzeros: int) -> None:
     """Run HiGHS; on Ctrl-C stop it at its next check and raise."""
     if nonzeros < _SMALL or threading.current_thread() is not threading.main_thread():
-        h.run()
+        _run_here(h)
         return
     h.HandleUserInterrupt = True
-    worker = threading.Thread(target=h.run, daemon=True)
+    worker = threading.Thread(target=_run_here, args=(h,), daemon=True)
     worker.start()
     try:
         while worker.is_alive():
@@ -349,6 +349,17 @@ def _run(h: highspy.Highs, nonzeros: int) -> None:
         h.cancelSolve()
         worker.join(_PATIENCE)
         raise Interrupted("interrupted: the solve was stopped, nothing was written") from None
+
+
+def _run_here(h: highspy.Highs) -> None:
+    """Run HiGHS in this thread, with as many threads of its own as its option `threads` says.
+
+    HiGHS keeps one scheduler for all of them, and from 1.16 on does not start where an earlier solve gave it another
+    number of threads; nothing has been solved then, and a new scheduler is made.
+    """
+    if h.run() == highspy.HighsStatus.kError and h.getModelStatus() == highspy.HighsModelStatus.kNotset:
+        highspy.Highs.resetGlobalScheduler(True)
+        h.run()
 
 
 def _scatter(values: np.ndarray, labels: np.ndarray, size: int) -> np.ndarray:
