@@ -35,7 +35,7 @@ docs: $(VENV)/.developed demo  ## pages written from the code, picture and table
 	$(BIN)/python -m docs.generate --demo $(DEMO)
 
 datasets: $(VENV)/.installed  ## the small cases in datasets/
-	$(BIN)/python -m v2g_linopy.ingest.datasets
+	$(BIN)/python -m v2g_linopy.data.generators.datasets
 
 clean:  ## everything that was made, except the virtual environment
 	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

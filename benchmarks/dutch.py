@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from v2g_linopy import ingest
+from v2g_linopy import data
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 SESSIONS, PRICES = REFERENCE / "nl_sessions_2019.nc", REFERENCE / "nl_prices_2019.nc"
@@ -21,10 +21,10 @@ def year(days: int) -> xr.DataTree:
 
     The prices stand on local clock hours: the hour that March skips is dropped, that of October counts twice.
     """
-    prices = ingest.read_netcdf_prices(PRICES, ambiguous="both", nonexistent="drop")
-    sessions = ingest.read_netcdf_sessions(SESSIONS)
+    prices = data.read_netcdf_prices(PRICES, ambiguous="both", nonexistent="drop")
+    sessions = data.read_netcdf_sessions(SESSIONS)
     end = np.datetime64("2019-01-01") + np.timedelta64(days, "D")
-    battery = ingest.BatteryAssumption()
-    return ingest.case_from(
+    battery = data.BatteryAssumption()
+    return data.case_from(
         sessions, prices, timezone="Europe/Amsterdam", battery=battery, step="15min", end=str(end), wear=0.02
     )

@@ -5,12 +5,12 @@ import linopy
 import xarray as xr
 
 import v2g_linopy as v2g
-from v2g_linopy import blocks as independent
-from v2g_linopy import solvers
-from v2g_linopy.checking import inputs_of
-from v2g_linopy.portfolio import assemble_model
+from v2g_linopy.model.inputs import inputs_of
+from v2g_linopy.solve import blocks as independent
+from v2g_linopy.solve import solver
+from v2g_linopy.solve.solve import assemble_model
 
-SETTINGS = solvers.Settings()
+SETTINGS = solver.Settings()
 
 
 def build(case: xr.DataTree) -> linopy.Model:
@@ -20,7 +20,7 @@ def build(case: xr.DataTree) -> linopy.Model:
 
 def hand_over(model: linopy.Model) -> highspy.Highs:
     """Hand a model to HiGHS the way `v2g.solve` does."""
-    return solvers.hand_over(solvers.matrix_of(model), SETTINGS)
+    return solver.hand_over(solver.matrix_of(model), SETTINGS)
 
 
 def build_and_hand_over(case: xr.DataTree) -> tuple[linopy.Model, highspy.Highs]:
@@ -31,11 +31,11 @@ def build_and_hand_over(case: xr.DataTree) -> tuple[linopy.Model, highspy.Highs]
 
 def optimise(model: linopy.Model, blocks: bool) -> float:
     """Objective (EUR) of the LP of a model, in blocks or in one piece."""
-    matrix = solvers.matrix_of(model)
+    matrix = solver.matrix_of(model)
     if blocks:
         return independent.solve(matrix, _solve).objective
     return _solve(matrix).objective
 
 
-def _solve(matrix: solvers.Matrix, share: float = 1.0) -> solvers.Optimum:
-    return solvers.solve(matrix, SETTINGS)
+def _solve(matrix: solver.Matrix, share: float = 1.0) -> solver.Optimum:
+    return solver.solve(matrix, SETTINGS)

@@ -8,9 +8,9 @@ from statistics import median
 import v2g_linopy as v2g
 from benchmarks import cases, dutch, handwritten, package, pyomo_model
 from benchmarks.measure import calls, cpu, median_ratio, peak_memory, side_by_side
-from v2g_linopy import horizon, windows
-from v2g_linopy.checking import inputs_of
-from v2g_linopy.forecasts import Naive
+from v2g_linopy.model.inputs import inputs_of
+from v2g_linopy.operate import simulate, windows
+from v2g_linopy.operate.forecasts import Naive
 
 Size = tuple[int, int]  # vehicles, days
 AGREE = 1e-9  # largest relative difference between two objectives of one model
@@ -162,11 +162,11 @@ def sequence(size: Size, rounds: int) -> Outcome:
     truth = inputs_of(case, v2g.PARTS)
     prices = Naive(replace(truth, data={n: d for n, d in truth.data.items() if n != "fleet"}))  # vehicles are known
     start, stop = case.indexes["time"][192], None
-    moving = horizon.sequence(case, truth, prices, start, stop, 1.0, 24.0, 24.0, "off", True, {})
+    moving = simulate.sequence(case, truth, prices, start, stop, 1.0, 24.0, 24.0, "off", True, {})
     runs = {"moved": moving, "built": replace(moving, in_place=False)}
 
     def run(name: str) -> None:
-        for _ in windows.run(runs[name], horizon.fresh(case, runs[name])):
+        for _ in windows.run(runs[name], simulate.fresh(case, runs[name])):
             pass
 
     decisions = sum(len(moving.moments(w)) for w in moving.windows)

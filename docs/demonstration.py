@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import v2g_linopy as v2g
 from docs.markdown import filled, table, write
-from v2g_linopy.report import words
+from v2g_linopy.report import labels
 
 PICTURE = "docs/images/value-ladder.svg"
 NARROW = "\u202f"
@@ -31,9 +31,9 @@ def ladder_table(result: xr.DataTree) -> str:
     rows = [
         (
             rung,
-            words.number(p, 0),
-            words.number(p * scale, 0),
-            f"{words.signed(p - profit[before[rung]], 0)} on {before[rung]}" if before[rung] else "",
+            labels.number(p, 0),
+            labels.number(p * scale, 0),
+            f"{labels.signed(p - profit[before[rung]], 0)} on {before[rung]}" if before[rung] else "",
         )
         for rung, p in profit.items()
     ]

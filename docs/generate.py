@@ -19,14 +19,14 @@ import v2g_linopy as v2g
 from docs import demonstration
 from docs.everything import case_of_everything
 from docs.markdown import ROOT, filled, table, write
-from v2g_linopy.commands import app
-from v2g_linopy.commands.gathering import assumptions
-from v2g_linopy.core import Part
-from v2g_linopy.ingest.importers import price_columns, session_columns
-from v2g_linopy.report import words
-from v2g_linopy.results import in_profit
-from v2g_linopy.schema import REQUIRED, Field
-from v2g_linopy.units import TABLE
+from v2g_linopy.case.schema import REQUIRED, Field
+from v2g_linopy.case.units import TABLE
+from v2g_linopy.cli import app
+from v2g_linopy.cli.import_sessions import assumptions
+from v2g_linopy.data.importers.csv import price_columns, session_columns
+from v2g_linopy.model.part import Part
+from v2g_linopy.report import labels
+from v2g_linopy.solve.result import in_profit
 
 NOTE = "<!-- Written by docs/generate.py from the code: change the code, then run `make docs`. -->"
 BENCHMARKS = "benchmarks/results.md"
@@ -105,7 +105,7 @@ def ledger_lines(part: Part, model: linopy.Model) -> list[str]:
         (
             f"`{name}`",
             beside_scenarios(model.expressions[f"cash.{name}"].coord_dims),
-            words.entry(name),
+            labels.entry(name),
             "yes" if in_profit(name) else "no",
         )
         for name in entries

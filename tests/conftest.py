@@ -1,6 +1,9 @@
 """How many cases hypothesis draws: few in CI, many with `--hypothesis-profile=many`, which also shrinks what fails."""
 
 from hypothesis import HealthCheck, Phase, settings
+from stories import pipeline, solved
+
+__all__ = ["pipeline", "solved"]
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much]
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from benchmarks import cases, dutch, handwritten, measure, package, pyomo_model, run, specs
 from benchmarks.arrays import DEFAULTS, read
-from v2g_linopy.catalogue import PARTS
+from v2g_linopy.parts.catalogue import PARTS
 
 
 def _halved_at_noon(ds: xr.Dataset) -> xr.Dataset:

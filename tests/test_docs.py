@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import v2g_linopy as v2g
 from docs import demonstration, generate
 from docs.everything import case_of_everything
-from v2g_linopy.commands import app
+from v2g_linopy.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

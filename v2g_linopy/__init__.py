@@ -2,18 +2,9 @@
 
 import xarray as _xr
 
-from . import energy_management
-from .audit import replay
-from .case import assemble, read, write
-from .case import package_version as _package_version
-from .catalogue import PARTS
-from .compare import compare, unmanaged
-from .degradation import capacity_loss, wear
-from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
-from .explain import explain
-from .frequency import frequency_signals, with_frequency
-from .horizon import simulate
-from .ingest import (
+from .case.io import assemble, read, write
+from .case.io import package_version as _package_version
+from .data import (
     case_from,
     commuters,
     depot,
@@ -32,15 +23,24 @@ from .ingest import (
     sites,
     with_reserves,
 )
-from .portfolio import build, check, solve
-from .products import products
-from .report.plots import ResultPlots as _ResultPlots
-from .rolling import carried, window
-from .scenarios import scenarios
-from .signals import extreme_signals, random_signals
-from .stages import stage_values
-from .stress import stress
-from .uncertainty import evpi, vss
+from .delivery import nordic_energy_management as energy_management
+from .delivery.activation_signals import extreme_signals, random_signals
+from .delivery.frequency import frequency_signals, with_frequency
+from .delivery.stress_test import stress
+from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
+from .operate.simulate import simulate
+from .operate.stage_values import stage_values
+from .operate.window_case import carried, window
+from .parts.catalogue import PARTS
+from .parts.markets.reserve.nordic_products import products
+from .report.figures.accessor import ResultPlots as _ResultPlots
+from .solve.audit import replay
+from .solve.solve import build, check, solve
+from .study.explain import explain
+from .study.ladder import compare, unmanaged
+from .study.scenarios import scenarios
+from .study.value_of_information import evpi, vss
+from .study.wear import capacity_loss, wear
 
 __version__ = _package_version()
 

@@ -1,5 +1,5 @@
 """`python -m v2g_linopy` is the command `v2g`."""
 
-from .commands import main
+from .cli import main
 
 main()

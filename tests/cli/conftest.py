@@ -9,7 +9,7 @@ from by_hand import lossless_case
 from typer.testing import CliRunner
 
 import v2g_linopy as v2g
-from v2g_linopy.commands import app
+from v2g_linopy.cli import app
 
 
 def smart() -> xr.DataTree:

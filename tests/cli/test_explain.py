@@ -6,8 +6,8 @@ from by_hand import lossless_case
 from cases import case, market, storage
 
 import v2g_linopy as v2g
-from v2g_linopy.explain import NotInResult, explain
-from v2g_linopy.ingest import commuters
+from v2g_linopy.data import commuters
+from v2g_linopy.study.explain import NotInResult, explain
 
 
 @pytest.fixture

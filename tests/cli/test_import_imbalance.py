@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 
 import v2g_linopy as v2g
+from v2g_linopy.data import commuters
 from v2g_linopy.errors import SchemaError
-from v2g_linopy.ingest import commuters
 
 COLUMNS = ("--column", "time=when", "--column", "spot=spot", "--column", "surplus=plus", "--column", "shortage=minus")
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import v2g_linopy as v2g
-from v2g_linopy.commands.solving import FILES
+from v2g_linopy.cli.solve import FILES
 
 SPOT = ["2026-01-05 00:00,50", "2026-01-05 01:00,20", "2026-01-05 02:00,20", "2026-01-05 03:00,50"]
 ROOF = ["2026-01-05 00:00,0,0", "2026-01-05 01:00,400,100", "2026-01-05 02:00,800,200", "2026-01-05 03:00,0,0"]

@@ -6,7 +6,7 @@ import xarray as xr
 from by_hand import lossless_case
 
 import v2g_linopy as v2g
-from v2g_linopy.ingest import frequency_record, with_reserves
+from v2g_linopy.data import frequency_record, with_reserves
 
 HOURS = [f"2026-01-05 0{k}:00" for k in range(1, 5)]
 HELSINKI = ("--timezone", "Europe/Helsinki")

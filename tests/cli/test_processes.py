@@ -12,7 +12,7 @@ import pytest
 from by_hand import ROOT, command_line, environment, process
 
 import v2g_linopy as v2g
-from v2g_linopy.ingest import commuters
+from v2g_linopy.data import commuters
 
 
 def test_stdout_of_a_real_solve_is_one_document(case_file, tmp_path):
@@ -26,7 +26,7 @@ def test_what_a_solver_prints_goes_to_stderr(tmp_path):
     """Printed by the C library into its own buffer; without the redirection (or its flush) it would stand on stdout."""
     script = (
         "import ctypes, os\n"
-        "from v2g_linopy.commands.terminal import Terminal\n"
+        "from v2g_linopy.cli.terminal import Terminal\n"
         "with Terminal(verbose=1).solving('x'):\n"
         "    ctypes.CDLL(None).puts(b'banner')\n"
         "print('answer')\n"

@@ -16,10 +16,10 @@ from by_hand import command_line, environment
 from typer.testing import CliRunner
 
 import v2g_linopy as v2g
-from v2g_linopy import checkpoints, horizon, windows
-from v2g_linopy.checking import inputs_of
-from v2g_linopy.commands import app
+from v2g_linopy.cli import app
 from v2g_linopy.errors import OutputError
+from v2g_linopy.model.inputs import inputs_of
+from v2g_linopy.operate import checkpoint, simulate, windows
 
 OPTIONS = ("--forecast", "naive", "--start", "2026-03-03", "--window", "6", "--ahead", "12")
 OPTIONS += ("--every", "3", "--no-report")
@@ -126,7 +126,7 @@ def test_interrupted_and_resumed(run, path, whole, tmp_path):
     assert "--resume goes on" in err
     assert "Traceback" not in err
     assert [p.name for p in folder.iterdir()] == [".windows"]
-    kept = len(checkpoints.windows_in(folder / ".windows"))
+    kept = len(checkpoint.windows_in(folder / ".windows"))
     assert 1 <= kept < 4
 
     refused = run("simulate", path, "-o", folder, *OPTIONS)
@@ -142,7 +142,7 @@ def test_interrupted_and_resumed(run, path, whole, tmp_path):
 @pytest.fixture(scope="module")
 def broken(path, tmp_path_factory):
     """A run whose disk was full when the third window was to be written; it says what it has kept."""
-    keep, folder = checkpoints.write, tmp_path_factory.mktemp("broken")
+    keep, folder = checkpoint.write, tmp_path_factory.mktemp("broken")
 
     def fails(tree, target, overwrite):
         if target.name == "00002.nc":
@@ -150,7 +150,7 @@ def broken(path, tmp_path_factory):
         keep(tree, target, overwrite)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(checkpoints, "write", fails)
+        patched.setattr(checkpoint, "write", fails)
         done = CliRunner().invoke(app, ["simulate", str(path), "-o", str(folder), *OPTIONS])
     assert done.exit_code == 8, done.output
     assert "2 windows kept" in done.output
@@ -186,7 +186,7 @@ def test_another_run_does_not_go_on(run, path, unfinished, change, told):
     assert told in done.output
     assert "or remove" in done.output
     assert "--resume goes on" not in done.output
-    assert len(checkpoints.windows_in(unfinished / ".windows")) == 2
+    assert len(checkpoint.windows_in(unfinished / ".windows")) == 2
 
 
 def test_start_anew(run, path, whole, unfinished):
@@ -239,13 +239,13 @@ def test_every_part_of_the_state_is_read_back(tmp_path):
     """Two of many windows: positions, turnover, states, values at the end, what was told; each number to the bit."""
     case = sequential_case()
     truth = inputs_of(case, v2g.PARTS)
-    q = horizon.sequence(case, truth, "naive", "2026-03-03", None, 3.0, 3.0, 6.0, "lazy", True, {})
-    kept = checkpoints.Checkpoint(tmp_path / "windows", checkpoints.run_of(case, truth, q))
-    state = horizon.fresh(case, q)
+    q = simulate.sequence(case, truth, "naive", "2026-03-03", None, 3.0, 3.0, 6.0, "lazy", True, {})
+    kept = checkpoint.Checkpoint(tmp_path / "windows", checkpoint.run_of(case, truth, q))
+    state = simulate.fresh(case, q)
     for number, after in enumerate(itertools.islice(windows.run(q, state), 2)):
         after.revised = number == 1  # whatever these forecasts did: else nothing told is kept
         kept.keep(q, after)
-    again = kept.begin(q, horizon.fresh(case, q))
+    again = kept.begin(q, simulate.fresh(case, q))
     assert state.worth and state.carried and state.told and len(again.happened) == 2
     for field in fields(state):
         one, other = getattr(state, field.name), getattr(again, field.name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from v2g_linopy.commands.output import staged
+from v2g_linopy.cli.output import staged
 from v2g_linopy.errors import OutputError
 
 NAMES = ("a.txt", "b.txt", "c.txt")

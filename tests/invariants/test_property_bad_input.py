@@ -14,7 +14,8 @@ from invariants.wanted import Wanted, few
 
 import v2g_linopy as v2g
 from docs.everything import case_of_everything
-from v2g_linopy.case import calendar_of
+from v2g_linopy.case.io import calendar_of
+from v2g_linopy.case.schema import REQUIRED, Field
 
 POISONS = {"missing": np.nan, "endless": np.inf, "endless below": -np.inf, "negative": -1e-3, "twice": 2.0}
 SIGNED = {"price", "committed", "retail_price", "capacity_price", "activation_price_up", "activation_price_down"}
@@ -94,10 +95,10 @@ def everything() -> xr.DataTree:
     return case_of_everything()
 
 
-def poisoned(case: xr.DataTree, part: str, field: v2g.schema.Field, value: float) -> xr.DataTree:
+def poisoned(case: xr.DataTree, part: str, field: Field, value: float) -> xr.DataTree:
     """The case with one wrong number in the last cell of a field, all its other numbers as they were."""
     ds = group(case, part)
-    usual = 1.0 if field.default in (None, v2g.schema.REQUIRED) else field.default
+    usual = 1.0 if field.default in (None, REQUIRED) else field.default
     array = ds[field.name] if field.name in ds else xr.DataArray(usual)
     known = {"segment": pd.Index([1, 2]), "lag": pd.Index([1, 2])} | dict(case.to_dataset().indexes) | dict(ds.indexes)
     axes = {d: known[d] for d in field.dims.split()}

@@ -10,7 +10,8 @@ from invariants.strategies import cases
 from invariants.wanted import PLUGGED, Draw, Wanted, few
 
 import v2g_linopy as v2g
-from v2g_linopy import audit, guarantees
+from v2g_linopy.parts.markets.reserve import energy_backing
+from v2g_linopy.solve import audit
 
 CHAIN = ("expected", "physical", "budget", "box")
 SOLD = Wanted(reserve=True, connection=False, scenarios=False, steps=(2, 6), members=(1, 2), retail=False)
@@ -69,7 +70,7 @@ def test_every_admissible_signal_is_delivered(case, seed):
 def test_epigraph_and_dual_agree(case):
     """12: where a period is a step, the recursion and the dual of the worst calls are one bound."""
     recursion = objective(case, complementarity="off")
-    with patch.object(guarantees, "within_a_step", lambda share: share < 0):
+    with patch.object(energy_backing, "within_a_step", lambda share: share < 0):
         assert close(objective(case, complementarity="off", audit=True), recursion)
 
 

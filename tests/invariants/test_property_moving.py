@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import v2g_linopy as v2g
-from v2g_linopy import assembly, solvers
-from v2g_linopy.checking import Inputs, inputs_of
-from v2g_linopy.moving import Moving, StaleError
+from v2g_linopy.model.inputs import Inputs, inputs_of
+from v2g_linopy.operate.model_update import Moving, StaleError
+from v2g_linopy.solve import assembly, solver
 
 STEPS = 4
-SETTINGS = solvers.Settings()
+SETTINGS = solver.Settings()
 
 
 def opened() -> Inputs:
@@ -80,7 +80,7 @@ def moves(draw: st.DrawFn, inputs: Inputs) -> tuple[Inputs, frozenset[str]]:
 
 def anew(inputs: Inputs) -> float:
     """The optimum of a model built for these data."""
-    return solvers.solve(solvers.matrix_of(assembly.assemble_model(inputs).model), SETTINGS).objective
+    return solver.solve(solver.matrix_of(assembly.assemble_model(inputs).model), SETTINGS).objective
 
 
 @settings(max_examples=3)

@@ -105,7 +105,7 @@ def test_the_best_of_all_sequences_of_an_engine(drawn):
     expected = best_engine(plant, price, heat, MISSED, dt)
     site = by_hand("chp", plant, "heat", price, heat, dt)
     if np.isneginf(expected):
-        with pytest.raises(v2g.errors.Infeasible):
+        with pytest.raises(v2g.Infeasible):
             v2g.solve(site, gap=0.0)
     else:
         assert v2g.solve(site, gap=0.0).attrs["objective"] == approx(expected, abs=1e-6)
@@ -133,7 +133,7 @@ def test_the_rest_of_a_plan_starts_from_what_is_carried(data):
     tree = by_hand(part, fields, carrier, price, demand, dt)
     try:
         whole = v2g.solve(tree, gap=0.0)
-    except v2g.errors.Infeasible:
+    except v2g.Infeasible:
         return
     cut = data.draw(st.integers(1, len(price) - 1))
     rest = v2g.solve(v2g.carried(tree, whole, cut), gap=0.0)

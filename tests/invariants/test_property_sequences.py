@@ -11,8 +11,8 @@ import xarray as xr
 from cases import case, electrolyser, engine, market, product, storage, vehicle
 
 import v2g_linopy as v2g
-from v2g_linopy import horizon, windows
-from v2g_linopy.checking import inputs_of
+from v2g_linopy.model.inputs import inputs_of
+from v2g_linopy.operate import simulate, windows
 
 NAN = float("nan")
 HOURS = 48
@@ -194,9 +194,9 @@ def altered(tree: xr.DataTree, now: pd.Timestamp, seed: int) -> xr.DataTree:
 def decided(tree: xr.DataTree, forecast: str, start: str, until: pd.Timestamp) -> list[windows.State]:
     """Run windows of four hours until a time, by hand: the state after each of them."""
     inputs = inputs_of(tree, v2g.PARTS)
-    q = horizon.sequence(tree, inputs, forecast, start, None, 2.0, 4.0, 4.0, "lazy", True, {})
+    q = simulate.sequence(tree, inputs, forecast, start, None, 2.0, 4.0, 4.0, "lazy", True, {})
     states = []
-    for after in windows.run(q, horizon.fresh(tree, q)):
+    for after in windows.run(q, simulate.fresh(tree, q)):
         states.append(deepcopy(after))  # a run goes on in the state that it has
         if q.edge(q.windows[len(after.happened) - 1].stop) >= until:
             break

@@ -14,7 +14,7 @@ from invariants.strategies import cases
 from invariants.wanted import Draw, Wanted, few, rows
 
 import v2g_linopy as v2g
-from v2g_linopy.scenarios import distances, fast_forward
+from v2g_linopy.study.scenarios import distances, fast_forward
 
 LOOSE = {"complementarity": "off"}
 

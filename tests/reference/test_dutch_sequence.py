@@ -11,9 +11,10 @@ import xarray as xr
 from reference_data import reference
 
 import v2g_linopy as v2g
-from v2g_linopy import ingest
-from v2g_linopy.ingest.clock import align
-from v2g_linopy.report import page, words
+from v2g_linopy import data
+from v2g_linopy.data.tables.local_time import align
+from v2g_linopy.report import labels
+from v2g_linopy.report.page import write
 
 START, STOP = pd.Timestamp("2019-01-07 23:00"), pd.Timestamp("2019-01-08 23:00")  # 8 January in Amsterdam
 NAN = float("nan")
@@ -22,11 +23,11 @@ NAN = float("nan")
 @pytest.fixture(scope="module")
 def january() -> xr.DataTree:
     """The sessions of the first nine days in steps of an hour, with gates."""
-    prices = ingest.read_netcdf_prices(reference("nl_prices_2019.nc"), ambiguous="both", nonexistent="drop")
-    sessions = ingest.read_netcdf_sessions(reference("nl_sessions_2019.nc"))
-    battery = ingest.BatteryAssumption()
+    prices = data.read_netcdf_prices(reference("nl_prices_2019.nc"), ambiguous="both", nonexistent="drop")
+    sessions = data.read_netcdf_sessions(reference("nl_sessions_2019.nc"))
+    battery = data.BatteryAssumption()
     zone = "Europe/Amsterdam"
-    tree = ingest.case_from(sessions, prices, timezone=zone, battery=battery, step="1h", end="2019-01-10", wear=0.02)
+    tree = data.case_from(sessions, prices, timezone=zone, battery=battery, step="1h", end="2019-01-10", wear=0.02)
     energy, time = tree["energy"].to_dataset(), tree.indexes["time"]
     day_ahead, limit = energy.price.isel(market=0, drop=True), float(energy.limit.max())
     both = xr.concat([day_ahead, day_ahead], pd.Index(["day_ahead", "intraday"], name="market"))
@@ -63,9 +64,9 @@ def test_a_day_on_naive_forecasts_is_proven_and_earns_no_more_than_hindsight(day
 
 def test_the_report_shows_policy_hindsight_and_regret(day):
     """The figures of the run stand on the page, and both pictures of a sequence."""
-    text = page.render(day)
+    text = write.render(day)
     for name in ("profit", "objective_hindsight", "regret"):
-        assert words.money(float(day.attrs[name])) in text
+        assert labels.money(float(day.attrs[name])) in text
     assert text.count("<figure>") >= 2
     assert "Hindsight. Above" in text and "Positions" in text
 

@@ -4,8 +4,9 @@ import pytest
 import xarray as xr
 from report.made_results import result
 
-from v2g_linopy.report import figures, tables
-from v2g_linopy.report.distribution import distribution
+from v2g_linopy.report import tables
+from v2g_linopy.report.figures import all as figures
+from v2g_linopy.report.figures.distribution import distribution
 
 
 def uneven() -> xr.DataTree:

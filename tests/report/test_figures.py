@@ -11,11 +11,12 @@ import xarray as xr
 from made_results import result
 
 import v2g_linopy as v2g
-from v2g_linopy.report import ResultPlots, figures
-from v2g_linopy.report.dispatch import corridor_of, least
-from v2g_linopy.report.reading import MOST_STEPS, Reading
-from v2g_linopy.report.style import hours_from, svg, ticks
-from v2g_linopy.report.trading import headroom
+from v2g_linopy.report import ResultPlots
+from v2g_linopy.report.figures import all as figures
+from v2g_linopy.report.figures.dispatch import corridor_of, least
+from v2g_linopy.report.figures.style import hours_from, svg, ticks
+from v2g_linopy.report.figures.trading import headroom
+from v2g_linopy.report.view import MOST_STEPS, Reading
 
 UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles")
 EDGES = {

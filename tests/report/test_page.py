@@ -7,7 +7,10 @@ import pytest
 from made_results import result
 
 from v2g_linopy.errors import OutputError, V2GError
-from v2g_linopy.report import figures, page, style, tables, words
+from v2g_linopy.report import labels, tables
+from v2g_linopy.report.figures import all as figures
+from v2g_linopy.report.figures import style
+from v2g_linopy.report.page import write
 
 LARGEST = 1_500_000
 EDGES = {
@@ -52,13 +55,13 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def text():
     """The page of a plan with everything on it, and 1.5 kWh not served."""
-    return page.render(result(**EDGES["all"]))
+    return write.render(result(**EDGES["all"]))
 
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_page_is_whole_small_and_offline(edge, text):
     """Tags close, ids are unique, nothing is loaded from anywhere, no script, under 1.5 MB."""
-    text = text if edge == "all" else page.render(result(**EDGES[edge]))
+    text = text if edge == "all" else write.render(result(**EDGES[edge]))
     parsed = Page(text)
     assert len(text.encode()) < LARGEST
     assert len(set(parsed.ids)) == len(parsed.ids)
@@ -71,13 +74,13 @@ def test_page_is_whole_small_and_offline(edge, text):
 
 def test_the_same_result_gives_the_same_bytes(text):
     """Two renderings of one result are equal, so that reports can be compared and cached."""
-    assert page.render(result(unserved=1.5)) == text
+    assert write.render(result(unserved=1.5)) == text
 
 
 def test_every_figure_has_a_text_for_those_who_do_not_see_it(text):
     """Ten figures of a fleet, each with a role and its alternative text."""
     assert text.count('<svg role="img" aria-label="') == text.count("<figcaption>") == 10
-    assert set(page.CAPTIONS) == set(figures.__all__)
+    assert set(write.CAPTIONS) == set(figures.__all__)
 
 
 def test_the_page_shows_the_numbers_of_the_tables(text):
@@ -85,17 +88,17 @@ def test_the_page_shows_the_numbers_of_the_tables(text):
     plan = result(unserved=1.5)
     bill, ladder = tables.bill(plan), tables.ladder(plan)
     for amount in bill["amount"]:
-        assert f'<td class="n">{words.money(amount)}</td>' in text
+        assert f'<td class="n">{labels.money(amount)}</td>' in text
     for profit in ladder["per_unit"]:
-        assert f'<td class="n">{words.money(profit)}</td>' in text
-    assert f'<td class="n">{words.money(plan.attrs["profit"])}</td>' in text
+        assert f'<td class="n">{labels.money(profit)}</td>' in text
+    assert f'<td class="n">{labels.money(plan.attrs["profit"])}</td>' in text
 
 
 def test_headline_and_foresight(text):
     """The first sentence says what it is worth against unmanaged charging; perfect foresight is said beside it."""
     ladder = tables.ladder(result(unserved=1.5))
     gain = ladder["per_unit"].iloc[-1] - ladder["per_unit"].iloc[0]
-    assert f"V2G + reserves earns {words.amount(abs(gain))} EUR per vehicle and year" in text
+    assert f"V2G + reserves earns {labels.amount(abs(gain))} EUR per vehicle and year" in text
     assert "than unmanaged charging" in text
     assert "Perfect foresight is assumed" in text
 
@@ -106,7 +109,7 @@ def test_missing_energy_is_named_and_the_list_is_limited():
     fleet = plan["fleet"].to_dataset()
     fleet["unserved"] = fleet["unserved"].where(fleet["energy_min"] == 0, 0.25)
     plan["fleet"] = fleet
-    text = page.render(plan)
+    text = write.render(plan)
     assert "80 needs could not be served, 20 kWh in all" in text
     assert "And 55 more" in text
     assert "ev-000" in text
@@ -117,7 +120,7 @@ def test_hostile_names_are_text():
     plan = result(members=1, unserved=1.0)
     plan.attrs["title"] = "<script>alert(1)</script>"
     plan["fleet"] = plan["fleet"].to_dataset().assign_coords(fleet=['<b onload="x">&'])
-    assert not {"script", "b"} & set(Page(page.render(plan)).tags)
+    assert not {"script", "b"} & set(Page(write.render(plan)).tags)
 
 
 def test_currency_of_the_case_is_on_the_page():
@@ -128,7 +131,7 @@ def test_currency_of_the_case_is_on_the_page():
         for array in node.data_vars.values():
             if "units" in array.attrs:
                 array.attrs["units"] = array.attrs["units"].replace("EUR", "USD")
-    text = " ".join(Page(page.render(plan)).text)
+    text = " ".join(Page(write.render(plan)).text)
     assert "USD per vehicle and year" in text
     assert "EUR" not in text
 
@@ -138,9 +141,9 @@ def test_write_refuses_to_replace(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("mine")
     with pytest.raises(OutputError):
-        page.write(result(), path)
+        write.write(result(), path)
     assert path.read_text() == "mine"
-    page.write(result(members=0, ladder=False), path, overwrite=True)
+    write.write(result(members=0, ladder=False), path, overwrite=True)
     assert path.read_text(encoding="utf-8").endswith("</html>\n")
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
@@ -158,8 +161,8 @@ def test_missing_extra_is_explained(monkeypatch):
 )
 def test_numbers_for_people(value, text):
     """About four digits, thousands apart, a true minus."""
-    assert words.number(value) == text
+    assert labels.number(value) == text
 
 
 def test_the_caption_says_what_a_value_below_zero_means():
-    assert "Below zero, a fuller battery would cost money" in page.CAPTIONS["shadow_prices"]
+    assert "Below zero, a fuller battery would cost money" in write.CAPTIONS["shadow_prices"]

@@ -6,9 +6,11 @@ import xarray as xr
 from cases import case, market, vehicle
 
 import v2g_linopy as v2g
-from v2g_linopy.report import billing, figures, page, tables
-from v2g_linopy.report.peaks import hourly, priced_pods
-from v2g_linopy.report.reading import Reading
+from v2g_linopy.report import bill, tables
+from v2g_linopy.report.figures import all as figures
+from v2g_linopy.report.figures.peaks import hourly, priced_pods
+from v2g_linopy.report.page import write
+from v2g_linopy.report.view import Reading
 
 
 def metered(power, *, start="2026-01-05", step="1h", timezone="UTC", **tariff):
@@ -108,7 +110,7 @@ def supplied() -> xr.DataTree:
 def test_a_meter_with_a_bill_of_its_own(supplied):
     """Two hours of January and one of February: the fixed cost is shared by hours, the rest is of January."""
     assert supplied.attrs["profit"] == pytest.approx(-28.8)
-    table = billing.monthly(supplied)
+    table = bill.monthly(supplied)
     assert table["amount"].sum() == pytest.approx(-28.8)
     assert set(table.loc[table["amount"] != 0, "pod"]) == {"site"}
     cell = table.set_index(["entry", "month"])["amount"]
@@ -122,9 +124,9 @@ def test_a_meter_with_a_bill_of_its_own(supplied):
 
 def test_the_page_of_a_supplied_meter(supplied):
     """The peak and the months stand on it; no market is named that is not there."""
-    text = page.render(supplied)
-    assert page.CAPTIONS["peaks"] in text
-    assert page.CAPTIONS["price_response"] in text
+    text = write.render(supplied)
+    assert write.CAPTIONS["peaks"] in text
+    assert write.CAPTIONS["price_response"] in text
     assert "2026-02" in text
     assert "day-ahead" not in text
     assert len(tables.bids(supplied)) == 0

@@ -3,7 +3,8 @@
 import pytest
 
 import v2g_linopy as v2g
-from v2g_linopy.report import page, tables
+from v2g_linopy.report import tables
+from v2g_linopy.report.page import write
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def test_a_result_read_back_gives_the_same_page(solved, tmp_path):
     """Nothing on the page depends on how the result came to memory."""
     path = tmp_path / "result.nc"
     v2g.write(solved, path)
-    text = page.render(v2g.read(path))
-    assert text == page.render(solved)
+    text = write.render(v2g.read(path))
+    assert text == write.render(solved)
     assert "kept every limit and every entry of the bill was confirmed" in text
     assert "Every need was served." in text
 

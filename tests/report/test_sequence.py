@@ -7,8 +7,11 @@ import xarray as xr
 from matplotlib.patches import StepPatch
 
 import v2g_linopy as v2g
-from v2g_linopy.report import figures, page, sequence, tables
-from v2g_linopy.report.reading import Reading
+from v2g_linopy.report import tables
+from v2g_linopy.report.figures import all as figures
+from v2g_linopy.report.figures import sequence
+from v2g_linopy.report.page import write
+from v2g_linopy.report.view import Reading
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def test_a_year_is_drawn_by_week(operated):
 
 def test_page(operated):
     """The page says that this was operated, and nowhere that the plan knew everything."""
-    text = page.render(operated)
+    text = write.render(operated)
     for words in (
         "Markets in sequence",
         "Operated through its gates",
@@ -106,7 +109,7 @@ def test_a_run_without_hindsight(operated):
     """Nothing is said of a regret that nobody knows."""
     plain = operated.copy()
     del plain["sequence"], plain.attrs["regret"], plain.attrs["objective_hindsight"]
-    text = page.render(plain)
+    text = write.render(plain)
     assert "Markets in sequence" in text
     assert "regret" not in text
 
@@ -119,5 +122,5 @@ def test_a_plan_is_shown_as_before():
     plan = v2g.solve(v2g.assemble(time, {"renewable": sun, "energy": market}))
     assert tables.kpi(plan)["sequence"] is None
     assert "gate" not in tables.bids(plan)
-    assert "Markets in sequence" not in page.render(plan)
-    assert "Perfect foresight is assumed" in page.render(plan)
+    assert "Markets in sequence" not in write.render(plan)
+    assert "Perfect foresight is assumed" in write.render(plan)

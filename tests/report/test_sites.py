@@ -13,11 +13,13 @@ from test_page import Page
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
-from v2g_linopy.report import billing, figures, page, tables
-from v2g_linopy.report.meter import net
-from v2g_linopy.report.reading import Reading
-from v2g_linopy.report.site import energies
-from v2g_linopy.report.tiles import tiles
+from v2g_linopy.report import bill, tables
+from v2g_linopy.report.figures import all as figures
+from v2g_linopy.report.figures.site import energies
+from v2g_linopy.report.page import write
+from v2g_linopy.report.page.key_figures import tiles
+from v2g_linopy.report.power_at_meter import net
+from v2g_linopy.report.view import Reading
 
 PRICES = [50.0, 20.0, 30.0, 100.0]
 
@@ -113,7 +115,7 @@ def test_key_figures_of_sites(solved):
 
 def test_the_bill_by_month_adds_up(solved):
     """The local month turns at 22:00 UTC: by hand 5 x 50 + 7 x 20 bought in March, 3 x 30 + 5 x 100 sold in April."""
-    table = billing.monthly(solved)
+    table = bill.monthly(solved)
     cell = table.set_index(["entry", "pod", "month"])["amount"]
     assert cell["energy.energy", "", "2026-03"] == pytest.approx(-0.39)
     assert cell["energy.energy", "", "2026-04"] == pytest.approx(0.59)
@@ -122,10 +124,10 @@ def test_the_bill_by_month_adds_up(solved):
     assert cell["renewable.cost", "farm", "2026-03"] == pytest.approx(-0.04)
     assert len(table) == 6
     assert table["amount"].sum() == pytest.approx(solved.attrs["profit"]) == pytest.approx(0.02)
-    wide = billing.by_month(table)
+    wide = bill.by_month(table)
     assert list(wide.columns) == ["2026-03", "2026-04", "sum"]
     assert wide["sum"].sum() == pytest.approx(0.02)
-    assert [billing.total(t) for t in billing.by_pod(table).values()] == pytest.approx([-0.10, -0.08, 0.20])
+    assert [bill.total(t) for t in bill.by_pod(table).values()] == pytest.approx([-0.10, -0.08, 0.20])
 
 
 def test_a_lump_sum_stands_over_the_horizon_and_months_where_they_belong(solved):
@@ -135,12 +137,12 @@ def test_a_lump_sum_stands_over_the_horizon_and_months_where_they_belong(solved)
     peak = xr.DataArray([[-1.0, -2.0], [-4.0, -8.0]], coords={"pod": pods, "month": months}, dims=("pod", "month"))
     fixed = xr.DataArray([-16.0, -32.0], coords={"pod": pods}, dims="pod")
     plan["ledger"] = plan["ledger"].to_dataset().assign({"connection.peak": peak, "connection.fixed": fixed})
-    table = billing.monthly(plan)
+    table = bill.monthly(plan)
     cell = table.set_index(["entry", "pod", "month"])["amount"]
     assert cell["connection.peak", "home", "2026-04"] == -2
     assert cell["connection.peak", "farm", "2026-03"] == -4
-    assert cell["connection.fixed", "farm", billing.HORIZON] == -32
-    assert list(billing.by_month(table).columns) == ["2026-03", "2026-04", billing.HORIZON, "sum"]
+    assert cell["connection.fixed", "farm", bill.HORIZON] == -32
+    assert list(bill.by_month(table).columns) == ["2026-03", "2026-04", bill.HORIZON, "sum"]
     assert table["amount"].sum() == pytest.approx(0.02 - 63)
     assert tables.kpi(plan)["pods"][1]["own_bill"] == pytest.approx(-0.08 - 44)
 
@@ -151,16 +153,16 @@ def test_the_bill_of_scenarios_is_their_mean():
     plan = v2g.solve(
         case(None, market(price), load={"house": {"baseline": [10.0]}}, scenarios={"low": 0.5, "high": 0.5})
     )
-    table = billing.monthly(plan)
+    table = bill.monthly(plan)
     assert table["amount"].sum() == pytest.approx(-0.6) == pytest.approx(plan.attrs["profit"])
 
 
 def test_penalties_stand_apart():
     """1.5 kWh missing cost 15 EUR of the objective, and none of profit."""
     plan = result(unserved=1.5)
-    table = billing.monthly(plan)
+    table = bill.monthly(plan)
     assert table.loc[table["penalty"] == 1, "amount"].sum() == pytest.approx(-15)
-    assert billing.total(table) == pytest.approx(plan.attrs["profit"])
+    assert bill.total(table) == pytest.approx(plan.attrs["profit"])
 
 
 def test_schedule_of_a_site_is_one_long_table(solved):
@@ -259,11 +261,11 @@ def test_what_comes_in_goes_out(solved):
 
 def test_the_page_of_a_site_without_a_fleet(solved):
     """Its own figures and tiles, and nothing of vehicles that are not there."""
-    text = page.render(solved)
+    text = write.render(solved)
     parsed = Page(text)  # tags close in order
     assert len(set(parsed.ids)) == len(parsed.ids)
     for name in ("balance", "load_duration", "energy_flow", "bill", "shadow_prices"):
-        assert page.CAPTIONS[name] in text
+        assert write.CAPTIONS[name] in text
     assert text.count("<figure>") == 5
     for word in ("1 battery, 1 load, 1 solar or wind plant, at 2 points of delivery", "drawn from the grid", "2026-04"):
         assert word in text
@@ -273,8 +275,8 @@ def test_the_page_of_a_site_without_a_fleet(solved):
 
 def test_the_page_of_a_fleet_alone_has_no_figures_of_a_site():
     """The dispatch shows it all."""
-    text = page.render(result())
-    assert page.CAPTIONS["balance"] not in text
+    text = write.render(result())
+    assert write.CAPTIONS["balance"] not in text
     assert "By month" not in text
 
 
@@ -290,5 +292,5 @@ def test_a_part_from_elsewhere_breaks_no_page(solved):
     """A result with a group that the catalogue does not know is drawn without the meter."""
     plan = solved.copy()
     plan["flywheel"] = xr.DataTree(xr.Dataset({"speed": 1.0}))
-    assert page.CAPTIONS["balance"] not in page.render(plan)
+    assert write.CAPTIONS["balance"] not in write.render(plan)
     assert tables.kpi(plan)["pods"] == []

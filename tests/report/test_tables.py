@@ -9,8 +9,8 @@ import xarray as xr
 from made_results import result
 
 from v2g_linopy.report import tables
-from v2g_linopy.report.reading import Reading
-from v2g_linopy.report.schedules import starts
+from v2g_linopy.report.csv import starts
+from v2g_linopy.report.view import Reading
 
 
 def test_key_figures_follow_from_the_plan():

@@ -6,10 +6,12 @@ from cases import case, market, storage, vehicle
 from test_figures import labels
 
 import v2g_linopy as v2g
-from v2g_linopy.degradation import with_wear
-from v2g_linopy.report import figures, page, tables
-from v2g_linopy.report.content import MOST_BATTERIES
-from v2g_linopy.report.style import svg
+from v2g_linopy.report import tables
+from v2g_linopy.report.figures import all as figures
+from v2g_linopy.report.figures.style import svg
+from v2g_linopy.report.page import write
+from v2g_linopy.report.page.content import MOST_BATTERIES
+from v2g_linopy.study.wear import with_wear
 
 SQUARE = {"stress_factor": 1.0, "stress_exponent": 2.0, "segments": 1.0, "replacement_cost": 16.0}
 
@@ -35,14 +37,14 @@ def test_table(worn):
 
 def test_page(worn):
     """A section with planned and counted wear, and the sum of all; without the group there is none."""
-    text = page.render(worn)
+    text = write.render(worn)
     assert "<h2>Battery wear</h2>" in text
     assert "fleet.ev" in text
     assert '<td class="n">16.00</td><td class="n">16.00</td><td class="n">0.00</td>' in text
     assert "all 3" in text
-    assert page.CAPTIONS["cycle_depth"] in text
+    assert write.CAPTIONS["cycle_depth"] in text
     plain = v2g.solve(case(vehicle(), market([10, 20])))
-    assert "Battery wear" not in page.render(plain)
+    assert "Battery wear" not in write.render(plain)
     assert "no cycles were counted" in svg(figures.cycle_depth(plain), "cycle_depth").lower()
 
 
@@ -51,7 +53,7 @@ def test_long_lists_are_cut(worn):
     many = worn.copy()
     wear = worn["wear"].to_dataset(inherit=False).isel(storage=[0] * (MOST_BATTERIES + 4))
     many["wear"] = wear.assign_coords(storage=[f"battery.{i}" for i in range(MOST_BATTERIES + 4)])
-    assert "And 4 more" in page.render(many)
+    assert "And 4 more" in write.render(many)
 
 
 def test_figure(worn):

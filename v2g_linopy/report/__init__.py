@@ -1,7 +1,7 @@
 """HTML report, figures and tables of a result. Drawing needs the extra ``[report]``; the tables do not."""
 
-from .page import render, write
-from .plots import ResultPlots
+from .figures.accessor import ResultPlots
+from .page.write import render, write
 from .tables import bids, kpi, ladder, schedule
 
 __all__ = ["ResultPlots", "bids", "kpi", "ladder", "render", "schedule", "write"]

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..results import in_profit
-from . import words
-from .billing import by_pod, monthly, total
-from .distribution import distribution
-from .meter import ELECTRICITY, net
-from .reading import Reading, Result
-from .schedules import bid_curves, bids, curved, schedule, session_labels
-from .value import PENALTIES, before, steps
+from ..solve.result import in_profit
+from . import labels
+from .bill import by_pod, monthly, total
+from .csv import bid_curves, bids, curved, schedule, session_labels
+from .figures.distribution import distribution
+from .figures.value import PENALTIES, before, steps
+from .power_at_meter import ELECTRICITY, net
+from .view import Reading, Result
 
 __all__ = ["bid_curves", "bids", "bill", "curved", "kpi", "ladder", "monthly", "schedule", "unserved", "wear"]
 
@@ -81,7 +81,7 @@ def bill(result: Result) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "entry": list(sums),
-            "words": [words.entry(name) for name in sums],
+            "words": [labels.entry(name) for name in sums],
             "amount": list(sums.values()),
             "per_unit": [v * view.scale for v in sums.values()],
             "penalty": [not in_profit(name) for name in sums],

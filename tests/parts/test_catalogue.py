@@ -1,0 +1,91 @@
+"""Every part file is in the catalogue, writes what it declares, and reads what it asks for."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import v2g_linopy as v2g
+from v2g_linopy.model.part import Part
+
+PACKAGE = Path(v2g.__file__).parent
+FOLDERS = [PACKAGE / "parts" / folder for folder in ("assets", "markets", "rules")]
+PART_FILES = [p for folder in FOLDERS for p in folder.glob("*.py") if p.name not in ("__init__.py", "reserve_room.py")]
+PART_FILES += [p / "build.py" for folder in FOLDERS for p in folder.iterdir() if (p / "build.py").exists()]
+LABELS_ONLY = {"fleet": {"connector", "session", "vehicles", "charger"}}  # identity for reports and figures per vehicle
+
+
+def strings(path):
+    return {
+        n.value
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }
+
+
+FORMULATIONS = {
+    "battery_wear": "model/battery_wear.py",
+    "bid_sizes": "model/bid_sizes.py",
+    "power_limits": "parts/assets/fleet/power_limits.py",
+    "peak_tariff": "parts/rules/connection/peak_tariff.py",
+    "reserve_room": "parts/assets/reserve_room.py",
+    "energy_backing": "parts/markets/reserve/energy_backing.py",
+    "worst_case_activation": "parts/markets/reserve/worst_case_activation.py",
+    "settling": "parts/markets/ppa/settling.py",
+}  # modules that parts hand their arrays to
+
+
+def source(part: Part) -> Path:
+    return Path(part.build.__code__.co_filename)
+
+
+def functions(part: Part) -> list[ast.FunctionDef]:
+    """The functions of a part, and of the modules with formulations that it imports."""
+    trees = [ast.parse(source(part).read_text())]
+    imports = [n for n in ast.walk(trees[0]) if isinstance(n, ast.ImportFrom)]
+    used = {(n.module or "").rpartition(".")[2] for n in imports} | {a.name for n in imports for a in n.names}
+    trees += [ast.parse((PACKAGE / path).read_text()) for name, path in FORMULATIONS.items() if name in used]
+    return [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+
+
+def test_every_file_is_in_the_catalogue():
+    assert {source(p) for p in v2g.PARTS.values()} == set(PART_FILES)
+
+
+@pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
+def test_every_input_is_read(part):
+    """By attribute (`d.charge_max`), by key, or by the machinery (pod, first_stage)."""
+    attributes = {n.attr for f in functions(part) for n in ast.walk(f) if isinstance(n, ast.Attribute)}
+    keys = {n.value for f in functions(part) for n in ast.walk(f) if isinstance(n, ast.Constant)}
+    machinery = {"pod", *(f.first_stage for f in part.schema.outputs), *LABELS_ONLY.get(part.name, ())}
+    machinery |= {"aggregate"}  # read by complementarity, compare and merging
+    unread = [f.name for f in part.schema.inputs if f.name not in attributes | keys | machinery]
+    assert not unread
+
+
+@pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
+def test_every_output_is_written(part):
+    """The name of the variable stands in the file, whole or as a stem before `_baseline`."""
+    words = strings(source(part))
+    used = {
+        c.value
+        for f in functions(part)
+        for c in ast.walk(f)
+        if isinstance(c, ast.Constant) and isinstance(c.value, str)
+    }
+    missing = [f.name for f in part.schema.outputs if f.name.removesuffix("_baseline") not in used]
+    assert words and not missing
+
+
+@pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
+def test_documented(part):
+    assert len(part.build.__doc__ or "") > 80
+    assert len(part.replay.__doc__ or "") > 20
+    for f in (*part.schema.inputs, *part.schema.outputs):
+        assert f.doc and f.doc[0].islower() or f.doc[0].isdigit()
+
+
+def test_names_are_unique_within_a_part():
+    for part in v2g.PARTS.values():
+        names = [f.name for f in (*part.schema.inputs, *part.schema.outputs)]
+        assert len(names) == len(set(names))

@@ -1,1 +1,0 @@
-"""Kinds of asset behind a meter, one per file."""

@@ -1,0 +1,353 @@
+"""A case or result: one `xarray.DataTree`, one NetCDF file. Reading, writing, assembling, hashing."""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import InputFileError, OutputError, Problem, SchemaError
+from .calendar import labels
+from .schema import Calendar
+
+SCHEMA_VERSION = 1
+CONVENTIONS = "v2g-linopy-1"
+_PROBE = 1 << 20  # bytes
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than this system allows (ulimit -f)",
+}
+_TIME = {"units": "seconds since 1970-01-01", "dtype": "int64", "calendar": "proleptic_gregorian"}
+
+
+def package_version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return version("v2g-linopy")
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+def assemble(
+    time: pd.DatetimeIndex,
+    groups: Mapping[str, xr.Dataset],
+    *,
+    timezone: str = "UTC",
+    title: str = "",
+    source: str = "",
+    currency: str = "EUR",
+    **attrs: str | int | float,
+) -> xr.DataTree:
+    """Put groups together into a case.
+
+    Parameters
+    ----------
+    time : pandas.DatetimeIndex
+        Start of each step, naive UTC, uniform.
+    groups : mapping of str to xarray.Dataset
+        One dataset per part, named as in the catalogue (`fleet`, `energy`, ...), or `sessions`.
+    timezone : str
+        IANA zone for display and for local days and months.
+    title, source, currency : str
+        Metadata of the file; `currency` is the money in all unit strings.
+
+    Raises
+    ------
+    SchemaError
+        `time` holds no time stamps, or a group has others.
+    """
+    time = _stamps(time, groups)
+    root = xr.Dataset(
+        coords={"time": time},
+        attrs={
+            "Conventions": CONVENTIONS,
+            "schema_version": SCHEMA_VERSION,
+            "title": title,
+            "source": source,
+            "currency": currency,
+            "timezone": timezone,
+            "history": stamped(f"assembled by v2g-linopy {package_version()}"),
+            **attrs,
+        },
+    )
+    root["time"].attrs["long_name"] = "start of the step, UTC"
+    return xr.DataTree.from_dict({"/": root, **{f"/{name}": ds for name, ds in groups.items()}})
+
+
+def stamped(what: str) -> str:
+    """Return a line of a history: what happens now."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {what}"
+
+
+def recorded(case: xr.DataTree, what: str) -> str:
+    """Return the history of a case with one more line."""
+    return f"{case.attrs.get('history', '')}\n{stamped(what)}".strip()
+
+
+def _stamps(time: pd.DatetimeIndex, groups: Mapping[str, xr.Dataset]) -> pd.DatetimeIndex:
+    """Return the time stamps of a case, which every group must share."""
+    if pd.api.types.is_numeric_dtype(time):
+        raise SchemaError([Problem("time", "type", f"holds {pd.Index(time).dtype}, needs time stamps in UTC")])
+    time = pd.DatetimeIndex(time, name="time")
+    problems = []
+    for name, ds in groups.items():
+        if "time" in ds.sizes and ds.sizes["time"] != len(time):
+            detail = f"has {ds.sizes['time']} steps, the case has {len(time)}"
+            problems.append(Problem(f"{name}.time", "time", detail))
+        elif "time" in ds.indexes and not ds.indexes["time"].equals(time):
+            detail = "has other time stamps than the case (naive UTC, start of each step)"
+            problems.append(Problem(f"{name}.time", "time", detail))
+    if problems:
+        raise SchemaError(problems)
+    return time
+
+
+def existing(path: str | Path, directory: str = "is a directory, not a file") -> Path:
+    """Return the path of a file that is there and not empty, or raise `InputFileError`."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputFileError(path, directory)
+    if not path.exists():
+        raise InputFileError(path, "does not exist")
+    if path.stat().st_size == 0:
+        raise InputFileError(path, "is empty")
+    return path
+
+
+def read(path: str | Path) -> xr.DataTree:
+    """Read a case or a result into memory.
+
+    Raises
+    ------
+    InputFileError
+        The file is missing, empty, truncated, a directory, or no NetCDF file.
+    """
+    path = existing(path, "is a directory; name a case file (.nc)")
+    try:
+        with xr.open_datatree(path, engine="netcdf4", decode_timedelta=False) as tree:
+            # not tree.load(): it leaves arrays on disk whose name is that of a group (xarray 2026.9), as /fleet energy
+            case = xr.DataTree.from_dict({n.path: n.to_dataset(inherit=False).load() for n in tree.subtree})
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        if "not aligned" in str(error):
+            detail = f"its groups do not share the time stamps or scenarios of the root: {str(error).splitlines()[0]}"
+            raise InputFileError(path, detail.rstrip(":")) from None
+        raise InputFileError(
+            path, f"cannot be read as NetCDF: it may be truncated or of another kind ({error})"
+        ) from None
+    found = case.attrs.get("schema_version", SCHEMA_VERSION)
+    if not isinstance(found, int | np.integer):
+        raise InputFileError(path, f"has schema version {found!r}, which is no whole number")
+    if found > SCHEMA_VERSION:
+        raise InputFileError(path, f"has schema version {found}; this package reads up to {SCHEMA_VERSION}: upgrade it")
+    case.attrs["schema_version"] = SCHEMA_VERSION
+    return case
+
+
+def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
+    """Write a case or a result as NetCDF, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is false, or it cannot be written.
+    """
+    with atomic(path, overwrite) as temporary:
+        encoded = tree.map_over_datasets(lambda ds: ds.drop_encoding())
+        encoding: dict[str, dict] = {}
+        for node in encoded.subtree:
+            table: dict[str, dict] = {}
+            for name, variable in node.to_dataset(inherit=False).variables.items():
+                if variable.dtype.kind == "M":
+                    table[str(name)] = dict(_TIME)
+                elif variable.dtype.kind in "fiub" and variable.ndim:
+                    table[str(name)] = {"zlib": True, "complevel": 1, "shuffle": True}
+            encoding[node.path] = table
+        encoded.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+
+
+@contextmanager
+def atomic(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path, renamed to `path` when the block ends well; on any fault nothing has changed."""
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a directory; name a file")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is no file but a device or a pipe; name a file")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists already; use --force (overwrite=True) to replace it")
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"cannot write {path}: {_reason(error, temporary)}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _reason(error: OSError | RuntimeError, temporary: Path | None) -> str:
+    """Say why a file cannot be written; where a library hides it, the system tells when the file is to grow further."""
+    cause = error
+    if temporary is not None and (getattr(error, "errno", None) or -1) < 0:  # netCDF4 counts its own errors below 0
+        try:
+            with open(temporary, "ab") as file:
+                file.write(bytes(_PROBE))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as found:
+            cause = found
+    number, words = getattr(cause, "errno", None), getattr(cause, "strerror", None)
+    return _FULL.get(number or 0) or str(words or cause)
+
+
+def calendar_of(case: xr.DataTree) -> tuple[Calendar, list[Problem]]:
+    """Read the root of a case: its time stamps, zone, money and scenarios, and every problem they have."""
+    root, problems = case.to_dataset(), []
+    zone = str(case.attrs.get("timezone", "UTC"))
+    try:
+        pd.Timestamp(0, tz=zone)
+    except (KeyError, ValueError, OSError):
+        problems.append(Problem("timezone", "time", f"{zone!r} is not an IANA time zone, such as Europe/Rome"))
+        zone = "UTC"
+    currency, scenario = str(case.attrs.get("currency", "EUR")), root.indexes.get("scenario")
+    unreadable = Calendar(pd.DatetimeIndex([]), zone, currency, scenario)
+    problems += _scenario_problems(root)
+    time = root.indexes.get("time")
+    if time is None or len(time) == 0:
+        problems.append(
+            Problem("time", "missing", "missing: give the start of each step in UTC at the root of the file")
+        )
+        return unreadable, problems
+    if fault := _unreadable(time):
+        return unreadable, [*problems, fault]
+    probability = root["probability"].astype(float) if scenario is not None and "probability" in root else None
+    calendar = Calendar(pd.DatetimeIndex(time), zone, currency, scenario, probability)
+    problems += _time_problems(calendar.time, calendar, case)
+    return calendar, problems
+
+
+def _unreadable(time: pd.Index) -> Problem | None:
+    """Return what makes time stamps unusable."""
+    if not isinstance(time, pd.DatetimeIndex):
+        return Problem("time", "type", f"holds {time.dtype}, needs time stamps in UTC")
+    if time.tz is not None:
+        detail = f"has the time zone {time.tz}; give naive UTC, time.tz_convert('UTC').tz_localize(None)"
+        return Problem("time", "time", detail)
+    if missing := int(np.isnat(time.to_numpy()).sum()):
+        return Problem("time", "nan", f"{missing} time stamps are missing")
+    return None
+
+
+def _time_problems(time: pd.DatetimeIndex, calendar: Calendar, case: xr.DataTree) -> list[Problem]:
+    steps = np.diff(time.to_numpy())
+    zero = np.timedelta64(0, "s")
+    if (steps == zero).any():
+        again = calendar.local(time[1:][steps == zero][0])
+        return [
+            Problem("time", "time", f"duplicated: {int((steps == zero).sum())} stamps repeat, the first at {again}")
+        ]
+    if (steps < zero).any():
+        return [Problem("time", "time", f"unsorted: it runs backwards at {calendar.local(time[1:][steps < zero][0])}")]
+    if len(steps) and (steps != steps[0]).any():
+        odd = int(np.flatnonzero(steps != steps[0])[0])
+        minutes = steps.astype("timedelta64[s]").astype(float) / 60
+        where = calendar.local(time[odd + 1])
+        detail = f"steps differ: {minutes[0]:g} min, then {minutes[odd]:g} min before {where}; give one uniform step"
+        return [Problem("time", "time", detail + _gap(time[odd], time[odd + 1], calendar))]
+    if not len(steps) and not _positive(case.attrs.get("step_hours", 0)):
+        return [
+            Problem(
+                "step_hours", "missing", "missing: one time stamp has no step length; give it in hours (root attribute)"
+            )
+        ]
+    return []
+
+
+def _gap(before: pd.Timestamp, after: pd.Timestamp, calendar: Calendar) -> str:
+    """Say which local months are missing between two time stamps."""
+    hours = pd.date_range(before, after, freq="h", inclusive="neither")
+    ends = labels("month", pd.DatetimeIndex([before, after]), calendar.timezone)
+    months = [m for m in labels("month", hours, calendar.timezone).unique() if m not in ends]
+    return f"; nothing in all of {', '.join(months)}" if months else ""
+
+
+def _positive(value: object) -> bool:
+    try:
+        return 0 < float(str(value)) < np.inf
+    except ValueError:
+        return False
+
+
+def _scenario_problems(root: xr.Dataset) -> list[Problem]:
+    scenario = root.indexes.get("scenario")
+    if scenario is None:
+        detail = "the scenarios have no labels; name them in the coordinate scenario"
+        return [Problem("scenario", "labels", detail)] if "probability" in root else []
+    if scenario.has_duplicates:
+        return [Problem("scenario", "labels", f"{scenario[scenario.duplicated()][0]} appears more than once")]
+    if "probability" not in root:
+        return [Problem("probability", "missing", "missing: give the probability of each scenario")]
+    p = root["probability"]
+    if p.dims != ("scenario",) or bool(p.isnull().any()) or bool((p < 0).any()) or abs(float(p.sum()) - 1) > 1e-9:
+        return [
+            Problem(
+                "probability", "range", f"must be one number ≥ 0 per scenario, in sum 1; the sum is {float(p.sum()):g}"
+            )
+        ]
+    return []
+
+
+def step_hours(case: xr.DataTree) -> float:
+    """Return the length of one step (h)."""
+    time = case.to_dataset().indexes["time"]
+    return float(case.attrs["step_hours"]) if len(time) == 1 else float((time[1] - time[0]) / pd.Timedelta(hours=1))
+
+
+def fingerprint(inputs: Mapping[str, xr.Dataset]) -> str:
+    """Return a hash of validated inputs: the same whatever the units, the order or the file they came from."""
+    digest = hashlib.sha256()
+    for part in sorted(inputs):
+        digest.update(part.encode())
+        ds = inputs[part]
+        for name in sorted(map(str, ds.variables)):
+            array = ds[name]
+            digest.update(json.dumps([name, [*map(str, array.dims)], list(array.shape)]).encode())
+            if array.dtype.kind == "M":
+                digest.update(array.to_numpy().astype("datetime64[s]").astype("int64").tobytes())
+            elif array.dtype.kind in "fiub":
+                digest.update(_rounded(array.to_numpy().astype("float64")).tobytes())
+            else:
+                digest.update("\0".join(str(v) for v in array.to_numpy().ravel()).encode())
+    return digest.hexdigest()[:16]
+
+
+def _rounded(numbers: np.ndarray) -> np.ndarray:
+    """Round to 40 binary digits (twelve decimal ones): what is left of a unit conversion is not part of a case."""
+    fraction, exponent = np.frexp(numbers)
+    return np.ldexp(np.round(np.ldexp(fraction, 40)), exponent - 40) + 0.0
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

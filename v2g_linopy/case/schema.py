@@ -1,0 +1,303 @@
+"""Names, dimensions, units and ranges, declared once; validation, defaults, conversion, docs and attributes follow."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import Problem
+from .calendar import steps_by
+from .units import accepted, factor
+
+REQUIRED = object()
+ABSENT = None
+Kind = Literal["quantity", "flag", "choice", "label"]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """What a field needs to know of its case to be read: time stamps, display zone, money, scenarios."""
+
+    time: pd.DatetimeIndex
+    timezone: str = "UTC"
+    currency: str = "EUR"
+    scenario: pd.Index | None = None
+    probability: Any = None  # of each scenario, where there are any
+
+    def local(self, stamp: pd.Timestamp) -> str:
+        """Write a time stamp as the user's clock shows it, with offset."""
+        return str(pd.Timestamp(stamp).tz_localize("UTC").tz_convert(self.timezone).strftime("%Y-%m-%d %H:%M %z"))
+
+
+@dataclass(frozen=True)
+class Field:
+    """One array of a case or a result: `Field("charge_max", "fleet time", "kW", "power the vehicles can draw", ge=0)`.
+
+    `dims` is the most an array may have, the member dimension first; fewer broadcast, and `scenario` is always allowed.
+    A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
+    `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; a `shared` field has
+    one array per asset, with its members as first dimension; `auxiliary` (outputs) helps to write rows and is left out
+    of the result; `signed` (outputs) may be negative; `certain` (outputs) is one number for all scenarios.
+    A default is of interest only where the input `beside` is given. `of` (labels) names the part
+    whose members they are; an empty text is none.
+    """
+
+    name: str
+    dims: str
+    unit: str
+    doc: str
+    default: Any = REQUIRED
+    ge: float = -np.inf
+    le: float = np.inf
+    kind: Kind = "quantity"
+    choices: tuple[str, ...] = ()
+    missing: bool = False
+    infinite: bool = False
+    first_stage: str = ""
+    shared: bool = False
+    auxiliary: bool = False
+    signed: bool = False
+    certain: bool = False
+    beside: str = ""
+    of: str = ""
+
+    def names(self, name: str) -> bool:
+        """Return True where `name` is this field; a `shared` one has one array per asset, as `share_fleet`."""
+        return name == self.name or (self.shared and name.startswith(f"{self.name}_"))
+
+    def shown(self, currency: str = "EUR") -> str:
+        """Write the default with its unit."""
+        if not isinstance(self.default, (int, float)):
+            return str(self.default)
+        if np.isnan(self.default):
+            return "none"
+        return f"{self.default:g} {self.unit.replace('EUR', currency)}".removesuffix(" 1")
+
+    def read(self, group: xr.Dataset, part: str, calendar: Calendar) -> tuple[xr.DataArray | None, list[Problem]]:
+        """Return the array in coherent units, and every problem it has."""
+        where = f"{part}.{self.name}"
+        if self.name not in group:
+            if self.default is REQUIRED:
+                unit = f" ({self.unit})" if self.kind == "quantity" else ""
+                return None, [Problem(where, "missing", f"missing: give {self.doc}{unit}")]
+            return None if self.default is ABSENT else xr.DataArray(self.default), []
+        array = group[self.name]
+        uncertain = self.kind == "quantity" and calendar.scenario is not None
+        allowed = [*self.dims.split(), *(["scenario"] if uncertain else [])]
+        if extra := [d for d in array.dims if d not in allowed]:
+            return None, [Problem(where, "dims", f"has dimension {_words(extra)}, may have only {_words(allowed)}")]
+        array = array.transpose(*(d for d in ("scenario", *self.dims.split()) if d in array.dims))
+        reader = self._read_label if self.kind in ("label", "choice") else self._read_number
+        clean, problems = reader(array, where, calendar)
+        if clean is not None:
+            clean = clean.copy(deep=False)
+            clean.attrs = {}
+        return clean, problems
+
+    def _read_label(self, array: xr.DataArray, where: str, calendar: Calendar) -> tuple[xr.DataArray, list[Problem]]:
+        if missing := int(array.isnull().sum()):
+            place, _ = worst(xr.zeros_like(array, dtype=float), array.isnull(), calendar)
+            more = f" (and {missing - 1} more)" if missing > 1 else ""
+            return array, [Problem(where, "nan", f"{place}missing{more}, give every label")]
+        if self.kind == "choice":
+            for value in dict.fromkeys(str(v) for v in array.to_numpy().ravel()):
+                if value not in self.choices:
+                    hint = f"{value!r} is not one of {_words(self.choices)}{suggest(value, self.choices)}"
+                    return array, [Problem(where, "choice", hint)]
+        return array, []
+
+    def _read_number(
+        self, array: xr.DataArray, where: str, calendar: Calendar
+    ) -> tuple[xr.DataArray | None, list[Problem]]:
+        if array.dtype.kind not in "fiub":
+            return None, [Problem(where, "type", f"holds {array.dtype}, needs numbers ({self.unit})")]
+        unit = str(array.attrs.get("units", "1" if self.kind == "flag" else self._unit(calendar)))
+        scale = factor(unit, self.unit, calendar.currency)
+        if scale is None:
+            units = ", ".join(accepted(self.unit, calendar.currency))
+            return None, [Problem(where, "unit", f"unit {unit!r} does not fit; use one of {units}")]
+        numbers = array.to_numpy().astype(float)
+        array = array.copy(data=numbers if scale == 1.0 else numbers * scale)
+        return array, [] if self._fits(array.to_numpy()) else self._range(array, where, calendar)
+
+    def _fits(self, numbers: np.ndarray) -> bool:
+        """Return True where `_range` would find nothing: the common case, without labels."""
+        if self.kind == "flag":
+            return bool(np.isin(numbers, (0.0, 1.0)).all())
+        given = numbers[~np.isnan(numbers)] if self.missing else numbers
+        if given.size == 0:
+            return True
+        low, high = float(given.min()), float(given.max())  # NaN if there is any
+        return low >= self.ge and high <= self.le and (self.infinite or bool(np.isfinite(low + high)))
+
+    def _range(self, array: xr.DataArray, where: str, calendar: Calendar) -> list[Problem]:
+        low, high = self.ge, self.le
+        faults: list[tuple[str, xr.DataArray, str]] = []
+        if not self.missing:
+            faults.append(("nan", array.isnull(), "missing (NaN); give every value"))
+        if not self.infinite:
+            faults.append(("range", xr.DataArray(np.isinf(array)), "infinite; give a number"))
+        if self.kind == "flag":
+            faults.append(("range", array.notnull() & ~array.isin([0.0, 1.0]), "allowed 0 or 1"))
+        else:
+            allowed = f"allowed [{low:g}, {high:g}] {self.unit.replace('EUR', calendar.currency)}".rstrip(" 1")
+            inside = ((array >= low) & (array <= high)) | np.isinf(array)
+            if self.infinite:
+                inside = (array >= low) & (array <= high)
+            faults.append(("range", array.notnull() & ~inside, allowed))
+        problems = []
+        for rule, wrong, remedy in faults:
+            if count := int(wrong.sum()):
+                place, value = worst(array, wrong, calendar)
+                more = f" (and {count - 1} more)" if count > 1 else ""
+                months = _whole_months(wrong, calendar) if rule == "nan" else []
+                whole = f"; nothing in all of {_words(months)}" if months else ""
+                problems.append(Problem(where, rule, f"{place}{value:g}{more}, {remedy}{whole}"))
+        return problems
+
+    def _unit(self, calendar: Calendar) -> str:
+        return self.unit.replace("EUR", calendar.currency)
+
+
+Check = Callable[[xr.Dataset, Calendar], list[Problem]]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The arrays of one part: what a case gives, what a result adds, and the rules between fields."""
+
+    inputs: tuple[Field, ...]
+    outputs: tuple[Field, ...] = ()
+    checks: tuple[Check, ...] = ()
+    completions: tuple[Callable[[xr.Dataset], xr.Dataset], ...] = ()  # defaults that follow from other inputs
+
+    @property
+    def member(self) -> str | None:
+        """The dimension that labels the members of this part, the first one of its first field."""
+        dims = [f.dims.split()[0] for f in self.inputs if f.dims]
+        return next((d for d in dims if d != "time"), None)
+
+    def validate(self, group: xr.Dataset, part: str, calendar: Calendar) -> tuple[xr.Dataset, list[Problem]]:
+        """Return the inputs in coherent units with defaults filled in, and every problem found."""
+        inputs = [*self._every(group)]
+        problems = self._labels(group, part, inputs)
+        arrays: dict[str, xr.DataArray] = {}
+        for field in inputs:
+            array, found = field.read(group, part, calendar)
+            problems += found
+            if array is not None:
+                arrays[field.name] = self._on_members(array, field, group)
+        problems += self._unknown(group, part)
+        if problems:
+            return xr.Dataset(), problems
+        used = {self.member, "time", "scenario", *(d for a in arrays.values() for d in a.dims)}
+        coords = {str(n): c for n, c in group.coords.items() if n in used}  # a result has those of its outputs, too
+        clean = xr.Dataset(arrays, coords=coords | {"time": calendar.time})
+        checks = self.checks if len(calendar.time) else ()  # without time stamps nothing can be placed
+        problems = [p for check in checks for p in check(clean, calendar)]
+        for complete in self.completions if checks and not problems else ():
+            clean = complete(clean)
+        return clean, problems
+
+    def _every(self, group: xr.Dataset) -> Iterator[Field]:
+        """Yield the inputs; of a shared one those that are there, each with the members of its asset."""
+        for field in self.inputs:
+            if not field.shared:
+                yield field
+                continue
+            for name in (str(n) for n in group.data_vars if field.names(str(n))):
+                own = [str(d) for d in group[name].dims if d not in (*field.dims.split(), "scenario")]
+                yield replace(field, name=name, dims=" ".join([*own[:1], field.dims]))
+
+    def _on_members(self, array: xr.DataArray, field: Field, group: xr.Dataset) -> xr.DataArray:
+        """Give an array the member dimension that its field declares, so that sums over members count every one."""
+        member = self.member
+        if member in field.dims.split() and member not in array.dims and member in group.indexes:
+            array = array.expand_dims({member: group.indexes[member]}, axis=1 if "scenario" in array.dims else 0)
+        return array
+
+    def assumptions(self, group: xr.Dataset, part: str, currency: str) -> list[str]:
+        """Return what `check` had to assume of a valid group: missing units, defaults."""
+        notes = []
+        for f in self.inputs:
+            if f.beside and f.beside not in group:
+                continue
+            if f.name not in group and f.default is not ABSENT:
+                notes.append(f"{part}.{f.name}: not given, taken as {f.shown(currency)} ({f.doc})")
+            elif f.kind == "quantity" and f.name in group and "units" not in group[f.name].attrs:
+                notes.append(f"{part}.{f.name}: no units attribute, read as {f.unit.replace('EUR', currency)}")
+        return notes
+
+    def _labels(self, group: xr.Dataset, part: str, inputs: Iterable[Field]) -> list[Problem]:
+        problems = []
+        for dim in dict.fromkeys(d for f in inputs for d in f.dims.split() if d != "time"):
+            if dim not in group.dims:
+                continue
+            if dim not in group.indexes:
+                detail = f"the dimension {dim} has no labels; name its members"
+                problems.append(Problem(f"{part}.{dim}", "labels", detail))
+            elif (index := group.indexes[dim]).has_duplicates:
+                twice = _words(sorted({str(v) for v in index[index.duplicated()]})[:5])
+                problems.append(Problem(f"{part}.{dim}", "labels", f"{twice} appears more than once"))
+        return problems
+
+    def _unknown(self, group: xr.Dataset, part: str) -> list[Problem]:
+        inputs, fields = [f.name for f in self.inputs], (*self.inputs, *self.outputs)
+        strays = [str(n) for n in group.data_vars if not any(f.names(str(n)) for f in fields)]
+        return [Problem(f"{part}.{n}", "unknown", f"unknown{suggest(n, inputs, f'{part}.')}") for n in strays]
+
+
+def worst(array: xr.DataArray, wrong: xr.DataArray, calendar: Calendar) -> tuple[str, float]:
+    """Return where the most extreme wrong value stands, in the user's words, and the value."""
+    extreme = xr.DataArray(abs(array.where(wrong))).fillna(np.inf).where(wrong, -1.0)
+    spot = {str(d): int(i) for d, i in dict(extreme.argmax(...)).items()} if array.dims else {}
+    cell = array.isel(spot)
+    words = []
+    for dim in array.dims:
+        label = cell.coords[dim].item() if dim in cell.coords else spot[str(dim)]
+        words.append(f"at {calendar.local(pd.Timestamp(label))}" if dim == "time" else f"{dim} {label}")
+    return (" ".join(words) + ": " if words else ""), float(cell)
+
+
+Rule = tuple[str, xr.DataArray, xr.DataArray, str]  # field, where it is broken, the number to show, what is wrong
+
+
+def broken(part: str, rules: Iterable[Rule], calendar: Calendar) -> list[Problem]:
+    """Return a problem for each rule between fields that is broken somewhere."""
+    problems = []
+    for name, wrong, array, detail in rules:
+        if count := int(wrong.sum()):
+            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            problems.append(Problem(f"{part}.{name}", "consistency", f"{place}{value:g}{more} {detail}"))
+    return problems
+
+
+def suggest(name: str, known: Any, prefix: str = "") -> str:
+    """Return `; did you mean x?` when a known name is close, else the list of what there is."""
+    near = get_close_matches(name, list(known), 1, cutoff=0.5)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
+
+
+def describe(array: xr.DataArray, field: Field, currency: str = "EUR") -> xr.DataArray:
+    """Give an array the units and long_name that its field declares, where it has none of its own."""
+    unit = {} if field.kind in ("label", "choice") else {"units": field.unit.replace("EUR", currency)}
+    return array.assign_attrs({**unit, "long_name": field.doc, **array.attrs})
+
+
+def _whole_months(wrong: xr.DataArray, calendar: Calendar) -> list[str]:
+    """Local months of which every step is wrong, somewhere."""
+    if "time" not in wrong.dims:
+        return []
+    month = steps_by("month", calendar.time, calendar.timezone)
+    empty = wrong.groupby(month).all()
+    empty = empty.any([d for d in empty.dims if d != "month"])
+    return [str(name) for name in empty.month[empty].to_numpy()]
+
+
+def _words(names: Any) -> str:
+    return ", ".join(str(n) for n in names) or "none"

@@ -1,0 +1,33 @@
+"""How large a case is, in numbers and in words."""
+
+import xarray as xr
+
+from ..parts.catalogue import PARTS
+from ..report.labels import plural
+
+NOUNS = {"fleet": "fleet member", "energy": "market", "reserve": "reserve product", "steps": "step"}
+NOUNS |= {"chp": "heat and power plant", "hydrogen": "hydrogen plant", "ppa": "contract"}
+"""What a member of a part is called where it is not called as the part."""
+
+
+def sizes(tree: xr.DataTree) -> dict[str, int]:
+    """How many members each part of a case has, and how many steps."""
+    here = {name: part for name, part in PARTS.items() if name in tree.children}
+    members = {name: part.schema.member for name, part in here.items() if part.schema.member}
+    found = {name: tree[name].sizes.get(member, 0) for name, member in members.items()}
+    order = sorted(found, key=lambda name: (PARTS[name].stage, name != "energy"))
+    return {**{name: found[name] for name in order}, "steps": tree.sizes.get("time", 0)}
+
+
+def describe(tree: xr.DataTree) -> str:
+    """The size of a case in words."""
+    return ", ".join(counted(count, NOUNS.get(part, part)) for part, count in sizes(tree).items())
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "market"), counted(2, "battery")
+    ('1 market', '2 batteries')
+    """
+    return f"{count} {noun if count == 1 else plural(noun)}"

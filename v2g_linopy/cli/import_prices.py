@@ -1,0 +1,166 @@
+"""`import prices`: from published prices to a tidy file, or into a case."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+import xarray as xr
+
+from .. import data
+from ..case.io import atomic
+from ..case.units import factor
+from ..data.generators.noise_and_prices import local
+from ..data.importers.csv import price_columns
+from ..data.sessions.case_from import energy_market, settlement
+from ..errors import Problem, SchemaError
+from .import_common import Imbalance, Into, Market, Settlement, Target, imbalance_of, markets_of, regulation_of, zone_of
+from .input_files import SeriesOptions, TableOptions, read_case, read_prices
+from .new import Days, Seed, Start, Vehicles, Writing, day
+from .options import command, one_of
+from .terminal import Terminal
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of prices.", show_default=False)]
+PriceFormat = Annotated[
+    str | None, typer.Option("--format", help="csv, gme, terna or netcdf; recognised if not given.")
+]
+Template = Annotated[
+    str | None, typer.Option("--template", "-t", help="commuters: make a case of them with these prices.")
+]
+
+
+def add(group: typer.Typer) -> None:
+    """Add the command to the group `import`."""
+    command(
+        group,
+        "prices",
+        "v2g import prices gme.xlsx terna.xlsx --template commuters --vehicles 100 --days 92 -o italy.nc",
+        "v2g import prices spot.csv --column time=Hour --column day_ahead='PUN €' --timezone Europe/Rome -o spot.nc",
+        "v2g import prices spot.nc --into depot.nc -o depot-spot.nc",
+        notes={"Columns": price_columns()},
+    )(prices)
+
+
+def prices(
+    terminal: Terminal,
+    files: Files,
+    output: Target,
+    table: TableOptions,
+    series: SeriesOptions,
+    form: PriceFormat = None,
+    template: Template = None,
+    into: Into = None,
+    market: Market = None,
+    imbalance: Imbalance = None,
+    regulation: Settlement = None,
+    vehicles: Vehicles = None,
+    days: Days = None,
+    start: Start = None,
+    seed: Seed = 0,
+    *,
+    writing: Writing,
+) -> None:
+    """Import prices: as a tidy file in UTC, as a case of commuters, or into a case there is."""
+    path = writing.path(output)
+    if template is not None:
+        one_of("--template", template, ("commuters",))
+    with terminal.progress("Reading"):
+        read = read_prices(files, form, asdict(table) | asdict(series))
+    zone = zone_of(table.timezone, read)
+    if template is None and into is None:
+        store(terminal, read, zone, path, writing)
+        return
+    terminal.say("\n".join(["prices read", *in_words(read, zone)]))
+    settled = imbalance_of(read, imbalance)
+    if into is not None:
+        case = with_prices(read_case(into), read, market, settled)
+    else:
+        given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": day(start)}
+        case = data.commuters(
+            seed=seed,
+            prices=read,
+            markets=markets_of(read, market, settled),
+            imbalance=settled,
+            regulation=regulation_of(read, regulation),
+            **{key: value for key, value in given.items() if value is not None},
+        )
+    writing.finish(terminal, case, path)
+
+
+def store(terminal: Terminal, read: xr.Dataset, zone: str, path: Path, writing: Writing) -> None:
+    """Write prices as a tidy file: naive UTC, uniform steps."""
+    if not writing.dry_run:
+        with atomic(path, overwrite=writing.force) as temporary:
+            read.to_netcdf(temporary, engine="netcdf4")
+    time = read.indexes["time"]
+    names = [str(name) for name in read.data_vars]
+    status, wrote = ("dry run", "would write") if writing.dry_run else ("ok", "wrote")
+    words = f"{wrote} {path}: {', '.join(names)}, {len(time)} steps from {time[0]} UTC"
+    document = {"status": status, "file": str(path), "prices": names, "steps": len(time)}
+    shown = {name: figures(read[name]) for name in names}
+    terminal.answer("\n".join([words, *in_words(read, zone)]), document | {"timezone": zone, "figures": shown})
+
+
+def figures(price: xr.DataArray) -> dict[str, Any]:
+    """Unit, least, mean and most of a price, and how many steps have none."""
+    least, mean, most = (float(x) for x in (price.min(), price.mean(), price.max()))
+    unit = str(price.attrs.get("units", "EUR/MWh"))
+    return {"units": unit, "min": least, "mean": mean, "max": most, "without": int(price.isnull().sum())}
+
+
+def in_words(read: xr.Dataset, zone: str) -> list[str]:
+    """The prices in a few numbers: a wrong unit or clock shows here."""
+    edges = pd.DatetimeIndex(read.indexes["time"])
+    step = data.step_of(edges)
+    first, last = local(pd.DatetimeIndex([edges[0], edges[-1] + step]), zone)
+    minutes = step / pd.Timedelta("1min")
+    lines = [f"  {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} {zone}, steps of {minutes:g} min"]
+    for name in map(str, read.data_vars):
+        f = figures(read[name])
+        scale = (factor(f["units"], "EUR/MWh") or 0.0) * 1000
+        shown = [(f["units"], 1.0)] + ([("EUR/MWh", scale)] if f["units"] != "EUR/MWh" and scale else [])
+        parts = [
+            f"{scale * f['min']:.5g} to {scale * f['max']:.5g} {unit}, mean {scale * f['mean']:.5g}"
+            for unit, scale in shown
+        ]
+        without = f"; {f['without']} steps without a price" if f["without"] else ""
+        lines.append(f"  {name}: {' = '.join(parts)}{without}")
+    return lines
+
+
+def with_prices(
+    case: xr.DataTree, read: xr.Dataset, wanted: list[str] | None, settled: tuple[str, ...] = ()
+) -> xr.DataTree:
+    """A case whose market prices are replaced by imported ones of the same names, or of the one market there is.
+
+    The prices `settled` become those of its imbalance, which is limited as before, else as the markets are.
+    """
+    case = case.copy()
+    energy = case.children["energy"].to_dataset(inherit=False) if "energy" in case.children else xr.Dataset()
+    labels = [str(label) for label in energy.indexes.get("market", [])]
+    names = list(markets_of(read, wanted, settled))
+    time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
+    if settled:
+        most = float(energy["limit"].max()) if "limit" in energy else 0.0
+        group = settlement(data.align(read[list(settled)], time), settled, most)
+        group = group.map(lambda x: x.assign_attrs(units="kW" if x.ndim == 0 else "EUR/MWh"))
+        if "imbalance" in case.children:
+            group["limit"] = case["imbalance"].to_dataset()["limit"]
+        case["imbalance"] = xr.DataTree(group)
+    if len(labels) == len(names) == 1:
+        read, names = read.rename({names[0]: labels[0]}), labels
+    unknown = [name for name in names if name not in labels]
+    if unknown or len(names) != len(labels):
+        detail = f"the case has the markets {', '.join(labels) or 'none'}, the prices are {', '.join(names)}"
+        raise SchemaError([Problem("energy.market", "labels", detail)], "the prices")
+    aligned = data.align(read[names], time)
+    price = energy_market(aligned, labels, 0.0)["price"].assign_attrs(units="EUR/MWh")
+    case["energy"] = xr.DataTree(energy.drop_vars("price").assign(price=price))
+    if "vintage" in case.children:  # forecasts of prices that are no longer there
+        known = case.children["vintage"].to_dataset(inherit=False)
+        stale = [n for n in map(str, known) if n == "energy.price" or (settled and n.startswith("imbalance."))]
+        case["vintage"] = xr.DataTree(known.drop_vars(stale))
+        if not set(known) - set(stale):
+            del case["vintage"]
+    return case

@@ -1,0 +1,118 @@
+"""`import reserves`, `import frequency`: named products with their capacity prices, and their calls, into a case."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import data
+from ..case.units import accepted
+from ..data.importers.capacity_prices import UNIT
+from ..delivery.frequency import with_frequency
+from ..parts.markets.reserve.nordic_products import CATALOGUE, Reservoir, reservoir_of
+from .import_common import Target, told
+from .input_files import NETCDF, MissingPower, SeriesOptions, TableOptions, read_case, use
+from .new import Writing
+from .option_words import spoken
+from .options import command, one_of
+from .terminal import Terminal
+
+PriceFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of capacity prices.", show_default=False)]
+RecordFile = Annotated[Path, typer.Argument(metavar="FILE", help="Frequency record, csv or nc.", show_default=False)]
+Into = Annotated[Path, typer.Option("--into", metavar="CASE", help="Add to this case.", show_default=False)]
+Unit = Annotated[str | None, typer.Option("--unit", help=f"Unit of the prices: {' or '.join(accepted(UNIT))}.")]
+Stands = Annotated[
+    str | None,
+    typer.Option("--reservoir", help="Behind FCR: limited (NEM) or ample (2 h).  [default: by who can discharge]"),
+]
+Volume = Annotated[float, typer.Option("--volume-max", min=0.0, help="Most that is bought of each product, kW.")]
+Moved = Annotated[bool, typer.Option("--moved", help="Take the beginning of the record for that of the case.")]
+WORDS = {"limited": "limited reservoirs (with NEM)", "ample": "two hours of full activation"}
+
+
+@dataclass(frozen=True)
+class CapacityOptions(SeriesOptions):
+    """How rows of capacity prices become one uniform series."""
+
+    unit: Unit = None
+    missing: MissingPower = None
+
+
+def add(group: typer.Typer) -> None:
+    """Add the commands to the group `import`."""
+    command(
+        group,
+        "reserves",
+        "v2g import reserves fcr.csv --column time=Time --column FCR-N=Normal --column 'FCR-D up=Up' "
+        "--timezone Europe/Helsinki --into depot.nc -o depot-fcr.nc",
+        notes={"Products": catalogue()},
+    )(reserves)
+    command(
+        group,
+        "frequency",
+        "v2g import frequency hertz.csv --column time=Time --column frequency=Hz --timezone UTC "
+        "--into depot-fcr.nc -o depot-called.nc",
+    )(frequency)
+
+
+def reserves(
+    terminal: Terminal,
+    file: PriceFile,
+    output: Target,
+    into: Into,
+    table: TableOptions,
+    prices: CapacityOptions,
+    reservoir: Stands = None,
+    volume_max: Volume = float("inf"),
+    *,
+    writing: Writing,
+) -> None:
+    """Let a case sell Nordic reserve products, named by their columns, at capacity prices from a file."""
+    path = writing.path(output)
+    if reservoir is not None:
+        one_of("--reservoir", reservoir, tuple(WORDS))
+    case = read_case(into)
+    read = use(data.CAPACITY_FORMATS, file, "csv", asdict(table) | asdict(prices), "")
+    stands: Reservoir = reservoir or reservoir_of(case)  # type: ignore[assignment]
+    with spoken():
+        made = data.with_reserves(case, read, reservoir=stands, volume_max=volume_max)
+    names = ", ".join(map(str, read.data_vars))
+    replaced = "; it takes the place of the reserves that the case had" if "reserve" in case.children else ""
+    told(made, f"/reserve, {names}: from {file.name}, for {WORDS[stands]}{replaced}.", read)
+    writing.finish(terminal, made, path)
+
+
+def frequency(
+    terminal: Terminal,
+    file: RecordFile,
+    output: Target,
+    into: Into,
+    table: TableOptions,
+    missing: MissingPower = None,
+    moved: Moved = False,
+    *,
+    writing: Writing,
+) -> None:
+    """Fold a frequency record into a case: expected activation and worst excursions of FCR-N and FCR-D."""
+    path = writing.path(output)
+    case = read_case(into)
+    form = "netcdf" if file.suffix.lower() in NETCDF else "csv"
+    read = use(data.FREQUENCY_FORMATS, file, form, asdict(table) | {"missing": missing}, "")
+    with spoken():
+        made = with_frequency(case, read["frequency"], moved=moved)
+    begins = read.indexes["time"][0]
+    said = f"Activation and excursions of FCR: frequency record {file.name}, from {begins} UTC"
+    told(made, said + (", moved to the start of the case." if moved else "."), read)
+    writing.finish(terminal, made, path)
+
+
+def catalogue() -> list[tuple[str, str, str, str]]:
+    """Every product that a column may name: kW held up and down per kW sold, and the bid."""
+    rows = []
+    for name, p in CATALOGUE.items():
+        spare = p.management.power
+        power = f"{p.up + spare * p.down:.2f} / {p.down + spare * p.up:.2f}"
+        hours = f"{p.hours:.3g} h of energy"
+        rows.append((name, power, hours, f"bids from {p.least:g} kW, in steps of {p.lot:g} kW"))
+    return rows

@@ -1,0 +1,213 @@
+"""`import sessions`: from charging sessions to a case. The group `import`."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import pydantic
+import typer
+import xarray as xr
+
+from .. import data
+from ..case.schema import REQUIRED
+from ..data.importers.csv import session_columns
+from ..data.sessions.assumptions import BATTERY
+from ..data.sessions.connectors import CONNECTORS
+from ..errors import Problem, SchemaError
+from . import import_prices, import_profiles, import_reserves
+from .import_common import (
+    End,
+    Imbalance,
+    Limit,
+    Market,
+    Settlement,
+    Step,
+    Target,
+    imbalance_of,
+    markets_of,
+    regulation_of,
+    zone_of,
+)
+from .input_files import PriceOptions, StayOptions, read_sessions, use
+from .new import Start, Writing, day
+from .option_words import spoken
+from .options import command, nearest, one_of, pairs, scalar, step_length
+from .terminal import Terminal
+
+KEPT = {"missing": "--price-missing"}
+"""What `import sessions` calls an option of the prices."""
+
+SessionFile = Annotated[Path, typer.Argument(metavar="FILE", help="File of charging sessions.", show_default=False)]
+SessionFormat = Annotated[str | None, typer.Option("--format", help="csv, elaadnl or netcdf; recognised if not given.")]
+Assume = Annotated[
+    list[str] | None,
+    typer.Option("--assume", metavar="KEY=VALUE", help="What the data lack: 'defaults', or full=0.8 …; keys below."),
+]
+Need = Annotated[str, typer.Option("--need", help="A need beyond the charger: problem, or cap (and name it).")]
+Outside = Annotated[str, typer.Option("--outside", help="Stays not all inside: drop, clip or problem.")]
+Connectors = Annotated[
+    Path | None,
+    typer.Option("--connectors", metavar="FILE", help="Table of connectors: AC or DC, power, efficiency; see below."),
+]
+Members = Annotated[
+    str | None,
+    typer.Option(
+        "--rows",
+        help="A member of the fleet: vehicle, connector or packed.  [default: what is named]",
+    ),
+]
+Wear = Annotated[
+    float | None,
+    typer.Option("--wear", min=0.0, help="EUR per kWh leaving a battery.  [default: as assumed; else needed]"),
+]
+Retail = Annotated[float | None, typer.Option("--retail-price", help="EUR per kWh that drivers pay.")]
+
+
+@dataclass(frozen=True)
+class CaseOptions:
+    """What a case of sessions is made of besides them."""
+
+    panel: ClassVar[str] = "The case"
+    step: Step = None
+    start: Start = None
+    end: End = None
+    rows: Members = None
+    connectors: Connectors = None
+    need: Need = "problem"
+    outside: Outside = "drop"
+    market: Market = None
+    imbalance: Imbalance = None
+    regulation: Settlement = None
+    wear: Wear = None
+    retail_price: Retail = None
+    limit: Limit = None
+
+    def arguments(self, traded: xr.Dataset, columns: dict[str, str]) -> dict[str, Any]:
+        """The keyword arguments of `case_from`; `columns` are those that the user named."""
+        if self.rows is not None:
+            one_of("--rows", self.rows, ("vehicle", "connector", "packed"))
+        one_of("--need", self.need, ("problem", "cap"))
+        one_of("--outside", self.outside, ("problem", "drop", "clip"))
+        given = {key: value for key, value in asdict(self).items() if key not in ("market", "connectors")}
+        settled = imbalance_of(traded, self.imbalance)
+        return given | {
+            "start": day(self.start),
+            "end": day(self.end, "--end"),
+            "rows": self.rows or ("connector" if "connector" in columns and "vehicle" not in columns else None),
+            "step": step_length("--step", self.step),
+            "markets": markets_of(traded, self.market, settled),
+            "imbalance": settled,
+            "regulation": regulation_of(traded, self.regulation),
+        }
+
+
+def add(app: typer.Typer) -> None:
+    """Add the group of commands to the app."""
+    group = typer.Typer(
+        name="import", no_args_is_help=True, rich_markup_mode="markdown", help="From published files to a case."
+    )
+    import_prices.add(group)
+    command(
+        group,
+        "sessions",
+        "v2g import sessions elaadnl.csv --prices spot.nc --step 15min --assume defaults -o dutch.nc",
+        "v2g import sessions stays.csv --column arrival=From --column departure=To --column energy=kWh "
+        "--column power_max=kW --timezone Europe/Amsterdam --prices spot.nc --assume full=0.8 -o stays.nc",
+        notes={
+            "Columns": session_columns(),
+            "Columns of --connectors": connector_columns(),
+            "Keys of --assume": assumptions(),
+        },
+    )(sessions)
+    import_profiles.add(group)
+    import_reserves.add(group)
+    app.add_typer(group, name="import")
+
+
+def sessions(
+    terminal: Terminal,
+    file: SessionFile,
+    output: Target,
+    table: StayOptions,
+    price: PriceOptions,
+    making: CaseOptions,
+    form: SessionFormat = None,
+    assume: Assume = None,
+    *,
+    writing: Writing,
+) -> None:
+    """Import charging sessions and the prices they trade at, as a case."""
+    path = writing.path(output)
+    if not price.prices:
+        raise typer.BadParameter("give the prices the sessions trade at, e.g. --prices spot.nc", param_hint="--prices")
+    with terminal.progress("Reading"):
+        traded = price.read()
+        stays = read_sessions(file, form, asdict(table))
+        plugs = None if making.connectors is None else read_connectors(making.connectors, table)
+        battery = battery_of(stays, assume, making.wear, file, at_connectors=plugs is not None)
+        arguments = making.arguments(traded, pairs(table.column, "--column"))
+        with spoken(KEPT):
+            case = data.case_from(
+                stays,
+                traded,
+                timezone=zone_of(table.timezone, stays, traded),
+                battery=battery,
+                connectors=plugs,
+                **arguments,
+                title=str(stays.attrs.get("title") or file.stem),
+                source=f"{file.name}; {', '.join(p.name for p in price.prices)}",
+            )
+    writing.finish(terminal, case, path)
+
+
+def read_connectors(path: Path, table: StayOptions) -> xr.Dataset:
+    """Read the connectors, in the same kind of text as the sessions."""
+    form = {"separator": table.separator, "decimal": table.decimal}
+    return use({"csv": data.read_connectors}, path, "csv", form, "")
+
+
+def connector_columns() -> list[tuple[str, str, str, str]]:
+    """Every header of a table of connectors, as `session_columns`."""
+    rows = [("connector", "label", "required", "its name, as in the column `connector` of the sessions")]
+    for field in CONNECTORS.inputs:
+        need = "required" if field.default is REQUIRED else "optional"
+        rows.append((field.name, field.unit or "label", need, field.doc))
+    return rows
+
+
+def battery_of(
+    stays: xr.Dataset, assume: list[str] | None, wear: float | None, file: Path, at_connectors: bool = False
+) -> data.BatteryAssumption | None:
+    """The rule for what sessions do not hold; it has to be asked for."""
+    if assume is None:
+        known = {*stays.data_vars, *(["charge_max"] if at_connectors else [])}
+        lacking = [f"sessions.{name}" for name in BATTERY if name not in known]
+        remedy = "not in the data; give a column, or"
+        if not lacking and wear is None:
+            lacking, remedy = (
+                ["wear"],
+                "not given; give --wear (EUR per kWh leaving a battery, 0 for none) or",
+            )
+        if not lacking:
+            return None
+        rules = " ".join(data.BatteryAssumption().sentences([n for n in stays if n in stays.data_vars]))
+        detail = f"{remedy} --assume defaults, which means: {rules}"
+        problems = [Problem(name, "missing", "not in the data" if i else detail) for i, name in enumerate(lacking)]
+        raise SchemaError(problems, str(file))
+    words = [word for word in assume if word != "defaults"]
+    given: dict[str, Any] = {key: scalar(value) for key, value in pairs(words, "--assume").items()}
+    fields = data.BatteryAssumption.model_fields
+    for key in given:
+        if key not in fields:
+            raise typer.BadParameter(f"no assumption {key!r}{nearest(key, fields)}", param_hint="--assume")
+    try:
+        return data.BatteryAssumption(**given)
+    except pydantic.ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors())
+        raise typer.BadParameter(faults, param_hint="--assume") from None
+
+
+def assumptions() -> list[tuple[str, str, str, str]]:
+    """Every key of `--assume`: its name, its default, and what it means."""
+    fields = data.BatteryAssumption.model_fields
+    return [(key, f"{field.default:.5g}", "", str(field.description)) for key, field in fields.items()]

@@ -1,0 +1,277 @@
+"""Which reader takes a file of prices or sessions, and with which options."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, get_args
+
+import typer
+import xarray as xr
+
+import v2g_linopy as v2g
+
+from ..case.io import existing
+from ..case.units import TABLE, accepted
+from ..data.importers.capacity_prices import CAPACITY_FORMATS
+from ..data.importers.capacity_prices import UNIT as CAPACITY_UNIT
+from ..data.importers.csv import PRICE_FORMATS, SESSION_FORMATS
+from ..data.importers.profiles import PROFILE_FORMATS
+from ..data.importers.profiles import UNITS as POWER_UNITS
+from ..data.tables.files import read_csv, read_workbook
+from ..data.tables.series import combine
+from ..errors import InputFileError, Problem, SchemaError
+from .option_words import spoken
+from .options import nearest, pairs, step_length
+
+Readers = Mapping[str, Callable[..., xr.Dataset]]
+WORKBOOK = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+NETCDF = (".nc", ".nc4", ".cdf")
+ELAADNL = {"TransactionId", "UTCTransactionStart"}
+TAB = {"tab": "\t", "\\t": "\t"}
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="NAME=HEADER", help="Which column holds what (csv); names below. Repeatable."),
+]
+ColumnUnits = Annotated[
+    list[str] | None,
+    typer.Option("--column-unit", metavar="NAME=UNIT", help="Unit of a column, e.g. energy=Wh. Repeatable."),
+]
+Zone = Annotated[str | None, typer.Option("--timezone", metavar="IANA", help="Zone of local times, e.g. Europe/Rome.")]
+Ambiguous = Annotated[
+    str | None,
+    typer.Option("--ambiguous", metavar="RULE", help="An hour the clock shows twice: infer, first, second or both."),
+]
+Nonexistent = Annotated[
+    str | None, typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: drop or shift.")
+]
+SessionAmbiguous = Annotated[
+    str | None, typer.Option("--ambiguous", metavar="RULE", help="An hour the clock shows twice: first or second.")
+]
+SessionNonexistent = Annotated[
+    str | None, typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: shift.")
+]
+TimeFormat = Annotated[
+    str | None, typer.Option("--time-format", metavar="FORMAT", help="As in strptime, e.g. '%d/%m/%Y %H:%M'; else ISO.")
+]
+Separator = Annotated[
+    str | None, typer.Option("--separator", help="Between the columns of a csv: , unless given; 'tab' for a tab.")
+]
+Decimal = Annotated[str | None, typer.Option("--decimal", help="Decimal mark of a csv.")]
+Hours = Annotated[
+    str | None, typer.Option("--hours", metavar="COUNT", help="Hour labels: elapsed (23 to 25 a day) or clock (24).")
+]
+Unit = Annotated[str | None, typer.Option("--unit", help="Unit of the prices: EUR/MWh, EUR/kWh or ct/kWh.")]
+Resample = Annotated[
+    str | None, typer.Option("--resample", metavar="STEP", help="Where steps differ, e.g. 15min or 60min.")
+]
+Missing = Annotated[
+    str | None, typer.Option("--missing", metavar="RULE", help="Steps without a price: problem, nan or hold.")
+]
+PowerUnit = Annotated[
+    str | None,
+    typer.Option("--unit", help="Unit of the numbers: kW, W, MW, or energy per step: kWh, Wh, MWh.  [default: kW]"),
+]
+MissingPower = Annotated[
+    str | None, typer.Option("--missing", metavar="RULE", help="Steps without a row: problem, nan or hold.")
+]
+PriceFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--prices", metavar="FILE", help="Prices to trade at. Repeatable.", show_default=False),
+]
+PriceFormat = Annotated[
+    str | None, typer.Option("--price-format", help="csv, gme, terna or netcdf; recognised if not given.")
+]
+PriceColumns = Annotated[
+    list[str] | None, typer.Option("--price-column", metavar="NAME=HEADER", help="As --column, for the prices.")
+]
+PriceZone = Annotated[
+    str | None, typer.Option("--price-timezone", metavar="IANA", help="As --timezone, for the prices.")
+]
+PriceAmbiguous = Annotated[
+    str | None, typer.Option("--price-ambiguous", metavar="RULE", help="As --ambiguous, for the prices.")
+]
+PriceNonexistent = Annotated[
+    str | None, typer.Option("--price-nonexistent", metavar="RULE", help="As --nonexistent, for the prices.")
+]
+PriceMissing = Annotated[
+    str | None, typer.Option("--price-missing", metavar="RULE", help="Steps without a price: problem, nan or hold.")
+]
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How the rows and clocks of a file are read."""
+
+    panel: ClassVar[str] = "Reading the file"
+    column: Columns = None
+    timezone: Zone = None
+    ambiguous: Ambiguous = None
+    nonexistent: Nonexistent = None
+    time_format: TimeFormat = None
+    separator: Separator = None
+    decimal: Decimal = None
+
+
+@dataclass(frozen=True)
+class StayOptions(TableOptions):
+    """How the rows and clocks of a file of sessions are read."""
+
+    ambiguous: SessionAmbiguous = None
+    nonexistent: SessionNonexistent = None
+    column_unit: ColumnUnits = None
+
+
+@dataclass(frozen=True)
+class SeriesOptions:
+    """How rows of prices become one uniform series."""
+
+    panel: ClassVar[str] = "Reading prices"
+    hours: Hours = None
+    unit: Unit = None
+    resample: Resample = None
+    missing: Missing = None
+
+
+@dataclass(frozen=True)
+class ProfileOptions(SeriesOptions):
+    """How rows of power or energy become one uniform series."""
+
+    panel: ClassVar[str] = "Reading profiles"
+    unit: PowerUnit = None
+    missing: MissingPower = None
+
+
+@dataclass(frozen=True)
+class PriceOptions:
+    """The prices that sessions trade at, and how their files are read."""
+
+    panel: ClassVar[str] = "Prices"
+    prices: PriceFiles = None
+    price_format: PriceFormat = None
+    price_column: PriceColumns = None
+    price_timezone: PriceZone = None
+    price_ambiguous: PriceAmbiguous = None
+    price_nonexistent: PriceNonexistent = None
+    price_missing: PriceMissing = None
+
+    def read(self) -> xr.Dataset:
+        """Read them, side by side; a csv that needs more than these options is imported first."""
+        options = {key.removeprefix("price_"): value for key, value in asdict(self).items() if key.startswith("price_")}
+        form = options.pop("format")
+        try:
+            return read_prices(self.prices or [], form, options, "price-")
+        except SchemaError as error:
+            csv = next((p for p in self.prices or [] if p.suffix.lower() not in (*WORKBOOK, *NETCDF)), None)
+            if csv is None:
+                raise
+            detail = (
+                f"separator, decimal mark, time format and unit of a csv are options of `v2g import prices {csv} "
+                "--column ... -o prices.nc`; run that first, then give --prices prices.nc"
+            )
+            raise SchemaError([*error.problems, Problem("--prices", "usage", detail)], error.source) from error
+
+
+def read_case(path: Path) -> xr.DataTree:
+    """Read a case or a result; a tidy file of prices is refused with what it is for."""
+    tree = v2g.read(path)
+    if not tree.children and any(array.dims == ("time",) for array in tree.data_vars.values()):
+        detail = (
+            "is a file of prices, not a case; give it to `v2g import sessions FILE --prices` or to `v2g import prices` "
+            "with --into CASE or --template commuters"
+        )
+        raise InputFileError(path, detail)
+    return tree
+
+
+def read_prices(paths: list[Path], form: str | None, options: Mapping[str, Any], prefix: str = "") -> xr.Dataset:
+    """Read one or several files of prices, side by side."""
+    read = [use(PRICE_FORMATS, path, form or price_format(path, prefix), options, prefix) for path in paths]
+    with spoken():
+        return read[0] if len(read) == 1 else combine(*read)
+
+
+def read_profiles(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
+    """Read a file of profiles."""
+    return use(PROFILE_FORMATS, path, "csv", options, "")
+
+
+def read_sessions(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
+    """Read a file of sessions."""
+    return use(SESSION_FORMATS, path, form or session_format(path, options), options, "")
+
+
+def use(readers: Readers, path: Path, form: str, options: Mapping[str, Any], prefix: str) -> xr.Dataset:
+    """Call the reader of a format with the options that were given; one it does not know is a usage error."""
+    if form not in readers:
+        raise typer.BadParameter(f"{form!r} is no format{nearest(form, readers)}", param_hint=f"--{prefix}format")
+    given = {key: value for key, value in options.items() if value not in (None, [])}
+    for key, name in (("column", "columns"), ("column_unit", "units")):
+        if key in given:
+            given[name] = pairs(given.pop(key), f"--{prefix}{key.replace('_', '-')}")
+    known = inspect.signature(readers[form]).parameters
+    flags = {"columns": f"--{prefix}column", "units": "--column-unit"}
+    for key, value in given.items():
+        flag = flags.get(key, f"--{prefix}{key.replace('_', '-')}")
+        if key not in known:
+            raise typer.BadParameter(f"does not apply to the format {form}", param_hint=flag)
+        understood(key, value, get_args(known[key].annotation), flag, *quantity_of(readers))
+    if "separator" in given:
+        given["separator"] = TAB.get(given["separator"], given["separator"])
+    with spoken({key: f"--{prefix}{key}" for key in ("column", "timezone", "ambiguous", "nonexistent", "missing")}):
+        if "columns" in known and "columns" not in given:
+            headers = ", ".join(read_csv(path, separator=given.get("separator", ","), decimal=".").columns)
+            hint = f"--{prefix}column"
+            raise typer.BadParameter(f"say which column holds what; {path.name} has: {headers}", param_hint=hint)
+        return readers[form](path, **given)
+
+
+def quantity_of(readers: Readers) -> tuple[str, Sequence[str]]:
+    """What readers read, and in which units."""
+    if readers is PROFILE_FORMATS:
+        return "power or energy", POWER_UNITS
+    if readers is CAPACITY_FORMATS:
+        return "a capacity price", accepted(CAPACITY_UNIT)
+    return "a price", accepted("EUR/MWh")
+
+
+def understood(key: str, value: Any, choices: tuple[Any, ...], flag: str, quantity: str, units: Sequence[str]) -> None:
+    """Refuse a word that no reader can understand before any file is read."""
+    if key == "resample":
+        step_length(flag, value)
+    if key == "unit" and value not in units:
+        detail = f"{value!r} is no unit of {quantity}; give {' or '.join(units)}"
+        raise typer.BadParameter(detail, param_hint=flag)
+    if key == "units":
+        for name, unit in value.items():
+            if unit not in TABLE:
+                raise typer.BadParameter(f"{name}={unit}: no unit{nearest(unit, TABLE)}", param_hint=flag)
+    rules = [choice for choice in choices if choice != "raise" and isinstance(choice, str)]
+    if rules and isinstance(value, str) and value not in choices:
+        raise typer.BadParameter(f"{value!r} is no rule; give {' or '.join(rules)}", param_hint=flag)
+
+
+def price_format(path: Path, prefix: str) -> str:
+    """The format of a file of prices, from its kind and its headers."""
+    if existing(path).suffix.lower() in NETCDF:
+        return "netcdf"
+    if path.suffix.lower() not in WORKBOOK:
+        return "csv"
+    headers = " ".join(read_workbook(path).columns).upper()
+    for word, form in (("PUN", "gme"), ("DOWN", "terna")):
+        if word in headers:
+            return form
+    message = f"{path.name} is neither a GME nor a Terna workbook; save the sheet as csv"
+    raise typer.BadParameter(message, param_hint=f"--{prefix}format")
+
+
+def session_format(path: Path, options: Mapping[str, Any]) -> str:
+    """The format of a file of sessions: a column map means csv, else it shows in kind and headers."""
+    if existing(path).suffix.lower() in NETCDF:
+        return "netcdf"
+    separator = options.get("separator") or ","
+    if options.get("column") or separator != ",":
+        return "csv"
+    with spoken():
+        return "elaadnl" if set(read_csv(path, separator=",", decimal=".").columns) >= ELAADNL else "csv"

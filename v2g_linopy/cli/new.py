@@ -1,0 +1,175 @@
+"""`new`: a case to start from, made by a generator with a seed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+import xarray as xr
+
+import v2g_linopy as v2g
+
+from .. import data
+from .dry_run import describe, sizes
+from .options import DryRun, Force, Set, command
+from .output import case_path, refuse_file
+from .set_option import changed
+from .terminal import Terminal
+
+HOURS = 24
+LONGEST = 300
+"""Letters of an assumption shown; a list of sessions can be long."""
+
+
+class Template(StrEnum):
+    """The generators."""
+
+    COMMUTERS = "commuters"
+    FLEETS = "fleets"
+    DEPOT = "depot"
+    SITE = "site"
+    PORTFOLIO = "portfolio"
+    NORDIC_FCR = "nordic-fcr"
+    SEQUENTIAL = "sequential"
+
+
+class World(StrEnum):
+    """The price worlds of the template `fleets`."""
+
+    FEW = "few"
+    UNMANAGED = "unmanaged"
+    SMART = "smart"
+
+
+Name = Annotated[Path, typer.Argument(metavar="NAME", help="Case file to make; .nc is added.", show_default=False)]
+Kind = Annotated[Template, typer.Option("--template", "-t", help="What kind of case.")]
+Vehicles = Annotated[
+    int | None, typer.Option("--vehicles", min=1, help="Vehicles; of each fleet for fleets, of all for portfolio.")
+]
+Days = Annotated[int | None, typer.Option("--days", min=1, help="Local days.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all that is random: the same seed, the same case.")]
+Start = Annotated[str | None, typer.Option("--start", metavar="DATE", help="First local day, e.g. 2026-03-28.")]
+Pods = Annotated[int | None, typer.Option("--pods", min=1, help="Points of delivery of a portfolio.")]
+Prices = Annotated[World | None, typer.Option("--world", help="Price world of fleets.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    command(
+        app,
+        "new",
+        "v2g new demo --template commuters",
+        "v2g new summer --template commuters --vehicles 100 --days 92 --seed 7",
+        "v2g new islands --template fleets --world smart --days 7",
+        "v2g new office --template site --vehicles 20 --days 31 --start 2026-03-01",
+        "v2g new vpp --template portfolio --pods 10 --vehicles 30 --days 3",
+        "v2g new reserves --template nordic-fcr --vehicles 20 --days 2",
+        "v2g new markets --template sequential --days 3",
+        "v2g new vans --template depot --start 2026-03-28 --set fleet.discharge_max=0",
+    )(new)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How the case that a command makes is changed and written."""
+
+    panel: ClassVar[str] = ""
+    set_: Set = None
+    force: Force = False
+    dry_run: DryRun = False
+
+    def path(self, name: Path) -> Path:
+        """The case file to write; one that exists is refused before the work starts."""
+        path = case_path(name)
+        refuse_file(path, self.force)
+        return path
+
+    def finish(self, terminal: Terminal, case: xr.DataTree, path: Path) -> None:
+        """Change, check and write a case, and tell what it assumes."""
+        self.write(terminal, changed(case, self.set_, terminal.say), path)
+
+    def write(self, terminal: Terminal, case: xr.DataTree, path: Path) -> None:
+        """Check and write a case, and tell what it assumes."""
+        v2g.check(case)
+        if not self.dry_run:
+            v2g.write(case, path, overwrite=self.force)
+        notes = str(case.attrs.get("assumptions", "")).splitlines()
+        warnings = str(case.attrs.get("warnings", "")).splitlines()
+        for warning in warnings:
+            terminal.say(f"warning: {warning}")
+        lines = [f"{'would write' if self.dry_run else 'wrote'} {path}: {describe(case)}"]
+        if not terminal.quiet:
+            lines += [f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}" for n in notes]
+            lines += [] if self.dry_run else [f"next: v2g {following(case)} {path}"]
+        status = "dry run" if self.dry_run else "ok"
+        document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
+        terminal.answer("\n".join(lines), document)
+
+
+def new(
+    terminal: Terminal,
+    name: Name,
+    template: Kind = Template.COMMUTERS,
+    vehicles: Vehicles = None,
+    days: Days = None,
+    seed: Seed = 0,
+    start: Start = None,
+    pods: Pods = None,
+    world: Prices = None,
+    *,
+    writing: Writing,
+) -> None:
+    """Make a case from a template; what it assumes is written into the file and told."""
+    path = writing.path(name)
+    writing.finish(terminal, made(template, vehicles, days, seed, start, pods, world), path)
+
+
+def made(
+    template: Template,
+    vehicles: int | None,
+    days: int | None,
+    seed: int,
+    start: str | None,
+    pods: int | None,
+    world: World | None,
+) -> xr.DataTree:
+    """Call the generator with what was given; the rest is its own default."""
+    given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": day(start)}
+    only = ((world, "--world", Template.FLEETS), (pods, "--pods", Template.PORTFOLIO))
+    for value, flag, kind in only:
+        if value is not None and template is not kind:
+            raise typer.BadParameter(f"is for {kind}, not for {template}", param_hint=flag)
+    if template is Template.FLEETS:
+        hours = given.pop("days")
+        given |= {"hours": None if hours is None else HOURS * hours, "world": None if world is None else world.value}
+    if template is Template.PORTFOLIO:
+        given["pods"] = pods
+    generator: dict[Template, Callable[..., xr.DataTree]] = {
+        Template.COMMUTERS: data.commuters,
+        Template.FLEETS: data.fleets,
+        Template.DEPOT: data.depot,
+        Template.SITE: data.site,
+        Template.PORTFOLIO: data.sites,
+        Template.NORDIC_FCR: data.nordic_fcr,
+        Template.SEQUENTIAL: data.sequential,
+    }
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return generator[template](seed=seed, **chosen)
+
+
+def day(word: str | None, flag: str = "--start") -> str | None:
+    """A date as ISO 8601, if it is given: 02.08.2019 is one day here and another there."""
+    try:
+        return None if word is None else date.fromisoformat(word).isoformat()
+    except ValueError:
+        raise typer.BadParameter(f"{word!r} is not a date; write it as 2026-03-28", param_hint=flag) from None
+
+
+def following(case: xr.DataTree) -> str:
+    """The command that a case is made for."""
+    if "scenario" in case.dims:
+        return "value"
+    return "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"

@@ -1,0 +1,151 @@
+"""`replay`: a written plan recomputed from its file, and followed through activation signals."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+import xarray as xr
+
+import v2g_linopy as v2g
+
+from .. import data
+from ..case.io import atomic
+from ..data.tables.files import read_netcdf
+from ..errors import Problem, SchemaError
+from ..report.figures.stress_fan import stress_fan
+from .input_files import NETCDF
+from .inspect import solved
+from .options import Force, ResultFile, command, result_path
+from .output import refuse_existing, report_lacks, staged
+from .terminal import Terminal
+
+BROKEN = 1e-6  # kWh, kW
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Write stress.csv, and stress.png beside it.", show_default=False
+    ),
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--frequency",
+        metavar="FILE",
+        help="Follow the calls of a frequency record (csv with columns time and frequency in UTC, or nc).",
+        show_default=False,
+    ),
+]
+Signals = Annotated[
+    Path | None,
+    typer.Option("--signals", metavar="FILE", help="Follow signals of a file (nc): up, down on signal, product, time."),
+]
+Draw = Annotated[int | None, typer.Option("--random", metavar="N", min=1, help="Follow N admissible signals, drawn.")]
+Extreme = Annotated[bool, typer.Option("--extreme", help="Follow every extreme admissible signal (few steps only).")]
+MANY = 100_000  # signals; more take minutes
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the signals that are drawn.")]
+Price = Annotated[float, typer.Option("--price", min=0.0, help="Penalty on energy called and not delivered, per MWh.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    command(
+        app,
+        "replay",
+        "v2g replay out/result.nc",
+        "v2g replay out/result.nc --random 1000 --price 500 -o stress",
+        "v2g replay out/result.nc --frequency hertz.csv",
+    )(replay)
+
+
+def replay(
+    terminal: Terminal,
+    result: ResultFile,
+    frequency: Record = None,
+    signals: Signals = None,
+    random: Draw = None,
+    extreme: Extreme = False,
+    seed: Seed = 0,
+    price: Price = 0.0,
+    output: Folder = None,
+    force: Force = False,
+) -> None:
+    """Recompute a result from its file; with signals, follow them with every member: what breaks, what is missed."""
+    given = [name for name, x in (("--frequency", frequency), ("--signals", signals), ("--random", random)) if x]
+    given += ["--extreme"] * extreme
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)}: give one kind of signals")
+    names = ["stress.csv", *([] if report_lacks() else ["stress.png"])]
+    if output is not None and not given:
+        raise typer.BadParameter("give signals to follow: --random, --extreme, --signals or --frequency")
+    if output is not None:
+        refuse_existing(output, names, force)
+    path = result_path(result)
+    tree = solved(path)
+    checks = v2g.replay(tree)
+    passed, worst = bool(checks.attrs["passed"]), str(checks.attrs["worst"])
+    words = [f"{path}: {'passed' if passed else 'did NOT pass'}, worst {worst}"]
+    document: dict[str, object] = {"status": "ok" if passed else "failed", "passed": passed, "worst": worst}
+    if given:
+        calls = _signals(tree, frequency, signals, random, seed)
+        if calls.sizes["signal"] > MANY:
+            terminal.say(f"{calls.sizes['signal']} signals to follow: this takes minutes, with fewer steps less")
+        with terminal.progress("Following"):
+            followed = v2g.stress(tree, calls, price=price, paths=True)
+        table = _table(followed)
+        words += [str(followed.attrs["worst"]), *_sums(followed, tree)]
+        document |= {"stress": followed.attrs["worst"], "signals": table.to_dict("records")}
+        if output is not None:
+            _write(tree, followed, table, output, names, force)
+            words.append(f"wrote {', '.join(names)} to {output}")
+    terminal.answer("\n".join(words), document)
+    if not passed:
+        raise SchemaError([Problem("audit", "consistency", worst)], source=str(path))
+
+
+def _signals(
+    tree: xr.DataTree, frequency: Path | None, signals: Path | None, random: int | None, seed: int
+) -> xr.Dataset:
+    """Read the signals, or make them."""
+    if frequency is not None:
+        if frequency.suffix.lower() in NETCDF:
+            record = data.read_netcdf_frequency(frequency)
+        else:
+            columns = {"time": "time", "frequency": "frequency"}
+            record = data.read_frequency(frequency, columns=columns, timezone="UTC")
+        return v2g.frequency_signals(tree, record["frequency"]).assign_coords(signal=[frequency.name])
+    if signals is not None:
+        return read_netcdf(signals)
+    return v2g.extreme_signals(tree) if random is None else v2g.random_signals(tree, random, seed=seed)
+
+
+def _table(found: xr.Dataset) -> pd.DataFrame:
+    """One row per signal and product."""
+    flat = found.drop_vars("drawn").drop_dims("time", errors="ignore")
+    return flat.to_dataframe().reset_index()
+
+
+def _sums(found: xr.Dataset, tree: xr.DataTree) -> list[str]:
+    """What was called, delivered and fined, at the worst signal."""
+    currency = str(tree.attrs.get("currency", "EUR"))
+    broken = (found.violation_energy > BROKEN) | (found.violation_power > BROKEN)
+    others = [d for d in broken.dims if d != "signal"]
+    count = int(broken.any(others).sum())
+    missing = found.undelivered.sum("product")
+    return [
+        f"{count} of {found.sizes['signal']} signals ask for more than a member has",
+        f"most energy not delivered under one signal: {float(missing.max()):.3f} kWh"
+        f" of {float((found.called_up + found.called_down).sum('product').max()):.3f} kWh called at most",
+        f"largest penalty under one signal: {float(found.penalty.sum('product').max()):.2f} {currency}",
+    ]
+
+
+def _write(
+    tree: xr.DataTree, found: xr.Dataset, table: pd.DataFrame, folder: Path, names: list[str], force: bool
+) -> None:
+    """Write the table, and the fan of energy on board."""
+    with staged(folder, names, force) as stage:
+        with atomic(stage / "stress.csv") as path:
+            table.to_csv(path, index=False, lineterminator="\n")
+        if "stress.png" in names:
+            stress_fan(tree, found).savefig(stage / "stress.png", dpi=150)

@@ -1,0 +1,151 @@
+"""`--set part.field=value`: change a copy of a case before it is used."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+import xarray as xr
+
+from ..case.io import recorded
+from ..case.schema import REQUIRED, Field
+from ..model.gates import GATES
+from ..parts.catalogue import PARTS
+from .options import nearest, pairs
+
+SCHEMAS = {name: part.schema for name, part in PARTS.items()} | {"gates": GATES}
+TARGET = re.compile(r"(?P<part>\w+)(\[(?P<member>[^\]]+)\])?\.(?P<field>\w+)")
+FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+OPPOSITE = {"charge_max": "discharge_max", "discharge_max": "charge_max"}
+"""Limits of power: over time they are power times the share plugged in, so one value may not replace every step."""
+
+
+def silent(words: str) -> None:
+    """Tell nobody."""
+
+
+def changed(case: xr.DataTree, words: Sequence[str] | None, say: Callable[[str], None] = silent) -> xr.DataTree:
+    """Return the case with every `--set` applied; the case given is left as it is.
+
+    A limit of power that varies over time keeps its shape: each member's profile is scaled so that its largest value is
+    the one given. Any other array takes the value at every step. Where the case varied over time, `say` is told.
+
+    Raises
+    ------
+    BadParameter
+        A word cannot be read, or names a part, a field or a member that is not there (with a suggestion).
+    """
+    case = case.copy()
+    if words:
+        case.attrs["history"] = recorded(case, f"changed: {' '.join(words)}")
+    for target, word in pairs(words, "--set").items():
+        found = TARGET.fullmatch(target)
+        if not found:
+            raise refused(f"{target!r} is not PART.FIELD or PART[MEMBER].FIELD")
+        part = found["part"]
+        if part not in case.children or part not in SCHEMAS:
+            raise refused(f"the case has no part {part!r}{nearest(part, [n for n in case.children if n in SCHEMAS])}")
+        group = case.children[part].to_dataset(inherit=False)
+        field = declared(part, found["field"])
+        new = value(field, word)
+        shaped = scaled(group, field, new)
+        array = everywhere(case, field, new) if shaped is None else shaped.assign_attrs(attributes(case, field))
+        if found["member"]:
+            array = for_member(group, case, part, field, found["member"], array)
+        if note := told(group, field, new, shaped is not None):
+            say(f"--set {target}={word}: {note}")
+        case[part] = xr.DataTree(group.drop_vars(field.name, errors="ignore").assign({field.name: array}))
+    return case
+
+
+def scaled(group: xr.Dataset, field: Field, new: Any) -> xr.DataArray | None:
+    """A limit of power that varies over time, each member's profile scaled so that its largest value is the new one.
+
+    A member whose limit is 0 everywhere takes the profile of its limit the other way. None where nothing varies.
+    """
+    if field.name not in OPPOSITE or new == 0:
+        return None
+    profiles = [own(group[n], field, new) for n in (field.name, OPPOSITE[field.name]) if n in group]
+    if not profiles:
+        return None
+    found = profiles[0] if len(profiles) == 1 else profiles[0].fillna(profiles[1])
+    if not varies(found):
+        return None
+    return found.fillna(0.0).transpose("scenario", field.dims.split()[0], "time", missing_dims="ignore")
+
+
+def own(array: xr.DataArray, field: Field, new: float) -> xr.DataArray:
+    """The profile of every member, scaled; missing where it is 0 everywhere."""
+    largest = array.max([d for d in array.dims if d != field.dims.split()[0]])
+    return (array * (new / largest.where(largest > 0))).drop_attrs()
+
+
+def varies(array: xr.DataArray) -> bool:
+    """Whether an array has different values at different steps."""
+    return "time" in array.dims and bool((array != array.isel(time=0)).any())
+
+
+def told(group: xr.Dataset, field: Field, new: Any, shaped: bool) -> str:
+    """What one value did to an array that varies over time; empty where nothing varied."""
+    if shaped:
+        return f"the profile over time is kept, scaled so that its largest value is {new:g} {field.unit}"
+    limit_closed = field.name in OPPOSITE and new == 0
+    if limit_closed or field.name not in group or not varies(group[field.name]):
+        return ""
+    return "this one value at every step replaces values that varied over time"
+
+
+def declared(part: str, name: str) -> Field:
+    """The field of a part, or a usage error with a suggestion."""
+    known = {f.name: f for f in SCHEMAS[part].inputs}
+    if name not in known:
+        raise refused(f"{part} has no field {name!r}{nearest(name, known)}")
+    return known[name]
+
+
+def value(field: Field, word: str) -> Any:
+    """The word as a value of the field: a number in its declared unit, a flag, or text."""
+    if field.kind in ("label", "choice"):
+        return word
+    try:
+        return FLAGS[word.lower()] if word.lower() in FLAGS else float(word)
+    except ValueError:
+        raise refused(f"{field.name} needs a number ({field.unit}), not {word!r}") from None
+
+
+def everywhere(case: xr.DataTree, field: Field, new: Any) -> xr.DataArray:
+    """One value for every member and step."""
+    return xr.DataArray(new, attrs=attributes(case, field))
+
+
+def for_member(
+    group: xr.Dataset, case: xr.DataTree, part: str, field: Field, member: str, new: xr.DataArray
+) -> xr.DataArray:
+    """The field as it stands, with the new values for one member."""
+    dim = next((d for d in field.dims.split() if d != "time"), None)
+    if dim is None or dim not in group.indexes:
+        raise refused(f"{part}.{field.name} has no members; write {part}.{field.name}=VALUE")
+    labels = group.indexes[dim].astype(str)
+    if member not in labels:
+        raise refused(f"{part} has no member {member!r}{nearest(member, labels)}")
+    if field.name not in group and field.default in (REQUIRED, None):
+        raise refused(f"{part}.{field.name} is not in the case; set it for every member first")
+    old = group[field.name] if field.name in group else everywhere(case, field, field.default)
+    units = old.attrs.get("units", field.unit)
+    if units != attributes(case, field).get("units", units):
+        raise refused(
+            f"{part}.{field.name} is in {units} in the case; one member can be set only where it is in {field.unit}"
+        )
+    kept = xr.DataArray(labels != member, coords={dim: group.indexes[dim]})
+    return old.where(kept, new.drop_attrs()).assign_attrs(old.attrs)
+
+
+def attributes(case: xr.DataTree, field: Field) -> dict[str, str]:
+    """Unit and description of a field, in the money of the case."""
+    unit = field.unit.replace("EUR", str(case.attrs.get("currency", "EUR")))
+    return {"long_name": field.doc} | ({} if field.kind in ("label", "choice") else {"units": unit})
+
+
+def refused(message: str) -> typer.BadParameter:
+    """A usage error of `--set`."""
+    return typer.BadParameter(message, param_hint="--set")

@@ -1,0 +1,152 @@
+"""`simulate`: operate a case through its gates on what is known by then, and settle it on what happened."""
+
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import xarray as xr
+
+from ..errors import Interrupted, OutputError, SchemaError
+from ..operate.checkpoint import windows_in
+from ..operate.simulate import FORECASTS, simulate
+from ..operate.stage_values import stage_values
+from ..study.wear import with_wear
+from .dry_run import counted, describe
+from .options import CaseFile, Solving, command, one_of
+from .output import refuse_existing, staged
+from .solve import Files, Folder, loaded, would_write, write_files, wrote
+from .terminal import Terminal
+
+WINDOWS = ".windows"
+"""Folder beside the result in which an unfinished run keeps what it has decided."""
+ForecastOf = Annotated[
+    str | None,
+    typer.Option(
+        "--forecast",
+        metavar="KIND",
+        help="What a plan knows of later steps: vintage (the forecasts of /vintage), naive (the same hour of an "
+        "earlier day) or perfect.  [default: vintage where the case has them, else perfect]",
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="TIME", help="Operate from here (UTC, e.g. 2026-03-08); what lies before is known."
+    ),
+]
+Stop = Annotated[str | None, typer.Option("--stop", metavar="TIME", help="Operate to here (UTC).")]
+Every = Annotated[
+    float, typer.Option("--every", metavar="HOURS", help="Hours between decisions; gates in between are one as well.")
+]
+Size = Annotated[float, typer.Option("--window", metavar="HOURS", help="Hours decided in one model, then kept.")]
+Ahead = Annotated[
+    float, typer.Option("--ahead", metavar="HOURS", help="How far a plan reaches beyond its window; inf: to the end.")
+]
+Hindsight = Annotated[
+    bool, typer.Option("--hindsight/--no-hindsight", help="Solve it once more knowing everything, for the regret.")
+]
+StageValues = Annotated[
+    bool, typer.Option("--stage-values", help="Run it again with one market more each time: what is each worth?")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted, from its last window.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    command(
+        app,
+        "simulate",
+        "v2g simulate depot.nc -o out",
+        "v2g simulate depot.nc -o out --forecast naive --start 2026-03-08 --stop 2026-03-15",
+        "v2g simulate depot.nc -o out --resume",
+        "v2g simulate depot.nc -o out --every 0.25 --window 24 --ahead 36 --stage-values",
+    )(simulated)
+
+
+def simulated(
+    terminal: Terminal,
+    case: CaseFile,
+    solving: Solving,
+    output: Folder = None,
+    forecast: ForecastOf = None,
+    start: Start = None,
+    stop: Stop = None,
+    every: Every = 1.0,
+    window: Size = 24.0,
+    ahead: Ahead = 48.0,
+    hindsight: Hindsight = True,
+    stage_values: StageValues = False,
+    resume: Resume = False,
+    *,
+    files: Files,
+) -> None:
+    """Operate a case through its gates on forecasts, and settle it on what happened; files as of `solve`.
+
+    Every window is kept in DIR/.windows as soon as it is decided: a run that was interrupted goes on with --resume.
+    """
+    if forecast is not None:
+        one_of("--forecast", forecast, FORECASTS)
+    folder, arguments = output or Path(case.stem), solving.arguments()
+    names = files.names(terminal)
+    refuse_existing(folder, names, files.force)
+    kept = unfinished(folder, resume, files.force)
+    tree, notes = loaded(terminal, case, solving.set_)
+    if files.dry_run:
+        would_write(terminal, f"Simulating {case}", tree, notes, folder, names)
+        return
+    if kept and not resume:
+        shutil.rmtree(folder / WINDOWS)
+    if resume:
+        terminal.say(f"{counted(kept, 'window')} kept; going on from there" if kept else "nothing to resume: a new run")
+    arguments |= {"forecast": forecast, "start": start, "stop": stop, "every": every, "window": window}
+    arguments |= {"ahead": None if math.isinf(ahead) else ahead}
+    with keeping(terminal, folder):
+        with staged(folder, names, files.force) as stage:
+            result = operated(terminal, tree, folder, arguments, hindsight, stage_values)
+            kpi = write_files(terminal, result, stage, names)
+        shutil.rmtree(folder / WINDOWS, ignore_errors=True)
+    wrote(terminal, case, result, folder, names, kpi)
+
+
+def operated(
+    terminal: Terminal, tree: xr.DataTree, folder: Path, arguments: Mapping[str, Any], hindsight: bool, stages: bool
+) -> xr.DataTree:
+    """Run the case, and once more with each market left out that closes later, where that is asked for."""
+    checkpoint = folder / WINDOWS
+    with terminal.solving(f"Simulating {describe(tree)}", counted=True) as tell:
+        result = simulate(tree, checkpoint=checkpoint, hindsight=hindsight, tell=tell, **arguments)
+    if stages:
+        with terminal.solving("Value of each market", counted=True) as tell:
+            result["stages"] = xr.DataTree(stage_values(tree, result, tell=lambda stage: tell, **arguments))
+    return with_wear(result)
+
+
+def unfinished(folder: Path, resume: bool, force: bool) -> int:
+    """Count the windows of a run that was interrupted; one that is neither resumed nor given up is refused."""
+    kept = len(windows_in(folder / WINDOWS))
+    if kept and not (resume or force):
+        raise OutputError(
+            f"{folder}: holds a run that was interrupted, {counted(kept, 'window')} of it in {WINDOWS}; "
+            "go on with --resume, or start anew with --force"
+        )
+    return kept
+
+
+@contextmanager
+def keeping(terminal: Terminal, folder: Path) -> Iterator[None]:
+    """Tell what is kept where a run does not come to its end."""
+    try:
+        yield
+    except BaseException as error:
+        kept = len(windows_in(folder / WINDOWS))
+        if not kept or isinstance(error, SchemaError):
+            raise
+        told = f"{counted(kept, 'window')} kept in {folder / WINDOWS}; the same command with --resume goes on"
+        if isinstance(error, KeyboardInterrupt | Interrupted):
+            raise Interrupted(f"interrupted: {told}") from error
+        terminal.say(told)
+        raise

@@ -1,0 +1,254 @@
+"""`check`, `solve`, `compare`: from a case file to the plan, the bids, the figures and the report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+import xarray as xr
+
+import v2g_linopy as v2g
+
+from ..case.io import atomic
+from ..errors import SchemaError
+from ..report import tables
+from ..report.page import write
+from ..study.ladder import side_by_side
+from ..study.wear import with_wear
+from .dry_run import counted, describe, sizes
+from .input_files import read_case
+from .inspect import solved
+from .options import CaseFile, DryRun, Force, Set, Solving, command, result_path
+from .output import refuse_existing, report_lacks, staged
+from .set_option import changed
+from .terminal import Terminal, to_json
+
+FILES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "report.html")
+BID_CURVE = "bid_curve.csv"
+"""Written as well where a market takes curves."""
+STOPPED_AT_A_LIMIT = 6
+Folder = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.  [default: the case's name]")
+]
+Other = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[RESULT]", help="With it, CASE is a result as well, and both are compared.", show_default=False
+    ),
+]
+Report = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html as well.")]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Which files of a result are written, and over what."""
+
+    panel: ClassVar[str] = ""
+    report: Report = True
+    force: Force = False
+    dry_run: DryRun = False
+
+    def names(self, terminal: Terminal) -> list[str]:
+        """The files of a result, without the report where it cannot or shall not be written."""
+        lacking = report_lacks()
+        if self.report and lacking:
+            terminal.say(f"no report.html: {lacking}")
+        return [name for name in FILES if name != "report.html" or (self.report and not lacking)]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    command(app, "check", "v2g check depot.nc", "v2g check depot.nc --json")(check)
+    command(
+        app,
+        "solve",
+        "v2g solve depot.nc -o out",
+        "v2g solve depot.nc -o smart --set fleet.discharge_max=0",
+        "v2g solve depot.nc -o out --force --gap 1e-4 --time-limit 60 --option threads=1",
+    )(solve)
+    command(
+        app,
+        "compare",
+        "v2g compare depot.nc -o ladder",
+        "v2g compare depot.nc -o ladder --json -q",
+        "v2g compare out/result.nc smart/result.nc",
+    )(compare)
+
+
+def check(terminal: Terminal, case: CaseFile, set_: Set = None) -> None:
+    """Check a case and list everything that is wrong with it, or what had to be assumed."""
+    tree, notes = loaded(terminal, case, set_)
+    words = [f"{case}: no problems; {describe(tree)}", *(f"  {note}" for note in notes)]
+    terminal.answer("\n".join(words), {"status": "ok", "case": str(case), **sizes(tree), "assumptions": list(notes)})
+
+
+def solve(
+    terminal: Terminal,
+    case: CaseFile,
+    solving: Solving,
+    output: Folder = None,
+    *,
+    files: Files,
+) -> None:
+    """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, bill.csv, kpi.json and report.html."""
+    run(terminal, case, solving, output, files, v2g.solve, "Solving")
+
+
+def compare(
+    terminal: Terminal,
+    case: CaseFile,
+    solving: Solving,
+    other: Other = None,
+    output: Folder = None,
+    *,
+    files: Files,
+) -> None:
+    """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the top rung.
+
+    Of two results, show the bills side by side instead; nothing is solved.
+    """
+    if other is not None:
+        if output is not None or solving != Solving():
+            raise typer.BadParameter("two results are compared as they are; options of solving are for a case")
+        beside(terminal, case, other)
+        return
+    run(terminal, case, solving, output, files, v2g.compare, "Comparing")
+
+
+def beside(terminal: Terminal, one: Path, other: Path) -> None:
+    """Print the bills of two results by cause, entry by entry."""
+    trees = [solved(result_path(path)) for path in (one, other)]
+    table, money = side_by_side(*trees), trees[0].attrs.get("currency", "EUR")
+    profit = [float(tree.attrs["profit"]) for tree in trees]
+    hours = [len(tree["time"]) for tree in trees]
+    rows = [("profit", *profit, profit[1] - profit[0])]
+    for cause, entries in table.groupby("cause", sort=False):
+        rows.append((str(cause), *entries[["one", "other", "change"]].sum()))
+        rows += [(f"  {e.entry}", e.one, e.other, e.change) for e in entries.itertuples()]
+    head = f"{money:<32}{'first':>14}{'second':>14}{'change':>14}"
+    lines = [head, *(f"{name:<32}{a:>14.2f}{b:>14.2f}{c:>+14.2f}" for name, a, b, c in rows)]
+    lines += [f"first: {one}, second: {other}"]
+    if hours[0] != hours[1]:
+        lines.append(f"the horizons differ: {hours[0]} and {hours[1]} steps")
+    document = {"status": "ok", "currency": money, "profit": profit, "entries": table.to_dict("records")}
+    terminal.answer("\n".join(lines), document)
+
+
+def run(
+    terminal: Terminal,
+    case: Path,
+    solving: Solving,
+    output: Path | None,
+    files: Files,
+    work: Callable[..., xr.DataTree],
+    verb: str,
+) -> None:
+    """Read, change, check, solve and write; exit code 6 where a limit stopped the solver."""
+    folder, arguments = output or Path(case.stem), solving.arguments()
+    names = files.names(terminal)
+    refuse_existing(folder, names, files.force)
+    tree, notes = loaded(terminal, case, solving.set_)
+    if tables.curved(tree):
+        names.insert(names.index("bids.csv") + 1, BID_CURVE)
+        refuse_existing(folder, names, files.force)
+    if files.dry_run:
+        would_write(terminal, f"{verb} {case}", tree, notes, folder, names)
+        return
+    for note in notes if terminal.verbose else ():
+        terminal.say(f"assumed {note}")
+    if notes and not terminal.verbose:
+        terminal.say(f"{counted(len(notes), 'default')} assumed; `v2g check {case}` lists them")
+    with staged(folder, names, files.force) as stage:
+        with terminal.solving(f"{verb} {describe(tree)}"):
+            result = with_wear(work(tree, **arguments))
+        kpi = write_files(terminal, result, stage, names)
+    wrote(terminal, case, result, folder, names, kpi)
+
+
+def would_write(
+    terminal: Terminal, doing: str, tree: xr.DataTree, notes: Sequence[str], folder: Path, names: list[str]
+) -> None:
+    """Say what a run without `--dry-run` would do."""
+    document = {"status": "dry run", **sizes(tree), "files": paths(folder, names), "assumptions": list(notes)}
+    words = f"{doing} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
+    terminal.answer(words, document)
+
+
+def wrote(
+    terminal: Terminal, case: Path, result: xr.DataTree, folder: Path, names: list[str], kpi: Mapping[str, Any]
+) -> None:
+    """Say what was found and written; exit code 6 where a limit stopped the solver."""
+    status = str(result.attrs["status"])
+    document = {"status": status, "case": str(case), "files": paths(folder, names), "kpi": kpi}
+    terminal.answer(headline(result, folder, names, terminal.verbose > 0), document)
+    if status != "optimal":
+        raise typer.Exit(STOPPED_AT_A_LIMIT)
+
+
+def loaded(terminal: Terminal, path: Path, changes: list[str] | None) -> tuple[xr.DataTree, tuple[str, ...]]:
+    """Read, change and check a case; problems are told under the name of the file."""
+    tree = changed(read_case(path), changes, terminal.say)
+    try:
+        return tree, v2g.check(tree)
+    except SchemaError as error:
+        raise SchemaError(error.problems, source=str(path)) from None
+
+
+def write_files(terminal: Terminal, result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[str, Any]:
+    """Write the files of a result into a folder; return the key figures."""
+    with terminal.progress("Writing"):
+        kpi = tables.kpi(result)
+        v2g.write(result, folder / "result.nc")
+        tables_of = {"schedule.csv": tables.schedule, "bids.csv": tables.bids, "bill.csv": tables.monthly}
+        if BID_CURVE in names:
+            tables_of[BID_CURVE] = tables.bid_curves
+        for name, table in tables_of.items():
+            with atomic(folder / name) as path:
+                table(result).to_csv(path, index=False, lineterminator="\n")
+        with atomic(folder / "kpi.json") as path:
+            path.write_text(to_json(kpi), encoding="utf-8")
+        if "report.html" in names:
+            write.write(result, folder / "report.html")
+    return kpi
+
+
+def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool = False) -> str:
+    """The result in a few lines; how it was found in blocks only where details are asked for."""
+    attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
+    lines = [f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({describe(result)})"]
+    if "ladder" in result.children:
+        profit = result["ladder"].to_dataset()["profit"]
+        lines += [f"  {rung!s:<20}{float(profit.sel(rung=rung)):>14.2f} {currency}" for rung in profit["rung"].values]
+    lines += operated(result)
+    fleet = result["fleet"].to_dataset() if "fleet" in result.children else xr.Dataset()
+    missing = sum(float(fleet[n].sum()) for n in ("unserved", "unserved_trip") if n in fleet)
+    if missing > 1e-6:
+        lines.append(f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the vehicles")
+    for attribute in ("complementarity", *(["block_note"] if detailed else [])):
+        if attrs.get(attribute):
+            lines.append(str(attrs[attribute]))
+    return "\n".join([*lines, f"wrote {', '.join(names)} to {folder}"])
+
+
+def operated(result: xr.DataTree) -> list[str]:
+    """What a run through the gates adds to the headline: decisions, hindsight, regret, the value of each market."""
+    attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
+    if "decisions" not in attrs:
+        return []
+    lines = [f"  {counted(int(attrs['decisions']), 'decision')}, forecast: {attrs['forecast']}"]
+    if "regret" in attrs:
+        best = attrs["objective_hindsight"]
+        lines.append(f"  with hindsight {best:.2f} {currency}; regret {attrs['regret']:.2f} {currency}")
+    if "stages" in result.children:
+        table = result["stages"].to_dataset()
+        lines += [
+            f"  {'with ' if k == 0 else '  and '}{stage}".ljust(22) + f"{float(x):>14.2f} {currency}"
+            for k, (stage, x) in enumerate(zip(table.stage.values, table["profit"], strict=True))
+        ]
+    return lines
+
+
+def paths(folder: Path, names: list[str]) -> dict[str, str]:
+    """Where each file stands."""
+    return {name: str(folder / name) for name in names}

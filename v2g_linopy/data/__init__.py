@@ -1,0 +1,61 @@
+"""From data to a case: sessions, availability, prices, importers, generators."""
+
+from .generators.commuters import commuters
+from .generators.depot import depot
+from .generators.fleets import fleets
+from .generators.nordic import nordic_fcr
+from .generators.portfolio import sites
+from .generators.sequential import sequential
+from .generators.site import site
+from .importers.capacity_prices import CAPACITY_FORMATS, read_capacity_prices, with_reserves
+from .importers.csv import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
+from .importers.frequency import FREQUENCY_FORMATS, frequency_record, read_frequency, read_netcdf_frequency
+from .importers.profiles import PROFILE_FORMATS, read_profiles
+from .importers.published import read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
+from .sessions.assumptions import BatteryAssumption, Regulation
+from .sessions.availability import from_availability
+from .sessions.case_from import case_from
+from .sessions.connectors import read_connectors
+from .sessions.rasterise import rasterise
+from .sessions.with_profiles import with_profiles
+from .tables.local_time import align, step_of, to_utc
+from .tables.series import combine
+
+__all__ = [
+    "CAPACITY_FORMATS",
+    "FREQUENCY_FORMATS",
+    "PRICE_FORMATS",
+    "PROFILE_FORMATS",
+    "SESSION_FORMATS",
+    "BatteryAssumption",
+    "Regulation",
+    "align",
+    "case_from",
+    "combine",
+    "commuters",
+    "depot",
+    "fleets",
+    "frequency_record",
+    "from_availability",
+    "nordic_fcr",
+    "rasterise",
+    "read_capacity_prices",
+    "read_connectors",
+    "read_elaadnl",
+    "read_frequency",
+    "read_gme",
+    "read_netcdf_frequency",
+    "read_netcdf_prices",
+    "read_netcdf_sessions",
+    "read_prices",
+    "read_profiles",
+    "read_sessions",
+    "read_terna",
+    "sequential",
+    "site",
+    "sites",
+    "step_of",
+    "to_utc",
+    "with_profiles",
+    "with_reserves",
+]

@@ -1,0 +1,1 @@
+"""Cases made from a few numbers."""

@@ -1,0 +1,138 @@
+"""Generator: commuters who plug in at work."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...errors import Problem, SchemaError
+from ..sessions.assumptions import Regulation
+from ..sessions.case_from import case_from
+from ..tables.local_time import nanoseconds
+from .noise_and_prices import days_of, italian_prices, steps_of
+from .stays import DAY, labels, moments
+
+REGULATION = Regulation()
+
+
+def commuters(
+    vehicles: int = 100,
+    days: int = 92,
+    seed: int = 0,
+    *,
+    start: str | None = None,
+    timezone: str = "Europe/Rome",
+    prices: xr.Dataset | None = None,
+    regulation: Regulation | None = REGULATION,
+    discharge: bool = True,
+    capacity: float = 24.0,
+    charger: float = 7.2,
+    efficiency: float = 0.9,
+    replacement: float = 200.0,
+    retail_price: float = 0.01,
+    **options: Any,
+) -> xr.DataTree:
+    """Return a case of commuters who plug in at work every day, hourly, with regulation.
+
+    Each local day each vehicle arrives at a random minute from 6 to 9 and leaves at one from 16 to 19, with a random
+    20 to 80 % of its battery on board, and needs 99 % at departure. The rest of the day is not modelled.
+
+    Parameters
+    ----------
+    vehicles, days, seed
+        Size of the case; the same three always give the same case.
+    start
+        First local day; 2019-08-01 unless given, or the first whole day of `prices`.
+    timezone
+        IANA zone of the days.
+    prices
+        Imported prices on ``time`` (UTC, hourly): ``day_ahead`` and, for regulation, ``regulation_up`` and
+        ``regulation_down``. Synthetic ones unless given.
+    regulation
+        The two regulation products; None for none.
+    discharge
+        False: chargers that cannot discharge.
+    capacity, charger, efficiency, replacement, retail_price
+        kWh, kW each way, each way, EUR/kWh of battery (3000 cycles of 80 %), EUR/kWh the drivers pay.
+    options
+        Handed to `case_from`: `limit`, `markets`, `unserved_cost`, `step`.
+
+    Raises
+    ------
+    SchemaError
+        Prices that do not cover the days, or a size that is not positive.
+    """
+    midnight = days_of(_first_day(start, prices, timezone), days, vehicles)
+    if prices is None:
+        prices = italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed)
+        origin = "synthetic prices with an Italian shape"
+    else:
+        _covers(prices, midnight.tz_localize(timezone).tz_convert("UTC").tz_localize(None), days)
+        origin = "imported prices"
+    sessions = _sessions(vehicles, midnight[:-1], seed, timezone, capacity)
+    power = {"charge_max": charger, "discharge_max": charger * discharge}
+    sessions = sessions.assign({n: ((), v, {"units": "kW"}) for n, v in power.items()})
+    sessions = sessions.assign(eta_charge=((), efficiency), eta_discharge=((), efficiency))
+    wear = replacement / (3000 * 0.8)
+    said = [
+        f"{vehicles} vehicles on {days} local days ({timezone}), seed {seed}; {origin}.",
+        "Every day each arrives at a random minute from 6:00 to 9:00 and leaves at one from 16:00 to 19:00, "
+        "with 20 to 80 % of the battery on board (uniform), and needs 99 % at departure.",
+        f"Battery {capacity:g} kWh, charger {charger:g} kW, efficiency {efficiency:g} each way.",
+        f"Wear {wear:.6f} EUR per kWh leaving the battery: {replacement:g} EUR/kWh, 3000 cycles of 80 %.",
+        f"Drivers pay {retail_price:g} EUR per kWh drawn on balance.",
+    ]
+    return case_from(
+        sessions,
+        prices,
+        timezone=timezone,
+        start=str(midnight[0]),
+        end=str(midnight[-1]),
+        rows="vehicle",
+        outside="problem",
+        regulation=regulation,
+        wear=wear,
+        retail_price=retail_price,
+        title=f"{vehicles} commuters, {days} days",
+        source=f"v2g_linopy.data.generators.commuters, {origin}",
+        assumptions=said,
+        **options,
+    )
+
+
+def _sessions(vehicles: int, days: pd.DatetimeIndex, seed: int, timezone: str, capacity: float) -> xr.Dataset:
+    rng = np.random.default_rng([seed, 0])
+    shape = (vehicles, len(days))
+    arrival, departure = rng.integers(6 * 60, 9 * 60, shape), rng.integers(16 * 60, 19 * 60, shape)
+    board = np.round(rng.uniform(0.2, 0.8, shape) * capacity, 3)
+    doc = {"long_name": "energy on board at arrival", "units": "kWh"}
+    return xr.Dataset(
+        {
+            "arrival": ("session", moments(days, arrival, timezone)),
+            "departure": ("session", moments(days, departure, timezone)),
+            "vehicle": ("session", np.repeat(labels("ev", vehicles, 3), len(days))),
+            "energy_arrival": ("session", board.ravel(), doc),
+            "energy_need": ((), 0.99 * capacity, {"long_name": "energy needed on board at departure", "units": "kWh"}),
+            "capacity": ((), capacity, {"long_name": "battery", "units": "kWh"}),
+        },
+        coords={"session": np.arange(vehicles * len(days))},
+    )
+
+
+def _first_day(start: str | None, prices: xr.Dataset | None, timezone: str) -> pd.Timestamp:
+    if start is not None:
+        return pd.Timestamp(start).normalize()
+    if prices is None:
+        return pd.Timestamp("2019-08-01")
+    first = pd.Timestamp(prices.indexes["time"][0], tz="UTC").tz_convert(timezone).tz_localize(None)
+    return first.normalize() if first == first.normalize() else first.normalize() + DAY
+
+
+def _covers(prices: xr.Dataset, edges: pd.DatetimeIndex, days: int) -> None:
+    time = prices.indexes["time"]
+    end = time[-1] + (time[-1] - time[-2] if len(time) > 1 else pd.Timedelta("1h"))
+    if nanoseconds(time)[0] > edges[0].value or end < edges[-1]:
+        whole = int(((edges[:-1] >= time[0]) & (edges[1:] <= end)).sum())
+        detail = f"{days} days from {edges[0]} UTC asked for, priced are {time[0]} to {end}: {whole} of the days"
+        raise SchemaError([Problem("prices", "time", detail)], "the prices")

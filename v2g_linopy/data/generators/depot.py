@@ -1,0 +1,150 @@
+"""Generator: delivery vans that come home to one depot."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..sessions.case_from import ample_limit, energy_market, installed_power
+from ..sessions.described import described_case
+from ..sessions.rasterise import rasterise
+from .noise_and_prices import days_of, hourly_prices, local, local_day, steps_of
+from .stays import COSTS, moments
+
+POD = "depot"
+CONTAINMENT = "A symmetric reserve, sold by the hour; 15 minutes of full activation must be on board; no activation."
+
+
+def depot(
+    vehicles: int = 12,
+    days: int = 3,
+    seed: int = 0,
+    *,
+    start: str = "2026-10-24",
+    timezone: str = "Europe/Rome",
+    capacity: float = 60.0,
+    charger: float = 22.0,
+    efficiency: float = 0.93,
+    connection: float = 0.5,
+    discharge: bool = True,
+    reserve: bool = True,
+) -> xr.DataTree:
+    """Return a case of vans at one depot on quarter-hours; the default days hold the longest of the year.
+
+    Each van leaves at a random minute from 6 to 8 local time, drives 15 to 35 kWh, is back from 15 to 18, and needs
+    90 % of its battery when it leaves. A van is one battery all along: what it drives leaves the battery.
+
+    Parameters
+    ----------
+    vehicles, days, seed
+        Size of the case; the same three always give the same case.
+    start, timezone
+        First local day. 2026-10-25 has 100 quarter-hours in Europe/Rome.
+    capacity, charger, efficiency
+        kWh, kW each way, each way.
+    connection
+        Power of the connection, either way, as a share of all chargers.
+    discharge
+        False: chargers that cannot discharge.
+    reserve
+        Adds a symmetric reserve for which a quarter of an hour of full activation must be on board.
+
+    Raises
+    ------
+    SchemaError
+        A size that is not positive.
+    """
+    midnight = days_of(start, days, vehicles)
+    time = steps_of(midnight, timezone, "15min")
+    sessions = _nights(vehicles, midnight, seed, timezone, capacity)
+    power = {"charge_max": charger, "discharge_max": charger * discharge}
+    sessions = sessions.assign({n: ((), v, {"units": "kW"}) for n, v in power.items()})
+    sessions = sessions.assign(eta_charge=((), efficiency), eta_discharge=((), efficiency))
+    fleet, table = rasterise(sessions, time, rows="vehicle", outside="clip", linked=True)
+    limit = ample_limit(installed_power(fleet), installed_power(fleet))
+    market = energy_market(hourly_prices(midnight, time, timezone, seed), ("day_ahead",), limit)
+    market["block"] = ("market", [1.0], {"units": "h"})
+    site = connection * charger * vehicles
+    limits = {n: ("pod", [site], {"units": "kW"}) for n in ("import_max", "export_max")}
+    groups = {
+        "fleet": fleet.assign(COSTS),
+        "sessions": table,
+        "energy": market,
+        "connection": xr.Dataset(limits, coords={"pod": [POD]}),
+    }
+    if reserve:
+        groups["reserve"] = containment(time, timezone, seed, site)
+    text = [
+        f"{vehicles} vans, {days} local days from {start} ({timezone}), seed {seed}; prices are synthetic.",
+        "Each leaves at a random minute from 6:00 to 8:00, is back from 15:00 to 18:00, every day; all stand at the "
+        "depot when the case begins, with 40 to 90 % on board, and when it ends.",
+        f"Each drives 15 to 35 kWh a day and needs 90 % of its {capacity:g} kWh when it leaves; what must be on "
+        "board at the end is what still lets it leave so.",
+        f"Chargers {charger:g} kW each way, efficiency {efficiency:g} each way; wear 0.05 EUR per kWh leaving them.",
+        f"The connection carries {site:g} kW either way; energy is traded by the hour, at most {limit:g} kW.",
+    ]
+    if reserve:
+        text.append(CONTAINMENT)
+    return described_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Depot of {vehicles} vans, {days} days",
+        source="v2g_linopy.data.generators.depot, synthetic",
+        assumptions="\n".join(text),
+    )
+
+
+def _nights(vehicles: int, midnight: pd.DatetimeIndex, seed: int, timezone: str, capacity: float) -> xr.Dataset:
+    """Return the stays at the depot: from the start or an arrival to the next departure."""
+    rng = np.random.default_rng([seed, 4])
+    shape = (vehicles, len(midnight) - 1)
+    away, back = rng.integers(6 * 60, 8 * 60, shape), rng.integers(15 * 60, 18 * 60, shape)
+    later = rng.integers(6 * 60, 8 * 60, (vehicles, 1))
+    driven = np.round(rng.uniform(15.0, 35.0, shape), 2)
+    board = np.round(rng.uniform(0.4, 0.9, vehicles) * capacity, 2)
+    arrival = np.concatenate([np.zeros((vehicles, 1), int), back], axis=1)
+    departure = np.concatenate([away, later], axis=1)
+    since = midnight[[0, *range(len(midnight) - 1)]]
+    count = arrival.shape[1]
+    first = np.zeros((vehicles, count))
+    first[:, 0] = board
+    trips = np.concatenate([driven, np.zeros((vehicles, 1))], axis=1)
+    label = np.array([f"van-{k + 1:02d}" for k in range(vehicles)])
+    return xr.Dataset(
+        {
+            "arrival": ("session", moments(since, arrival, timezone)),
+            "departure": ("session", moments(midnight, departure, timezone)),
+            "vehicle": ("session", np.repeat(label, count)),
+            "pod": ("session", np.full(vehicles * count, POD)),
+            "energy_arrival": (
+                "session",
+                first.ravel(),
+                {"units": "kWh", "long_name": "energy at the start of the case"},
+            ),
+            "energy_trip": ("session", trips.ravel(), {"units": "kWh", "long_name": "energy driven after this stay"}),
+            "energy_need": ((), 0.9 * capacity, {"units": "kWh", "long_name": "energy needed on board at departure"}),
+            "capacity": ((), capacity, {"units": "kWh", "long_name": "battery"}),
+        },
+        coords={"session": np.arange(vehicles * count)},
+    )
+
+
+def containment(time: pd.DatetimeIndex, timezone: str, seed: int, volume: float) -> xr.Dataset:
+    """Return `/reserve`: a symmetric product by the hour, at most `volume` kW, with 15 minutes of energy on board."""
+    rng = np.random.default_rng([seed, 5])
+    clock = local(time, timezone)
+    block = local_day(clock) * 24 + np.asarray(clock.hour)
+    price = np.round(rng.uniform(4.0, 16.0, int(block.max()) + 1), 2)[block]
+    return xr.Dataset(
+        {
+            "up": ("product", [1.0]),
+            "down": ("product", [1.0]),
+            "hours_up": ("product", [0.25], {"units": "h"}),
+            "hours_down": ("product", [0.25], {"units": "h"}),
+            "capacity_price": (("product", "time"), price[None, :], {"units": "EUR/MW/h"}),
+            "guarantee": ("product", ["endurance"]),
+            "volume_max": ("product", [volume], {"units": "kW"}),
+            "block": ("product", [1.0], {"units": "h"}),
+        },
+        coords={"product": ["fcr"], "time": time},
+    )

@@ -1,0 +1,107 @@
+"""Generator: a battery and a depot of vans that sell Nordic containment reserves."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...parts.markets.reserve.nordic_products import products
+from ..sessions.case_from import ample_limit, energy_market
+from ..sessions.described import described_case
+from ..sessions.rasterise import rasterise
+from ..tables.local_time import align
+from .noise_and_prices import days_of, local, local_day, noise, steps_of, world_prices
+from .site import batteries
+from .stays import COSTS, VANS, labels, stays
+
+PRODUCTS = ("FCR-N", "FCR-D up", "FCR-D down")
+LEAST = 100.0
+"""kW of the least bid; operators differ, see `CATALOGUE`."""
+LEVELS = {"FCR-N": (22.0, 8.0), "FCR-D up": (9.0, 4.0), "FCR-D down": (12.0, 5.0)}
+"""EUR/MW/h: mean and spread of the synthetic capacity prices."""
+
+
+def nordic_fcr(
+    vehicles: int = 20,
+    days: int = 2,
+    seed: int = 0,
+    *,
+    start: str = "2026-03-28",
+    timezone: str = "Europe/Helsinki",
+    step: str = "1h",
+    battery: float = 1000.0,
+    power: float = 1000.0,
+    discharge: bool = True,
+) -> xr.DataTree:
+    """Return a case of a battery and vans that sell FCR-N and FCR-D by the Nordic rules for limited reservoirs.
+
+    Bids are by the hour, from 0.1 MW of each product, and of any size above it: whole steps of a tenth of a megawatt
+    can take minutes to prove best (`--set reserve.step=100`). The default days hold the day on which the clock goes
+    forward.
+
+    Parameters
+    ----------
+    vehicles, days, seed
+        Size of the case; the same three always give the same case.
+    start, timezone, step
+        First local day, its zone, and the step of the case; prices are hourly.
+    battery, power
+        Size of the battery (kWh; 0: none) and its power each way (kW).
+    discharge
+        False: chargers that cannot discharge, and no battery: a pool that must sustain its reserves for two hours.
+
+    Raises
+    ------
+    SchemaError
+        A size that is not positive.
+    """
+    midnight = days_of(start, days, vehicles)
+    time, hours = (steps_of(midnight, timezone, s) for s in (step, "1h"))
+    rng = np.random.default_rng([seed, 8])
+    sessions = stays(labels("van", vehicles), "depot", VANS, midnight[:-1], timezone, rng, discharge=discharge)
+    fleet, table = rasterise(sessions, time, rows="vehicle", outside="clip")
+    groups = {"fleet": fleet.assign(COSTS), "sessions": table}
+    stored = battery if discharge else 0.0
+    if stored:
+        groups["battery"] = batteries({"battery": stored}, power=power)
+    limit = ample_limit(power + 2 * vehicles * VANS.charger, power + vehicles * VANS.charger)
+    groups["energy"] = energy_market(align(world_prices(hours, "few", timezone, seed), time), ("day_ahead",), limit)
+    prices = align(capacity_prices(hours, timezone, seed), time)
+    reserve = products(PRODUCTS, reservoir="limited" if discharge else "ample")
+    price = prices.to_dataarray("product").transpose("product", "time")
+    bids = {"minimum_bid": xr.full_like(reserve.minimum_bid, LEAST), "step": xr.zeros_like(reserve.step)}
+    groups["reserve"] = reserve.assign(bids | {"capacity_price": price.assign_attrs(units="EUR/MW/h")})
+    said = [
+        f"{vehicles} vans at a depot, {days} local days from {start} ({timezone}), seed {seed}; prices are synthetic.",
+        VANS.sentence("Vans"),
+        f"Battery {stored:g} kWh, {power:g} kW each way; as full at the end as at the start (half)."
+        if stored
+        else "No battery; the chargers cannot discharge.",
+        "Efficiency 0.93 each way for vans, 0.95 for the battery; wear 0.05 and 0.02 EUR per kWh leaving them.",
+        f"FCR-N, FCR-D up and FCR-D down for {'limited reservoirs' if discharge else 'two hours of full activation'} "
+        f"(Nordic technical requirements of 2023, section 3.5); bids by the hour, at least {LEAST:g} kW each, of any "
+        "size above that. No activation is expected.",
+        f"Energy is traded by the hour, at most {limit:g} kW.",
+    ]
+    groups["energy"]["block"] = ("market", [1.0], {"units": "h"})
+    return described_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Nordic containment reserves, {vehicles} vans, {days} days",
+        source="v2g_linopy.data.generators.nordic, synthetic",
+        assumptions="\n".join(said),
+    )
+
+
+def capacity_prices(time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.Dataset:
+    """Return synthetic hourly capacity prices (EUR/MW/h): dearer by night, when few machines run, and day by day."""
+    rng = np.random.default_rng([seed, 9])
+    clock = local(time, timezone)
+    night = np.cos(2 * np.pi * (np.asarray(clock.hour) - 3) / 24)
+    day = local_day(clock)
+    series = {}
+    for name, (mean, spread) in LEVELS.items():
+        level = rng.normal(0.0, 0.5 * spread, int(day[-1]) + 1)[day]
+        price = mean + spread * night + level + noise(rng, len(time), 0.7, 0.3 * spread)
+        series[name] = ("time", np.round(np.maximum(price, 0.5), 2), {"units": "EUR/MW/h"})
+    return xr.Dataset(series, coords={"time": time})

@@ -1,0 +1,199 @@
+"""Generator: a portfolio of sites of several kinds that trade together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...errors import SchemaError
+from ..sessions.case_from import ample_limit, energy_market
+from ..sessions.described import described_case
+from ..sessions.rasterise import rasterise
+from ..tables.local_time import counted
+from .depot import CONTAINMENT, containment
+from .noise_and_prices import days_of, hourly_prices, steps_of, too_small
+from .site import batteries
+from .stays import COMMUTERS, COSTS, RESIDENTS, VANS, Habit, stays, together
+from .sun_and_buildings import building, profiles, sun
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What stands at a site of a kind: largest load (kW), roof (kWp), battery (kWh), who parks; EUR/kW of its peak."""
+
+    load: float
+    solar: float
+    battery: float
+    habit: Habit | None = None
+    peak_price: float = 0.0
+
+
+FEE = 12.0
+"""EUR/MWh, grid fee on import."""
+KINDS: Mapping[str, Kind] = {
+    "office": Kind(80.0, 60.0, 0.0, COMMUTERS, 6.0),
+    "depot": Kind(30.0, 40.0, 60.0, VANS, 6.0),
+    "homes": Kind(40.0, 30.0, 0.0, RESIDENTS),
+    "shop": Kind(50.0, 100.0, 80.0),
+    "park": Kind(0.0, 200.0, 200.0),
+}
+
+
+def sites(
+    vehicles: int = 30,
+    days: int = 3,
+    seed: int = 0,
+    *,
+    pods: int = 10,
+    start: str = "2026-03-27",
+    timezone: str = "Europe/Rome",
+    step: str = "1h",
+    discharge: bool = True,
+    reserve: bool = True,
+) -> xr.DataTree:
+    """Return a case of a portfolio: offices, depots, homes, shops and solar parks that trade together.
+
+    The kinds take turns; sizes vary by a third around those of their kind. The default days are a Friday and a weekend,
+    on which the clock goes forward.
+
+    Parameters
+    ----------
+    vehicles, days, seed
+        Vehicles of the whole portfolio, which the pods with chargers share evenly, and local days; the same three
+        always give the same case.
+    pods
+        Points of delivery.
+    start, timezone, step
+        First local day, its zone, and the step of the case; prices are hourly.
+    discharge
+        False: chargers that cannot discharge.
+    reserve
+        Adds a symmetric reserve for which a quarter of an hour of full activation must be on board.
+
+    Raises
+    ------
+    SchemaError
+        A size that is not positive, or vehicles that never come.
+    """
+    midnight = days_of(start, days, vehicles)
+    if problems := too_small(pods=pods):
+        raise SchemaError(problems, "the size of the case")
+    time = steps_of(midnight, timezone, step)
+    kinds = {f"{kind}-{k // len(KINDS) + 1}": kind for k, kind in zip(range(pods), list(KINDS) * pods, strict=False)}
+    rngs = {pod: np.random.default_rng([seed, 7, k]) for k, pod in enumerate(kinds)}
+    size = {pod: float(np.round(rng.uniform(2 / 3, 4 / 3), 2)) for pod, rng in rngs.items()}
+    cars = _cars(kinds, vehicles)
+    groups = _fleet(kinds, cars, midnight, time, timezone, rngs, discharge)
+    groups |= _plants(kinds, size, time, timezone, rngs)
+    groups["connection"] = _connections(kinds, size, cars)
+    power = float(groups["connection"]["import_max"].sum() + groups["connection"]["export_max"].sum())
+    hourly = hourly_prices(midnight, time, timezone, seed)
+    groups["energy"] = energy_market(hourly, ("day_ahead",), ample_limit(power))
+    said = [
+        f"{counted(pods, 'pod')}, {vehicles} vehicles, {days} local days from {start} ({timezone}), seed {seed}; "
+        "sun, buildings and prices are synthetic.",
+        *(habit.sentence(whom) for whom, habit in _habits(kinds, cars).items()),
+        "Nights that reach beyond the case are cut at its edges.",
+        *(_sentence(name, kind) for name, kind in KINDS.items() if name in kinds.values()),
+        "Sizes vary by a third either way. Homes may put off, or draw ahead, a fifth of their load within the day.",
+        "Batteries: two hours at full power, as full at the end as at the start (half).",
+        f"Every pod pays {FEE:g} EUR/MWh of grid fee on what it draws. Offices and depots pay 6 EUR/kW for the largest "
+        "clock hour of a month; a part of a month costs in proportion to its hours.",
+        "Efficiency 0.93 each way for vehicles, 0.95 for batteries; wear 0.05 and 0.02 EUR per kWh leaving them.",
+    ]
+    if reserve:
+        groups["reserve"] = containment(time, timezone, seed, power)
+        said.append(CONTAINMENT)
+    return described_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Portfolio of {counted(pods, 'pod')}, {days} days",
+        source="v2g_linopy.data.generators.portfolio, synthetic",
+        assumptions="\n".join(said),
+    )
+
+
+def _cars(kinds: Mapping[str, str], vehicles: int) -> dict[str, int]:
+    """Share vehicles evenly among the pods with chargers, the first ones get those left over."""
+    some = [pod for pod, kind in kinds.items() if KINDS[kind].habit is not None]
+    return {pod: len(range(k, vehicles, len(some))) for k, pod in enumerate(some)}
+
+
+def _habits(kinds: Mapping[str, str], cars: Mapping[str, int]) -> dict[str, Habit]:
+    words = {"office": "Commuters", "depot": "Vans", "homes": "Residents"}
+    found = {kinds[pod]: KINDS[kinds[pod]].habit for pod, count in cars.items() if count}
+    return {words[kind]: habit for kind, habit in found.items() if habit is not None}
+
+
+def _fleet(
+    kinds: Mapping[str, str],
+    cars: Mapping[str, int],
+    midnight: pd.DatetimeIndex,
+    time: pd.DatetimeIndex,
+    timezone: str,
+    rngs: Mapping[str, np.random.Generator],
+    discharge: bool,
+) -> dict[str, xr.Dataset]:
+    """Return `/fleet` and `/sessions`; none where no vehicle ever comes."""
+    tables = []
+    for pod, count in cars.items():
+        habit = KINDS[kinds[pod]].habit
+        if habit is not None and count:
+            names = [f"{pod} ev-{k + 1:02d}" for k in range(count)]
+            days = pd.DatetimeIndex(midnight[:-1])
+            tables.append(stays(names, pod, habit, days, timezone, rngs[pod], discharge=discharge))
+    if not any(table.sizes["session"] for table in tables):
+        return {}
+    fleet, table = rasterise(together(tables), time, rows="vehicle", outside="clip")
+    return {"fleet": fleet.assign(COSTS), "sessions": table}
+
+
+def _plants(
+    kinds: Mapping[str, str],
+    size: Mapping[str, float],
+    time: pd.DatetimeIndex,
+    timezone: str,
+    rngs: Mapping[str, np.random.Generator],
+) -> dict[str, xr.Dataset]:
+    """Return `/load`, `/renewable` and `/battery`, a member for each pod that has one."""
+    groups = {}
+    loads = {p: size[p] * KINDS[k].load * building(time, timezone, rngs[p], k) for p, k in kinds.items() if k != "park"}
+    if loads:
+        baseline = profiles(time, loads, "load")
+        share = xr.DataArray([0.2 * (kinds[p] == "homes") for p in loads], coords={"load": list(loads)}, dims="load")
+        moved = (share * baseline).assign_attrs(units="kW")
+        groups["load"] = xr.Dataset({"baseline": baseline, "shift_up_max": moved, "shift_down_max": moved})
+        groups["load"]["pod"] = ("load", list(loads))
+    roofs = {p: size[p] * KINDS[k].solar * sun(time, timezone, rngs[p]) for p, k in kinds.items()}
+    groups["renewable"] = xr.Dataset(
+        {"available": profiles(time, roofs, "renewable"), "pod": ("renewable", list(roofs))}
+    )
+    stores = {p: size[p] * KINDS[k].battery for p, k in kinds.items() if KINDS[k].battery}
+    if stores:
+        groups["battery"] = batteries(stores, list(stores))
+    return groups
+
+
+def _connections(kinds: Mapping[str, str], size: Mapping[str, float], cars: Mapping[str, int]) -> xr.Dataset:
+    """Return `/connection`: what stands at the pod and half of its chargers, each way, and what the grid costs."""
+    drawn, fed = [], []
+    for pod, name in kinds.items():
+        kind = KINDS[name]
+        chargers = 0.5 * cars.get(pod, 0) * (kind.habit.charger if kind.habit else 0.0)
+        drawn.append(round(size[pod] * (kind.load + kind.battery / 2) + chargers, 2))
+        fed.append(round(size[pod] * (kind.solar + kind.battery / 2) + chargers, 2))
+    peak = [KINDS[name].peak_price for name in kinds.values()]
+    fields: dict[str, list[Any]] = {"import_max": drawn, "export_max": fed, "peak_price": peak}
+    fields |= {"fee_import": [FEE] * len(kinds), "partial": ["pro_rata"] * len(kinds)}
+    return xr.Dataset({name: ("pod", values) for name, values in fields.items()}, coords={"pod": list(kinds)})
+
+
+def _sentence(name: str, kind: Kind) -> str:
+    return (
+        f"Kind {name}: load at most {kind.load:g} kW, roof {kind.solar:g} kWp, battery {kind.battery:g} kWh; the "
+        "connection carries these and half of the chargers."
+    )

@@ -1,0 +1,1 @@
+"""Published and own files, read as sessions, prices and profiles."""

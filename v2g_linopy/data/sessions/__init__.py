@@ -1,0 +1,1 @@
+"""From charging sessions to the arrays of a fleet."""

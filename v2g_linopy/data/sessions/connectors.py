@@ -1,0 +1,220 @@
+"""What a session can draw at the plug it uses: AC through the car's own charger, DC through that of the site."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...case.schema import ABSENT, REQUIRED, Calendar, Field, Schema, suggest
+from ...errors import Problem, SchemaError
+from ..importers.csv import named_unit
+from ..tables.files import numbers, read_csv
+from ..tables.local_time import counted
+
+INF = float("inf")
+
+CONNECTORS = Schema(
+    inputs=(
+        Field(
+            "current",
+            "connector",
+            "",
+            "AC: the car's on-board charger converts; DC: the charger does",
+            kind="choice",
+            choices=("AC", "DC"),
+        ),
+        Field("charge_max", "connector", "kW", "power it gives, at the grid side", ge=0),
+        Field("discharge_max", "connector", "kW", "power it takes back", default=0.0, ge=0),
+        Field("charge_min", "connector", "kW", "least power it gives", default=0.0, ge=0),
+        Field("eta_charge", "connector", "1", "efficiency from the grid to the plug", default=1.0, ge=0.5, le=1),
+        Field("eta_discharge", "connector", "1", "efficiency from the plug to the grid", default=1.0, ge=0.5, le=1),
+        Field("charger", "connector", "", "charger whose converter it shares", default=ABSENT, kind="label"),
+        Field("charger_max", "connector", "kW", "power of that converter, both ways", INF, ge=0, infinite=True),
+    )
+)
+CAR = (
+    Field("charge_max", "session", "kW", "power the car takes", default=INF, ge=0, infinite=True),
+    Field("discharge_max", "session", "kW", "power the car gives back", default=0.0, ge=0, infinite=True),
+    Field("onboard_max", "session", "kW", "power of the on-board charger, both ways", INF, ge=0, infinite=True),
+    Field("eta_charge", "session", "1", "efficiency of the battery, charging", default=1.0, ge=0.5, le=1),
+    Field("eta_discharge", "session", "1", "efficiency of the battery, discharging", default=1.0, ge=0.5, le=1),
+    Field("eta_onboard_charge", "session", "1", "efficiency of the on-board charger", default=1.0, ge=0.5, le=1),
+    Field("eta_onboard_discharge", "session", "1", "efficiency of the on-board charger, back", 1.0, ge=0.5, le=1),
+)
+
+
+def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".") -> xr.Dataset:
+    """Read a table of connectors, one per row.
+
+    Parameters
+    ----------
+    path
+        CSV file with the headers ``connector``, ``current`` (AC or DC), ``charge_max``, and any other field of
+        `plugged`; a unit may follow in brackets, ``charge_max (kW)``. An empty cell is the default.
+    separator, decimal
+        As in `read_sessions`.
+
+    Raises
+    ------
+    InputFileError, SchemaError
+        Everything wrong with the file.
+    """
+    source, frame = str(path), read_csv(path, separator=separator, decimal=decimal)
+    headers = {re.sub(r"\s*[(\[].*", "", header): header for header in frame.columns}
+    fields = {field.name: field for field in CONNECTORS.inputs}
+    problems = [
+        Problem(f"connectors.{name}", "unknown", f"unknown{suggest(name, ['connector', *fields])}")
+        for name in headers
+        if name not in ("connector", *fields)
+    ]
+    needed = ["connector", *(name for name, field in fields.items() if field.default is REQUIRED)]
+    problems += [
+        Problem(f"connectors.{name}", "missing", f"name a column so; the file has {', '.join(frame.columns)}")
+        for name in needed
+        if name not in headers
+    ]
+    if problems:
+        raise SchemaError(problems, source)
+    frame = frame.rename(columns={header: name for name, header in headers.items()})
+    quantities = [name for name in headers if name in fields and fields[name].kind == "quantity"]
+    data: dict[str, object] = {}
+    for name, x in numbers(frame, quantities, decimal, source).items():
+        default = np.nan if fields[name].default is REQUIRED else fields[name].default  # of an empty cell
+        units = {"units": named_unit(headers[name]) or fields[name].unit}
+        data[name] = ("connector", np.where(np.isnan(x), default, x), units)
+    words = [name for name in headers if name not in quantities]
+    text = {name: frame[name].fillna("").astype(str).str.strip().to_numpy(str) for name in words}
+    data |= {name: ("connector", x) for name, x in text.items() if name != "connector"}
+    count = counted(len(frame), "connector")
+    note = f"Power and efficiency of a session are those of car and connector together ({count}, {Path(path).name})."
+    return xr.Dataset(data, coords={"connector": text["connector"]}, attrs={"notes": note})
+
+
+def converters(connectors: xr.Dataset) -> xr.Dataset | None:
+    """Return the group ``/charger``: the converters that connectors name, with the power that their rows agree on.
+
+    Raises
+    ------
+    SchemaError
+        A converter whose power is missing, or not the same in every row.
+    """
+    plug, problems = CONNECTORS.validate(connectors, "connectors", Calendar(pd.DatetimeIndex([])))
+    if problems or "charger" not in plug:
+        return None
+    table = pd.DataFrame({"charger": plug.charger.to_numpy().astype(str), "most": plug.charger_max.to_numpy() * 1.0})
+    power = table[table.charger != ""].groupby("charger").most.agg(["min", "max"])
+    problems = [
+        Problem("connectors.charger_max", "consistency", f"charger {name}: give the power of its converter, kW, once")
+        for name, low, high in power.itertuples()
+        if low != high or np.isinf(high)
+    ]
+    if problems:
+        raise SchemaError(problems, "the sessions and connectors")
+    most = ("charger", power["max"].to_numpy())
+    limits = {"charge_max": most, "discharge_max": most}
+    return xr.Dataset(limits, coords={"charger": power.index.to_numpy(str)}) if len(power) else None
+
+
+def plugged(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Dataset:
+    """Give each session the limits and efficiencies of car and connector together.
+
+    A session uses one plug, so this is data and takes no rows in the model::
+
+        charge_max    = min(car, connector, on-board charger at AC),      discharge_max likewise
+        eta_charge    = battery x connector x (on-board charger at AC),   eta_discharge likewise
+        charge_min    = least power of the connector
+
+    Parameters
+    ----------
+    sessions
+        Dataset on ``session`` with the label ``connector``; optional ``onboard_max`` (kW), ``eta_onboard_charge``,
+        ``eta_onboard_discharge``. ``charge_max`` and ``discharge_max`` are what the car allows (any power, and none
+        back, where they are not given), ``eta_charge`` and ``eta_discharge`` those of the battery (1).
+    connectors
+        Dataset on ``connector``: ``current`` (``AC`` or ``DC``), ``charge_max`` (kW at the grid side); optional
+        ``discharge_max`` (0), ``charge_min`` (0), ``eta_charge``, ``eta_discharge`` (1), and the label ``charger`` of
+        those that share a converter, whose limits stand in the group ``/charger`` of the case.
+
+    Returns
+    -------
+    xarray.Dataset
+        The sessions with these columns replaced, ``charge_min`` and ``charger`` among them, ready for `rasterise`.
+
+    Raises
+    ------
+    SchemaError
+        Every unknown connector, and every plug whose least power is more than the car takes.
+    """
+    car, plug = _read(sessions, connectors)
+    at = plug.sel(connector=sessions.connector.astype(str)).drop_vars("connector")
+    ac = at.current == "AC"
+
+    def least(name: str) -> xr.DataArray:
+        onboard = xr.where(ac, car["onboard_max"], INF)
+        return np.minimum(np.minimum(at[name], car[name]), onboard)
+
+    def product(way: str) -> xr.DataArray:
+        return at[f"eta_{way}"] * car[f"eta_{way}"] * xr.where(ac, car[f"eta_onboard_{way}"], 1.0)
+
+    columns = {f"{way}_max": least(f"{way}_max") for way in ("charge", "discharge")}
+    columns |= {f"eta_{way}": product(way) for way in ("charge", "discharge")}
+    columns["charge_min"] = xr.where(columns["charge_max"] > 0, at.charge_min, 0.0)
+    if "charger" in at:
+        columns["charger"] = at.charger.astype(str)
+    _runs(sessions, columns)
+    return sessions.assign({n: ("session", _whole(sessions)(x)) for n, x in columns.items()})
+
+
+def _read(sessions: xr.Dataset, connectors: xr.Dataset) -> tuple[dict[str, xr.DataArray], xr.Dataset]:
+    """Return what the cars allow, and the connectors, in coherent units."""
+    calendar = Calendar(pd.DatetimeIndex([]))
+    plug, problems = CONNECTORS.validate(connectors, "connectors", calendar)
+    car: dict[str, xr.DataArray] = {}
+    for field in CAR:
+        array, found = field.read(sessions, "sessions", calendar)
+        problems += found
+        if array is not None:
+            car[field.name] = array
+    if "connector" not in sessions:
+        problems.append(
+            Problem("sessions.connector", "missing", "give the connector of each session, column `connector`")
+        )
+    elif not problems:
+        problems = _unknown(sessions, plug)
+    if problems:
+        raise SchemaError(problems, "the sessions and connectors")
+    return car, plug
+
+
+def _whole(sessions: xr.Dataset) -> Callable[[xr.DataArray], np.ndarray]:
+    return lambda x: np.broadcast_to(x.to_numpy(), sessions.sizes["session"]).copy()
+
+
+def _unknown(sessions: xr.Dataset, plug: xr.Dataset) -> list[Problem]:
+    known = [str(c) for c in plug.indexes["connector"]]
+    names = dict.fromkeys(str(c) for c in sessions.connector.to_numpy().ravel())
+    return [
+        Problem("sessions.connector", "labels", f"{c!r} has no line in the connectors{suggest(c, known)}")
+        for c in names
+        if c not in known
+    ]
+
+
+def _runs(sessions: xr.Dataset, columns: dict[str, xr.DataArray]) -> None:
+    """Refuse plugs that start above what the car takes."""
+    most, least = (_whole(sessions)(columns[n]) for n in ("charge_max", "charge_min"))
+    names = sessions.indexes["session"] if "session" in sessions.indexes else range(sessions.sizes["session"])
+    plugs = _whole(sessions)(sessions.connector)
+    problems = [
+        Problem(
+            "sessions.charge_max",
+            "consistency",
+            f"session {names[k]}: takes {most[k]:g} kW, and connector {plugs[k]} gives no less than {least[k]:g} kW",
+        )
+        for k in np.flatnonzero(least > most + 1e-9).tolist()
+    ]
+    if problems:
+        raise SchemaError(problems, "the sessions and connectors")

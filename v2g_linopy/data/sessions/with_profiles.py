@@ -1,0 +1,90 @@
+"""Measured profiles into a case: new members of a part, or new numbers for those it has."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...case.schema import REQUIRED, Field, Schema
+from ...case.units import factor
+from ..tables.local_time import align
+from ..tables.units import in_unit
+
+
+def with_profiles(
+    case: xr.DataTree,
+    part: str,
+    field: str,
+    profiles: xr.Dataset,
+    schema: Schema,
+    *,
+    pods: Mapping[str, str] | None = None,
+) -> xr.DataTree:
+    """Return a case with profiles in one array of a part, such as ``available`` of ``/renewable``.
+
+    A name that the part has keeps its other fields; a new one gets the defaults of the schema.
+
+    Parameters
+    ----------
+    case
+        It is not changed.
+    profiles
+        Power on ``time`` (naive UTC, uniform), one variable per member, as `read_profiles` returns it; it has to
+        cover the case.
+    schema
+        The schema of the part.
+    pods
+        Point of delivery by name; the others keep theirs, or stand at the default one.
+
+    Raises
+    ------
+    SchemaError
+        Steps that the profiles do not cover, or units of another kind.
+    """
+    case, member = case.copy(), str(schema.member)
+    time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
+    fresh = align(profiles, time, source="the profiles").to_dataarray(member).astype(float)
+    fresh = fresh.assign_coords({member: fresh[member].astype(str)})
+    currency = str(case.attrs.get("currency") or "EUR")
+    old = case.children[part].to_dataset(inherit=False) if part in case.children else xr.Dataset(coords={member: []})
+    before = [str(name) for name in old.indexes[member]] if member in old.indexes else []
+    names = list(dict.fromkeys([*before, *map(str, fresh[member].values)]))
+    declared = {f.name: f for f in schema.inputs}
+    grown = {
+        str(name): _grown(x, declared[str(name)], member, before, names, currency)
+        for name, x in old.data_vars.items()
+        if str(name) in declared and str(name) != field
+    }
+    values = fresh.reindex({member: names})
+    if field in old:
+        there = in_unit(old[field], "kW", f"{part}.{field}")
+        there = there if member in there.dims else there.expand_dims({member: before})
+        kept = there.assign_coords({member: before}).reindex({member: names})
+        values = values.where(xr.DataArray(np.isin(names, fresh[member]), dims=member, coords={member: names}), kept)
+        values = values.transpose(*(d for d in ("scenario", member, "time") if d in values.dims))
+    text = str(declared[field].doc)
+    grown[field] = values.assign_attrs(units=declared[field].unit, long_name=text)
+    if pods:
+        place = grown.get("pod", xr.DataArray([declared["pod"].default] * len(names), dims=member))
+        labels = [pods.get(name, str(pod)) for name, pod in zip(names, place.values, strict=True)]
+        grown["pod"] = xr.DataArray(labels, dims=member, attrs={"long_name": declared["pod"].doc})
+    case[part] = xr.DataTree(xr.Dataset(grown, coords={member: names}))
+    return case
+
+
+def _grown(
+    x: xr.DataArray, field: Field, member: str, before: list[str], names: list[str], currency: str
+) -> xr.DataArray:
+    """Return an array for all names: the new ones get the default, in the unit of the array."""
+    if member not in field.dims.split():
+        return x
+    x = x if member in x.dims else x.expand_dims({member: before})
+    fill: Any = np.nan if field.default is REQUIRED or field.default is None else field.default
+    if isinstance(fill, int | float) and "units" in x.attrs:
+        scale = factor(str(x.attrs["units"]), field.unit, currency)
+        fill = fill * (factor(field.unit, field.unit) or 1.0) / scale if scale else fill
+    kind = object if x.dtype.kind in "OUST" else float
+    grown = x.astype(kind).assign_coords({member: before}).reindex({member: names}, fill_value=fill)
+    return grown.astype(str) if kind is object else grown

@@ -1,0 +1,1 @@
+"""Tables of other programs: files, marks, clocks, units."""

@@ -1,0 +1,265 @@
+"""Clocks: local time to UTC by a named rule, uniform steps, and values moved from one step to another."""
+
+from collections.abc import Collection, Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...errors import Problem, SchemaError
+
+Ambiguous = Literal["raise", "infer", "first", "second", "both"]
+Nonexistent = Literal["raise", "drop", "shift"]
+
+AMBIGUOUS_RULES = {
+    "infer": " (written twice, in order)",
+    "first": "",
+    "second": "",
+    "both": " (one value for both hours)",
+}
+NONEXISTENT_RULES = {"drop": " (leave the row out)", "shift": " (one hour later)"}
+ALL_RULES = (*AMBIGUOUS_RULES, *NONEXISTENT_RULES)
+HOUR = pd.Timedelta("1h")
+RULES = {
+    "infer": "shown twice, taken in the order of the file",
+    "first": "shown twice, taken as the first",
+    "second": "shown twice, taken as the second",
+    "both": "shown twice, one value taken for both hours",
+    "drop": "does not exist, left out",
+    "shift": "does not exist, moved one hour on",
+}
+
+
+def counted(number: int, word: str) -> str:
+    """Write a number with its word.
+
+    >>> counted(1, "session"), counted(2, "session")
+    ('1 session', '2 sessions')
+    """
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+class Utc(NamedTuple):
+    """Instants in naive UTC, for each the number of the row it came from, and which rule was needed for which hours."""
+
+    time: pd.DatetimeIndex
+    row: np.ndarray
+    note: str = ""
+
+
+def nanoseconds(stamps: object) -> np.ndarray:
+    """Return time stamps as whole nanoseconds since 1970, whatever resolution they carry."""
+    return np.asarray(stamps, "datetime64[ns]").astype(np.int64)
+
+
+def listed(values: object, most: int = 6) -> str:
+    """Join values for a message, the first few in full.
+
+    >>> listed(range(9), most=3)
+    '0, 1, 2 and 6 more'
+    """
+    words = [str(v) for v in values]  # type: ignore[attr-defined]
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
+def to_utc(
+    stamps: pd.DatetimeIndex,
+    timezone: str | None,
+    *,
+    ambiguous: Ambiguous = "raise",
+    nonexistent: Nonexistent = "raise",
+    rules: Collection[str] = ALL_RULES,
+    where: str = "time",
+    source: str = "the input",
+) -> Utc:
+    """Turn what a clock on the wall showed into UTC.
+
+    Parameters
+    ----------
+    stamps
+        Time stamps in the order of the file. With an offset they need no rule and no zone.
+    timezone
+        IANA name of the zone of stamps without an offset.
+    ambiguous
+        What an hour means that the clock shows twice (October). `infer`: the file writes it twice, the first
+        is summer time. `first`, `second`: it means that one. `both`: one row stands for both hours.
+    nonexistent
+        What an hour means that the clock skips (March). `drop`: the row is left out. `shift`: one hour later.
+    rules
+        Those that a message may offer.
+
+    Raises
+    ------
+    SchemaError
+        A local time without a zone, an unknown zone, or an hour that needs a rule and has none.
+    """
+    rows = np.arange(len(stamps))
+    if stamps.tz is not None:
+        return Utc(stamps.tz_convert("UTC").tz_localize(None), rows)
+    if timezone is None:
+        detail = "local times without a zone: give timezone, an IANA name such as 'Europe/Rome', or 'UTC'"
+        raise SchemaError([Problem(where, "time", detail)], source)
+    try:
+        summer = stamps.tz_localize(timezone, ambiguous=np.ones(len(stamps), bool), nonexistent="NaT")
+    except (KeyError, ValueError) as error:  # zoneinfo raises a KeyError for a name it does not know
+        detail = f"{timezone!r} is not a time zone; give an IANA name such as 'Europe/Rome'"
+        raise SchemaError([Problem("timezone", "time", detail)], source) from error
+    winter = stamps.tz_localize(timezone, ambiguous=np.zeros(len(stamps), bool), nonexistent="NaT")
+    skipped: np.ndarray = np.asarray(summer.isna()) & np.asarray(stamps.notna())
+    twice: np.ndarray = np.asarray(summer != winter) & ~skipped
+    problems = _need_a_rule(stamps, skipped, twice, ambiguous, nonexistent, rules, where)
+    if problems:
+        raise SchemaError(problems, source)
+    note = _note(stamps, timezone, {ambiguous: twice, nonexistent: skipped})
+    is_second = _second(stamps, twice, ambiguous)
+    utc = pd.DatetimeIndex(summer.where(~is_second, winter)).tz_convert("UTC").tz_localize(None)
+    if nonexistent == "shift" and skipped.any():
+        moved = (stamps + HOUR).tz_localize(timezone, ambiguous="NaT").tz_convert("UTC").tz_localize(None)
+        utc = pd.DatetimeIndex(utc.where(~skipped, moved))
+    elif nonexistent == "drop":
+        kept = ~skipped
+        utc, rows, twice = pd.DatetimeIndex(utc[kept]), rows[kept], twice[kept]
+        winter = pd.DatetimeIndex(winter[kept])
+    if ambiguous == "both" and twice.any():
+        utc = pd.DatetimeIndex(utc.append(winter[twice].tz_convert("UTC").tz_localize(None)))
+        rows = np.concatenate([rows, rows[twice]])
+    return Utc(utc, rows, note)
+
+
+def _note(stamps: pd.DatetimeIndex, timezone: str, used: Mapping[str, np.ndarray]) -> str:
+    """Say which hours needed a rule."""
+    said = [
+        f"{listed(stamps[mask].unique().strftime('%Y-%m-%d %H:%M'))}: {RULES[rule]}"
+        for rule, mask in used.items()
+        if mask.any()
+    ]
+    return f"Local clock of {timezone}: {'; '.join(said)}." if said else ""
+
+
+def _need_a_rule(
+    stamps: pd.DatetimeIndex,
+    skipped: np.ndarray,
+    twice: np.ndarray,
+    ambiguous: Ambiguous,
+    nonexistent: Nonexistent,
+    rules: Collection[str],
+    where: str,
+) -> list[Problem]:
+    problems = []
+    either = _remedy("ambiguous", AMBIGUOUS_RULES, rules)
+    skip = _remedy("nonexistent", NONEXISTENT_RULES, rules)
+    if skipped.any() and nonexistent == "raise":
+        hours = listed(stamps[skipped].unique().strftime("%Y-%m-%d %H:%M"))
+        problems.append(Problem(where, "time", f"{hours}: the clock skips this hour; {skip}"))
+    if twice.any() and ambiguous == "raise":
+        hours = listed(stamps[twice].unique().strftime("%Y-%m-%d %H:%M"))
+        problems.append(Problem(where, "time", f"{hours}: the clock shows this hour twice; {either}"))
+    if twice.any() and ambiguous == "infer":
+        counts = pd.Series(1, stamps[twice]).groupby(level=0).sum()
+        odd = pd.DatetimeIndex(counts.index[counts != 2])
+        if len(odd):
+            hours = listed(odd.strftime("%Y-%m-%d %H:%M"))
+            detail = f"{hours}: not written twice, so nothing can be inferred; {either}"
+            problems.append(Problem(where, "time", detail))
+    return problems
+
+
+def _remedy(option: str, meaning: Mapping[str, str], rules: Collection[str]) -> str:
+    """Offer the rules that hold.
+
+    >>> _remedy("ambiguous", AMBIGUOUS_RULES, ("first", "second"))
+    'give ambiguous="first" or "second"'
+    """
+    words = [f'"{rule}"{text}' for rule, text in meaning.items() if rule in rules]
+    if not words:
+        return "write it in UTC or with its offset"
+    return f"give {option}={', '.join(words[:-1])}{' or ' * (len(words) > 1)}{words[-1]}"
+
+
+def _second(stamps: pd.DatetimeIndex, twice: np.ndarray, ambiguous: Ambiguous) -> np.ndarray:
+    """Mark the stamps that mean the second of two hours."""
+    if ambiguous == "second":
+        return twice
+    if ambiguous == "infer":
+        return twice & np.asarray(stamps.duplicated(keep="first"))
+    return np.zeros(len(stamps), bool)
+
+
+def market_hours(
+    dates: pd.DatetimeIndex, hours: np.ndarray, timezone: str, *, source: str = "the input"
+) -> pd.DatetimeIndex:
+    """Return the UTC start of the h-th hour of each local day, h = 1 ... 23, 24 or 25 as the day is long.
+
+    Raises
+    ------
+    SchemaError
+        An hour the day does not have, with the days named.
+    """
+    start = dates.tz_localize(timezone).tz_convert("UTC").tz_localize(None)
+    end = (dates + pd.Timedelta("1D")).tz_localize(timezone).tz_convert("UTC").tz_localize(None)
+    length = np.asarray((end - start) / HOUR)
+    wrong = (hours < 1) | (hours > length) | (hours != np.round(hours))
+    if wrong.any():
+        rows = [f"{d:%Y-%m-%d} hour {h:g}" for d, h in zip(dates[wrong], hours[wrong], strict=True)]
+        raise SchemaError([Problem("hour", "range", f"{listed(rows)}: the day has no such hour")], source)
+    return start + pd.to_timedelta(hours - 1, unit="h")
+
+
+def step_of(time: pd.DatetimeIndex, *, source: str = "the input") -> pd.Timedelta:
+    """Return the uniform step of a time index.
+
+    Raises
+    ------
+    SchemaError
+        Fewer than two stamps, or a step that is not the same everywhere, with the first places named.
+    """
+    if len(time) < 2:
+        detail = f"{len(time)} time stamp(s): at least two are needed to know the step"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    steps = np.diff(nanoseconds(time))
+    step = pd.Timedelta(int(np.median(steps)))
+    odd = np.flatnonzero(steps != step.value)
+    if len(odd) or step.value <= 0:
+        places = listed([f"{time[k]} -> {time[k + 1]}" for k in odd.tolist()], 3)
+        detail = f"the step must be the same everywhere and positive; most are {step}, but {places}"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    return step
+
+
+def align(values: xr.Dataset, time: pd.DatetimeIndex, *, source: str = "the prices") -> xr.Dataset:
+    """Move values on one uniform clock to the steps of a model.
+
+    A model step inside a value's interval takes that value; a model step over several takes their mean.
+
+    Parameters
+    ----------
+    values
+        Dataset on `time` (naive UTC, interval start, uniform).
+    time
+        Steps of the model.
+
+    Raises
+    ------
+    SchemaError
+        Steps that do not nest, or model steps that the values do not cover.
+    """
+    if values.indexes["time"].equals(time):
+        return values
+    own, step = pd.DatetimeIndex(values.indexes["time"]), step_of(time, source="the model")
+    width = step_of(own, source=source)
+    start, fine = nanoseconds(time), min(width.value, step.value)
+    offset = (start[0] - nanoseconds(own)[0]) % fine
+    if max(width.value, step.value) % fine or offset or (width >= step and step.value * (width // step) != width.value):
+        detail = f"steps of {width} from {own[0]} do not nest with steps of {step} from {time[0]}"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    parts = max(1, step.value // width.value)
+    at = (start[:, None] + np.arange(parts) * width.value - nanoseconds(own)[0]) // width.value
+    outside = ((at < 0) | (at >= len(own))).any(axis=1)
+    if outside.any():
+        gap = f"{outside.sum()} of {len(time)} model steps, {time[outside][0]} to {time[outside][-1]}"
+        detail = f"they cover {own[0]} to {own[-1] + width} UTC; missing for {gap}"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    picked = values.drop_vars("time").isel(time=xr.DataArray(at, dims=("time", "_part")))
+    out = picked.mean("_part", skipna=False, keep_attrs=True) if parts > 1 else picked.isel(_part=0)
+    return out.assign_coords(time=time).assign_attrs(values.attrs)

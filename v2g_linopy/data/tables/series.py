@@ -1,0 +1,184 @@
+"""Rows of prices in UTC into one uniform series: duplicates, gaps and mixed steps found, never papered over."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...errors import Problem, SchemaError
+from .local_time import Utc, counted, listed, nanoseconds, step_of
+
+Missing = Literal["problem", "nan", "hold"]
+LONGEST = pd.Timedelta("1h").value
+QUARTERS = tuple(pd.Timedelta(minutes=m).value for m in (5, 10, 15, 30, 60))
+
+
+def uniform(
+    utc: Utc,
+    values: Mapping[str, np.ndarray],
+    *,
+    unit: str = "EUR/MWh",
+    resample: str | None = None,
+    missing: Missing = "problem",
+    source: str = "the prices",
+) -> xr.Dataset:
+    """Return prices on one uniform step.
+
+    Parameters
+    ----------
+    utc
+        When each row begins, and which row of `values` it is.
+    values
+        Columns of numbers.
+    unit
+        Unit of all columns.
+    resample
+        Step of the result where the rows are not all as long: a price holds until the next row, a longer step takes
+        the mean of its parts.
+    missing
+        Steps without a row: a problem, NaN, or the price before (`hold`, which also fills NaN cells).
+    source
+        The file, for the message.
+
+    Raises
+    ------
+    SchemaError
+        Times that occur twice, gaps, or steps of several lengths, with the first places named.
+    """
+    order = np.argsort(nanoseconds(utc.time), kind="stable")
+    time, row = utc.time[order].rename("time"), utc.row[order]
+    if time.has_duplicates:
+        twice = listed(time[time.duplicated()].unique())
+        raise SchemaError([Problem("time", "time", f"{twice} UTC: given more than once; one row per step")], source)
+    data = {
+        name: xr.DataArray(column[row], coords={"time": time}, dims="time", attrs={"units": unit})
+        for name, column in values.items()
+    }
+    prices = xr.Dataset(data)
+    length = _lengths(time)
+    mixed = len(set(length.tolist())) > 1
+    if mixed and resample is None:
+        raise SchemaError([_mixed(time, length)], source)
+    if resample is not None:
+        out = _resampled(prices, time, length, pd.Timedelta(resample), missing, source)
+    else:
+        out = _filled(prices, time, int(length[0]), missing, source)
+    return noted(out, utc.note, f"Prices of several steps brought to {resample}." if mixed else "")
+
+
+def hours_of(time: pd.DatetimeIndex) -> np.ndarray:
+    """Return the length of each row in hours, in the order given; see `uniform` for rows that differ."""
+    order = np.argsort(nanoseconds(time), kind="stable")
+    hours = np.ones(len(time))
+    hours[order] = np.maximum(_lengths(time[order]), 1) / 3.6e12  # two rows of one moment are refused later
+    return hours
+
+
+def _lengths(time: pd.DatetimeIndex) -> np.ndarray:
+    """Return how long each row holds: until the next, if that is a market step that the row before or after shares.
+
+    A single odd distance is a gap, not a step of another length.
+    """
+    if len(time) < 2:
+        return np.array([LONGEST])
+    apart = np.diff(nanoseconds(time))
+    apart = np.append(apart, apart[-1])
+    common = int(np.bincount(np.searchsorted(np.unique(apart), apart)).argmax())
+    usual = int(np.unique(apart)[common])
+    shared = np.zeros(len(apart), bool)
+    shared[1:] |= apart[1:] == apart[:-1]
+    shared[:-1] |= apart[:-1] == apart[1:]
+    step = shared & np.isin(apart, QUARTERS)
+    return np.where(step | (apart == usual), apart, usual)
+
+
+def _mixed(time: pd.DatetimeIndex, length: np.ndarray) -> Problem:
+    minutes = (length / 6e10).astype(int)
+    change = np.flatnonzero(np.diff(minutes))
+    runs = [f"{minutes[0]} min from {time[0]}"] + [f"{minutes[k + 1]} min from {time[k + 1]}" for k in change.tolist()]
+    detail = f'steps of several lengths: {listed(runs, 4)} (UTC); give resample="15min" or resample="60min"'
+    return Problem("time", "time", detail)
+
+
+def _resampled(
+    prices: xr.Dataset, time: pd.DatetimeIndex, length: np.ndarray, step: pd.Timedelta, missing: Missing, source: str
+) -> xr.Dataset:
+    """Return prices on `step`: a row fills its length, longer steps take the mean."""
+    fine = int(np.gcd.reduce(np.append(length, step.value)))
+    count = length // fine
+    at = np.repeat(np.arange(len(time)), count)
+    shift = (np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)) * fine
+    spread = prices.drop_vars("time").isel(time=at)
+    spread = spread.assign_coords(time=pd.DatetimeIndex((nanoseconds(time)[at] + shift).astype("datetime64[ns]")))
+    if spread.indexes["time"].has_duplicates:
+        problem = Problem("time", "time", "rows of different length overlap; one row per step")
+        raise SchemaError([problem], source)
+    full = _filled(spread, pd.DatetimeIndex(spread.indexes["time"]), fine, missing, source)
+    parts = step.value // fine
+    start = pd.DatetimeIndex(full.indexes["time"])
+    if parts == 1:
+        return full
+    lead = int(-(nanoseconds(start)[0] // fine) % parts)
+    whole = (len(start) - lead) // parts * parts
+    blocks = full.isel(time=slice(lead, lead + whole)).drop_vars("time").coarsen(time=parts)
+    means = blocks.construct(time=("time", "_part")).mean("_part", skipna=False, keep_attrs=True)
+    return means.assign_coords(time=start[lead : lead + whole : parts])
+
+
+def _filled(prices: xr.Dataset, time: pd.DatetimeIndex, step: int, missing: Missing, source: str) -> xr.Dataset:
+    """Return prices on every step from first to last."""
+    full = pd.date_range(time[0], time[-1], freq=pd.Timedelta(step), name="time")
+    gaps, stray = full.difference(time), time.difference(full)
+    if len(stray):
+        detail = f"{listed(stray)} UTC: not on the grid of {pd.Timedelta(step)} from {time[0]}"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    if len(gaps) and missing == "problem":
+        detail = f'{counted(len(gaps), "step")} without a row: {listed(gaps)} UTC; give missing="nan" or missing="hold"'
+        raise SchemaError([Problem("time", "time", detail)], source)
+    out = prices.reindex(time=full)
+    if missing == "hold":
+        out = out.ffill("time")
+    for name in out.data_vars:
+        out[name].attrs = prices[name].attrs
+    if len(gaps) == 0:
+        return out
+    how = "the price before holds" if missing == "hold" else "left without a price"
+    return noted(out, f"{counted(len(gaps), 'step')} without a row, {listed(gaps)} UTC: {how}.")
+
+
+def notes_of(dataset: xr.Dataset | None) -> list[str]:
+    """Return what a dataset says was done to it when it was read."""
+    return [] if dataset is None else str(dataset.attrs.get("notes", "")).splitlines()
+
+
+def noted(dataset: xr.Dataset, *notes: str) -> xr.Dataset:
+    """Add sentences to the attribute `notes`, in which a dataset carries what was done to it."""
+    lines = [line for line in (*notes_of(dataset), *notes) if line]
+    return dataset.assign_attrs(notes="\n".join(dict.fromkeys(lines))) if lines else dataset
+
+
+def combine(*prices: xr.Dataset) -> xr.Dataset:
+    """Put prices of several files side by side, on all hours that any of them holds; NaN where one has none.
+
+    Raises
+    ------
+    SchemaError
+        A name given by two files, or files with different steps.
+    """
+    problems: list[Problem] = []
+    seen: set[object] = set()
+    steps = {step_of(pd.DatetimeIndex(p.indexes["time"])) for p in prices}
+    for price in prices:
+        if both := seen & set(price.data_vars):
+            problems.append(Problem("prices", "labels", f"{listed(sorted(map(str, both)))}: given by two files"))
+        seen |= set(price.data_vars)
+    if len(steps) > 1:
+        detail = f'steps of {listed(sorted(steps))}; read all with one resample, such as "60min"'
+        problems.append(Problem("prices", "time", detail))
+    if problems:
+        raise SchemaError(problems, "the prices")
+    merged = xr.merge(prices, join="outer", combine_attrs="drop_conflicts")
+    merged.attrs.pop("notes", None)
+    return noted(merged, *(line for p in prices for line in notes_of(p)))

@@ -1,0 +1,1 @@
+"""What activation signals and frequency do to a plan."""

@@ -1,0 +1,179 @@
+"""A frequency record folded into what a case knows of its reserves in each step (FORMULATION §3)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..case.io import step_hours
+from ..errors import Problem, SchemaError
+from ..model.inputs import inputs_of
+from ..parts.catalogue import PARTS
+from ..parts.markets.reserve.nordic_products import driven, droop
+
+STORES = ("fleet", "battery")
+FOLDED = {
+    "activation_up": ("1", "mean share activated upward, from a frequency record"),
+    "activation_down": ("1", "mean share activated downward, from a frequency record"),
+    "excursion_up": ("h", "worst energy drawn from the battery within the step per kW sold, from a frequency record"),
+    "excursion_down": ("h", "worst energy stored in the battery within the step per kW sold, from a frequency record"),
+}
+
+
+def fold(
+    frequency: xr.DataArray,
+    names: Sequence[str],
+    time: pd.DatetimeIndex,
+    hours: float,
+    *,
+    eta_charge: float = 1.0,
+    eta_discharge: float = 1.0,
+    at_rest: bool = False,
+) -> xr.Dataset:
+    """Return what a frequency record means for named products in each step of a model, per kW sold.
+
+    With s+ and s- the shares activated upward and downward by droop, and tau any moment of the step::
+
+        activation_up = mean s+,    activation_down = mean s-
+        excursion_up   = max_tau integral_0^tau (s+ / eta_d - eta_c s-)                                        [h]
+        excursion_down = max_tau integral_0^tau (s- / eta_d - eta_c s+)   (at rest: eta_c s- - s+ / eta_d)      [h]
+
+    A battery that follows the record beside any baseline never leaves the undisturbed path by more than the excursions
+    (times what is sold) within the step; at rest by no less. Efficiencies below those of the battery keep it safe.
+
+    Parameters
+    ----------
+    frequency
+        Hz on (time), uniform, finer than the model or as fine.
+    names
+        Products of the catalogue that follow the frequency.
+    time, hours
+        Steps of the model, and their length.
+    eta_charge, eta_discharge
+        Of the least efficient battery.
+    at_rest
+        The baseline neither charges nor discharges: the downward excursion is the exact one.
+
+    Returns
+    -------
+    xarray.Dataset
+        `activation_up`, `activation_down` (1), `excursion_up`, `excursion_down` (h) on (product, time).
+
+    Raises
+    ------
+    SchemaError
+        Steps that do not nest, or that the record does not cover; products that follow no frequency.
+    """
+    signal = droop(_inside(frequency, time, hours), names)
+    parts = signal.sizes["time"] // len(time)
+    fine = signal.to_numpy().reshape(len(signal), len(time), parts)
+    dt, up, down = hours / parts, fine.clip(min=0), (-fine).clip(min=0)
+
+    def worst(drawn: np.ndarray) -> np.ndarray:
+        return np.asarray((dt * drawn.cumsum(axis=-1)).max(axis=-1).clip(min=0))
+
+    drawn = up / eta_discharge - eta_charge * down
+    stored = eta_charge * down - up / eta_discharge if at_rest else down / eta_discharge - eta_charge * up
+    folded = (up.mean(axis=-1), down.mean(axis=-1), worst(drawn), worst(stored))
+    data = {
+        name: (("product", "time"), x, {"units": unit, "long_name": words})
+        for (name, (unit, words)), x in zip(FOLDED.items(), folded, strict=True)
+    }
+    return xr.Dataset(data, coords={"product": signal.indexes["product"], "time": time})
+
+
+def with_frequency(case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False) -> xr.DataTree:
+    """Return a case whose products that follow the frequency have the activation and excursions of a record.
+
+    Products are known by their names in the catalogue; others stay as they are. The efficiencies are the lowest of the
+    fleet and the batteries.
+
+    Parameters
+    ----------
+    case
+        With `/reserve`. It is not changed.
+    frequency
+        Hz on (time), covering the case.
+    moved
+        The record begins elsewhere: take its beginning for that of the case.
+
+    Raises
+    ------
+    SchemaError
+        As `fold`; a case without such a product.
+    """
+    inputs = inputs_of(case, PARTS)
+    names = _followed(case)
+    time, reserve = inputs.calendar.time, inputs.data["reserve"]
+    stores = [inputs.data[n] for n in STORES if n in inputs.data]
+    least = [min([1.0, *(float(d[n].min()) for d in stores if d[n].size)]) for n in ("eta_charge", "eta_discharge")]
+    if moved:
+        frequency = _moved(frequency, time)
+    folded = fold(frequency, names, time, inputs.dt, eta_charge=least[0], eta_discharge=least[1])
+    fresh = {}
+    for name, x in folded.data_vars.items():
+        whole = x.reindex(product=reserve.indexes["product"])
+        fresh[name] = whole.fillna(reserve[name]).transpose("scenario", ..., "product", "time", missing_dims="ignore")
+        fresh[name].attrs = x.attrs
+    case = case.copy()
+    case["reserve"] = xr.DataTree(case.children["reserve"].to_dataset(inherit=False).assign(fresh))
+    return case
+
+
+def frequency_signals(case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False) -> xr.Dataset:
+    """Return a record as the calls of each product in fine steps, for a stress test of a plan.
+
+    Returns
+    -------
+    xarray.Dataset
+        `up` and `down` on (signal, product, time), as shares of the power held per kW sold (FCR-N of a limited
+        reservoir holds 1.34 kW and is called for 1 at most); one signal, `record`, in the steps of the record.
+
+    Raises
+    ------
+    SchemaError
+        As `with_frequency`.
+    """
+    names, time = _followed(case), pd.DatetimeIndex(case.to_dataset().indexes["time"])
+    inside = _inside(_moved(frequency, time) if moved else frequency, time, step_hours(case))
+    call = droop(inside, names).expand_dims(signal=["record"])
+    reserve = inputs_of(case, PARTS).data["reserve"].sel(product=names)
+    up, down = (reserve[way].where(reserve[way] > 0, 1.0) for way in ("up", "down"))
+    return xr.Dataset({"up": call.clip(min=0) / up, "down": (-call).clip(min=0) / down}).transpose(
+        "signal", "product", "time"
+    )
+
+
+def _followed(case: xr.DataTree) -> list[str]:
+    """Products of a case that follow the frequency."""
+    there = case["reserve"].to_dataset().indexes.get("product", []) if "reserve" in case.children else []
+    names = [str(n) for n in there if str(n) in driven()]
+    if not names:
+        detail = f"no product of the case follows the frequency; those that do are named {', '.join(driven())}"
+        raise SchemaError([Problem("reserve.product", "labels", detail)], "the frequency")
+    return names
+
+
+def _moved(frequency: xr.DataArray, time: pd.DatetimeIndex) -> xr.DataArray:
+    own = pd.DatetimeIndex(frequency.get_index("time"))
+    return frequency.assign_coords(time=own + (time[0] - own[0]))
+
+
+def _inside(frequency: xr.DataArray, time: pd.DatetimeIndex, hours: float) -> xr.DataArray:
+    """Cut a record to the steps of a model, each of them whole."""
+    own = pd.DatetimeIndex(frequency.get_index("time"))
+    stamps = (np.asarray(t, "datetime64[ns]").astype(np.int64) for t in (own, time))
+    fine, steps = stamps
+    apart, length = np.diff(fine), round(hours * 3.6e12)
+    step = int(apart[0]) if len(apart) else length
+    if (apart != step).any() or step <= 0 or length % step or (steps[0] - fine[0]) % step:
+        detail = f"the record has steps of {step / 1e9:g} s from {own[0]}; they must be the same everywhere, and make "
+        detail += f"whole steps of {60 * hours:g} min from {time[0]}"
+        raise SchemaError([Problem("frequency.time", "time", detail)], "the frequency")
+    first, count = (steps[0] - fine[0]) // step, len(steps) * (length // step)
+    if first < 0 or first + count > len(fine):
+        detail = f"it covers {own[0]} to {own[-1] + pd.Timedelta(step)} UTC, the case {time[0]} to "
+        detail += f"{time[-1] + pd.Timedelta(hours=hours)}; give moved to let it stand for those hours all the same"
+        raise SchemaError([Problem("frequency.time", "time", detail)], "the frequency")
+    return frequency.isel(time=slice(int(first), int(first + count)))

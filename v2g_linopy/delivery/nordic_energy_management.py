@@ -1,0 +1,346 @@
+"""Energy management of limited reservoirs while Nordic reserves are delivered: second by second, or minute by minute.
+
+*Technical Requirements for Frequency Containment Reserve Provision in the Nordic Synchronous Area* (26 May 2023), §3.5.
+`deliver` runs a battery forward through a frequency record; `operate` chooses a trade besides, as a mixed-integer
+programme whose states are those of `deliver`. Both take the capacity sold as given: planning it is `/reserve`'s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import linopy
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..algebra.expression import Sum
+from ..errors import Infeasible, Problem, SchemaError, SolveError
+from ..model.formulas import first, hours_before, larger, last, previous, smaller
+from ..parts.markets.reserve.nordic_products import NOMINAL, droop, listed, management
+from ..solve import blocks, solver
+
+STATES = ("nem_low", "nem_high", "aem_low", "aem_high")
+LOW = xr.DataArray([1.0, 0.0, 1.0, 0.0], coords={"state": list(STATES)}, dims="state")  # 1: empty, 0: full
+NORMAL = 0.1  # Hz about the nominal frequency: the normal state, in which NEM is allowed
+MEAN = 300.0  # seconds: both modes go by a mean of five minutes
+LONGEST = 60.0  # seconds of a step
+OFF = xr.zeros_like(LOW)
+
+
+@dataclass(frozen=True)
+class Reservoir:
+    """A battery behind the reserves: power at the grid (kW), energy on board (kWh), efficiency each way.
+
+    `energy` is that before the first step, a number or one per path.
+    """
+
+    charge_max: float
+    discharge_max: float
+    energy_max: float
+    energy: float | xr.DataArray
+    energy_min: float = 0.0
+    eta_charge: float = 1.0
+    eta_discharge: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What does not depend on what the battery does; frequencies on (time) and any other dimension, states on (state).
+
+    `plain` and `shifted`: kW of activation about the nominal frequency, and about its five-minute mean (AEM).
+    """
+
+    enable: xr.DataArray  # kWh left of the way below which a state begins
+    disable: xr.DataArray  # and above which it ends
+    power: xr.DataArray  # kW of NEM in each state, injection +
+    normal: xr.DataArray
+    plain: xr.DataArray
+    shifted: xr.DataArray
+    window: int  # steps in five minutes
+    dt: float  # h
+
+
+def deliver(
+    frequency: xr.DataArray,
+    sold: Mapping[str, float],
+    reservoir: Reservoir,
+    *,
+    before: xr.DataArray = OFF,
+    trade: xr.DataArray | float = 0.0,
+) -> xr.Dataset:
+    """Run a battery that has sold reserves forward through a frequency record.
+
+    With way left X (`low`: e - e_min, `high`: e_max - e, at the start of the step), thresholds C tau / 60, and s the
+    droop of what is sold::
+
+        a state begins where X < enable and ends where X > disable, else it stays as it was
+        P = trade + C s(f) + power of NEM * five-minute mean of the NEM states in the normal state, |f - 50| < 0.1 Hz
+        AEM: the droop is about the five-minute mean of the frequency instead of 50 Hz, and counts as not available
+        e = e_before - dt (P / eta_d where P > 0, eta_c P else)
+
+    Parameters
+    ----------
+    frequency
+        Hz on (time) and any other dimensions, such as `path`; uniform steps of at most a minute.
+    sold
+        Capacity by product of the catalogue, kW.
+    reservoir
+        The battery.
+    before
+        States (0 or 1) before the record, on (state) and other dimensions of `frequency`; they also fill the mean.
+    trade
+        Power besides (kW, injection +), on dimensions of `frequency`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `energy` (kWh, end of step), `power`, `asked` (kW; they differ where the battery is at its limits), `missing`
+        (kW, absolute), `states` on (state), `nem` (kW), `available` (0 or 1).
+
+    Raises
+    ------
+    SchemaError
+        Steps, products or numbers that do not fit.
+    """
+    rules = _rules(frequency, sold, reservoir)
+    wanted = (xr.zeros_like(frequency) + trade).transpose(..., "time")
+
+    def cells(array: xr.DataArray) -> np.ndarray:
+        return np.broadcast_to(array.broadcast_like(wanted).transpose(*wanted.dims), wanted.shape)
+
+    plain, shifted, normal, given = (cells(x) for x in (rules.plain, rules.shifted, rules.normal, wanted))
+    row = [str(d) for d in wanted.dims[:-1]]
+    other = {d: wanted[d] for d in row}
+    state = (before + xr.zeros_like(wanted.isel(time=0, drop=True))).transpose("state", *row).to_numpy() > 0.5
+    enable, disable, share = (
+        x.to_numpy().reshape(-1, *[1] * len(row)) for x in (rules.enable, rules.disable, rules.power)
+    )
+    low = (LOW.to_numpy() > 0).reshape(enable.shape)
+    energy = (xr.zeros_like(wanted.isel(time=0, drop=True)) + reservoir.energy).transpose(*row).to_numpy()
+    recent = [share * state] * rules.window
+    found: dict[str, list[np.ndarray]] = {n: [] for n in ("energy", "power", "asked", "states", "nem")}
+    for t in range(wanted.sizes["time"]):
+        left = np.where(low, energy - reservoir.energy_min, reservoir.energy_max - energy)
+        state = (left < enable) | (state & (left <= disable))
+        recent = [*recent[1:], share * state * normal[..., t]]
+        nem = np.mean(recent, axis=0).sum(axis=0)
+        alert = state[2] | state[3]
+        asked = given[..., t] + np.where(alert, shifted[..., t], plain[..., t]) + nem
+        power = np.clip(asked, *_reach(energy, reservoir, rules.dt))
+        flow = np.where(power > 0, power / reservoir.eta_discharge, power * reservoir.eta_charge)
+        energy = energy - rules.dt * flow
+        for name, x in zip(found, (energy, power, asked, state, nem), strict=True):
+            found[name].append(x)
+    axes = {**other, "time": wanted.time}
+    out = {n: xr.DataArray(np.stack(found[n], -1), axes, [*row, "time"]) for n in ("energy", "power", "asked", "nem")}
+    states = np.stack(found["states"], -1).astype(float)
+    out["states"] = xr.DataArray(states, {"state": list(STATES), **axes}, ["state", *row, "time"])
+    return _described(out)
+
+
+def _reach(energy: np.ndarray, r: Reservoir, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Least and most power (kW, injection +) of the next step."""
+    most = np.minimum(r.discharge_max, np.maximum(energy - r.energy_min, 0.0) * r.eta_discharge / dt)
+    least = np.minimum(r.charge_max, np.maximum(r.energy_max - energy, 0.0) / r.eta_charge / dt)
+    return -least, most
+
+
+def _described(out: dict[str, xr.DataArray]) -> xr.Dataset:
+    out["missing"] = abs(out["asked"] - out["power"])
+    out["available"] = 1.0 - out["states"].sel(state=["aem_low", "aem_high"]).max("state")
+    units = {"energy": "kWh", "states": "1", "available": "1"}
+    return xr.Dataset({n: x.assign_attrs(units=units.get(n, "kW")) for n, x in out.items()})
+
+
+def operate(
+    frequency: xr.DataArray,
+    sold: Mapping[str, float],
+    reservoir: Reservoir,
+    *,
+    before: xr.DataArray = OFF,
+    price: xr.DataArray | float = 0.0,
+    trade: float = 0.0,
+    energy_value: float = 0.0,
+    availability: float = 0.0,
+    options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Choose the trade of a battery that has sold reserves, knowing a frequency record: a mixed-integer programme.
+
+    Every state is an exact hysteresis, with X the way left at the start of the step, R its range, and all thresholds
+    data, since what is sold is::
+
+        b - b_before = on - off,   on + off <= 1,   b binary,   0 <= on, off <= 1
+        X >= enable (1 - b),    X <= disable + (R - disable) (1 - b),    X <= enable + R (1 - on),    X >= disable off
+
+    (Between the thresholds b stays as it was. The two rows SOC - enable <= M (1 - b), disable - SOC <= M b leave no b
+    there at all.) Activation, NEM, AEM and energy are those of `deliver`; the battery must be able to deliver all that
+    is asked.
+
+        max  sum dt price trade + energy_value e_T - availability dt C (AEM)
+
+    Parameters
+    ----------
+    frequency, sold, reservoir, before
+        As for `deliver`.
+    price
+        Of what is traded, EUR/MWh.
+    trade
+        Most power traded besides, either way, kW. With 0 nothing is left to choose.
+    energy_value
+        Of the energy on board at the end, EUR/MWh.
+    availability
+        What an hour of AEM costs per MW sold, EUR/MW/h.
+    options
+        Of HiGHS.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `deliver`, with `trade` (kW) and the attribute `objective` (EUR).
+
+    Raises
+    ------
+    SchemaError
+        As `deliver`.
+    Infeasible
+        The reservoir cannot deliver what was sold on this record.
+    """
+    rules = _rules(frequency, sold, reservoir)
+    with linopy.options as linopy_options:
+        linopy_options["semantics"] = "v1"
+        model = linopy.Model(force_dim_names=True, sparse=True)
+        parts = _Model(model, frequency, rules, reservoir, before, trade)
+        paid = parts.trade * (rules.dt * price / 1000)
+        paid = paid + parts.energy * (energy_value / 1000 * last(frequency.get_index("time")))
+        paid = paid - parts.alert * (availability / 1000 * rules.dt * sum(sold.values()))
+        labels, prices = (np.concatenate(x) for x in zip(*paid.costs(), strict=True))
+        terms = xr.Dataset({"coeffs": ("_term", prices), "vars": ("_term", labels), "const": 0.0})
+        model.add_objective(linopy.LinearExpression(terms, model), sense="max")
+        matrix = solver.matrix_of(model)
+    exact = {"mip_feasibility_tolerance": 1e-9, "mip_rel_gap": 0.0} | dict(options or {})
+    settings = solver.Settings(options=exact).start()
+    try:
+        best = blocks.solve(matrix, lambda part, share: solver.solve(part, settings.share(share)))
+    except SolveError as error:
+        if "infeasible" not in error.status:
+            raise
+        raise Infeasible("the reservoir cannot deliver what was sold on this frequency record: sell less") from None
+    primal = solver.assign(model, matrix, best)
+    out = {n: x.value(primal) for n, x in (("energy", parts.energy), ("power", parts.power), ("nem", parts.nem))}
+    out |= {"asked": out["power"], "states": parts.states.value(primal).round()}
+    order = ("state", *(d for d in frequency.dims if d != "time"), "time")
+    found = _described(out | {"trade": parts.trade.value(primal)}).transpose(*order, missing_dims="ignore")
+    return found.assign_attrs(objective=best.objective)
+
+
+class _Model:
+    """Variables and rows of `operate`."""
+
+    def __init__(
+        self,
+        model: linopy.Model,
+        frequency: xr.DataArray,
+        rules: _Rules,
+        r: Reservoir,
+        before: xr.DataArray,
+        trade: float,
+    ):
+        time = frequency.get_index("time").rename("time")
+        axes = [frequency.get_index(d).rename(d) for d in frequency.dims if d != "time"]
+        states = pd.Index(STATES, name="state")
+
+        def var(name: str, *extra: pd.Index, **bounds: Any) -> Sum:
+            return Sum.of(model.add_variables(coords=[*extra, *axes, time], name=name, **bounds))
+
+        self.states = b = var("state", states, binary=True)
+        on, off = (var(name, states, lower=0, upper=1) for name in ("on", "off"))
+        self.energy = var("energy", lower=r.energy_min, upper=r.energy_max)
+        self.trade = var("trade", lower=-trade, upper=trade)
+        start = first(time)
+        initial = before * start
+        (b - previous(b) - on + off == initial).write(model, "switch")
+        (on + off <= 1).write(model, "one_way")
+        sign = 2 * LOW - 1
+        span = r.energy_max - r.energy_min
+        ends = xr.where(LOW > 0, -r.energy_min, r.energy_max)
+        left = sign * (previous(self.energy) + r.energy * start) + ends
+        (left + rules.enable * b >= rules.enable).write(model, "begun")
+        (left + (span - rules.disable) * b <= span).write(model, "ended")
+        (left + span * on <= rules.enable + span).write(model, "begins")
+        (left - rules.disable * off >= 0).write(model, "ends")
+
+        self.alert = b.sel(state=["aem_low", "aem_high"]).sum("state")
+        lag = xr.DataArray(np.full(min(rules.window, len(time)), 1 / rules.window), dims="lag")
+        past = (1 - (hours_before(time, rules.dt) / rules.dt + 1) / rules.window).clip(min=0)
+        self.nem = (rules.power * rules.normal * b).lagged(lag).sum("state")
+        self.nem = self.nem + (rules.power * before * past).sum("state")
+        self.power = rules.plain + (rules.shifted - rules.plain) * self.alert + self.nem + self.trade
+        self._flow(model, rules, r, var, start, trade)
+
+    def _flow(self, model: linopy.Model, rules: _Rules, r: Reservoir, var: Any, start: Any, trade: float) -> None:
+        """P = d - c,   e = e_before - dt (d / eta_d - eta_c c);   a binary where P may go either way."""
+        swing = abs(rules.power).max() + trade
+        out = smaller(larger(rules.plain, rules.shifted) + swing, r.discharge_max).clip(min=0.0)
+        into = smaller(swing - smaller(rules.plain, rules.shifted), r.charge_max).clip(min=0.0)
+        discharge, charge = (var(n, lower=0, upper=x) for n, x in (("discharge", out), ("charge", into)))
+        (self.power - discharge + charge == 0).write(model, "power")
+        lost = rules.dt / r.eta_discharge * discharge - rules.dt * r.eta_charge * charge
+        (self.energy - previous(self.energy) + lost == r.energy * start).write(model, "balance")
+        either = (out > 0) & (into > 0)
+        if r.eta_charge * r.eta_discharge < 1 and bool(either.any()):
+            feeding = var("feeding", binary=True, mask=either)
+            (discharge - out * feeding <= 0).write(model, "feeds", either)
+            (charge + into * feeding <= into).write(model, "draws", either)
+
+
+def _rules(frequency: xr.DataArray, sold: Mapping[str, float], r: Reservoir) -> _Rules:
+    """Check the arguments and work out what is data."""
+    names = listed(sold)
+    seconds = _step(frequency)
+    problems = [Problem("sold", "range", f"{n}: {x:g} kW, allowed 0 or more") for n, x in sold.items() if not x >= 0]
+    outside = float(np.asarray((r.energy < r.energy_min) | (r.energy > r.energy_max)).sum())
+    if outside:
+        detail = f"not between {r.energy_min:g} and {r.energy_max:g} kWh, what it may hold"
+        problems.append(Problem("reservoir.energy", "range", detail))
+    if problems:
+        raise SchemaError(problems, "the reservoir")
+    kw = xr.DataArray([float(sold[n]) for n in names], coords={"product": names}, dims="product")
+    rule = management(names)
+    held = {"low": kw * rule.low / r.eta_discharge, "high": kw * rule.high * r.eta_charge}
+    edges = {
+        edge: _by_state(lambda mode, way, edge=edge: (held[way] * rule[f"{mode}_{edge}"].fillna(0.0)).sum() / 60)
+        for edge in ("enable", "disable")
+    }
+    alert, span = float(edges["disable"].sel(state=["aem_low", "aem_high"]).sum()), r.energy_max - r.energy_min
+    if alert > span:
+        detail = f"{span:g} kWh is less than the {alert:g} kWh in which AEM holds at its two ends: sell less"
+        raise SchemaError([Problem("reservoir.energy_max", "consistency", detail)], "the reservoir")
+    signs = {"low": -1.0, "high": 1.0}
+    power = _by_state(lambda mode, way: signs[way] * (kw * rule[way] * rule.nem).sum() * (mode == "nem"))
+    window = round(MEAN / seconds)
+    mean = frequency.rolling(time=window, min_periods=1).mean()
+    plain, shifted = ((kw * droop(f, names)).sum("product") for f in (frequency, frequency - mean + NOMINAL))
+    normal = (abs(frequency - NOMINAL) < NORMAL).astype(float)
+    return _Rules(edges["enable"], edges["disable"], power, normal, plain, shifted, window, seconds / 3600)
+
+
+def _by_state(value: Any) -> xr.DataArray:
+    """`value(mode, way)` of every state, nem_low and so on."""
+    return xr.DataArray([float(value(*s.split("_"))) for s in STATES], coords={"state": list(STATES)}, dims="state")
+
+
+def _step(frequency: xr.DataArray) -> float:
+    """Seconds of the uniform step."""
+    time = pd.DatetimeIndex(frequency.get_index("time"))
+    apart = np.diff(np.asarray(time, "datetime64[ns]").astype(np.int64)) / 1e9
+    seconds = float(apart[0]) if len(apart) else LONGEST
+    problems = []
+    if (apart != seconds).any() or not 0 < seconds <= LONGEST or MEAN % seconds:
+        detail = f"steps of {seconds:g} s: energy management needs uniform ones of a minute at most, five minutes whole"
+        problems.append(Problem("frequency.time", "time", detail))
+    if not bool(((frequency > 45) & (frequency < 55)).all()):
+        problems.append(Problem("frequency", "range", "not all within 45 to 55 Hz"))
+    if problems:
+        raise SchemaError(problems, "the frequency")
+    return seconds

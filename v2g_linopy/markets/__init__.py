@@ -1,1 +1,0 @@
-"""Kinds of market the portfolio trades on, one per file."""

@@ -1,0 +1,88 @@
+"""What a market accepts as a bid: closed gates, least bids, bid steps, and products that exclude each other."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..case.schema import Calendar, worst
+from ..errors import Problem
+from .formulas import same_block
+
+_SAME = 1e-6  # kW
+
+
+def gate_problems(part: str, traded: str, d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """Return a problem where a gate, or what is committed behind it, changes inside a market block: one contract.
+
+    `traded` is what a block has one of, `position` or `volume`.
+    """
+    if len(calendar.time) < 2:
+        return []
+    dt = (calendar.time[1] - calendar.time[0]) / pd.Timedelta(hours=1)
+    same, problems = same_block(d.block, calendar.time, calendar.timezone, dt), []
+    closing = f"close all of its steps, with the {traded} that is committed, or none"
+    told = (
+        ("closed", d.closed, f"the gate changes inside a market block of {{:g}} h; {closing}"),
+        ("committed", d.committed.where(d.closed > 0, 0.0), "changes inside a market block of {:g} h; give it one"),
+    )
+    for name, array, words in told:
+        if "time" not in array.dims:
+            continue
+        parted = same & (abs(array - array.shift(time=1)) > _SAME)
+        if name == "committed":
+            parted = parted & (d.closed > 0) & (d.closed.shift(time=1) > 0 if "time" in d.closed.dims else True)
+        if count := int(parted.sum()):
+            place, hours = worst(d.block.broadcast_like(parted), parted, calendar)
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            detail = f"{place.removesuffix(': ')}{more} {words.format(hours)}"
+            problems.append(Problem(f"{part}.{name}", "consistency", detail))
+    return problems
+
+
+def gated(d: xr.Dataset) -> xr.Dataset:
+    """Return the data with what may be sold: `volume_max` while the gate is open, then what is committed."""
+    if not bool((d.closed > 0).any()):
+        return d
+    most = xr.where(d.closed > 0, d.committed, d.volume_max)
+    return d.assign(volume_max=most.transpose("scenario", "product", ..., missing_dims="ignore"))
+
+
+def named(exclusion: xr.Dataset | None, products: pd.Index) -> xr.DataArray:
+    """Return 1 where a rule of `/exclusion` names a product, on (rule, product) and time if it has any."""
+    if exclusion is None:
+        return xr.DataArray([0.0], dims="rule")
+    return exclusion.group.reindex(product=products, fill_value=0.0)
+
+
+def sizes(s: Any, d: xr.Dataset, volume: Any, most: xr.DataArray) -> None:
+    """Rows of what a bid may be while its gate is open, x the volume, `most` data that it cannot exceed::
+
+    minimum_bid z <= x <= most z,   z binary;     x = step n,   n whole
+
+    There is a z only where a bid has a least size or an exclusion names the product, an n only where there are steps.
+    """
+    is_open = d.closed == 0
+    excluded = (named(s.inputs.get("exclusion"), d.indexes["product"]) > 0).any("rule")
+    chosen = is_open & ((d.minimum_bid > 0) | excluded)
+    if bool(chosen.any()):
+        z = s.maybe("offered", chosen & (most > 0) & (most >= d.minimum_bid), binary=True)
+        s.add("most", volume - most * z <= 0, mask=chosen)
+        s.add("least", volume - d.minimum_bid * z >= 0, mask=chosen)
+    stepped = is_open & (d.step > 0)
+    if bool(stepped.any()):
+        size = d.step.where(d.step > 0, 1.0)
+        n = s.maybe("steps", stepped & (most >= size), np.floor(most / size + 1e-9), integer=True)
+        s.add("whole", volume - size * n == 0, mask=stepped)
+
+
+def off_least(volume: xr.DataArray, least: xr.DataArray) -> xr.DataArray:
+    """Distance (kW) of a volume to what may be sold: nothing, or at least `least`."""
+    return xr.where(volume < least / 2, volume, least - volume).clip(min=0.0)
+
+
+def off_step(volume: xr.DataArray, step: xr.DataArray) -> xr.DataArray:
+    """Distance (kW) of a volume to the nearest multiple of `step`; 0 where there is no step."""
+    over = volume % step.where(step > 0, 1.0)
+    return xr.where(over < step / 2, over, step - over).where(step > 0, 0.0)

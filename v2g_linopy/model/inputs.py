@@ -1,0 +1,228 @@
+"""From a case to clean inputs: every group validated against the schema of its part, every problem listed at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+import xarray as xr
+
+from ..case.calendar import straddles
+from ..case.io import calendar_of, step_hours
+from ..case.schema import Calendar, suggest
+from ..errors import Problem, SchemaError
+from .formulas import supplied
+from .part import SITE, Part
+
+DATA_GROUPS = ("sessions", "vintage", "gates")  # belong to a case without being parts
+RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear", "sequence", "stages")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A validated case in coherent units: datasets by part, in build order."""
+
+    parts: Mapping[str, Part]
+    data: Mapping[str, xr.Dataset]
+    calendar: Calendar
+    dt: float
+    probability: xr.DataArray | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __iter__(self) -> Iterator[tuple[Part, xr.Dataset]]:
+        return ((self.parts[name], d) for name, d in self.data.items())
+
+    def weight(self, dual: Mapping[str, xr.DataArray]) -> xr.DataArray | float:
+        """Return what a EUR in each scenario adds to the objective: its probability, and what /risk makes of it.
+
+        1 without scenarios; missing (NaN) for a scenario that does not count, such as a good one at a weight of 1.
+        """
+        if self.probability is None:
+            return 1.0
+        weight = self.probability + dual.get("risk.accounts", 0.0)
+        return weight.where(weight > 1e-9)
+
+    @property
+    def pods(self) -> pd.Index:
+        """Every point of delivery that an asset or a connection names."""
+        return pd.Index(_named(self.data, self.parts), name="pod")
+
+
+def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
+    """Validate a case against the parts of the catalogue.
+
+    Raises
+    ------
+    SchemaError
+        Listing every problem of every group.
+    """
+    if not isinstance(case, xr.DataTree):
+        detail = (
+            f"is a {type(case).__name__}, not a DataTree; read it with v2g.read or put it together with v2g.assemble"
+        )
+        raise SchemaError([Problem("case", "type", detail)])
+    calendar, problems = calendar_of(case)
+    problems += _strangers(case, parts)
+    broken = not len(calendar.time)  # nothing on it can be placed
+    data: dict[str, xr.Dataset] = {}
+    notes: list[str] = []
+    for part in sorted((p for n, p in parts.items() if n in case.children), key=lambda p: p.stage):
+        group = case[part.name].to_dataset()
+        if broken:
+            group = group.drop_dims("time", errors="ignore")
+        clean, found = part.schema.validate(group, part.name, calendar)
+        problems += [p for p in found if not (broken and p.rule == "missing")]
+        if not found:
+            clean.attrs["member"] = part.schema.member
+            data[part.name] = clean
+            notes += part.schema.assumptions(group, part.name, calendar.currency)
+    if not problems:
+        problems += _between(data, parts) + _members(parts, data) + _assets(parts, data)
+        problems += _clock(data.get("connection"), calendar, step_hours(case))
+    if problems:
+        raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
+    return Inputs(parts, data, calendar, step_hours(case), calendar.probability, tuple(notes))
+
+
+def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
+    known = [*parts, *DATA_GROUPS, *RESULT_GROUPS]
+    problems = [
+        Problem(f"/{g}", "unknown", f"no such part{suggest(g, known)}") for g in case.children if g not in known
+    ]
+    for name, group in case.children.items():
+        problems += [
+            Problem(f"/{name}/{inner}", "unknown", "groups hold arrays, not groups") for inner in group.children
+        ]
+    stray = [str(n) for n in case.to_dataset().data_vars if n != "probability"]
+    return problems + [
+        Problem(f"/{n}", "unknown", f"stands at the root; arrays belong to a group{suggest(n, ['probability'])}")
+        for n in stray
+    ]
+
+
+def _between(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[Problem]:
+    """Rules between groups: somewhere to trade, pods that exist."""
+    energy, reserve = data.get("energy"), data.get("reserve")
+    if energy is not None and energy.sizes.get("market", 0):
+        return _pods(data)
+    connection = data.get("connection")
+    traded = [p for p in _named(data, parts) if connection is None or p not in _contracts(connection)]
+    problems = _pods(data)
+    if traded and not problems:
+        which = "" if connection is None else f"; {', '.join(traded[:5])} would trade there, without a supply_price"
+        detail = "missing: give at least one energy market with its price and limit (group /energy, dimension market)"
+        problems.append(Problem("energy", "missing", f"{detail}{which}"))
+    elif reserve is not None:
+        problems += _unpriced(reserve)
+    if "ppa" in data and not traded:
+        detail = "missing: the contracts of /ppa refer to its prices; give a market (limit 0: nobody trades it)"
+        problems.append(Problem("energy", "missing", detail))
+    return problems
+
+
+def _named(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[str]:
+    """Every point of delivery that an asset or a connection names; the site where none does."""
+    names: dict[str, None] = {}
+    for part, d in data.items():
+        if "pod" in d.indexes:
+            names |= dict.fromkeys(map(str, d.indexes["pod"]))
+        elif "pod" in d and d.sizes.get(parts[part].schema.member or "", 0):
+            names |= dict.fromkeys(str(p) for p in d["pod"].to_numpy().ravel())
+    return list(names) or [SITE]
+
+
+def _contracts(connection: xr.Dataset) -> list[str]:
+    """Pods with a supplier of their own."""
+    contract = supplied(connection)
+    return [str(p) for p in connection.indexes["pod"][contract.to_numpy()]]
+
+
+def _unpriced(reserve: xr.Dataset) -> list[Problem]:
+    """Without a market, activation needs a price of its own."""
+    return [
+        Problem(
+            f"reserve.activation_price_{way}",
+            "missing",
+            f"missing: {way}ward activation is expected, and there is no energy market to settle it at; give its price",
+        )
+        for way in ("up", "down")
+        if f"activation_price_{way}" not in reserve and bool((reserve[f"activation_{way}"] > 0).any())
+    ]
+
+
+def _clock(connection: xr.Dataset | None, calendar: Calendar, dt: float) -> list[Problem]:
+    """A peak tariff counts clock hours, which steps must not cross."""
+    if connection is None or not bool((connection.peak_price > 0).any()):
+        return []
+    crossing = straddles(calendar.time, calendar.timezone, dt)
+    if not crossing.any():
+        return []
+    when = calendar.local(calendar.time[crossing][0])
+    detail = f"the step of {60 * dt:g} min at {when} is in more than one clock hour, which peaks are the mean of"
+    return [Problem("connection.peak_price", "time", f"{detail}; give steps of an hour or less that start on it")]
+
+
+def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Return every label that should name a member of another part and does not."""
+    problems = []
+    for name, d in data.items():
+        for f in parts[name].schema.inputs:
+            if not f.of or f.name not in d:
+                continue
+            dim = parts[f.of].schema.member
+            there = [str(m) for m in data[f.of].indexes[dim]] if f.of in data and dim in data[f.of].indexes else []
+            problems += [
+                Problem(f"{name}.{f.name}", "labels", f"{m!r} is not a {dim} of /{f.of}{suggest(m, there)}")
+                for m in dict.fromkeys(map(str, d[f.name].to_numpy().ravel()))
+                if m and m not in there
+            ]
+    return problems + _axes(parts, data)
+
+
+def _axes(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Return every label along the members of another part that it does not have: `product` in `/exclusion`."""
+    owners = {p.schema.member: p.name for p in parts.values() if p.schema.member}
+    problems = []
+    for name, d in data.items():
+        own, inputs = parts[name].schema.member, [f for f in parts[name].schema.inputs if not f.shared and f.name in d]
+        used = dict.fromkeys(str(dim) for f in inputs for dim in d[f.name].dims)
+        for dim in (x for x in used if x in owners and x != own):
+            other = data.get(owners[dim])
+            there = [] if other is None else [str(m) for m in other.indexes.get(dim, [])]
+            problems += [
+                Problem(f"{name}.{dim}", "labels", f"{m!r} is not a {dim} of /{owners[dim]}{suggest(m, there)}")
+                for m in map(str, d.indexes[dim])
+                if m not in there
+            ]
+    return problems
+
+
+def _assets(parts: Mapping[str, Part], data: dict[str, xr.Dataset]) -> list[Problem]:
+    """Bring arrays that a part has per asset into the order of its members; return those that name others."""
+    problems = []
+    for name, d in data.items():
+        for f in (f for f in parts[name].schema.inputs if f.shared):
+            for array in [str(n) for n in d.data_vars if f.names(str(n))]:
+                asset = array.removeprefix(f"{f.name}_")
+                dim = parts[asset].schema.member if asset in data else None
+                there = data[asset].indexes.get(dim, []) if dim else []
+                given = d.indexes.get(dim, [])
+                if dim is None or dim not in d[array].dims or sorted(map(str, given)) != sorted(map(str, there)):
+                    detail = f"needs one row for each member of /{asset}" if dim else f"there is no asset /{asset}"
+                    problems.append(Problem(f"{name}.{array}", "labels", detail))
+                else:
+                    data[name] = data[name].reindex({dim: there})
+    return problems
+
+
+def _pods(data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Where connections are given, every pod needs one: a misspelt name would be a pod without limits."""
+    if "connection" not in data:
+        return []
+    listed = [str(p) for p in data["connection"].indexes.get("pod", [])]
+    return [
+        Problem(f"{part}.pod", "labels", f"{name!r} has no line in /connection{suggest(name, listed)}")
+        for part, d in data.items()
+        if part != "connection" and "pod" in d
+        for name in dict.fromkeys(map(str, d["pod"].to_numpy().ravel()))
+        if name not in listed
+    ]

@@ -1,0 +1,1 @@
+"""Without optimising, or through gates in windows."""

@@ -1,0 +1,340 @@
+"""Operate a case through its gates on forecasts, settle it on what happened, against hindsight (FORMULATION §4)."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import Problem, SchemaError, SolverError
+from ..model.formulas import guarantees_energy
+from ..model.gates import TRADED, gates_of, vintages_of
+from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
+from ..model.part import Part, Stage
+from ..parts.catalogue import PARTS
+from ..solve import audit, solve
+from ..solve.solver import Settings
+from ..study.ladder import unmanaged
+from . import windows
+from .checkpoint import Checkpoint, run_of
+from .forecasts import EXPECTED, Forecast, Naive, Perfect, Vintages
+from .windows import Sequence, State, Window
+
+FORECASTS = ("vintage", "naive", "perfect")
+_FOLLOWS = ("charging", "segment", "trip_passed")  # which way it goes, and in which segments, follows from the power
+
+
+def simulate(
+    case: xr.DataTree,
+    *,
+    forecast: str | Forecast | None = None,
+    start: str | pd.Timestamp | None = None,
+    stop: str | pd.Timestamp | None = None,
+    every: float = 1.0,
+    window: float = 24.0,
+    ahead: float | None = 48.0,
+    hindsight: bool = True,
+    checkpoint: str | Path | None = None,
+    state: State | None = None,
+    keep: Callable[[State], None] = lambda state: None,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+    in_place: bool = True,
+    complementarity: str = "lazy",
+    parts: Mapping[str, Part] = PARTS,
+    **options: Any,
+) -> xr.DataTree:
+    """Operate a case: at every decision plan on what is known by then, freeze what closes, deliver, settle.
+
+    What the groups of the parts say is what happens. `/vintage` says what was forecast when, `/gates` when each market
+    and product closes; one without a gate is open until delivery.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case with `/energy`, and with `/imbalance` unless everything is known in advance.
+    forecast : {"vintage", "naive", "perfect"} or Forecast, optional
+        What a plan knows of later steps: the forecasts of `/vintage` (the default where the case has them), the same
+        hour of an earlier day, or all.
+    start, stop : str or pandas.Timestamp, optional
+        UTC; the part of the case to operate. What lies before is known: naive forecasts need a day or a week of it.
+    every : float
+        Hours between decisions; gates that close between two are a decision of their own.
+    window, ahead : float
+        Hours that are decided in one model, and by how many hours its plans reach beyond them; None: to the end.
+    hindsight : bool
+        Solve the case once more knowing everything, for the regret.
+    checkpoint : str or Path, optional
+        A folder for what every window decided. A run goes on from the windows it finds there, to the same result as
+        without the interruption; those of another case or with other options are refused. Remove it when done.
+    state, keep : State, callable
+        Go on from a state; `keep(state)` is called after every window.
+    tell : callable
+        `tell(done, of)` is called before every window.
+    in_place : bool
+        False builds every model anew (slow; for comparison).
+    complementarity, parts, **options
+        As for `solve`; `options` are those of the solver (`solver`, `gap`, `time_limit`, `options`).
+
+    Returns
+    -------
+    xarray.DataTree
+        The settled result, as of `solve`, on the steps that were operated, with the group `/sequence`: by local day
+        `profit`, `hindsight`, `regret`; attributes `decisions`, `objective_hindsight`, `regret`, `forecast`.
+
+    Raises
+    ------
+    SchemaError, Infeasible, SolveError, SolverError, Interrupted, OutputError
+    """
+    truth = inputs_of(case, parts)
+    q = sequence(case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options)
+    state = fresh(case, q) if state is None else state
+    kept = None if checkpoint is None else Checkpoint(Path(checkpoint), run_of(case, truth, q))
+    state = state if kept is None else kept.begin(q, state)
+    for after in windows.run(q, state, tell):
+        if kept is not None:
+            kept.keep(q, after)
+        keep(after)
+    result = settled(case, q, state, parts, options)
+    result.attrs |= {"decisions": state.decisions, "models_rebuilt": state.rebuilt, "forecast": q.forecast.name}
+    if hindsight:
+        best = with_hindsight(case, q, state, result, parts, options)
+        result["sequence"] = xr.DataTree(compare_days(result, best))
+        result.attrs["objective_hindsight"] = best.attrs["objective"]
+        result.attrs["regret"] = best.attrs["objective"] - result.attrs["objective"]
+    return result
+
+
+def sequence(
+    case: xr.DataTree,
+    truth: Inputs,
+    forecast: str | Forecast | None,
+    start: str | pd.Timestamp | None,
+    stop: str | pd.Timestamp | None,
+    every: float,
+    window: float,
+    ahead: float | None,
+    complementarity: str,
+    in_place: bool,
+    options: Mapping[str, Any],
+) -> Sequence:
+    """Read how a case is to be run.
+
+    Raises
+    ------
+    SchemaError
+        Listing every problem of the gates, the forecasts and the arguments.
+    SolverError
+        A solver that cannot take up a model again.
+    """
+    if options.get("solver", "highs") != "highs":
+        raise SolverError("a sequence solves its models in place, which HiGHS does; choose the solver highs")
+    known = vintages_of(case, truth)
+    source = _forecast(forecast, truth, known)
+    problems = _unfit(truth, source, every, window, ahead)
+    first, end = (_step(truth, at, name, problems) for at, name in ((start, "start"), (stop, "stop")))
+    size, more = (max(1, round(x / truth.dt)) for x in (window, window if ahead is None else ahead))
+    if not problems and first >= end:
+        problems.append(Problem("stop", "time", "must lie after start"))
+    if problems:
+        raise SchemaError(problems, source="the simulation")
+    edges = range(first, end, size)
+    parts = tuple(Window(a, min(a + size, end), end if ahead is None else min(a + size + more, end)) for a in edges)
+    gates = gates_of(case, truth)
+    settings = Settings(
+        options.get("solver", "highs"),
+        dict(options.get("options") or {}),
+        options.get("gap"),
+        options.get("time_limit"),
+    )
+    return Sequence(source.planned(truth), gates, source, parts, every, settings, complementarity, in_place)
+
+
+def _forecast(wanted: str | Forecast | None, truth: Inputs, known: Mapping[Any, xr.DataArray]) -> Forecast:
+    if wanted is None:
+        wanted = "vintage" if known else "perfect"
+    if not isinstance(wanted, str):
+        return wanted
+    if wanted == "vintage" and not known:
+        detail = "the case has no group /vintage; give it, or choose naive or perfect"
+        raise SchemaError([Problem("forecast", "missing", detail)], source="the simulation")
+    sources: dict[str, Callable[[], Forecast]] = {
+        "vintage": lambda: Vintages(known),
+        "naive": lambda: Naive(truth),
+        "perfect": Perfect,
+    }
+    if wanted not in sources:
+        detail = f"{wanted!r} is not one of {', '.join(FORECASTS)}"
+        raise SchemaError([Problem("forecast", "choice", detail)], source="the simulation")
+    return sources[wanted]()
+
+
+def _unfit(truth: Inputs, source: Forecast, every: float, window: float, ahead: float | None) -> list[Problem]:
+    """What keeps a case from being run in sequence."""
+    problems = []
+    if truth.calendar.scenario is not None:
+        problems.append(Problem("scenario", "dims", "a case with scenarios is solved, not simulated; take one of them"))
+    if "energy" not in truth.data:
+        problems.append(Problem("energy", "missing", "missing: a sequence needs at least one energy market"))
+    elif source.fields and "imbalance" not in truth.data:
+        detail = "missing: what is sold on a forecast is not what is delivered; give its price_long and limit"
+        problems.append(Problem("imbalance", "missing", detail))
+    for name, hours in (("every", every), ("window", window), ("ahead", ahead)):
+        steps = truth.dt if hours is None else hours / truth.dt
+        least = 0 if name == "ahead" else 1
+        if hours is not None and (steps < least or abs(steps - round(steps)) > 1e-9):
+            problems.append(Problem(name, "range", f"{hours:g} h is no whole number of steps of {truth.dt:g} h"))
+    return problems
+
+
+def _step(truth: Inputs, at: str | pd.Timestamp | None, name: str, problems: list[Problem]) -> int:
+    """Return the position of a time stamp among the steps; the ends where none is given."""
+    time = truth.calendar.time
+    if at is None:
+        return 0 if name == "start" else len(time)
+    try:
+        stamp = pd.Timestamp(at)
+    except ValueError:
+        problems.append(Problem(name, "time", f"{at!r} is no time; give UTC such as 2026-03-01 or 2026-03-01T12:00"))
+        return 0
+    stamp = stamp if stamp.tz is None else stamp.tz_convert("UTC").tz_localize(None)
+    steps = (stamp - time[0]) / pd.Timedelta(hours=truth.dt)
+    if not 0 <= steps <= len(time) or steps != round(steps):
+        problems.append(Problem(name, "time", f"{stamp} UTC is no step of the case, {time[0]} to {time[-1]} UTC"))
+        return 0
+    return int(steps)
+
+
+def fresh(case: xr.DataTree, q: Sequence) -> State:
+    """Return the state before anything is decided; vehicles that came before the start have charged unmanaged."""
+    committed, turnover = {}, {}
+    for part, (member, _) in TRADED.items():
+        d = q.planned.data.get(part)
+        if d is None or "committed" not in d:
+            continue
+        axes = {member: d.indexes[member], "time": q.time}
+        flat = xr.DataArray(0.0, coords=axes, dims=list(axes))
+        committed[part] = (d.committed + flat).transpose(member, "time")
+        turnover[part] = (d["turnover"] + flat if "turnover" in d else abs(committed[part])).transpose(member, "time")
+    state = State(committed, turnover)
+    if q.windows[0].first and (energy := _charged_before(case, q)) is not None:
+        state.started["fleet", "energy_initial"] = state.carried["fleet", "energy_initial"] = energy
+    return state
+
+
+def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
+    """Energy on board where the run starts, kWh on fleet; expected visits have none."""
+    fleet = q.planned.data.get("fleet")
+    if fleet is None or not fleet.sizes["fleet"]:
+        return None
+    charge = unmanaged(case)
+    d = fleet.isel(time=slice(0, q.windows[0].first)).sel(fleet=charge.indexes["fleet"])
+    flat = xr.zeros_like(charge.isel(time=slice(0, q.windows[0].first)))
+    names = ("keep", "energy_in", "energy_out", "eta_charge", "energy_max")
+    x = {n: (d[n] + flat).transpose("time", "fleet").to_numpy() for n in names}
+    drawn = charge.transpose("time", "fleet").to_numpy()
+    energy = d.energy_initial.to_numpy() + 0.0 * drawn[0]
+    for t in range(q.windows[0].first):
+        energy = x["keep"][t] * energy + x["energy_in"][t] - x["energy_out"][t]
+        energy = np.clip(energy + q.planned.dt * x["eta_charge"][t] * drawn[t], 0.0, x["energy_max"][t])
+    there = xr.DataArray(energy, coords={"fleet": charge.indexes["fleet"]}, dims="fleet")
+    return there.reindex(fleet=fleet.indexes["fleet"], fill_value=0.0)
+
+
+def settled(
+    case: xr.DataTree, q: Sequence, state: State, parts: Mapping[str, Part], options: Mapping[str, Any]
+) -> xr.DataTree:
+    """Return what was delivered at the prices that came: a result, solved with every decision fixed.
+
+    It has no shadow prices: where nothing is left to decide, there is only what imbalance costs.
+    """
+    tree = _cut(case, q, state)
+    steps = slice(q.windows[0].first, q.windows[-1].last)
+    for part, committed in state.committed.items():
+        group = tree[part].to_dataset()
+        kilowatt = {"units": "kW"}
+        taken = {"closed": xr.ones_like(committed), "committed": committed.assign_attrs(kilowatt)}
+        if part == "energy":
+            taken["turnover"] = state.turnover[part].assign_attrs(kilowatt)
+        group = group.drop_vars([n for n in taken if n in group])
+        tree[part] = xr.DataTree(group.assign({n: x.isel(time=steps) for n, x in taken.items()}))
+    result = solve.solve(tree, fix=_done(q, state), complementarity="off", parts=parts, **options)
+    result.attrs["complementarity"] = ""
+    return result.filter(lambda node: node.name not in ("price", "dual", "reduced_cost"))
+
+
+def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
+    """Return the case on the steps that were operated, as it stood where they begin."""
+    steps, groups = slice(q.windows[0].first, q.windows[-1].last), {}
+    for name, node in case.children.items():
+        if name not in (*RESULT_GROUPS, "vintage"):
+            group = node.to_dataset(inherit=False)
+            groups[name] = group.isel(time=steps) if "time" in group.dims else group
+    root = case.to_dataset().isel(time=steps)
+    before = state.started.get(("fleet", "energy_initial"))
+    if before is not None:
+        labels = groups["fleet"].indexes["fleet"]
+        groups["fleet"] = groups["fleet"].assign(energy_initial=before.sel(fleet=labels).assign_attrs(units="kWh"))
+    if guarantees_energy(q.planned.data.get("reserve")):
+        for part, _ in q.planned:  # on two paths from the start, also where nothing came to be sold
+            if part.has("baseline_initial") and "baseline_initial" not in groups[part.name]:
+                begun = groups[part.name].get("energy_initial", xr.DataArray(0.0, attrs={"units": "kWh"}))
+                groups[part.name] = groups[part.name].assign(baseline_initial=begun)
+    return xr.DataTree.from_dict({"/": root, **{f"/{n}": g for n, g in groups.items()}})
+
+
+def _done(q: Sequence, state: State) -> dict[str, xr.DataArray]:
+    """Every decision about assets, and the shares of reserves that they hold, over all windows."""
+    names = {p.name for p, _ in q.planned if p.stage is Stage.ASSET} | {"reserve"}
+    steps = slice(q.windows[0].first, q.windows[-1].last)
+    found = {}
+    for name in dict.fromkeys(n for window in state.happened for n in window):
+        part, _, leaf = name.partition(".")
+        if part not in names or leaf.startswith(_FOLLOWS):
+            continue
+        if part == "reserve" and not leaf.startswith("share_"):
+            continue
+        some = next(window[name] for window in state.happened if name in window)
+        known = [window[name] for window in state.happened if name in window]
+        x = xr.concat(known, "time").reindex(time=q.time[steps]).fillna(0.0).transpose(*some.dims)
+        for dim in [d for d in x.dims if d != "time" and x.indexes[d].dtype.kind in "OUT"]:
+            x = x.isel({dim: ~x.indexes[dim].astype(str).str.startswith(EXPECTED)})
+        if part != "reserve" or float(x.max()) > 0:
+            found[name] = x
+    return found
+
+
+def with_hindsight(
+    case: xr.DataTree,
+    q: Sequence,
+    state: State,
+    result: xr.DataTree,
+    parts: Mapping[str, Part],
+    options: Mapping[str, Any],
+) -> xr.DataTree:
+    """Return the best plan that knows everything; its positions may exceed it by as much as those of the run did."""
+    tree = _cut(case, q, state)
+    energy = tree["energy"].to_dataset()
+    beyond = audit.unbacked(result, parts).drop_attrs()
+    tree["energy"] = xr.DataTree(energy.assign(unbacked=beyond.assign_attrs(units="kW")))
+    return solve.solve(tree, complementarity=q.mode, parts=parts, **options)
+
+
+def compare_days(result: xr.DataTree, best: xr.DataTree) -> xr.Dataset:
+    """Profit by local day, as it came and with hindsight, and the difference (EUR); what has no time is in neither."""
+    by_day = {name: _by_day(tree) for name, tree in (("profit", result), ("hindsight", best))}
+    money = {"units": str(result.attrs.get("currency", "EUR"))}
+    days = xr.Dataset({name: x.assign_attrs(money) for name, x in by_day.items()})
+    return days.assign(regret=(days.hindsight - days.profit).assign_attrs(money))
+
+
+def _by_day(tree: xr.DataTree) -> xr.DataArray:
+    time = pd.DatetimeIndex(tree.to_dataset().indexes["time"])
+    zone = str(tree.attrs.get("timezone", "UTC"))
+    day = time.tz_localize("UTC").tz_convert(zone).strftime("%Y-%m-%d")
+    total = xr.zeros_like(xr.DataArray(np.zeros(len(time)), coords={"time": time}, dims="time"))
+    for x in tree["ledger"].to_dataset().data_vars.values():
+        if "time" in x.dims:
+            total = total + x.sum([d for d in x.dims if d != "time"])
+    return total.groupby(xr.DataArray(day, coords={"time": time}, dims="time", name="day")).sum()

@@ -1,0 +1,88 @@
+"""What each market of a sequence is worth: the run with markets added one after the other (FORMULATION §4)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..model.gates import TRADED, gates_of
+from ..model.inputs import inputs_of
+from ..model.part import Part
+from ..parts.catalogue import PARTS
+from .simulate import simulate
+
+LIMIT = {"energy": "limit", "reserve": "volume_max"}  # what keeps a market or product shut at 0
+Tell = Callable[[int, int], None]
+
+
+def stage_values(
+    case: xr.DataTree,
+    result: xr.DataTree | None = None,
+    *,
+    parts: Mapping[str, Part] = PARTS,
+    tell: Callable[[str], Tell] = lambda stage: lambda done, of: None,
+    **options: Any,
+) -> xr.Dataset:
+    """Operate a case again and again, each time with one market or product more, in the order of their gates.
+
+    A market that is not there yet has the limit 0; imbalance is always settled. What the one that closes first adds is
+    not known, as nothing runs without it: its value is missing.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        As for `simulate`.
+    result : xarray.DataTree, optional
+        The run with all markets, where it is known already.
+    tell : callable
+        `tell(stage)` returns the `tell` of the run of that stage.
+    parts, **options
+        As for `simulate`.
+
+    Returns
+    -------
+    xarray.Dataset
+        On `stage`, named as the market or product added: `profit` with all up to it, `value` it adds to the one before.
+
+    Raises
+    ------
+    SchemaError, Infeasible, SolveError, SolverError, Interrupted
+    """
+    order = stages_of(case, parts)
+    profit = []
+    for k, (_, label) in enumerate(order):
+        last = k == len(order) - 1
+        if last and result is not None:
+            run = result
+        else:
+            shut = _shut(case, order[k + 1 :], parts)
+            run = simulate(shut, parts=parts, tell=tell(label), **options | {"hindsight": False})
+        profit.append(float(run.attrs["profit"]))
+    money = {"units": str(case.attrs.get("currency", "EUR"))}
+    names = pd.Index([label for _, label in order], name="stage")
+    levels = {"profit": np.array(profit), "value": np.diff(profit, prepend=np.nan)}
+    return xr.Dataset({n: ("stage", x, money) for n, x in levels.items()}, coords={"stage": names})
+
+
+def stages_of(case: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> list[tuple[str, str]]:
+    """Return part and label of every market and product, the one that closes longest before delivery first."""
+    truth = inputs_of(case, parts)
+    early = []
+    for part, close in gates_of(case, truth).close.items():
+        dim = TRADED[part][0]
+        lead = ((close.time - close) / np.timedelta64(1, "h")).mean("time")
+        early += [(-float(hours), part, str(x)) for x, hours in zip(close.indexes[dim], lead.to_numpy(), strict=True)]
+    return [(part, label) for _, part, label in sorted(early, key=lambda found: found[0])]
+
+
+def _shut(case: xr.DataTree, later: list[tuple[str, str]], parts: Mapping[str, Part]) -> xr.DataTree:
+    """Return the case without the markets that come later."""
+    tree = case.copy()
+    for part, dim in ((p, TRADED[p][0]) for p in {p for p, _ in later}):
+        group = tree[part].to_dataset()
+        shut = group[dim].astype(str).isin([label for p, label in later if p == part])
+        limit = group.get(LIMIT[part], xr.DataArray(np.inf, attrs={"units": "kW"}))
+        tree[part] = xr.DataTree(group.assign({LIMIT[part]: limit.where(~shut, 0.0).assign_attrs(limit.attrs)}))
+    return tree

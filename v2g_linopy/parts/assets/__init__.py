@@ -1,0 +1,1 @@
+"""What makes, stores or uses energy."""

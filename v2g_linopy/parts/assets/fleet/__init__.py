@@ -1,0 +1,1 @@
+"""Fleets: vehicles, packed rows of sessions, cohorts or whole fleets, as virtual batteries."""

@@ -1,0 +1,140 @@
+"""Loads of electricity, heat or hydrogen: fixed, curtailable at a cost, shiftable within a window (FORMULATION §7)."""
+
+import numpy as np
+import xarray as xr
+
+from ...case.schema import Calendar, Field, Schema, worst
+from ...errors import Problem
+from ...model.formulas import closing, first, larger, previous, same_window, smaller
+from ...model.part import CARRIERS, Flex, Flow, Part, Replay, Scope, Stage, Terms, View
+
+
+def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """What was shifted before the start has to be made up by a load that shifts."""
+    problems = []
+    for name in ("advanced_initial", "owed_initial"):
+        wrong = (d[name] > 1e-6) & ~_shiftable(d)
+        if bool(wrong.any()):
+            place, value = worst(d[name].broadcast_like(wrong), wrong, calendar)
+            detail = f"{place}{value:g} kWh to be made up, but the load cannot shift; give shift_up_max, shift_down_max"
+            problems.append(Problem(f"load.{name}", "consistency", detail))
+    return problems
+
+
+SCHEMA = Schema(
+    inputs=(
+        Field("baseline", "load time", "kW", "power it draws if nothing is curtailed or shifted", ge=0),
+        Field(
+            "curtail_max", "load time", "kW", "power that may be curtailed, at most baseline", 0.0, ge=0, infinite=True
+        ),
+        Field("curtail_cost", "load time", "EUR/kWh", "cost of energy curtailed", default=10.0, ge=0),
+        Field("shift_up_max", "load time", "kW", "power that may be drawn above baseline", default=0.0, ge=0),
+        Field("shift_down_max", "load time", "kW", "power below baseline, made up in the window", default=0.0, ge=0),
+        Field(
+            "window",
+            "load",
+            "h",
+            "shifted energy is made up within windows of this length from local midnight on; 24 is the local day,"
+            " 0 the whole horizon",
+            default=24.0,
+            ge=0,
+            le=24,
+        ),
+        Field("advanced_initial", "load", "kWh", "drawn ahead before the first step, in its window", default=0.0, ge=0),
+        Field("owed_initial", "load", "kWh", "put off before the first step, in its window", default=0.0, ge=0),
+        Field(
+            "carrier", "load", "", "what it draws; heat and hydrogen", "electricity", kind="choice", choices=CARRIERS
+        ),
+        Field("pod", "load", "", "point of delivery of the member", default="site", kind="label"),
+    ),
+    outputs=(
+        Field("power", "load time", "kW", "power drawn"),
+        Field("curtail", "load time", "kW", "power curtailed, where it may be"),
+        Field("advanced", "load time", "kWh", "energy drawn ahead in the window so far, at the end of the step"),
+        Field("owed", "load time", "kWh", "energy put off in the window so far, at the end of the step"),
+    ),
+    checks=(_consistent,),
+)
+
+
+def build(s: Scope, d: xr.Dataset) -> Terms:
+    """One template: a box about the baseline and the energy of a window (FORMULATION §7).
+
+    With power p, curtailment r [kW], and energy drawn ahead a and put off o since the window began [kWh]::
+
+        -shift_down_max <= p + r - baseline <= shift_up_max,   p >= 0,   0 <= r <= min(curtail_max, baseline)
+        a - o = (a - o)_{t-1} + dt (p + r - baseline),   a = o = 0 at the end of each window
+        cash = -dt curtail_cost r
+
+    A window that the end of the horizon cuts closes there. What a load draws comes from the node of its carrier at its
+    pod. An electric load holds reserve: up what can still be curtailed, min(curtail_max, baseline) - r, and down what
+    is curtailed, r. Shiftable energy is not offered, and a load that shifts offers curtailment only where shifting
+    always leaves as much to be curtailed.
+    """
+    time, same, most = s.axis("time"), same_window(d.window, s.calendar.time, s.calendar.timezone, s.dt), _most(d)
+    least = larger(d.baseline - d.shift_down_max - most, 0.0)
+    p = s.var("power", lower=least, upper=d.baseline + d.shift_up_max)
+    r = s.maybe("curtail", most > 0, most)
+    s.add("shift_up", p + r <= d.baseline + d.shift_up_max, mask=most > 0)
+    s.add("shift_down", p + r >= d.baseline - d.shift_down_max, mask=most > 0)
+
+    shiftable = _shiftable(d)
+    free = xr.where(closing(same), 0.0, np.inf)
+    a, o = s.maybe("advanced", shiftable, free), s.maybe("owed", shiftable, free)
+    if bool(shiftable.any()):
+        given = (d.advanced_initial - d.owed_initial) * first(time) - s.dt * d.baseline
+        s.add("window", a - o - previous(a - o) - s.dt * (p + r) == given, mask=shiftable)
+
+    paid = bool(((most > 0) & (d.curtail_cost > 0)).any())
+    span = _offered(d)
+    return Terms(
+        power=Flow(withdrawal=p).split(d.carrier),
+        cash={"curtailment": -d.curtail_cost * s.dt * r} if paid else {},
+        flex=Flex(up=span - r, down=r, span=span),
+    )
+
+
+def _most(d: xr.Dataset) -> xr.DataArray:
+    """Most power that can be curtailed."""
+    return smaller(d.curtail_max, d.baseline)
+
+
+def _offered(d: xr.Dataset) -> xr.DataArray:
+    """Most power that can be offered for curtailment: what is drawn before curtailment is never less."""
+    most = _most(d)
+    firm = (d.baseline - d.shift_down_max >= most) & (d.carrier == "electricity")
+    return xr.DataArray(most.where(firm, 0.0))
+
+
+def _shiftable(d: xr.Dataset) -> xr.DataArray:
+    """Return True for a load that can shift at any time."""
+    some = (d.shift_up_max > 0) | (d.shift_down_max > 0)
+    return some.any([x for x in some.dims if x != "load"])
+
+
+def replay(v: View, d: xr.Dataset) -> Replay:
+    """The box about the baseline, the energy of every window, and the cost of curtailment."""
+    r, most = d.get("curtail", xr.zeros_like(d.power)), _most(d)
+    moved = d.power + r - d.baseline
+    same = same_window(d.window, v.calendar.time, v.calendar.timezone, v.dt)
+    before = d.advanced_initial - d.owed_initial
+    total = (before + v.dt * moved.cumsum("time")).transpose(*moved.dims)
+    ends = closing(same)
+    since = total.where(ends).ffill("time").shift(time=1).fillna(0.0)  # what earlier windows left open, 0 if nothing
+    residuals = {
+        "curtail": larger(-r, r - most).clip(min=0).assign_attrs(units="kW"),
+        "limit_shift": larger(moved - d.shift_up_max, -moved - d.shift_down_max).clip(min=0).assign_attrs(units="kW"),
+        "limit_sign": (-d.power).clip(min=0).assign_attrs(units="kW"),
+        "window": abs(total - since).where(ends, 0.0).assign_attrs(units="kWh"),
+    }
+    if "advanced" in d:
+        wrong = abs(d.advanced - d.owed - (total - since)).where(_shiftable(d), 0.0)
+        residuals["shifted"] = wrong.assign_attrs(units="kWh")
+    cash = {"curtailment": -(d.curtail_cost * v.dt * r)}
+    here = {c: (d.carrier == c).astype(float) for c in CARRIERS if bool((d.carrier == c).any())}
+    power = {carrier: Flow(withdrawal=d.power * mine) for carrier, mine in here.items()}
+    sheds = (d.carrier == "electricity") & (d.baseline - d.shift_down_max >= most)
+    return Replay(residuals, cash, power, flex=Flex((most - r).where(sheds, 0.0), r.where(sheds, 0.0)))
+
+
+PART = Part("load", Stage.ASSET, SCHEMA, build, replay, carry={"advanced_initial": "advanced", "owed_initial": "owed"})

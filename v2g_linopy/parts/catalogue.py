@@ -1,0 +1,33 @@
+"""Every part once, in build order within its stage. A new asset, market or rule is one file and one line here."""
+
+from types import MappingProxyType
+
+from .assets import battery, chp, hydrogen, load, renewable
+from .assets.fleet import build as fleet
+from .markets import energy, imbalance
+from .markets.ppa import build as ppa
+from .markets.reserve import build as reserve
+from .rules import charger, exclusion, risk
+from .rules.connection import build as connection
+
+PARTS = MappingProxyType(
+    {
+        part.name: part
+        for part in (
+            fleet.PART,
+            battery.PART,
+            load.PART,
+            renewable.PART,
+            chp.PART,
+            hydrogen.PART,
+            reserve.PART,
+            ppa.PART,
+            energy.PART,
+            imbalance.PART,
+            charger.PART,
+            connection.PART,
+            exclusion.PART,
+            risk.PART,
+        )
+    }
+)

@@ -1,0 +1,1 @@
+"""What buys and sells it."""

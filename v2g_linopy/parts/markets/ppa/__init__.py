@@ -1,0 +1,1 @@
+"""Power purchase agreements and contracts for difference."""

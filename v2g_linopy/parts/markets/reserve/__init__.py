@@ -1,0 +1,1 @@
+"""Frequency reserves: capacity sold, energy behind it, activation."""

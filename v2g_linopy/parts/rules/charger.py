@@ -1,0 +1,70 @@
+"""Chargers whose plugs share one converter, such as a DC bus behind a rectifier (FORMULATION §1)."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...case.schema import Field, Schema
+from ...model.part import Part, Replay, Scope, Stage, Terms, View
+
+SCHEMA = Schema(
+    inputs=(
+        Field("charge_max", "charger time", "kW", "power its converter can draw for all plugs", ge=0, infinite=True),
+        Field("discharge_max", "charger time", "kW", "power it can feed in from all plugs", ge=0, infinite=True),
+    ),
+)
+
+
+def build(s: Scope, d: xr.Dataset) -> Terms:
+    """Limits of each converter, as planned and with every reserve held behind it fully activated (FORMULATION §1).
+
+    With charge c and discharge g of the members whose `charger` it is, and `held` the reserve they hold, measured from
+    the expected power [kW at the grid side of the converter]::
+
+        -discharge_max <= sum (c - g) <= charge_max
+        sum (g - c + held_up) <= discharge_max,   sum (c - g + held_down) <= charge_max
+
+    What one plug gives another counts as net; its losses are those of the way through the grid.
+    """
+    fleet = s.inputs.get("fleet")
+    if fleet is None or "charger" not in fleet or not bool((fleet.charge_max + fleet.discharge_max > 0).any()):
+        return Terms()
+    chargers = d.indexes["charger"]
+    fed = s.per_label(s.flows["fleet"].net, "fleet", "charger", chargers)
+    limit_in, limit_out = np.isfinite(d.charge_max), np.isfinite(d.discharge_max)
+    most_in, most_out = d.charge_max.where(limit_in, 0.0), d.discharge_max.where(limit_out, 0.0)
+    s.add("charge", -1 * fed <= most_in, mask=limit_in)
+    s.add("discharge", fed <= most_out, mask=limit_out)
+    held = [h for asset, h in s.held if asset == "fleet"]
+    if held:
+        up: Any = sum(s.per_label(h.up, "fleet", "charger", chargers) for h in held)
+        down: Any = sum(s.per_label(h.down, "fleet", "charger", chargers) for h in held)
+        s.add("activated_down", down - fed <= most_in, mask=limit_in)
+        s.add("activated_up", fed + up <= most_out, mask=limit_out)
+    return Terms()
+
+
+def replay(v: View, d: xr.Dataset) -> Replay:
+    """Load of each converter, as written and under full activation."""
+    fleet = v.get("fleet")
+    if fleet is None or "charger" not in fleet:
+        return Replay()
+    behind = (fleet.charger.astype(str) == d.charger.astype(str)).astype(float)
+    drawn: Any = ((fleet.charge - fleet.discharge) * behind).sum("fleet")
+    up: Any = 0.0
+    down: Any = 0.0
+    for done in v.done.values():
+        if "fleet" in done.held:
+            more, less = ((held * behind).sum("fleet") for held in done.held["fleet"])
+            up, down = up + more, down + less
+    residuals = {
+        "charge": drawn - d.charge_max,
+        "discharge": -drawn - d.discharge_max,
+        "activated_down": drawn + down - d.charge_max,
+        "activated_up": up - drawn - d.discharge_max,
+    }
+    return Replay({name: x.clip(min=0).assign_attrs(units="kW") for name, x in residuals.items()})
+
+
+PART = Part("charger", Stage.RULE, SCHEMA, build, replay)

@@ -1,0 +1,1 @@
+"""What a point of delivery may exchange, and what its meter costs."""

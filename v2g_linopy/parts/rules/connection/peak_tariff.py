@@ -1,0 +1,256 @@
+"""The charge on the mean of the K largest imports of each month: rows, and what its meter carries (FORMULATION §5)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ....case import calendar as periods
+from ....case.schema import Calendar, worst
+from ....model.formulas import larger, smaller
+from ....model.part import Scope
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """A peak tariff as data, all on pod.
+
+    A period is a clock hour, or a local day of which the largest clock hour counts; an hour counts with the mean of
+    `weight` times import. What was metered before the first step holds for the month, day and hour that it cuts.
+    """
+
+    price: xr.DataArray  # EUR/kW of a month
+    count: xr.DataArray  # K
+    daily: xr.DataArray  # True where a period is a local day
+    weight: xr.DataArray  # on (pod, time)
+    initial: xr.DataArray | None  # kW on (pod, rank): largest periods of the month so far; NaN where there were fewer
+    hour_initial: xr.DataArray  # kWh, weighted, in the hour so far
+    day_initial: xr.DataArray  # kW, the largest hour of the day so far
+    pro_rata: xr.DataArray  # True where a month is paid for the part of it that the horizon covers
+    calendar: Calendar
+    dt: float
+
+    # ---- what is data ------------------------------------------------------------------------------------------------
+
+    def steps_by(self, unit: str) -> xr.DataArray:
+        """Return the hour, day or month of each step."""
+        return periods.steps_by(unit, self.calendar.time, self.calendar.timezone)
+
+    def axis(self, unit: str) -> pd.Index:
+        """Return every hour, day or month of the steps."""
+        return periods.axis(unit, self.calendar.time, self.calendar.timezone)
+
+    def by(self, unit: str, period: str) -> xr.DataArray:
+        """Return the day or month of each hour or day."""
+        if period == "day":
+            return periods.days_by_month(self.axis("day"))
+        return periods.hours_by(unit, self.axis("hour"), self.calendar.timezone)
+
+    def first(self, unit: str) -> xr.DataArray:
+        """Return 1 for the first hour, day or month, if it began before the first step; 0 elsewhere."""
+        index = self.axis(unit)
+        cut = not periods.begins(unit, self.calendar.time[0], self.calendar.timezone)
+        return xr.DataArray(cut * (index == index[0]).astype(float), coords={unit: index}, dims=unit)
+
+    @cached_property
+    def carried(self) -> xr.DataArray | None:
+        """The largest periods of a month that began before the first step, kW on (pod, rank); None without any."""
+        if self.initial is None or not bool(self.first("month").any()) or not bool(self.initial.notnull().any()):
+            return None
+        return self.initial
+
+    @cached_property
+    def places(self) -> xr.DataArray:
+        """The number of periods whose mean is charged in each month: K, or as many as there are."""
+        ones = {unit: xr.ones_like(self.by("month", unit), dtype=float) for unit in ("hour", "day")}
+        there = {unit: periods.sums(x, self.by("month", unit)) for unit, x in ones.items()}
+        known = xr.where(self.daily, there["day"], there["hour"])
+        if self.carried is not None:
+            known = known + self.carried.notnull().sum("rank") * self.first("month")
+        return smaller(self.count, known)
+
+    @cached_property
+    def share(self) -> xr.DataArray:
+        """Share of each month that is paid for."""
+        month = self.steps_by("month")
+        covered = self.dt * periods.sums(xr.ones_like(month, dtype=float), month)
+        whole = periods.hours_in(self.axis("month"), self.calendar.timezone)
+        return xr.where(self.pro_rata, covered / whole, 1.0)
+
+    @cached_property
+    def before(self) -> xr.DataArray:
+        """The peak of the month so far, on (pod, month): it has been charged already."""
+        hour, day = (float(self.first(unit).max()) for unit in ("hour", "day"))
+        hourly = self.hour_initial.where(hour > 0)
+        running = xr.where(self.daily, larger(self.day_initial, hourly.fillna(0.0)).where(day > 0), hourly)
+        known = [running.expand_dims("rank"), *([] if self.carried is None else [self.carried.drop_vars("rank")])]
+        largest = _descending(xr.concat(xr.broadcast(*known, exclude=["rank"]), "rank"), "rank")
+        many = smaller(self.count, largest.notnull().sum("rank"))
+        total = largest.where(largest["rank"] < many, 0.0).sum("rank")
+        return total / larger(many, 1) * self.first("month")
+
+    def charge(self, billed: Any) -> Any:
+        """Return what is paid for a month beyond what has been charged already, EUR on (pod, month)."""
+        rate = self.price * self.share
+        return rate * billed - rate * self.before
+
+    # ---- rows --------------------------------------------------------------------------------------------------------
+
+    def billed(self, s: Scope, drawn: Any) -> Any:
+        """Write the rows and return the mean of the K largest periods, kW on (pod, month).
+
+        With P the weighted mean import of an hour, threshold eta >= 0 and excess z >= 0 of each period::
+
+            billed = eta + sum z / K,   z >= P - eta     (of a day: for each of its hours)
+
+        At the optimum eta is the K-th largest period, and the excess what the larger ones have above it.
+        """
+        priced = self.price > 0
+        eta = s.maybe("peak_threshold", priced)
+        power = (self.dt * self.weight * drawn).grouped(self.steps_by("hour"), self.axis("hour"))
+        power = power + self.hour_initial * self.first("hour")
+        above: Any = 0.0
+        for period, name in (("hour", "peak_excess"), ("day", "peak_excess_day")):
+            metered = priced & (self.daily == (period == "day"))
+            z = s.maybe(name, metered)
+            if isinstance(z, float):
+                continue
+            seen = z if period == "hour" else z.at(self.by("day", "hour"))
+            s.add(f"peak_{period}", seen + eta.at(self.by("month", "hour")) - power >= 0, mask=metered)
+            above = above + z.grouped(self.by("month", period), self.axis("month"))
+            known = self.first("day") * self.day_initial
+            if period == "day" and bool((known > 0).any()):
+                row = z + eta.at(self.by("month", "day")) >= known
+                s.add("peak_day_before", row, mask=metered & (known > 0))
+        if self.carried is not None:
+            there = priced & self.carried.notnull()
+            y = s.maybe("peak_excess_before", there)
+            if not isinstance(y, float):
+                s.add("peak_before", y + eta.sel(month=self.axis("month")[0]) >= self.carried.fillna(0.0), mask=there)
+                above = above + y.sum("rank") * self.first("month")
+        return eta + above / self.places
+
+    # ---- the plan as a meter reads it --------------------------------------------------------------------------------
+
+    def read(self, drawn: xr.DataArray) -> dict[str, xr.DataArray]:
+        """Return threshold, excess and peak of a plan, the least that pays for it, and what its meter carries on."""
+        hourly = periods.sums(self.dt * self.weight * drawn, self.steps_by("hour"))
+        hourly = hourly + self.hour_initial * self.first("hour")
+        daily = larger(periods.most(hourly, self.by("day", "hour")), self.first("day") * self.day_initial)
+        eta = xr.concat([self._threshold(m, hourly, daily) for m in self.axis("month")], self.axis("month"))
+        found = {
+            "peak_threshold": eta,
+            "peak_excess": _above(hourly, eta, self.by("month", "hour")).where(~self.daily),
+            "peak_excess_day": _above(daily, eta, self.by("month", "day")).where(self.daily),
+        }
+        totals = [
+            periods.sums(found[name].fillna(0.0), self.by("month", period))
+            for name, period in (("peak_excess", "hour"), ("peak_excess_day", "day"))
+        ]
+        above: Any = sum(totals)
+        if self.carried is not None:
+            y = (self.carried - eta.isel(month=0, drop=True)).clip(min=0)
+            found["peak_excess_before"] = y
+            above = above + y.sum("rank") * self.first("month")
+        peak = (eta + above / self.places).where(self.price > 0, 0.0)
+        return found | {"peak": peak} | self._states(drawn)
+
+    def _threshold(self, month: str, hourly: xr.DataArray, daily: xr.DataArray) -> xr.DataArray:
+        """Return the K-th largest period of a month."""
+        known = []
+        for x, period, mine in ((hourly, "hour", ~self.daily), (daily, "day", self.daily)):
+            inside = self.by("month", period).to_numpy() == month
+            known.append(x.isel({period: inside}).where(mine).rename({period: "rank"}).drop_vars("rank"))
+        if self.carried is not None and month == self.axis("month")[0]:
+            known.append(self.carried.drop_vars("rank"))
+        largest = _descending(xr.concat(xr.broadcast(*known, exclude=["rank"]), "rank"), "rank")
+        last = (self.places.sel(month=month, drop=True) - 1).astype(int)
+        return largest.isel(rank=last).drop_vars("rank").clip(min=0)
+
+    def _states(self, drawn: xr.DataArray) -> dict[str, xr.DataArray]:
+        """Return what the next window has to know at the end of each step."""
+        time, zone = self.calendar.time, self.calendar.timezone
+        later = time + pd.Timedelta(hours=self.dt)
+        ends = {u: self._on(periods.labels(u, time, zone) != periods.labels(u, later, zone)) for u in ("hour", "day")}
+        total = (self.dt * self.weight * drawn).transpose(..., "time").cumsum("time")
+        starts = self._on(~pd.Index(self.steps_by("hour").to_numpy()).duplicated())
+        energy = total - total.shift(time=1, fill_value=0.0).where(starts).ffill("time")
+        energy = energy + self.hour_initial * self.first("hour").sel(hour=self.steps_by("hour")).drop_vars("hour")
+        known = self.day_initial * self.first("day").sel(day=self.steps_by("day")).drop_vars("day")
+        day_peak = _largest_so_far(larger(energy.where(ends["hour"], 0.0), known), self.steps_by("day"))
+        closed = xr.where(self.daily, day_peak.where(ends["day"]), energy.where(ends["hour"]))
+        return {"hour_energy": energy, "day_peak": day_peak, "peak_to_date": self._to_date(closed)}
+
+    def _to_date(self, closed: xr.DataArray) -> xr.DataArray:
+        """Return the K largest closed periods of the month so far, on (pod, rank, time): what one rank loses the next
+        one gains."""
+        ranks = pd.RangeIndex(1, int(self.count.max()) + 1, name="rank")
+        month, level = self.steps_by("month"), closed
+        if self.carried is not None:
+            stamps = pd.date_range(end=month.get_index("time")[0], periods=self.carried.sizes["rank"] + 1, freq="s")
+            earlier = self.carried.rename(rank="time").assign_coords(time=stamps[:-1])
+            level = xr.concat(xr.broadcast(earlier, closed, exclude=["time"]), "time")
+            month = xr.concat([xr.full_like(earlier.time, month.to_numpy()[0], dtype=object), month], "time")
+        level, found = level.fillna(-np.inf), []
+        before = xr.DataArray(month == month.shift(time=1))
+        for rank in ranks:
+            best = _largest_so_far(level, month)
+            found.append(best.isel(time=slice(-len(self.calendar.time), None)).where(rank <= self.count))
+            level = smaller(level, best.shift(time=1, fill_value=-np.inf).where(before, -np.inf))
+        out = xr.concat(found, ranks).transpose(..., "rank", "time")
+        return out.where(np.isfinite(out))
+
+    def _on(self, flags: Any) -> xr.DataArray:
+        time = self.calendar.time
+        return xr.DataArray(np.asarray(flags), coords={"time": time}, dims="time")
+
+
+def unmetered(d: xr.Dataset, calendar: Calendar) -> Iterator[tuple[str, str]]:
+    """Yield the field and the fault of what no meter can count: more periods than a month has, ranks without order."""
+    months, countless = periods.axis("month", calendar.time, calendar.timezone), False
+    for unit, there in (("hour", periods.hours_in(months, calendar.timezone)), ("day", periods.days_in(months))):
+        over = (d.peak_count > there) & (d.peak_period == unit)
+        if bool(over.any()):
+            place, value = worst(d.peak_count.broadcast_like(over), over, calendar)
+            at = place.partition(" month ")[2].rstrip(": ") or months[0]
+            most = f"at most the {float(there.sel(month=at)):g} {unit}s of that month"
+            yield "peak_count", f"{place}{value:g}, {most}"
+            countless = True
+    if "peak_initial" in d and not countless:
+        ranks = [*range(1, int(d.peak_count.max()) + 1)]
+        if list(d.indexes["rank"]) != ranks:
+            yield (
+                "peak_initial",
+                f"has the ranks {list(d.indexes['rank'])}; give {ranks} (NaN: no such period yet)",
+            )
+
+
+def largest_overrun(excess: xr.DataArray, peaks: Peaks, initial: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Return the largest excess of each month, and of the month so far at each step (kW)."""
+    month = peaks.steps_by("month")
+    known = (initial * peaks.first("month")).sel(month=month).drop_vars("month")
+    excess = larger(excess.clip(min=0), known)
+    return {"overrun": periods.most(excess, month), "overrun_to_date": _largest_so_far(excess, month)}
+
+
+def _above(x: xr.DataArray, eta: xr.DataArray, month: xr.DataArray) -> xr.DataArray:
+    return (x - eta.sel(month=month).drop_vars("month")).clip(min=0)
+
+
+def _descending(x: xr.DataArray, dim: str) -> xr.DataArray:
+    """Sort along a dimension, the largest first and NaN last; its labels become 0, 1, ..."""
+    x = x.transpose(..., dim).drop_vars(dim, errors="ignore")
+    sorted_ = x.copy(data=-np.sort(-x.to_numpy(), axis=-1))
+    return sorted_.assign_coords({dim: np.arange(x.sizes[dim])})
+
+
+def _largest_so_far(x: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
+    """Return the running maximum within each label."""
+    x = x.transpose("time", ...)
+    table = pd.DataFrame(x.to_numpy().reshape(x.sizes["time"], -1))
+    best = table.groupby(label.to_numpy(), sort=False).cummax()
+    return x.copy(data=best.to_numpy().reshape(x.shape)).transpose(..., "time")

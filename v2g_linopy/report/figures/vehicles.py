@@ -1,0 +1,119 @@
+"""Figures about the members of the fleet: who charges when, and how full the batteries are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..view import Moment, Reading, Result
+from .style import BLUE, PALE, SKY, clock, diverging, empty, legend, sheet, title
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_ROWS = 40
+"""Members drawn in the heat map; of a larger fleet, those that move most energy."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def heat_map(
+    result: Result,
+    start: Moment = None,
+    days: float | None = None,
+    members: int = MOST_ROWS,
+) -> Figure:
+    """Net power of each member in local time: charging blue, feeding in orange, not plugged in grey.
+
+    Parameters
+    ----------
+    result
+        A result of ``solve`` or ``compare``.
+    start, days
+        Part of the horizon, on the local clock; by default everything, or the busiest week of a long horizon.
+    members
+        How many members to draw; of a larger fleet, those that move most energy.
+    """
+    whole = Reading.of(result)
+    if not len(whole.members) or not len(whole.time):
+        return empty("No vehicle in this result.")
+    view = whole.window(start, days)
+    charge, discharge = view.fleet("charge"), view.fleet("discharge")
+    moved = np.asarray((charge + discharge).sum("time").values)
+    chosen = np.sort(np.argsort(-moved, kind="stable")[:members])
+    net = np.asarray((charge - discharge).isel(fleet=chosen).values)
+    plugged = np.asarray(view.connected.isel(fleet=chosen).values, dtype=float)
+    net, plugged = view.thin(net), view.thin(plugged)
+    shown = np.ma.masked_where(plugged == 0, net)
+    reach = float(np.abs(net).max(initial=0)) or 1.0
+    labels = [str(m) for m in view.members[chosen]]
+    with sheet(height=1.3 + 0.115 * max(len(labels), 9)) as (figure, grid):
+        axes = grid[0, 0]
+        axes.set_facecolor(PALE)
+        mesh = axes.imshow(
+            shown,
+            aspect="auto",
+            cmap=diverging(),
+            vmin=-reach,
+            vmax=reach,
+            interpolation="nearest",
+            extent=(0, view.edges[-1], len(labels) - 0.5, -0.5),
+        )
+        rows = np.arange(len(labels))[:: max(1, -(-len(labels) // 25))]
+        axes.set_yticks(rows, [labels[i][:18] for i in rows])
+        axes.tick_params(axis="y", labelsize=7)
+        axes.grid(visible=False)
+        axes.set_ylabel("member")
+        some = (
+            "" if len(labels) == len(view.members) else f"{len(labels)} of {len(view.members)} members, by energy moved"
+        )
+        title(axes, "Who charges when", ", ".join(filter(None, [some, view.note])))
+        bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=25)
+        bar.set_label("kW (+ charging, − feeding in)")
+        bar.outline.set_visible(False)
+        clock(axes, view)
+        axes.set_xlim(0, view.edges[-1])
+    return figure
+
+
+def state_of_energy(result: Result, start: Moment = None, days: float | None = None) -> Figure:
+    """How full the plugged-in batteries are: median, middle half and middle 90 % of the members, per step.
+
+    The share is energy on board at the end of the step over the most the member can hold then.
+    """
+    whole = Reading.of(result)
+    if not len(whole.members) or not len(whole.time):
+        return empty("No vehicle in this result.")
+    view = whole.window(start, days)
+    size = view.fleet("energy_max")
+    share = np.asarray((100 * view.fleet("energy") / size.where((size > 0) & view.connected)).values)
+    share = view.pick(share)
+    bands = quantiles(share)
+    count = np.isfinite(share).sum(axis=0)
+    ends = view.thin_edges[1:]
+    with sheet(2, 1, height=4.0, height_ratios=[2.6, 1], sharex=True) as (figure, grid):
+        axes, below = grid[0, 0], grid[1, 0]
+        if len(view.members) > 1:
+            axes.fill_between(ends, bands[0], bands[4], color=SKY, alpha=0.35, linewidth=0, label="middle 90 %")
+            axes.fill_between(ends, bands[1], bands[3], color=SKY, alpha=0.8, linewidth=0, label="middle half")
+        label = "median" if len(view.members) > 1 else str(view.members[0])
+        axes.plot(ends, bands[2], color=BLUE, linewidth=1.5, label=label, marker="." if len(ends) == 1 else "")
+        axes.set_ylim(0, 103)
+        axes.set_ylabel("state of energy of\nplugged-in members, %")
+        title(axes, "State of energy", view.note)
+        legend(axes)
+        below.stairs(count, view.thin_edges, fill=True, color=PALE)
+        below.set_ylabel("members\nplugged in")
+        below.set_ylim(0, None)
+        clock(axes, view, label=False)
+        clock(below, view)
+    return figure
+
+
+def quantiles(share: np.ndarray) -> np.ndarray:
+    """Quantiles over members of each step, NaN where nobody is plugged in: an array (quantile, step)."""
+    bands = np.full((len(QUANTILES), share.shape[1]), np.nan)
+    some = np.isfinite(share).any(axis=0)
+    if some.any():
+        bands[:, some] = np.nanquantile(share[:, some], QUANTILES, axis=0)
+    return bands

@@ -1,0 +1,120 @@
+"""Power at the meter of each pod: what every kind of asset draws and feeds in, and what it would without flexibility.
+
+The numbers are those of each asset's `replay`, so that a new asset stands in every figure and table with no edit here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import SchemaError
+from ..model.inputs import Inputs, inputs_of
+from ..model.part import Flex, Flow, Replay, per_pod
+from ..parts.catalogue import PARTS
+from ..solve.audit import assets, expected
+
+if TYPE_CHECKING:
+    from .view import Reading
+
+ELECTRICITY = "electricity"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One kind of asset: the pod of each member, per carrier its injection and withdrawal, and its room for reserves.
+
+    All in kW on (member, time); the room is that about the expected power, up and down.
+    """
+
+    member: str
+    pod: xr.DataArray
+    flows: Mapping[str, Flow]
+    room: Mapping[str, xr.DataArray]
+
+    def at_pods(self, power: xr.DataArray, pods: pd.Index) -> xr.DataArray:
+        """Sum power over the members of each pod."""
+        total: xr.DataArray = per_pod(power, xr.Dataset({"pod": self.pod}), pods)
+        return total.transpose("pod", "time")
+
+
+def assets_of(source: xr.DataTree | None, weight: xr.DataArray | None) -> tuple[dict[str, Asset], pd.Index]:
+    """Every kind of asset that has members, averaged over scenarios, and the pods; none where it cannot be replayed."""
+    try:
+        inputs = None if source is None else inputs_of(source, PARTS)
+        found = {} if source is None or inputs is None else assets(source, PARTS)
+    except SchemaError:  # a case with parts that are not in the catalogue
+        inputs, found = None, {}
+    if inputs is None:
+        return {}, pd.Index([], name="pod")
+    listed = inputs.data.get("connection")
+    pods = inputs.pods if listed is None else listed.indexes["pod"].astype(str)
+    return {name: _asset(inputs, name, replayed, weight) for name, replayed in found.items()}, pods
+
+
+def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | None) -> Asset:
+    data = inputs.data[name]
+    member = str(data.attrs["member"])
+    shape = xr.DataArray(
+        0.0,
+        coords={member: data.indexes[member], "time": inputs.calendar.time},
+        dims=(member, "time"),
+    )
+
+    def on_members(power: Any) -> xr.DataArray:
+        full: xr.DataArray = expected(power, weight) if isinstance(power, xr.DataArray) else xr.DataArray(power)
+        return (full.reset_coords(drop=True).fillna(0.0) + shape).transpose(member, "time")
+
+    room = replayed.flex or Flex(0.0, 0.0)
+    return Asset(
+        member,
+        data["pod"],
+        {c: Flow(on_members(flow.injection), on_members(flow.withdrawal)) for c, flow in replayed.power.items()},
+        {"up": on_members(room.up), "down": on_members(room.down)},
+    )
+
+
+def metered(view: Reading) -> xr.Dataset:
+    """Electricity on (asset, pod, time), kW: `drawn` and `fed`; `before` on (pod, time) where it is known.
+
+    `before` is what the meter would see without flexibility: unmanaged charging, batteries idle, loads at their
+    baseline, all that sun and wind give, everything else as planned; + is drawn.
+    """
+    powered = {name: a for name, a in view.assets.items() if ELECTRICITY in a.flows}
+    axes = {"asset": pd.Index(list(powered), name="asset"), "pod": view.pods, "time": view.time}
+    shape = tuple(len(axis) for axis in axes.values())
+    drawn, fed = np.zeros(shape), np.zeros(shape)
+    for k, asset in enumerate(powered.values()):
+        flow = asset.flows[ELECTRICITY]
+        drawn[k] = asset.at_pods(flow.withdrawal, view.pods).to_numpy()
+        fed[k] = asset.at_pods(flow.injection, view.pods).to_numpy()
+    both = xr.Dataset({"drawn": (tuple(axes), drawn), "fed": (tuple(axes), fed)}, coords=axes)
+    rigid = [_rigid(view, name, asset, both) for name, asset in powered.items()]
+    known = [x for x in rigid if x is not None]
+    return both.assign(before=sum(known)) if known and len(known) == len(rigid) else both
+
+
+def _rigid(view: Reading, name: str, asset: Asset, both: xr.Dataset) -> xr.DataArray | None:
+    """Power drawn less power fed in by an asset that does not react, on (pod, time); None where it is not known."""
+    planned = (both["drawn"] - both["fed"]).sel(asset=name, drop=True)
+    if name == "fleet":
+        return None if view.unmanaged is None else asset.at_pods(view.unmanaged, view.pods)
+    if name == "battery":
+        return 0.0 * planned
+    given = {"load": ("baseline", 1.0), "renewable": ("available", -1.0)}.get(name)
+    if given is None:
+        return planned
+    power = view.full(name, given[0], asset.member, "time")
+    if view.has(name, "carrier"):
+        power = power.where(view.groups[name]["carrier"].astype(str) == ELECTRICITY, 0.0)
+    return given[1] * asset.at_pods(power, view.pods)
+
+
+def net(meter: xr.Dataset) -> xr.DataArray:
+    """Power drawn from the grid (+) or fed into it (−) by each pod, kW on (pod, time)."""
+    return (meter["drawn"] - meter["fed"]).sum("asset")

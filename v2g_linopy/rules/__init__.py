@@ -1,1 +1,0 @@
-"""Rules that bind several parts, one per file."""

@@ -1,0 +1,1 @@
+"""A case in, an audited result out."""

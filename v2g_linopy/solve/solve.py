@@ -1,0 +1,318 @@
+"""Case in, result out. The groups of the case decide which parts take part; `assemble_model` writes the whole model."""
+
+import time as clock
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import linopy
+import numpy as np
+import xarray as xr
+
+from ..case.schema import suggest, worst
+from ..errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
+from ..model import gates
+from ..model.inputs import Inputs, inputs_of
+from ..model.part import Part
+from ..parts.catalogue import PARTS
+from . import audit as auditing
+from . import blocks, complementarity, infeasibility
+from . import solver as solvers
+from .assembly import Built, assemble_model, finished
+from .merge import Merged, expand, merge
+from .result import Solved, result_of
+from .solver import Optimum, Settings
+
+Fixed = xr.DataArray | tuple[xr.DataArray, xr.DataArray]  # a plan, or a plan and where it holds
+
+
+def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str, ...]:
+    """Validate a case and return what had to be assumed (defaults, missing units), one sentence each.
+
+    Raises
+    ------
+    SchemaError
+        Listing every problem of every group at once.
+    """
+    found: list[Problem] = []
+    notes: tuple[str, ...] = ()
+    try:
+        notes = inputs_of(case, parts).notes
+    except SchemaError as error:
+        if not isinstance(case, xr.DataTree):
+            raise
+        found += error.problems
+    if found := found + gates.problems(case, parts):
+        raise SchemaError(found, source=str(case.attrs.get("title") or "the case"))
+    return notes
+
+
+def build(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> linopy.Model:
+    """Return the linopy model of a case, ready for any solver."""
+    built = assemble_model(inputs_of(case, parts))
+    for name, cash in built.ledger.items():
+        data = isinstance(cash, xr.DataArray)
+        x = (
+            linopy.LinearExpression.from_constant(built.model, cash)
+            if data
+            else linopy.LinearExpression(cash.data, built.model)
+        )
+        built.model.add_expressions(x, name=f"cash.{name}")
+    return built.model
+
+
+def solve(
+    case: xr.DataTree,
+    *,
+    solver: str = "highs",
+    options: Mapping[str, Any] | None = None,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    complementarity: str = "lazy",
+    blocks: bool = True,
+    fix: Mapping[str, Fixed] | None = None,
+    audit: bool = True,
+    parts: Mapping[str, Part] = PARTS,
+) -> xr.DataTree:
+    """Find the most profitable plan of a case.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        As returned by `read`, `assemble` or a generator; it is not changed.
+    solver : str
+        `highs`, or any other solver that linopy finds on this machine.
+    options : mapping
+        Options of the solver by its own names; an unknown one is an error.
+    gap : float
+        Relative gap at which a search with binaries may stop (HiGHS: 1e-4).
+    time_limit : float
+        Seconds for all blocks and rounds together. A search with binaries returns the best plan it has by then, with
+        the status `time_limit`; without one it is a SolveError.
+    complementarity : {"lazy", "audit", "milp", "off"}
+        How simultaneous charging and discharging is kept out (FORMULATION §1): `lazy` adds binaries where the
+        relaxation needs them, `milp` everywhere from the start, `audit` only reports, `off` does not look.
+    blocks : bool
+        Merge identical members and solve independent blocks apart; both are exact.
+    fix : mapping
+        Plans to hold fixed, `{"fleet.charge": profile}`; `(profile, where)` holds only what is True in `where`.
+    audit : bool
+        Replay the result and write what it finds into `/audit`.
+    parts : mapping
+        The catalogue, extended at will: `PARTS | {"flywheel": flywheel.PART}`.
+
+    Returns
+    -------
+    xarray.DataTree
+        The inputs verbatim with the outputs beside them, `/ledger`, `/price`, `/dual`, `/reduced_cost`, `/audit`.
+
+    Raises
+    ------
+    SchemaError, Infeasible, SolveError, SolverError, Interrupted
+    """
+    if complementarity not in _MODES:
+        raise SchemaError(
+            [Problem("complementarity", "choice", f"{complementarity!r} is not one of {', '.join(_MODES)}")]
+        )
+    inputs = inputs_of(case, parts)
+    settings = Settings(solver, dict(options or {}), gap, time_limit).start()
+    try:
+        solved = _Search(inputs, settings, blocks, dict(fix or {})).run(complementarity)
+    except SolveError as error:
+        raise _explained(error, inputs, settings) from None
+    result = result_of(case, inputs, solved, settings)
+    if audit:
+        found = auditing.replay(result, parts)
+        if not found.attrs["passed"]:
+            worst = found.attrs["worst"]
+            raise SolverError(f"the plan does not pass its audit ({worst}); look at it with the audit switched off")
+        result["audit"] = xr.DataTree(found)
+    return result
+
+
+_MODES = complementarity.MODES
+_SLIP = 1e-6  # by how much a fixed plan may miss a limit: what an earlier solve leaves
+_ROUNDS = 20
+_SEARCH = 0.9  # of the time left is for the search with binaries, the rest for the prices of what it found
+_GRACE = 0.5  # seconds beyond the time limit for these prices
+_WORDS = 1.0  # seconds beyond the time limit to say why there is no plan
+_NO_PRICES = "no time was left for prices"
+
+
+class _Search:
+    """Solve, look for charging and discharging at once, add binaries where needed, until there is none left."""
+
+    def __init__(self, inputs: Inputs, settings: Settings, apart: bool, fix: dict[str, Fixed]):
+        self.inputs, self.settings, self.apart, self.fix = inputs, settings, apart, fix
+        self.build_seconds = self.solve_seconds = 0.0
+
+    def run(self, mode: str) -> Solved:
+        """Return the solved model, and what it took."""
+        where = {} if mode == "off" else complementarity.eligible(self.inputs)
+        flags = where if mode == "milp" else {}
+        relaxed, rounds = None, 0
+        solved = self._once(flags)
+        while True:
+            both = complementarity.overlap(solved.solution, where)
+            worst = max((float(x.max()) for x in both.values()), default=0.0)
+            exact = worst <= complementarity.TOLERANCE or solved.optimum.status != "optimal"
+            if mode != "lazy" or exact or rounds >= _ROUNDS:
+                break
+            relaxed = solved.optimum.objective if relaxed is None else relaxed
+            more = complementarity.candidates(self.inputs, where, both, solved.dual, solved.reduced)
+            flags = {key: more[key] | flags[key] if key in flags else more[key] for key in more}
+            rounds += 1
+            solved = self._once(flags)
+        charging = [f"{part}.charging{path}" for part, path in flags]
+        binaries = sum(int(x.notnull().sum()) for n, x in solved.solution.items() if n in charging)
+        lost = 0.0 if relaxed is None else relaxed - solved.optimum.objective
+        others = solved.binaries - binaries
+        words = complementarity.sentence(self.inputs, mode, rounds, binaries, both, lost, others)
+        return replace(
+            solved,
+            complementarity=words,
+            overlap=worst,
+            build_seconds=self.build_seconds,
+            solve_seconds=self.solve_seconds,
+        )
+
+    def _once(self, flags: complementarity.Flags) -> Solved:
+        start = clock.perf_counter()
+        inputs, merged = self.inputs, Merged({})
+        if self.apart and not flags and not self.fix:
+            inputs, merged = merge(inputs)
+        built = assemble_model(complementarity.with_flags(inputs, flags))
+        if apart := _with_binaries(built.model, merged):
+            inputs, merged = merge(self.inputs, apart)
+            built = assemble_model(inputs)
+        model = built.model
+        _fix(model, self.fix, inputs)
+        matrix = solvers.matrix_of(model)
+        ready = clock.perf_counter()
+        solved = _read(built, matrix, self._optimise(model, matrix), merged, inputs)
+        self.build_seconds += ready - start
+        self.solve_seconds += clock.perf_counter() - ready
+        return solved
+
+    def _optimise(self, model: linopy.Model, matrix: solvers.Matrix) -> Optimum:
+        if self.settings.solver != "highs":
+            return solvers.solve_other(model, matrix, self.settings)
+        if matrix.is_lp:
+            return self._matrix(matrix, self.settings)
+        found = self._matrix(matrix, self.settings.share(_SEARCH))
+        # binaries fixed and the LP solved again: prices, and no residues of the search
+        fixed = solvers.at_levels(matrix, found.primal)
+        try:
+            again = self._matrix(fixed, self.settings.grace(_GRACE))
+        except SolveError as error:
+            if error.status != solvers.TIME_LIMIT:
+                raise
+            unknown = np.full(len(found.dual), np.nan), np.full(len(found.reduced), np.nan)
+            return replace(found, dual=unknown[0], reduced=unknown[1], note=f"{found.note}; {_NO_PRICES}")
+        return replace(
+            again, status=found.status, gap=found.gap, bound=found.bound, note=found.note, blocks=found.blocks
+        )
+
+    def _matrix(self, matrix: solvers.Matrix, settings: Settings) -> Optimum:
+        if not self.apart:
+            return replace(solvers.solve(matrix, settings), note="blocks off: solved in one piece")
+        return blocks.solve(matrix, lambda part, share: solvers.solve(part, settings.share(share)))
+
+
+def _with_binaries(model: linopy.Model, merged: Merged) -> dict[str, set[str]]:
+    """Members, by part, that have binaries and stand for several: what is exact for an LP is not for them."""
+    found: dict[str, set[str]] = {}
+    for name in model.binaries:
+        part = name.partition(".")[0]
+        if part in merged.members:
+            table = merged.members[part]
+            labels = model.variables[name].labels
+            some = (labels != -1).any([d for d in labels.dims if d != table.index.name])
+            shared = set(table["stands_in"][table["count"] > 1])
+            found[part] = found.get(part, set()) | (set(some.get_index(table.index.name)[some.to_numpy()]) & shared)
+    return {part: names for part, names in found.items() if names}
+
+
+def _fix(model: linopy.Model, fix: Mapping[str, Fixed], inputs: Inputs) -> None:
+    """Hold variables at given values."""
+    problems = []
+    for name, given in fix.items():
+        profile, where = given if isinstance(given, tuple) else (given, xr.DataArray(True))
+        if name not in model.variables:
+            part, _, leaf = name.partition(".")
+            outputs = [f"{p.name}.{f.name}" for p, _ in inputs for f in p.schema.outputs]
+            declared = name in outputs
+            if not declared or float(abs(profile).max()) > 0:
+                detail = "has no freedom in this case" if declared else f"unknown{suggest(name, outputs)}"
+                problems.append(Problem(f"fix {name}", "unknown", detail))
+            continue
+        x = model.variables[name]
+        value = (profile + xr.zeros_like(x.lower, dtype=float)).reindex_like(x.lower).transpose(*x.dims)
+        held = (where & xr.ones_like(x.lower, dtype=bool)).transpose(*x.dims)
+        if bool((value.isnull() & held).any()):
+            problems.append(Problem(f"fix {name}", "labels", "does not cover every label of the variable"))
+            continue
+        low, high = (bound.where(x.labels != -1, 0.0) for bound in (x.lower, x.upper))
+        if bool((beyond := held & ((value < low - _SLIP) | (value > high + _SLIP))).any()):
+            place, number = worst(value, beyond, inputs.calendar)
+            bounds = f"[{float(low.where(beyond).min()):g}, {float(high.where(beyond).max()):g}]"
+            problems.append(Problem(f"fix {name}", "range", f"{place}{number:g}, allowed {bounds}"))
+        x.update(lower=value.where(held, x.lower), upper=value.where(held, x.upper))
+    if problems:
+        raise SchemaError(problems, source="the fixed plans")
+
+
+def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, inputs: Inputs) -> Solved:
+    """Read solution, duals, reduced costs and ledger from the model, for every member of its own."""
+    model = built.model
+    primal = solvers.assign(model, matrix, found)
+    solution = {n: v.solution for n, v in model.variables.items()} | _finish(model, primal, inputs)
+    _same_objective(matrix, found, primal)
+    reduced = solvers.by_variable(model, matrix, found.reduced)
+    return Solved(
+        optimum=found,
+        solution={n: expand(x, merged, share=True) for n, x in solution.items()},
+        ledger={
+            n: expand(x if isinstance(x, xr.DataArray) else x.value(primal), merged, share=True)
+            for n, x in built.ledger.items()
+        },
+        dual={n: expand(c.dual, merged, share=False) for n, c in model.constraints.items()},
+        reduced={n: expand(x, merged, share=False) for n, x in reduced.items()},
+        binaries=int(matrix.integer.sum()),
+        size=(model.ncons, model.nvars, int(matrix.a.nnz)),
+        merged=merged.saved,
+    )
+
+
+def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) -> None:
+    """Raise where a rewritten plan is worth more or less than the optimum: the rows then say another bill."""
+    paid = matrix.cost * found.primal
+    moved = abs(float(matrix.cost @ primal[matrix.column_labels]) - float(paid.sum()))
+    allowed = 1e-6 * max(1.0, float(abs(paid).sum())) + found.gap * abs(found.objective)
+    if found.status == "optimal" and moved > allowed:
+        raise SolverError(f"the optimum and the bill of its plan differ by {moved:.3g}")
+
+
+def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str, xr.DataArray]:
+    """Return the outputs that parts rewrite or add, and write those that are variables into the solution by label."""
+    found = finished(inputs, {str(n): v.solution for n, v in model.variables.items()})
+    for name, x in found.items():
+        if name in model.variables:
+            own = model.variables[name]
+            exists = own.labels >= 0
+            found[name] = x.transpose(*own.dims).where(exists)
+            primal[own.labels.to_numpy()[exists.to_numpy()]] = found[name].to_numpy()[exists.to_numpy()]
+    return found
+
+
+def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveError:
+    """Say in the user's words why there is no plan."""
+    if "infeasible" in error.status and "unbounded" not in error.status:
+        return Infeasible(infeasibility.why(inputs, settings.grace(_WORDS), assemble_model))
+    if "unbounded" in error.status:
+        detail = "the plan could earn without end; look for a price that pays for an unlimited quantity"
+        return Unbounded(f"unbounded: {detail}", status="unbounded")
+    return error
+
+
+__all__ = ["Infeasible", "assemble_model", "build", "check", "solve"]

@@ -1,0 +1,264 @@
+"""Scenarios of a case: drawn from a history, and reduced to the few that say the most (FORMULATION §8)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..case.io import recorded
+from ..case.schema import suggest
+from ..data.generators.bootstrap import bootstrapped
+from ..data.generators.resample_sessions import resampled
+from ..errors import Problem, SchemaError
+from ..model.inputs import RESULT_GROUPS, inputs_of
+from ..parts.catalogue import PARTS
+
+SERIES = (
+    *("energy.price", "imbalance.price_long", "imbalance.price_short", "reserve.capacity_price"),
+    *("load.baseline", "renewable.available"),
+)
+SESSIONS = "sessions"
+
+
+def scenarios(
+    case: xr.DataTree,
+    *,
+    n: int | None = None,
+    reduce_to: int | None = None,
+    seed: int = 0,
+    vary: Sequence[str] | None = None,
+    history: xr.DataTree | None = None,
+) -> xr.DataTree:
+    """Return the case with scenarios: drawn anew, reduced to few, or both.
+
+    Series (prices, load, sun) are drawn together as whole days of residuals on a profile by time of day and class of
+    day, see `data.generators.bootstrap`; sessions as stays of the same kind of day, see
+    `data.generators.resample_sessions`. Scenarios that are drawn are equally likely. The reduction keeps those of the
+    scenarios that are nearest to all, and gives each the probability of those it stands for (`reduced`).
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case; it is not changed. With scenarios of its own it can only be reduced.
+    n : int
+        How many scenarios to draw.
+    reduce_to : int
+        How many to keep.
+    seed : int
+        The same seed draws the same.
+    vary : sequence of str
+        What to draw: fields that vary over time, as ``energy.price``, and ``sessions``. All of `SERIES` that the case
+        has, unless given.
+    history : xarray.DataTree
+        The case whose days are drawn, with the same members; the case itself unless given. Only what varies is read.
+
+    Raises
+    ------
+    SchemaError
+        There is nothing to draw from, or nothing to reduce.
+    """
+    inputs_of(case, PARTS)  # every problem of the case is told first
+    problems = _asked(case, n, reduce_to)
+    if problems:
+        raise SchemaError(problems, "the scenarios")
+    if n is not None:
+        case = _drawn(case, n, seed, vary, history or case)
+    return case if reduce_to is None else reduced(case, reduce_to)
+
+
+def reduced(case: xr.DataTree, to: int) -> xr.DataTree:
+    """Keep `to` scenarios, by fast forward selection; the others lend their probability to the nearest one kept.
+
+    The distance of two scenarios is the Euclidean one over every number that differs between scenarios, each array
+    scaled by its spread, so that units do not matter and long arrays weigh no more than short ones.
+    """
+    groups = {name: node.to_dataset(inherit=False) for name, node in case.children.items() if name not in RESULT_GROUPS}
+    root = case.to_dataset()
+    numbers = [
+        x.transpose("scenario", ...).to_numpy().reshape(root.sizes["scenario"], -1).astype(float)
+        for ds in groups.values()
+        for x in ds.data_vars.values()
+        if "scenario" in x.dims and x.dtype.kind in "fiub"
+    ]
+    scaled = [x / (x.std() or 1.0) / np.sqrt(x.shape[1]) for x in map(_finite, numbers)]
+    features = np.hstack(scaled or [np.zeros((root.sizes["scenario"], 1))])
+    chosen, probability = fast_forward(distances(features), root["probability"].to_numpy().astype(float), to)
+    kept = {f"/{n}": ds.isel(scenario=chosen) if "scenario" in ds.dims else ds for n, ds in groups.items()}
+    root = root.isel(scenario=chosen)
+    root["probability"] = root["probability"].copy(data=probability)
+    made = xr.DataTree.from_dict({"/": root, **kept})
+    made.attrs["history"] = recorded(case, f"{to} of {len(features)} scenarios kept (fast forward selection)")
+    return made
+
+
+def distances(features: np.ndarray) -> np.ndarray:
+    """Return the Euclidean distance of every two rows."""
+    squares = (features**2).sum(axis=1)
+    found: np.ndarray = np.sqrt(np.clip(squares[:, None] + squares - 2 * features @ features.T, 0.0, None))
+    np.fill_diagonal(found, 0.0)
+    return found
+
+
+def fast_forward(distance: np.ndarray, probability: np.ndarray, to: int) -> tuple[np.ndarray, np.ndarray]:
+    """Choose `to` scenarios one after the other, each the one that brings those not chosen nearest to the chosen.
+
+    ::
+
+        u_k = argmin over u not chosen of sum_j p_j min(c_ju, least distance of j to those chosen)
+
+    Heitsch, Römisch (2003), "Scenario reduction algorithms in stochastic programming", Computational Optimization and
+    Applications 24, algorithm 2.4; Dupačová, Gröwe-Kuska, Römisch (2003), Mathematical Programming 95, theorem 2, for
+    the probabilities: those of the nearest one.
+
+    Returns
+    -------
+    chosen, probability
+        Positions in ascending order, and the new probability of each.
+    """
+    nearest = np.full(len(distance), np.inf)
+    chosen: list[int] = []
+    for _ in range(to):
+        cost = probability @ np.minimum(distance, nearest[:, None])
+        cost[chosen] = np.inf
+        chosen.append(int(cost.argmin()))
+        nearest = np.minimum(nearest, distance[:, chosen[-1]])
+    places = np.sort(chosen)
+    owner = distance[:, places].argmin(axis=1)
+    owner[places] = np.arange(to)
+    return places, np.bincount(owner, probability, to)
+
+
+def _asked(case: xr.DataTree, n: int | None, reduce_to: int | None) -> list[Problem]:
+    """What is wrong with the numbers asked for."""
+    have = case.to_dataset().sizes.get("scenario")
+    if n is None and reduce_to is None:
+        return [Problem("n", "missing", "missing: say how many scenarios to draw, or how many to keep (reduce_to)")]
+    if n is not None and have is not None:
+        return [Problem("n", "consistency", f"the case has {have} scenarios; only reduce_to is possible")]
+    if n is not None and n < 1:
+        return [Problem("n", "range", f"{n}: draw at least 1 scenario")]
+    count = n or have
+    if reduce_to is not None and count is None:
+        return [Problem("reduce_to", "missing", "the case has no scenarios; draw some with n")]
+    if reduce_to is not None and not 1 <= reduce_to <= (count or 0):
+        return [Problem("reduce_to", "range", f"{reduce_to}: there are {count} scenarios; keep 1 to {count}")]
+    return []
+
+
+def _drawn(case: xr.DataTree, n: int, seed: int, vary: Sequence[str] | None, history: xr.DataTree) -> xr.DataTree:
+    """Draw every series and the sessions, and put them in the place of those of the case."""
+    time, zone = pd.DatetimeIndex(case["time"].to_index()), str(case.attrs.get("timezone", "UTC"))
+    series = _series(case, vary)
+    past = {name: _past(history, name, case) for name in series}
+    if problems := [x for x in past.values() if isinstance(x, Problem)]:
+        raise SchemaError(problems, "the history")
+    label = np.array([f"s{k + 1:0{max(2, len(str(n)))}d}" for k in range(n)], dtype=object)
+    groups = {f"/{k}": v.to_dataset(inherit=False) for k, v in case.children.items() if k not in RESULT_GROUPS}
+    known = {name: x for name, x in past.items() if isinstance(x, xr.DataArray)}
+    for name, drawn in (bootstrapped(known, time, zone, n, seed) if known else {}).items():
+        part, _, field = name.partition(".")
+        declared = next(f for f in PARTS[part].schema.inputs if f.name == field)
+        groups[f"/{part}"][field] = drawn.clip(declared.ge, declared.le, keep_attrs=True)
+    if "imbalance.price_short" in known:  # what is missing never costs less than what is too much is paid
+        imbalance = groups["/imbalance"]
+        imbalance["price_short"] = imbalance.price_short.clip(imbalance.price_long, keep_attrs=True)
+    if SESSIONS in (vary or ()) or (vary is None and _packed(case)):
+        groups["/fleet"] = _fleet(case, time, zone, n, seed)
+        del groups["/sessions"]
+    root = case.to_dataset().assign_coords(scenario=label)
+    root["probability"] = ("scenario", np.full(n, 1 / n))
+    groups = {k: v.assign_coords(scenario=label) if "scenario" in v.dims else v for k, v in groups.items()}
+    made = xr.DataTree.from_dict({"/": root, **groups})
+    words = ", ".join([*series, *(["sessions"] if "/sessions" not in groups and SESSIONS in case.children else [])])
+    made.attrs["history"] = recorded(case, f"{n} scenarios of {words} drawn, seed {seed}")
+    return made
+
+
+def _series(case: xr.DataTree, vary: Sequence[str] | None) -> list[str]:
+    """Fields to draw, those named or those that are there."""
+    there = [
+        f"{part}.{field.name}"
+        for part, node in case.children.items()
+        if part in PARTS
+        for field in PARTS[part].schema.inputs
+        if field.kind == "quantity" and field.name in node.data_vars and "time" in node[field.name].dims
+    ]
+    if vary is None:
+        found = [name for name in SERIES if name in there]
+    else:
+        found = [name for name in vary if name != SESSIONS]
+        problems = [
+            Problem(f"vary {name}", "unknown", f"no field of the case that varies over time{suggest(name, there)}")
+            for name in found
+            if name not in there
+        ]
+        if SESSIONS in vary and not _packed(case):
+            detail = "the case has no /sessions whose batteries arrive and leave (keep 0)"
+            problems.append(Problem("vary sessions", "missing", detail))
+        if problems:
+            raise SchemaError(problems, "the scenarios")
+    if not found and not (vary is None and _packed(case)) and SESSIONS not in (vary or ()):
+        detail = f"nothing varies over time; name fields in vary, such as {SERIES[0]}"
+        raise SchemaError([Problem("vary", "missing", detail)], "the scenarios")
+    return found
+
+
+def _past(history: xr.DataTree, name: str, case: xr.DataTree) -> xr.DataArray | Problem:
+    """The past of a field, on the labels and in the unit that it has in the case."""
+    part, _, field = name.partition(".")
+    if part not in history.children or field not in history[part].data_vars:
+        return Problem(name, "missing", "missing in the history; leave it out of vary")
+    x, own = history[part].to_dataset()[field], case[part].to_dataset()[field]
+    if set(x.dims) != set(own.dims):
+        return Problem(name, "dims", f"has {list(x.dims)} in the history and {list(own.dims)} in the case")
+    if x.attrs.get("units") != own.attrs.get("units"):
+        return Problem(name, "unit", f"is in {x.attrs.get('units')}, in the case in {own.attrs.get('units')}")
+    theirs, ours = (np.unique(np.diff(tree["time"].to_numpy())) for tree in (history, case))
+    if len(ours) and not np.array_equal(theirs, ours):
+        return Problem("time", "time", "the history has steps of another length than the case")
+    for dim in (d for d in own.dims if d != "time"):
+        missing = [str(k) for k in own.indexes[dim] if k not in x.indexes[dim]]
+        if missing:
+            return Problem(f"{part}.{dim}", "labels", f"{', '.join(missing[:5])} not in the history")
+        x = x.sel({dim: own.indexes[dim]})
+    x = x.transpose(*own.dims)
+    return x if bool(np.isfinite(x).all()) else Problem(name, "nan", "the history has gaps; fill them")
+
+
+_OF_A_CASE = ("session", "connector", "vehicles")
+_TABLE = ("arrival", "departure", "capacity", "energy_arrival", "energy_need", "charge_max")
+
+
+def _packed(case: xr.DataTree) -> bool:
+    """Return True where the fleet can be made of the sessions again: each brings its battery, and takes it away."""
+    if SESSIONS not in case.children or "fleet" not in case.children:
+        return False
+    fleet, sessions = case["fleet"].to_dataset(), case[SESSIONS].to_dataset()
+    restarts = "keep" in fleet and "time" in fleet["keep"].dims and "energy_in" in fleet
+    return bool(restarts) and all(name in sessions for name in _TABLE)
+
+
+def _fleet(case: xr.DataTree, time: pd.DatetimeIndex, zone: str, n: int, seed: int) -> xr.Dataset:
+    """The fleet of every scenario; what is not of a session is as in the case."""
+    old = case.children["fleet"].to_dataset(inherit=False)
+    fleet = resampled(case.children[SESSIONS].to_dataset(inherit=False), time, zone, n, seed)
+    problems = []
+    for name, x in old.data_vars.items():
+        if name in fleet or name in _OF_A_CASE:
+            continue
+        if "fleet" in x.dims:
+            first = x.isel(fleet=0, drop=True)
+            same = (x == first) | (x.isnull() & first.isnull())
+            if not bool(same.all()):
+                detail = "differs between members, which are made anew of the sessions drawn; give one for all of them"
+                problems.append(Problem(f"fleet.{name}", "consistency", detail))
+            x = first
+        fleet[name] = x
+    if problems:
+        raise SchemaError(problems, "the scenarios")
+    return fleet
+
+
+def _finite(x: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(x), x, 0.0)

@@ -1,0 +1,359 @@
+"""Wear counted after the fact: rainflow cycles of every storage, their cost, and the capacity a cell would lose.
+
+`wear` needs the extra ``[wear]`` (the package rainflow).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import Problem, SchemaError, V2GError
+from ..model.battery_wear import capacity_of
+from ..model.inputs import Inputs, inputs_of
+from ..model.part import Part
+from ..parts.catalogue import PARTS
+from ..solve.audit import expected
+from .cell_ageing import CELLS, KELVIN, Law, Use
+from .ladder import WEAR
+
+BINS = 20
+"""Classes of depth in the histogram of cycles."""
+NOISE = 1e-7
+"""Depth below which a turn of the path is what a solver leaves."""
+
+
+def available() -> bool:
+    """Whether cycles can be counted: the extra ``[wear]`` is installed."""
+    return find_spec("rainflow") is not None
+
+
+def with_wear(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataTree:
+    """Return the result with the group `/wear`, where there is a battery and the extra ``[wear]`` is installed."""
+    stores = [n for n in _stores(parts) if n in result.children and result[n].sizes.get(str(parts[n].schema.member), 0)]
+    return result.assign({"wear": xr.DataTree(wear(result, parts=parts))}) if stores and available() else result
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Half cycles of one path: depth as a share of capacity, mean state of charge, hours, and which way they went."""
+
+    depth: np.ndarray
+    mean: np.ndarray
+    hours: np.ndarray
+    falling: np.ndarray  # True where energy left: these halves cost, the others do not
+
+
+def wear(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Dataset:
+    """Count the cycles of every storage in a result and price them, beside what the plan reckoned with.
+
+    A path starts at the energy before the first step, or on board at an arrival; every fall counts, also by driving.
+    What leaks (`keep` between 0 and 1) is no cycle: the path is that of the energy moved, as the plan is paid for, so
+    that segments never count too little. A discharging half cycle of depth delta costs
+    ``replacement_cost * Phi(delta)``, a charging one nothing, and a full cycle has one of each (ASTM E1049; Xu et al.
+    2018). A path with a cyclic end is a circle. To price another plan, or one that was made with `wear` alone, assign
+    `replacement_cost` to the group first.
+
+    Returns
+    -------
+    xarray.Dataset
+        On `storage`, the names `part.member`: `capacity` (kWh), `throughput` (kWh leaving the battery by power),
+        `efc` (falls of the path over the capacity), `cost_planned` (the wear in the ledger that follows energy),
+        `cost_calendar`, `cost_counted` (NaN without a replacement cost), `cost_over` (planned less counted),
+        `price_mean` (counted, per kWh by which the path falls) and `price_marginal` (of one more kWh at the deepest
+        fall), EUR or EUR/kWh; and `cycles` on `storage` and `depth`, discharging half cycles by depth (the upper end
+        of each class). All are means over scenarios.
+
+    Raises
+    ------
+    V2GError
+        The extra ``[wear]`` is not installed.
+    """
+    if not available():
+        raise V2GError("counting cycles needs rainflow: install the extra, pip install 'v2g-linopy[wear]'")
+    inputs = inputs_of(result, parts)
+    tables = [_part_table(result, inputs, name) for name in _stores(parts) if name in inputs.data]
+    tables = [t for t in tables if t.sizes["storage"]]
+    if not tables:
+        raise SchemaError([Problem("storage", "missing", "missing: the result has no battery and no fleet")])
+    units = {"capacity": "kWh", "throughput": "kWh", "efc": "1", "cycles": "1"} | dict.fromkeys(_PRICES, "EUR/kWh")
+    table = xr.concat(tables, "storage", data_vars="minimal", coords="minimal", compat="override", join="exact")
+    currency = inputs.calendar.currency
+    return table.assign(
+        {n: a.assign_attrs(units=units.get(str(n), "EUR").replace("EUR", currency)) for n, a in table.data_vars.items()}
+    )
+
+
+_PRICES = ("price_mean", "price_marginal")
+
+
+def _stores(parts: Mapping[str, Part]) -> Iterator[str]:
+    """Yield the parts that hold energy behind a charger."""
+    for name, part in parts.items():
+        if {"charge", "discharge", "energy"} <= {f.name for f in part.schema.outputs}:
+            yield name
+
+
+def _part_table(result: xr.DataTree, inputs: Inputs, name: str) -> xr.Dataset:
+    """The figures of all members of one part."""
+    paths = Paths.of(result, inputs, name)
+    d, weight = paths.data, paths.weight
+    member = str(d.attrs["member"])
+    rows = [_figures(paths, i) for i in range(len(paths.members))]
+    names = pd.Index([f"{name}.{m}" for m in paths.members], name="storage")
+    edges = pd.Index(np.round(np.arange(1, BINS + 1) / BINS, 6), name="depth")
+    table = xr.Dataset(coords={"storage": names, "depth": edges})
+    for key in ("capacity", "throughput", "efc", "cost_counted", *_PRICES):
+        table[key] = ("storage", np.array([row[key] for row in rows], float))
+    table["cycles"] = (("storage", "depth"), np.array([row["cycles"] for row in rows], float).reshape(-1, BINS))
+    ledger = result["ledger"].to_dataset()
+    sums = {n: expected(ledger[f"{name}.{n}"], weight) for n in WEAR if f"{name}.{n}" in ledger}
+    totals = {n: x.sum([d for d in x.dims if d != member]).to_numpy() for n, x in sums.items()}
+    nothing = np.zeros(len(names))
+    table["cost_planned"] = ("storage", 0.0 - sum((x for n, x in totals.items() if n != "wear_calendar"), nothing))
+    table["cost_calendar"] = ("storage", 0.0 - totals.get("wear_calendar", nothing))
+    return table.assign(cost_over=table.cost_planned - table.cost_counted)
+
+
+def capacity_loss(
+    result: xr.DataTree,
+    cell: str = "NMC",
+    *,
+    temperature: float = 25.0,
+    c_rate: float | None = None,
+    years: float | None = None,
+    laws: tuple[Law, Law] | None = None,
+    parts: Mapping[str, Part] = PARTS,
+) -> xr.Dataset:
+    """Evaluate what share of its capacity a new cell would lose on the plan of each storage.
+
+    Stays of a member at its charger are taken as those of one battery; while it is away (keep 0) nothing counts.
+
+    Parameters
+    ----------
+    cell : {"NMC", "LFP"}
+        The published model, `v2g_linopy.cells.nmc` or `lfp`; both describe one commercial cell.
+    temperature : float
+        Of the cell, degrees Celsius, all the time.
+    c_rate : float, optional
+        C-rate of every cycle; by default that of each half cycle of the path (used by LFP).
+    years : float, optional
+        The plan is repeated for so many years of 8760 h; by default it happens once.
+    laws : optional
+        Loss by time and by cycles, in place of `cell`: `cells.nmc(voltage=...)`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `loss_time`, `loss_cycles`, `loss` on `storage` (shares of the first capacity; mean over scenarios).
+    """
+    if not available():
+        raise V2GError("counting cycles needs rainflow: install the extra, pip install 'v2g-linopy[wear]'")
+    if laws is None and cell not in CELLS:
+        raise SchemaError([Problem("cell", "choice", f"{cell!r} is not one of {', '.join(CELLS)}")])
+    laws = laws or CELLS[cell]()
+    inputs = inputs_of(result, parts)
+    repeats = 1.0 if years is None else years * 8760.0 / (inputs.dt * len(inputs.calendar.time))
+    names: list[str] = []
+    losses: list[list[float]] = []
+    for name in (n for n in _stores(parts) if n in inputs.data):
+        paths = Paths.of(result, inputs, name)
+        names += [f"{name}.{m}" for m in paths.members]
+        losses += [_lost(paths, i, laws, temperature + KELVIN, c_rate, repeats) for i in range(len(paths.members))]
+    table = np.array(losses, float).reshape(-1, 2)
+    share = {"units": "1"}
+    return xr.Dataset(
+        {
+            "loss_time": ("storage", table[:, 0], share),
+            "loss_cycles": ("storage", table[:, 1], share),
+            "loss": ("storage", table.sum(axis=1), share),
+        },
+        coords={"storage": names},
+    )
+
+
+def _lost(
+    paths: Paths, i: int, laws: tuple[Law, Law], temperature: float, c_rate: float | None, repeats: float
+) -> list[float]:
+    """Loss of one member by time and by cycles, mean over scenarios."""
+    weights = np.ones(1) if paths.weight is None else paths.weight.to_numpy()
+    grown = np.zeros((len(weights), 2))
+    for stay in paths.of_member(i):
+        if stay.capacity > 0:
+            use = stay.use(c_rate)
+            grown[stay.scenario] += [law.grown(use, temperature) for law in laws]
+    return [float(weights @ [law.loss(repeats * g) for g in grown[:, k]]) for k, law in enumerate(laws)]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The energy of every member of a part as paths between arrivals, with the data that price them."""
+
+    data: xr.Dataset
+    members: pd.Index
+    dt: float
+    weight: xr.DataArray | None
+    arrays: Mapping[str, np.ndarray]  # on (scenario, member, time)
+
+    @classmethod
+    def of(cls, result: xr.DataTree, inputs: Inputs, name: str) -> Paths:
+        """Read a part of a result."""
+        d, member = inputs.data[name], inputs.parts[name].schema.member
+        group = result[name].to_dataset()
+        known = {f.name for f in inputs.parts[name].schema.inputs}
+        d = d.assign({n: a for n, a in group.data_vars.items() if n not in known})
+        lacking = [n for n in ("charge", "discharge", "energy") if n not in d]
+        if lacking:
+            raise SchemaError([Problem(f"{name}.{n}", "missing", "missing: solve the case first") for n in lacking])
+        axes: dict[Hashable, Any] = {"time": inputs.calendar.time}
+        axes = {str(member): d.indexes[member], **axes}
+        if inputs.calendar.scenario is not None:
+            axes = {"scenario": inputs.calendar.scenario, **axes}
+        whole = xr.DataArray(np.zeros([len(i) for i in axes.values()]), coords=axes, dims=list(axes))
+
+        def on_paths(x: Any) -> np.ndarray:
+            array = (whole + x).transpose(*axes).to_numpy()
+            return array if "scenario" in axes else array[None]
+
+        keep, initial = d.keep, d.energy_initial
+        leaving = d.get("energy_out", 0.0) - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
+        arrays = {
+            "energy": on_paths(d.energy),
+            "out": on_paths((d.discharge + d.get("slack_out", 0.0)) * inputs.dt / d.eta_discharge),
+            "keep": on_paths(keep),
+            "initial": on_paths(initial),
+            "arriving": on_paths(d.get("energy_in", 0.0)),
+            "leaving": on_paths(leaving),
+            "capacity": on_paths(capacity_of(d)),
+            "cost": on_paths(d.replacement_cost),
+            "factor": on_paths(d.stress_factor),
+            "exponent": on_paths(d.stress_exponent),
+            "cyclic": on_paths(d.get("cyclic", 0.0)) > 0,
+        }
+        return cls(d, d.indexes[member], inputs.dt, inputs.probability, arrays)
+
+    def of_member(self, i: int) -> Iterator[Stay]:
+        """Yield the stays of one member in every scenario."""
+        weights = np.ones(1) if self.weight is None else self.weight.to_numpy()
+        for s, share in enumerate(weights):
+            a = {n: x[s, i] for n, x in self.arrays.items()}
+            begins = np.flatnonzero(a["keep"] == 0)
+            begins = begins if len(begins) and begins[0] == 0 else np.append(0, begins)
+            held = np.maximum.reduceat(a["energy"] + a["out"] + a["arriving"] + a["initial"] * (a["keep"] > 0), begins)
+            ends = np.append(begins[1:], len(a["keep"]))
+            for first, end in zip(begins[held > 0], ends[held > 0], strict=True):
+                yield Stay({n: x[first:end] for n, x in a.items()}, s, float(share), self.dt)
+
+
+@dataclass(frozen=True)
+class Stay:
+    """One battery from its arrival (or the start of the horizon) to the next."""
+
+    arrays: Mapping[str, np.ndarray]
+    scenario: int
+    share: float  # probability of the scenario
+    dt: float
+
+    @property
+    def capacity(self) -> float:
+        """What depth refers to (kWh)."""
+        return float(self.arrays["capacity"].max())
+
+    def path(self, leaking: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Energy at the start, after what arrives and after what drives away, and at the end of each step; hours.
+
+        Not `leaking`: what leaked is put back, so that the path moves by what is moved.
+        """
+        a = self.arrays
+        before = np.append(a["initial"][0], a["energy"][:-1])
+        arrived = a["keep"] * before + a["arriving"]
+        leaked = np.where(a["keep"] > 0, (1 - a["keep"]) * before, 0.0) * (not leaking)
+        points = np.column_stack([arrived, arrived - a["leaving"], a["energy"]]) + leaked.cumsum()[:, None]
+        points = points.ravel()
+        hours = np.repeat(np.arange(len(before)), 3) + np.tile([0.0, 0.0, 1.0], len(before))
+        start = a["initial"][0] if a["keep"][0] > 0 else arrived[0]
+        return np.append(start, points), np.append(0.0, hours) * self.dt
+
+    def cycles(self, leaking: bool = False) -> Cycles:
+        """Half cycles by the rainflow method."""
+        level, hours = self.path(leaking)
+        if self.capacity <= 0:
+            return Cycles(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, bool))
+        gained = self.arrays["energy"][-1] - self.arrays["initial"][0]
+        closed = bool(self.arrays["cyclic"].any()) and abs(gained) < 1e-6 * self.capacity
+        return counted(level / self.capacity, hours, closed)
+
+    def use(self, c_rate: float | None = None) -> Use:
+        """What the battery went through, for a model of its cells."""
+        cycles, (level, _) = self.cycles(leaking=True), self.path()
+        soc = np.clip((level[2::3] + level[3::3]) / 2 / self.capacity, 0.0, 1.0)  # mean of each step
+        rate = cycles.depth / np.maximum(cycles.hours, self.dt)
+        rate = rate if c_rate is None else np.full_like(rate, c_rate)
+        return Use(soc, np.full(len(soc), self.dt), np.minimum(cycles.depth, 1.0), cycles.mean, rate)
+
+
+def counted(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
+    """Half cycles of a path, a circle (or a screw) where `closed`; a full cycle is a falling and a rising half.
+
+    Parameters
+    ----------
+    soc, hours
+        The path, and the time of each point.
+    """
+    import rainflow
+
+    if closed:
+        top, period = int(np.argmax(soc[:-1])), hours[-1] - hours[0]
+        order = np.append(np.arange(top, len(soc) - 1), np.arange(top + 1))
+        again = np.arange(len(order)) >= len(soc) - 1 - top
+        hours, soc = hours[order] + period * again, soc[order] + (soc[-1] - soc[0]) * again
+    turns = _turns(soc)
+    found = []
+    # rainflow leaves out the last of two points: the end is said twice
+    for depth, mean, count, i, j in rainflow.extract_cycles(np.append(soc[turns], soc[turns[-1:]]).tolist()):
+        i, j = (turns[min(k, len(turns) - 1)] for k in (i, j))
+        falls, length = soc[j] < soc[i], abs(hours[j] - hours[i])
+        if depth > NOISE:
+            found += [(depth, mean, length, falls)] + [(depth, mean, length, not falls)] * (count == 1.0)
+    table = np.array(found, float).reshape(-1, 4)
+    return Cycles(table[:, 0], table[:, 1], table[:, 2], table[:, 3] > 0)
+
+
+def _turns(soc: np.ndarray) -> np.ndarray:
+    """Positions at which a path turns, with its ends."""
+    moves = np.flatnonzero(np.diff(soc) != 0)
+    if not len(moves):
+        return np.zeros(1, int)
+    up = np.diff(soc)[moves] > 0
+    return np.concatenate([[0], moves[1:][up[1:] != up[:-1]], [len(soc) - 1]])
+
+
+def _figures(paths: Paths, i: int) -> dict[str, Any]:
+    """Cycles and cost of one member."""
+    row: dict[str, Any] = dict.fromkeys(("capacity", "throughput", "efc", "cost_counted", "price_marginal"), 0.0)
+    row["cycles"], fallen = np.zeros(BINS), 0.0
+    for stay in paths.of_member(i):
+        a, cycles = stay.arrays, stay.cycles()
+        depth = cycles.depth[cycles.falling]
+        row["capacity"] = max(row["capacity"], stay.capacity)
+        row["throughput"] += stay.share * float(a["out"].sum())
+        row["efc"] += stay.share * float(depth.sum())
+        places = np.clip(np.ceil(depth * BINS - 1e-6), 1, BINS).astype(int) - 1
+        row["cycles"] += stay.share * np.bincount(places, minlength=BINS)
+        if not len(depth):
+            continue
+        cost, factor, exponent = (float(np.nan_to_num(a[n][0])) for n in ("cost", "factor", "exponent"))
+        row["cost_counted"] += stay.share * cost * factor * float((depth**exponent).sum())
+        fallen += stay.share * float(depth.sum()) * stay.capacity
+        price = cost * factor * exponent * float(depth.max()) ** (exponent - 1) / stay.capacity
+        row["price_marginal"] = max(row["price_marginal"], price)
+    if not bool((paths.arrays["cost"][:, i] > 0).any()):
+        row["cost_counted"] = row["price_marginal"] = np.nan
+    row["price_mean"] = row["cost_counted"] / fallen if fallen else np.nan
+    return row
