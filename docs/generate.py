@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import linopy
@@ -46,7 +47,7 @@ def documents() -> dict[str, str]:
 
 def part_page(part: Part, model: linopy.Model) -> str:
     """Return the page of a part: equations, arrays in and out, ledger entries, shadow prices."""
-    module = inspect.getmodule(part.build)
+    module = home(part)
     member, outputs = part.schema.member, [f for f in part.schema.outputs if not f.auxiliary]
     lines = [
         NOTE,
@@ -80,6 +81,12 @@ def part_page(part: Part, model: linopy.Model) -> str:
     return "\n".join(lines) + "\n"
 
 
+def home(part: Part) -> ModuleType:
+    """Return the module of a part, or its package where it has several."""
+    name = part.build.__module__
+    return sys.modules[name.removesuffix(".build")]
+
+
 def parts_index(parts: Mapping[str, Part]) -> str:
     """Return the list of parts."""
     rows = [
@@ -87,7 +94,7 @@ def parts_index(parts: Mapping[str, Part]) -> str:
             f"[`/{name}`]({name}.md)",
             part.stage.name.lower(),
             f"`{part.schema.member}`" if part.schema.member else "",
-            sentence(inspect.getmodule(part.build)),
+            sentence(home(part)),
         )
         for name, part in parts.items()
     ]

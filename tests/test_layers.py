@@ -1,155 +1,159 @@
-"""Imports point strictly down, parts do not know each other, and nothing is imported inside a function (DESIGN §3)."""
+"""The rules of the house, as the table of rooms in CONTRIBUTING states them: who may import whom, and how.
+
+A room is a file or folder of the package. It may import only from rooms above it in the table; a name with a dot is a
+room within a room (`data.tables`), which keeps the same rule inside.
+"""
 
 import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-PACKAGE = Path(__file__).parent.parent / "v2g_linopy"
-
-# Layer of each module or subpackage; a module imports only from lower layers. Within `ingest`, `report`, `explain` and
-# `commands` modules may import each other; within `assets`, `markets` and `rules` they may not.
-LAYERS = {
-    "errors": 0,
-    "units": 1,
-    "schema": 2,
-    "named": 1,
-    "algebra": 2,
-    "maths": 2,
-    "periods": 1,
-    "charging": 2,
-    "tails": 2,
-    "curves": 3,
-    "case": 3,
-    "core": 3,
-    "solvers": 3,
-    "ageing": 4,
-    "bids": 4,
-    "blocks": 4,
-    "headroom": 4,
-    "guarantees": 4,
-    "worst_calls": 4,
-    "peaks": 4,
-    "products": 4,
-    "metering": 4,
-    "settling": 4,
-    "assets": 5,
-    "markets": 5,
-    "rules": 5,
-    "ingest": 5,
-    "energy_management": 5,
-    "catalogue": 6,
-    "checking": 7,
-    "audit": 8,
-    "complementarity": 8,
-    "explanation": 8,
-    "merging": 8,
-    "assembly": 8,
-    "moving": 9,
-    "signals": 8,
-    "stress": 9,
-    "rolling": 8,
-    "results": 9,
-    "portfolio": 10,
-    "cells": 1,
-    "compare": 11,
-    "gates": 8,
-    "forecasts": 8,
-    "windows": 10,
-    "checkpoints": 11,
-    "horizon": 12,
-    "frequency": 11,
-    "scenarios": 11,
-    "uncertainty": 11,
-    "degradation": 12,
-    "stages": 13,
-    "explain": 13,
-    "report": 13,
-    "documentation": 13,
-    "__init__": 14,
-    "commands": 15,
-    "__main__": 16,
-}
-TOGETHER = {"ingest", "report", "explain", "commands"}
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "v2g_linopy"
+DOOR = {"__init__", "__main__"}  # they open the house, and may look into every room
+NUMERIC = {"worst_case_activation", "meter_replay", "peak_tariff"}  # sorting and recursion on plain arrays
+FACES = {"cli"}
 OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine", "rainflow"}
+POSITIONAL = {"values", "to_numpy", "iloc", "item", "tolist"}  # an array without its labels
+ROW = re.compile(r"^\| `([a-z_.]+?)(?:\.py)?` \|", re.MULTILINE)
 
-FILES = sorted(PACKAGE.rglob("*.py"))
-
-
-def room(path: Path) -> str:
-    """First component of a module below the package."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def imported(path: Path, node: ast.ImportFrom) -> set[str]:
-    """Rooms of this package that an import statement reaches."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts[:-1]
-    if node.level == 0:
-        names = (node.module or "").split(".")
-        if names[0] != PACKAGE.name:
-            return set()
-        target = tuple(names[1:])
-    else:
-        target = parts[: len(parts) - node.level + 1] + tuple((node.module or "").split(".") if node.module else ())
-    return {target[0]} if target else {alias.name for alias in node.names}
+def rooms() -> list[str]:
+    """The rooms from the ground up, as CONTRIBUTING lists them."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    house = text.partition("<!-- begin rooms -->")[2].partition("<!-- end rooms -->")[0]
+    return ROW.findall(house)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_down(path):
-    own = room(path)
+def module(path: Path) -> tuple[str, ...]:
+    """`v2g_linopy/data/tables/files.py` is (data, tables, files)."""
+    names = path.relative_to(PACKAGE).with_suffix("").parts
+    return names[:-1] if names[-1] == "__init__" and len(names) > 1 else names
+
+
+def imports(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Line and full name of everything of this package that a file imports."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, own) for a in node.names if (own := inside(a.name)) is not None)
+        elif isinstance(node, ast.ImportFrom) and (start := origin(path, node)) is not None:
+            yield from ((node.lineno, (*start, alias.name)) for alias in node.names)
+
+
+def inside(name: str) -> tuple[str, ...] | None:
+    """A full name below the package; None for other packages."""
+    first, *rest = name.split(".")
+    return tuple(rest) if first == PACKAGE.name else None
+
+
+def origin(path: Path, node: ast.ImportFrom) -> tuple[str, ...] | None:
+    """The module that `from ... import` names; None for other packages."""
+    if not node.level:
+        return inside(node.module or "")
+    folder = path.relative_to(PACKAGE).parts[:-1]
+    return folder[: len(folder) - node.level + 1] + tuple((node.module or "").split(".") if node.module else ())
+
+
+def room_of(name: tuple[str, ...], known: list[str]) -> str | None:
+    """The smallest room of the table that holds a module."""
+    return next((r for n in (2, 1) if (r := ".".join(name[:n])) in known), None)
+
+
+def where(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def test_every_file_has_a_room():
+    """No module at the root but the door and `errors`; every folder is a row of the table, and every row exists."""
+    known = rooms()
+    assert known[0] == "errors" and len(known) == len(set(known))
+    homeless = [str(p.relative_to(ROOT)) for p in TREES if module(p)[0] not in {*known, *DOOR}]
+    assert not homeless
+    for room in known:
+        path = PACKAGE.joinpath(*room.split("."))
+        assert path.is_dir() or path.with_suffix(".py").exists(), f"{room} is in the table, but nowhere else"
+
+
+def test_imports_point_up_the_table():
+    """A room imports only what stands above it; a part of a room may not import one that stands below it either."""
+    known = rooms()
     wrong = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.ImportFrom):
+    for path in TREES:
+        own = module(path)
+        if own[0] in DOOR:
             continue
-        for other in imported(path, node):
-            below = LAYERS.get(other, LAYERS["__init__"]) < LAYERS[own]
-            if not below and not (other == own and own in TOGETHER) and own != "__init__":
-                wrong.append(f"line {node.lineno}: {own} (layer {LAYERS[own]}) imports {other}")
+        here = room_of(own, known)
+        for line, name in imports(path):
+            there = room_of(name, known)
+            if name == () and own[0] in FACES:
+                continue  # a face calls the package by its public names
+            if there is None:
+                wrong.append(f"{where(path, line)} imports {'.'.join(name)}, which is no room")
+            elif there != here and not f"{here}.".startswith(f"{there}.") and known.index(there) > known.index(here):
+                wrong.append(f"{where(path, line)}: {here} imports {there}, which stands below it")
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_no_import_hides_in_a_function(path):
+def test_no_circle_of_files():
+    """No file imports itself through others: a file can be read, and loaded, after those that it imports."""
+    files = {module(p): p for p in TREES if module(p)[0] not in DOOR}
+    needs = {
+        name: {n for _, full in imports(path) if (n := full if full in files else full[:-1]) in files and n != name}
+        for name, path in files.items()
+    }
+    while free := {name for name, needed in needs.items() if not needed & needs.keys()}:
+        needs = {name: needed for name, needed in needs.items() if name not in free}
+    assert not needs, sorted(".".join(n) for n in needs)
+
+
+def test_parts_stand_alone():
+    """Parts never import each other, and the replay of a package imports neither its `build` nor the algebra."""
+    wrong = []
+    for path in TREES:
+        own = module(path)
+        if own[0] != "parts" or own[1:] in ((), ("catalogue",)):
+            continue
+        for line, name in imports(path):
+            other = name[0] == "parts" and name[:3] != own[:3] and name[2:3] != ("reserve_room",)
+            if other:
+                wrong.append(f"{where(path, line)}: {own[2]} imports {'.'.join(name)}")
+            if path.name == "replay.py" and (name[0] == "algebra" or "build" in name):
+                wrong.append(f"{where(path, line)}: a replay imports {'.'.join(name)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_import_hides_in_a_function():
     """Only an optional extra may be imported where it is used."""
     hidden = []
-    for function in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        for node in ast.walk(function):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
-            hidden += [f"line {node.lineno}: {n}" for n in names if n.split(".")[0] not in OPTIONAL]
+    for path, tree in TREES.items():
+        for function in ast.walk(tree):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for node in ast.walk(function):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
+                hidden += [f"{where(path, node.lineno)}: {n}" for n in names if n.split(".")[0] not in OPTIONAL]
     assert not hidden, "\n".join(hidden)
 
 
-def test_every_room_has_a_layer():
-    assert {room(p) for p in FILES} <= set(LAYERS)
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_files_and_functions_stay_small(path):
-    text = path.read_text()
-    assert len(text.splitlines()) <= 400
-    long = [
-        f"{f.name}: {(f.end_lineno or 0) - f.lineno + 1} lines"
-        for f in ast.walk(ast.parse(text))
-        if isinstance(f, ast.FunctionDef) and (f.end_lineno or 0) - f.body[0].lineno >= 75
-    ]
-    assert not long, long
-
-
-@pytest.mark.parametrize(
-    "path",
-    [p for p in FILES if room(p) in ("assets", "markets", "rules") and p.name != "__init__.py"],
-    ids=lambda p: p.stem,
-)
-def test_build_names_its_arrays(path):
+def test_build_names_its_arrays():
     """No bare numpy, no position, no loop over members or time inside `build` and what it calls (STYLE 5)."""
-    tree = ast.parse(path.read_text())
-    called = {n.func for n in ast.walk(tree) if isinstance(n, ast.Call)}  # `mapping.values()` is no array
-    used = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and (n.attr != "values" or n not in called)}
-    assert not used & {"values", "to_numpy", "iloc", "item", "tolist"}
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef) and function.name == "build":
-            loops = [ast.unparse(n.iter) for n in ast.walk(function) if isinstance(n, ast.For)]
-            assert not [x for x in loops if "time" in x or "indexes" in x], loops
+    wrong = []
+    for path, tree in TREES.items():
+        if module(path)[0] != "parts" or path.stem in NUMERIC:
+            continue
+        called = {n.func for n in ast.walk(tree) if isinstance(n, ast.Call)}  # `mapping.values()` is no array
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Attribute) or (node.attr == "values" and node in called):
+                continue
+            if node.attr in POSITIONAL:
+                wrong.append(f"{where(path, node.lineno)}: .{node.attr}")
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef) and function.name == "build":
+                loops = [n for n in ast.walk(function) if isinstance(n, ast.For)]
+                over = [(n.lineno, ast.unparse(n.iter)) for n in loops]
+                wrong += [f"{where(path, line)}: for {x}" for line, x in over if "time" in x or "indexes" in x]
+    assert not wrong, "\n".join(wrong)

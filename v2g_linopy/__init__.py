@@ -30,6 +30,7 @@ from .delivery.stress_test import stress
 from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from .operate.simulate import simulate
 from .operate.stage_values import stage_values
+from .operate.unmanaged import unmanaged
 from .operate.window_case import carried, window
 from .parts.catalogue import PARTS
 from .parts.markets.reserve.nordic_products import products
@@ -37,7 +38,7 @@ from .report.figures.accessor import ResultPlots as _ResultPlots
 from .solve.audit import replay
 from .solve.solve import build, check, solve
 from .study.explain import explain
-from .study.ladder import compare, unmanaged
+from .study.ladder import compare
 from .study.scenarios import scenarios
 from .study.value_of_information import evpi, vss
 from .study.wear import capacity_loss, wear

@@ -23,33 +23,27 @@ def strings(path):
     }
 
 
-FORMULATIONS = {
-    "battery_wear": "model/battery_wear.py",
-    "bid_sizes": "model/bid_sizes.py",
-    "power_limits": "parts/assets/fleet/power_limits.py",
-    "peak_tariff": "parts/rules/connection/peak_tariff.py",
-    "reserve_room": "parts/assets/reserve_room.py",
-    "energy_backing": "parts/markets/reserve/energy_backing.py",
-    "worst_case_activation": "parts/markets/reserve/worst_case_activation.py",
-    "settling": "parts/markets/ppa/settling.py",
-}  # modules that parts hand their arrays to
+SHARED = {"battery_wear": "model/battery_wear.py", "bid_sizes": "model/bid_sizes.py"}  # what parts hand their arrays to
+SHARED |= {"reserve_room": "parts/assets/reserve_room.py"}
 
 
-def source(part: Part) -> Path:
-    return Path(part.build.__code__.co_filename)
+def sources(part: Part) -> list[Path]:
+    """The file of a part, or every file of its package."""
+    path = Path(part.build.__code__.co_filename)
+    return sorted(path.parent.glob("*.py")) if path.name == "build.py" else [path]
 
 
 def functions(part: Part) -> list[ast.FunctionDef]:
     """The functions of a part, and of the modules with formulations that it imports."""
-    trees = [ast.parse(source(part).read_text())]
-    imports = [n for n in ast.walk(trees[0]) if isinstance(n, ast.ImportFrom)]
+    trees = [ast.parse(path.read_text()) for path in sources(part)]
+    imports = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
     used = {(n.module or "").rpartition(".")[2] for n in imports} | {a.name for n in imports for a in n.names}
-    trees += [ast.parse((PACKAGE / path).read_text()) for name, path in FORMULATIONS.items() if name in used]
+    trees += [ast.parse((PACKAGE / path).read_text()) for name, path in SHARED.items() if name in used]
     return [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
 
 
 def test_every_file_is_in_the_catalogue():
-    assert {source(p) for p in v2g.PARTS.values()} == set(PART_FILES)
+    assert {Path(p.build.__code__.co_filename) for p in v2g.PARTS.values()} == set(PART_FILES)
 
 
 @pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
@@ -66,7 +60,7 @@ def test_every_input_is_read(part):
 @pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
 def test_every_output_is_written(part):
     """The name of the variable stands in the file, whole or as a stem before `_baseline`."""
-    words = strings(source(part))
+    words = set().union(*map(strings, sources(part)))
     used = {
         c.value
         for f in functions(part)

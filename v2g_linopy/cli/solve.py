@@ -14,7 +14,7 @@ from ..case.io import atomic
 from ..errors import SchemaError
 from ..report import tables
 from ..report.page import write
-from ..study.ladder import side_by_side
+from ..study.attribution import side_by_side
 from ..study.wear import with_wear
 from .dry_run import counted, describe, sizes
 from .input_files import read_case

@@ -16,7 +16,8 @@ import xarray as xr
 
 from ..algebra.expression import Sum
 from ..errors import Infeasible, Problem, SchemaError, SolveError
-from ..model.formulas import first, hours_before, larger, last, previous, smaller
+from ..model.formulas import first, larger, last, previous, smaller
+from ..model.formulas_time import hours_before
 from ..parts.markets.reserve.nordic_products import NOMINAL, droop, listed, management
 from ..solve import blocks, solver
 

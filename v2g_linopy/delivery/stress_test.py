@@ -11,7 +11,8 @@ import xarray as xr
 
 from ..errors import Problem, SchemaError
 from ..model.inputs import Inputs, inputs_of
-from ..model.part import Flex, Part, Replay
+from ..model.part import Part
+from ..model.terms import Flex, Replay
 from ..parts.catalogue import PARTS
 from ..solve.audit import assets
 from .activation_signals import budget

@@ -12,19 +12,10 @@ import xarray as xr
 from ..algebra.expression import Sum
 from ..case.schema import ABSENT, Calendar, Field, Rule, broken
 from ..errors import Problem
-from .formulas import (
-    first,
-    larger,
-    last,
-    most_between,
-    previous,
-    previous_data,
-    segment_price,
-    segment_rows,
-    shallow_first,
-    smaller,
-)
-from .part import Scope, View
+from .formulas import first, larger, last, previous, previous_data, smaller
+from .formulas_storage import most_between, segment_price, segment_rows, shallow_first
+from .scope import Scope
+from .view import View
 
 NAN = float("nan")
 PRICE = "replacement_cost"

@@ -8,7 +8,7 @@ import xarray as xr
 
 from ..case.schema import Calendar, worst
 from ..errors import Problem
-from .formulas import same_block
+from .formulas_time import same_block
 
 _SAME = 1e-6  # kW
 

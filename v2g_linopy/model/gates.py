@@ -11,7 +11,7 @@ import xarray as xr
 from ..case.io import calendar_of
 from ..case.schema import Calendar, Field, Schema, suggest
 from ..errors import Problem, SchemaError
-from .formulas import same_block
+from .formulas_time import same_block
 from .inputs import Inputs
 from .part import Part
 

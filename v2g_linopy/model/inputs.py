@@ -10,8 +10,9 @@ from ..case.calendar import straddles
 from ..case.io import calendar_of, step_hours
 from ..case.schema import Calendar, suggest
 from ..errors import Problem, SchemaError
-from .formulas import supplied
-from .part import SITE, Part
+from .part import Part
+from .reserve_rules import supplied
+from .terms import SITE
 
 DATA_GROUPS = ("sessions", "vintage", "gates")  # belong to a case without being parts
 RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear", "sequence", "stages")

@@ -9,17 +9,17 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError, SolverError
-from ..model.formulas import guarantees_energy
 from ..model.gates import TRADED, gates_of, vintages_of
 from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
 from ..model.part import Part, Stage
+from ..model.reserve_rules import guarantees_energy
 from ..parts.catalogue import PARTS
 from ..solve import audit, solve
 from ..solve.solver import Settings
-from ..study.ladder import unmanaged
 from . import windows
 from .checkpoint import Checkpoint, run_of
 from .forecasts import EXPECTED, Forecast, Naive, Perfect, Vintages
+from .unmanaged import unmanaged
 from .windows import Sequence, State, Window
 
 FORECASTS = ("vintage", "naive", "perfect")

@@ -9,9 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Infeasible, SolveError, SolverError
-from ..model.formulas import guarantees_energy, last
+from ..model.formulas import last
 from ..model.gates import TRADED, Gates
 from ..model.inputs import Inputs
+from ..model.reserve_rules import guarantees_energy
 from ..solve import audit, complementarity, infeasibility
 from ..solve.assembly import assemble_model, finished
 from ..solve.solver import Settings

@@ -3,12 +3,12 @@
 from types import MappingProxyType
 
 from .assets import battery, chp, hydrogen, load, renewable
-from .assets.fleet import build as fleet
+from .assets.fleet import part as fleet
 from .markets import energy, imbalance
-from .markets.ppa import build as ppa
-from .markets.reserve import build as reserve
+from .markets.ppa import part as ppa
+from .markets.reserve import part as reserve
 from .rules import charger, exclusion, risk
-from .rules.connection import build as connection
+from .rules.connection import part as connection
 
 PARTS = MappingProxyType(
     {

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..model.formulas import same_block
+from ..model.formulas_time import same_block
 from ..model.gates import gates_of
 from ..model.inputs import inputs_of
 from ..parts.catalogue import PARTS

@@ -15,7 +15,8 @@ import xarray as xr
 
 from ..errors import SchemaError
 from ..model.inputs import Inputs, inputs_of
-from ..model.part import Flex, Flow, Replay, per_pod
+from ..model.scope import per_pod
+from ..model.terms import Flex, Flow, Replay
 from ..parts.catalogue import PARTS
 from ..solve.audit import assets, expected
 

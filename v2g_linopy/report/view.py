@@ -18,8 +18,8 @@ from ..case.calendar import localized
 from ..case.io import step_hours
 from ..errors import SchemaError
 from ..model.part import Stage
+from ..operate.unmanaged import unmanaged
 from ..parts.catalogue import PARTS
-from ..study.ladder import unmanaged
 from .display_units import displayed, expected, probability
 from .power_at_meter import Asset, assets_of, metered
 

@@ -11,7 +11,10 @@ import xarray as xr
 
 from ..algebra.expression import Sum
 from ..model.inputs import Inputs
-from ..model.part import Scope, Stage, Terms, View, per_pod
+from ..model.part import Stage
+from ..model.scope import Scope, per_pod
+from ..model.terms import Terms
+from ..model.view import View
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def write(model: Any, inputs: Inputs, earlier: Built | None = None, changed: fro
             if before is not None and not moved & {part.name, *reads[part.name]}:
                 terms[part.name] = before
                 continue
-            scope = Scope(model, part, known, terms, inputs.calendar, inputs.dt, pods)
+            scope = Scope(model, part.name, part.schema, known, terms, inputs.calendar, inputs.dt, pods)
             terms[part.name] = part.build(scope, d)
             reads[part.name] = frozenset(scope.read)
             moved.add(part.name)

@@ -7,7 +7,10 @@ import numpy as np
 import xarray as xr
 
 from ..model.inputs import Inputs, inputs_of
-from ..model.part import Part, Replay, Stage, View, per_pod
+from ..model.part import Part, Stage
+from ..model.scope import per_pod
+from ..model.terms import Replay
+from ..model.view import View
 from ..parts.catalogue import PARTS
 
 TOLERANCE = 1e-6  # kWh, kW, and EUR relative

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import xarray as xr
 
-from ..model.formulas import activated_both_ways, on_two_paths
 from ..model.inputs import Inputs
 from ..model.part import Part
+from ..model.reserve_rules import activated_both_ways, on_two_paths
 
 MODES = ("lazy", "audit", "milp", "off")
 TOLERANCE = 1e-6  # kW

@@ -20,8 +20,8 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..solve.audit import expected
+from .attribution import WEAR
 from .cell_ageing import CELLS, KELVIN, Law, Use
-from .ladder import WEAR
 
 BINS = 20
 """Classes of depth in the histogram of cycles."""

@@ -7,8 +7,13 @@ import xarray as xr
 from ...case.schema import ABSENT, Calendar, Field, Schema, broken
 from ...errors import Problem
 from ...model import battery_wear
-from ...model.formulas import first, larger, last, on_two_paths, one_way, previous, previous_data, smaller, within_step
-from ...model.part import CARRIERS, Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
+from ...model.formulas import first, larger, last, previous, previous_data, smaller
+from ...model.formulas_storage import one_way, within_step
+from ...model.part import Part, Stage
+from ...model.reserve_rules import on_two_paths
+from ...model.scope import Scope
+from ...model.terms import CARRIERS, Edge, Flex, Flow, Replay, Store, Terms
+from ...model.view import View
 from .reserve_room import baseline_initial, of_storage, on_baseline
 
 NAN = float("nan")

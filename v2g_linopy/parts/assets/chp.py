@@ -8,8 +8,13 @@ import xarray as xr
 
 from ...case.schema import Calendar, Field, Schema, broken
 from ...errors import Problem
-from ...model.formulas import at_least, first, hours_before, larger, previous, smaller, switched, time_left
-from ...model.part import Flex, Flow, Part, Replay, Scope, Stage, Terms, View
+from ...model.formulas import first, larger, previous, smaller
+from ...model.formulas_commitment import at_least, switched, time_left
+from ...model.formulas_time import hours_before
+from ...model.part import Part, Stage
+from ...model.scope import Scope
+from ...model.terms import Flex, Flow, Replay, Terms
+from ...model.view import View
 
 INF, NAN = float("inf"), float("nan")
 _MOST_EFFICIENT = 1.1  # of the lower heating value; a condensing engine stays below

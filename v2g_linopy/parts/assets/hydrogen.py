@@ -7,7 +7,10 @@ import xarray as xr
 from ...case.schema import ABSENT, Calendar, Field, Schema, broken
 from ...errors import Problem
 from ...model.formulas import first, larger, last, previous, previous_data, smaller
-from ...model.part import Edge, Flex, Flow, Part, Replay, Scope, Stage, Store, Terms, View
+from ...model.part import Part, Stage
+from ...model.scope import Scope
+from ...model.terms import Edge, Flex, Flow, Replay, Store, Terms
+from ...model.view import View
 
 INF, NAN = float("inf"), float("nan")
 

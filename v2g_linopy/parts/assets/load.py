@@ -5,8 +5,12 @@ import xarray as xr
 
 from ...case.schema import Calendar, Field, Schema, worst
 from ...errors import Problem
-from ...model.formulas import closing, first, larger, previous, same_window, smaller
-from ...model.part import CARRIERS, Flex, Flow, Part, Replay, Scope, Stage, Terms, View
+from ...model.formulas import first, larger, previous, smaller
+from ...model.formulas_time import closing, same_window
+from ...model.part import Part, Stage
+from ...model.scope import Scope
+from ...model.terms import CARRIERS, Flex, Flow, Replay, Terms
+from ...model.view import View
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:

@@ -3,7 +3,10 @@
 import xarray as xr
 
 from ...case.schema import Field, Schema
-from ...model.part import Flex, Flow, Part, Replay, Scope, Stage, Terms, View
+from ...model.part import Part, Stage
+from ...model.scope import Scope
+from ...model.terms import Flex, Flow, Replay, Terms
+from ...model.view import View
 
 SCHEMA = Schema(
     inputs=(

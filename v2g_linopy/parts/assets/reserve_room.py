@@ -6,7 +6,7 @@ import xarray as xr
 
 from ...case.schema import ABSENT, Field
 from ...model.formulas import larger, smaller
-from ...model.part import Edge, Flex, Store
+from ...model.terms import Edge, Flex, Store
 
 
 def baseline_initial(member: str, where: str) -> Field:

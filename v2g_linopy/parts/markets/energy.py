@@ -8,8 +8,12 @@ from ...case.schema import ABSENT, Calendar, Field, Schema, broken
 from ...errors import Problem
 from ...model import bid_curves
 from ...model.bid_sizes import gate_problems
-from ...model.formulas import activated_at_suppliers, larger, previous, smaller, supplied
-from ...model.part import Flow, Part, Replay, Scope, Stage, Terms, View
+from ...model.formulas import larger, previous, smaller
+from ...model.part import Part, Stage
+from ...model.reserve_rules import activated_at_suppliers, supplied
+from ...model.scope import Scope
+from ...model.terms import Flow, Replay, Terms
+from ...model.view import View
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:

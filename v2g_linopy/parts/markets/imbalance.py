@@ -5,7 +5,10 @@ import xarray as xr
 from ...case.schema import ABSENT, Calendar, Field, Schema
 from ...errors import Problem
 from ...model.formulas import smaller
-from ...model.part import Flow, Part, Replay, Scope, Stage, Terms, View
+from ...model.part import Part, Stage
+from ...model.scope import Scope
+from ...model.terms import Flow, Replay, Terms
+from ...model.view import View
 
 _SHOWN = 5  # hours named of those that are wrong
 

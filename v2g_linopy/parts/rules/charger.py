@@ -6,7 +6,10 @@ import numpy as np
 import xarray as xr
 
 from ...case.schema import Field, Schema
-from ...model.part import Part, Replay, Scope, Stage, Terms, View
+from ...model.part import Part, Stage
+from ...model.scope import Scope
+from ...model.terms import Replay, Terms
+from ...model.view import View
 
 SCHEMA = Schema(
     inputs=(

@@ -5,7 +5,10 @@ import xarray as xr
 from ...case.schema import Calendar, Field, Schema
 from ...errors import Problem
 from ...model.bid_sizes import named
-from ...model.part import Part, Replay, Scope, Stage, Terms, View
+from ...model.part import Part, Stage
+from ...model.scope import Scope
+from ...model.terms import Replay, Terms
+from ...model.view import View
 
 _NONE = 1e-6  # kW that count as nothing sold
 

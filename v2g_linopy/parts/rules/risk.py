@@ -9,7 +9,10 @@ import xarray as xr
 from ...case.schema import Calendar, Field, Schema
 from ...errors import Problem
 from ...model import risk_measures
-from ...model.part import Part, Replay, Scope, Stage, Terms, View
+from ...model.part import Part, Stage
+from ...model.scope import Scope
+from ...model.terms import Replay, Terms
+from ...model.view import View
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:

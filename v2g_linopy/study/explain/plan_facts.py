@@ -14,7 +14,7 @@ import xarray as xr
 from ...case.io import calendar_of, step_hours
 from ...case.schema import Calendar
 from ...errors import V2GError
-from ...model.part import SITE
+from ...model.terms import SITE
 from ...parts.catalogue import PARTS
 
 Frame = Any  # a pandas table, or a row of it: its stubs know no columns reached by name

@@ -1,1 +1,1 @@
-"""Fleets: vehicles, packed rows of sessions, cohorts or whole fleets, as virtual batteries."""
+"""Fleets: vehicles, packed rows of sessions, cohorts or whole fleets, as virtual batteries (FORMULATION §1)."""

@@ -1,1 +1,1 @@
-"""Power purchase agreements and contracts for difference."""
+"""Power purchase agreements and contracts for difference, physical and financial (FORMULATION §6)."""

@@ -1,1 +1,1 @@
-"""Frequency reserves: capacity sold, energy behind it, activation."""
+"""Reserve products: regulation, FCR, aFRR, mFRR and others as labels of data (FORMULATION §3)."""

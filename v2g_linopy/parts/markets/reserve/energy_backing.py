@@ -7,131 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ....case.schema import ABSENT, Calendar, Field, worst
-from ....errors import Problem
-from ....model.formulas import first, larger, previous, run_hours
-from ....model.part import Scope, Store
-
-SURE = ("physical", "budget", "box")
-LEVELS = ("expected", "endurance", *SURE)
-WAYS = ("up", "down")
-NAN = float("nan")
-
-INPUTS = (
-    Field("guarantee", "product", "", "what backs the bid", "expected", kind="choice", choices=LEVELS),
-    Field(
-        "activation_period",
-        "product",
-        "h",
-        "longest full activation in an activation cycle (budget); NaN: one step",
-        NAN,
-        ge=0,
-        missing=True,
-    ),
-    Field(
-        "activation_cycle",
-        "product",
-        "h",
-        "any hours in which it is activated for the activation period at most (budget)",
-        NAN,
-        ge=0,
-        missing=True,
-    ),
-    Field(
-        "excursion_up",
-        "product time",
-        "h",
-        "most energy that calls within a step draw from the battery at any moment of it, per kW sold",
-        0.0,
-        ge=0,
-    ),
-    Field(
-        "excursion_down",
-        "product time",
-        "h",
-        "most energy that calls within a step store in the battery at any moment of it, per kW sold",
-        0.0,
-        ge=0,
-    ),
-    Field(
-        "drawn_initial",
-        "product lag",
-        "kWh",
-        "most energy that calls up to so many steps before the first (lag 1, 2, ...) have drawn, as left at the start",
-        ABSENT,
-        ge=0,
-        shared=True,
-    ),
-    Field("stored_initial", "product lag", "kWh", "the same for energy stored", ABSENT, ge=0, shared=True),
-)
-OUTPUTS = (
-    Field("charge_share", "product time", "kW", "baseline charging that calls of the product stop first", shared=True),
-    Field("called_up", "product time", "kWh", "energy drawn by the worst calls so far", shared=True, auxiliary=True),
-    Field("called_down", "product time", "kWh", "energy stored by them", shared=True, auxiliary=True),
-    Field("cycle_worth", "product time", "kWh", "worth of a call more per cycle", shared=True, auxiliary=True),
-    Field("call_worth", "product time", "kWh", "worth of a call more per step", shared=True, auxiliary=True),
-)
-
-
-def problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Return what no budget can be: without a cycle, of no activation, of parts of steps; and lags out of order."""
-    period, cycle = _given(d, calendar)
-    budgeted = d.guarantee == "budget"
-    rules = [
-        (
-            "activation_cycle",
-            budgeted & d.activation_cycle.isnull(),
-            "missing: a budget needs the cycle it is given for",
-        ),
-        ("activation_cycle", cycle < period - 1e-9, "h, less than activation_period"),
-        ("activation_period", period <= 0, "h of activation; give more, or no period for one step"),
-        *((f"excursion_{w}", (d[f"excursion_{w}"] > 0) & (d[w] == 0), f"h, but {w} is 0: no power") for w in WAYS),
-    ]
-    if len(calendar.time) > 1:
-        step = _step(calendar)
-        whole = f"h, no multiple of the step of {60 * step:g} min"
-        rules += [
-            ("activation_cycle", (cycle > step) & _broken(cycle, step), whole),
-            ("activation_period", (period > step) & _broken(period, step), whole),
-        ]
-    found = []
-    for name, wrong, detail in rules:
-        if bool(wrong.any()):
-            place, value = worst(d[name].broadcast_like(wrong), wrong, calendar)
-            number = "" if detail.startswith("missing") else f"{value:g} "
-            found.append(Problem(f"reserve.{name}", "consistency", f"{place}{number}{detail}"))
-    return found + _lags(d)
-
-
-def _given(d: xr.Dataset, calendar: Calendar) -> tuple[xr.DataArray, xr.DataArray]:
-    step = _step(calendar) if len(calendar.time) > 1 else 0.0
-    return d.activation_period.fillna(step if step > 0 else NAN), d.activation_cycle
-
-
-def _step(calendar: Calendar) -> float:
-    return float((calendar.time[1] - calendar.time[0]) / pd.Timedelta(hours=1))
-
-
-def _broken(hours: xr.DataArray, step: float) -> xr.DataArray:
-    """Return True where hours are no whole number of steps."""
-    return abs(hours / step - (hours / step).round()) > 1e-6
-
-
-def _lags(d: xr.Dataset) -> list[Problem]:
-    if "lag" not in d.indexes or list(d.indexes["lag"]) == [*range(1, d.sizes["lag"] + 1)]:
-        return []
-    detail = f"has the lags {list(d.indexes['lag'])}; give 1, 2, ... steps before the first"
-    return [Problem("reserve.lag", "labels", detail)]
-
-
-def sure(d: xr.Dataset) -> xr.DataArray:
-    """Return True for products that are guaranteed against every admissible call."""
-    return d.guarantee.isin(SURE)
-
-
-def stored(d: xr.Dataset) -> xr.DataArray:
-    """Return True where a product stands on energy, of the baseline path."""
-    return (d.guarantee != "expected") | (d.excursion_up > 0) | (d.excursion_down > 0)
+from ....model.formulas import first, larger, previous
+from ....model.formulas_time import run_hours
+from ....model.scope import Scope
+from ....model.terms import Store
+from .guarantees import robust, within_a_step
 
 
 def rows(s: Scope, d: xr.Dataset, asset: str, x: Any, possible: xr.DataArray) -> None:
@@ -141,11 +21,11 @@ def rows(s: Scope, d: xr.Dataset, asset: str, x: Any, possible: xr.DataArray) ->
     calls before it do not count against the cycles after it, which is safe.
     """
     store = s.flex[asset].store
-    if store is None or not bool(sure(d).any()):
+    if store is None or not bool(robust(d).any()):
         return
     _, end = store.edges()
     for way, room in (("up", end.above), ("down", end.below)):
-        reserve = _Reserve(s, d, asset, way, store, possible & sure(d) & (d[way] > 0))
+        reserve = _Reserve(s, d, asset, way, store, possible & robust(d) & (d[way] > 0))
         if bool(reserve.held.any()):
             most = reserve.worst(d[way] * x)
             s.add(f"calls_{way}_{asset}", most.sum("product") <= room, mask=reserve.held.any("product"))
@@ -174,7 +54,7 @@ class _Reserve:
         self.steps, self.share = in_steps(d, s.dt)
         self.name, before = {"up": ("called_up", "drawn_initial"), "down": ("called_down", "stored_initial")}[way]
         self.carried = d.get(f"{before}_{asset}")
-        self.lasting = sure(d) & (self.steps > 0)
+        self.lasting = robust(d) & (self.steps > 0)
         self.held = self._held()
 
     def worst(self, power: Any) -> Any:
@@ -231,7 +111,7 @@ class _Reserve:
         """Baseline charging that is stopped for calls of each product: all of it for one, shared out to several."""
         if not bool(where.any()):
             return 0.0
-        if int((sure(self.d) & (self.d.up > 0)).sum()) == 1:
+        if int((robust(self.d) & (self.d.up > 0)).sum()) == 1:
             return self.store.charge
         c = self.s.var("charge_share", mask=where, over=[self.members], suffix=f"_{self.asset}")
         self.s.add(f"charge_share_{self.asset}", c.sum("product") <= self.store.charge, mask=where.any("product"))
@@ -253,11 +133,6 @@ class _Reserve:
         lag = cycle - xr.DataArray(np.arange(self.keep.sizes["time"]), coords={"time": self.s.axis("time")})
         known = self.carried.reindex(lag=range(1, cycle + 1), fill_value=0.0).sel(lag=lag.clip(min=1))
         return known.where(lag >= 1, 0.0).drop_vars("lag") * _left(self.keep, None)
-
-
-def within_a_step(share: xr.DataArray) -> xr.DataArray:
-    """Return True for a budget of at most one step in the cycle, whose worst calls a recursion finds."""
-    return share <= 1 + 1e-9
 
 
 def _ago(x: xr.DataArray, ago: pd.Index) -> xr.DataArray:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ....model.formulas import larger
-from ....model.part import Edge, Store
+from ....model.terms import Edge, Store
 
 PATTERNS = 20_000  # most states; beyond, calls come in unbroken runs: admissible, but not always the worst
 ROUNDING = 1e-9  # kW

@@ -1,1 +1,1 @@
-"""What a point of delivery may exchange, and what its meter costs."""
+"""The connection of each pod to the grid: its limits and its bill, from supply to peak tariff (FORMULATION §5)."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ....model.part import View
+from ....model.view import View
 
 STATES = ("hour_energy", "day_peak", "peak_to_date", "overrun_to_date")
 

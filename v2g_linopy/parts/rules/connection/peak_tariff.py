@@ -12,7 +12,7 @@ import xarray as xr
 from ....case import calendar as periods
 from ....case.schema import Calendar, worst
 from ....model.formulas import larger, smaller
-from ....model.part import Scope
+from ....model.scope import Scope
 
 
 @dataclass(frozen=True, eq=False)

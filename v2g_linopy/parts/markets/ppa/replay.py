@@ -1,14 +1,41 @@
-"""Contracts settled by hand: what a written plan is paid under them, for the replay of power purchase agreements.
-
-It shares no code with the rows of the part.
-"""
+"""Power purchase agreements replayed from the written plan: settled month by month in plain numbers."""
 
 import pandas as pd
 import xarray as xr
 
-from ....model.part import View
+from ....model.terms import Flow, Replay
+from ....model.view import View
 
 PERIODS = ("month", "year", "horizon")
+
+
+def replay(v: View, d: xr.Dataset) -> Replay:
+    """Settlement, deliveries and shortfall of every contract, from prices and the written output of the plants."""
+    time = v.calendar.time
+    price = v.groups["energy"].price + xr.DataArray([0.0] * len(time), coords={"time": time}, dims="time")
+    if "reference" in d:
+        price = price.sel(market=d.reference.astype(str)).drop_vars("market")
+    else:
+        price = price.isel(market=0, drop=True)
+    at_rest = rests(v, d, price)
+    power = power_of(v, d, price).where(~at_rest, 0.0)
+    mean, before, residuals = months(v, d, price, power)
+    gap = d.strike - price.where(d.averaging == "spot", mean)
+    physical, sign = d.settlement == "physical", (d.side == "seller") * 2.0 - 1.0
+    paid = gap.where(d.settlement == "two_way", gap.clip(min=0.0)).where(~physical, d.strike)
+    money = sign * paid * power * v.dt
+    cash = {"difference": money.where(~physical, 0.0), "delivery": money.where(physical, 0.0)}
+    opening = [(d.strike - m).isel(time=0, drop=True) for m in (mean, d.mean_initial + 0.0 * mean)]
+    now, then = (x.where(d.settlement == "two_way", x.clip(min=0.0)) for x in opening)
+    cash["correction"] = (sign * (now - then) * before).where(~physical, 0.0)
+    if "negative_run" in d:
+        wrong = abs(d.negative_run - run(v, d, price)).where(d.negative_hours.notnull(), 0.0)
+        residuals["negative_run"] = wrong.assign_attrs(units="h")
+    if "behind" in d:
+        wrong_volumes, cash["shortfall"] = due(v, d, power, at_rest)
+        residuals |= wrong_volumes
+    sold, bought = (power.where(physical & (sign == way), 0.0).sum("contract") for way in (1, -1))
+    return Replay(residuals, cash, {"electricity": Flow(bought, sold)} if bool(physical.any()) else {})
 
 
 def months(

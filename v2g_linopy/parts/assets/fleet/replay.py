@@ -1,0 +1,69 @@
+"""A fleet replayed from the written plan."""
+
+import xarray as xr
+
+from ....model import battery_wear
+from ....model.formulas import larger, smaller
+from ....model.terms import Flow, Replay
+from ....model.view import View
+from ..reserve_room import most_drawn, of_vehicles, on_baseline
+from .schema import is_active
+
+
+def replay(v: View, d: xr.Dataset) -> Replay:
+    """Energy balance, limits and needs of every member and step, and its cash, from the written numbers alone."""
+    residuals = _replay_path(v, d, "")
+    if "energy_baseline" in d:
+        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, on_baseline(d), "_baseline").items()}
+    leaving = v.dt * d.discharge / d.eta_discharge
+    cash = {
+        "wear": -(d.wear * leaving),
+        "wear_charge": -(d.wear_charge * v.dt * d.charge * d.eta_charge),
+        "drivers": d.retail_price * v.dt * (d.charge - d.discharge),
+        "slack.unserved": -(d.unserved_cost * d.get("unserved", 0.0)).fillna(0.0),
+        "slack.unserved_trip": -(d.unserved_cost * d.get("unserved_trip", 0.0)).fillna(0.0),
+        "slack.balance": -(d.slack_cost * v.dt * (d.get("slack_in", 0.0) + d.get("slack_out", 0.0))).fillna(0.0),
+    }
+    taken = v.dt * (d.discharge + d.get("slack_out", 0.0)) / d.eta_discharge
+    driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
+    capacity = d.get("wear_capacity", d.energy_max)
+    residuals |= battery_wear.replayed(v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven)
+    cash |= battery_wear.paid(v, d, capacity, is_active(d))
+    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_vehicles(d))
+
+
+def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
+    charge, discharge, energy = (d[name + suffix] for name in ("charge", "discharge", "energy"))
+    unserved, trip = d.get("unserved", 0.0), d.get("unserved_trip", 0.0)
+    spill = d.get("spill" + suffix, 0.0)
+    yesterday = energy.shift(time=1).fillna(d.energy_initial)
+    gained = (charge + d.get("slack_in", 0.0)) * d.eta_charge * v.dt
+    lost = (discharge + d.get("slack_out", 0.0)) * v.dt / d.eta_discharge
+    expected = yesterday * d.keep + d.energy_in - (d.energy_out - trip) - spill + gained - lost
+    plugged = _present(d, energy)
+    over = {
+        "charge": charge - d.charge_max.where(plugged, 0.0),
+        "discharge": discharge - d.discharge_max.where(plugged, 0.0),
+        "energy": energy - d.energy_max,
+        "spill": spill - d.spill_max,
+        "sign": -smaller(smaller(charge, discharge), energy),
+    }
+    for way, power, back in (("charge", charge, discharge), ("discharge", discharge, charge)):
+        runs = (d[f"{way}_min"] > 0) & (power > 1e-6)
+        over[f"{way}_min"] = larger(d[f"{way}_min"] - power, back).where(runs, 0.0)
+    over["taper"] = charge - most_drawn(d, "energy" + suffix)
+    residuals = {"balance": abs(energy - expected).assign_attrs(units="kWh")}
+    residuals["need"] = (d.energy_min - unserved - energy).clip(min=0).assign_attrs(units="kWh")
+    for name, excess in over.items():
+        residuals[f"limit_{name}"] = excess.clip(min=0).assign_attrs(
+            units="kWh" if name in ("energy", "spill") else "kW"
+        )
+    return residuals
+
+
+def _present(d: xr.Dataset, energy: xr.DataArray) -> xr.DataArray:
+    """Return False where no battery is there: none that holds energy now, none from before, none that comes or goes."""
+    fits = d.energy_max + xr.zeros_like(energy)
+    stayed = xr.where(fits.time == fits.time[0], d.energy_initial, fits.shift(time=1))
+    absent = (fits == 0) & ((stayed == 0) | (d.keep == 0))
+    return ~(absent & (d.energy_in == 0) & (d.energy_out == 0) & (d.spill_max == 0))
