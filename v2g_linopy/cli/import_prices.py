@@ -11,9 +11,9 @@ import xarray as xr
 from .. import data
 from ..case.io import atomic
 from ..case.units import factor
-from ..data.generators.noise_and_prices import local
 from ..data.importers.csv import price_columns
 from ..data.sessions.case_from import energy_market, settlement
+from ..data.tables.local_time import local
 from ..errors import Problem, SchemaError
 from .import_common import Imbalance, Into, Market, Settlement, Target, imbalance_of, markets_of, regulation_of, zone_of
 from .input_files import SeriesOptions, TableOptions, read_case, read_prices

@@ -3,13 +3,14 @@
 from .generators.commuters import commuters
 from .generators.depot import depot
 from .generators.fleets import fleets
+from .generators.frequency import frequency_record
 from .generators.nordic import nordic_fcr
 from .generators.portfolio import sites
 from .generators.sequential import sequential
 from .generators.site import site
 from .importers.capacity_prices import CAPACITY_FORMATS, read_capacity_prices, with_reserves
 from .importers.csv import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
-from .importers.frequency import FREQUENCY_FORMATS, frequency_record, read_frequency, read_netcdf_frequency
+from .importers.frequency import FREQUENCY_FORMATS, read_frequency, read_netcdf_frequency
 from .importers.profiles import PROFILE_FORMATS, read_profiles
 from .importers.published import read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
 from .sessions.assumptions import BatteryAssumption, Regulation

@@ -9,8 +9,6 @@ import xarray as xr
 from ..algebra.expression import Sum
 
 SITE = "site"  # the pod of members that name none
-
-
 CARRIERS = ("electricity", "heat", "hydrogen")  # heat and hydrogen stay in their pod; hydrogen in kWh (LHV)
 
 

@@ -3,11 +3,9 @@
 The numbers are those of each asset's `replay`, so that a new asset stands in every figure and table with no edit here.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +17,6 @@ from ..model.scope import per_pod
 from ..model.terms import Flex, Flow, Replay
 from ..parts.catalogue import PARTS
 from ..solve.audit import assets, expected
-
-if TYPE_CHECKING:
-    from .view import Reading
 
 ELECTRICITY = "electricity"
 
@@ -80,40 +75,32 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
     )
 
 
-def metered(view: Reading) -> xr.Dataset:
+def metered(
+    assets: Mapping[str, Asset],
+    pods: pd.Index,
+    time: pd.DatetimeIndex,
+    without_flexibility: Callable[[str, Asset, xr.DataArray], xr.DataArray | None],
+) -> xr.Dataset:
     """Electricity on (asset, pod, time), kW: `drawn` and `fed`; `before` on (pod, time) where it is known.
 
     `before` is what the meter would see without flexibility: unmanaged charging, batteries idle, loads at their
-    baseline, all that sun and wind give, everything else as planned; + is drawn.
+    baseline, all that sun and wind give, everything else as planned; + is drawn. `without_flexibility` is given the
+    name of an asset, the asset and its planned net power, and returns its power without flexibility, None where that
+    is not known.
     """
-    powered = {name: a for name, a in view.assets.items() if ELECTRICITY in a.flows}
-    axes = {"asset": pd.Index(list(powered), name="asset"), "pod": view.pods, "time": view.time}
+    powered = {name: a for name, a in assets.items() if ELECTRICITY in a.flows}
+    axes = {"asset": pd.Index(list(powered), name="asset"), "pod": pods, "time": time}
     shape = tuple(len(axis) for axis in axes.values())
     drawn, fed = np.zeros(shape), np.zeros(shape)
     for k, asset in enumerate(powered.values()):
         flow = asset.flows[ELECTRICITY]
-        drawn[k] = asset.at_pods(flow.withdrawal, view.pods).to_numpy()
-        fed[k] = asset.at_pods(flow.injection, view.pods).to_numpy()
+        drawn[k] = asset.at_pods(flow.withdrawal, pods).to_numpy()
+        fed[k] = asset.at_pods(flow.injection, pods).to_numpy()
     both = xr.Dataset({"drawn": (tuple(axes), drawn), "fed": (tuple(axes), fed)}, coords=axes)
-    rigid = [_rigid(view, name, asset, both) for name, asset in powered.items()]
+    planned = both["drawn"] - both["fed"]
+    rigid = [without_flexibility(name, asset, planned.sel(asset=name, drop=True)) for name, asset in powered.items()]
     known = [x for x in rigid if x is not None]
     return both.assign(before=sum(known)) if known and len(known) == len(rigid) else both
-
-
-def _rigid(view: Reading, name: str, asset: Asset, both: xr.Dataset) -> xr.DataArray | None:
-    """Power drawn less power fed in by an asset that does not react, on (pod, time); None where it is not known."""
-    planned = (both["drawn"] - both["fed"]).sel(asset=name, drop=True)
-    if name == "fleet":
-        return None if view.unmanaged is None else asset.at_pods(view.unmanaged, view.pods)
-    if name == "battery":
-        return 0.0 * planned
-    given = {"load": ("baseline", 1.0), "renewable": ("available", -1.0)}.get(name)
-    if given is None:
-        return planned
-    power = view.full(name, given[0], asset.member, "time")
-    if view.has(name, "carrier"):
-        power = power.where(view.groups[name]["carrier"].astype(str) == ELECTRICITY, 0.0)
-    return given[1] * asset.at_pods(power, view.pods)
 
 
 def net(meter: xr.Dataset) -> xr.DataArray:

@@ -21,7 +21,7 @@ from ..model.part import Stage
 from ..operate.unmanaged import unmanaged
 from ..parts.catalogue import PARTS
 from .display_units import displayed, expected, probability
-from .power_at_meter import Asset, assets_of, metered
+from .power_at_meter import ELECTRICITY, Asset, assets_of, metered
 
 LONGEST_WINDOW = 10.0
 """Days drawn step by step; a longer horizon is drawn as its busiest week beside totals per day."""
@@ -202,7 +202,21 @@ class Reading:
         """Power at the meter of each pod by asset: see `metered`."""
         if self.parent is not None:
             return self.parent.meter.isel(time=slice(self.offset, self.offset + len(self.time)))
-        return metered(self)
+        return metered(self.assets, self.pods, self.time, self._without_flexibility)
+
+    def _without_flexibility(self, name: str, asset: Asset, planned: xr.DataArray) -> xr.DataArray | None:
+        """Return power drawn less power fed in by an asset that does not react, kW on (pod, time)."""
+        if name == "fleet":
+            return None if self.unmanaged is None else asset.at_pods(self.unmanaged, self.pods)
+        if name == "battery":
+            return 0.0 * planned
+        given = {"load": ("baseline", 1.0), "renewable": ("available", -1.0)}.get(name)
+        if given is None:
+            return planned
+        power = self.full(name, given[0], asset.member, "time")
+        if self.has(name, "carrier"):
+            power = power.where(self.groups[name]["carrier"].astype(str) == ELECTRICITY, 0.0)
+        return given[1] * asset.at_pods(power, self.pods)
 
     @property
     def others(self) -> list[str]:

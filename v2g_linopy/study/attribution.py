@@ -9,11 +9,7 @@ from ..solve.audit import expected
 from ..solve.result import in_profit
 
 CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
-
-
 WEAR = ("wear", "wear_charge", "wear_cycles", "wear_calendar")
-
-
 _CAUSE_OF = {
     "energy.energy": "energy",
     "energy.spread": "energy",

@@ -16,8 +16,6 @@ from ..solve.solve import solve
 from .attribution import CAUSES, _cause
 
 BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
-
-
 FORESIGHT = (
     "Every rung knows all prices and arrivals in advance (perfect foresight), and no position is taken without a"
     " physical plan: the figures are upper bounds on what operation earns."

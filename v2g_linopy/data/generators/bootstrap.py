@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from .noise_and_prices import local
+from ..tables.local_time import local
 
 Kind = tuple[str, Callable[[pd.DatetimeIndex], np.ndarray], bool]  # name, number of each day, days of its month only
 

@@ -7,7 +7,8 @@ import xarray as xr
 from ..sessions.case_from import ample_limit, energy_market, installed_power
 from ..sessions.described import described_case
 from ..sessions.rasterise import rasterise
-from .noise_and_prices import days_of, hourly_prices, local, local_day, steps_of
+from ..tables.local_time import local
+from .noise_and_prices import days_of, hourly_prices, local_day, steps_of
 from .stays import COSTS, moments
 
 POD = "depot"

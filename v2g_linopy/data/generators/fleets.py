@@ -8,8 +8,8 @@ from ...errors import Problem, SchemaError
 from ..sessions.availability import from_availability
 from ..sessions.case_from import markets_for
 from ..sessions.described import described_case
-from ..tables.local_time import listed
-from .noise_and_prices import WORLDS, World, local, too_small, world_prices
+from ..tables.local_time import listed, local
+from .noise_and_prices import WORLDS, World, too_small, world_prices
 from .sun_and_buildings import by_hour
 
 # share plugged in at local hours 0, 3, 6, 9, 12, 15, 18, 21 (linear between them): working day, weekend

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.local_time import align
+from ..tables.local_time import align, local
 
 World = Literal["few", "unmanaged", "smart"]
 WORLDS = {
@@ -15,6 +15,7 @@ WORLDS = {
     "unmanaged": "many vehicles that charge when they come home: the evening peak is higher and longer",
     "smart": "many vehicles that charge in the valley: valley and peak are half as deep and high",
 }
+
 
 # EUR/MWh above the daily mean, by local hour
 _ITALIAN_DAY = (-4, -7, -9, -10, -10, -8, -2, 3, 5, 4, 1, -1, -5, -6, -3, 0, 3, 6, 10, 16, 15, 9, 1, -4)
@@ -37,11 +38,6 @@ def steps_of(midnight: pd.DatetimeIndex, timezone: str, step: str) -> pd.Datetim
     """Return the steps between the first and the last local midnight, naive UTC."""
     utc = midnight[[0, -1]].tz_localize(timezone).tz_convert("UTC").tz_localize(None)
     return pd.date_range(utc[0], utc[1], freq=step, inclusive="left", name="time")
-
-
-def local(time: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
-    """Return naive UTC stamps as local times with their zone."""
-    return time.tz_localize("UTC").tz_convert(timezone)
 
 
 def local_day(clock: pd.DatetimeIndex) -> np.ndarray:

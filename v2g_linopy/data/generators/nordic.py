@@ -8,8 +8,8 @@ from ...parts.markets.reserve.nordic_products import products
 from ..sessions.case_from import ample_limit, energy_market
 from ..sessions.described import described_case
 from ..sessions.rasterise import rasterise
-from ..tables.local_time import align
-from .noise_and_prices import days_of, local, local_day, noise, steps_of, world_prices
+from ..tables.local_time import align, local
+from .noise_and_prices import days_of, local_day, noise, steps_of, world_prices
 from .site import batteries
 from .stays import COSTS, VANS, labels, stays
 

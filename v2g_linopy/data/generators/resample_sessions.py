@@ -8,7 +8,7 @@ import xarray as xr
 
 from ...case.calendar import instants
 from ..sessions.rasterise import rasterise
-from .noise_and_prices import local
+from ..tables.local_time import local
 
 PLACES = ("pod", "charger")
 """What stays with the place of a session, whoever stands there."""

@@ -7,7 +7,8 @@ import xarray as xr
 from ..sessions.case_from import AMPLE, installed_power
 from ..sessions.described import described_case
 from ..sessions.rasterise import rasterise
-from .noise_and_prices import days_of, hourly_prices, local, noise, steps_of
+from ..tables.local_time import local
+from .noise_and_prices import days_of, hourly_prices, noise, steps_of
 from .site import batteries
 from .stays import COMMUTERS, COSTS, labels, stays
 from .sun_and_buildings import profiles, sun

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..tables.local_time import nanoseconds
-from .noise_and_prices import local, local_day, noise
+from ..tables.local_time import local, nanoseconds
+from .noise_and_prices import local_day, noise
 
 FINE = pd.Timedelta("5min").value
 LATITUDE, LONGITUDE = 45.0, 9.0

@@ -1,6 +1,5 @@
 """Prices and sessions from files: any CSV with a column map, and the named formats."""
 
-import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,13 +9,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...case.units import TABLE, accepted, factor
+from ...case.units import accepted, factor
 from ...errors import Problem, SchemaError
 from ..sessions.assumptions import BATTERY
 from ..tables.files import attempt, numbers, pick, read_csv, stamps
 from ..tables.local_time import Ambiguous, Nonexistent, Utc, listed, to_utc
 from ..tables.series import Missing, noted, uniform
 from ..tables.session_table import COLUMNS, LABELS, LABELS_MEAN
+from ..tables.units import named_unit
 from .published import hour_labels, read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
 
 METERED = {
@@ -189,23 +189,6 @@ def _check_given_units(units: Mapping[str, str], declared: Mapping[str, str], so
     problems += [Problem(name, "unknown", "has a unit but no column") for name in units if name not in declared]
     if problems:
         raise SchemaError(problems, source)
-
-
-def named_unit(header: str) -> str | None:
-    """The unit that a header names in brackets.
-
-    >>> [named_unit(header) for header in ("Preis (Cent/kWh)", "DE-LU [€/MWh]", "Energie [Wh]", "Price (CET)")]
-    ['ct/kWh', 'EUR/MWh', 'Wh', None]
-    """
-    for text in re.findall(r"[(\[]([^)\]]+)[)\]]", header):
-        word = text.replace(" ", "").replace("€", "EUR")
-        word = re.sub(r"^(EUR|euro)?-?(ct|cents?)\.?/", "ct/", word, flags=re.IGNORECASE)
-        known = {unit.lower(): unit for unit in TABLE if unit != "1"}
-        if word.lower() in known:
-            return known[word.lower()]
-        if re.fullmatch(r"[^/]+/[kMG]?Wh", word):
-            return word
-    return None
 
 
 def read_sessions(

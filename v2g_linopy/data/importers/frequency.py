@@ -8,7 +8,6 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..generators.noise_and_prices import noise
 from ..tables.files import clock_axis, read_netcdf
 from ..tables.local_time import Ambiguous, Nonexistent, listed, to_utc
 from ..tables.series import Missing, uniform
@@ -86,18 +85,6 @@ def _plausible(read: xr.Dataset, source: str) -> xr.Dataset:
         detail += '; give missing="hold" where numbers are missing' if bool(f.isnull().any()) else "; give it in Hz"
         raise SchemaError([Problem("frequency", "range", detail)], source)
     return read.assign(frequency=f.assign_attrs(units="Hz", long_name="frequency of the grid"))
-
-
-def frequency_record(
-    start: str | pd.Timestamp, hours: float, *, step: str = "1s", seed: int = 0, size: float = 0.04
-) -> xr.Dataset:
-    """Return a synthetic frequency record: 50 Hz, a memory of some minutes, standard deviation `size` (Hz)."""
-    length = pd.Timedelta(step)
-    time = pd.date_range(start, periods=round(pd.Timedelta(hours=hours) / length), freq=length, name="time")
-    memory = float(np.exp(-length / pd.Timedelta("6min")))
-    hertz = 50.0 + noise(np.random.default_rng([seed, 7]), len(time), memory, size)
-    attrs = {"units": "Hz", "long_name": "frequency of the grid (synthetic)"}
-    return xr.Dataset({"frequency": ("time", np.round(hertz, 4), attrs)}, coords={"time": time})
 
 
 FREQUENCY_FORMATS: dict[str, Callable[..., xr.Dataset]] = {"csv": read_frequency, "netcdf": read_netcdf_frequency}

@@ -9,9 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..generators.noise_and_prices import local
 from ..tables.files import attempt, stamps
-from ..tables.local_time import align, counted, listed, step_of, to_utc
+from ..tables.local_time import align, counted, listed, local, step_of, to_utc
 from ..tables.series import notes_of
 from ..tables.units import in_unit, stacked
 from .assumptions import MOST_NAMED, BatteryAssumption, Regulation, session_name

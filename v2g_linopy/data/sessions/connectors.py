@@ -10,9 +10,9 @@ import xarray as xr
 
 from ...case.schema import ABSENT, REQUIRED, Calendar, Field, Schema, suggest
 from ...errors import Problem, SchemaError
-from ..importers.csv import named_unit
 from ..tables.files import numbers, read_csv
 from ..tables.local_time import counted
+from ..tables.units import named_unit
 
 INF = float("inf")
 

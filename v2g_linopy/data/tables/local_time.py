@@ -9,9 +9,14 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 
+
+def local(time: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+    """Return naive UTC stamps as local times with their zone."""
+    return time.tz_localize("UTC").tz_convert(timezone)
+
+
 Ambiguous = Literal["raise", "infer", "first", "second", "both"]
 Nonexistent = Literal["raise", "drop", "shift"]
-
 AMBIGUOUS_RULES = {
     "infer": " (written twice, in order)",
     "first": "",

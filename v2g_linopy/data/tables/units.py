@@ -1,12 +1,30 @@
 """Numbers in the unit that a rule speaks."""
 
+import re
 from collections.abc import Mapping
 
 import xarray as xr
 
-from ...case.units import accepted, factor
+from ...case.units import TABLE, accepted, factor
 from ...errors import Problem, SchemaError
 from .local_time import listed
+
+
+def named_unit(header: str) -> str | None:
+    """The unit that a header names in brackets.
+
+    >>> [named_unit(header) for header in ("Preis (Cent/kWh)", "DE-LU [€/MWh]", "Energie [Wh]", "Price (CET)")]
+    ['ct/kWh', 'EUR/MWh', 'Wh', None]
+    """
+    for text in re.findall(r"[(\[]([^)\]]+)[)\]]", header):
+        word = text.replace(" ", "").replace("€", "EUR")
+        word = re.sub(r"^(EUR|euro)?-?(ct|cents?)\.?/", "ct/", word, flags=re.IGNORECASE)
+        known = {unit.lower(): unit for unit in TABLE if unit != "1"}
+        if word.lower() in known:
+            return known[word.lower()]
+        if re.fullmatch(r"[^/]+/[kMG]?Wh", word):
+            return word
+    return None
 
 
 def in_unit(array: xr.DataArray, unit: str, where: str, currency: str = "EUR") -> xr.DataArray:

@@ -7,11 +7,7 @@ from ....case.schema import ABSENT, Calendar, Field, Schema
 from ....errors import Problem
 
 NAN = float("nan")
-
-
 SIDES, PERIODS = ("seller", "buyer"), ("month", "year", "horizon")
-
-
 SETTLEMENTS, VOLUMES = ("two_way", "one_way", "physical"), ("output", "deemed", "baseload")
 
 

@@ -7,17 +7,9 @@ from ....case.schema import ABSENT, Calendar, Field, worst
 from ....errors import Problem
 
 SURE = ("physical", "budget", "box")
-
-
 LEVELS = ("expected", "endurance", *SURE)
-
-
 WAYS = ("up", "down")
-
-
 NAN = float("nan")
-
-
 INPUTS = (
     Field("guarantee", "product", "", "what backs the bid", "expected", kind="choice", choices=LEVELS),
     Field(
@@ -65,8 +57,6 @@ INPUTS = (
     ),
     Field("stored_initial", "product lag", "kWh", "the same for energy stored", ABSENT, ge=0, shared=True),
 )
-
-
 OUTPUTS = (
     Field("charge_share", "product time", "kW", "baseline charging that calls of the product stop first", shared=True),
     Field("called_up", "product time", "kWh", "energy drawn by the worst calls so far", shared=True, auxiliary=True),

@@ -9,8 +9,6 @@ from ....model.reserve_rules import supplied
 from .peak_tariff import unmetered
 
 INF, NAN = float("inf"), float("nan")
-
-
 _ROUNDING = 1e-9  # EUR/kWh
 
 
