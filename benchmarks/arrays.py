@@ -1,4 +1,6 @@
-"""A case as plain dense numpy arrays, in kW, kWh, h and EUR: what the hand-written and the Pyomo model start from."""
+"""A case as plain dense numpy arrays, in kW, kWh, h and EUR: what the hand-written and the Pyomo
+model start from.
+"""
 
 from dataclasses import dataclass
 
@@ -28,7 +30,9 @@ DEFAULTS = {
 
 @dataclass(frozen=True)
 class Arrays:
-    """Fleet arrays on (fleet, time), market arrays on (market, time), reserve arrays on (product, time)."""
+    """Fleet arrays on (fleet, time), market arrays on (market, time), reserve arrays on (product,
+    time).
+    """
 
     dt: float
     fleet: dict[str, Array]
@@ -53,19 +57,31 @@ class Arrays:
 
     @property
     def share_max(self) -> Array:
-        """Most that a member can hold of a product (kW), on (fleet, product, time): its whole span for both rooms."""
+        """Most that a member can hold of a product (kW), on (fleet, product, time): its whole span
+        for both rooms.
+        """
         r, net = self.reserve, self.reserve["activation_up"] - self.reserve["activation_down"]
         span = self.fleet["charge_max"] + self.fleet["discharge_max"]
         return span[:, None] / np.maximum(r["up"] - net, r["down"] + net)
 
 
 RESERVE = ["up", "down", "activation_up", "activation_down", "capacity_price", "volume_max"]
-FLEET = ["charge_max", "discharge_max", "energy_min", "energy_max", "energy_initial", "keep", "energy_in"]
+FLEET = [
+    "charge_max",
+    "discharge_max",
+    "energy_min",
+    "energy_max",
+    "energy_initial",
+    "keep",
+    "energy_in",
+]
 FLEET += ["eta_charge", "eta_discharge", "wear", "retail_price", "unserved_cost"]
 
 
 def read(case: xr.DataTree) -> Arrays:
-    """The arrays of a case with a fleet, energy markets and reserves of level `expected` (declared units only)."""
+    """The arrays of a case with a fleet, energy markets and reserves of level `expected` (declared
+    units only).
+    """
     time = case["time"].values
     dt = float((time[1] - time[0]) / np.timedelta64(1, "h"))
     energy = _group(case["energy"].to_dataset(), ["price", "limit"], "market", len(time))
@@ -74,17 +90,24 @@ def read(case: xr.DataTree) -> Arrays:
         reserve = {name: np.zeros((0, len(time))) for name in (*RESERVE, "activation_cash")}
     else:
         reserve = _reserve(case["reserve"].to_dataset(), energy["price"][0], len(time))
-    return Arrays(dt, _group(case["fleet"].to_dataset(), FLEET, "fleet", len(time)), energy, reserve)
+    return Arrays(
+        dt, _group(case["fleet"].to_dataset(), FLEET, "fleet", len(time)), energy, reserve
+    )
 
 
 def _reserve(group: xr.Dataset, market_price: Array, steps: int) -> dict[str, Array]:
     arrays = _group(group, RESERVE, "product", steps)
     arrays["capacity_price"] = arrays["capacity_price"] / 1000
     settled = {}
-    for way in ("up", "down"):  # EUR/kWh of activated energy: the first energy market's price where none is given
+    for way in (
+        "up",
+        "down",
+    ):  # EUR/kWh of activated energy: the first energy market's price where none is given
         name = f"activation_price_{way}"
         given = name in group
-        settled[way] = _group(group, [name], "product", steps)[name] / 1000 if given else market_price
+        settled[way] = (
+            _group(group, [name], "product", steps)[name] / 1000 if given else market_price
+        )
     up, down = arrays["activation_up"], arrays["activation_down"]
     return arrays | {"activation_cash": up * settled["up"] - down * settled["down"]}
 
@@ -98,5 +121,7 @@ def _dense(group: xr.Dataset, name: str, dims: tuple[str, str], shape: tuple[int
     if name not in group:
         return np.broadcast_to(np.float64(DEFAULTS[name]), shape)
     array = group[name]
-    values = array.transpose(*(d for d in dims if d in array.dims)).values.astype(np.float64, copy=False)
+    values = array.transpose(*(d for d in dims if d in array.dims)).values.astype(
+        np.float64, copy=False
+    )
     return np.broadcast_to(values[:, None] if array.dims == dims[:1] else values, shape)

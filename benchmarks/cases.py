@@ -13,14 +13,15 @@ ACTIVATION = {"up": 0.25, "down": 0.75}  # expected share activated
 def commuters(vehicles: int, days: int, *, reserves: bool = True, seed: int = 0) -> xr.DataTree:
     """Cars plugged in at work (arrive 6-9, leave 16-19) with energy and two regulation products.
 
-    Every limit of a market is ample: a share is at most 14.4 kW / 0.25 per vehicle, so neither 100 kW of volume
-    nor 200 kW of position per vehicle can bind.
-    """
+    Every limit of a market is ample: a share is at most 14.4 kW / 0.25 per vehicle, so neither 100
+    kW of volume nor 200 kW of position per vehicle can bind."""
     time = pd.date_range("2024-01-01", periods=24 * days, freq="h", name="time")
     names = pd.Index([f"ev-{i:04d}" for i in range(vehicles)], name="fleet")
     random = np.random.default_rng(seed)
     tree = {
-        "/": xr.Dataset(coords={"time": time}, attrs={"timezone": "UTC", "currency": "EUR", "schema_version": 1}),
+        "/": xr.Dataset(
+            coords={"time": time}, attrs={"timezone": "UTC", "currency": "EUR", "schema_version": 1}
+        ),
         "/fleet": _fleet(names, time, random),
         "/energy": _energy(vehicles, time, random),
     }
@@ -30,13 +31,19 @@ def commuters(vehicles: int, days: int, *, reserves: bool = True, seed: int = 0)
 
 
 def budgeted(vehicles: int, days: int) -> xr.DataTree:
-    """The same cars with reserves at a quarter of the price that survive every call of a step in any six.
+    """The same cars with reserves at a quarter of the price that survive every call of a step in
+    any six.
 
-    A tenth of the calls is expected. Each hour is taken as half of one: a size of two days has 48 half-hours.
-    """
+    A tenth of the calls is expected. Each hour is taken as half of one: a size of two days has 48
+    half-hours."""
     hourly = commuters(vehicles, days)
-    time = pd.date_range(hourly["time"].to_numpy()[0], periods=hourly.sizes["time"], freq="30min", name="time")
-    tree = {f"/{name}": part.to_dataset().assign_coords(time=time) for name, part in hourly.children.items()}
+    time = pd.date_range(
+        hourly["time"].to_numpy()[0], periods=hourly.sizes["time"], freq="30min", name="time"
+    )
+    tree = {
+        f"/{name}": part.to_dataset().assign_coords(time=time)
+        for name, part in hourly.children.items()
+    }
     tree["/reserve"]["guarantee"] = ("product", ["budget", "budget"])
     tree["/reserve"]["activation_cycle"] = ("product", [3.0, 3.0], {"units": "h"})
     tree["/reserve"]["capacity_price"] = 0.25 * tree["/reserve"]["capacity_price"]
@@ -51,8 +58,13 @@ def _fleet(names: pd.Index, time: pd.DatetimeIndex, random: np.random.Generator)
     arrive, leave = random.integers(6, 10, shape), random.integers(16, 20, shape)
     hour = np.arange(24)
     plugged = ((hour >= arrive) & (hour < leave)).reshape(len(names), -1)
-    arriving, last = (hour == arrive).reshape(plugged.shape), (hour == leave - 1).reshape(plugged.shape)
-    on_arrival = np.broadcast_to(random.uniform(0.1, 0.8, shape) * CAPACITY, (*shape[:2], 24)).reshape(plugged.shape)
+    arriving, last = (
+        (hour == arrive).reshape(plugged.shape),
+        (hour == leave - 1).reshape(plugged.shape),
+    )
+    on_arrival = np.broadcast_to(
+        random.uniform(0.1, 0.8, shape) * CAPACITY, (*shape[:2], 24)
+    ).reshape(plugged.shape)
     arrays = {
         "charge_max": (plugged * POWER, "kW"),
         "discharge_max": (plugged * POWER, "kW"),
@@ -98,12 +110,17 @@ def _reserve(vehicles: int, time: pd.DatetimeIndex, random: np.random.Generator)
 
 
 def sequential(vehicles: int, days: int) -> xr.DataTree:
-    """Vans on quarter-hours, with two days before them to forecast from: day-ahead by the hour, intraday, imbalance."""
+    """Vans on quarter-hours, with two days before them to forecast from: day-ahead by the hour,
+    intraday, imbalance.
+    """
     case = v2g.depot(vehicles, days + 2, start="2026-05-04", reserve=False)
     energy = case["energy"].to_dataset()
     price, limit = energy.price.isel(market=0, drop=True), float(energy.limit.max())
     both = xr.concat([price, price], pd.Index(["day_ahead", "intraday"], name="market"))
-    numbers = {"limit": ("market", [limit, limit], {"units": "kW"}), "spread": ("market", [0.0, 4.0])}
+    numbers = {
+        "limit": ("market", [limit, limit], {"units": "kW"}),
+        "spread": ("market", [0.0, 4.0]),
+    }
     numbers["block"] = ("market", [1.0, 0.0])
     prices = {"price_long": price - 20, "price_short": price + 20, "limit": xr.DataArray(limit)}
     gates = {"hour": ("gate", [12.0, float("nan")]), "lead": ("gate", [float("nan"), 1.0])}

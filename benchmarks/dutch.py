@@ -1,4 +1,6 @@
-"""A year of public charging sessions with day-ahead prices, from the reference folder beside the repository."""
+"""A year of public charging sessions with day-ahead prices, from the reference folder beside the
+repository.
+"""
 
 from pathlib import Path
 
@@ -17,14 +19,21 @@ def available() -> bool:
 
 
 def year(days: int) -> xr.DataTree:
-    """The sessions inside the first `days` days of 2019 at 15 minutes, as V2G, with assumed batteries.
+    """The sessions inside the first `days` days of 2019 at 15 minutes, as V2G, with assumed
+    batteries.
 
-    The prices stand on local clock hours: the hour that March skips is dropped, that of October counts twice.
-    """
+    The prices stand on local clock hours: the hour that March skips is dropped, that of October
+    counts twice."""
     prices = data.read_netcdf_prices(PRICES, ambiguous="both", nonexistent="drop")
     sessions = data.read_netcdf_sessions(SESSIONS)
     end = np.datetime64("2019-01-01") + np.timedelta64(days, "D")
     battery = data.BatteryAssumption()
     return data.case_from(
-        sessions, prices, timezone="Europe/Amsterdam", battery=battery, step="15min", end=str(end), wear=0.02
+        sessions,
+        prices,
+        timezone="Europe/Amsterdam",
+        battery=battery,
+        step="15min",
+        end=str(end),
+        wear=0.02,
     )

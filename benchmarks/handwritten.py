@@ -1,8 +1,8 @@
-"""The package's model of a fleet, energy markets and expected reserves, written by hand with scipy.sparse and highspy.
+"""The package's model of a fleet, energy markets and expected reserves, written by hand with
+scipy.sparse and highspy.
 
-The yardstick of the build benchmark: index arithmetic on numpy arrays, one COO matrix, one `passModel`. It has no
-names, no checks, no units and no result; it knows this one model.
-"""
+The yardstick of the build benchmark: index arithmetic on numpy arrays, one COO matrix, one
+`passModel`. It has no names, no checks, no units and no result; it knows this one model."""
 
 from dataclasses import dataclass, field
 
@@ -16,14 +16,20 @@ from benchmarks.arrays import Array, Arrays, read
 
 @dataclass
 class Program:
-    """Columns and rows as they are appended: bounds and costs of columns, triplets and bounds of rows."""
+    """Columns and rows as they are appended: bounds and costs of columns, triplets and bounds of
+    rows.
+    """
 
     columns: int = 0
     rows: int = 0
-    bounds: dict[str, list[Array]] = field(default_factory=lambda: {k: [] for k in ("cost", "lb", "ub", "low", "high")})
+    bounds: dict[str, list[Array]] = field(
+        default_factory=lambda: {k: [] for k in ("cost", "lb", "ub", "low", "high")}
+    )
     triplets: tuple[list, list, list] = field(default_factory=lambda: ([], [], []))
 
-    def variable(self, mask: Array, lower: Array | float, upper: Array | float, cost: Array | float) -> Array:
+    def variable(
+        self, mask: Array, lower: Array | float, upper: Array | float, cost: Array | float
+    ) -> Array:
         """Append one column where `mask`; returns their numbers, -1 elsewhere."""
         number = np.full(mask.shape, -1, np.int32)
         count = int(mask.sum())
@@ -60,7 +66,9 @@ def build(case: xr.DataTree) -> highspy.Highs:
     """The model of `case` handed to HiGHS, ready to run."""
     program = program_of(read(case))
     matrix = program.matrix()
-    cost, lb, ub, low, high = (np.concatenate(program.bounds[k]) for k in ("cost", "lb", "ub", "low", "high"))
+    cost, lb, ub, low, high = (
+        np.concatenate(program.bounds[k]) for k in ("cost", "lb", "ub", "low", "high")
+    )
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     status = highs.passModel(
@@ -75,7 +83,9 @@ def build(case: xr.DataTree) -> highspy.Highs:
 
 
 def program_of(a: Arrays) -> Program:
-    """FORMULATION 1-3: balance and need of each member, headroom about the baseline, allocation, node, market."""
+    """FORMULATION 1-3: balance and need of each member, headroom about the baseline, allocation,
+    node, market.
+    """
     program, d, r, dt = Program(), a.fleet, a.reserve, a.dt
     needed, plugged, alive, bought = d["energy_min"] > 0, a.plugged, a.alive, r["volume_max"] > 0
     net = r["activation_up"] - r["activation_down"]
@@ -89,7 +99,9 @@ def program_of(a: Arrays) -> Program:
     position = program.variable(np.ones(limit.shape, bool), -limit, limit, dt * price)
     paid = r["capacity_price"] + r["activation_cash"]
     volume = program.variable(np.ones(bought.shape, bool), 0.0, r["volume_max"], dt * paid)
-    share = program.variable(plugged[:, None] & bought, 0.0, a.share_max, 0.0)  # (fleet, product, time)
+    share = program.variable(
+        plugged[:, None] & bought, 0.0, a.share_max, 0.0
+    )  # (fleet, product, time)
     exchange = program.variable(np.ones(plugged.shape[1], bool), -np.inf, np.inf, 0.0)
 
     balance = program.row(alive, *[d["energy_in"] + _first(d["keep"] * d["energy_initial"])] * 2)
@@ -101,7 +113,10 @@ def program_of(a: Arrays) -> Program:
     program.term(need, energy, 1.0)
     program.term(need, unserved, 1.0)
 
-    for power, sign, limit in ((r["up"] - net, 1.0, d["discharge_max"]), (r["down"] + net, -1.0, d["charge_max"])):
+    for power, sign, limit in (
+        (r["up"] - net, 1.0, d["discharge_max"]),
+        (r["down"] + net, -1.0, d["charge_max"]),
+    ):
         room = program.row(plugged & bought.any(axis=0), -np.inf, limit)
         program.term(room[:, None], share, power)
         program.term(room, discharge, sign)

@@ -15,7 +15,9 @@ Work = Callable[[], object]
 
 
 def cpu(work: Work) -> float:
-    """CPU seconds of this process, all threads, for one call; garbage of earlier calls is collected before."""
+    """CPU seconds of this process, all threads, for one call; garbage of earlier calls is collected
+    before.
+    """
     gc.collect()
     start = time.process_time()
     kept = work()
@@ -36,7 +38,9 @@ def median_ratio(one: list[float], other: list[float]) -> float:
 
 
 def calls(work: Work) -> int:
-    """Calls of Python and built-in functions in one run, without garbage collection: it calls back at random."""
+    """Calls of Python and built-in functions in one run, without garbage collection: it calls back
+    at random.
+    """
     profile = cProfile.Profile()
     collecting = gc.isenabled()
     gc.collect()
@@ -59,8 +63,8 @@ def peak_memory(what: str, *sizes: int) -> float:
 def own_peak() -> float:
     """Largest resident memory of this process (MB).
 
-    On Linux `ru_maxrss` also remembers the parent at the time of the fork, so the kernel's own mark is read there.
-    """
+    On Linux `ru_maxrss` also remembers the parent at the time of the fork, so the kernel's own mark
+    is read there."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM"))

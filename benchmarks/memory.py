@@ -1,4 +1,6 @@
-"""One build in a process of its own; prints its peak memory in MB: `python -m benchmarks.memory package 1000 31`."""
+"""One build in a process of its own; prints its peak memory in MB: `python -m benchmarks.memory
+package 1000 31`.
+"""
 
 import sys
 

@@ -1,7 +1,8 @@
-"""The same equations once more as a Pyomo `ConcreteModel`, in the way its documentation writes models: rules over sets.
+"""The same equations once more as a Pyomo `ConcreteModel`, in the way its documentation writes
+models: rules over sets.
 
-Variables and rows exist only where something can happen, as in the other two, so that the models have equal size.
-"""
+Variables and rows exist only where something can happen, as in the other two, so that the models
+have equal size."""
 
 import pyomo.environ as pyo
 import xarray as xr
@@ -41,14 +42,24 @@ def _sets(m: pyo.ConcreteModel, a: Arrays) -> None:
     d, most, connected, alive = a.fleet, a.reserve["volume_max"], a.plugged, a.alive
     plugged = [(i, t) for i in members for t in steps if connected[i, t]]
     bought = {t: [r for r in products if most[r, t] > 0] for t in steps}
-    m.members, m.steps, m.markets, m.products = (pyo.Set(initialize=s) for s in (members, steps, markets, products))
-    m.charging = pyo.Set(dimen=2, initialize=[(i, t) for i, t in plugged if d["charge_max"][i, t] > 0])
-    m.discharging = pyo.Set(dimen=2, initialize=[(i, t) for i, t in plugged if d["discharge_max"][i, t] > 0])
-    m.needed = pyo.Set(dimen=2, initialize=[(i, t) for i in members for t in steps if d["energy_min"][i, t] > 0])
+    m.members, m.steps, m.markets, m.products = (
+        pyo.Set(initialize=s) for s in (members, steps, markets, products)
+    )
+    m.charging = pyo.Set(
+        dimen=2, initialize=[(i, t) for i, t in plugged if d["charge_max"][i, t] > 0]
+    )
+    m.discharging = pyo.Set(
+        dimen=2, initialize=[(i, t) for i, t in plugged if d["discharge_max"][i, t] > 0]
+    )
+    m.needed = pyo.Set(
+        dimen=2, initialize=[(i, t) for i in members for t in steps if d["energy_min"][i, t] > 0]
+    )
     m.offering = pyo.Set(dimen=2, initialize=[(i, t) for i, t in plugged if bought[t]])
     m.shares = pyo.Set(dimen=3, initialize=[(i, r, t) for i, t in plugged for r in bought[t]])
     m.bought = pyo.Set(m.steps, initialize=bought)
-    m.plugged = pyo.Set(m.steps, initialize={t: [i for i in members if connected[i, t]] for t in steps})
+    m.plugged = pyo.Set(
+        m.steps, initialize={t: [i for i in members if connected[i, t]] for t in steps}
+    )
     m.alive = pyo.Set(dimen=2, initialize=[(i, t) for i in members for t in steps if alive[i, t]])
 
 
@@ -58,8 +69,14 @@ def _variables(m: pyo.ConcreteModel, a: Arrays) -> None:
     m.discharge = pyo.Var(m.discharging, bounds=lambda m, i, t: (0, d["discharge_max"][i, t]))
     m.energy = pyo.Var(m.alive, bounds=lambda m, i, t: (0, d["energy_max"][i, t]))
     m.unserved = pyo.Var(m.needed, bounds=lambda m, i, t: (0, d["energy_min"][i, t]))
-    m.position = pyo.Var(m.markets, m.steps, bounds=lambda m, k, t: (-a.energy["limit"][k, t], a.energy["limit"][k, t]))
-    m.volume = pyo.Var(m.products, m.steps, bounds=lambda m, r, t: (0, a.reserve["volume_max"][r, t]))
+    m.position = pyo.Var(
+        m.markets,
+        m.steps,
+        bounds=lambda m, k, t: (-a.energy["limit"][k, t], a.energy["limit"][k, t]),
+    )
+    m.volume = pyo.Var(
+        m.products, m.steps, bounds=lambda m, r, t: (0, a.reserve["volume_max"][r, t])
+    )
     m.share = pyo.Var(m.shares, bounds=lambda m, i, r, t: (0, most[i, r, t]))
     m.exchange = pyo.Var(m.steps)
 
@@ -126,10 +143,16 @@ def _market(m: pyo.ConcreteModel, a: Arrays) -> None:
         return m.exchange[t] - pyo.quicksum(m.position[k, t] for k in m.markets) - activated == 0
 
     def profit(m):
-        energy = pyo.quicksum(a.energy["price"][k, t] * m.position[k, t] for k in m.markets for t in m.steps)
+        energy = pyo.quicksum(
+            a.energy["price"][k, t] * m.position[k, t] for k in m.markets for t in m.steps
+        )
         reserve = pyo.quicksum(paid[p, t] * m.volume[p, t] for p in m.products for t in m.steps)
-        retail = pyo.quicksum(d["retail_price"][i, t] * _drawn(m, i, t) for i, t in m.charging | m.discharging)
-        wear = pyo.quicksum(d["wear"][i, t] / d["eta_discharge"][i, t] * m.discharge[i, t] for i, t in m.discharging)
+        retail = pyo.quicksum(
+            d["retail_price"][i, t] * _drawn(m, i, t) for i, t in m.charging | m.discharging
+        )
+        wear = pyo.quicksum(
+            d["wear"][i, t] / d["eta_discharge"][i, t] * m.discharge[i, t] for i, t in m.discharging
+        )
         missing = pyo.quicksum(d["unserved_cost"][i, t] * m.unserved[i, t] for i, t in m.needed)
         return dt * (energy + reserve + retail - wear) - missing
 

@@ -51,21 +51,35 @@ class Spec:
     @property
     def gate(self) -> str:
         """The gate in words."""
-        return "" if self.limit is None else f"{'≥' if self.faster else '≤'} {self.limit:g} {self.unit}"
+        return (
+            ""
+            if self.limit is None
+            else f"{'≥' if self.faster else '≤'} {self.limit:g} {self.unit}"
+        )
 
 
 def against_handwritten(size: Size, rounds: int) -> Outcome:
     """Build and hand-over of the same case, by the package and by hand."""
     case = cases.commuters(*size)
-    works = {"package": lambda: package.build_and_hand_over(case), "hand": lambda: handwritten.build(case)}
+    works = {
+        "package": lambda: package.build_and_hand_over(case),
+        "hand": lambda: handwritten.build(case),
+    }
     seconds = side_by_side(works, rounds)
     ratio = median_ratio(seconds["package"], seconds["hand"])
     count = handwritten.build(case).getNumNz()
-    return Outcome(ratio, _seconds(seconds["package"]), _seconds(seconds["hand"]), f"{_cars(size)}, {_million(count)}")
+    return Outcome(
+        ratio,
+        _seconds(seconds["package"]),
+        _seconds(seconds["hand"]),
+        f"{_cars(size)}, {_million(count)}",
+    )
 
 
 def against_pyomo(size: Size, rounds: int) -> Outcome:
-    """Build and hand-over of the same case, by the package and by Pyomo with its persistent HiGHS interface."""
+    """Build and hand-over of the same case, by the package and by Pyomo with its persistent HiGHS
+    interface.
+    """
     case = cases.commuters(*size)
     works = {
         "package": lambda: package.build_and_hand_over(case),
@@ -77,7 +91,11 @@ def against_pyomo(size: Size, rounds: int) -> Outcome:
 def against_pyomo_build(size: Size, rounds: int) -> Outcome:
     """The same without either hand-over."""
     case = cases.commuters(*size)
-    return _faster({"package": lambda: package.build(case), "pyomo": lambda: pyomo_model.build(case)}, rounds, size)
+    return _faster(
+        {"package": lambda: package.build(case), "pyomo": lambda: pyomo_model.build(case)},
+        rounds,
+        size,
+    )
 
 
 def _faster(works: dict[str, Callable[[], object]], rounds: int, size: Size) -> Outcome:
@@ -89,13 +107,23 @@ def _faster(works: dict[str, Callable[[], object]], rounds: int, size: Size) -> 
 def tiny(size: Size, rounds: int) -> Outcome:
     """Build and hand-over of a case so small that only the fixed cost is left."""
     case = cases.commuters(*size)
-    works = {"package": lambda: package.build_and_hand_over(case), "hand": lambda: handwritten.build(case)}
+    works = {
+        "package": lambda: package.build_and_hand_over(case),
+        "hand": lambda: handwritten.build(case),
+    }
     seconds = side_by_side(works, rounds)
-    return Outcome(median(seconds["package"]), _seconds(seconds["package"]), _seconds(seconds["hand"]), _cars(size))
+    return Outcome(
+        median(seconds["package"]),
+        _seconds(seconds["package"]),
+        _seconds(seconds["hand"]),
+        _cars(size),
+    )
 
 
 def call_count(size: Size, rounds: int) -> Outcome:
-    """Python calls of a build at 100 vehicles x 1 day and at `size`: no loop may run over members or steps."""
+    """Python calls of a build at 100 vehicles x 1 day and at `size`: no loop may run over members
+    or steps.
+    """
     least, most = cases.commuters(100, 1), cases.commuters(*size)
     package.build(least)
     few, many = calls(lambda: package.build(least)), calls(lambda: package.build(most))
@@ -104,25 +132,37 @@ def call_count(size: Size, rounds: int) -> Outcome:
 
 
 def memory(size: Size, rounds: int) -> Outcome:
-    """Peak memory of build and hand-over over that of a process that only imports and makes the case."""
+    """Peak memory of build and hand-over over that of a process that only imports and makes the
+    case.
+    """
     nothing = peak_memory("nothing", *size)
     own, hand = (peak_memory(what, *size) - nothing for what in ("package", "handwritten"))
     return Outcome(own / hand, f"{own:.0f} MB", f"{hand:.0f} MB", _cars(size))
 
 
 def blocks(size: Size, rounds: int) -> Outcome:
-    """Independent blocks against the same LP in one piece: CPU of the solve alone, and the same objective."""
+    """Independent blocks against the same LP in one piece: CPU of the solve alone, and the same
+    objective.
+    """
     return _blocks(package.build(cases.commuters(*size)), rounds, _cars(size))
 
 
 def dutch_year(size: Size, rounds: int) -> Outcome:
-    """The same on 10 000 public charging sessions and the day-ahead prices of a year, at 15 minutes."""
+    """The same on 10 000 public charging sessions and the day-ahead prices of a year, at 15
+    minutes.
+    """
     case = dutch.year(days=size[1])
-    return _blocks(package.build(case), rounds, f"{case['fleet'].sizes['fleet']} rows × {case.sizes['time']} steps")
+    return _blocks(
+        package.build(case),
+        rounds,
+        f"{case['fleet'].sizes['fleet']} rows × {case.sizes['time']} steps",
+    )
 
 
 def site_year(size: Size, rounds: int) -> Outcome:
-    """A workplace with chargers, battery, roof, building and peak tariff: everything that `solve` does, audit too."""
+    """A workplace with chargers, battery, roof, building and peak tariff: everything that `solve`
+    does, audit too.
+    """
     case = v2g.site(*size)
     seconds = [cpu(lambda: v2g.solve(case)) for _ in range(rounds)]
     return Outcome(median(seconds), _seconds(seconds), "", f"{_cars(size)}, one site")
@@ -135,9 +175,14 @@ def site_memory(size: Size, rounds: int) -> Outcome:
 
 
 def pods(size: Size, rounds: int) -> Outcome:
-    """Build of a portfolio in one model, and its Python calls beside those of a small one: no loop over pods."""
+    """Build of a portfolio in one model, and its Python calls beside those of a small one: no loop
+    over pods.
+    """
     many, days = size
-    small, large = v2g.sites(vehicles=3 * 10, days=7, pods=10), v2g.sites(vehicles=3 * many, days=days, pods=many)
+    small, large = (
+        v2g.sites(vehicles=3 * 10, days=7, pods=10),
+        v2g.sites(vehicles=3 * many, days=days, pods=many),
+    )
     seconds = [cpu(lambda: package.build_and_hand_over(large)) for _ in range(rounds)]
     few, all_of = calls(lambda: package.build(small)), calls(lambda: package.build(large))
     beside = f"{few:,} calls at 10 pods × 168 h"
@@ -150,17 +195,25 @@ def pods(size: Size, rounds: int) -> Outcome:
 
 
 def guaranteed(size: Size, rounds: int) -> Outcome:
-    """Reserves that survive every call of a step in any six (the epigraph), in one LP: solve and audit."""
+    """Reserves that survive every call of a step in any six (the epigraph), in one LP: solve and
+    audit.
+    """
     case = cases.budgeted(*size)
     seconds = [cpu(lambda: v2g.solve(case)) for _ in range(rounds)]
-    return Outcome(median(seconds), _seconds(seconds), "", f"{size[0]} vehicles × {24 * size[1]} half-hours")
+    return Outcome(
+        median(seconds), _seconds(seconds), "", f"{size[0]} vehicles × {24 * size[1]} half-hours"
+    )
 
 
 def sequence(size: Size, rounds: int) -> Outcome:
-    """Day-ahead at noon and intraday every hour, on earlier prices: a model a day that moves, or one a decision."""
+    """Day-ahead at noon and intraday every hour, on earlier prices: a model a day that moves, or
+    one a decision.
+    """
     case = cases.sequential(*size)
     truth = inputs_of(case, v2g.PARTS)
-    prices = Naive(replace(truth, data={n: d for n, d in truth.data.items() if n != "fleet"}))  # vehicles are known
+    prices = Naive(
+        replace(truth, data={n: d for n, d in truth.data.items() if n != "fleet"})
+    )  # vehicles are known
     start, stop = case.indexes["time"][192], None
     moving = simulate.sequence(case, truth, prices, start, stop, 1.0, 24.0, 24.0, "off", True, {})
     runs = {"moved": moving, "built": replace(moving, in_place=False)}
@@ -174,7 +227,9 @@ def sequence(size: Size, rounds: int) -> Outcome:
     seconds = side_by_side({name: partial(run, name) for name in runs}, rounds)
     ratio = median_ratio(seconds["built"], seconds["moved"])
     where = f"{_cars(size)}, {decisions} decisions"
-    return Outcome(ratio, _seconds(seconds["moved"]), f"{_seconds(seconds['built'])} built anew", where)
+    return Outcome(
+        ratio, _seconds(seconds["moved"]), f"{_seconds(seconds['built'])} built anew", where
+    )
 
 
 def _blocks(model: object, rounds: int, size: str) -> Outcome:
@@ -188,9 +243,13 @@ def _blocks(model: object, rounds: int, size: str) -> Outcome:
         seconds["apart"].append(cpu(lambda: run("apart", True)))
         seconds["whole"].append(cpu(lambda: run("whole", False)))
     if abs(found["apart"] - found["whole"]) > AGREE * abs(found["whole"]):
-        raise AssertionError(f"the objectives differ: blocks {found['apart']!r}, one LP {found['whole']!r}")
+        raise AssertionError(
+            f"the objectives differ: blocks {found['apart']!r}, one LP {found['whole']!r}"
+        )
     ratio = median_ratio(seconds["apart"], seconds["whole"])
-    return Outcome(ratio, _seconds(seconds["apart"]), f"{_seconds(seconds['whole'])} in one piece", size)
+    return Outcome(
+        ratio, _seconds(seconds["apart"]), f"{_seconds(seconds['whole'])} in one piece", size
+    )
 
 
 def _seconds(values: list[float]) -> str:
@@ -206,19 +265,92 @@ def _million(count: int) -> str:
 
 
 SPECS = (
-    Spec("memory", "peak memory, build + hand-over", memory, (1000, 31), (100, 7), 2, "× by hand", rounds=1),
+    Spec(
+        "memory",
+        "peak memory, build + hand-over",
+        memory,
+        (1000, 31),
+        (100, 7),
+        2,
+        "× by hand",
+        rounds=1,
+    ),
     Spec("build", "build + hand-over", against_handwritten, (1000, 31), (50, 2), 2, "× by hand"),
-    Spec("pyomo", "build + hand-over", against_pyomo, (200, 7), (5, 1), 40, "× faster than Pyomo", faster=True),
-    Spec("pyomo-build", "build alone", against_pyomo_build, (200, 7), (5, 1), None, "× faster than Pyomo", faster=True),
+    Spec(
+        "pyomo",
+        "build + hand-over",
+        against_pyomo,
+        (200, 7),
+        (5, 1),
+        40,
+        "× faster than Pyomo",
+        faster=True,
+    ),
+    Spec(
+        "pyomo-build",
+        "build alone",
+        against_pyomo_build,
+        (200, 7),
+        (5, 1),
+        None,
+        "× faster than Pyomo",
+        faster=True,
+    ),
     Spec("tiny", "build + hand-over, tiny case", tiny, (2, 1), (2, 1), 1, "s"),
-    Spec("calls", "calls in a build", call_count, (1000, 31), (200, 7), 1, "% more", rounds=1, any_size=True),
+    Spec(
+        "calls",
+        "calls in a build",
+        call_count,
+        (1000, 31),
+        (200, 7),
+        1,
+        "% more",
+        rounds=1,
+        any_size=True,
+    ),
     Spec("blocks", "solve in blocks", blocks, (100, 92), (10, 3), 0.5, "× one LP", rounds=3),
     Spec(
-        "dutch-year", "solve in blocks", dutch_year, (0, 364), (0, 14), 0.5, "× one LP", rounds=3, needs_reference=True
+        "dutch-year",
+        "solve in blocks",
+        dutch_year,
+        (0, 364),
+        (0, 14),
+        0.5,
+        "× one LP",
+        rounds=3,
+        needs_reference=True,
     ),
     Spec("site-year", "build, solve and audit", site_year, (10, 365), (3, 7), 10, "s", rounds=3),
     Spec("site-memory", "peak memory of it", site_memory, (10, 365), (3, 7), 600, "MB", rounds=1),
-    Spec("guarantees", "solve and audit with guaranteed reserves", guaranteed, (100, 2), (5, 1), 20, "s", rounds=1),
-    Spec("sequence", "gates and forecasts in place", sequence, (100, 7), (2, 1), 3, "× faster", faster=True, rounds=1),
-    Spec("pods", "build + hand-over of a portfolio", pods, (50, 365), (20, 7), 1, "% more calls", rounds=1),
+    Spec(
+        "guarantees",
+        "solve and audit with guaranteed reserves",
+        guaranteed,
+        (100, 2),
+        (5, 1),
+        20,
+        "s",
+        rounds=1,
+    ),
+    Spec(
+        "sequence",
+        "gates and forecasts in place",
+        sequence,
+        (100, 7),
+        (2, 1),
+        3,
+        "× faster",
+        faster=True,
+        rounds=1,
+    ),
+    Spec(
+        "pods",
+        "build + hand-over of a portfolio",
+        pods,
+        (50, 365),
+        (20, 7),
+        1,
+        "% more calls",
+        rounds=1,
+    ),
 )

@@ -33,11 +33,20 @@ def ladder_table(result: xr.DataTree) -> str:
             rung,
             labels.number(p, 0),
             labels.number(p * scale, 0),
-            f"{labels.signed(p - profit[before[rung]], 0)} on {before[rung]}" if before[rung] else "",
+            (
+                f"{labels.signed(p - profit[before[rung]], 0)} on {before[rung]}"
+                if before[rung]
+                else ""
+            ),
         )
         for rung, p in profit.items()
     ]
-    head = ("way to charge", f"profit, {currency}", f"{currency} per vehicle and year", f"change, {currency}")
+    head = (
+        "way to charge",
+        f"profit, {currency}",
+        f"{currency} per vehicle and year",
+        f"change, {currency}",
+    )
     return "\n".join(table(head, rows)).replace(NARROW, " ")
 
 

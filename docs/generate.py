@@ -1,8 +1,9 @@
-"""Write what the documentation takes from the code: `python -m docs.generate`, or `--check` to compare only.
+"""Write what the documentation takes from the code: `python -m docs.generate`, or `--check` to
+compare only.
 
-One page per part from its schema and docstrings, the commands and their options, the table of units, and what
-`make bench` printed. `--demo FOLDER` also takes the picture and the table of the README from the result in FOLDER.
-"""
+One page per part from its schema and docstrings, the commands and their options, the table of
+units, and what `make bench` printed. `--demo FOLDER` also takes the picture and the table of the
+README from the result in FOLDER."""
 
 import argparse
 import inspect
@@ -56,9 +57,13 @@ def part_page(part: Part, model: linopy.Model) -> str:
         "",
         prose(module.__doc__ if module else ""),
         "",
-        f"Stage: {part.stage.name.lower()}. {f'Members: the labels along `{member}`' if member else 'No members'}."
-        " An array may have fewer dimensions than its table says; it then holds for all of them."
-        " Quantities may also have the dimension `scenario`; with scenarios every output, entry and row has it.",
+        (
+            f"Stage: {part.stage.name.lower()}."
+            f" {f'Members: the labels along `{member}`' if member else 'No members'}. An array may"
+            " have fewer dimensions than its table says; it then holds for all of them. Quantities"
+            " may also have the dimension `scenario`; with scenarios every output, entry and row"
+            " has it."
+        ),
         "",
         "## Equations",
         "",
@@ -66,7 +71,10 @@ def part_page(part: Part, model: linopy.Model) -> str:
         "",
         "## What a case gives",
         "",
-        *table(("array", "dimensions", "unit", "default", "allowed", "meaning"), map(input_row, part.schema.inputs)),
+        *table(
+            ("array", "dimensions", "unit", "default", "allowed", "meaning"),
+            map(input_row, part.schema.inputs),
+        ),
         "",
         "## What a result adds",
         "",
@@ -98,14 +106,25 @@ def parts_index(parts: Mapping[str, Part]) -> str:
         )
         for name, part in parts.items()
     ]
-    head = [NOTE, "", "# Parts", "", "A group is present in a case if and only if that part takes part.", ""]
+    head = [
+        NOTE,
+        "",
+        "# Parts",
+        "",
+        "A group is present in a case if and only if that part takes part.",
+        "",
+    ]
     return "\n".join([*head, *table(("group", "stage", "members", "what it is"), rows)]) + "\n"
 
 
 def ledger_lines(part: Part, model: linopy.Model) -> list[str]:
     """Return the section on the entries a part writes into the ledger."""
     prefix = f"cash.{part.name}."
-    entries = [str(name).removeprefix("cash.") for name, _ in model.expressions.items() if str(name).startswith(prefix)]
+    entries = [
+        str(name).removeprefix("cash.")
+        for name, _ in model.expressions.items()
+        if str(name).startswith(prefix)
+    ]
     if not entries:
         return []
     rows = [
@@ -117,7 +136,10 @@ def ledger_lines(part: Part, model: linopy.Model) -> list[str]:
         )
         for name in entries
     ]
-    text = "EUR per step (or month, as its dimensions say), + is income. An entry that is always 0 is left out."
+    text = (
+        "EUR per step (or month, as its dimensions say), + is income. An entry that is always 0 is"
+        " left out."
+    )
     head = ["## Its entries in `/ledger`", "", text, ""]
     return [*head, *table(("entry", "dimensions", "meaning", "part of profit"), rows), ""]
 
@@ -132,8 +154,8 @@ def dual_lines(part: Part, model: linopy.Model) -> list[str]:
     if not rows:
         return []
     text = (
-        "What one more unit on the right-hand side of a row would earn (EUR per unit of the row). A row is there only "
-        "where the data need it."
+        "What one more unit on the right-hand side of a row would earn (EUR per unit of the row). A"
+        " row is there only where the data need it."
     )
     return ["## Its rows in `/dual`", "", text, "", *table(("row", "dimensions"), rows), ""]
 
@@ -152,7 +174,9 @@ def input_row(field: Field) -> tuple[str, ...]:
     elif field.default != field.default:
         default = "NaN"
     else:
-        default = f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
+        default = (
+            f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
+        )
     return name_of(field), dims_of(field), unit_of(field), default, allowed(field), doc_of(field)
 
 
@@ -163,7 +187,9 @@ def output_row(field: Field) -> tuple[str, ...]:
 
 def doc_of(field: Field) -> str:
     """Return what a field means."""
-    return field.doc + (f" (one array per asset, such as `{field.name}_fleet`)" if field.shared else "")
+    return field.doc + (
+        f" (one array per asset, such as `{field.name}_fleet`)" if field.shared else ""
+    )
 
 
 def name_of(field: Field) -> str:
@@ -200,7 +226,9 @@ def units_table() -> str:
     kinds: dict[str, list[str]] = {}
     for unit, (kind, _) in TABLE.items():
         kinds.setdefault(kind, []).append(f"`{unit}`")
-    return "\n".join(table(("quantity", "units a file may use"), ((k, ", ".join(u)) for k, u in kinds.items())))
+    return "\n".join(
+        table(("quantity", "units a file may use"), ((k, ", ".join(u)) for k, u in kinds.items()))
+    )
 
 
 def commands_text() -> str:
@@ -212,7 +240,11 @@ def commands_text() -> str:
         arguments = [p for p in command.params if not p.opts[0].startswith("-")]
         usage = " ".join(p.metavar or p.opts[0].upper() for p in arguments)
         lines += [f"### `{f'{name} {usage}'.strip()}`", "", plain(command.help), ""]
-        own = [p for p in command.params if p not in arguments and p.opts[0] not in {c.opts[0] for c in common}]
+        own = [
+            p
+            for p in command.params
+            if p not in arguments and p.opts[0] not in {c.opts[0] for c in common}
+        ]
         if own:
             lines += [*table(("option", "meaning"), map(option_row, own)), ""]
         examples = re.findall(r"`([^`]+)`", str(command.epilog))
@@ -226,7 +258,9 @@ def command_line() -> str:
     tables = {
         "columns of sessions": table(columns, map(coded, session_columns())),
         "columns of prices": table(columns, map(coded, price_columns())),
-        "assumptions": table(("key", "default", "meaning"), ((f"`{k}`", d, m) for k, d, _, m in assumptions())),
+        "assumptions": table(
+            ("key", "default", "meaning"), ((f"`{k}`", d, m) for k, d, _, m in assumptions())
+        ),
         "commands": [commands_text()],
     }
     page = None
@@ -248,7 +282,11 @@ def has(command: Any, option: Any) -> bool:
 def leaves(command: Any, name: str) -> Iterable[tuple[str, Any]]:
     """Yield every command below a group, with its full name."""
     for word, below in getattr(command, "commands", {}).items():
-        yield from leaves(below, f"{name} {word}") if hasattr(below, "commands") else [(f"{name} {word}", below)]
+        yield from (
+            leaves(below, f"{name} {word}")
+            if hasattr(below, "commands")
+            else [(f"{name} {word}", below)]
+        )
 
 
 def option_row(option: Any) -> tuple[str, str]:
@@ -256,7 +294,9 @@ def option_row(option: Any) -> tuple[str, str]:
     names = ", ".join(f"`{o}`" for o in (*option.opts, *option.secondary_opts))
     value = f" `{option.metavar}`" if option.metavar else ""
     given = option.default
-    default = "" if isinstance(given, bool) or not given or callable(given) else f" (default {given})"
+    default = (
+        "" if isinstance(given, bool) or not given or callable(given) else f" (default {given})"
+    )
     return names + value, plain(option.help) + default
 
 
@@ -272,7 +312,9 @@ def benchmark_table() -> str:
 
 
 def prose(text: str | None) -> str:
-    """Return a docstring as Markdown: indented blocks after `::` become code, references to sections go."""
+    """Return a docstring as Markdown: indented blocks after `::` become code, references to
+    sections go.
+    """
     text = re.sub(r"\s*\((?:FORMULATION )?§[^)]*\)", "", inspect.cleandoc(text or ""))
     lines: list[str] = []
     code = False
@@ -306,7 +348,9 @@ def main() -> int:
     """Write or compare; return 1 where a file is out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    parser.add_argument("--demo", type=Path, metavar="FOLDER", help="take picture and table of the README from here")
+    parser.add_argument(
+        "--demo", type=Path, metavar="FOLDER", help="take picture and table of the README from here"
+    )
     options = parser.parse_args()
     if options.demo and not options.check:
         demonstration.show(options.demo)
@@ -317,7 +361,10 @@ def main() -> int:
             stale.append(path)
             if not options.check:
                 write(path, text)
-    print("\n".join(f"{'out of date' if options.check else 'wrote'} {path}" for path in stale) or "up to date")
+    print(
+        "\n".join(f"{'out of date' if options.check else 'wrote'} {path}" for path in stale)
+        or "up to date"
+    )
     return 1 if options.check and stale else 0
 
 

@@ -10,7 +10,11 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     """Return a Markdown table."""
     head = tuple(head)
     body = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
-    return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {row} |".replace("|  |", "| |") for row in body)]
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {row} |".replace("|  |", "| |") for row in body),
+    ]
 
 
 def filled(path: str, section: str, text: str, page: str | None = None) -> str:

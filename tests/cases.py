@@ -1,6 +1,6 @@
-"""Cases small enough to solve by hand. A number holds for every step, a list is one number per step, a mapping one
-entry per scenario; vehicles are lossless 10 kW chargers with 40 kWh batteries unless the story says otherwise.
-"""
+"""Cases small enough to solve by hand. A number holds for every step, a list is one number per
+step, a mapping one entry per scenario; vehicles are lossless 10 kW chargers with 40 kWh batteries
+unless the story says otherwise."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,11 @@ import v2g_linopy as v2g
 MEMBER = {"fleet": "fleet", "energy": "market", "reserve": "product", "connection": "pod"}
 MEMBER |= {name: name for name in ("battery", "load", "renewable", "chp", "hydrogen")}
 ALONE = {"fleet": "ev", "energy": "day_ahead", "reserve": "regulation", "connection": "site"}
-MEMBER |= {"ppa": "contract", "charger": "charger", "imbalance": "settlement"}  # the last has no members
+MEMBER |= {
+    "ppa": "contract",
+    "charger": "charger",
+    "imbalance": "settlement",
+}  # the last has no members
 ALONE |= {"ppa": "contract", "charger": "hub", "imbalance": "imbalance"}
 ALONE |= {"battery": "box", "load": "house", "renewable": "roof"}
 ALONE |= {"chp": "engine", "hydrogen": "plant"}
@@ -22,7 +26,12 @@ ALONE |= {"chp": "engine", "hydrogen": "plant"}
 
 def vehicle(**fields: Any) -> dict[str, Any]:
     """A member of the fleet."""
-    return {"charge_max": 10.0, "energy_max": 40.0, "eta_charge": 1.0, "eta_discharge": 1.0} | fields
+    return {
+        "charge_max": 10.0,
+        "energy_max": 40.0,
+        "eta_charge": 1.0,
+        "eta_discharge": 1.0,
+    } | fields
 
 
 def market(price: Any, **fields: Any) -> dict[str, Any]:
@@ -42,13 +51,28 @@ def storage(**fields: Any) -> dict[str, Any]:
 
 
 def engine(**fields: Any) -> dict[str, Any]:
-    """A plant of 10 kW that makes as much heat as electricity, 0.05 EUR of fuel per kWh; heat may be thrown away."""
-    return {"power_max": 10.0, "power_to_heat": 1.0, "eta_power": 0.4, "fuel_price": 20.0, "dump_max": 100.0} | fields
+    """A plant of 10 kW that makes as much heat as electricity, 0.05 EUR of fuel per kWh; heat may
+    be thrown away.
+    """
+    return {
+        "power_max": 10.0,
+        "power_to_heat": 1.0,
+        "eta_power": 0.4,
+        "fuel_price": 20.0,
+        "dump_max": 100.0,
+    } | fields
 
 
 def electrolyser(**fields: Any) -> dict[str, Any]:
-    """A site with an electrolyser of 10 kW at 0.5, whose hydrogen is sold at 0.2 EUR/kWh: 0.1 EUR per kWh drawn."""
-    return {"electrolyser_max": 10.0, "eta_electrolyser": 0.5, "sale_price": 0.2, "sale_max": 100.0} | fields
+    """A site with an electrolyser of 10 kW at 0.5, whose hydrogen is sold at 0.2 EUR/kWh: 0.1 EUR
+    per kWh drawn.
+    """
+    return {
+        "electrolyser_max": 10.0,
+        "eta_electrolyser": 0.5,
+        "sale_price": 0.2,
+        "sale_max": 100.0,
+    } | fields
 
 
 def case(
@@ -72,15 +96,29 @@ def case(
     imbalance: Mapping[str, Any] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
-    """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no label.
+    """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no
+    label.
 
-    `exclusion` has one mapping per rule, from the products that it names to 1, or to a flag for each step.
-    """
+    `exclusion` has one mapping per rule, from the products that it names to 1, or to a flag for
+    each step."""
     given = {"fleet": fleet, "energy": energy, "reserve": reserve, "connection": connection}
-    given |= {"battery": battery, "load": load, "renewable": renewable, "chp": chp, "hydrogen": hydrogen}
+    given |= {
+        "battery": battery,
+        "load": load,
+        "renewable": renewable,
+        "chp": chp,
+        "hydrogen": hydrogen,
+    }
     given |= {"ppa": ppa, "charger": charger, "imbalance": imbalance}
-    parts = {name: _labelled(members, name) for name, members in given.items() if members is not None}
-    steps = max(_steps(value) for members in parts.values() for fields in members.values() for value in fields.values())
+    parts = {
+        name: _labelled(members, name) for name, members in given.items() if members is not None
+    }
+    steps = max(
+        _steps(value)
+        for members in parts.values()
+        for fields in members.values()
+        for value in fields.values()
+    )
     time = pd.date_range(start, periods=steps, freq=step, name="time")
     if steps == 1:
         attrs["step_hours"] = pd.Timedelta(step) / pd.Timedelta(hours=1)
@@ -91,18 +129,26 @@ def case(
         groups["risk"] = xr.Dataset({name: ((), float(value)) for name, value in risk.items()})
     tree = v2g.assemble(time, groups, title="by hand", **attrs)
     if scenarios is not None:
-        tree["probability"] = xr.DataArray(list(scenarios.values()), coords={"scenario": list(scenarios)})
+        tree["probability"] = xr.DataArray(
+            list(scenarios.values()), coords={"scenario": list(scenarios)}
+        )
     return tree
 
 
 def row(result: xr.DataTree, name: str, **labels: Any) -> list[float]:
-    """Return the numbers of one output, `row(result, "fleet.charge", fleet="ev")`, in the order of its labels."""
+    """Return the numbers of one output, `row(result, "fleet.charge", fleet="ev")`, in the order of
+    its labels.
+    """
     group, _, quantity = name.partition(".")
-    return [round(float(x), 6) + 0.0 for x in result[group][quantity].sel(labels).to_numpy().ravel()]
+    return [
+        round(float(x), 6) + 0.0 for x in result[group][quantity].sel(labels).to_numpy().ravel()
+    ]
 
 
 def _rules(exclusion: Mapping[str, Mapping[str, Any]], time: pd.DatetimeIndex) -> xr.Dataset:
-    products = pd.Index(dict.fromkeys(p for rule in exclusion.values() for p in rule), name="product")
+    products = pd.Index(
+        dict.fromkeys(p for rule in exclusion.values() for p in rule), name="product"
+    )
     rows = [[_row(rule.get(p, 0.0), time, None) for p in products] for rule in exclusion.values()]
     each = [xr.concat(xr.broadcast(*row), products) for row in rows]
     group = xr.concat(xr.broadcast(*each), pd.Index(list(exclusion), name="rule"))
@@ -110,7 +156,9 @@ def _rules(exclusion: Mapping[str, Mapping[str, Any]], time: pd.DatetimeIndex) -
 
 
 def _labelled(members: Mapping[str, Any], part: str) -> Mapping[str, Mapping[str, Any]]:
-    return members if all(isinstance(m, Mapping) for m in members.values()) else {ALONE[part]: members}
+    return (
+        members if all(isinstance(m, Mapping) for m in members.values()) else {ALONE[part]: members}
+    )
 
 
 def _steps(value: Any) -> int:
@@ -120,14 +168,20 @@ def _steps(value: Any) -> int:
 
 
 def _group(
-    part: str, members: Mapping[str, Mapping[str, Any]], time: pd.DatetimeIndex, scenarios: Mapping[str, float] | None
+    part: str,
+    members: Mapping[str, Mapping[str, Any]],
+    time: pd.DatetimeIndex,
+    scenarios: Mapping[str, float] | None,
 ) -> xr.Dataset:
     schema, dim = v2g.PARTS[part].schema, MEMBER[part]
     names = dict.fromkeys(name for fields in members.values() for name in fields)
     defaults = {field.name: field.default for field in schema.inputs}
     arrays = {}
     for name in names:
-        rows = [_row(fields.get(name, defaults.get(name)), time, scenarios) for fields in members.values()]
+        rows = [
+            _row(fields.get(name, defaults.get(name)), time, scenarios)
+            for fields in members.values()
+        ]
         stacked = xr.concat(xr.broadcast(*rows), pd.Index(list(members), name=dim))
         single = dim not in next((f.dims for f in schema.inputs if f.name == name), dim)
         arrays[name] = stacked.isel({dim: 0}, drop=True) if single else stacked

@@ -1,11 +1,18 @@
-"""How many cases hypothesis draws: few in CI, many with `--hypothesis-profile=many`, which also shrinks what fails."""
+"""How many cases hypothesis draws: few in CI, many with `--hypothesis-profile=many`, which also
+shrinks what fails.
+"""
 
 from hypothesis import HealthCheck, Phase, settings
 from stories import pipeline, solved
 
 __all__ = ["pipeline", "solved"]
 
-QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much]
+QUIET = [
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.large_base_example,
+    HealthCheck.filter_too_much,
+]
 
 settings.register_profile(
     "ci",
@@ -16,5 +23,7 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=QUIET,
 )
-settings.register_profile("many", max_examples=300, deadline=None, suppress_health_check=QUIET, print_blob=True)
+settings.register_profile(
+    "many", max_examples=300, deadline=None, suppress_health_check=QUIET, print_blob=True
+)
 settings.load_profile("ci")

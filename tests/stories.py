@@ -13,8 +13,12 @@ Solve = Callable[..., xr.DataTree]
 
 
 @pytest.fixture(params=WAYS)
-def pipeline(request: pytest.FixtureRequest, tmp_path: Path, solved: dict[str, xr.DataTree]) -> Solve:
-    """Solve a case in one of the three ways, and see that the plan is proven and the bill adds up."""
+def pipeline(
+    request: pytest.FixtureRequest, tmp_path: Path, solved: dict[str, xr.DataTree]
+) -> Solve:
+    """Solve a case in one of the three ways, and see that the plan is proven and the bill adds
+    up.
+    """
     calls = 0
 
     def run(case: xr.DataTree, **options: object) -> xr.DataTree:
@@ -23,7 +27,11 @@ def pipeline(request: pytest.FixtureRequest, tmp_path: Path, solved: dict[str, x
         if request.param == "save-load-solve":
             result = v2g.solve(through_a_file(case, tmp_path / "case.nc"), **options)
         else:
-            given = {name: value for name, value in request.node.callspec.params.items() if name != "pipeline"}
+            given = {
+                name: value
+                for name, value in request.node.callspec.params.items()
+                if name != "pipeline"
+            }
             story = f"{request.node.path} {request.node.originalname} {given} {calls}"
             if story not in solved:
                 solved[story] = v2g.solve(case, **options)
@@ -46,9 +54,14 @@ def solved() -> dict[str, xr.DataTree]:
 def assert_proven(result: xr.DataTree) -> None:
     """The audit found nothing, and the objective is the sum of the ledger, penalties included."""
     assert result["audit"].attrs["passed"] == 1, result["audit"].attrs["worst"]
-    sums = {name: float(_expected(entry, result).sum()) for name, entry in result["ledger"].data_vars.items()}
+    sums = {
+        name: float(_expected(entry, result).sum())
+        for name, entry in result["ledger"].data_vars.items()
+    }
     assert sum(sums.values()) == pytest.approx(result.attrs["objective"], abs=1e-9)
-    income = [value for name, value in sums.items() if ".slack." not in name and name != "risk.adjustment"]
+    income = [
+        value for name, value in sums.items() if ".slack." not in name and name != "risk.adjustment"
+    ]
     assert sum(income) == pytest.approx(result.attrs["profit"], abs=1e-9)
 
 

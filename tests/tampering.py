@@ -4,7 +4,9 @@ import xarray as xr
 
 
 def tampered(result: xr.DataTree, name: str, change: float) -> xr.DataTree:
-    """Return a copy in which the last number of one array is another; `name` as in `ledger.battery.wear`."""
+    """Return a copy in which the last number of one array is another; `name` as in
+    `ledger.battery.wear`.
+    """
     changed = result.copy(deep=True)
     group, _, quantity = name.partition(".")
     array = changed[group][quantity].copy()

@@ -1,4 +1,6 @@
-"""What the documentation says is run: its code, its commands, its numbers; what it takes from the code is compared."""
+"""What the documentation says is run: its code, its commands, its numbers; what it takes from the
+code is compared.
+"""
 
 import doctest
 import importlib
@@ -18,7 +20,9 @@ from docs.everything import case_of_everything
 from v2g_linopy.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted(
+    p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -40,30 +44,46 @@ def away(tmp_path, monkeypatch):
 
 
 def test_pages_are_what_the_code_says():
-    """A field, an equation, an option or a unit that changes in the code changes in the page, with `make docs`."""
+    """A field, an equation, an option or a unit that changes in the code changes in the page, with
+    `make docs`.
+    """
     stale = [path for path, text in generate.documents().items() if page(path) != text]
     assert not stale, f"out of date, run `make docs`: {', '.join(stale)}"
 
 
 def test_pages_know_every_part_and_entry():
-    """The case that the pages are written from has every part; each entry that a replay recomputes has its line."""
+    """The case that the pages are written from has every part; each entry that a replay recomputes
+    has its line.
+    """
     case = case_of_everything()
     assert set(case.children) == set(v2g.PARTS)
     checks = v2g.solve(case)["audit"].to_dataset()
-    entries = {name for name, check in checks.items() if check.attrs["long_name"] == "ledger entry, relative"}
+    entries = {
+        name
+        for name, check in checks.items()
+        if check.attrs["long_name"] == "ledger entry, relative"
+    }
     assert "fleet.slack.balance" in entries
-    missing = {entry for entry in entries if f"| `{entry}` |" not in page(f"docs/parts/{entry.split('.')[0]}.md")}
+    missing = {
+        entry
+        for entry in entries
+        if f"| `{entry}` |" not in page(f"docs/parts/{entry.split('.')[0]}.md")
+    }
     assert not missing
 
 
 def test_readme_twin_gives_the_numbers_of_the_readme(away):
-    """The five lines of the README are the demonstration: same table, and the picture was drawn from the same case."""
+    """The five lines of the README are the demonstration: same table, and the picture was drawn
+    from the same case.
+    """
     (code,) = blocks("README.md", "python")
     assert len([line for line in code.splitlines() if line]) == 5
     names: dict = {}
     exec(compile(code, "README.md", "exec"), names)
     table = demonstration.ladder_table(names["result"])
-    assert table in page("README.md"), f"the README says something else than\n{table}\nrun `make docs`"
+    assert table in page("README.md"), (
+        f"the README says something else than\n{table}\nrun `make docs`"
+    )
     picture = page(demonstration.PICTURE)
     assert demonstration.drawn_from(names["result"]) in picture
     assert (away / "result.nc").exists()
@@ -74,13 +94,19 @@ def test_code_of_the_python_page_runs(away, capsys):
     for code in blocks("docs/python.md", "python"):
         exec(compile(code, "docs/python.md", "exec"), names)
     assert names["again"].attrs["profit"] == names["result"].attrs["profit"]
-    # by hand: full power at 20 and at 40 EUR/MWh; what is above the need, 10 + 2 * 7 * 0.9 - 20 = 2.6 kWh, is 2.34 kWh
-    # at the grid, sold at 90; buying more at 80 would cost 80 / 0.9 a kWh on board and bring 90 * 0.9
-    assert names["result"].attrs["profit"] == pytest.approx(-7 * 0.02 - 7 * 0.04 + 2.34 * 0.09, rel=1e-9)
+    # by hand: full power at 20 and at 40 EUR/MWh; what is above the need, 10 + 2 * 7 * 0.9 - 20 =
+    # 2.6 kWh, is 2.34 kWh
+    # at the grid, sold at 90; buying more at 80 would cost 80 / 0.9 a kWh on board and bring 90 *
+    # 0.9
+    assert names["result"].attrs["profit"] == pytest.approx(
+        -7 * 0.02 - 7 * 0.04 + 2.34 * 0.09, rel=1e-9
+    )
 
 
 def test_example_of_a_new_asset_runs(away):
-    """The file in CONTRIBUTING is a part as it stands; its use earns what was found by hand, and the audit sees it."""
+    """The file in CONTRIBUTING is a part as it stands; its use earns what was found by hand, and
+    the audit sees it.
+    """
     part, use = blocks("CONTRIBUTING.md", "python")
     (away / "flywheel.py").write_text(part, encoding="utf-8")
     try:
@@ -104,7 +130,9 @@ def test_getting_started_prints_what_it_says(away):
     """Each command of the page in order; `...` stands for anything."""
     checker = doctest.OutputChecker()
     for body in blocks("docs/getting-started.md", "console"):
-        for command, expected in re.findall(r"^\$ v2g (.*)\n((?:(?!\$ ).*\n)*)", body, re.MULTILINE):
+        for command, expected in re.findall(
+            r"^\$ v2g (.*)\n((?:(?!\$ ).*\n)*)", body, re.MULTILINE
+        ):
             run = CliRunner().invoke(app, shlex.split(command))
             same = checker.check_output(expected, run.output, doctest.ELLIPSIS)
             assert same, f"v2g {command} prints\n{run.output}"
@@ -113,7 +141,12 @@ def test_getting_started_prints_what_it_says(away):
 
 def test_imports_of_the_readme_read_the_published_files(away):
     """The two lines on real data, with the files as their publishers made them."""
-    lines = [line for body in blocks("README.md", "sh") for line in body.splitlines() if line.startswith("v2g import")]
+    lines = [
+        line
+        for body in blocks("README.md", "sh")
+        for line in body.splitlines()
+        if line.startswith("v2g import")
+    ]
     assert len(lines) == 2
     for line in lines:
         words = shlex.split(line)[1:]
@@ -128,11 +161,18 @@ def test_imports_of_the_readme_read_the_published_files(away):
 @pytest.mark.parametrize("path", PAGES)
 def test_command_lines_can_be_parsed(path):
     """Every `v2g ...` in a block or in the text names commands and options that exist."""
-    shown = [line for language in ("sh", "console") for body in blocks(path, language) for line in body.splitlines()]
+    shown = [
+        line
+        for language in ("sh", "console")
+        for body in blocks(path, language)
+        for line in body.splitlines()
+    ]
     shown += re.findall(r"`((?:v2g) [^`]+)`", FENCE.sub("", page(path)))
     for line in shown:
         words = shlex.split(line.removeprefix("$ ").removeprefix(".venv/bin/"), comments=True)
-        if words[:1] == ["v2g"] and not re.search(r"\b[A-Z]{2,}\b", line):  # with placeholders it is a pattern
+        if words[:1] == ["v2g"] and not re.search(
+            r"\b[A-Z]{2,}\b", line
+        ):  # with placeholders it is a pattern
             parse(words[1:])
 
 
@@ -157,6 +197,9 @@ def test_links_lead_somewhere(path):
 def test_make_targets_of_the_readme_exist():
     targets = set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
     named = {
-        t for path in PAGES for t in re.findall(r"^make ([a-z]+)|`make ([a-z]+)", page(path), re.MULTILINE) for t in t
+        t
+        for path in PAGES
+        for t in re.findall(r"^make ([a-z]+)|`make ([a-z]+)", page(path), re.MULTILINE)
+        for t in t
     }
     assert named - {""} <= targets

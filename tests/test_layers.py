@@ -1,8 +1,8 @@
-"""The rules of the house, as the table of rooms in CONTRIBUTING states them: who may import whom, and how.
+"""The rules of the house, as the table of rooms in CONTRIBUTING states them: who may import whom,
+and how.
 
-A room is a file or folder of the package. It may import only from rooms above it in the table; a name with a dot is a
-room within a room (`data.tables`), which keeps the same rule inside.
-"""
+A room is a file or folder of the package. It may import only from rooms above it in the table; a
+name with a dot is a room within a room (`data.tables`), which keeps the same rule inside."""
 
 import ast
 import re
@@ -12,13 +12,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "v2g_linopy"
 DOOR = {"__init__", "__main__"}  # they open the house, and may look into every room
-NUMERIC = {"worst_case_activation", "meter_replay", "peak_tariff"}  # sorting and recursion on plain arrays
+NUMERIC = {
+    "worst_case_activation",
+    "meter_replay",
+    "peak_tariff",
+}  # sorting and recursion on plain arrays
 FACES = {"cli"}
 OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine", "rainflow"}
 POSITIONAL = {"values", "to_numpy", "iloc", "item", "tolist"}  # an array without its labels
 ROW = re.compile(r"^\| `([a-z_.]+?)(?:\.py)?` \|", re.MULTILINE)
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {
+    path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
 def rooms() -> list[str]:
@@ -38,7 +44,9 @@ def imports(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Line and full name of everything of this package that a file imports."""
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, own) for a in node.names if (own := inside(a.name)) is not None)
+            yield from (
+                (node.lineno, own) for a in node.names if (own := inside(a.name)) is not None
+            )
         elif isinstance(node, ast.ImportFrom) and (start := origin(path, node)) is not None:
             yield from ((node.lineno, (*start, alias.name)) for alias in node.names)
 
@@ -54,7 +62,9 @@ def origin(path: Path, node: ast.ImportFrom) -> tuple[str, ...] | None:
     if not node.level:
         return inside(node.module or "")
     folder = path.relative_to(PACKAGE).parts[:-1]
-    return folder[: len(folder) - node.level + 1] + tuple((node.module or "").split(".") if node.module else ())
+    return folder[: len(folder) - node.level + 1] + tuple(
+        (node.module or "").split(".") if node.module else ()
+    )
 
 
 def room_of(name: tuple[str, ...], known: list[str]) -> str | None:
@@ -67,18 +77,24 @@ def where(path: Path, line: int) -> str:
 
 
 def test_every_file_has_a_room():
-    """No module at the root but the door and `errors`; every folder is a row of the table, and every row exists."""
+    """No module at the root but the door and `errors`; every folder is a row of the table, and
+    every row exists.
+    """
     known = rooms()
     assert known[0] == "errors" and len(known) == len(set(known))
     homeless = [str(p.relative_to(ROOT)) for p in TREES if module(p)[0] not in {*known, *DOOR}]
     assert not homeless
     for room in known:
         path = PACKAGE.joinpath(*room.split("."))
-        assert path.is_dir() or path.with_suffix(".py").exists(), f"{room} is in the table, but nowhere else"
+        assert path.is_dir() or path.with_suffix(".py").exists(), (
+            f"{room} is in the table, but nowhere else"
+        )
 
 
 def test_imports_point_up_the_table():
-    """A room imports only what stands above it; a part of a room may not import one that stands below it either."""
+    """A room imports only what stands above it; a part of a room may not import one that stands
+    below it either.
+    """
     known = rooms()
     wrong = []
     for path in TREES:
@@ -92,16 +108,26 @@ def test_imports_point_up_the_table():
                 continue  # a face calls the package by its public names
             if there is None:
                 wrong.append(f"{where(path, line)} imports {'.'.join(name)}, which is no room")
-            elif there != here and not f"{here}.".startswith(f"{there}.") and known.index(there) > known.index(here):
+            elif (
+                there != here
+                and not f"{here}.".startswith(f"{there}.")
+                and known.index(there) > known.index(here)
+            ):
                 wrong.append(f"{where(path, line)}: {here} imports {there}, which stands below it")
     assert not wrong, "\n".join(wrong)
 
 
 def test_no_circle_of_files():
-    """No file imports itself through others: a file can be read, and loaded, after those that it imports."""
+    """No file imports itself through others: a file can be read, and loaded, after those that it
+    imports.
+    """
     files = {module(p): p for p in TREES if module(p)[0] not in DOOR}
     needs = {
-        name: {n for _, full in imports(path) if (n := full if full in files else full[:-1]) in files and n != name}
+        name: {
+            n
+            for _, full in imports(path)
+            if (n := full if full in files else full[:-1]) in files and n != name
+        }
         for name, path in files.items()
     }
     while free := {name for name, needed in needs.items() if not needed & needs.keys()}:
@@ -110,7 +136,9 @@ def test_no_circle_of_files():
 
 
 def test_parts_stand_alone():
-    """Parts never import each other, and the replay of a package imports neither its `build` nor the algebra."""
+    """Parts never import each other, and the replay of a package imports neither its `build` nor
+    the algebra.
+    """
     wrong = []
     for path in TREES:
         own = module(path)
@@ -135,17 +163,25 @@ def test_no_import_hides_in_a_function():
             for node in ast.walk(function):
                 names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
-                hidden += [f"{where(path, node.lineno)}: {n}" for n in names if n.split(".")[0] not in OPTIONAL]
+                hidden += [
+                    f"{where(path, node.lineno)}: {n}"
+                    for n in names
+                    if n.split(".")[0] not in OPTIONAL
+                ]
     assert not hidden, "\n".join(hidden)
 
 
 def test_build_names_its_arrays():
-    """No bare numpy, no position, no loop over members or time inside `build` and what it calls (STYLE 5)."""
+    """No bare numpy, no position, no loop over members or time inside `build` and what it calls
+    (STYLE 5).
+    """
     wrong = []
     for path, tree in TREES.items():
         if module(path)[0] != "parts" or path.stem in NUMERIC:
             continue
-        called = {n.func for n in ast.walk(tree) if isinstance(n, ast.Call)}  # `mapping.values()` is no array
+        called = {
+            n.func for n in ast.walk(tree) if isinstance(n, ast.Call)
+        }  # `mapping.values()` is no array
         for node in ast.walk(tree):
             if not isinstance(node, ast.Attribute) or (node.attr == "values" and node in called):
                 continue
@@ -155,5 +191,9 @@ def test_build_names_its_arrays():
             if isinstance(function, ast.FunctionDef) and function.name == "build":
                 loops = [n for n in ast.walk(function) if isinstance(n, ast.For)]
                 over = [(n.lineno, ast.unparse(n.iter)) for n in loops]
-                wrong += [f"{where(path, line)}: for {x}" for line, x in over if "time" in x or "indexes" in x]
+                wrong += [
+                    f"{where(path, line)}: for {x}"
+                    for line, x in over
+                    if "time" in x or "indexes" in x
+                ]
     assert not wrong, "\n".join(wrong)

@@ -1,4 +1,6 @@
-"""A case file in, the best plan for an EV fleet out, with a proof that it is physical and a bill that adds up."""
+"""A case file in, the best plan for an EV fleet out, with a proof that it is physical and a bill
+that adds up.
+"""
 
 import xarray as _xr
 
@@ -27,7 +29,16 @@ from .delivery import nordic_energy_management as energy_management
 from .delivery.activation_signals import extreme_signals, random_signals
 from .delivery.frequency import frequency_signals, with_frequency
 from .delivery.stress_test import stress
-from .errors import Infeasible, Interrupted, OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
+from .errors import (
+    Infeasible,
+    Interrupted,
+    OutputError,
+    Problem,
+    SchemaError,
+    SolveError,
+    SolverError,
+    V2GError,
+)
 from .operate.simulate import simulate
 from .operate.stage_values import stage_values
 from .operate.unmanaged import unmanaged

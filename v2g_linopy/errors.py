@@ -29,7 +29,9 @@ class Problem:
     """One fault of the input: where it is, which rule it breaks, and what to do."""
 
     where: str  # 'fleet.charge_max'
-    rule: str  # 'missing' | 'unit' | 'dims' | 'labels' | 'range' | 'nan' | 'unknown' | 'type' | 'time' | 'consistency'
+    # 'missing' | 'unit' | 'dims' | 'labels' | 'range' | 'nan' | 'unknown' | 'type' | 'time' |
+    # 'consistency'
+    rule: str
     detail: str
 
     def __str__(self) -> str:

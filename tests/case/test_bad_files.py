@@ -11,7 +11,9 @@ from v2g_linopy.errors import InputFileError
 
 
 def test_reading_names_the_file_and_the_fault(tmp_path: Path):
-    """Missing, empty, a directory, another kind, cut short: one line each with the path, exit code 3."""
+    """Missing, empty, a directory, another kind, cut short: one line each with the path, exit code
+    3.
+    """
     whole = tmp_path / "whole.nc"
     v2g.write(good(), whole)
     (tmp_path / "empty.nc").touch()

@@ -1,4 +1,6 @@
-"""Bad input: one message that lists everything, with the place and the remedy; never a wrong number, never a change."""
+"""Bad input: one message that lists everything, with the place and the remedy; never a wrong
+number, never a change.
+"""
 
 from collections.abc import Callable
 
@@ -17,19 +19,51 @@ def test_the_good_case_is_good():
 
 
 ONE_VALUE = {
-    "nan": ("fleet.charge_max", np.nan, {"fleet": "ev-2", "time": HOURS[1]}, ["missing (NaN)", "give every value"]),
-    "infinite": ("energy.price", -np.inf, {"market": "day_ahead", "time": HOURS[1]}, ["-inf", "give a number"]),
-    "negative": ("fleet.charge_max", -3, {"fleet": "ev-2", "time": HOURS[1]}, ["-3", "allowed [0, inf] kW"]),
+    "nan": (
+        "fleet.charge_max",
+        np.nan,
+        {"fleet": "ev-2", "time": HOURS[1]},
+        ["missing (NaN)", "give every value"],
+    ),
+    "infinite": (
+        "energy.price",
+        -np.inf,
+        {"market": "day_ahead", "time": HOURS[1]},
+        ["-inf", "give a number"],
+    ),
+    "negative": (
+        "fleet.charge_max",
+        -3,
+        {"fleet": "ev-2", "time": HOURS[1]},
+        ["-3", "allowed [0, inf] kW"],
+    ),
     "above": ("fleet.keep", 1.8, {"fleet": "ev-1", "time": HOURS[1]}, ["1.8", "allowed [0, 1]"]),
-    "flag": ("energy.closed", 0.5, {"market": "day_ahead", "time": HOURS[1]}, ["0.5", "allowed 0 or 1"]),
-    "need above capacity": ("fleet.energy_min", 50, {"fleet": "ev-1", "time": HOURS[1]}, ["50", "energy_max"]),
-    "arrival above capacity": ("fleet.energy_in", 45, {"fleet": "ev-1", "time": HOURS[1]}, ["45", "energy_max"]),
+    "flag": (
+        "energy.closed",
+        0.5,
+        {"market": "day_ahead", "time": HOURS[1]},
+        ["0.5", "allowed 0 or 1"],
+    ),
+    "need above capacity": (
+        "fleet.energy_min",
+        50,
+        {"fleet": "ev-1", "time": HOURS[1]},
+        ["50", "energy_max"],
+    ),
+    "arrival above capacity": (
+        "fleet.energy_in",
+        45,
+        {"fleet": "ev-1", "time": HOURS[1]},
+        ["45", "energy_max"],
+    ),
 }
 
 
 @pytest.mark.parametrize(("name", "value", "place", "words"), ONE_VALUE.values(), ids=ONE_VALUE)
 def test_a_wrong_value_is_placed(name, value, place, words):
-    """One problem: the field, the label, the local time with its offset, the value and what is allowed."""
+    """One problem: the field, the label, the local time with its offset, the value and what is
+    allowed.
+    """
     tree = good()
     put(tree, name, value, **place)
     (problem,) = problems(tree)
@@ -48,7 +82,9 @@ def test_many_wrong_values_are_one_problem():
 
 
 def test_need_while_nothing_is_connected():
-    """`ev-2` leaves before the last hour (keep 0, no power); a need there could not even be missed."""
+    """`ev-2` leaves before the last hour (keep 0, no power); a need there could not even be
+    missed.
+    """
     tree = good()
     put(tree, "fleet.energy_min", 4, fleet="ev-2", time=HOURS[3])
     (problem,) = problems(tree)
@@ -94,7 +130,9 @@ def renamed(old: str, new: str) -> Callable[[], xr.DataTree]:
     return build
 
 
-def scenarios(probability: list[float] | None, labels: list[str] | None) -> Callable[[], xr.DataTree]:
+def scenarios(
+    probability: list[float] | None, labels: list[str] | None
+) -> Callable[[], xr.DataTree]:
     def build() -> xr.DataTree:
         tree = good()
         coords = {"scenario": labels} if labels else {}
@@ -159,13 +197,21 @@ ONE_PROBLEM = {
         "energy.price",
         "'EUR/MWh' does not fit; use one of USD/kWh, USD/MWh, ct/kWh",
     ),
-    "misspelt field": (renamed("fleet.energy_in", "enery_in"), "fleet.enery_in", "did you mean fleet.energy_in?"),
+    "misspelt field": (
+        renamed("fleet.energy_in", "enery_in"),
+        "fleet.enery_in",
+        "did you mean fleet.energy_in?",
+    ),
     "misspelt group": (renamed("reserve", "reserves"), "/reserves", "did you mean reserve?"),
     "array at the root": (at_the_root, "/price", "stands at the root; arrays belong to a group"),
     "dimension too many": (
         edited(
             "fleet.wear",
-            xr.DataArray(np.zeros((2, 4)), coords={"fleet": ["ev-1", "ev-2"], "time": HOURS}, dims=("fleet", "time")),
+            xr.DataArray(
+                np.zeros((2, 4)),
+                coords={"fleet": ["ev-1", "ev-2"], "time": HOURS},
+                dims=("fleet", "time"),
+            ),
         ),
         "fleet.wear",
         "has dimension time, may have only fleet",
@@ -175,7 +221,11 @@ ONE_PROBLEM = {
         "fleet.charge_max",
         "has dimension market",
     ),
-    "text": (edited("fleet.charge_max", members("x", ["a", "b"])), "fleet.charge_max", "needs numbers (kW)"),
+    "text": (
+        edited("fleet.charge_max", members("x", ["a", "b"])),
+        "fleet.charge_max",
+        "needs numbers (kW)",
+    ),
     "label twice": (label_twice, "fleet.fleet", "ev-1 appears more than once"),
     "no labels": (no_labels, "fleet.fleet", "has no labels; name its members"),
     "label missing": (
@@ -204,14 +254,29 @@ ONE_PROBLEM = {
         "more than the power held in that direction",
     ),
     "no market group": (without("energy", "reserve"), "energy", "give at least one energy market"),
-    "time zone": (no_such_zone, "timezone", "'Europe/Roma' is not an IANA time zone, such as Europe/Rome"),
+    "time zone": (
+        no_such_zone,
+        "timezone",
+        "'Europe/Roma' is not an IANA time zone, such as Europe/Rome",
+    ),
     "probabilities": (scenarios([0.5, 0.4], ["a", "b"]), "probability", "the sum is 0.9"),
-    "negative probability": (scenarios([1.5, -0.5], ["a", "b"]), "probability", "one number ≥ 0 per scenario"),
-    "no probability": (scenarios(None, ["a", "b"]), "probability", "give the probability of each scenario"),
+    "negative probability": (
+        scenarios([1.5, -0.5], ["a", "b"]),
+        "probability",
+        "one number ≥ 0 per scenario",
+    ),
+    "no probability": (
+        scenarios(None, ["a", "b"]),
+        "probability",
+        "give the probability of each scenario",
+    ),
     "unnamed scenarios": (scenarios([0.5, 0.5], None), "scenario", "have no labels; name them"),
     "scenario twice": (scenarios([0.5, 0.5], ["a", "a"]), "scenario", "a appears more than once"),
     "scenario without root": (
-        edited("energy.price", xr.DataArray(np.ones((2, 4)), coords={**TWO, "time": HOURS}, dims=("scenario", "time"))),
+        edited(
+            "energy.price",
+            xr.DataArray(np.ones((2, 4)), coords={**TWO, "time": HOURS}, dims=("scenario", "time")),
+        ),
         "energy.price",
         "has dimension scenario, may have only market, time",
     ),
@@ -238,7 +303,9 @@ def test_missing_fields_say_what_to_give():
 
 
 def test_everything_at_once():
-    """Fifteen faults in all groups, the root and the time stamps included: fifteen lines, one message."""
+    """Fifteen faults in all groups, the root and the time stamps included: fifteen lines, one
+    message.
+    """
     tree = on_stamps(QUARTERS)
     tree.attrs["timezone"] = "Rome"
     tree["stray"] = xr.DataArray(1.0)
@@ -327,7 +394,9 @@ def test_check_says_what_it_assumed():
     ids=["check", "solve", "compare", "unmanaged", "build"],
 )
 def test_the_case_is_never_changed(call):
-    """Whatever is done with a case, its arrays, labels, units and attributes stay as they were, order included."""
+    """Whatever is done with a case, its arrays, labels, units and attributes stay as they were,
+    order included.
+    """
     tree = good()
     put(tree, "fleet.charge_max", 0.01, "MW")
     before = tree.copy(deep=True)

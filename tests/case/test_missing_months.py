@@ -19,8 +19,12 @@ def quarter():
 
 
 def tree(time, price, load):
-    energy = xr.Dataset({"price": (("market", "time"), [price]), "limit": 9.0}, coords={"market": ["spot"]})
-    loads = xr.Dataset({"baseline": (("load", "time"), [load, np.ones(len(time))])}, coords={"load": ["a", "b"]})
+    energy = xr.Dataset(
+        {"price": (("market", "time"), [price]), "limit": 9.0}, coords={"market": ["spot"]}
+    )
+    loads = xr.Dataset(
+        {"baseline": (("load", "time"), [load, np.ones(len(time))])}, coords={"load": ["a", "b"]}
+    )
     return v2g.assemble(time, {"energy": energy, "load": loads}, timezone=ZONE)
 
 
@@ -31,7 +35,9 @@ def problems(case):
 
 
 def test_empty_steps():
-    """Prices without February, one of two loads without February and the first hour of March: both say the month."""
+    """Prices without February, one of two loads without February and the first hour of March: both
+    say the month.
+    """
     time, month = quarter()
     empty = month == 2
     more = empty | (np.arange(len(time)) == np.flatnonzero(month == 3)[0])
@@ -47,7 +53,9 @@ def test_half_a_month_is_no_month():
     half = (month == 2) & (np.arange(len(time)) % 2 == 0)
     assert (
         "nothing in all of"
-        not in problems(tree(time, np.where(half, np.nan, 50.0), np.ones(len(time))))["energy.price"]
+        not in problems(tree(time, np.where(half, np.nan, 50.0), np.ones(len(time))))[
+            "energy.price"
+        ]
     )
 
 
@@ -57,11 +65,17 @@ def test_steps_that_are_not_there(gone, named):
     time, month = quarter()
     there = ~np.isin(month, gone) if gone else ~((month == 2) & (time.day < 20))
     found = problems(tree(time[there], np.ones(there.sum()), np.ones(there.sum())))["time"]
-    assert found.endswith(f"; nothing in all of {named}") if named else "nothing in all of" not in found
+    assert (
+        found.endswith(f"; nothing in all of {named}")
+        if named
+        else "nothing in all of" not in found
+    )
 
 
 def test_a_file_of_prices_without_a_month(tmp_path):
-    """The importer tells which steps are missing, and holds no price over a month unless told to."""
+    """The importer tells which steps are missing, and holds no price over a month unless told
+    to.
+    """
     time, month = quarter()
     table = pd.DataFrame({"t": time[month != 2].strftime("%Y-%m-%d %H:%M"), "p": 50.0})
     table.to_csv(tmp_path / "p.csv", index=False)

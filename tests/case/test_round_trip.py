@@ -25,10 +25,19 @@ def depot(**attrs: str) -> xr.DataTree:
         "ev-1": vehicle(energy_min=[0.0, 0, 5], unserved_cost=np.nan, pod="north"),
         "ev-2": vehicle(discharge_max=5, unserved_cost=2.0, pod="south"),
     }
-    up = product(up=1, capacity_price=5, volume_max=np.inf, guarantee="endurance", settlement="day_ahead")
+    up = product(
+        up=1, capacity_price=5, volume_max=np.inf, guarantee="endurance", settlement="day_ahead"
+    )
     weights = {"calm": 0.75, "windy": 0.25}
     prices = {"calm": [30.0, 20, 60], "windy": [10.0, 5, 20]}
-    tree = case(fleet, {"day_ahead": market(prices)}, {"up": up}, scenarios=weights, timezone="Europe/Rome", **attrs)
+    tree = case(
+        fleet,
+        {"day_ahead": market(prices)},
+        {"up": up},
+        scenarios=weights,
+        timezone="Europe/Rome",
+        **attrs,
+    )
     stays = {
         "arrival": pd.to_datetime(["2026-01-05 00:10", "2026-01-05 01:00"]),
         "departure": pd.to_datetime(["2026-01-05 02:50"] * 2),
@@ -90,7 +99,9 @@ def test_inputs_of_a_result_are_verbatim(result: xr.DataTree):
 def test_units_are_kept(tmp_path: Path):
     """A file in MW stays in MW; only the model inside speaks kW."""
     tree = depot()
-    tree["fleet"] = tree["fleet"].to_dataset().assign(charge_max=xr.DataArray(0.01, attrs={"units": "MW"}))
+    tree["fleet"] = (
+        tree["fleet"].to_dataset().assign(charge_max=xr.DataArray(0.01, attrs={"units": "MW"}))
+    )
     back = saved(v2g.solve(tree), tmp_path / "result.nc")
     assert back["fleet"].charge_max.attrs["units"] == "MW"
     assert float(back["fleet"].charge_max) == 0.01
@@ -109,9 +120,14 @@ def test_every_output_has_units_and_a_name(result: xr.DataTree):
 
 @pytest.mark.parametrize("unit", ["s", "us", "ns"])
 def test_time_is_stored_as_seconds(tmp_path: Path, unit: str):
-    """Whatever pandas holds in memory, the file has int64 seconds since 1970, so that every reader agrees."""
+    """Whatever pandas holds in memory, the file has int64 seconds since 1970, so that every reader
+    agrees.
+    """
     time = pd.date_range("2026-01-05", periods=3, freq="15min", unit=unit)
-    v2g.write(v2g.assemble(time, {"energy": xr.Dataset({"price": 1.0, "limit": 1.0})}), tmp_path / "case.nc")
+    v2g.write(
+        v2g.assemble(time, {"energy": xr.Dataset({"price": 1.0, "limit": 1.0})}),
+        tmp_path / "case.nc",
+    )
     with netCDF4.Dataset(tmp_path / "case.nc") as file:
         stored = file["time"]
         assert stored.dtype == np.int64
@@ -136,19 +152,26 @@ def case_hash(tree: xr.DataTree) -> str:
 
 
 def test_case_hash_is_of_the_case(tmp_path: Path):
-    """Units, order of dimensions and variables, number types, file or memory: the same case, the same hash."""
+    """Units, order of dimensions and variables, number types, file or memory: the same case, the
+    same hash.
+    """
     reference, other = depot(), depot()
     fleet, energy = other["fleet"].to_dataset(), other["energy"].to_dataset()
     fleet["charge_max"] = (fleet["charge_max"] / 1000).assign_attrs(units="MW")
     fleet["energy_max"] = fleet["energy_max"].astype("int16").assign_attrs(units="kWh")
     fleet["energy_min"] = fleet["energy_min"].transpose("time", "fleet").astype("float32")
     energy["price"] = (energy["price"] / 10).assign_attrs(units="ct/kWh").transpose()
-    other["fleet"], other["energy"] = fleet[sorted(fleet.data_vars)], energy[sorted(energy.data_vars)]
+    other["fleet"], other["energy"] = (
+        fleet[sorted(fleet.data_vars)],
+        energy[sorted(energy.data_vars)],
+    )
     assert case_hash(saved(other, tmp_path / "case.nc")) == case_hash(reference)
 
 
 def test_case_hash_survives_prices_that_binary_cannot_hold():
-    """7.2 kW and 52.37 EUR/MWh are 0.0072 MW and 0.05237 EUR/kWh, to the last digit or the one before it."""
+    """7.2 kW and 52.37 EUR/MWh are 0.0072 MW and 0.05237 EUR/kWh, to the last digit or the one
+    before it.
+    """
     numbers = np.random.default_rng(1).uniform(0.1, 99, 500).round(2)
 
     def tree(power: float, power_unit: str, price: np.ndarray, price_unit: str) -> xr.DataTree:
@@ -158,7 +181,9 @@ def test_case_hash_survives_prices_that_binary_cannot_hold():
         made["energy"] = energy.assign(price=energy["price"].assign_attrs(units=price_unit))
         return made
 
-    assert case_hash(tree(7.2, "kW", numbers, "EUR/MWh")) == case_hash(tree(0.0072, "MW", numbers / 1000, "EUR/kWh"))
+    assert case_hash(tree(7.2, "kW", numbers, "EUR/MWh")) == case_hash(
+        tree(0.0072, "MW", numbers / 1000, "EUR/kWh")
+    )
 
 
 def other_probability(tree: xr.DataTree) -> None:
@@ -175,7 +200,9 @@ def other_price(tree: xr.DataTree) -> None:
 
 @pytest.mark.parametrize("change", [other_probability, other_zone, other_price])
 def test_case_hash_tells_cases_apart(change):
-    """What can change the plan changes the hash: a price, a probability, the clock that market blocks follow."""
+    """What can change the plan changes the hash: a price, a probability, the clock that market
+    blocks follow.
+    """
     tree = depot()
     change(tree)
     assert case_hash(tree) != case_hash(depot())
@@ -191,7 +218,9 @@ def nothing_else_in(folder: Path, *names: str) -> bool:
 
 
 def test_an_existing_file_is_not_replaced(tmp_path: Path):
-    """Without `overwrite` the old file stays, byte for byte; with it the new one takes its place."""
+    """Without `overwrite` the old file stays, byte for byte; with it the new one takes its
+    place.
+    """
     path = tmp_path / "case.nc"
     path.write_bytes(b"precious")
     with pytest.raises(v2g.OutputError, match="exists already") as caught:
@@ -223,7 +252,9 @@ def test_a_file_is_not_a_folder(tmp_path: Path):
     assert (tmp_path / "case.nc").read_bytes() == b"precious"
 
 
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to")
+@pytest.mark.skipif(
+    not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to"
+)
 def test_a_folder_that_nobody_can_write_to():
     with pytest.raises(v2g.OutputError, match="cannot write"):
         v2g.write(depot(), Path("/proc/self/case.nc"))
@@ -245,7 +276,8 @@ from v2g_linopy.case.io import atomic
 
 path, what, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
 time = pd.date_range("2026-01-05", periods=20_000, freq="h")
-price = xr.DataArray(np.random.default_rng(0).uniform(size=20_000), coords={"time": time}, dims="time")
+values = np.random.default_rng(0).uniform(size=20_000)
+price = xr.DataArray(values, coords={"time": time}, dims="time")
 tree = v2g.assemble(time, {"energy": xr.Dataset({"price": price, "limit": 1.0})})
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -262,14 +294,19 @@ except v2g.OutputError as error:
 
 @pytest.mark.parametrize("what", ["case", "text"])
 def test_a_file_that_may_not_grow_loses_nothing(tmp_path: Path, what: str):
-    """Beyond 40 kB the system refuses: the message says so with the path, the old file is whole, no half is left.
+    """Beyond 40 kB the system refuses: the message says so with the path, the old file is whole, no
+    half is left.
 
-    The same words for a case, of which the NetCDF library would only say "HDF error", as for a text.
-    """
+    The same words for a case, of which the NetCDF library would only say "HDF error", as for a
+    text."""
     path = tmp_path / "case.nc"
     path.write_bytes(b"precious")
     done = subprocess.run(
-        [sys.executable, "-c", GROWING, path, what, "40000"], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", GROWING, path, what, "40000"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     words = f"8 cannot write {path}: the file would be larger than this system allows (ulimit -f)\n"
     assert (done.stdout, done.stderr, done.returncode) == (words, "", 0)
@@ -278,10 +315,17 @@ def test_a_file_that_may_not_grow_loses_nothing(tmp_path: Path, what: str):
 
 
 def own_disk(kilobytes: int, folder: Path, *command: object) -> subprocess.CompletedProcess:
-    """Run a command that has a small disk of its own at `folder`, and list what stands on it in the end."""
-    shell = 'mount -t tmpfs -o size="$1"k tmpfs "$2" && cd "$2" && echo precious > case.nc && shift 2 && "$@"; ls -A .'
+    """Run a command that has a small disk of its own at `folder`, and list what stands on it in the
+    end.
+    """
+    shell = (
+        'mount -t tmpfs -o size="$1"k tmpfs "$2" && cd "$2" && echo precious > case.nc && shift 2'
+        ' && "$@"; ls -A .'
+    )
     words = ["unshare", "-rm", "sh", "-c", shell, "sh", kilobytes, folder, *command]
-    return subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        list(map(str, words)), capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 def has_disks() -> bool:
@@ -295,7 +339,9 @@ def has_disks() -> bool:
 @pytest.mark.skipif(not has_disks(), reason="needs a disk of its own (unshare, tmpfs)")
 @pytest.mark.parametrize("what", ["case", "text"])
 def test_a_full_disk_is_called_a_full_disk(tmp_path: Path, what: str):
-    """A disk of 64 kB: the message says that it is full, with the path, and nothing but the old file is on it."""
+    """A disk of 64 kB: the message says that it is full, with the path, and nothing but the old
+    file is on it.
+    """
     path = tmp_path / "case.nc"
     done = own_disk(64, tmp_path, sys.executable, "-c", GROWING, path, what, 0)
     assert done.stdout == f"8 cannot write {path}: the disk is full\ncase.nc\n"

@@ -1,4 +1,6 @@
-"""Time stamps: naive UTC, sorted, unique, uniform and the same in every group, or a message that shows where not."""
+"""Time stamps: naive UTC, sorted, unique, uniform and the same in every group, or a message that
+shows where not.
+"""
 
 import pandas as pd
 import pytest
@@ -10,18 +12,35 @@ import v2g_linopy as v2g
 
 STAMPS = {
     "unsorted": (HOURS[[0, 2, 1, 3]], "unsorted: it runs backwards at 2026-01-05 02:00 +0100"),
-    "duplicated": (HOURS[[0, 1, 1, 2]], "duplicated: 1 stamps repeat, the first at 2026-01-05 02:00 +0100"),
-    "mixed 60 and 15 minutes": (QUARTERS, "60 min, then 15 min before 2026-01-05 02:15 +0100; give one uniform step"),
-    "a gap": (HOURS[[0, 1, 3]].append(HOURS[3:] + pd.Timedelta("1h")), "60 min, then 120 min before 2026-01-05 04:00"),
-    "missing": (pd.DatetimeIndex([HOURS[0], pd.NaT, HOURS[2], HOURS[3]]), "1 time stamps are missing"),
+    "duplicated": (
+        HOURS[[0, 1, 1, 2]],
+        "duplicated: 1 stamps repeat, the first at 2026-01-05 02:00 +0100",
+    ),
+    "mixed 60 and 15 minutes": (
+        QUARTERS,
+        "60 min, then 15 min before 2026-01-05 02:15 +0100; give one uniform step",
+    ),
+    "a gap": (
+        HOURS[[0, 1, 3]].append(HOURS[3:] + pd.Timedelta("1h")),
+        "60 min, then 120 min before 2026-01-05 04:00",
+    ),
+    "missing": (
+        pd.DatetimeIndex([HOURS[0], pd.NaT, HOURS[2], HOURS[3]]),
+        "1 time stamps are missing",
+    ),
     "numbers": (pd.Index([0, 1, 2, 3]), "holds int64, needs time stamps in UTC"),
-    "with a zone": (HOURS.tz_localize("Europe/Rome"), "has the time zone Europe/Rome; give naive UTC"),
+    "with a zone": (
+        HOURS.tz_localize("Europe/Rome"),
+        "has the time zone Europe/Rome; give naive UTC",
+    ),
 }
 
 
 @pytest.mark.parametrize(("time", "words"), STAMPS.values(), ids=STAMPS)
 def test_time_stamps(time, words):
-    """Time must be naive UTC, sorted, unique and uniform; the message shows where it is not, on the local clock."""
+    """Time must be naive UTC, sorted, unique and uniform; the message shows where it is not, on the
+    local clock.
+    """
     (problem,) = problems(on_stamps(time))
     assert problem.where == "time"
     assert words in problem.detail

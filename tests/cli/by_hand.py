@@ -14,16 +14,29 @@ import v2g_linopy as v2g
 ROOT = Path(__file__).parents[2]
 
 
-def lossless_case(prices: list[float], cars: dict[str, dict[str, list[float] | float]], **attrs: str) -> xr.DataTree:
-    """Hours from Monday 2026-01-05 00:00 in Rome, one market, lossless 10 kW chargers and 40 kWh batteries."""
+def lossless_case(
+    prices: list[float], cars: dict[str, dict[str, list[float] | float]], **attrs: str
+) -> xr.DataTree:
+    """Hours from Monday 2026-01-05 00:00 in Rome, one market, lossless 10 kW chargers and 40 kWh
+    batteries.
+    """
     time = pd.date_range("2026-01-04 23:00", periods=len(prices), freq="h", name="time")
     steps, members = {"time": time}, {"fleet": list(cars)}
 
     def array(name: str, default: float) -> xr.DataArray:
-        rows = [np.broadcast_to(np.asarray(car.get(name, default)), len(prices)) for car in cars.values()]
+        rows = [
+            np.broadcast_to(np.asarray(car.get(name, default)), len(prices))
+            for car in cars.values()
+        ]
         return xr.DataArray(np.array(rows), coords=members | steps, dims=("fleet", "time"))
 
-    defaults = {"charge_max": 10.0, "discharge_max": 0.0, "energy_min": 0.0, "energy_max": 40.0, "energy_in": 0.0}
+    defaults = {
+        "charge_max": 10.0,
+        "discharge_max": 0.0,
+        "energy_min": 0.0,
+        "energy_max": 40.0,
+        "energy_in": 0.0,
+    }
     fleet = {name: array(name, value) for name, value in defaults.items()} | {
         "eta_charge": xr.DataArray(1.0),
         "eta_discharge": xr.DataArray(1.0),
@@ -37,7 +50,12 @@ def lossless_case(prices: list[float], cars: dict[str, dict[str, list[float] | f
 
 def process(*words: object, **options: object) -> subprocess.CompletedProcess:
     """Run a command line in a process of its own."""
-    settings = {"capture_output": True, "text": True, "timeout": 120, "env": environment()} | options
+    settings = {
+        "capture_output": True,
+        "text": True,
+        "timeout": 120,
+        "env": environment(),
+    } | options
     return subprocess.run(command_line(*words), check=False, **settings)
 
 
@@ -47,7 +65,11 @@ def command_line(*words: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a plain terminal: in it the C library holds back what it prints to a pipe."""
+    """The environment of a plain terminal: in it the C library holds back what it prints to a
+    pipe.
+    """
     return {
-        key: value for key, value in os.environ.items() if not key.startswith(("COV_", "PYTEST", "PYTHONUNBUFFERED"))
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("COV_", "PYTEST", "PYTHONUNBUFFERED"))
     }

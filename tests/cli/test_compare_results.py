@@ -9,7 +9,9 @@ import v2g_linopy as v2g
 
 @pytest.fixture
 def results(smart_case, tmp_path):
-    """15 kWh at best prices for 0.35 EUR, and as unmanaged charging: 10 kWh at 30 and 5 at 20 for 0.40 EUR."""
+    """15 kWh at best prices for 0.35 EUR, and as unmanaged charging: 10 kWh at 30 and 5 at 20 for
+    0.40 EUR.
+    """
     paths = [tmp_path / name / "result.nc" for name in ("best", "plain")]
     v2g.write(v2g.solve(smart_case), paths[0])
     v2g.write(v2g.solve(smart_case, fix={"fleet.charge": v2g.unmanaged(smart_case)}), paths[1])

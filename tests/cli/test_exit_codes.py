@@ -138,7 +138,9 @@ def test_unknown_solver_option_is_5(run, case_file, tmp_path, option):
 
 
 def test_stopped_at_a_limit_is_6_and_writes_the_incumbent(run, case_file, tmp_path, monkeypatch):
-    """Stopped at its limit with a plan: the files are written, the code says that it may not be the best."""
+    """Stopped at its limit with a plan: the files are written, the code says that it may not be the
+    best.
+    """
     solve = v2g.solve
 
     def stopped(case, **options):
@@ -154,7 +156,9 @@ def test_stopped_at_a_limit_is_6_and_writes_the_incumbent(run, case_file, tmp_pa
 
 
 def test_existing_output_is_8_and_stays(run, case_file, tmp_path):
-    """Refused in one message before any work, byte for byte as it was; with --force it is replaced."""
+    """Refused in one message before any work, byte for byte as it was; with --force it is
+    replaced.
+    """
     folder = tmp_path / "out"
     assert run("solve", case_file, "-o", folder, "--no-report").exit_code == 0
     (folder / "result.nc").write_text("mine")

@@ -16,15 +16,20 @@ def result(smart_case):
 
 
 def test_the_story_of_a_car(result):
-    """15 kWh: 10 at 20 and 5 at 30 EUR/MWh, mean 350/15 = 23.3, mean of the stay (30 + 20 + 60)/3 = 36.7.
+    """15 kWh: 10 at 20 and 5 at 30 EUR/MWh, mean 350/15 = 23.3, mean of the stay (30 + 20 + 60)/3 =
+    36.7.
 
-    One kWh less would save the dearest bought, 0.03 EUR. One kW more of charger moves a kWh from 30 to 20 EUR/MWh in
-    the one hour at full power: 0.01 EUR.
-    """
+    One kWh less would save the dearest bought, 0.03 EUR. One kW more of charger moves a kWh from 30
+    to 20 EUR/MWh in the one hour at full power: 0.01 EUR."""
     words = explain(result, "ev-001")
     assert "1 stay of 3 h" in words
-    assert "Mon 2026-01-05 00:00+01:00 to 03:00: came with 0.0 kWh, left with 15.0 kWh (needed 15.0)" in words
-    assert "drew 15.0 kWh at 23.3 EUR/MWh (mean of the stay 36.7 EUR/MWh), 1 h at full power" in words
+    assert (
+        "Mon 2026-01-05 00:00+01:00 to 03:00: came with 0.0 kWh, left with 15.0 kWh (needed 15.0)"
+        in words
+    )
+    assert (
+        "drew 15.0 kWh at 23.3 EUR/MWh (mean of the stay 36.7 EUR/MWh), 1 h at full power" in words
+    )
     assert "one kWh less would earn 0.0300 EUR" in words
     assert "may not feed in" in words
     assert "kW of charging power" in words and "0.0100 EUR, binding in 1 step" in words
@@ -32,11 +37,16 @@ def test_the_story_of_a_car(result):
 
 
 def test_the_dear_hour(result):
-    """At 60 EUR/MWh a stored kWh is worth what it costs at the margin, 30 EUR/MWh: drawing would lose 30."""
+    """At 60 EUR/MWh a stored kWh is worth what it costs at the margin, 30 EUR/MWh: drawing would
+    lose 30.
+    """
     words = explain(result, "ev-001", hour="2026-01-05 02:30")
     assert "02:00+01:00 to 03:00" in words
     assert "The price of energy was 60.00 EUR/MWh, stored energy was worth 30.00 EUR/MWh." in words
-    assert "Drawing: +30.00 stored energy after losses -60.00 price = -30.00 EUR/MWh: it would lose." in words
+    assert (
+        "Drawing: +30.00 stored energy after losses -60.00 price = -30.00 EUR/MWh: it would lose."
+        in words
+    )
 
 
 def test_the_cheap_hour(result):
@@ -44,7 +54,8 @@ def test_the_cheap_hour(result):
     words = explain(result, "ev-001", hour="2026-01-05T00:30+00:00")
     assert "It drew 10.00 of 10 kW" in words
     assert (
-        "Drawing: +30.00 stored energy after losses -20.00 price = 10.00 EUR/MWh: it gains, up to its limit." in words
+        "Drawing: +30.00 stored energy after losses -20.00 price = 10.00 EUR/MWh: it gains, up to"
+        " its limit." in words
     )
 
 
@@ -59,21 +70,26 @@ def test_not_plugged_in(result):
 
 
 def test_why_it_does_not_feed_in():
-    """20 kWh on board, 25 needed, so 5 are bought at 30 EUR/MWh, the worth of a stored MWh; wear 0.05 EUR/kWh.
+    """20 kWh on board, 25 needed, so 5 are bought at 30 EUR/MWh, the worth of a stored MWh; wear
+    0.05 EUR/kWh.
 
-    Feeding in at 40 EUR/MWh costs 30 + 50 = 80: the price would have to be 40 higher (50 and 45 in the other hours).
-    """
+    Feeding in at 40 EUR/MWh costs 30 + 50 = 80: the price would have to be 40 higher (50 and 45 in
+    the other hours)."""
     car = {"discharge_max": 10.0, "energy_in": [20.0, 0.0, 0.0], "energy_min": [0.0, 0.0, 25.0]}
     case = lossless_case([40.0, 30.0, 35.0], {"ev-001": car})
     case["fleet"]["wear"] = 0.05
     words = explain(v2g.solve(case), "ev-001")
-    assert "fed in nothing: the price would have to be 40.0 EUR/MWh higher, nearest at 00:00" in words
+    assert (
+        "fed in nothing: the price would have to be 40.0 EUR/MWh higher, nearest at 00:00" in words
+    )
     assert "came with 20.0 kWh" in words
 
 
 def test_unserved_need_is_named():
     """35 kWh in three hours of 10 kW: 5 are missing, in the story and in the summary."""
-    result = v2g.solve(lossless_case([30.0, 20.0, 60.0], {"ev-001": {"energy_min": [0.0, 0.0, 35.0]}}))
+    result = v2g.solve(
+        lossless_case([30.0, 20.0, 60.0], {"ev-001": {"energy_min": [0.0, 0.0, 35.0]}})
+    )
     assert "5.00 kWh of its need could not be served" in explain(result, "ev-001")
     assert "ev-001: 5.00 kWh" in explain(result)
 
@@ -105,7 +121,9 @@ def test_summary_and_story_after_a_round_trip(result, tmp_path):
 
 
 def test_one_scenario_of_two(smart_case):
-    """Prices as above with probability 1/4, twice as high with 3/4: each worth is the scenario's own, not weighted."""
+    """Prices as above with probability 1/4, twice as high with 3/4: each worth is the scenario's
+    own, not weighted.
+    """
     factor = xr.DataArray([1.0, 2.0], coords={"scenario": ["low", "high"]}, dims="scenario")
     energy = smart_case["energy"].to_dataset(inherit=False)
     energy["price"] = (energy.price * factor).assign_attrs(units="EUR/MWh")
@@ -135,7 +153,9 @@ def test_what_the_result_does_not_hold(result, options, expected):
 
 
 def test_the_sum_of_a_vehicle_with_reserves_is_complete():
-    """Energy, wear, driver and room for reserves explain every decision of a commuter: no other limit is left over."""
+    """Energy, wear, driver and room for reserves explain every decision of a commuter: no other
+    limit is left over.
+    """
     result = v2g.solve(commuters(vehicles=2, days=1))
     for hour in range(9, 16):
         words = explain(result, "ev-001", hour=f"2019-08-01 {hour:02d}:00")
@@ -152,14 +172,19 @@ def test_members_add_up_to_the_ledger():
 
 
 def reserved(price: float, way: str, **fields: float) -> str:
-    """The story of a lossless car, 10 kWh on board, that sells 10 kW both ways for an hour; half is called one way.
+    """The story of a lossless car, 10 kWh on board, that sells 10 kW both ways for an hour; half is
+    called one way.
 
-    With all of its power sold both ways it can plan no flow of its own, so that what is called is what flows.
-    """
-    case = lossless_case([price, price], {"ev-001": {"discharge_max": 10.0, "energy_in": [10.0, 0.0], **fields}})
+    With all of its power sold both ways it can plan no flow of its own, so that what is called is
+    what flows."""
+    case = lossless_case(
+        [price, price], {"ev-001": {"discharge_max": 10.0, "energy_in": [10.0, 0.0], **fields}}
+    )
     time, product = case["energy"]["time"], {"product": [way]}
     kind = {"up": 1.0, "down": 1.0, f"activation_{way}": 0.5, "volume_max": 10.0}
-    reserve = xr.Dataset({n: ("product", [v]) for n, v in kind.items()}, coords=product | {"time": time})
+    reserve = xr.Dataset(
+        {n: ("product", [v]) for n, v in kind.items()}, coords=product | {"time": time}
+    )
     reserve["capacity_price"] = (("product", "time"), [[200.0, 0.0]])
     case["reserve"] = xr.DataTree(reserve.drop_vars("time"))
     case["fleet"]["wear"] = 0.083
@@ -167,30 +192,43 @@ def reserved(price: float, way: str, **fields: float) -> str:
 
 
 def test_feeding_in_below_its_wear_is_what_the_reserve_pays_for():
-    """Fed in at 50.5 EUR/MWh with 83 of wear looks like a loss: it is the half of the reserve that is called."""
+    """Fed in at 50.5 EUR/MWh with 83 of wear looks like a loss: it is the half of the reserve that
+    is called.
+    """
     words = reserved(50.5, "up", energy_min=[0.0, 0.0])
     assert "fed in 5.0 kWh at 50.5 EUR/MWh, up to 5.0 kWh of it activated upward reserve" in words
     assert "for which the reserve pays as well" in words
 
 
 def test_a_battery_that_is_worth_more_empty():
-    """12 kWh fit, 10 are there: 4 kW sold, half called, fill it. A kWh less on board would let 2 kW more be sold."""
+    """12 kWh fit, 10 are there: 4 kW sold, half called, fill it. A kWh less on board would let 2 kW
+    more be sold.
+    """
     words = reserved(50.0, "down", energy_max=[12.0, 12.0])
     assert "was worth -" in words
-    assert "below zero: a kWh more on board takes room that downward reserve pays for filling" in words
+    assert (
+        "below zero: a kWh more on board takes room that downward reserve pays for filling" in words
+    )
     assert "activated downward reserve" in words
 
 
 def test_room_is_explained():
-    """With all its power sold, one kW of room more would sell one kW more; what room is stands below."""
+    """With all its power sold, one kW of room more would sell one kW more; what room is stands
+    below.
+    """
     words = reserved(50.0, "down")
     assert "a kW of room to rise (reserves)" in words
-    assert "room to rise: power by which it could still feed in more or draw less, which upward reserve needs" in words
+    assert (
+        "room to rise: power by which it could still feed in more or draw less, which upward"
+        " reserve needs" in words
+    )
     assert "room to fall: power by which it could draw more or feed in less" in words
 
 
 def test_a_result_without_vehicles():
-    """A battery alone is a result: the hint names what is there, and does not ask for the file that was given."""
+    """A battery alone is a result: the hint names what is there, and does not ask for the file that
+    was given.
+    """
     result = v2g.solve(case(None, market([0, 90]), battery=storage()))
     with pytest.raises(NotInResult, match=r"no fleet \(energy, battery\).*v2g report"):
         v2g.explain(result)

@@ -11,7 +11,10 @@ import v2g_linopy as v2g
 
 QUARTERS = ["2019-10-26T23:30", "2019-10-26T23:45", "2019-10-27T00:00", "2019-10-27T00:15"]
 
-MIXED = [f"2019-06-01 {stamp},1" for stamp in ("00:00", "01:00", "02:00", "03:00", "03:15", "03:30", "03:45")]
+MIXED = [
+    f"2019-06-01 {stamp},1"
+    for stamp in ("00:00", "01:00", "02:00", "03:00", "03:15", "03:30", "03:45")
+]
 
 
 def csv(path, rows: list[str]) -> str:
@@ -20,16 +23,34 @@ def csv(path, rows: list[str]) -> str:
 
 
 def test_the_italian_job(run, tmp_path):
-    """GME and Terna workbooks to a case and a plan; the prices in the case are those of the reference file."""
+    """GME and Terna workbooks to a case and a plan; the prices in the case are those of the
+    reference file.
+    """
     files = [reference(f"raw/{name}.xlsx") for name in ("gme_pun_2019", "terna_nord_2019")]
     case = tmp_path / "italy.nc"
-    made = run("import", "prices", *files, "--template", "commuters", "--vehicles", 5, "--days", 3, "-o", case)
+    made = run(
+        "import",
+        "prices",
+        *files,
+        "--template",
+        "commuters",
+        "--vehicles",
+        5,
+        "--days",
+        3,
+        "-o",
+        case,
+    )
     assert made.exit_code == 0, made.output
     known = xr.load_dataset(reference("italy_prices_2019.nc")).isel(time=slice(0, 72))
     tree = v2g.read(case)
     np.testing.assert_allclose(tree["energy"]["price"].sel(market="day_ahead"), known.price_pun)
-    np.testing.assert_allclose(tree["reserve"]["capacity_price"].sel(product="up"), known.price_up.fillna(0))
-    np.testing.assert_array_equal(tree["reserve"]["volume_max"].sel(product="down") > 0, known.price_down > 0)
+    np.testing.assert_allclose(
+        tree["reserve"]["capacity_price"].sel(product="up"), known.price_up.fillna(0)
+    )
+    np.testing.assert_array_equal(
+        tree["reserve"]["volume_max"].sel(product="down") > 0, known.price_down > 0
+    )
     solved = run("solve", case, "-o", tmp_path / "out", "--no-report", "--json")
     assert solved.exit_code == 0, solved.output
     kpi = json.loads(solved.stdout)["kpi"]
@@ -39,12 +60,30 @@ def test_the_italian_job(run, tmp_path):
 
 
 def test_the_dutch_job(run, tmp_path):
-    """Two weeks of ElaadNL sessions at quarter-hours: every need served, or named with the kWh missing."""
+    """Two weeks of ElaadNL sessions at quarter-hours: every need served, or named with the kWh
+    missing.
+    """
     case = tmp_path / "dutch.nc"
     made = run(
         *("import", "sessions", reference("raw/elaadnl_sessions_2019.csv"), "-o", case, "--json"),
-        *("--prices", reference("nl_prices_2019.nc"), "--price-ambiguous", "both", "--price-nonexistent", "drop"),
-        *("--step", "15min", "--start", "2019-06-03", "--end", "2019-06-17", "--assume", "defaults"),
+        *(
+            "--prices",
+            reference("nl_prices_2019.nc"),
+            "--price-ambiguous",
+            "both",
+            "--price-nonexistent",
+            "drop",
+        ),
+        *(
+            "--step",
+            "15min",
+            "--start",
+            "2019-06-03",
+            "--end",
+            "2019-06-17",
+            "--assume",
+            "defaults",
+        ),
     )
     assert made.exit_code == 0, made.output
     document = json.loads(made.stdout)
@@ -56,10 +95,25 @@ def test_the_dutch_job(run, tmp_path):
 
 
 def test_a_guess_has_to_be_asked_for(run, tmp_path):
-    """ElaadNL holds no batteries: without --assume nothing is made up, and the message states the rule on offer."""
+    """ElaadNL holds no batteries: without --assume nothing is made up, and the message states the
+    rule on offer.
+    """
     result = run(
-        *("import", "sessions", reference("raw/elaadnl_sessions_2019.csv"), "-o", tmp_path / "x.nc"),
-        *("--prices", reference("nl_prices_2019.nc"), "--price-ambiguous", "both", "--price-nonexistent", "drop"),
+        *(
+            "import",
+            "sessions",
+            reference("raw/elaadnl_sessions_2019.csv"),
+            "-o",
+            tmp_path / "x.nc",
+        ),
+        *(
+            "--prices",
+            reference("nl_prices_2019.nc"),
+            "--price-ambiguous",
+            "both",
+            "--price-nonexistent",
+            "drop",
+        ),
     )
     assert result.exit_code == 3
     for word in ("sessions.capacity", "sessions.energy_arrival", "--assume defaults", "60 kWh"):
@@ -68,7 +122,9 @@ def test_a_guess_has_to_be_asked_for(run, tmp_path):
 
 
 def test_prices_into_a_case(run, case_file, tmp_path):
-    """Four prices of a csv, local hours, replace those of the case; its only market takes whatever name they have."""
+    """Four prices of a csv, local hours, replace those of the case; its only market takes whatever
+    name they have.
+    """
     rows = [f"2026-01-05 0{hour}:00,{10 * hour}" for hour in range(4)]
     source = csv(tmp_path / "spot.csv", rows)
     result = run(
@@ -78,19 +134,41 @@ def test_prices_into_a_case(run, case_file, tmp_path):
     assert result.exit_code == 0, result.output
     new = v2g.read(tmp_path / "new.nc")
     assert new["energy"]["price"].sel(market="day_ahead").values.tolist() == [0, 10, 20, 30]
-    assert v2g.read(case_file)["energy"]["price"].values.tolist() == [[30, 20, 60, 40]], "the case given is as it was"
+    assert v2g.read(case_file)["energy"]["price"].values.tolist() == [[30, 20, 60, 40]], (
+        "the case given is as it was"
+    )
 
 
 @pytest.mark.parametrize(
     ("rows", "options", "code", "expected"),
     [
         (["2019-06-01 00:00,1", "2019-06-01 01:00,2"], [], 3, "timezone"),
-        (["2019-10-27 02:00,1", "2019-10-27 03:00,2"], ["--timezone", "Europe/Rome"], 3, "2019-10-27 02:00"),
+        (
+            ["2019-10-27 02:00,1", "2019-10-27 03:00,2"],
+            ["--timezone", "Europe/Rome"],
+            3,
+            "2019-10-27 02:00",
+        ),
         (["2019-06-01 00:00,1", "2019-06-01 01:00,x"], ["--timezone", "UTC"], 3, "row 3"),
         (["2019-06-01 00:00,1", "2019-06-01 00:00,2"], ["--timezone", "UTC"], 3, "more than once"),
-        (["2019-06-01 00:00,1", "2019-06-01 01:00,2"], ["--timezone", "Europe/Roma"], 3, "Europe/Roma"),
-        (["2019-06-01 00:00,1", "2019-06-01 01:00,2"], ["--timezone", "UTC", "--resample", "soon"], 2, "15min"),
-        (["2019-06-01 00:00,1", "2019-06-01 01:00,2"], ["--timezone", "UTC", "--ambiguous", "third"], 2, "--ambiguous"),
+        (
+            ["2019-06-01 00:00,1", "2019-06-01 01:00,2"],
+            ["--timezone", "Europe/Roma"],
+            3,
+            "Europe/Roma",
+        ),
+        (
+            ["2019-06-01 00:00,1", "2019-06-01 01:00,2"],
+            ["--timezone", "UTC", "--resample", "soon"],
+            2,
+            "15min",
+        ),
+        (
+            ["2019-06-01 00:00,1", "2019-06-01 01:00,2"],
+            ["--timezone", "UTC", "--ambiguous", "third"],
+            2,
+            "--ambiguous",
+        ),
         (["2019-06-01 00:00,1", "2019-06-01 01:00,2"], ["--format", "exel"], 2, "--format"),
         ([], ["--timezone", "UTC"], 3, "no rows"),
         (MIXED, ["--timezone", "UTC"], 3, "several lengths"),

@@ -1,4 +1,6 @@
-"""Connectors on the command line: a table of them beside the sessions says what each stay can draw."""
+"""Connectors on the command line: a table of them beside the sessions says what each stay can
+draw.
+"""
 
 import pytest
 
@@ -9,7 +11,11 @@ STAYS = """arrival,departure,plug,energy,onboard
 2026-01-05 09:00,2026-01-05 11:00,hub-1,12,7.4
 2026-01-05 09:00,2026-01-05 13:00,hub-2,8,11
 """
-PLUGS = """connector,current,charge_max (kW),discharge_max (kW),charge_min (kW),eta_charge,charger,charger_max (kW)
+COLUMNS = (
+    "connector,current,charge_max (kW),discharge_max (kW),charge_min (kW),eta_charge,charger,"
+    "charger_max (kW)"
+)
+PLUGS = f"""{COLUMNS}
 wall,AC,11,0,1.4,1,,
 hub-1,DC,0.03,0.03,,0.95,hub,0.04
 hub-2,DC,0.03,0.03,,0.95,hub,0.04
@@ -19,22 +25,45 @@ hub-2,DC,0.03,0.03,,0.95,hub,0.04
 @pytest.fixture
 def imported(run, tmp_path):
     """Import the sessions with a table of connectors; ways to spoil either."""
-    prices = "time,price\n" + "\n".join(f"2026-01-05 {hour:02d}:00,{50 + hour}" for hour in range(24))
+    prices = "time,price\n" + "\n".join(
+        f"2026-01-05 {hour:02d}:00,{50 + hour}" for hour in range(24)
+    )
     (tmp_path / "spot.csv").write_text(prices)
     made = run(
-        *("import", "prices", tmp_path / "spot.csv", "--column", "time=time", "--column", "day_ahead=price"),
+        *(
+            "import",
+            "prices",
+            tmp_path / "spot.csv",
+            "--column",
+            "time=time",
+            "--column",
+            "day_ahead=price",
+        ),
         *("--timezone", "UTC", "-o", tmp_path / "spot.nc"),
     )
     assert made.exit_code == 0, made.output
 
-    def invoke(plugs=PLUGS, stays=STAYS, options=(), columns=("connector=plug", "onboard_max=onboard")):
+    def invoke(
+        plugs=PLUGS, stays=STAYS, options=(), columns=("connector=plug", "onboard_max=onboard")
+    ):
         (tmp_path / "stays.csv").write_text(stays)
         (tmp_path / "plugs.csv").write_text(plugs)
         named = [
-            w for c in ("arrival=arrival", "departure=departure", "energy=energy", *columns) for w in ("--column", c)
+            w
+            for c in ("arrival=arrival", "departure=departure", "energy=energy", *columns)
+            for w in ("--column", c)
         ]
         return run(
-            *("import", "sessions", tmp_path / "stays.csv", *named, "--timezone", "UTC", "--assume", "defaults"),
+            *(
+                "import",
+                "sessions",
+                tmp_path / "stays.csv",
+                *named,
+                "--timezone",
+                "UTC",
+                "--assume",
+                "defaults",
+            ),
             *("--prices", tmp_path / "spot.nc", "--connectors", tmp_path / "plugs.csv", *options),
             *("-o", tmp_path / "case.nc", "--force"),
         )
@@ -42,14 +71,18 @@ def imported(run, tmp_path):
     return invoke
 
 
-MW = PLUGS.replace("charge_max (kW)", "charge_max [MW]").replace("0.04", "40").replace("wall,AC,11", "wall,AC,0.011")
+MW = (
+    PLUGS.replace("charge_max (kW)", "charge_max [MW]")
+    .replace("0.04", "40")
+    .replace("wall,AC,11", "wall,AC,0.011")
+)
 
 
 def test_a_table_of_connectors(imported, tmp_path):
     """The wall box is bound by the car (7.4 of 11 kW); the hub gives 30 kW each, 40 together.
 
-    Without the table every charger would be assumed; the unit in the header makes 0.03 MW of it (30 kW).
-    """
+    Without the table every charger would be assumed; the unit in the header makes 0.03 MW of it (30
+    kW)."""
     made = imported(MW)
     assert made.exit_code == 0, made.output
     case = v2g.read(tmp_path / "case.nc")
@@ -66,7 +99,9 @@ def test_a_table_of_connectors(imported, tmp_path):
 
 
 def test_the_assumption_fills_what_no_table_says(imported, tmp_path):
-    """No efficiency anywhere: the 0.95 assumed; no power back: none, though the assumption would feed in."""
+    """No efficiency anywhere: the 0.95 assumed; no power back: none, though the assumption would
+    feed in.
+    """
     made = imported("connector,current,charge_max\nwall,AC,11\nhub-1,DC,30\nhub-2,DC,30\n")
     assert made.exit_code == 0, made.output
     case = v2g.read(tmp_path / "case.nc")
@@ -76,13 +111,25 @@ def test_the_assumption_fills_what_no_table_says(imported, tmp_path):
 
 
 FAULTS = {
-    "a plug that is not there": ({"plugs": PLUGS.replace("hub-2", "hub-3")}, "'hub-2' has no line in the connectors"),
+    "a plug that is not there": (
+        {"plugs": PLUGS.replace("hub-2", "hub-3")},
+        "'hub-2' has no line in the connectors",
+    ),
     "a current": ({"plugs": PLUGS.replace("wall,AC", "wall,AV")}, "'AV' is not one of AC, DC"),
     "a header": ({"plugs": PLUGS.replace("current", "curent")}, "connectors.curent"),
-    "no header": ({"plugs": PLUGS.replace("charge_max (kW),d", "power,d")}, "connectors.charge_max"),
+    "no header": (
+        {"plugs": PLUGS.replace("charge_max (kW),d", "power,d")},
+        "connectors.charge_max",
+    ),
     "a number": ({"plugs": PLUGS.replace("AC,11", "AC,eleven")}, "not a number at row 2: 'eleven'"),
-    "a unit": ({"plugs": PLUGS.replace("charge_max (kW),d", "charge_max (kWh),d")}, "unit 'kWh' does not fit"),
-    "no power of a converter": ({"plugs": MW.replace("hub,40", "hub,")}, "charger hub: give the power"),
+    "a unit": (
+        {"plugs": PLUGS.replace("charge_max (kW),d", "charge_max (kWh),d")},
+        "unit 'kWh' does not fit",
+    ),
+    "no power of a converter": (
+        {"plugs": MW.replace("hub,40", "hub,")},
+        "charger hub: give the power",
+    ),
     "a plug above the car": ({"plugs": PLUGS.replace("1.4", "9")}, "gives no less than 9 kW"),
     "no column of plugs": ({"columns": ()}, "column `connector`"),
 }
@@ -99,7 +146,15 @@ def test_faults_are_told(imported, spoilt, words):
 def test_a_file_that_is_not_there(run, tmp_path):
     (tmp_path / "stays.csv").write_text(STAYS)
     made = run(
-        *("import", "sessions", tmp_path / "stays.csv", "--prices", tmp_path / "none.nc", "--connectors", "none.csv"),
+        *(
+            "import",
+            "sessions",
+            tmp_path / "stays.csv",
+            "--prices",
+            tmp_path / "none.nc",
+            "--connectors",
+            "none.csv",
+        ),
         *("-o", tmp_path / "case.nc"),
     )
     assert made.exit_code == 3

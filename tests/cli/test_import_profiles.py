@@ -9,7 +9,12 @@ import v2g_linopy as v2g
 from v2g_linopy.cli.solve import FILES
 
 SPOT = ["2026-01-05 00:00,50", "2026-01-05 01:00,20", "2026-01-05 02:00,20", "2026-01-05 03:00,50"]
-ROOF = ["2026-01-05 00:00,0,0", "2026-01-05 01:00,400,100", "2026-01-05 02:00,800,200", "2026-01-05 03:00,0,0"]
+ROOF = [
+    "2026-01-05 00:00,0,0",
+    "2026-01-05 01:00,400,100",
+    "2026-01-05 02:00,800,200",
+    "2026-01-05 03:00,0,0",
+]
 ROME = ("--timezone", "Europe/Rome")
 
 
@@ -39,9 +44,13 @@ COLUMNS = ("--column", "time=when", "--column", "south=south", "--column", "nort
 
 
 def test_a_roof_to_a_plan(run, spot, roof, tmp_path):
-    """0.4 and 0.8 kW per kWp of 50 kWp, 0.1 and 0.2 of 20: 20 + 40 + 2 + 4 kWh sold at 20 EUR/MWh are 1.32 EUR."""
+    """0.4 and 0.8 kW per kWp of 50 kWp, 0.1 and 0.2 of 20: 20 + 40 + 2 + 4 kWh sold at 20 EUR/MWh
+    are 1.32 EUR.
+    """
     sizes = ("--unit", "W", "--kwp", "50", "--kwp", "north=20")
-    made = run("import", "pv", roof, *COLUMNS, *ROME, *sizes, *prices(spot), "-o", tmp_path / "case")
+    made = run(
+        "import", "pv", roof, *COLUMNS, *ROME, *sizes, *prices(spot), "-o", tmp_path / "case"
+    )
     assert made.exit_code == 0, made.output
     assert "south: 50 kWp; north: 20 kWp" in made.stdout
     assert "2 renewables, 1 market, 4 steps" in made.stdout
@@ -62,12 +71,37 @@ def test_a_roof_to_a_plan(run, spot, roof, tmp_path):
 
 
 def test_a_meter_beside_it(run, spot, roof, tmp_path):
-    """A load of 2 kWh per half hour behind its own meter: 4 kW, 16 kWh at 35 EUR/MWh in the mean."""
-    run("import", "pv", roof, *COLUMNS, *ROME, "--unit", "W", *prices(spot), "--pod", "farm", "-o", tmp_path / "one")
+    """A load of 2 kWh per half hour behind its own meter: 4 kW, 16 kWh at 35 EUR/MWh in the
+    mean.
+    """
+    run(
+        "import",
+        "pv",
+        roof,
+        *COLUMNS,
+        *ROME,
+        "--unit",
+        "W",
+        *prices(spot),
+        "--pod",
+        "farm",
+        "-o",
+        tmp_path / "one",
+    )
     rows = [f"05.01.2026 0{k // 2}:{30 * (k % 2):02d};2,0" for k in range(8)]
     meter = csv(tmp_path / "meter.csv", "Von;Verbrauch", rows)
     result = run(
-        *("import", "load", meter, "--column", "time=Von", "--column", "office=Verbrauch", "--unit", "kWh"),
+        *(
+            "import",
+            "load",
+            meter,
+            "--column",
+            "time=Von",
+            "--column",
+            "office=Verbrauch",
+            "--unit",
+            "kWh",
+        ),
         *("--separator", ";", "--decimal", ",", "--time-format", "%d.%m.%Y %H:%M", *ROME),
         *("--into", tmp_path / "one.nc", "--pod", "office=town", "-o", tmp_path / "two"),
     )
@@ -106,14 +140,32 @@ def test_what_is_refused(run, spot, roof, tmp_path, words, code, expected):
 
 def test_a_negative_reading_is_named(run, spot, tmp_path):
     """What an inverter draws at night is no sun: it is refused with its place, not cut."""
-    roof = csv(tmp_path / "roof.csv", "when,south", [row.rsplit(",", 1)[0].replace(",0", ",-3") for row in ROOF])
-    result = run("import", "pv", roof, *COLUMNS[:4], *ROME, *prices(spot), "-o", tmp_path / "out.nc")
+    roof = csv(
+        tmp_path / "roof.csv",
+        "when,south",
+        [row.rsplit(",", 1)[0].replace(",0", ",-3") for row in ROOF],
+    )
+    result = run(
+        "import", "pv", roof, *COLUMNS[:4], *ROME, *prices(spot), "-o", tmp_path / "out.nc"
+    )
     assert result.exit_code == 3
-    assert "renewable south at 2026-01-05 00:00 +0100: -3 (and 1 more), allowed" in " ".join(result.stderr.split())
+    assert "renewable south at 2026-01-05 00:00 +0100: -3 (and 1 more), allowed" in " ".join(
+        result.stderr.split()
+    )
 
 
 def test_a_dry_run_writes_nothing(run, spot, roof, tmp_path):
-    result = run("import", "load", roof, *COLUMNS, *ROME, *prices(spot), "-o", tmp_path / "out.nc", "--dry-run")
+    result = run(
+        "import",
+        "load",
+        roof,
+        *COLUMNS,
+        *ROME,
+        *prices(spot),
+        "-o",
+        tmp_path / "out.nc",
+        "--dry-run",
+    )
     assert result.exit_code == 0, result.output
     assert "would write" in result.stdout
     assert not (tmp_path / "out.nc").exists()

@@ -23,7 +23,10 @@ def plan(tmp_path):
 @pytest.fixture
 def offers(tmp_path):
     """Prices in local time, two hours ahead; nothing was bought of FCR-D up in the third hour."""
-    rows = [f"{h};{n};{u}" for h, n, u in zip(HOURS, ("20,5", "21", "22", "23"), ("5", "6", "", "8"), strict=True)]
+    rows = [
+        f"{h};{n};{u}"
+        for h, n, u in zip(HOURS, ("20,5", "21", "22", "23"), ("5", "6", "", "8"), strict=True)
+    ]
     (tmp_path / "fcr.csv").write_text("\n".join(["When;N;Up", *rows]) + "\n")
     return tmp_path / "fcr.csv"
 
@@ -33,7 +36,18 @@ TABLE = ("--separator", ";", "--decimal", ",")
 
 
 def test_products_are_named_by_their_columns(run, plan, offers, tmp_path):
-    result = run("import", "reserves", offers, *COLUMNS, *TABLE, *HELSINKI, "--into", plan, "-o", tmp_path / "out")
+    result = run(
+        "import",
+        "reserves",
+        offers,
+        *COLUMNS,
+        *TABLE,
+        *HELSINKI,
+        "--into",
+        plan,
+        "-o",
+        tmp_path / "out",
+    )
     assert result.exit_code == 0, result.output
     assert "FCR-N, FCR-D up: from fcr.csv, for limited reservoirs (with NEM)." in result.stdout
     case = v2g.read(tmp_path / "out.nc")
@@ -45,11 +59,24 @@ def test_products_are_named_by_their_columns(run, plan, offers, tmp_path):
 
 
 def test_who_cannot_discharge_holds_two_hours(run, plan, offers, tmp_path):
-    """Found from the case, or as told; prices per kW; a limit on what is bought; the bids changed on the way."""
+    """Found from the case, or as told; prices per kW; a limit on what is bought; the bids changed
+    on the way.
+    """
     idle = v2g.read(plan)
     idle["fleet/discharge_max"] = xr.zeros_like(idle["fleet/discharge_max"])
     v2g.write(idle, tmp_path / "idle.nc")
-    words = ("import", "reserves", offers, *COLUMNS[:4], *TABLE, *HELSINKI, "--unit", "EUR/kW/h", "--volume-max", 50)
+    words = (
+        "import",
+        "reserves",
+        offers,
+        *COLUMNS[:4],
+        *TABLE,
+        *HELSINKI,
+        "--unit",
+        "EUR/kW/h",
+        "--volume-max",
+        50,
+    )
     words += ("--set", "reserve.minimum_bid=0", "--into")
     made = run(*words, tmp_path / "idle.nc", "-o", tmp_path / "a")
     assert made.exit_code == 0 and "two hours of full activation" in made.stdout
@@ -64,10 +91,31 @@ def test_who_cannot_discharge_holds_two_hours(run, plan, offers, tmp_path):
 
 
 def test_a_frequency_record_into_a_case(run, plan, offers, tmp_path):
-    """Two files, an hour late and moved; the case then knows activation and excursions, and solves."""
-    run("import", "reserves", offers, *COLUMNS, *TABLE, *HELSINKI, "--into", plan, "-o", tmp_path / "fcr")
+    """Two files, an hour late and moved; the case then knows activation and excursions, and
+    solves.
+    """
+    run(
+        "import",
+        "reserves",
+        offers,
+        *COLUMNS,
+        *TABLE,
+        *HELSINKI,
+        "--into",
+        plan,
+        "-o",
+        tmp_path / "fcr",
+    )
     frequency_record("2026-01-05 00:00", 4, step="10s", seed=1).to_netcdf(tmp_path / "hertz.nc")
-    words = ("import", "frequency", tmp_path / "hertz.nc", "--into", tmp_path / "fcr.nc", "-o", tmp_path / "called")
+    words = (
+        "import",
+        "frequency",
+        tmp_path / "hertz.nc",
+        "--into",
+        tmp_path / "fcr.nc",
+        "-o",
+        tmp_path / "called",
+    )
     late = run(*words)
     assert late.exit_code == 3 and "give --moved" in " ".join(late.stderr.split())
     made = run(*words, "--moved", "--set", "reserve.minimum_bid=0", "--set", "reserve.step=0")
@@ -82,7 +130,11 @@ def test_a_frequency_record_into_a_case(run, plan, offers, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
-        (("reserves", "FCR", "--column", "time=When", "--column", "FCR-M=N"), 3, "did you mean FCR-N"),
+        (
+            ("reserves", "FCR", "--column", "time=When", "--column", "FCR-M=N"),
+            3,
+            "did you mean FCR-N",
+        ),
         (
             ("reserves", "FCR", *COLUMNS, "--unit", "EUR/MWh"),
             2,
@@ -91,7 +143,11 @@ def test_a_frequency_record_into_a_case(run, plan, offers, tmp_path):
         (("reserves", "FCR", *COLUMNS, "--reservoir", "huge"), 2, "not among limited, ample"),
         (("reserves", "FCR", *COLUMNS), 3, "give --timezone"),
         (("reserves", "FCR"), 2, "say which column holds what"),
-        (("frequency", "FCR", "--column", "time=When", "--column", "frequency=N", *HELSINKI), 3, "not within 45 to 55"),
+        (
+            ("frequency", "FCR", "--column", "time=When", "--column", "frequency=N", *HELSINKI),
+            3,
+            "not within 45 to 55",
+        ),
     ],
 )
 def test_what_is_refused(run, plan, offers, tmp_path, words, code, expected):
@@ -105,11 +161,16 @@ def test_what_is_refused(run, plan, offers, tmp_path, words, code, expected):
 def test_prices_must_cover_the_case_in_one_unit(plan):
     case = v2g.read(plan)
     time = case.to_dataset().indexes["time"]
-    one = xr.Dataset({"FCR-N": ("time", [5.0] * 3, {"units": "EUR/MW/h"})}, coords={"time": time[:3]})
+    one = xr.Dataset(
+        {"FCR-N": ("time", [5.0] * 3, {"units": "EUR/MW/h"})}, coords={"time": time[:3]}
+    )
     with pytest.raises(v2g.SchemaError, match="they cover"):
         with_reserves(case, one)
     two = xr.Dataset(
-        {n: ("time", [5.0] * 4, {"units": u}) for n, u in (("FCR-N", "EUR/MW/h"), ("mFRR up", "EUR/kW/h"))}
+        {
+            n: ("time", [5.0] * 4, {"units": u})
+            for n, u in (("FCR-N", "EUR/MW/h"), ("mFRR up", "EUR/kW/h"))
+        }
     )
     with pytest.raises(v2g.SchemaError, match="give all in one"):
         with_reserves(case, two.assign_coords(time=time))

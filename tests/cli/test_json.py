@@ -27,7 +27,10 @@ import pytest
     ],
 )
 def test_one_document(run, request, tmp_path, words, code):
-    files = {word: request.getfixturevalue(f"{word.lower()}_file") for word in {"CASE", "RESULT"} & {*words}}
+    files = {
+        word: request.getfixturevalue(f"{word.lower()}_file")
+        for word in {"CASE", "RESULT"} & {*words}
+    }
     places = files | {"OUT": tmp_path / "out"}
     result = run(*(places.get(word, word) for word in words), "--json")
     assert result.exit_code == code, result.output

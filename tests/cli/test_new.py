@@ -5,10 +5,17 @@ import xarray as xr
 
 import v2g_linopy as v2g
 
-SMALL = {"commuters": ["--vehicles", 2, "--days", 1], "fleets": ["--days", 1], "depot": ["--vehicles", 2, "--days", 1]}
+SMALL = {
+    "commuters": ["--vehicles", 2, "--days", 1],
+    "fleets": ["--days", 1],
+    "depot": ["--vehicles", 2, "--days", 1],
+}
 SMALL |= {"sequential": ["--vehicles", 2, "--days", 1]}
 SMALL |= {"nordic-fcr": ["--vehicles", 2, "--days", 1]}
-SMALL |= {"site": ["--vehicles", 2, "--days", 1], "portfolio": ["--vehicles", 2, "--days", 1, "--pods", 3]}
+SMALL |= {
+    "site": ["--vehicles", 2, "--days", 1],
+    "portfolio": ["--vehicles", 2, "--days", 1, "--pods", 3],
+}
 
 
 @pytest.mark.parametrize("template", SMALL)
@@ -27,7 +34,9 @@ def test_a_template_gives_a_valid_case(run, tmp_path, template):
 
 
 def test_a_change_is_checked_before_anything_is_written(run, tmp_path):
-    result = run("new", tmp_path / "x", "--vehicles", 1, "--days", 1, "--set", "fleet.charge_max=-1")
+    result = run(
+        "new", tmp_path / "x", "--vehicles", 1, "--days", 1, "--set", "fleet.charge_max=-1"
+    )
     assert result.exit_code == 3
     assert "fleet.charge_max" in result.stderr
     assert not (tmp_path / "x.nc").exists()

@@ -1,4 +1,6 @@
-"""A fleet analyst's own files on the command line: what stumbles is told in the words of the command, with the mend."""
+"""A fleet analyst's own files on the command line: what stumbles is told in the words of the
+command, with the mend.
+"""
 
 import csv
 import json
@@ -10,9 +12,24 @@ import xarray as xr
 import v2g_linopy as v2g
 
 DAYS = ("24.10.2026", "25.10.2026", "26.10.2026")
-GERMAN = ("--separator", ";", "--decimal", ",", "--time-format", "%d.%m.%Y %H:%M", "--timezone", "Europe/Berlin")
+GERMAN = (
+    "--separator",
+    ";",
+    "--decimal",
+    ",",
+    "--time-format",
+    "%d.%m.%Y %H:%M",
+    "--timezone",
+    "Europe/Berlin",
+)
 HEADER = "Fahrzeug;Ankunft;Abfahrt;Energie;Leistung;Nr"
-COLUMNS = ("vehicle=Fahrzeug", "arrival=Ankunft", "departure=Abfahrt", "energy=Energie", "power_max=Leistung")
+COLUMNS = (
+    "vehicle=Fahrzeug",
+    "arrival=Ankunft",
+    "departure=Abfahrt",
+    "energy=Energie",
+    "power_max=Leistung",
+)
 STAYS = (
     "van-1;24.10.2026 17:00;25.10.2026 07:00;32,5;11;a#1",
     "van-2;24.10.2026 22:00;25.10.2026 02:30;18,0;11;b#1",
@@ -23,7 +40,9 @@ PYTHON = re.compile(r'\w=["\']|\btime_format\b|`time`|columns\.|Error tokenizing
 
 
 def hours():
-    """The 73 hours of three days of which the second has 25, as a German clock shows them; 10,5 ct/kWh, 5 at night."""
+    """The 73 hours of three days of which the second has 25, as a German clock shows them; 10,5
+    ct/kWh, 5 at night.
+    """
     for day in DAYS:
         for hour in [*range(24), *([2] if day == DAYS[1] else [])]:
             yield f"{day} {hour:02d}:00;{'5,0' if hour < 6 else '10,5'}"
@@ -32,14 +51,26 @@ def hours():
 @pytest.fixture
 def prices(tmp_path):
     path = tmp_path / "preise.csv"
-    path.write_text("\n".join(["Datum;Preis (ct/kWh)", *sorted(hours(), key=lambda row: row[:16])]) + "\n")
+    path.write_text(
+        "\n".join(["Datum;Preis (ct/kWh)", *sorted(hours(), key=lambda row: row[:16])]) + "\n"
+    )
     return path
 
 
 @pytest.fixture
 def spot(run, prices, tmp_path):
     columns = ("--column", "time=Datum", "--column", "day_ahead=Preis (ct/kWh)", "--unit", "ct/kWh")
-    made = run("import", "prices", prices, *GERMAN, *columns, "--ambiguous", "infer", "-o", tmp_path / "spot.nc")
+    made = run(
+        "import",
+        "prices",
+        prices,
+        *GERMAN,
+        *columns,
+        "--ambiguous",
+        "infer",
+        "-o",
+        tmp_path / "spot.nc",
+    )
     assert made.exit_code == 0, made.output
     return tmp_path / "spot.nc"
 
@@ -58,7 +89,9 @@ def stays(tmp_path):
 def sessions(run, spot, stays, tmp_path):
     """Import stays; columns and options in addition to those that are always needed."""
 
-    def invoke(*options, rows=STAYS, header=HEADER, columns=COLUMNS, form=(*GERMAN, "--ambiguous", "first")):
+    def invoke(
+        *options, rows=STAYS, header=HEADER, columns=COLUMNS, form=(*GERMAN, "--ambiguous", "first")
+    ):
         named = [word for column in columns for word in ("--column", column)]
         return run(
             "import",
@@ -77,8 +110,18 @@ def sessions(run, spot, stays, tmp_path):
 
 
 def test_the_stumbling_way_to_prices(run, prices, tmp_path):
-    """Each message names the option that the next step adds, until 24 + 25 + 24 hours stand in the file."""
-    words = ["import", "prices", prices, "--column", "time=Datum", "--column", "day_ahead=Preis (ct/kWh)"]
+    """Each message names the option that the next step adds, until 24 + 25 + 24 hours stand in the
+    file.
+    """
+    words = [
+        "import",
+        "prices",
+        prices,
+        "--column",
+        "time=Datum",
+        "--column",
+        "day_ahead=Preis (ct/kWh)",
+    ]
     steps = [
         ("--separator ';'", ["--separator", ";"]),
         ("says ct/kWh, EUR/MWh is assumed: give --unit ct/kWh", ["--unit", "ct/kWh"]),
@@ -97,12 +140,23 @@ def test_the_stumbling_way_to_prices(run, prices, tmp_path):
     assert result.exit_code == 0, result.output
     assert "2026-10-24 00:00 to 2026-10-27 00:00 Europe/Berlin, steps of 60 min" in result.stdout
     mean = (19 * 5 + 54 * 10.5) / 73  # 6 + 7 + 6 hours before 6:00
-    assert f"day_ahead: 5 to 10.5 ct/kWh, mean {mean:.5g} = 50 to 105 EUR/MWh, mean {10 * mean:.5g}" in result.stdout
+    assert (
+        f"day_ahead: 5 to 10.5 ct/kWh, mean {mean:.5g} = 50 to 105 EUR/MWh, mean {10 * mean:.5g}"
+        in result.stdout
+    )
 
 
 def test_a_unit_is_checked_before_the_file(run, tmp_path):
     result = run(
-        "import", "prices", tmp_path / "not-there.nc", "--format", "csv", "--unit", "cent", "-o", tmp_path / "p"
+        "import",
+        "prices",
+        tmp_path / "not-there.nc",
+        "--format",
+        "csv",
+        "--unit",
+        "cent",
+        "-o",
+        tmp_path / "p",
     )
     assert result.exit_code == 2
     assert "'cent' is no unit of a price; give EUR/kWh or EUR/MWh or ct/kWh" in result.stderr
@@ -110,23 +164,31 @@ def test_a_unit_is_checked_before_the_file(run, tmp_path):
 
 def test_prices_that_need_options_are_imported_first(run, prices, stays, tmp_path):
     """--prices has no --separator: the message says which command has."""
-    result = run("import", "sessions", stays(*STAYS), *GERMAN, "--prices", prices, "-o", tmp_path / "c.nc")
+    result = run(
+        "import", "sessions", stays(*STAYS), *GERMAN, "--prices", prices, "-o", tmp_path / "c.nc"
+    )
     assert result.exit_code == 3
-    assert f"v2g import prices {prices} --column ... -o prices.nc" in " ".join(result.stderr.split())
+    assert f"v2g import prices {prices} --column ... -o prices.nc" in " ".join(
+        result.stderr.split()
+    )
 
 
 def test_a_file_of_prices_is_no_case(run, spot, tmp_path):
     for words in (("solve", spot), ("compare", spot), ("check", spot), ("explain", spot)):
         result = run(*words)
         assert result.exit_code == 3
-        assert "is a file of prices, not a case; give it to `v2g import sessions FILE --prices`" in result.stderr
+        assert (
+            "is a file of prices, not a case; give it to `v2g import sessions FILE --prices`"
+            in result.stderr
+        )
 
 
 def test_vehicles_named_are_members(run, sessions, tmp_path):
-    """Two vans and three stays, not two packed rows: a member is a van, with the larger battery of its two stays.
+    """Two vans and three stays, not two packed rows: a member is a van, with the larger battery of
+    its two stays.
 
-    60 kWh metered times 0.95 times 1.25 = 71.25 kWh for both stays of van-1; 60 kWh, the least, for van-2.
-    """
+    60 kWh metered times 0.95 times 1.25 = 71.25 kWh for both stays of van-1; 60 kWh, the least, for
+    van-2."""
     made = sessions("--assume", "defaults", "--column", "session=Nr", "--step", "30min")
     assert made.exit_code == 0, made.output
     case = v2g.read(tmp_path / "c.nc")
@@ -146,12 +208,20 @@ def test_vehicles_named_are_members(run, sessions, tmp_path):
 
 
 def test_rows_of_connectors_and_of_sessions_without_a_name(sessions, tmp_path):
-    """A connector is a member as well where only it is named; those without a name are packed, and may overlap."""
+    """A connector is a member as well where only it is named; those without a name are packed, and
+    may overlap.
+    """
     columns = [c.replace("vehicle", "connector") for c in COLUMNS]
     assert sessions("--assume", "defaults", "--step", "30min", columns=columns).exit_code == 0
     assert v2g.read(tmp_path / "c.nc")["fleet"]["fleet"].values.tolist() == ["van-1", "van-2"]
-    unnamed = (*STAYS, ";24.10.2026 08:00;24.10.2026 12:00;9,0;11;", ";24.10.2026 11:00;24.10.2026 15:00;9,0;11;")
-    assert sessions("--assume", "defaults", "--step", "30min", "--force", rows=unnamed).exit_code == 0
+    unnamed = (
+        *STAYS,
+        ";24.10.2026 08:00;24.10.2026 12:00;9,0;11;",
+        ";24.10.2026 11:00;24.10.2026 15:00;9,0;11;",
+    )
+    assert (
+        sessions("--assume", "defaults", "--step", "30min", "--force", rows=unnamed).exit_code == 0
+    )
     case = v2g.read(tmp_path / "c.nc")
     assert case["fleet"]["fleet"].values.tolist() == ["van-1", "van-2", "row 01", "row 02"]
     assert sessions("--assume", "defaults", "--rows", "packed", "--force").exit_code == 0
@@ -166,10 +236,14 @@ def test_one_vehicle_in_two_places(sessions):
 
 
 def test_vehicles_in_one_step_need_a_shorter_one(sessions):
-    """Back at 7:15 after leaving at 7:00: in steps of an hour both are in one. The remedy is an option."""
+    """Back at 7:15 after leaving at 7:00: in steps of an hour both are in one. The remedy is an
+    option.
+    """
     rows = (
         STAYS[0],
-        "van-1;25.10.2026 06:30;25.10.2026 07:00;1,0;11;".replace("06:30", "07:15").replace(" 07:00", " 09:00"),
+        "van-1;25.10.2026 06:30;25.10.2026 07:00;1,0;11;".replace("06:30", "07:15").replace(
+            " 07:00", " 09:00"
+        ),
     )
     rows = (rows[0].replace("07:00;32", "07:05;32"), rows[1])
     result = sessions("--assume", "defaults", rows=rows)
@@ -179,9 +253,14 @@ def test_vehicles_in_one_step_need_a_shorter_one(sessions):
 
 
 def test_wear_is_assumed_aloud(sessions, run, tmp_path):
-    """200 EUR/kWh over 3000 cycles of 80 % are 0.08333 EUR per kWh; --wear overrides, and the sentence follows."""
+    """200 EUR/kWh over 3000 cycles of 80 % are 0.08333 EUR per kWh; --wear overrides, and the
+    sentence follows.
+    """
     said = sessions("--assume", "defaults").stdout
-    assert "Wear 0.0833333 EUR per kWh leaving the battery: 200 EUR/kWh of battery, 3000 cycles of 80 %." in said
+    assert (
+        "Wear 0.0833333 EUR per kWh leaving the battery: 200 EUR/kWh of battery, 3000 cycles of"
+        " 80 %." in said
+    )
     assert float(v2g.read(tmp_path / "c.nc")["fleet"]["wear"]) == pytest.approx(200 / 2400)
     said = sessions("--assume", "defaults", "--wear", "0.02", "--force").stdout
     assert "Wear 0.02 EUR per kWh leaving the battery." in said
@@ -189,15 +268,26 @@ def test_wear_is_assumed_aloud(sessions, run, tmp_path):
 
 
 def test_batteries_in_the_data_still_need_a_wear(sessions):
-    """With capacity, need and charger in the columns nothing is assumed: then wear has to be said, even if it is 0."""
+    """With capacity, need and charger in the columns nothing is assumed: then wear has to be said,
+    even if it is 0.
+    """
     rows = ("van-1;24.10.2026 17:00;25.10.2026 07:00;10;11;60;50",)
     header = "Fahrzeug;Ankunft;Abfahrt;an Bord;Lader;Akku;Ziel"
-    columns = ("arrival=Ankunft", "departure=Abfahrt", "energy_arrival=an Bord", "charge_max=Lader", "capacity=Akku")
+    columns = (
+        "arrival=Ankunft",
+        "departure=Abfahrt",
+        "energy_arrival=an Bord",
+        "charge_max=Lader",
+        "capacity=Akku",
+    )
     columns = (*columns, "energy_need=Ziel")
 
     refused = sessions(rows=rows, header=header, columns=columns)
     assert refused.exit_code == 3
-    assert "give --wear (EUR per kWh leaving a battery, 0 for none) or --assume defaults" in refused.stderr
+    assert (
+        "give --wear (EUR per kWh leaving a battery, 0 for none) or --assume defaults"
+        in refused.stderr
+    )
     assert sessions("--wear", "0", rows=rows, header=header, columns=columns).exit_code == 0
 
 
@@ -211,27 +301,42 @@ def test_a_charger_in_the_data_needs_no_power_seen(sessions, tmp_path):
 
 def test_chargers_raised_are_told_with_figures(sessions):
     """30 kWh in an hour: 30 kW on average, 30.6 with the margin, against 11 seen."""
-    made = sessions("--assume", "defaults", rows=(*STAYS, "van-3;24.10.2026 12:00;24.10.2026 13:00;30,0;11;"))
+    made = sessions(
+        "--assume", "defaults", rows=(*STAYS, "van-3;24.10.2026 12:00;24.10.2026 13:00;30,0;11;")
+    )
     assert made.exit_code == 0, made.output
     assert "in 1 session, worst first: 0 (van-3) from 11 to 30.6 kW." in made.stdout
 
 
 def test_watt_hours_are_refused_and_then_read(sessions, tmp_path):
-    """32500 "kWh" in 15 hours would need a charger of 2210 kW, 200 times what was seen; as Wh they are 32.5 kWh."""
+    """32500 "kWh" in 15 hours would need a charger of 2210 kW, 200 times what was seen; as Wh they
+    are 32.5 kWh.
+    """
     rows = (STAYS[0].replace("32,5", "32500"),)
     result = sessions("--assume", "defaults", rows=rows)
     assert result.exit_code == 3
-    for words in ("session 0 (van-1)", "--column-unit energy=Wh", "at most 3 times; give --assume charger_raise="):
+    for words in (
+        "session 0 (van-1)",
+        "--column-unit energy=Wh",
+        "at most 3 times; give --assume charger_raise=",
+    ):
         assert words in result.stderr
     assert not PYTHON.search(result.stderr), result.stderr
     allowed = sessions("--assume", "charger_raise=1000", rows=rows)
     assert allowed.exit_code == 0, allowed.output
-    assert sessions("--assume", "defaults", "--column-unit", "energy=Wh", "--force", rows=rows).exit_code == 0
+    assert (
+        sessions(
+            "--assume", "defaults", "--column-unit", "energy=Wh", "--force", rows=rows
+        ).exit_code
+        == 0
+    )
     table = v2g.read(tmp_path / "c.nc")["sessions"]
     assert float(table.energy_need[0] - table.energy_arrival[0]) == pytest.approx(0.95 * 32.5)
 
 
-@pytest.mark.parametrize(("word", "fits"), [("energy=Wh", True), ("energy=kW", False), ("energie=Wh", False)])
+@pytest.mark.parametrize(
+    ("word", "fits"), [("energy=Wh", True), ("energy=kW", False), ("energie=Wh", False)]
+)
 def test_units_of_columns(sessions, word, fits):
     result = sessions("--assume", "defaults", "--column-unit", word)
     assert (result.exit_code == 0) is fits, result.output
@@ -241,7 +346,9 @@ def test_units_of_columns(sessions, word, fits):
 def test_a_header_that_names_another_unit(stays, run, spot, tmp_path):
     path = stays(STAYS[0], header="Fahrzeug;Ankunft;Abfahrt;Energie [Wh];Leistung (kW);Nr")
     named = [
-        w for c in COLUMNS for w in ("--column", c.replace("=Energie", "=Energie [Wh]").replace("stung", "stung (kW)"))
+        w
+        for c in COLUMNS
+        for w in ("--column", c.replace("=Energie", "=Energie [Wh]").replace("stung", "stung (kW)"))
     ]
     words = (
         "import",
@@ -258,7 +365,10 @@ def test_a_header_that_names_another_unit(stays, run, spot, tmp_path):
     )
     result = run(*words)
     assert result.exit_code == 3
-    assert "the header 'Energie [Wh]' says Wh, kWh is assumed: give --column-unit energy=Wh" in result.stderr
+    assert (
+        "the header 'Energie [Wh]' says Wh, kWh is assumed: give --column-unit energy=Wh"
+        in result.stderr
+    )
     assert run(*words, "--column-unit", "energy=kWh").exit_code == 0
 
 
@@ -266,7 +376,10 @@ def test_a_repeated_hour_offers_only_rules_that_hold(sessions):
     """A stay has one end, so that only the first or the second of two hours can be meant."""
     refused = sessions("--assume", "defaults", form=GERMAN)
     assert refused.exit_code == 3
-    assert "2026-10-25 02:30: the clock shows this hour twice; give --ambiguous first or second" in refused.stderr
+    assert (
+        "2026-10-25 02:30: the clock shows this hour twice; give --ambiguous first or second"
+        in refused.stderr
+    )
     for rule in ("infer", "both"):
         result = sessions("--assume", "defaults", form=(*GERMAN, "--ambiguous", rule))
         assert result.exit_code == 2
@@ -274,7 +387,9 @@ def test_a_repeated_hour_offers_only_rules_that_hold(sessions):
 
 
 def test_a_stay_that_is_left_out_is_a_warning(sessions, run, tmp_path):
-    """It ends after the last price: told apart from the notes, with vehicle, local time and kWh, also in the report."""
+    """It ends after the last price: told apart from the notes, with vehicle, local time and kWh,
+    also in the report.
+    """
     late = "van-2;26.10.2026 20:00;27.10.2026 07:00;20,0;11;"
     made = sessions("--assume", "defaults", rows=(*STAYS, late))
     assert made.exit_code == 0
@@ -284,7 +399,9 @@ def test_a_stay_that_is_left_out_is_a_warning(sessions, run, tmp_path):
     assert "dropped" not in made.stdout
     assert (
         "dropped"
-        in json.loads(sessions("--assume", "defaults", "--force", "--json", rows=(*STAYS, late)).stdout)["warnings"][0]
+        in json.loads(
+            sessions("--assume", "defaults", "--force", "--json", rows=(*STAYS, late)).stdout
+        )["warnings"][0]
     )
     solved = run("solve", tmp_path / "c.nc", "-o", tmp_path / "out")
     assert solved.exit_code == 0
@@ -323,7 +440,9 @@ def test_a_day_is_written_one_way(run, tmp_path, word):
 
 
 def test_the_hour_of_an_explanation_is_written_one_way(run, sessions, tmp_path):
-    """02.08. is the second of August here and the eighth of February there: neither is taken. 2:30 happens twice."""
+    """02.08. is the second of August here and the eighth of February there: neither is taken. 2:30
+    happens twice.
+    """
     assert sessions("--assume", "defaults", "--step", "30min").exit_code == 0
     assert run("solve", tmp_path / "c.nc", "-o", tmp_path / "out", "--no-report").exit_code == 0
 
@@ -335,7 +454,10 @@ def test_the_hour_of_an_explanation_is_written_one_way(run, sessions, tmp_path):
     assert "write it in ISO 8601, such as '2026-10-24 00:00'" in refused.stderr
     twice = asked("2026-10-25 02:30")
     assert twice.exit_code == 2
-    assert "'2026-10-25 02:30' happens twice on the clock of Europe/Berlin; add +02:00 or +01:00" in twice.stderr
+    assert (
+        "'2026-10-25 02:30' happens twice on the clock of Europe/Berlin; add +02:00 or +01:00"
+        in twice.stderr
+    )
     assert "02:30+01:00 to" in asked("2026-10-25 02:30+01:00").stdout
 
 
@@ -352,7 +474,9 @@ def test_numbers_of_the_schedule_are_short(run, sessions, spot, tmp_path):
 
 
 def test_how_blocks_were_found_is_told_only_when_asked(run, case_file, tmp_path):
-    """A line on how the solve went is noise on every run; the count of defaults points to `v2g check`."""
+    """A line on how the solve went is noise on every run; the count of defaults points to `v2g
+    check`.
+    """
     plain = run("solve", case_file, "-o", tmp_path / "plain", "--no-report")
     detailed = run("solve", case_file, "-o", tmp_path / "detailed", "--no-report", "-v")
     note = v2g.read(tmp_path / "plain" / "result.nc").attrs["block_note"]

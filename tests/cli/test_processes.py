@@ -1,4 +1,6 @@
-"""What only a process of its own can show: the solver's banner, pipes, a full disk, Ctrl-C in the middle of a solve."""
+"""What only a process of its own can show: the solver's banner, pipes, a full disk, Ctrl-C in the
+middle of a solve.
+"""
 
 import json
 import os
@@ -16,14 +18,18 @@ from v2g_linopy.data import commuters
 
 
 def test_stdout_of_a_real_solve_is_one_document(case_file, tmp_path):
-    """HiGHS prints through the C library, past Python: the whole stdout must still be one document."""
+    """HiGHS prints through the C library, past Python: the whole stdout must still be one
+    document.
+    """
     done = process("solve", case_file, "-o", tmp_path / "out", "--json", "--no-report")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "optimal"
 
 
 def test_what_a_solver_prints_goes_to_stderr(tmp_path):
-    """Printed by the C library into its own buffer; without the redirection (or its flush) it would stand on stdout."""
+    """Printed by the C library into its own buffer; without the redirection (or its flush) it would
+    stand on stdout.
+    """
     script = (
         "import ctypes, os\n"
         "from v2g_linopy.cli.terminal import Terminal\n"
@@ -32,7 +38,12 @@ def test_what_a_solver_prints_goes_to_stderr(tmp_path):
         "print('answer')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment(), check=True
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(),
+        check=True,
     )
     assert done.stdout == "answer\n"
     assert "banner" in done.stderr
@@ -47,7 +58,9 @@ def test_python_dash_m(tmp_path):
 
 
 def test_full_disk_is_8_and_loses_nothing(case_file, tmp_path):
-    """No file may grow beyond 16 kB, as on a disk that fills up while the result is written; the old files stay."""
+    """No file may grow beyond 16 kB, as on a disk that fills up while the result is written; the
+    old files stay.
+    """
     folder = tmp_path / "out"
     folder.mkdir()
     for name in ("result.nc", "schedule.csv", "bids.csv", "kpi.json"):
@@ -58,7 +71,10 @@ def test_full_disk_is_8_and_loses_nothing(case_file, tmp_path):
     assert done.returncode == 8, (done.returncode, done.stderr)
     assert "Traceback" not in done.stderr
     assert done.stderr.count("v2g:") == 1
-    assert f"cannot write {folder / 'result.nc'}: the file would be larger than this system allows" in done.stderr
+    assert (
+        f"cannot write {folder / 'result.nc'}: the file would be larger than this system allows"
+        in done.stderr
+    )
     assert "MB are free; nothing was changed" in done.stderr
     assert ".v2g-" not in done.stderr
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -86,13 +102,19 @@ def test_a_reader_that_leaves_is_no_error():
 
 
 def test_interrupt_in_the_middle_of_a_solve(tmp_path):
-    """SIGINT after the solver has started: code 130, one line, at once, nothing written, old files as they were."""
+    """SIGINT after the solver has started: code 130, one line, at once, nothing written, old files
+    as they were.
+    """
     case, folder = tmp_path / "big.nc", tmp_path / "out"
     v2g.write(commuters(vehicles=100, days=60), case)
     folder.mkdir()
     (folder / "kpi.json").write_text("old")
-    words = command_line("solve", case, "-o", folder, "--force", "--no-blocks", "--option", "solver=ipm")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as run:
+    words = command_line(
+        "solve", case, "-o", folder, "--force", "--no-blocks", "--option", "solver=ipm"
+    )
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as run:
         wait_for_the_solver(run, folder)
         run.send_signal(signal.SIGINT)
         sent = time.monotonic()
@@ -107,7 +129,9 @@ def test_interrupt_in_the_middle_of_a_solve(tmp_path):
 
 
 def wait_for_the_solver(run: subprocess.Popen, folder) -> None:
-    """The stage is made just before the model is built; a second thread of the process means that HiGHS runs."""
+    """The stage is made just before the model is built; a second thread of the process means that
+    HiGHS runs.
+    """
     deadline = time.monotonic() + 60
     while not any(path.name.startswith(".v2g-") for path in folder.iterdir()):
         assert run.poll() is None, "it ended before it could be interrupted"

@@ -12,15 +12,30 @@ import v2g_linopy as v2g
 
 @pytest.fixture
 def held(tmp_path):
-    """A full battery of 10 kWh sells 10 kW upward for four hours, with no energy guaranteed: one hour can be called."""
+    """A full battery of 10 kWh sells 10 kW upward for four hours, with no energy guaranteed: one
+    hour can be called.
+    """
     time = pd.date_range("2026-01-05", periods=4, freq="h", name="time")
-    battery = {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 10.0, "energy_initial": 10.0}
+    battery = {
+        "charge_max": 10.0,
+        "discharge_max": 10.0,
+        "energy_max": 10.0,
+        "energy_initial": 10.0,
+    }
     lossless = {"eta_charge": 1.0, "eta_discharge": 1.0}
     groups = {
-        "battery": xr.Dataset({n: ("battery", [x]) for n, x in (battery | lossless).items()}, {"battery": ["box"]}),
-        "energy": xr.Dataset({"price": (("market", "time"), [[50.0] * 4]), "limit": 0.0}, {"market": ["spot"]}),
+        "battery": xr.Dataset(
+            {n: ("battery", [x]) for n, x in (battery | lossless).items()}, {"battery": ["box"]}
+        ),
+        "energy": xr.Dataset(
+            {"price": (("market", "time"), [[50.0] * 4]), "limit": 0.0}, {"market": ["spot"]}
+        ),
         "reserve": xr.Dataset(
-            {"up": ("product", [1.0]), "down": ("product", [0.0]), "capacity_price": ("product", [20.0])},
+            {
+                "up": ("product", [1.0]),
+                "down": ("product", [0.0]),
+                "capacity_price": ("product", [20.0]),
+            },
             {"product": ["fcr"]},
         ),
     }
@@ -32,13 +47,17 @@ def held(tmp_path):
 def signals(path, up):
     """Write one signal, by step."""
     time = v2g.read(path).indexes["time"]
-    array = xr.DataArray([[up]], coords=[["one"], ["fcr"], time], dims=("signal", "product", "time"))
+    array = xr.DataArray(
+        [[up]], coords=[["one"], ["fcr"], time], dims=("signal", "product", "time")
+    )
     xr.Dataset({"up": array, "down": 0 * array}).to_netcdf(path.parent / "calls.nc")
     return path.parent / "calls.nc"
 
 
 def test_a_plan_passes_and_a_changed_one_does_not(run, held):
-    """The bill and the physics are recomputed from the file; a changed number is named, with exit code 3."""
+    """The bill and the physics are recomputed from the file; a changed number is named, with exit
+    code 3.
+    """
     assert "passed" in run("replay", held).stdout
     tree = v2g.read(held)
     tree["battery"] = tree["battery"].to_dataset().assign(energy=tree["battery"].energy - 1)
@@ -49,18 +68,28 @@ def test_a_plan_passes_and_a_changed_one_does_not(run, held):
 
 
 def test_calls_beyond_the_battery_are_not_delivered(run, held):
-    """Called for two hours 20 kWh are asked and 10 delivered; the missing 10 kWh cost 5 EUR at 500 EUR/MWh."""
+    """Called for two hours 20 kWh are asked and 10 delivered; the missing 10 kWh cost 5 EUR at 500
+    EUR/MWh.
+    """
     calls = signals(held, [1.0, 1.0, 0.0, 0.0])
-    document = json.loads(run("replay", held, "--signals", calls, "--price", "500", "--json").stdout)
+    document = json.loads(
+        run("replay", held, "--signals", calls, "--price", "500", "--json").stdout
+    )
     (row,) = document["signals"]
     assert (row["called_up"], row["delivered_up"], row["penalty"]) == pytest.approx((20, 10, 5))
     assert row["violation_energy"] == pytest.approx(10)
 
 
 def test_a_record_of_frequency_calls_by_the_droop(run, held):
-    """At 49.7 Hz FCR-D is called by (49.9 - 49.7) / 0.4 = half: 5 kW for four hours, of which two are delivered."""
+    """At 49.7 Hz FCR-D is called by (49.9 - 49.7) / 0.4 = half: 5 kW for four hours, of which two
+    are delivered.
+    """
     tree = v2g.read(held)
-    tree["reserve"] = tree["reserve"].to_dataset()[["up", "down", "capacity_price"]].assign_coords(product=["FCR-D up"])
+    tree["reserve"] = (
+        tree["reserve"]
+        .to_dataset()[["up", "down", "capacity_price"]]
+        .assign_coords(product=["FCR-D up"])
+    )
     v2g.write(v2g.solve(tree), held, overwrite=True)
     stamps = pd.date_range("2026-01-05", periods=240, freq="min")
     record = held.parent / "record.csv"
@@ -76,7 +105,9 @@ def test_a_record_of_frequency_calls_by_the_droop(run, held):
 
 
 def test_the_path_of_each_signal_is_kept_if_asked():
-    """Called at half for two hours and fully for one, 5 + 5 kWh are drawn, and then nothing is left."""
+    """Called at half for two hours and fully for one, 5 + 5 kWh are drawn, and then nothing is
+    left.
+    """
     time = pd.date_range("2026-01-05", periods=4, freq="h", name="time")
     battery = {
         "charge_max": 10.0,
@@ -86,22 +117,36 @@ def test_the_path_of_each_signal_is_kept_if_asked():
         "eta_discharge": 1.0,
     }
     groups = {
-        "battery": xr.Dataset({n: ("battery", [x]) for n, x in battery.items()}, {"battery": ["box"]}),
-        "energy": xr.Dataset({"price": (("market", "time"), [[50.0] * 4]), "limit": 0.0}, {"market": ["spot"]}),
+        "battery": xr.Dataset(
+            {n: ("battery", [x]) for n, x in battery.items()}, {"battery": ["box"]}
+        ),
+        "energy": xr.Dataset(
+            {"price": (("market", "time"), [[50.0] * 4]), "limit": 0.0}, {"market": ["spot"]}
+        ),
         "reserve": xr.Dataset(
-            {"up": ("product", [1.0]), "down": ("product", [0.0]), "capacity_price": ("product", [20.0])},
+            {
+                "up": ("product", [1.0]),
+                "down": ("product", [0.0]),
+                "capacity_price": ("product", [20.0]),
+            },
             {"product": ["fcr"]},
         ),
     }
     result = v2g.solve(v2g.assemble(time, groups))
-    call = xr.DataArray([[[0.5, 0.5, 1.0, 0.0]]], coords=[["one"], ["fcr"], time], dims=("signal", "product", "time"))
+    call = xr.DataArray(
+        [[[0.5, 0.5, 1.0, 0.0]]],
+        coords=[["one"], ["fcr"], time],
+        dims=("signal", "product", "time"),
+    )
     found = v2g.stress(result, xr.Dataset({"up": call, "down": 0 * call}), paths=True)
     assert np.allclose(found["drawn"], [[5, 10, 10, 10]])
     assert "drawn" not in v2g.stress(result, xr.Dataset({"up": call, "down": 0 * call}))
 
 
 def test_the_files_of_a_stress_test(run, held):
-    """A table with a row per signal and product, and a picture; neither is overwritten without --force."""
+    """A table with a row per signal and product, and a picture; neither is overwritten without
+    --force.
+    """
     folder = held.parent / "stress"
     done = run("replay", held, "--random", "5", "--seed", "1", "-o", folder)
     assert done.exit_code == 0

@@ -23,7 +23,9 @@ def history(tmp_path):
 
 @pytest.fixture
 def futures(tmp_path):
-    """The case of test_value_of_information: 10 kWh in a quarter of the cases, else 4; 30 before, 80 after."""
+    """The case of test_value_of_information: 10 kWh in a quarter of the cases, else 4; 30 before,
+    80 after.
+    """
     ev = vehicle(energy_min={"high": [10.0], "low": [4.0]}, energy_max=10.0)
     path = tmp_path / "futures.nc"
     gates = {"day_ahead": market([30.0]), "intraday": market([80.0], first_stage=0)}
@@ -33,7 +35,20 @@ def futures(tmp_path):
 
 def test_scenarios_are_drawn_reduced_and_written(run, history, tmp_path):
     """Twelve drawn, four kept; the same seed writes the same; half of the objective is CVaR."""
-    words = ("scenarios", history, "-n", 12, "--reduce-to", 4, "--seed", 2, "--risk", 0.5, "--confidence", 0.75)
+    words = (
+        "scenarios",
+        history,
+        "-n",
+        12,
+        "--reduce-to",
+        4,
+        "--seed",
+        2,
+        "--risk",
+        0.5,
+        "--confidence",
+        0.75,
+    )
     for name in ("one", "two"):
         assert run(*words, "-o", tmp_path / name).exit_code == 0
     one, two = (v2g.read(tmp_path / f"{name}.nc") for name in ("one", "two"))
@@ -73,7 +88,14 @@ def test_the_value_of_knowing_and_of_planning(run, futures):
 
 def test_a_mean_plan_that_cannot_be_kept_is_told(run, futures):
     """Without the second market and with hard needs: EEV is minus infinity, null in JSON."""
-    words = ("value", futures, "--set", "energy[intraday].limit=0", "--set", "fleet.unserved_cost=nan")
+    words = (
+        "value",
+        futures,
+        "--set",
+        "energy[intraday].limit=0",
+        "--set",
+        "fleet.unserved_cost=nan",
+    )
     found = json.loads(run(*words, "--json", "-q").stdout)
     assert found["EEV"] is None and found["infeasible"]
     assert "leaves some scenario without a plan" in run(*words, "-q").stdout
@@ -86,14 +108,17 @@ def test_value_needs_scenarios(run, history):
 
 
 def test_solve_writes_the_curve_and_the_distribution(run, tmp_path):
-    """A curve: bid_curve.csv stands beside bids.csv, a row per price; kpi.json has the profit of each scenario.
+    """A curve: bid_curve.csv stands beside bids.csv, a row per price; kpi.json has the profit of
+    each scenario.
 
     10 kW that cost 30 EUR/MWh at 20 or 50: 0 or 0.20 EUR; the mean 0.10, the worst half 0.
     """
     path = tmp_path / "case.nc"
     roof = {"available": 10.0, "cost": 0.03}
     half, offer = {"low": 0.5, "high": 0.5}, market({"low": [20.0], "high": [50.0]}, bid="curve")
-    tree = case(None, offer, renewable=roof, scenarios=half, risk={"weight": 0.5, "confidence": 0.5})
+    tree = case(
+        None, offer, renewable=roof, scenarios=half, risk={"weight": 0.5, "confidence": 0.5}
+    )
     v2g.write(tree, path)
     assert run("solve", path, "-o", tmp_path / "out", "--no-report").exit_code == 0
     curve = pd.read_csv(tmp_path / "out" / "bid_curve.csv")
@@ -101,7 +126,11 @@ def test_solve_writes_the_curve_and_the_distribution(run, tmp_path):
     found = json.loads((tmp_path / "out" / "kpi.json").read_text())
     assert found["profit"] == pytest.approx(0.10) and found["objective"] == pytest.approx(0.05)
     shown = found["profit_distribution"]
-    assert shown["confidence"] == 0.5 and shown["cvar"] == pytest.approx(0) and shown["mean"] == pytest.approx(0.10)
+    assert (
+        shown["confidence"] == 0.5
+        and shown["cvar"] == pytest.approx(0)
+        and shown["mean"] == pytest.approx(0.10)
+    )
     assert [row["scenario"] for row in shown["scenarios"]] == ["low", "high"]
     again = run("solve", path, "-o", tmp_path / "out", "--no-report")
     assert again.exit_code == 8

@@ -16,22 +16,28 @@ def test_a_field_for_all(smart_case):
 
 
 def test_a_limit_of_power_keeps_the_hours_plugged_in(smart_case):
-    """The car is gone in the fourth hour: there 0 kW whatever is set. One value at every step would charge it away from
-    home. Its own largest value changes nothing; discharging, 0 everywhere before, takes the plugged share of charging.
-    """
+    """The car is gone in the fourth hour: there 0 kW whatever is set. One value at every step would
+    charge it away from home. Its own largest value changes nothing; discharging, 0 everywhere
+    before, takes the plugged share of charging."""
     said: list[str] = []
     new = changed(smart_case, ["fleet.charge_max=5", "fleet.discharge_max=4"], said.append)["fleet"]
     assert new["charge_max"].values.tolist() == [[5.0, 5.0, 5.0, 0.0]]
     assert new["discharge_max"].values.tolist() == [[4.0, 4.0, 4.0, 0.0]]
     assert new["charge_max"].attrs["units"] == "kW"
-    assert len(said) == 2 and "--set fleet.charge_max=5" in said[0] and "largest value is 5 kW" in said[0]
+    assert (
+        len(said) == 2
+        and "--set fleet.charge_max=5" in said[0]
+        and "largest value is 5 kW" in said[0]
+    )
     for word in ("fleet.charge_max=10", "fleet[ev-001].charge_max=10"):
         same = changed(smart_case, [word])["fleet"]["charge_max"]
         xr.testing.assert_equal(same, smart_case["fleet"]["charge_max"])
 
 
 def test_part_of_a_step_stays_part_of_a_step(smart_case):
-    """Plugged in for a quarter of the first hour, 2.5 of 10 kW: 1.8 of 7.2 kW, in MW too, and for a field left out."""
+    """Plugged in for a quarter of the first hour, 2.5 of 10 kW: 1.8 of 7.2 kW, in MW too, and for a
+    field left out.
+    """
     fleet = smart_case["fleet"].to_dataset(inherit=False).drop_vars("discharge_max")
     charger = (("fleet", "time"), [[0.0025, 0.01, 0.01, 0.0]], {"units": "MW"})
     smart_case["fleet"] = xr.DataTree(fleet.assign(charge_max=charger))
@@ -42,12 +48,17 @@ def test_part_of_a_step_stays_part_of_a_step(smart_case):
 
 
 def test_a_price_for_every_step_is_said(smart_case):
-    """Prices are no profile to scale: the value holds at every step, which is told; a constant goes in silence."""
+    """Prices are no profile to scale: the value holds at every step, which is told; a constant goes
+    in silence.
+    """
     said: list[str] = []
     words = ["energy.price=40", "energy.limit=50", "fleet.discharge_max=0", "fleet.energy_min=0"]
     new = changed(smart_case, words, said.append)
     assert float(new["energy"]["price"]) == 40
-    assert [line.partition(":")[0] for line in said] == ["--set energy.price=40", "--set fleet.energy_min=0"]
+    assert [line.partition(":")[0] for line in said] == [
+        "--set energy.price=40",
+        "--set fleet.energy_min=0",
+    ]
     assert all("varied over time" in line for line in said)
 
 
@@ -56,7 +67,9 @@ def test_the_command_says_what_set_did(run, case_file, tmp_path):
 
     Were 5 kW set in the fourth hour as well, the plan could trade while the car is away.
     """
-    result = run("solve", case_file, "-o", tmp_path / "out", "--no-report", "--set", "fleet.charge_max=5")
+    result = run(
+        "solve", case_file, "-o", tmp_path / "out", "--no-report", "--set", "fleet.charge_max=5"
+    )
     assert "profit -0.55 EUR" in result.stdout
     assert "the profile over time is kept" in result.stderr
     quiet = run("check", case_file, "-q", "--set", "fleet.charge_max=5")
@@ -64,7 +77,9 @@ def test_the_command_says_what_set_did(run, case_file, tmp_path):
 
 
 def test_a_field_of_one_member(smart_case):
-    case = xr.DataTree.from_dict({"/": smart_case.to_dataset(), "/energy": smart_case["energy"].to_dataset()})
+    case = xr.DataTree.from_dict(
+        {"/": smart_case.to_dataset(), "/energy": smart_case["energy"].to_dataset()}
+    )
     fleet = smart_case["fleet"].to_dataset(inherit=False)
     case["fleet"] = xr.DataTree(
         xr.concat(
@@ -84,7 +99,9 @@ def test_a_field_of_one_member(smart_case):
 
 def test_a_gate(smart_case):
     """Gates are set as members of any part are; forecasts are not."""
-    gates = xr.Dataset({"hour": ("gate", [12.0, float("nan")])}, {"gate": ["day_ahead", "intraday"]})
+    gates = xr.Dataset(
+        {"hour": ("gate", [12.0, float("nan")])}, {"gate": ["day_ahead", "intraday"]}
+    )
     smart_case["gates"] = xr.DataTree(gates)
     smart_case["vintage"] = xr.DataTree(xr.Dataset())
     assert changed(smart_case, ["gates[day_ahead].hour=10"])["gates"].hour.values[0] == 10
@@ -93,17 +110,23 @@ def test_a_gate(smart_case):
 
 
 def test_flags_and_labels(smart_case):
-    new = changed(smart_case, ["energy.virtual_bidding=true", "fleet.pod=depot", "fleet.unserved_cost=nan"])
+    new = changed(
+        smart_case, ["energy.virtual_bidding=true", "fleet.pod=depot", "fleet.unserved_cost=nan"]
+    )
     assert float(new["energy"]["virtual_bidding"]) == 1
     assert str(new["fleet"]["pod"].item()) == "depot"
     assert bool(new["fleet"]["unserved_cost"].isnull())
 
 
 def test_the_change_is_in_the_history(smart_case):
-    assert "fleet.discharge_max=0" in changed(smart_case, ["fleet.discharge_max=0"]).attrs["history"]
+    assert (
+        "fleet.discharge_max=0" in changed(smart_case, ["fleet.discharge_max=0"]).attrs["history"]
+    )
 
 
-@pytest.mark.parametrize("word", ["fleet.charge=1", "energy[dayahead].limit=1", "energy[day_ahead].virtual_bidding=1"])
+@pytest.mark.parametrize(
+    "word", ["fleet.charge=1", "energy[dayahead].limit=1", "energy[day_ahead].virtual_bidding=1"]
+)
 def test_what_cannot_be_set(smart_case, word):
     with pytest.raises(typer.BadParameter):
         changed(smart_case, [word])

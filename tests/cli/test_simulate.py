@@ -1,4 +1,6 @@
-"""`v2g simulate`: what is written, and a run that is interrupted goes on to the result it would have had."""
+"""`v2g simulate`: what is written, and a run that is interrupted goes on to the result it would
+have had.
+"""
 
 import itertools
 import json
@@ -27,7 +29,9 @@ FILES = {"result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json"}
 
 
 def sequential_case() -> xr.DataTree:
-    """Three days in Rome; sun and a battery, day-ahead until noon of the day before, intraday until an hour before."""
+    """Three days in Rome; sun and a battery, day-ahead until noon of the day before, intraday until
+    an hour before.
+    """
     time = pd.date_range("2026-03-01", periods=72, freq="h", name="time")
     hour = np.arange(72)
     price = 60 + 25 * np.sin(hour * 0.7) + hour % 5
@@ -36,20 +40,35 @@ def sequential_case() -> xr.DataTree:
     )
     markets = {"market": ["intraday", "day_ahead"]}
     groups = {
-        "renewable": xr.Dataset({"available": (("renewable", "time"), [sun])}, {"renewable": ["roof"], "time": time}),
+        "renewable": xr.Dataset(
+            {"available": (("renewable", "time"), [sun])}, {"renewable": ["roof"], "time": time}
+        ),
         "battery": xr.Dataset(
-            {n: ("battery", [x]) for n, x in {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 30.0}.items()},
+            {
+                n: ("battery", [x])
+                for n, x in {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 30.0}.items()
+            },
             {"battery": ["store"]},
         ),
         "energy": xr.Dataset(
-            {"price": (("market", "time"), [price + 3, price]), "limit": 100.0, "spread": ("market", [2.0, 0.0])},
+            {
+                "price": (("market", "time"), [price + 3, price]),
+                "limit": 100.0,
+                "spread": ("market", [2.0, 0.0]),
+            },
             markets | {"time": time},
         ),
         "imbalance": xr.Dataset(
-            {"price_long": ("time", price - 20), "price_short": ("time", price + 30), "limit": 200.0}, {"time": time}
+            {
+                "price_long": ("time", price - 20),
+                "price_short": ("time", price + 30),
+                "limit": 200.0,
+            },
+            {"time": time},
         ),
         "gates": xr.Dataset(
-            {"hour": ("gate", [12.0, np.nan]), "lead": ("gate", [np.nan, 1.0])}, {"gate": ["day_ahead", "intraday"]}
+            {"hour": ("gate", [12.0, np.nan]), "lead": ("gate", [np.nan, 1.0])},
+            {"gate": ["day_ahead", "intraday"]},
         ),
     }
     return v2g.assemble(time, groups, timezone="Europe/Rome", title="a sequence")
@@ -66,11 +85,15 @@ def path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole() -> xr.DataTree:
     """The run without any interruption."""
-    return v2g.simulate(sequential_case(), forecast="naive", start="2026-03-03", window=6.0, ahead=12.0, every=3.0)
+    return v2g.simulate(
+        sequential_case(), forecast="naive", start="2026-03-03", window=6.0, ahead=12.0, every=3.0
+    )
 
 
 def same(folder, whole: xr.DataTree) -> bool:
-    """Whether a written result is, group by group and bit by bit, that of the run without interruption."""
+    """Whether a written result is, group by group and bit by bit, that of the run without
+    interruption.
+    """
     result = v2g.read(folder / "result.nc")
     assert result.attrs["decisions"] == whole.attrs["decisions"]
     assert result.attrs["objective"] == whole.attrs["objective"]
@@ -78,11 +101,11 @@ def same(folder, whole: xr.DataTree) -> bool:
 
 
 def test_files_and_figures(run, path, whole, tmp_path):
-    """The regret is what hindsight earns more; the positions of both markets are listed with the close of their gate.
+    """The regret is what hindsight earns more; the positions of both markets are listed with the
+    close of their gate.
 
-    Day-ahead for 3 March closes on the 2nd at noon in Rome, intraday an hour before each step. Without the rule for
-    operated cases bids.csv would be empty: every gate has closed.
-    """
+    Day-ahead for 3 March closes on the 2nd at noon in Rome, intraday an hour before each step.
+    Without the rule for operated cases bids.csv would be empty: every gate has closed."""
     done = run("simulate", path, "-o", tmp_path / "out", *OPTIONS, "--json", "--stage-values")
     assert done.exit_code == 0, done.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES, "no windows are left"
@@ -103,16 +126,27 @@ def test_files_and_figures(run, path, whole, tmp_path):
     assert ((start - gate)[~ahead] == pd.Timedelta("1h")).all()
     noon = start[ahead].dt.normalize() - pd.Timedelta("12h")
     assert (gate[ahead] == noon).all()
-    sold = bids["quantity_kW"].where(bids["side"] == "sell", -bids["quantity_kW"]).groupby(bids["market"]).sum()
+    sold = (
+        bids["quantity_kW"]
+        .where(bids["side"] == "sell", -bids["quantity_kW"])
+        .groupby(bids["market"])
+        .sum()
+    )
     position = whole["energy"].position.sum("time")
-    assert all(sold[m] == pytest.approx(float(position.sel(market=m)), abs=1e-4) for m in sold.index)
+    assert all(
+        sold[m] == pytest.approx(float(position.sel(market=m)), abs=1e-4) for m in sold.index
+    )
 
 
 def test_interrupted_and_resumed(run, path, whole, tmp_path):
-    """SIGINT after the first window: code 130, the windows stay; --resume gives the result of an unbroken run."""
+    """SIGINT after the first window: code 130, the windows stay; --resume gives the result of an
+    unbroken run.
+    """
     folder = tmp_path / "out"
     words = command_line("simulate", path, "-o", folder, *OPTIONS)
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as real:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as real:
         deadline = time.monotonic() + 60
         while not (folder / ".windows" / "00000.nc").exists():
             assert real.poll() is None, real.stderr.read()
@@ -141,7 +175,9 @@ def test_interrupted_and_resumed(run, path, whole, tmp_path):
 
 @pytest.fixture(scope="module")
 def broken(path, tmp_path_factory):
-    """A run whose disk was full when the third window was to be written; it says what it has kept."""
+    """A run whose disk was full when the third window was to be written; it says what it has
+    kept.
+    """
     keep, folder = checkpoint.write, tmp_path_factory.mktemp("broken")
 
     def fails(tree, target, overwrite):
@@ -180,7 +216,9 @@ def test_full_disk_loses_no_window(run, path, whole, unfinished):
     ],
 )
 def test_another_run_does_not_go_on(run, path, unfinished, change, told):
-    """What was decided for one case or in one way says nothing about another: code 3, what differs, and the remedy."""
+    """What was decided for one case or in one way says nothing about another: code 3, what differs,
+    and the remedy.
+    """
     done = run("simulate", path, "-o", unfinished, *OPTIONS, *change, "--resume")
     assert done.exit_code == 3, done.output
     assert told in done.output
@@ -205,7 +243,15 @@ def test_damaged_window_is_named(run, path, unfinished):
 
 def test_nothing_to_resume_is_a_new_run(run, path, tmp_path):
     done = run(
-        "simulate", path, "-o", tmp_path / "out", *OPTIONS, "--resume", "--stop", "2026-03-03T06", "--no-hindsight"
+        "simulate",
+        path,
+        "-o",
+        tmp_path / "out",
+        *OPTIONS,
+        "--resume",
+        "--stop",
+        "2026-03-03T06",
+        "--no-hindsight",
     )
     assert done.exit_code == 0, done.output
     assert "nothing to resume" in done.output
@@ -236,7 +282,9 @@ def test_dry_run(run, path, tmp_path):
 
 
 def test_every_part_of_the_state_is_read_back(tmp_path):
-    """Two of many windows: positions, turnover, states, values at the end, what was told; each number to the bit."""
+    """Two of many windows: positions, turnover, states, values at the end, what was told; each
+    number to the bit.
+    """
     case = sequential_case()
     truth = inputs_of(case, v2g.PARTS)
     q = simulate.sequence(case, truth, "naive", "2026-03-03", None, 3.0, 3.0, 6.0, "lazy", True, {})
@@ -250,7 +298,10 @@ def test_every_part_of_the_state_is_read_back(tmp_path):
     for field in fields(state):
         one, other = getattr(state, field.name), getattr(again, field.name)
         if field.name == "happened":
-            one, other = ({(k, n): x for k, w in enumerate(list_) for n, x in w.items()} for list_ in (one, other))
+            one, other = (
+                {(k, n): x for k, w in enumerate(list_) for n, x in w.items()}
+                for list_ in (one, other)
+            )
         if not isinstance(one, dict):
             assert one == other, field.name
             continue

@@ -31,7 +31,10 @@ def test_all_files_appear_at_the_end(tmp_path):
 
 def test_an_existing_file_refuses_before_the_work(tmp_path):
     write(tmp_path, "old", ["b.txt"])
-    with pytest.raises(OutputError, match=r"b\.txt exists already.*--force"), staged(tmp_path, NAMES):
+    with (
+        pytest.raises(OutputError, match=r"b\.txt exists already.*--force"),
+        staged(tmp_path, NAMES),
+    ):
         pytest.fail("the work must not start")
     assert contents(tmp_path) == {"b.txt": "old"}
 
@@ -47,7 +50,12 @@ def test_force_replaces_only_what_was_written(tmp_path):
     write(tmp_path, "old", [*NAMES, "other.txt"])
     with staged(tmp_path, NAMES, force=True) as stage:
         write(stage, "new", ["a.txt", "c.txt"])
-    assert contents(tmp_path) == {"a.txt": "new", "b.txt": "old", "c.txt": "new", "other.txt": "old"}
+    assert contents(tmp_path) == {
+        "a.txt": "new",
+        "b.txt": "old",
+        "c.txt": "new",
+        "other.txt": "old",
+    }
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -61,7 +69,9 @@ def test_a_failure_in_the_work_changes_nothing(tmp_path, error):
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_a_failure_between_two_renames_undoes_the_first(tmp_path, monkeypatch, error):
-    """The third of three files cannot be renamed: the first two are the old ones again. Without undo they were new."""
+    """The third of three files cannot be renamed: the first two are the old ones again. Without
+    undo they were new.
+    """
     write(tmp_path, "old")
     rename = os.replace
 
@@ -71,7 +81,10 @@ def test_a_failure_between_two_renames_undoes_the_first(tmp_path, monkeypatch, e
         rename(source, target)
 
     monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises((OutputError, KeyboardInterrupt)), staged(tmp_path, NAMES, force=True) as stage:
+    with (
+        pytest.raises((OutputError, KeyboardInterrupt)),
+        staged(tmp_path, NAMES, force=True) as stage,
+    ):
         write(stage, "new")
     assert contents(tmp_path) == dict.fromkeys(NAMES, "old")
 
@@ -86,5 +99,8 @@ def test_a_file_in_place_of_the_folder(tmp_path):
 
 def test_a_folder_in_place_of_a_file(tmp_path):
     (tmp_path / "b.txt").mkdir()
-    with pytest.raises(OutputError, match=r"b\.txt is a folder"), staged(tmp_path, NAMES, force=True):
+    with (
+        pytest.raises(OutputError, match=r"b\.txt is a folder"),
+        staged(tmp_path, NAMES, force=True),
+    ):
         pytest.fail("the work must not start")

@@ -15,12 +15,15 @@ CAR = {"vehicles": 10, "capacity": 30.0, "charge_max": 7.2}
 
 def share(*rows):
     return xr.DataArray(
-        np.array(rows), coords={"fleet": [f"f{k}" for k in range(len(rows))], "time": steps(len(rows[0]))}
+        np.array(rows),
+        coords={"fleet": [f"f{k}" for k in range(len(rows))], "time": steps(len(rows[0]))},
     ).rename("availability")
 
 
 def test_limits_follow_the_share():
-    """10 cars of 30 kWh and 7.2 kW, half plugged in, 80 % usable: 36 kW, 30 to 150 kWh; 300 kWh at the start."""
+    """10 cars of 30 kWh and 7.2 kW, half plugged in, 80 % usable: 36 kW, 30 to 150 kWh; 300 kWh at
+    the start.
+    """
     fleet = from_availability(share([1.0, 0.5]), contract_limit=0.8, **CAR)
     assert fleet.charge_max.values.tolist() == [[72, 36]]
     assert fleet.discharge_max.values.tolist() == [[72, 36]]
@@ -35,7 +38,9 @@ def test_parameters_per_fleet_and_percent():
     """A mapping names the fleets; a share in % is read as such."""
     k = share([50.0, 50.0], [100.0, 0.0])
     k.attrs["units"] = "%"
-    fleet = from_availability(k, **CAR | {"vehicles": {"f0": 10, "f1": 20}}, start=0.05, slack_cost=10.0)
+    fleet = from_availability(
+        k, **CAR | {"vehicles": {"f0": 10, "f1": 20}}, start=0.05, slack_cost=10.0
+    )
     assert fleet.charge_max.values.tolist() == [[36, 36], [144, 0]]
     assert fleet.energy_initial.values.tolist() == [15, 30]
     assert fleet.slack_cost.values.tolist() == [10, 10]
@@ -49,8 +54,20 @@ def test_every_fault_is_listed():
         "fleet f1: nan at 2026-01-05 00:00:00 (1 such steps), allowed [0, 1]",
     ]
     with pytest.raises(SchemaError) as error:
-        from_availability(share([1.0, 0.5]), vehicles=-1, capacity={"x": 1.0}, charge_max=7.2, eta_charge=0.0, start=2)
-    assert {p.where for p in error.value.problems} == {"vehicles", "capacity", "eta_charge", "start"}
+        from_availability(
+            share([1.0, 0.5]),
+            vehicles=-1,
+            capacity={"x": 1.0},
+            charge_max=7.2,
+            eta_charge=0.0,
+            start=2,
+        )
+    assert {p.where for p in error.value.problems} == {
+        "vehicles",
+        "capacity",
+        "eta_charge",
+        "start",
+    }
     with pytest.raises(SchemaError, match="labelled dimensions fleet and time"):
         from_availability(xr.DataArray([1.0, 0.5], dims="time"), **CAR)
 
@@ -76,10 +93,14 @@ def arbitrage(hours, profile, start, slack_cost):
 
 def test_published_day_of_four_fleets():
     """Four fleets of 1000 cars, 24 h: the published optimum."""
-    assert v2g.solve(arbitrage(24, "multiple", 1.0, None)).attrs["objective"] == pytest.approx(5299.902162, rel=1e-8)
+    assert v2g.solve(arbitrage(24, "multiple", 1.0, None)).attrs["objective"] == pytest.approx(
+        5299.902162, rel=1e-8
+    )
 
 
 def test_a_steep_fall_leaves_no_plan_without_slack():
-    """From 5 % of the energy the commercial fleets cannot follow their share: no plan without slack."""
+    """From 5 % of the energy the commercial fleets cannot follow their share: no plan without
+    slack.
+    """
     with pytest.raises(Infeasible):
         v2g.solve(arbitrage(168, "commercial", 0.05, None), complementarity="off")

@@ -1,4 +1,6 @@
-"""A whole case from sessions and prices: published values come out, and nothing is assumed silently."""
+"""A whole case from sessions and prices: published values come out, and nothing is assumed
+silently.
+"""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,14 @@ from reference_data import reference
 from sessions_made import START, stays, steps
 
 import v2g_linopy as v2g
-from v2g_linopy.data import BatteryAssumption, Regulation, case_from, read_elaadnl, read_netcdf_prices, read_prices
+from v2g_linopy.data import (
+    BatteryAssumption,
+    Regulation,
+    case_from,
+    read_elaadnl,
+    read_netcdf_prices,
+    read_prices,
+)
 from v2g_linopy.errors import SchemaError
 
 UTC = {"timezone": "UTC"}
@@ -18,7 +27,9 @@ UTC = {"timezone": "UTC"}
 def spot(*values, step="1h", **more):
     time = steps(len(values), step)
     data = {"day_ahead": np.array(values, float)} | {n: np.array(v, float) for n, v in more.items()}
-    return xr.Dataset({n: ("time", v, {"units": "EUR/MWh"}) for n, v in data.items()}, coords={"time": time})
+    return xr.Dataset(
+        {n: ("time", v, {"units": "EUR/MWh"}) for n, v in data.items()}, coords={"time": time}
+    )
 
 
 def metered(*spans, energy=10.0, power_max=10.0):
@@ -26,12 +37,18 @@ def metered(*spans, energy=10.0, power_max=10.0):
     count = len(spans)
     return table.assign(
         energy=("session", np.broadcast_to(np.asarray(energy, float), count), {"units": "kWh"}),
-        power_max=("session", np.broadcast_to(np.asarray(power_max, float), count), {"units": "kW"}),
+        power_max=(
+            "session",
+            np.broadcast_to(np.asarray(power_max, float), count),
+            {"units": "kW"},
+        ),
     )
 
 
 def test_the_cheap_hour_is_used():
-    """10 kWh into a lossless battery in the cheaper of two hours: at 20 EUR/MWh 0.20 EUR; the dear one costs 0.50."""
+    """10 kWh into a lossless battery in the cheaper of two hours: at 20 EUR/MWh 0.20 EUR; the dear
+    one costs 0.50.
+    """
     result = v2g.solve(case_from(stays((0, 2)), spot(50, 20), **UTC))
     assert result.attrs["profit"] == pytest.approx(-0.20)
 
@@ -44,9 +61,15 @@ def test_hourly_prices_on_a_finer_model():
 
 
 def test_start_and_end_are_local():
-    """Rome in January is an hour ahead of UTC: from 1:00 to 3:00 local are the UTC hours 0 and 1."""
+    """Rome in January is an hour ahead of UTC: from 1:00 to 3:00 local are the UTC hours 0 and
+    1.
+    """
     case = case_from(
-        stays((0, 2)), spot(1, 2, 3), timezone="Europe/Rome", start="2026-01-05 01:00", end="2026-01-05 03:00"
+        stays((0, 2)),
+        spot(1, 2, 3),
+        timezone="Europe/Rome",
+        start="2026-01-05 01:00",
+        end="2026-01-05 03:00",
     )
     assert case["energy"].price.values.tolist() == [[1, 2]]
 
@@ -55,7 +78,9 @@ def test_units_of_prices_are_read():
     """2 ct/kWh = 0.02 EUR/kWh = 20 EUR/MWh."""
     prices = spot(5, 2)
     prices.day_ahead.attrs["units"] = "ct/kWh"
-    assert v2g.solve(case_from(stays((0, 2)), prices, **UTC)).attrs["profit"] == pytest.approx(-0.20)
+    assert v2g.solve(case_from(stays((0, 2)), prices, **UTC)).attrs["profit"] == pytest.approx(
+        -0.20
+    )
     prices.day_ahead.attrs["units"] = "kW"
     with pytest.raises(SchemaError, match="unit 'kW' does not fit"):
         case_from(stays((0, 2)), prices, **UTC)
@@ -65,7 +90,10 @@ def test_another_money():
     prices = spot(50, 20)
     prices.day_ahead.attrs["units"] = "USD/MWh"
     case = case_from(stays((0, 2)), prices, currency="USD", **UTC)
-    assert case["energy"].price.attrs["units"] == "USD/MWh" and case["fleet"].wear.attrs["units"] == "USD/kWh"
+    assert (
+        case["energy"].price.attrs["units"] == "USD/MWh"
+        and case["fleet"].wear.attrs["units"] == "USD/kWh"
+    )
     assert v2g.solve(case).attrs["profit"] == pytest.approx(-0.20)
 
 
@@ -78,7 +106,9 @@ def test_hours_without_a_price_are_named():
 
 
 def test_regulation_is_two_products():
-    """NaN and 0 are hours in which nothing is accepted: volume 0 and price 0 there, never a price of 0 that pays."""
+    """NaN and 0 are hours in which nothing is accepted: volume 0 and price 0 there, never a price
+    of 0 that pays.
+    """
     prices = spot(50, 50, 50, regulation_up=[90, np.nan, 0], regulation_down=[0, 20, 30])
     reserve = case_from(stays((0, 2)), prices, regulation=Regulation(), **UTC)["reserve"]
     assert reserve.product.values.tolist() == ["up", "down"]
@@ -86,7 +116,9 @@ def test_regulation_is_two_products():
     assert reserve.capacity_price.values.tolist() == [[90, 0, 0], [0, 20, 30]]
     assert reserve.activation_up.values.tolist() == [0.25, 0]
     assert reserve.activation_down.values.tolist() == [0, 0.75]
-    settled = case_from(stays((0, 2)), prices, regulation=Regulation(settlement="energy"), **UTC)["reserve"]
+    settled = case_from(stays((0, 2)), prices, regulation=Regulation(settlement="energy"), **UTC)[
+        "reserve"
+    ]
     assert "capacity_price" not in settled
     assert settled.activation_price_up.values.tolist() == [[90, 0, 0], [0, 20, 30]]
 
@@ -105,30 +137,43 @@ def test_ample_limits_do_not_bind():
 
 
 def test_battery_assumption_by_hand():
-    """20 kWh metered, 0.95 in: 19 kWh. Battery max(60, 23.75) = 60, leaves with 54, came with 35."""
+    """20 kWh metered, 0.95 in: 19 kWh. Battery max(60, 23.75) = 60, leaves with 54, came with
+    35.
+    """
     table, said = BatteryAssumption().apply(metered((0, 4), energy=20.0))
-    assert [float(table[n][0]) for n in ("capacity", "energy_need", "energy_arrival")] == pytest.approx([60, 54, 35])
+    assert [
+        float(table[n][0]) for n in ("capacity", "energy_need", "energy_arrival")
+    ] == pytest.approx([60, 54, 35])
     assert float(table.charge_max[0]) == 10 and float(table.discharge_max[0]) == 10
     assert len(said) == 7
     large, _ = BatteryAssumption().apply(metered((0, 10), energy=80.0))
     expected = [95, 85.5, 9.5]
-    assert [float(large[n][0]) for n in ("capacity", "energy_need", "energy_arrival")] == pytest.approx(expected)
+    assert [
+        float(large[n][0]) for n in ("capacity", "energy_need", "energy_arrival")
+    ] == pytest.approx(expected)
 
 
 def test_a_charger_too_small_for_the_meter_is_raised_and_named():
-    """25 kWh in 2 h at 10 kW at most is impossible: 12.5 kW on average, 12.75 with the margin of 2 %."""
+    """25 kWh in 2 h at 10 kW at most is impossible: 12.5 kW on average, 12.75 with the margin of 2
+    %.
+    """
     table, said = BatteryAssumption().apply(metered((0, 2), (0, 4), energy=25.0))
     assert table.charge_max.values == pytest.approx([12.75, 10.0])
     assert "1 session, worst first: 0 from 10 to 12.75 kW." in said[-1]
 
 
 def test_a_charger_is_not_raised_without_end():
-    """20 kWh in 2 h at 3 kW: 10.2 kW are 3.4 times what was seen. Refused by name, the worst first, unless allowed."""
+    """20 kWh in 2 h at 3 kW: 10.2 kW are 3.4 times what was seen. Refused by name, the worst first,
+    unless allowed.
+    """
     table = metered((0, 2), (0, 1), (0, 9), energy=[20.0, 20.0, 5.0], power_max=3.0)
     with pytest.raises(SchemaError) as error:
         BatteryAssumption().apply(table)
     first, second, rule = error.value.problems
-    assert "session 1: its energy over its stay is 20 kW on average, its power_max 3 kW" in first.detail
+    assert (
+        "session 1: its energy over its stay is 20 kW on average, its power_max 3 kW"
+        in first.detail
+    )
     assert "session 0: its energy over its stay is 10 kW" in second.detail
     assert "charger_raise=" in rule.detail
     allowed, _ = BatteryAssumption(charger_raise=7).apply(table)
@@ -138,7 +183,9 @@ def test_a_charger_is_not_raised_without_end():
 
 
 def test_a_vehicle_has_one_battery():
-    """80 kWh metered once: 95 kWh at both stays of the van; a stay without a name keeps the least, 60 kWh."""
+    """80 kWh metered once: 95 kWh at both stays of the van; a stay without a name keeps the least,
+    60 kWh.
+    """
     table = metered((0, 10), (12, 20), (0, 10), energy=[80.0, 8.0, 8.0])
     table["vehicle"] = ("session", ["van", "van", ""])
     made, said = BatteryAssumption().apply(table)
@@ -149,11 +196,16 @@ def test_a_vehicle_has_one_battery():
 
 
 def test_wear_is_part_of_the_assumption():
-    """A battery of 200 EUR/kWh that lasts 3000 cycles of 80 %: 0.08333 EUR/kWh; told, overridden, or told to be 0."""
+    """A battery of 200 EUR/kWh that lasts 3000 cycles of 80 %: 0.08333 EUR/kWh; told, overridden,
+    or told to be 0.
+    """
     sessions, prices = metered((0, 2)), spot(50, 20)
     assumed = case_from(sessions, prices, battery=BatteryAssumption(), **UTC)
     assert float(assumed["fleet"].wear) == pytest.approx(200 / 2400)
-    assert "Wear 0.0833333 EUR per kWh leaving the battery: 200 EUR/kWh" in assumed.attrs["assumptions"]
+    assert (
+        "Wear 0.0833333 EUR per kWh leaving the battery: 200 EUR/kWh"
+        in assumed.attrs["assumptions"]
+    )
     given = case_from(sessions, prices, battery=BatteryAssumption(), wear=0.01, **UTC)
     assert float(given["fleet"].wear) == 0.01
     assert "Wear 0.01 EUR per kWh leaving the battery." in given.attrs["assumptions"]
@@ -173,13 +225,17 @@ def test_assumptions_that_make_no_sense_are_refused():
 
 
 def test_what_the_data_hold_is_not_assumed():
-    """A capacity in the data stays; without any assumption a table of meter readings is refused, column by column."""
+    """A capacity in the data stays; without any assumption a table of meter readings is refused,
+    column by column.
+    """
     table, _ = BatteryAssumption().apply(metered((0, 4)).assign(capacity=("session", [77.0])))
     assert table.capacity.values.tolist() == [77.0]
     with pytest.raises(SchemaError) as error:
         case_from(metered((0, 2)), spot(50, 20), **UTC)
     missing = {p.where for p in error.value.problems if p.rule == "missing"}
-    assert missing == {f"sessions.{n}" for n in ("capacity", "energy_arrival", "energy_need", "charge_max")}
+    assert missing == {
+        f"sessions.{n}" for n in ("capacity", "energy_arrival", "energy_need", "charge_max")
+    }
 
 
 def test_the_case_says_what_was_assumed():
@@ -194,7 +250,10 @@ def test_the_case_says_what_was_assumed():
     assert text[0] == "Said before."
     assert any("60 kWh and 1.25 times" in line for line in text)
     lost = case.attrs["warnings"]
-    assert lost.startswith("1 session dropped, 5 kWh in all") and ": 2, 2026-01-05 01:00 to 2026-01-05 09:00, 5" in lost
+    assert (
+        lost.startswith("1 session dropped, 5 kWh in all")
+        and ": 2, 2026-01-05 01:00 to 2026-01-05 09:00, 5" in lost
+    )
     assert v2g.check(case)
     for group in ("fleet", "energy"):
         for name, array in case[group].data_vars.items():
@@ -202,7 +261,9 @@ def test_the_case_says_what_was_assumed():
 
 
 def italian_commuters(vehicles, days):
-    data = xr.load_dataset(reference("italy_commuters_2019.nc")).isel(ev=slice(0, vehicles), day=slice(0, days))
+    data = xr.load_dataset(reference("italy_commuters_2019.nc")).isel(
+        ev=slice(0, vehicles), day=slice(0, days)
+    )
     date = pd.date_range("2019-08-01", periods=days, freq="D").to_numpy("datetime64[h]")
     moment = {
         name: (date + (np.asarray(data[f"{word}_hour"], int) - 1)).ravel().astype("datetime64[ns]")
@@ -212,7 +273,10 @@ def italian_commuters(vehicles, days):
         {n: ("session", m) for n, m in moment.items()}
         | {
             "vehicle": ("session", np.repeat([f"ev-{k:03d}" for k in range(vehicles)], days)),
-            "energy_arrival": ("session", np.asarray(data.soc_initial.transpose("ev", "day")).ravel()),
+            "energy_arrival": (
+                "session",
+                np.asarray(data.soc_initial.transpose("ev", "day")).ravel(),
+            ),
             "energy_need": 0.99 * 24,
             "capacity": 24.0,
             "charge_max": 7.2,
@@ -223,12 +287,16 @@ def italian_commuters(vehicles, days):
     )
     names = {"day_ahead": "price_pun", "regulation_up": "price_up", "regulation_down": "price_down"}
     time = pd.date_range("2019-08-01", periods=24 * days, freq="h", name="time")
-    return sessions, xr.Dataset({n: ("time", np.asarray(data[c]).ravel()) for n, c in names.items()}, {"time": time})
+    return sessions, xr.Dataset(
+        {n: ("time", np.asarray(data[c]).ravel()) for n, c in names.items()}, {"time": time}
+    )
 
 
 @pytest.mark.parametrize("rows", ["vehicle", "packed"])
 def test_published_commuters(rows):
-    """10 vehicles, 7 days, V2G with regulation, capacity settled: the published profit, packed in rows or not."""
+    """10 vehicles, 7 days, V2G with regulation, capacity settled: the published profit, packed in
+    rows or not.
+    """
     sessions, prices = italian_commuters(10, 7)
     given = {"wear": 200 / 2400, "retail_price": 0.01, "rows": rows, **UTC}
     result = v2g.solve(case_from(sessions, prices, regulation=Regulation(), **given))
@@ -236,9 +304,13 @@ def test_published_commuters(rows):
 
 
 def test_a_dutch_week_is_served():
-    """Real sessions of a week at 15 minutes: every need is served, sessions beyond the week are named."""
+    """Real sessions of a week at 15 minutes: every need is served, sessions beyond the week are
+    named.
+    """
     sessions = read_elaadnl(reference("raw/elaadnl_sessions_2019.csv"))
-    prices = read_netcdf_prices(reference("nl_prices_2019.nc"), ambiguous="both", nonexistent="drop")
+    prices = read_netcdf_prices(
+        reference("nl_prices_2019.nc"), ambiguous="both", nonexistent="drop"
+    )
     sessions = sessions.isel(session=slice(0, 220))
     case = case_from(
         sessions,
@@ -257,15 +329,24 @@ def test_a_dutch_week_is_served():
     table = case["sessions"]
     need = float((table.energy_need - table.energy_arrival).sum())
     drawn = float((0.95 * result["fleet"].charge - result["fleet"].discharge / 0.95).sum()) / 4
-    assert drawn == pytest.approx(need, rel=1e-6), "prices above zero: what is needed, not more, stays in the batteries"
+    assert drawn == pytest.approx(need, rel=1e-6), (
+        "prices above zero: what is needed, not more, stays in the batteries"
+    )
 
 
 def test_faults_of_sessions_and_prices_come_together():
-    """A need too large, a price that is missing and another that is not there: three problems, one message."""
+    """A need too large, a price that is missing and another that is not there: three problems, one
+    message.
+    """
     with pytest.raises(SchemaError) as error:
         case_from(stays((0, 2), energy_need=35.0), spot(50, np.nan), regulation=Regulation(), **UTC)
     where = [p.where for p in error.value.problems]
-    assert where == ["sessions.energy_need", "prices.day_ahead", "prices.regulation_up", "prices.regulation_down"]
+    assert where == [
+        "sessions.energy_need",
+        "prices.day_ahead",
+        "prices.regulation_up",
+        "prices.regulation_down",
+    ]
 
 
 def test_rules_of_the_clock_are_told(tmp_path):
@@ -279,7 +360,10 @@ def test_rules_of_the_clock_are_told(tmp_path):
     case = case_from(stays((0, 2), start=start), prices, timezone="Europe/Rome")
     assert case.attrs["assumptions"].splitlines()[:2] == [
         "1 step without a row, 2026-10-25 19:00:00 UTC: the price before holds.",
-        "Local clock of Europe/Rome: 2026-10-25 02:00: shown twice, one value taken for both hours.",
+        (
+            "Local clock of Europe/Rome: 2026-10-25 02:00: shown twice, one value taken for both"
+            " hours."
+        ),
     ]
 
 

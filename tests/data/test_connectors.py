@@ -1,4 +1,6 @@
-"""Cars at connectors: the limits and efficiencies of both together, and rows that stand at one charger."""
+"""Cars at connectors: the limits and efficiencies of both together, and rows that stand at one
+charger.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from v2g_linopy.errors import SchemaError
 
 
 def connectors(**fields):
-    """An AC post of 22 kW, and a DC plug of 50 kW that gives back 20 kW with losses of its own each way."""
+    """An AC post of 22 kW, and a DC plug of 50 kW that gives back 20 kW with losses of its own each
+    way.
+    """
     given = {
         "current": ["AC", "DC"],
         "charge_max": [22.0, 50.0],
@@ -27,10 +31,14 @@ def connectors(**fields):
 
 
 def visits(*plugs, **columns):
-    """Two hours at each of the plugs named: a car with 11 kW on board, bidirectional, 0.9 in and 0.85 back."""
+    """Two hours at each of the plugs named: a car with 11 kW on board, bidirectional, 0.9 in and
+    0.85 back.
+    """
     on_board = {"onboard_max": 11.0, "eta_onboard_charge": 0.9, "eta_onboard_discharge": 0.85}
     columns = on_board | {"charge_max": 40.0, "discharge_max": 15.0} | columns
-    table = stays(*[(2 * k, 2 * k + 2) for k in range(len(plugs))], connector=list(plugs), **columns)
+    table = stays(
+        *[(2 * k, 2 * k + 2) for k in range(len(plugs))], connector=list(plugs), **columns
+    )
     return table.drop_vars(["eta_charge", "eta_discharge"])
 
 
@@ -45,7 +53,9 @@ def test_ac_goes_through_the_car():
 
 
 def test_dc_goes_past_it():
-    """40 kW that the car takes of the 50, 15 kW that it gives of the 20; each way at the charger's efficiency."""
+    """40 kW that the car takes of the 50, 15 kW that it gives of the 20; each way at the charger's
+    efficiency.
+    """
     table = plugged(visits("fast"), connectors())
     assert float(table.charge_max[0]) == 40
     assert float(table.discharge_max[0]) == 15
@@ -55,7 +65,9 @@ def test_dc_goes_past_it():
 
 
 def test_the_connector_limits_too():
-    """A post of 7.4 kW before 11 kW on board; a car with a battery efficiency of its own multiplies it in."""
+    """A post of 7.4 kW before 11 kW on board; a car with a battery efficiency of its own multiplies
+    it in.
+    """
     slow = plugged(visits("post").assign(eta_charge=0.95), connectors(charge_max=[7.4, 50.0]))
     assert float(slow.charge_max[0]) == 7.4
     assert float(slow.eta_charge[0]) == approx(0.95 * 0.9)
@@ -63,7 +75,9 @@ def test_the_connector_limits_too():
 
 def test_without_a_word_from_the_car():
     """A car takes what is given, and gives nothing back."""
-    table = plugged(visits("fast").drop_vars(["charge_max", "discharge_max", "onboard_max"]), connectors())
+    table = plugged(
+        visits("fast").drop_vars(["charge_max", "discharge_max", "onboard_max"]), connectors()
+    )
     assert float(table.charge_max[0]) == 50
     assert float(table.discharge_max[0]) == 0
 
@@ -79,7 +93,8 @@ def test_units_are_converted():
 
 
 def test_one_row_two_plugs():
-    """The same row of the fleet: an AC session, then a DC session, each with its own powers and efficiencies.
+    """The same row of the fleet: an AC session, then a DC session, each with its own powers and
+    efficiencies.
 
     10 kWh more are due after each: 10 / 0.9 kW over two hours, then 10 / 0.95.
     """
@@ -87,8 +102,12 @@ def test_one_row_two_plugs():
     assert fleet.charge_max.values.tolist() == [[11, 11, 40, 40]]
     assert fleet.charge_min.values.tolist() == [[1.5, 1.5, 4, 4]]
     assert fleet.eta_charge.values == approx(np.array([[0.9, 0.9, 0.95, 0.95]]))
-    energy = xr.Dataset({"price": ("time", [10.0, 20, 20, 10]), "limit": 100.0}, coords={"market": ["spot"]})
-    result = v2g.solve(v2g.assemble(steps(4), {"fleet": fleet.drop_vars("discharge_max"), "energy": energy}))
+    energy = xr.Dataset(
+        {"price": ("time", [10.0, 20, 20, 10]), "limit": 100.0}, coords={"market": ["spot"]}
+    )
+    result = v2g.solve(
+        v2g.assemble(steps(4), {"fleet": fleet.drop_vars("discharge_max"), "energy": energy})
+    )
     # 11.11 kWh at least: 9.61 at 10 and 1.5 (the least) at 20 EUR/MWh; then 10.53 kWh at 10
     assert row(result, "fleet.charge") == approx([10 / 0.9 - 1.5, 1.5, 0, 10 / 0.95], abs=1e-6)
 
@@ -113,7 +132,9 @@ def test_sessions_carry_their_taper():
 
 
 def test_a_row_stands_at_one_charger():
-    """Sessions one after the other share a row at one charger, and not across two; rows say where they stand."""
+    """Sessions one after the other share a row at one charger, and not across two; rows say where
+    they stand.
+    """
     plugs = connectors(charger=["", "hub"])
     fleet, _ = v2g.rasterise(visits("post", "fast", "post"), steps(6), connectors=plugs)
     assert fleet.charger.values.tolist() == ["", "hub"]
@@ -122,7 +143,9 @@ def test_a_row_stands_at_one_charger():
 
 
 def test_sessions_behind_one_converter():
-    """Two DC sessions at once behind 45 kW: 2 h x 45 kW for 2 x 40 kWh at 0.95, 80 / 0.95 kWh at 10 EUR/MWh."""
+    """Two DC sessions at once behind 45 kW: 2 h x 45 kW for 2 x 40 kWh at 0.95, 80 / 0.95 kWh at 10
+    EUR/MWh.
+    """
     plugs = connectors(charger=["", "hub"], charge_min=[0.0, 0.0])
     table = visits("fast", "fast", capacity=60.0, energy_need=50.0)
     table["connector"] = ("session", ["fast", "fast"])
@@ -130,7 +153,9 @@ def test_sessions_behind_one_converter():
         table[name] = ("session", table[name].values[[0, 0]])
     with pytest.raises(SchemaError, match="overlap"):
         v2g.rasterise(table, steps(2), connectors=plugs)  # one plug, one car
-    two = xr.concat([plugs, plugs.sel(connector=["fast"]).assign_coords(connector=["fast 2"])], "connector")
+    two = xr.concat(
+        [plugs, plugs.sel(connector=["fast"]).assign_coords(connector=["fast 2"])], "connector"
+    )
     table["connector"] = ("session", ["fast", "fast 2"])
     fleet, _ = v2g.rasterise(table, steps(2), connectors=two)
     energy = xr.Dataset({"price": 10.0, "limit": 100.0}, coords={"market": ["spot"]})
@@ -142,9 +167,27 @@ def test_sessions_behind_one_converter():
 
 BAD = {
     "unknown connector": ("psot", {}, {}, "sessions.connector", "did you mean post?"),
-    "no kind": ("post", {}, {"current": ["AC", "ac"]}, "connectors.current", "'ac' is not one of AC, DC"),
-    "negative": ("post", {}, {"charge_max": [-1.0, 50]}, "connectors.charge_max", "allowed [0, inf] kW"),
-    "lossless plus": ("post", {}, {"eta_charge": [1.1, 1]}, "connectors.eta_charge", "allowed [0.5, 1]"),
+    "no kind": (
+        "post",
+        {},
+        {"current": ["AC", "ac"]},
+        "connectors.current",
+        "'ac' is not one of AC, DC",
+    ),
+    "negative": (
+        "post",
+        {},
+        {"charge_max": [-1.0, 50]},
+        "connectors.charge_max",
+        "allowed [0, inf] kW",
+    ),
+    "lossless plus": (
+        "post",
+        {},
+        {"eta_charge": [1.1, 1]},
+        "connectors.eta_charge",
+        "allowed [0.5, 1]",
+    ),
     "on board": ("post", {"onboard_max": -1.0}, {}, "sessions.onboard_max", "allowed [0, inf] kW"),
     "cannot start": (
         "post",

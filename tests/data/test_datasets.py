@@ -13,7 +13,9 @@ FOLDER = Path(__file__).resolve().parents[2] / "datasets"
 
 @pytest.mark.parametrize("name", CASES)
 def test_regenerated(name):
-    """Same arrays, same words: whoever changes a generator runs `python -m v2g_linopy.ingest.datasets` again."""
+    """Same arrays, same words: whoever changes a generator runs `python -m
+    v2g_linopy.ingest.datasets` again.
+    """
     stored, made = v2g.read(FOLDER / name), make(name)
     assert set(stored.children) == set(made.children)
     for group in made.children:

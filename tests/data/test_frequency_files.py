@@ -1,4 +1,6 @@
-"""A frequency record: read from files, folded into the steps of a case, and as the calls of a plan."""
+"""A frequency record: read from files, folded into the steps of a case, and as the calls of a
+plan.
+"""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +34,9 @@ def test_seconds_of_a_local_clock(tmp_path):
     """Three seconds of Helsinki time, two hours ahead of UTC in winter, with a decimal comma."""
     rows = [f"2026-01-05 02:00:0{k};{v}" for k, v in enumerate(("50,01", "49,98", "49,9"))]
     path = written(tmp_path / "f.csv", rows, "Time;Hz")
-    read = v2g.read_frequency(path, columns=COLUMNS, timezone="Europe/Helsinki", separator=";", decimal=",")
+    read = v2g.read_frequency(
+        path, columns=COLUMNS, timezone="Europe/Helsinki", separator=";", decimal=","
+    )
     assert read.frequency.values.tolist() == [50.01, 49.98, 49.9]
     assert read.indexes["time"][0] == pd.Timestamp("2026-01-05 00:00")
     assert pd.Timedelta(read.indexes["time"][1] - read.indexes["time"][0]) == pd.Timedelta("1s")
@@ -69,7 +73,11 @@ def test_a_netcdf_file(tmp_path):
         (["2026-01-05 00:00,50", "2026-01-05 00:01,fast"], COLUMNS, "not a number at row 3"),
         (["2026-01-05 00:00,50"], {"time": "Time"}, "at least one frequency"),
         (["2026-01-05 00:00,50"], COLUMNS | {"rocof": "Hz"}, "columns.rocof"),
-        (["2026-01-05 00:00,50"], {"time": "Time", "frequency": "mHz"}, "no column 'mHz'; did you mean 'Hz'"),
+        (
+            ["2026-01-05 00:00,50"],
+            {"time": "Time", "frequency": "mHz"},
+            "no column 'mHz'; did you mean 'Hz'",
+        ),
     ],
 )
 def test_what_a_file_can_have_wrong(tmp_path, rows, columns, words):
@@ -79,7 +87,9 @@ def test_what_a_file_can_have_wrong(tmp_path, rows, columns, words):
 
 def test_a_netcdf_file_without_a_frequency(tmp_path):
     time = pd.date_range("2026-01-05", periods=2, freq="s", name="time")
-    both = xr.Dataset({n: ("time", [50.0, 50.0]) for n in ("north", "south")}, coords={"time": time})
+    both = xr.Dataset(
+        {n: ("time", [50.0, 50.0]) for n in ("north", "south")}, coords={"time": time}
+    )
     both.to_netcdf(tmp_path / "f.nc")
     with pytest.raises(v2g.SchemaError, match="no variable frequency; the file has north, south"):
         read_netcdf_frequency(tmp_path / "f.nc")
@@ -90,14 +100,16 @@ def test_a_netcdf_file_without_a_frequency(tmp_path):
 def test_a_record_folded_by_hand():
     """Five minutes each at 49.95, 50.10 and 49.90 Hz: FCR-N is called 1/2 up, 1 down, 1 up.
 
-    Mean up (1/2 + 1) / 3 = 1/2, down 1/3. With 0.8 each way a kW sold draws 0.625, stores 0.8, draws 1.25 of a twelfth
-    of an hour: after them 0.625, -0.175, 1.075 twelfths drawn, so 1.075 / 12 h at the worst, at the end. Stored beside
-    a baseline that discharges: -0.4, -0.4 + 1.25 = 0.85, 0.05; at rest -0.625, 0.175, -1.075.
-    """
+    Mean up (1/2 + 1) / 3 = 1/2, down 1/3. With 0.8 each way a kW sold draws 0.625, stores 0.8,
+    draws 1.25 of a twelfth of an hour: after them 0.625, -0.175, 1.075 twelfths drawn, so 1.075 /
+    12 h at the worst, at the end. Stored beside a baseline that discharges: -0.4, -0.4 + 1.25 =
+    0.85, 0.05; at rest -0.625, 0.175, -1.075."""
     f = record([49.95, 50.10, 49.90])
     eta = {"eta_charge": 0.8, "eta_discharge": 0.8}
     read = fold(f, ["FCR-N", "FCR-D up"], QUARTER, 0.25, **eta).sel(product="FCR-N")
-    assert float(read.activation_up.sum()) == approx(1 / 2) and float(read.activation_down.sum()) == approx(1 / 3)
+    assert float(read.activation_up.sum()) == approx(1 / 2) and float(
+        read.activation_down.sum()
+    ) == approx(1 / 3)
     assert float(read.excursion_up.sum()) == approx(1.075 / 12)
     assert float(read.excursion_down.sum()) == approx(0.85 / 12)
     resting = fold(f, ["FCR-N"], QUARTER, 0.25, **eta, at_rest=True)
@@ -109,7 +121,9 @@ def test_a_record_folded_by_hand():
 def test_every_step_begins_anew():
     """Up in the first quarter, down in the second: each excursion is that of its own step."""
     f = record([49.9] * 3 + [50.1] * 3)
-    read = fold(f, ["FCR-N"], pd.date_range("2026-01-05", periods=2, freq="15min", name="time"), 0.25)
+    read = fold(
+        f, ["FCR-N"], pd.date_range("2026-01-05", periods=2, freq="15min", name="time"), 0.25
+    )
     assert read.excursion_up.values.ravel().tolist() == approx([0.25, 0.0])
     assert read.excursion_down.values.ravel().tolist() == approx([0.0, 0.25])
     assert read.activation_down.values.ravel().tolist() == approx([0.0, 1.0])
@@ -117,8 +131,8 @@ def test_every_step_begins_anew():
 
 @pytest.mark.parametrize("baseline", [-700.0, -60.0, 0.0, 60.0, 700.0])
 def test_no_battery_leaves_its_path_by_more(baseline):
-    """500 kW of FCR-N on a random record beside a baseline: the path of the battery, second by second, stays within the
-    excursions of the path without calls; at rest it reaches them."""
+    """500 kW of FCR-N on a random record beside a baseline: the path of the battery, second by
+    second, stays within the excursions of the path without calls; at rest it reaches them."""
     f = frequency_record("2026-01-05", 0.25, step="1s", seed=5)["frequency"]
     eta = {"eta_charge": 0.9, "eta_discharge": 0.85}
 
@@ -137,14 +151,18 @@ def test_no_battery_leaves_its_path_by_more(baseline):
 
 def nordic(steps=1, **fields) -> xr.DataTree:
     """A battery that sells FCR-N, and a product of another name."""
-    box = storage(charge_max=1000, discharge_max=1000, energy_max=1000, energy_initial=500, eta_charge=0.8)
+    box = storage(
+        charge_max=1000, discharge_max=1000, energy_max=1000, energy_initial=500, eta_charge=0.8
+    )
     offers = {"FCR-N": product(up=1.34, down=1.34), "other": product(up=1, activation_up=0.25)}
     offers = {n: p | {"capacity_price": [10.0] * steps} | fields for n, p in offers.items()}
     return case(None, market([0] * steps, limit=0), offers, battery=box, step="15min")
 
 
 def test_a_record_goes_into_a_case():
-    """Products are known by their names; the others keep what they have; the lowest efficiency counts."""
+    """Products are known by their names; the others keep what they have; the lowest efficiency
+    counts.
+    """
     read = v2g.with_frequency(nordic(), record([49.95, 50.10, 49.90]))
     reserve = read["reserve"].to_dataset()
     assert reserve.activation_up.values.ravel().tolist() == approx([1 / 2, 1 / 4])
@@ -157,18 +175,23 @@ def test_a_record_goes_into_a_case():
 
 
 def test_an_excursion_holds_energy_back():
-    """A quarter of an hour of 49.9 Hz in every quarter draws 1/4 kWh per kW sold: 20 kWh let 80 kW be sold, though no
-    level guarantees anything; the same record moved by a day is refused, or moved back."""
+    """A quarter of an hour of 49.9 Hz in every quarter draws 1/4 kWh per kW sold: 20 kWh let 80 kW
+    be sold, though no level guarantees anything; the same record moved by a day is refused, or
+    moved back."""
     tree = nordic()
     battery = tree.children["battery"].to_dataset(inherit=False)
     tree["battery"] = xr.DataTree(battery.assign(energy_initial=("battery", [20.0])))
-    tree["reserve"] = xr.DataTree(tree.children["reserve"].to_dataset(inherit=False).sel(product=["FCR-N"]))
+    tree["reserve"] = xr.DataTree(
+        tree.children["reserve"].to_dataset(inherit=False).sel(product=["FCR-N"])
+    )
     full = v2g.with_frequency(tree, record([49.9] * 3))
     assert row(v2g.solve(full), "reserve.volume") == approx([80])
     late = record([49.9] * 3, start="2026-01-06")
     with pytest.raises(v2g.SchemaError, match="it covers 2026-01-06 .* give moved"):
         v2g.with_frequency(tree, late)
-    xr.testing.assert_identical(v2g.with_frequency(tree, late, moved=True)["reserve"], full["reserve"])
+    xr.testing.assert_identical(
+        v2g.with_frequency(tree, late, moved=True)["reserve"], full["reserve"]
+    )
 
 
 def test_a_record_as_the_calls_of_a_plan():
@@ -180,14 +203,19 @@ def test_a_record_as_the_calls_of_a_plan():
 
 
 def test_a_plan_made_with_a_record_survives_it():
-    """A quarter of an hour of random frequency, 2 kWh on board: the plan that knows the excursions misses nothing.
+    """A quarter of an hour of random frequency, 2 kWh on board: the plan that knows the excursions
+    misses nothing.
 
     The one that does not sells 746 kW and runs dry.
     """
     tree = nordic()
     battery = tree.children["battery"].to_dataset(inherit=False)
-    tree["battery"] = xr.DataTree(battery.assign(energy_initial=("battery", [2.0]), eta_discharge=("battery", [0.9])))
-    tree["reserve"] = xr.DataTree(tree.children["reserve"].to_dataset(inherit=False).sel(product=["FCR-N"]))
+    tree["battery"] = xr.DataTree(
+        battery.assign(energy_initial=("battery", [2.0]), eta_discharge=("battery", [0.9]))
+    )
+    tree["reserve"] = xr.DataTree(
+        tree.children["reserve"].to_dataset(inherit=False).sel(product=["FCR-N"])
+    )
     f = frequency_record("2026-01-05", 0.25, step="1s", seed=5)["frequency"] - 0.02
     calls = v2g.frequency_signals(tree, f)
     careless, careful = v2g.solve(tree), v2g.solve(v2g.with_frequency(tree, f))
@@ -195,17 +223,28 @@ def test_a_plan_made_with_a_record_survives_it():
     assert float(v2g.stress(careless, calls).undelivered.sum()) > 10
     assert 0 < row(careful, "reserve.volume")[0] < 700
     survived = v2g.stress(careful, calls)
-    assert float(survived.undelivered.sum()) <= 1e-6 and float(survived.violation_energy.max()) <= 1e-6
+    assert (
+        float(survived.undelivered.sum()) <= 1e-6 and float(survived.violation_energy.max()) <= 1e-6
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: fold(record([50.0] * 3, "7min"), ["FCR-N"], QUARTER, 0.25), "steps of 420 s"),
-        (lambda: fold(record([50.0] * 4).isel(time=[0, 1, 3]), ["FCR-N"], QUARTER, 0.25), "the same everywhere"),
-        (lambda: fold(record([50.0] * 3, start="2026-01-05 00:01"), ["FCR-N"], QUARTER, 0.25), "whole steps of 15 min"),
+        (
+            lambda: fold(record([50.0] * 4).isel(time=[0, 1, 3]), ["FCR-N"], QUARTER, 0.25),
+            "the same everywhere",
+        ),
+        (
+            lambda: fold(record([50.0] * 3, start="2026-01-05 00:01"), ["FCR-N"], QUARTER, 0.25),
+            "whole steps of 15 min",
+        ),
         (lambda: fold(record([50.0] * 2), ["FCR-N"], QUARTER, 0.25), "it covers 2026-01-05"),
-        (lambda: fold(record([50.0] * 3), ["aFRR up"], QUARTER, 0.25), "aFRR up follows no frequency"),
+        (
+            lambda: fold(record([50.0] * 3), ["aFRR up"], QUARTER, 0.25),
+            "aFRR up follows no frequency",
+        ),
         (
             lambda: v2g.with_frequency(case(None, market([0]), battery=storage()), record([50.0])),
             "no product of the case",

@@ -39,7 +39,9 @@ def test_the_seed_decides(name):
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_case_is_valid_served_and_says_what_it_is(name):
-    """Solved without a need left over, a residual or slack; every array has units that the schema reads."""
+    """Solved without a need left over, a residual or slack; every array has units that the schema
+    reads.
+    """
     case = MAKERS[name](0)
     assert not [note for note in v2g.check(case) if "no units" in note]
     assert "seed 0" in case.attrs["assumptions"] and "synthetic" in case.attrs["assumptions"]
@@ -54,12 +56,16 @@ def test_units_are_those_of_the_schema():
     for part, fields in FIELDS.items():
         declared = {f.name: f for f in v2g.PARTS[part].schema.inputs}
         for name, (unit, _) in fields.items():
-            assert unit == (declared[name].unit if declared[name].kind in ("quantity", "flag") else ""), name
+            assert unit == (
+                declared[name].unit if declared[name].kind in ("quantity", "flag") else ""
+            ), name
             assert not unit or unit in TABLE
 
 
 def test_commuters_keep_local_hours():
-    """Ninety-two local days of Rome are 2209 hours; on both sides of October arrivals lie in 6 to 9 local."""
+    """Ninety-two local days of Rome are 2209 hours; on both sides of October arrivals lie in 6 to 9
+    local.
+    """
     case = commuters(vehicles=5)
     assert case.sizes["time"] == 2209
     table = case["sessions"]
@@ -75,8 +81,12 @@ def test_commuters_keep_local_hours():
 
 
 def test_commuters_with_imported_prices():
-    """Days begin at the first local midnight that is priced; what is not priced is refused with the number of days."""
-    time = pd.date_range("2026-03-27 12:00", "2026-03-30 22:00", freq="h", inclusive="left", name="time")
+    """Days begin at the first local midnight that is priced; what is not priced is refused with the
+    number of days.
+    """
+    time = pd.date_range(
+        "2026-03-27 12:00", "2026-03-30 22:00", freq="h", inclusive="left", name="time"
+    )
     prices = italian_prices(time)
     case = commuters(vehicles=2, days=3, prices=prices)
     assert local(case.time)[0] == pd.Timestamp("2026-03-28", tz="Europe/Rome")
@@ -93,10 +103,13 @@ def test_commuters_without_regulation_or_discharge():
 
 
 @pytest.mark.parametrize(
-    ("start", "days", "quarters"), [("2026-10-24", 3, 292), ("2026-03-29", 1, 92), ("2026-10-25", 1, 100)]
+    ("start", "days", "quarters"),
+    [("2026-10-24", 3, 292), ("2026-03-29", 1, 92), ("2026-10-25", 1, 100)],
 )
 def test_depot_on_days_of_23_and_25_hours(start, days, quarters):
-    """96 + 100 + 96 quarter-hours in October, 92 on the short day of March; away from 6 to 8, back from 15 to 18."""
+    """96 + 100 + 96 quarter-hours in October, 92 on the short day of March; away from 6 to 8, back
+    from 15 to 18.
+    """
     case = depot(vehicles=3, days=days, start=start)
     assert case.sizes["time"] == quarters
     table = case["sessions"]
@@ -108,7 +121,9 @@ def test_depot_on_days_of_23_and_25_hours(start, days, quarters):
 
 
 def test_fleets_in_three_worlds():
-    """Same hours, same noise: unmanaged charging raises the evening, smart charging halves the spread."""
+    """Same hours, same noise: unmanaged charging raises the evening, smart charging halves the
+    spread.
+    """
     time = fleets(hours=24 * 28)["energy"].indexes["time"]
     few, many, smart = (world_prices(time, w).day_ahead for w in ("few", "unmanaged", "smart"))
     evening = (local(time).hour >= 18) & (local(time).hour < 22)
@@ -123,7 +138,9 @@ def test_fleets_in_three_worlds():
 
 
 def test_italian_prices_have_the_stated_shape():
-    """A year: the means, the share of hours without upward regulation, peaks in the evening of the local clock."""
+    """A year: the means, the share of hours without upward regulation, peaks in the evening of the
+    local clock.
+    """
     time = pd.date_range("2026-01-01", periods=8760, freq="h", name="time")
     prices = italian_prices(time)
     assert float(prices.day_ahead.mean()) == pytest.approx(51, abs=2)
@@ -136,10 +153,19 @@ def test_italian_prices_have_the_stated_shape():
 
 
 def test_sizes_are_checked():
-    for maker, words in ((commuters, "vehicles"), (depot, "vehicles"), (fleets, "vehicles"), (site, "vehicles")):
+    for maker, words in (
+        (commuters, "vehicles"),
+        (depot, "vehicles"),
+        (fleets, "vehicles"),
+        (site, "vehicles"),
+    ):
         with pytest.raises(SchemaError, match=f"{words} .*0: must be at least 1"):
             maker(vehicles=0)
-    for sizes, words in (({"pods": 0}, "pods"), ({"days": 0}, "days"), ({"vehicles": 0}, "vehicles")):
+    for sizes, words in (
+        ({"pods": 0}, "pods"),
+        ({"days": 0}, "days"),
+        ({"vehicles": 0}, "vehicles"),
+    ):
         with pytest.raises(SchemaError, match=f"{words} .*0: must be at least 1"):
             sites(**sizes)
     with pytest.raises(SchemaError, match="choose one of few, unmanaged, smart"):
@@ -147,7 +173,9 @@ def test_sizes_are_checked():
 
 
 def test_a_site_on_the_days_the_clock_changes():
-    """A week with the day of 23 hours; commuters come on its five working days, by the local clock."""
+    """A week with the day of 23 hours; commuters come on its five working days, by the local
+    clock.
+    """
     case = site(vehicles=4)
     assert case.sizes["time"] == 7 * 24 - 1
     assert site(vehicles=1, days=7, step="15min").sizes["time"] == (7 * 24 - 1) * 4
@@ -155,7 +183,9 @@ def test_a_site_on_the_days_the_clock_changes():
     assert table.sizes["session"] == 4 * 5
     arrival, departure = local(table.arrival), local(table.departure)
     assert arrival.hour.min() >= 7 and (arrival.hour * 60 + arrival.minute).max() < 9 * 60 + 30
-    assert departure.hour.min() >= 16 and (departure.hour * 60 + departure.minute).max() < 18 * 60 + 30
+    assert (
+        departure.hour.min() >= 16 and (departure.hour * 60 + departure.minute).max() < 18 * 60 + 30
+    )
     assert set(arrival.day_of_week) == set(range(5))
     assert case["connection"].import_max.values.tolist() == [60 + 0.5 * 4 * 11]
     with pytest.raises(SchemaError, match="there is none in 2 day"):
@@ -172,19 +202,29 @@ def test_a_site_may_lack_a_part():
 
 @pytest.mark.parametrize(("start", "hours"), [("2026-03-27", 71), ("2026-10-23", 73)])
 def test_a_portfolio_of_every_kind(start, hours):
-    """Ten pods, two of each kind; thirty vehicles are shared by the six that have chargers; nights cross the edges."""
+    """Ten pods, two of each kind; thirty vehicles are shared by the six that have chargers; nights
+    cross the edges.
+    """
     case = sites(start=start)
     assert case.sizes["time"] == hours
     pods = list(case["connection"].pod.values)
     assert [p.split("-")[0] for p in pods] == list(KINDS) * 2
     fleet = case["fleet"].to_dataset()
     # on a Friday and a weekend all of them come at least once
-    assert pd.Series(fleet.pod.values).value_counts().to_dict() == {p: 5 for p in pods if p[:2] in ("of", "de", "ho")}
+    assert pd.Series(fleet.pod.values).value_counts().to_dict() == {
+        p: 5 for p in pods if p[:2] in ("of", "de", "ho")
+    }
     plugged = (fleet.charge_max > 0).isel(time=0)
     kinds = pd.Series(fleet.pod.values).str.split("-").str[0]
-    assert dict(plugged.to_series().groupby(kinds.values).all()) == {"depot": True, "homes": True, "office": False}
+    assert dict(plugged.to_series().groupby(kinds.values).all()) == {
+        "depot": True,
+        "homes": True,
+        "office": False,
+    }
     shift = case["load"].shift_up_max.max("time")
-    assert {str(p)[:5] for p, most in zip(shift["load"].values, shift.values, strict=True) if most > 0} == {"homes"}
+    assert {
+        str(p)[:5] for p, most in zip(shift["load"].values, shift.values, strict=True) if most > 0
+    } == {"homes"}
 
 
 def test_a_portfolio_without_anyone_to_park():
@@ -196,7 +236,9 @@ def test_a_portfolio_without_anyone_to_park():
 
 
 def test_the_sun_shines_by_day():
-    """A year of one kWp at 45 degrees: about 1100 kWh, none at night, most about 11:24 UTC, nine degrees east."""
+    """A year of one kWp at 45 degrees: about 1100 kWh, none at night, most about 11:24 UTC, nine
+    degrees east.
+    """
     time = pd.date_range("2026-01-01", "2027-01-01", freq="15min", inclusive="left", name="time")
     power = np.mean([sun(time, "Europe/Rome", np.random.default_rng(k)) for k in range(3)], axis=0)
     assert power.sum() / 4 == pytest.approx(1100, rel=0.08)
@@ -212,9 +254,13 @@ def test_the_sun_shines_by_day():
 
 @pytest.mark.parametrize("kind", BUILDINGS)
 def test_buildings_have_their_hours(kind):
-    """By the local clock, on both sides of October: on working days the shape of the kind, within its noise."""
+    """By the local clock, on both sides of October: on working days the shape of the kind, within
+    its noise.
+    """
     time = pd.date_range("2026-10-01", "2026-11-30", freq="h", name="time")
-    share = pd.Series(building(time, "Europe/Rome", np.random.default_rng(0), kind), index=local(time))
+    share = pd.Series(
+        building(time, "Europe/Rome", np.random.default_rng(0), kind), index=local(time)
+    )
     assert share.between(0, 1).all()
     working = share[share.index.day_of_week < 5]
     for part in (working[:"2026-10-24"], working["2026-10-26":]):

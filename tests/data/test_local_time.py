@@ -39,25 +39,38 @@ def test_a_naive_clock_without_a_zone_is_an_error_with_the_remedy():
 
 
 def test_both_odd_hours_are_named_at_once():
-    """Without rules the skipped hour of March and the double one of October are two problems of one message."""
+    """Without rules the skipped hour of March and the double one of October are two problems of one
+    message.
+    """
     with pytest.raises(SchemaError) as error:
         utc(["2026-03-29 02:30", "2026-10-25 02:15"])
     details = [p.detail for p in error.value.problems]
     assert len(details) == 2
-    assert "2026-03-29 02:30: the clock skips this hour" in details[0] and "nonexistent=" in details[0]
-    assert "2026-10-25 02:15: the clock shows this hour twice" in details[1] and "ambiguous=" in details[1]
+    assert (
+        "2026-03-29 02:30: the clock skips this hour" in details[0] and "nonexistent=" in details[0]
+    )
+    assert (
+        "2026-10-25 02:15: the clock shows this hour twice" in details[1]
+        and "ambiguous=" in details[1]
+    )
 
 
-@pytest.mark.parametrize(("rule", "hours"), [("first", ["00:30"]), ("second", ["01:30"]), ("both", ["00:30", "01:30"])])
+@pytest.mark.parametrize(
+    ("rule", "hours"), [("first", ["00:30"]), ("second", ["01:30"]), ("both", ["00:30", "01:30"])]
+)
 def test_one_row_in_october(rule, hours):
     """2:30 is 0:30 UTC in summer time and 1:30 UTC in winter time."""
     assert utc(["2026-10-25 02:30"], ambiguous=rule) == [f"10-25 {h}" for h in hours]
 
 
 def test_two_rows_in_october_are_inferred_in_their_order():
-    """Quarter-hours written twice: the first four are summer time. One that stands alone cannot be inferred."""
+    """Quarter-hours written twice: the first four are summer time. One that stands alone cannot be
+    inferred.
+    """
     quarters = [f"2026-10-25 02:{m:02d}" for m in (0, 15, 30, 45)]
-    assert utc(quarters * 2, ambiguous="infer") == [f"10-25 0{h}:{m:02d}" for h in (0, 1) for m in (0, 15, 30, 45)]
+    assert utc(quarters * 2, ambiguous="infer") == [
+        f"10-25 0{h}:{m:02d}" for h in (0, 1) for m in (0, 15, 30, 45)
+    ]
     with pytest.raises(SchemaError, match="2026-10-25 02:45: not written twice"):
         utc((quarters * 2)[:-1], ambiguous="infer")
 
@@ -69,15 +82,21 @@ def test_the_hour_that_march_skips(rule, hours):
 
 
 def test_rows_are_traced():
-    """The value of a row stands where its instants stand: the doubled row twice, the dropped one never."""
+    """The value of a row stands where its instants stand: the doubled row twice, the dropped one
+    never.
+    """
     words = clock("2026-03-29 02:00", "2026-10-25 01:00", "2026-10-25 02:00")
     result = to_utc(words, ROME, ambiguous="both", nonexistent="drop")
     assert result.row.tolist() == [1, 2, 2]
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-06-01", 24), ("2026-10-25", 25)])
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-29", 23), ("2026-06-01", 24), ("2026-10-25", 25)]
+)
 def test_hours_counted_since_midnight(day, hours):
-    """A market day has 23, 24 or 25 hours, one after the other in UTC; an hour beyond is refused."""
+    """A market day has 23, 24 or 25 hours, one after the other in UTC; an hour beyond is
+    refused.
+    """
     labels = np.arange(1, hours + 1)
     result = market_hours(pd.DatetimeIndex([day] * hours), labels, ROME)
     assert result[0] == pd.Timestamp(day, tz=ROME).tz_convert("UTC").tz_localize(None)
@@ -93,7 +112,9 @@ def test_a_step_that_is_not_the_same_everywhere_is_shown():
 
 def hourly(values, **kw):
     time = steps(len(values), **kw)
-    return xr.Dataset({"p": ("time", np.asarray(values, float), {"units": "EUR/MWh"})}, coords={"time": time})
+    return xr.Dataset(
+        {"p": ("time", np.asarray(values, float), {"units": "EUR/MWh"})}, coords={"time": time}
+    )
 
 
 def test_hourly_prices_on_quarter_hours():

@@ -19,11 +19,20 @@ from v2g_linopy.errors import InputFileError, SchemaError
 
 
 def test_italian_prices():
-    """2209 hours with the 25-hour day; Terna's 27 October lacks the second 2:00, and 0 there means not accepted."""
-    prices = combine(read_gme(reference("raw/gme_pun_2019.xlsx")), read_terna(reference("raw/terna_nord_2019.xlsx")))
+    """2209 hours with the 25-hour day; Terna's 27 October lacks the second 2:00, and 0 there means
+    not accepted.
+    """
+    prices = combine(
+        read_gme(reference("raw/gme_pun_2019.xlsx")),
+        read_terna(reference("raw/terna_nord_2019.xlsx")),
+    )
     expected = xr.load_dataset(reference("italy_prices_2019.nc"))
     assert (prices.time.values == expected.time.values).all()
-    for name, theirs in {"day_ahead": "pun", "regulation_up": "up", "regulation_down": "down"}.items():
+    for name, theirs in {
+        "day_ahead": "pun",
+        "regulation_up": "up",
+        "regulation_down": "down",
+    }.items():
         np.testing.assert_array_equal(prices[name], expected[f"price_{theirs}"])
         assert prices[name].attrs["units"] == "EUR/MWh"
     assert int(prices.regulation_up.isnull().sum()) == 616
@@ -32,7 +41,9 @@ def test_italian_prices():
 def test_the_other_of_the_two_october_hours():
     """Given to the second 2:00, Terna's row leaves the first one empty."""
     later = read_terna(reference("raw/terna_nord_2019.xlsx"), ambiguous="second")
-    gap = later.time.values[np.isnan(later.regulation_down) & (later.time.dt.date == pd.Timestamp("2019-10-27").date())]
+    gap = later.time.values[
+        np.isnan(later.regulation_down) & (later.time.dt.date == pd.Timestamp("2019-10-27").date())
+    ]
     assert gap.tolist() == [np.datetime64("2019-10-27T00:00", "ns").astype(gap.dtype).item()]
 
 
@@ -42,13 +53,17 @@ def test_dutch_sessions():
     expected = xr.load_dataset(reference("nl_sessions_2019.nc"))
     for name in ("arrival", "departure", "energy", "charge_time", "power_max"):
         np.testing.assert_array_equal(sessions[name], expected[name])
-    pairs = set(zip(sessions.connector.values.tolist(), expected.connector.values.tolist(), strict=True))
+    pairs = set(
+        zip(sessions.connector.values.tolist(), expected.connector.values.tolist(), strict=True)
+    )
     assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) == 1293
     xr.testing.assert_equal(read_netcdf_sessions(reference("nl_sessions_2019.nc")), expected)
 
 
 def test_dutch_prices_stand_on_local_clocks():
-    """8760 local hours: the skipped one of March is dropped, the doubled one of October serves twice."""
+    """8760 local hours: the skipped one of March is dropped, the doubled one of October serves
+    twice.
+    """
     path = reference("nl_prices_2019.nc")
     with pytest.raises(SchemaError) as error:
         read_netcdf_prices(path)
@@ -59,7 +74,9 @@ def test_dutch_prices_stand_on_local_clocks():
     october = prices.day_ahead.sel(time=slice("2019-10-26 23:00", "2019-10-27 02:00")).values
     assert october == pytest.approx([27.11, 25.35, 25.35, 22.86])
     march = prices.day_ahead.sel(time=slice("2019-03-31 00:00", "2019-03-31 01:00")).values
-    assert march == pytest.approx([37.33, 40.03]), "1:00 local, then 3:00: the filled 2:00 is not there"
+    assert march == pytest.approx([37.33, 40.03]), (
+        "1:00 local, then 3:00: the filled 2:00 is not there"
+    )
 
 
 def test_a_workbook_of_the_other_kind(tmp_path):
@@ -74,8 +91,15 @@ def test_a_workbook_of_the_other_kind(tmp_path):
 def test_any_table_can_say_the_same(tmp_path):
     """ElaadNL times written anew with a zone, and the PUN as a plain table, come out alike."""
     prices = read_gme(reference("raw/gme_pun_2019.xlsx"))
-    local = pd.DatetimeIndex(prices.time.values).tz_localize("UTC").tz_convert("Europe/Rome").tz_localize(None)
-    frame = pd.DataFrame({"when": local.strftime("%d/%m/%Y %H.%M"), "PUN €/MWh": prices.day_ahead.values})
+    local = (
+        pd.DatetimeIndex(prices.time.values)
+        .tz_localize("UTC")
+        .tz_convert("Europe/Rome")
+        .tz_localize(None)
+    )
+    frame = pd.DataFrame(
+        {"when": local.strftime("%d/%m/%Y %H.%M"), "PUN €/MWh": prices.day_ahead.values}
+    )
     frame.to_csv(tmp_path / "pun.csv", index=False)
     again = read_prices(
         tmp_path / "pun.csv",

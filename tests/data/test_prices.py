@@ -32,10 +32,14 @@ def message(error):
     return str(error.value)
 
 
-@pytest.mark.parametrize(("date", "quarters"), [("2026-03-29", 92), ("2026-06-01", 96), ("2026-10-25", 100)])
+@pytest.mark.parametrize(
+    ("date", "quarters"), [("2026-03-29", 92), ("2026-06-01", 96), ("2026-10-25", 100)]
+)
 def test_quarter_hours_of_odd_days(table, date, quarters):
     """92, 96 or 100 local quarter-hours become as many consecutive ones in UTC, in their order."""
-    prices = read_prices(table(day(date, freq="15min")), columns=COLUMNS, timezone="Europe/Rome", ambiguous="infer")
+    prices = read_prices(
+        table(day(date, freq="15min")), columns=COLUMNS, timezone="Europe/Rome", ambiguous="infer"
+    )
     assert prices.sizes["time"] == quarters
     assert prices.day_ahead.values.tolist() == list(range(quarters))
     assert prices.day_ahead.attrs["units"] == "EUR/MWh"
@@ -45,8 +49,12 @@ def test_quarter_hours_of_odd_days(table, date, quarters):
 
 
 def test_times_with_an_offset(table):
-    """The same hours with their offset need no zone and no rule: 2:00+02:00 and 2:00+01:00 are an hour apart."""
-    prices = read_prices(table(["2026-10-25T02:00+02:00,5", "2026-10-25T02:00+01:00,6"]), columns=COLUMNS)
+    """The same hours with their offset need no zone and no rule: 2:00+02:00 and 2:00+01:00 are an
+    hour apart.
+    """
+    prices = read_prices(
+        table(["2026-10-25T02:00+02:00,5", "2026-10-25T02:00+01:00,6"]), columns=COLUMNS
+    )
     assert prices.time.values[0] == np.datetime64("2026-10-25T00:00")
     assert prices.day_ahead.values.tolist() == [5, 6]
 
@@ -78,16 +86,22 @@ def test_date_and_hour_labels(table):
     rules = {"hours": "clock", "timezone": "Europe/Rome", "ambiguous": "both"}
     on_clock = read_prices(table(rows[:24], "Date,Hour,P"), columns=columns, **rules)
     assert on_clock.day_ahead.values.tolist() == [1, 2, 3, *range(3, 25)]
-    with pytest.raises(SchemaError, match='2026-10-25 hour 25: a clock shows hours 1 to 24; give hours="elapsed"'):
+    with pytest.raises(
+        SchemaError, match='2026-10-25 hour 25: a clock shows hours 1 to 24; give hours="elapsed"'
+    ):
         read_prices(table(rows, "Date,Hour,P"), columns=columns, **rules)
 
 
 def test_mixed_steps_are_refused_unless_resampled(table):
-    """Two hours, then two hours of quarters: the places are named. On quarters the hour holds, on hours the mean."""
+    """Two hours, then two hours of quarters: the places are named. On quarters the hour holds, on
+    hours the mean.
+    """
     rows = ["2026-06-01 00:00,10", "2026-06-01 01:00,20"]
     rows += [f"2026-06-01 0{2 + k // 4}:{15 * (k % 4):02d},{k}" for k in range(8)]
     path = table(rows)
-    with pytest.raises(SchemaError, match="60 min from 2026-06-01 00:00:00, 15 min from 2026-06-01 02:00:00") as error:
+    with pytest.raises(
+        SchemaError, match="60 min from 2026-06-01 00:00:00, 15 min from 2026-06-01 02:00:00"
+    ) as error:
         read_prices(path, columns=COLUMNS, timezone="UTC")
     assert 'resample="15min"' in message(error)
     fine = read_prices(path, columns=COLUMNS, timezone="UTC", resample="15min")
@@ -98,15 +112,21 @@ def test_mixed_steps_are_refused_unless_resampled(table):
 
 def test_quarters_then_hours(table):
     """The change the other way round."""
-    rows = [f"2026-06-01 00:{15 * k:02d},{k}" for k in range(4)] + [f"2026-06-01 0{h}:00,{h}" for h in (1, 2, 3)]
+    rows = [f"2026-06-01 00:{15 * k:02d},{k}" for k in range(4)] + [
+        f"2026-06-01 0{h}:00,{h}" for h in (1, 2, 3)
+    ]
     fine = read_prices(table(rows), columns=COLUMNS, timezone="UTC", resample="15min")
     assert fine.day_ahead.values.tolist() == [0, 1, 2, 3] + [1] * 4 + [2] * 4 + [3] * 4
 
 
 def test_a_gap_is_a_gap_not_a_step(table):
-    """3:00 and 5:00 are missing of nine hours: refused by name, left NaN, or the hour before is held."""
+    """3:00 and 5:00 are missing of nine hours: refused by name, left NaN, or the hour before is
+    held.
+    """
     path = table([f"2026-06-01 0{h}:00,{h}" for h in (0, 1, 2, 4, 6, 7, 8)])
-    with pytest.raises(SchemaError, match="2 steps without a row: 2026-06-01 03:00:00, 2026-06-01 05:00:00"):
+    with pytest.raises(
+        SchemaError, match="2 steps without a row: 2026-06-01 03:00:00, 2026-06-01 05:00:00"
+    ):
         read_prices(path, columns=COLUMNS, timezone="UTC")
     left = read_prices(path, columns=COLUMNS, timezone="UTC", missing="nan")
     assert np.flatnonzero(left.day_ahead.isnull()).tolist() == [3, 5]
@@ -116,11 +136,15 @@ def test_a_gap_is_a_gap_not_a_step(table):
 
 def test_a_time_twice_is_refused(table):
     with pytest.raises(SchemaError, match="2026-06-01 01:00:00 UTC: given more than once"):
-        read_prices(table([f"2026-06-01 0{h}:00,1" for h in (0, 1, 1, 2)]), columns=COLUMNS, timezone="UTC")
+        read_prices(
+            table([f"2026-06-01 0{h}:00,1" for h in (0, 1, 1, 2)]), columns=COLUMNS, timezone="UTC"
+        )
 
 
 def test_unsorted_rows_are_sorted(table):
-    prices = read_prices(table([f"2026-06-01 0{h}:00,{h}" for h in (2, 0, 1)]), columns=COLUMNS, timezone="UTC")
+    prices = read_prices(
+        table([f"2026-06-01 0{h}:00,{h}" for h in (2, 0, 1)]), columns=COLUMNS, timezone="UTC"
+    )
     assert prices.day_ahead.values.tolist() == [0, 1, 2]
 
 
@@ -148,7 +172,10 @@ def test_a_wrong_column_is_suggested(table):
 
 def test_files_that_are_none(tmp_path, table):
     (tmp_path / "empty.csv").touch()
-    whole = xr.Dataset({"p": ("time", np.arange(999.0))}, coords={"time": pd.date_range("2026", periods=999, freq="h")})
+    whole = xr.Dataset(
+        {"p": ("time", np.arange(999.0))},
+        coords={"time": pd.date_range("2026", periods=999, freq="h")},
+    )
     whole.to_netcdf(tmp_path / "whole.nc")
     (tmp_path / "broken.nc").write_bytes((tmp_path / "whole.nc").read_bytes()[:4000])
     for name, words in {
@@ -175,7 +202,9 @@ def test_combine():
     both = combine(one, two)
     assert both.a.values[:2].tolist() == [1, 2] and np.isnan(both.a.values[2])
     assert np.isnan(both.b.values[0]) and both.b.values[1:].tolist() == [5, 6]
-    fine = xr.Dataset({"a": ("time", [5.0, 6.0])}, coords={"time": time[0] + pd.to_timedelta([0, 15], unit="min")})
+    fine = xr.Dataset(
+        {"a": ("time", [5.0, 6.0])}, coords={"time": time[0] + pd.to_timedelta([0, 15], unit="min")}
+    )
     with pytest.raises(SchemaError) as error:
         combine(one, fine)
     assert len(error.value.problems) == 2

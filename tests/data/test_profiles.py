@@ -32,7 +32,9 @@ def read(path, **options):
     ],
 )
 def test_power_or_energy_per_step(tmp_path, unit, values):
-    """Quarter-hours of 2 and 4 kW, however they are written: 0.5 kWh in a quarter of an hour are 2 kW."""
+    """Quarter-hours of 2 and 4 kW, however they are written: 0.5 kWh in a quarter of an hour are 2
+    kW.
+    """
     rows = [f"2026-03-01T00:{15 * k:02d}Z,{value}" for k, value in enumerate(values)]
     found = read(table(tmp_path / "roof.csv", rows), unit=unit)
     np.testing.assert_allclose(found.roof, [2, 4])
@@ -40,16 +42,31 @@ def test_power_or_energy_per_step(tmp_path, unit, values):
 
 
 def test_energy_of_steps_of_two_lengths(tmp_path):
-    """1 kWh in an hour is 1 kW, in a quarter of an hour 4 kW; the order of the rows does not matter."""
-    stamps = ["01:45", "01:15", "02:00", "02:15", "00:00", "01:00", "01:30"]  # hours from 23:00, quarters from 1:00 on
+    """1 kWh in an hour is 1 kW, in a quarter of an hour 4 kW; the order of the rows does not
+    matter.
+    """
+    stamps = [
+        "01:45",
+        "01:15",
+        "02:00",
+        "02:15",
+        "00:00",
+        "01:00",
+        "01:30",
+    ]  # hours from 23:00, quarters from 1:00 on
     rows = [f"2026-03-01T{stamp}Z,1" for stamp in stamps] + ["2026-02-28T23:00Z,1"]
     found = read(table(tmp_path / "roof.csv", rows), unit="kWh", resample="15min")
     np.testing.assert_allclose(found.roof, [1] * 8 + [4] * 6)
 
 
 def test_the_clock_has_its_rules(tmp_path):
-    """The hour that October repeats: energy cannot stand for both hours, power can; twice written it is inferred."""
-    rows = [f"2026-10-25 {stamp},{value}" for stamp, value in (("01:00", 1), ("02:00", 2), ("02:00", 3), ("03:00", 4))]
+    """The hour that October repeats: energy cannot stand for both hours, power can; twice written
+    it is inferred.
+    """
+    rows = [
+        f"2026-10-25 {stamp},{value}"
+        for stamp, value in (("01:00", 1), ("02:00", 2), ("02:00", 3), ("03:00", 4))
+    ]
     path = table(tmp_path / "roof.csv", rows)
     found = read(path, timezone="Europe/Rome", ambiguous="infer", unit="kWh")
     assert found.roof.values.tolist() == [1, 2, 3, 4]
@@ -74,7 +91,9 @@ def test_what_is_no_power_is_refused(tmp_path):
 
 
 def test_a_header_that_names_another_unit_is_heard(tmp_path):
-    """Watts in the header and no unit given: a thousand times too much is refused; what is given is believed."""
+    """Watts in the header and no unit given: a thousand times too much is refused; what is given is
+    believed.
+    """
     rows = ["2026-03-01 00:00,1500", "2026-03-01 01:00,2500"]
     path = table(tmp_path / "roof.csv", rows, header="when,Leistung [W]")
     columns = {"time": "when", "roof": "Leistung [W]"}
@@ -86,7 +105,9 @@ def test_a_header_that_names_another_unit_is_heard(tmp_path):
 
 
 def profile(values, **coords):
-    time = pd.date_range("2026-01-05", periods=len(values), freq=coords.pop("freq", "1h"), name="time")
+    time = pd.date_range(
+        "2026-01-05", periods=len(values), freq=coords.pop("freq", "1h"), name="time"
+    )
     return xr.Dataset({"new": ("time", values, {"units": "kW"})}, coords={"time": time})
 
 
@@ -94,13 +115,21 @@ LOAD = v2g.PARTS["load"].schema
 
 
 def test_a_new_member_beside_an_old_one():
-    """The old load keeps every field it has, one without the dimension of members too; the new one gets defaults."""
-    old = case(None, market([10.0] * 4), load={"old": {"baseline": 3.0, "curtail_max": 1.0, "pod": "north"}})
+    """The old load keeps every field it has, one without the dimension of members too; the new one
+    gets defaults.
+    """
+    old = case(
+        None,
+        market([10.0] * 4),
+        load={"old": {"baseline": 3.0, "curtail_max": 1.0, "pod": "north"}},
+    )
     group = old["load"].to_dataset()
     group["curtail_max"] = ((), 1000.0, {"units": "W"})
     group["curtail_cost"] = ((), 50.0, {"units": "ct/kWh"})
     old["load"] = xr.DataTree(group)
-    case_ = with_profiles(old, "load", "baseline", profile([1.0, 2.0, 3.0, 4.0]), LOAD, pods={"new": "south"})
+    case_ = with_profiles(
+        old, "load", "baseline", profile([1.0, 2.0, 3.0, 4.0]), LOAD, pods={"new": "south"}
+    )
     v2g.check(case_)
     load = case_["load"].to_dataset()
     assert load.baseline.sel(load="new").values.tolist() == [1, 2, 3, 4]
@@ -117,9 +146,14 @@ def test_a_known_member_gets_new_numbers_only():
     old = case(
         None,
         market([10.0] * 4),
-        load={"new": {"baseline": 3.0, "shift_up_max": 1.0}, "other": {"baseline": 5.0, "shift_up_max": 0.0}},
+        load={
+            "new": {"baseline": 3.0, "shift_up_max": 1.0},
+            "other": {"baseline": 5.0, "shift_up_max": 0.0},
+        },
     )
-    load = with_profiles(old, "load", "baseline", profile([1.0, 2.0, 3.0, 4.0]), LOAD)["load"].to_dataset()
+    load = with_profiles(old, "load", "baseline", profile([1.0, 2.0, 3.0, 4.0]), LOAD)[
+        "load"
+    ].to_dataset()
     assert load.baseline.sel(load="new").values.tolist() == [1, 2, 3, 4]
     assert load.baseline.sel(load="other").values.tolist() == [5, 5, 5, 5]
     assert load.shift_up_max.values.tolist() == [1, 0]
@@ -127,7 +161,12 @@ def test_a_known_member_gets_new_numbers_only():
 
 def test_scenarios_of_an_old_member_stay():
     both = {"dry": 1.0, "wet": 2.0}
-    old = case(None, market([10.0, 10.0]), load={"old": {"baseline": both}}, scenarios={"dry": 0.5, "wet": 0.5})
+    old = case(
+        None,
+        market([10.0, 10.0]),
+        load={"old": {"baseline": both}},
+        scenarios={"dry": 0.5, "wet": 0.5},
+    )
     load = with_profiles(old, "load", "baseline", profile([7.0, 8.0]), LOAD)
     v2g.check(load)
     assert load["load"].baseline.sel(load="old", scenario="wet").values.tolist() == [2, 2]
@@ -135,7 +174,9 @@ def test_scenarios_of_an_old_member_stay():
 
 
 def test_finer_profiles_are_averaged_and_gaps_refused():
-    """Quarter-hours of 1, 2, 3, 6 kW are 3 kW in the hour; a case that reaches further is told where."""
+    """Quarter-hours of 1, 2, 3, 6 kW are 3 kW in the hour; a case that reaches further is told
+    where.
+    """
     fine = profile([1.0, 2.0, 3.0, 6.0] * 2, freq="15min")
     found = with_profiles(case(None, market([10.0, 10.0])), "load", "baseline", fine, LOAD)
     assert found["load"].baseline.values.tolist() == [[3, 3]]
@@ -145,8 +186,17 @@ def test_finer_profiles_are_averaged_and_gaps_refused():
 
 def test_a_new_group_survives_the_file(tmp_path):
     made = with_profiles(
-        case(None, market([10.0] * 4)), "load", "baseline", profile([1.0] * 4), LOAD, pods={"new": "a"}
+        case(None, market([10.0] * 4)),
+        "load",
+        "baseline",
+        profile([1.0] * 4),
+        LOAD,
+        pods={"new": "a"},
     )
     v2g.write(made, tmp_path / "case.nc")
     again = v2g.read(tmp_path / "case.nc")
-    assert v2g.solve(again).attrs["profit"] == pytest.approx(v2g.solve(made).attrs["profit"]) == pytest.approx(-0.04)
+    assert (
+        v2g.solve(again).attrs["profit"]
+        == pytest.approx(v2g.solve(made).attrs["profit"])
+        == pytest.approx(-0.04)
+    )

@@ -23,7 +23,9 @@ def row(fleet, name, k=0):
 
 
 def test_partial_steps_are_pro_rata():
-    """Plugged 0:30 to 2:15 at 10 kW: 5, 10 and 2.5 kW. Full power in the edge steps would deliver 30 kWh, not 17.5."""
+    """Plugged 0:30 to 2:15 at 10 kW: 5, 10 and 2.5 kW. Full power in the edge steps would deliver
+    30 kWh, not 17.5.
+    """
     fleet, _ = rasterise(stays((0.5, 2.25)), steps(4))
     assert row(fleet, "charge_max").tolist() == [5.0, 10.0, 2.5, 0.0]
     assert row(fleet, "energy_in").tolist() == [10.0, 0.0, 0.0, 0.0]
@@ -34,7 +36,9 @@ def test_partial_steps_are_pro_rata():
 
 
 def test_departure_on_the_edge_of_a_step_leaves_the_next_step_alone():
-    """Leaving at 2:00 sharp occupies steps 0 and 1; the next car may arrive in step 2 of the same row."""
+    """Leaving at 2:00 sharp occupies steps 0 and 1; the next car may arrive in step 2 of the same
+    row.
+    """
     fleet, table = rasterise(stays((0, 2), (2, 4)), steps(4))
     assert fleet.sizes["fleet"] == 1
     assert row(fleet, "session").tolist() == [0, 0, 1, 1]
@@ -52,26 +56,34 @@ def test_a_stay_within_one_step():
 
 @pytest.mark.parametrize("step", ["1h", "30min", "15min"])
 def test_a_need_that_is_just_reachable_is_served(step):
-    """0:20 to 2:07 at 9 kW and 0.8 brings 12.84 kWh. On any step that need is served in full, at 1 EUR/kWh = 16.05 EUR.
+    """0:20 to 2:07 at 9 kW and 0.8 brings 12.84 kWh. On any step that need is served in full, at 1
+    EUR/kWh = 16.05 EUR.
 
-    Were the edge steps cut off, energy would be missing; were they whole, there would be more than the charger has.
-    """
-    sessions = stays((1 / 3, 2 + 7 / 60), charge_max=9.0, eta_charge=0.8, energy_need=10 + 0.8 * 9 * 107 / 60)
+    Were the edge steps cut off, energy would be missing; were they whole, there would be more than
+    the charger has."""
+    sessions = stays(
+        (1 / 3, 2 + 7 / 60), charge_max=9.0, eta_charge=0.8, energy_need=10 + 0.8 * 9 * 107 / 60
+    )
     time = steps(4 * int(pd.Timedelta("1h") / pd.Timedelta(step)), step)
     fleet, _ = rasterise(sessions, time)
-    energy = xr.Dataset({"price": ((), 1000.0), "limit": ("market", [100.0])}, coords={"market": ["spot"]})
+    energy = xr.Dataset(
+        {"price": ((), 1000.0), "limit": ("market", [100.0])}, coords={"market": ["spot"]}
+    )
     result = v2g.solve(v2g.assemble(time, {"fleet": fleet, "energy": energy}))
     assert float(result["fleet"].unserved.sum()) == pytest.approx(0, abs=1e-9)
     assert result.attrs["profit"] == pytest.approx(-9 * 107 / 60, rel=1e-9)
 
 
 def test_two_sessions_of_one_connector_in_one_step_need_two_rows():
-    """One leaves 1:10, the next arrives 1:30: packed they take two rows, as a connector they cannot be one row."""
+    """One leaves 1:10, the next arrives 1:30: packed they take two rows, as a connector they cannot
+    be one row.
+    """
     sessions = stays((0, 7 / 6), (1.5, 3), connector=["a", "a"])
     fleet, _ = rasterise(sessions, steps(3))
     assert fleet.sizes["fleet"] == 2
     with pytest.raises(
-        SchemaError, match="connector a: session 0 leaves 2026-01-05 01:10 UTC and session 1 arrives"
+        SchemaError,
+        match="connector a: session 0 leaves 2026-01-05 01:10 UTC and session 1 arrives",
     ) as error:
         rasterise(sessions, steps(3), rows="connector")
     assert len(error.value.problems) == 1
@@ -81,7 +93,9 @@ def test_two_sessions_of_one_connector_in_one_step_need_two_rows():
 
 
 def test_sessions_share_a_row_only_within_a_pod():
-    """Three stays one after the other fit one row; with the middle one at another pod there are two."""
+    """Three stays one after the other fit one row; with the middle one at another pod there are
+    two.
+    """
     one, _ = rasterise(stays((0, 1), (1, 2), (2, 3)), steps(3))
     two, _ = rasterise(stays((0, 1), (1, 2), (2, 3), pod=["north", "south", "north"]), steps(3))
     assert one.sizes["fleet"] == 1
@@ -92,7 +106,9 @@ def test_sessions_share_a_row_only_within_a_pod():
 
 def test_parameters_belong_to_their_session():
     """Two cars in one row keep their own battery, charger and efficiency."""
-    sessions = stays((0, 1), (1, 2), capacity=[40.0, 80.0], charge_max=[10.0, 20.0], eta_charge=[1.0, 0.9])
+    sessions = stays(
+        (0, 1), (1, 2), capacity=[40.0, 80.0], charge_max=[10.0, 20.0], eta_charge=[1.0, 0.9]
+    )
     fleet, _ = rasterise(sessions, steps(3))
     assert row(fleet, "energy_max").tolist() == [40, 80, 0]
     assert row(fleet, "charge_max").tolist() == [10, 20, 0]
@@ -104,41 +120,58 @@ def test_units_of_the_table_are_read():
     """20000 W and 0.04 MWh are 20 kW and 40 kWh."""
     sessions = stays((0, 1), charge_max=20000.0, capacity=0.04)
     sessions.charge_max.attrs["units"], sessions.capacity.attrs["units"] = "W", "MWh"
-    fleet, _ = rasterise(sessions, steps(1, "1h").append(steps(1, "1h", START + pd.Timedelta("1h"))))
+    fleet, _ = rasterise(
+        sessions, steps(1, "1h").append(steps(1, "1h", START + pd.Timedelta("1h")))
+    )
     assert row(fleet, "charge_max").tolist() == [20, 0]
     assert row(fleet, "energy_max") == pytest.approx([40, 0])
 
 
 def test_a_linked_vehicle_drives_between_its_stays():
     """30 kWh on board at the start; 12 are driven in the first step away and nothing restarts."""
-    sessions = stays((0, 2), (4, 6), vehicle=["v", "v"], energy_trip=[12.0, 0.0], energy_arrival=[30.0, 0.0])
+    sessions = stays(
+        (0, 2), (4, 6), vehicle=["v", "v"], energy_trip=[12.0, 0.0], energy_arrival=[30.0, 0.0]
+    )
     fleet, _ = rasterise(sessions, steps(6), rows="vehicle", linked=True)
     assert float(fleet.keep) == 1 and float(fleet.energy_in) == 0
     assert fleet.energy_initial.values.tolist() == [30.0]
     assert fleet.energy_max.values.tolist() == [40.0]
     assert row(fleet, "energy_out").tolist() == [0, 0, 12, 0, 0, 0]
     assert row(fleet, "energy_min").tolist() == [0, 20, 0, 0, 0, 20]
-    energy = xr.Dataset({"price": ((), 1000.0), "limit": ("market", [100.0])}, coords={"market": ["spot"]})
+    energy = xr.Dataset(
+        {"price": ((), 1000.0), "limit": ("market", [100.0])}, coords={"market": ["spot"]}
+    )
     result = v2g.solve(v2g.assemble(steps(6), {"fleet": fleet, "energy": energy}))
-    assert result.attrs["profit"] == pytest.approx(-2.0), "30 - 12 = 18 come back, 20 are needed: 2 kWh at 1 EUR"
+    assert result.attrs["profit"] == pytest.approx(-2.0), (
+        "30 - 12 = 18 come back, 20 are needed: 2 kWh at 1 EUR"
+    )
 
 
 def test_outside_is_named_and_dropped_or_clipped():
-    """Four steps; a stay begins an hour before, one ends an hour after. Cut, they have charged 10 and still can 10."""
+    """Four steps; a stay begins an hour before, one ends an hour after. Cut, they have charged 10
+    and still can 10.
+    """
     sessions = stays((-1, 2), (1, 5), (2, 3), (9, 12), energy_need=[25.0, 25.0, 15.0, 15.0])
     with pytest.raises(SchemaError, match="3 outside .*: 0, 1, 3; give outside="):
         rasterise(sessions, steps(4))
     fleet, table = rasterise(sessions, steps(4), outside="drop")
     assert table.session.values.tolist() == [2]
-    assert json.loads(table.attrs["dropped_sessions"]) == [0, 1, 3] and table.attrs["dropped_count"] == 3
+    assert (
+        json.loads(table.attrs["dropped_sessions"]) == [0, 1, 3]
+        and table.attrs["dropped_count"] == 3
+    )
     fleet, table = rasterise(sessions, steps(4), outside="clip")
     assert table.session.values.tolist() == [0, 1, 2]
     assert json.loads(table.attrs["dropped_sessions"]) == [3]
     assert json.loads(table.attrs["clipped_sessions"]) == [0, 1]
-    first, second = (fleet.isel(fleet=np.flatnonzero((fleet.session == k).any("time"))[0]) for k in (0, 1))
+    first, second = (
+        fleet.isel(fleet=np.flatnonzero((fleet.session == k).any("time"))[0]) for k in (0, 1)
+    )
     assert first.energy_in.values[0] == 20.0, "10 on arrival, 10 charged in the hour before"
     assert second.energy_min.values[3] == 15.0, "25 needed, 10 can still be charged afterwards"
-    assert table.arrival.values[0] == np.datetime64(START - pd.Timedelta("1h")), "the table keeps what was given"
+    assert table.arrival.values[0] == np.datetime64(START - pd.Timedelta("1h")), (
+        "the table keeps what was given"
+    )
 
 
 def test_need_beyond_the_charger():
@@ -157,7 +190,9 @@ def test_need_beyond_the_charger():
 
 
 def test_every_fault_is_listed_at_once():
-    """Eight faults in eight sessions: eight problems, each with the session and the remedy, and no result."""
+    """Eight faults in eight sessions: eight problems, each with the session and the remedy, and no
+    result.
+    """
     sessions = stays(
         (0, 1), (2, 2), (3, 1), (0, 1), (0, 1), (0, 1), (0, 2), (1, 3), (0, 1),
         connector=["a", "b", "c", "d", "e", "f", "g", "g", "h"],
@@ -171,13 +206,25 @@ def test_every_fault_is_listed_at_once():
     text = [f"{p.where}: {p.detail}" for p in error.value.problems]
     expected = [
         "sessions.energy_arrival: session 0: 50 kWh on arrival is above the capacity of 40 kWh",
-        "sessions.departure: session 1: arrives 2026-01-05 02:00 UTC, leaves 2026-01-05 02:00 UTC: it must leave later",
-        "sessions.departure: session 2: arrives 2026-01-05 03:00 UTC, leaves 2026-01-05 01:00 UTC: it must leave later",
+        (
+            "sessions.departure: session 1: arrives 2026-01-05 02:00 UTC, leaves 2026-01-05 02:00"
+            " UTC: it must leave later"
+        ),
+        (
+            "sessions.departure: session 2: arrives 2026-01-05 03:00 UTC, leaves 2026-01-05 01:00"
+            " UTC: it must leave later"
+        ),
         "sessions.capacity: session 3: nan: give a number",
         "sessions.energy_arrival: session 4: -1, allowed [0, inf] kWh",
         "sessions.eta_charge: session 5: 1.2, allowed (0, 1] 1",
-        "sessions.connector: session 7: arrives 2026-01-05 01:00 UTC at connector g, but session 6 leaves it",
-        "sessions.energy_need: session 8: 41 kWh needed at departure is above the capacity of 40 kWh",
+        (
+            "sessions.connector: session 7: arrives 2026-01-05 01:00 UTC at connector g, but"
+            " session 6 leaves it"
+        ),
+        (
+            "sessions.energy_need: session 8: 41 kWh needed at departure is above the capacity of"
+            " 40 kWh"
+        ),
     ]
     assert len(text) == len(expected)
     for line in expected:
@@ -203,7 +250,9 @@ def test_unsorted_or_uneven_steps_are_refused():
 
 
 def test_overlap_behind_a_long_stay_is_found():
-    """A stay of ten hours covers two short ones: both overlap it, though the third does not touch the second."""
+    """A stay of ten hours covers two short ones: both overlap it, though the third does not touch
+    the second.
+    """
     with pytest.raises(SchemaError) as error:
         rasterise(stays((0, 10), (1, 2), (5, 6), vehicle="v"), steps(12))
     assert [p.detail.split(":")[0] for p in error.value.problems] == ["session 1", "session 2"]
@@ -224,7 +273,9 @@ def test_no_sessions_no_rows():
 
 def test_the_result_survives_a_file(tmp_path):
     fleet, table = rasterise(stays((0, 2), (9, 12)), steps(4), outside="drop")
-    energy = xr.Dataset({"price": ((), 1.0), "limit": ("market", [1.0])}, coords={"market": ["spot"]})
+    energy = xr.Dataset(
+        {"price": ((), 1.0), "limit": ("market", [1.0])}, coords={"market": ["spot"]}
+    )
     case = v2g.assemble(steps(4), {"fleet": fleet, "sessions": table, "energy": energy})
     v2g.write(case, tmp_path / "case.nc")
     back = v2g.read(tmp_path / "case.nc")
@@ -233,14 +284,19 @@ def test_the_result_survives_a_file(tmp_path):
 
 
 spans = st.lists(
-    st.tuples(st.integers(0, 90), st.integers(1, 30)).map(lambda s: (s[0] / 16, (s[0] + s[1]) / 16)), max_size=12
+    st.tuples(st.integers(0, 90), st.integers(1, 30)).map(
+        lambda s: (s[0] / 16, (s[0] + s[1]) / 16)
+    ),
+    max_size=12,
 )
 
 
 @settings(max_examples=60, deadline=None)
 @given(spans=spans, quarter=st.booleans())
 def test_plugged_hours_and_energy_are_conserved(spans, quarter):
-    """Hours plugged in, energies on arrival and needs are the same on steps as in the table; no step holds two."""
+    """Hours plugged in, energies on arrival and needs are the same on steps as in the table; no
+    step holds two.
+    """
     step, count = (0.25, 32) if quarter else (1.0, 8)
     time = steps(count, pd.Timedelta(hours=step))
     fleet, table = rasterise(stays(*spans, charge_max=1.0), time, need="cap")
@@ -250,7 +306,9 @@ def test_plugged_hours_and_energy_are_conserved(spans, quarter):
     reach = sum(min(20.0, 10.0 + end - begin) for begin, end in spans)
     assert float(fleet.energy_min.sum()) == pytest.approx(reach)
     assert float(table.energy_missing.sum()) == pytest.approx(20.0 * len(spans) - reach)
-    assert int((fleet.keep == 0).sum()) == fleet.session.size - int((fleet.session >= 0).sum()) + len(spans)
+    assert int((fleet.keep == 0).sum()) == fleet.session.size - int(
+        (fleet.session >= 0).sum()
+    ) + len(spans)
     for k, (begin, end) in enumerate(spans):
         place = fleet.session == k
         first, last = int(begin // step), int(np.ceil(end / step)) - 1
@@ -261,19 +319,27 @@ def test_plugged_hours_and_energy_are_conserved(spans, quarter):
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 6)), min_size=1, max_size=30))
 def test_packing_takes_as_many_rows_as_overlap(stretches):
-    """Rows = largest number in one step, counted by brute force; no two of a row touch the same step."""
+    """Rows = largest number in one step, counted by brute force; no two of a row touch the same
+    step.
+    """
     first = np.array([a for a, _ in stretches])
     last = first + np.array([n for _, n in stretches])
     rows = pack(first, last)
     busiest = max(int(((first <= t) & (last >= t)).sum()) for t in range(30))
     assert rows.max() + 1 == busiest == concurrent(first, last)
     for name in np.unique(rows):
-        steps_taken = [t for a, b in zip(first[rows == name], last[rows == name], strict=True) for t in range(a, b + 1)]
+        steps_taken = [
+            t
+            for a, b in zip(first[rows == name], last[rows == name], strict=True)
+            for t in range(a, b + 1)
+        ]
         assert len(steps_taken) == len(set(steps_taken))
 
 
 def test_a_year_of_dutch_sessions_packs_into_22_rows():
-    """10 000 sessions of 1 293 connectors are at most 22 at once; those beyond the 364 days are named."""
+    """10 000 sessions of 1 293 connectors are at most 22 at once; those beyond the 364 days are
+    named.
+    """
     sessions = xr.load_dataset(reference("nl_sessions_2019.nc"))
     sessions, _ = BatteryAssumption().apply(sessions)
     time = pd.date_range("2019-01-01", periods=34944, freq="15min", name="time")

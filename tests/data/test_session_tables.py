@@ -6,7 +6,13 @@ import pytest
 from v2g_linopy.data import read_sessions
 from v2g_linopy.errors import SchemaError
 
-COLUMNS = {"arrival": "From", "departure": "To", "energy": "kWh", "power_max": "kW", "connector": "Plug"}
+COLUMNS = {
+    "arrival": "From",
+    "departure": "To",
+    "energy": "kWh",
+    "power_max": "kW",
+    "connector": "Plug",
+}
 HEADER = "From,To,kWh,kW,Plug"
 
 
@@ -21,8 +27,12 @@ def table(tmp_path):
 
 
 def test_local_times_in_order_of_arrival(table):
-    """Amsterdam is two hours ahead in summer; the second row arrives first and becomes session 0."""
-    path = table("2026-06-01 10:00,2026-06-01 12:00,7,11,a", "2026-06-01 09:30,2026-06-01 10:00,1,3.7,b")
+    """Amsterdam is two hours ahead in summer; the second row arrives first and becomes session
+    0.
+    """
+    path = table(
+        "2026-06-01 10:00,2026-06-01 12:00,7,11,a", "2026-06-01 09:30,2026-06-01 10:00,1,3.7,b"
+    )
     sessions = read_sessions(path, columns=COLUMNS, timezone="Europe/Amsterdam")
     assert sessions.arrival.values.tolist() == [
         np.datetime64("2026-06-01T07:30", "ns").astype(int),
@@ -35,14 +45,20 @@ def test_local_times_in_order_of_arrival(table):
 
 
 def test_numbers_of_sessions_are_kept(table):
-    path = table("2026-06-01 10:00,2026-06-01 12:00,7,11,42", "2026-06-01 09:30,2026-06-01 10:00,1,3.7,17")
+    path = table(
+        "2026-06-01 10:00,2026-06-01 12:00,7,11,42", "2026-06-01 09:30,2026-06-01 10:00,1,3.7,17"
+    )
     columns = {name: c for name, c in COLUMNS.items() if name != "connector"} | {"session": "Plug"}
     assert read_sessions(path, columns=columns, timezone="UTC").session.values.tolist() == [17, 42]
 
 
 def test_arrival_and_departure_are_both_reported(table):
-    """An arrival in the double hour and a departure in the skipped one: two problems, one message, rules that help."""
-    path = table("2026-10-25 02:30,2026-10-25 12:00,7,11,a", "2026-03-28 20:00,2026-03-29 02:30,7,11,a")
+    """An arrival in the double hour and a departure in the skipped one: two problems, one message,
+    rules that help.
+    """
+    path = table(
+        "2026-10-25 02:30,2026-10-25 12:00,7,11,a", "2026-03-28 20:00,2026-03-29 02:30,7,11,a"
+    )
     with pytest.raises(SchemaError) as error:
         read_sessions(path, columns=COLUMNS, timezone="Europe/Rome")
     assert [p.where for p in error.value.problems] == ["arrival", "departure"]
@@ -60,13 +76,18 @@ def test_arrival_and_departure_are_both_reported(table):
 
 def test_unknown_field_is_suggested(table):
     with pytest.raises(SchemaError) as error:
-        read_sessions(table("x,y,1,1,a"), columns={"arival": "From", "departure": "To"}, timezone="UTC")
+        read_sessions(
+            table("x,y,1,1,a"), columns={"arival": "From", "departure": "To"}, timezone="UTC"
+        )
     assert {p.where for p in error.value.problems} == {"columns", "columns.arival"}
     assert "did you mean arrival?" in str(error.value)
 
 
 def test_cells_that_are_no_numbers_are_named(table):
-    path = table("2026-06-01 10:00,2026-06-01 12:00,seven,11,a", "2026-06-01 10:00,2026-06-01 12:00,7,1e999,a")
+    path = table(
+        "2026-06-01 10:00,2026-06-01 12:00,seven,11,a",
+        "2026-06-01 10:00,2026-06-01 12:00,7,1e999,a",
+    )
     with pytest.raises(SchemaError) as error:
         read_sessions(path, columns=COLUMNS, timezone="UTC")
     assert [p.where for p in error.value.problems] == ["energy", "power_max"]
@@ -74,6 +95,8 @@ def test_cells_that_are_no_numbers_are_named(table):
 
 
 def test_some_times_with_and_some_without_an_offset(table):
-    path = table("2026-06-01 10:00Z,2026-06-01 12:00,7,11,a", "2026-06-01 10:00,2026-06-01 12:00,7,11,a")
+    path = table(
+        "2026-06-01 10:00Z,2026-06-01 12:00,7,11,a", "2026-06-01 10:00,2026-06-01 12:00,7,11,a"
+    )
     with pytest.raises(SchemaError, match="some times have an offset, others have none"):
         read_sessions(path, columns=COLUMNS, timezone="UTC")

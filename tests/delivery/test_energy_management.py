@@ -1,4 +1,6 @@
-"""Energy management of limited reservoirs: the forward run by hand, and the programme that must have its states."""
+"""Energy management of limited reservoirs: the forward run by hand, and the programme that must
+have its states.
+"""
 
 import numpy as np
 import pandas as pd
@@ -21,13 +23,18 @@ def record(hertz, step="60s") -> xr.DataArray:
 
 def states(**on: float) -> xr.DataArray:
     """States of which some are on."""
-    return xr.DataArray([on.get(s, 0.0) for s in STATES], coords={"state": list(STATES)}, dims="state")
+    return xr.DataArray(
+        [on.get(s, 0.0) for s in STATES], coords={"state": list(STATES)}, dims="state"
+    )
 
 
 def battery(energy=500.0, **fields) -> Reservoir:
     """1 MWh, lossless, ample power."""
     return Reservoir(
-        **({"charge_max": 2000.0, "discharge_max": 2000.0, "energy_max": 1000.0, "energy": energy} | fields)
+        **(
+            {"charge_max": 2000.0, "discharge_max": 2000.0, "energy_max": 1000.0, "energy": energy}
+            | fields
+        )
     )
 
 
@@ -37,10 +44,11 @@ FCR_N = {
 
 
 def test_management_charges_an_empty_battery_by_a_five_minute_mean():
-    """500 kW of FCR-N at 50 Hz with 240 kWh, below the 250 of half an hour: NEM charges with 170 kW.
+    """500 kW of FCR-N at 50 Hz with 240 kWh, below the 250 of half an hour: NEM charges with 170
+    kW.
 
-    The mean takes it there in five steps of 34 kW, and the energy follows: 34, 68, 102, 136, 170 kW for a minute each.
-    """
+    The mean takes it there in five steps of 34 kW, and the energy follows: 34, 68, 102, 136, 170 kW
+    for a minute each."""
     run = deliver(record([50.0] * 7), FCR_N, battery(240))
     assert run.power.values.tolist() == approx([-34, -68, -102, -136, -170, -170, -170])
     assert run.energy.values[4] == approx(240 + (34 + 68 + 102 + 136 + 170) / 60)
@@ -50,14 +58,18 @@ def test_management_charges_an_empty_battery_by_a_five_minute_mean():
 
 
 def test_management_waits_for_the_normal_state():
-    """At 49.85 Hz FCR-N is fully called, and nothing is charged, however empty the battery; at 49.95 it is."""
+    """At 49.85 Hz FCR-N is fully called, and nothing is charged, however empty the battery; at
+    49.95 it is.
+    """
     run = deliver(record([49.85, 49.85, 49.95]), FCR_N, battery(240))
     assert run.nem.values.tolist() == approx([0, 0, -34])
     assert run.power.values.tolist() == approx([500, 500, 250 - 34])
 
 
 def test_between_the_thresholds_a_state_stays():
-    """With 300 kWh, between 250 and 479, nothing begins and nothing ends: both histories are possible."""
+    """With 300 kWh, between 250 and 479, nothing begins and nothing ends: both histories are
+    possible.
+    """
     for before in (0.0, 1.0):
         run = deliver(record([50.0]), FCR_N, battery(300), before=states(nem_low=before))
         assert run.states.sel(state="nem_low").values.tolist() == [before]
@@ -65,11 +77,12 @@ def test_between_the_thresholds_a_state_stays():
 
 
 def test_in_alert_only_changes_of_frequency_are_followed():
-    """40 kWh are less than five minutes of 500 kW: the droop is about the mean of the frequency, and not available.
+    """40 kWh are less than five minutes of 500 kW: the droop is about the mean of the frequency,
+    and not available.
 
-    Steady 49.95 Hz calls 250 kW in the normal mode, nothing against its own mean; 20 mHz less in the last minute are
-    -16 mHz about a five-minute mean that has fallen by 4: 80 kW. NEM charges meanwhile.
-    """
+    Steady 49.95 Hz calls 250 kW in the normal mode, nothing against its own mean; 20 mHz less in
+    the last minute are -16 mHz about a five-minute mean that has fallen by 4: 80 kW. NEM charges
+    meanwhile."""
     run = deliver(record([49.95] * 4 + [49.93]), FCR_N, battery(40), before=states(nem_low=1.0))
     assert run.available.values.tolist() == [0] * 5
     assert (run.power - run.nem).values.tolist() == approx([0, 0, 0, 0, 80], abs=1e-6)
@@ -77,7 +90,9 @@ def test_in_alert_only_changes_of_frequency_are_followed():
 
 
 def test_reserves_for_disturbances_manage_one_way_each():
-    """900 kW of FCR-D up and down: below 300 kWh the first charges 180 kW, above 700 the second feeds in as much."""
+    """900 kW of FCR-D up and down: below 300 kWh the first charges 180 kW, above 700 the second
+    feeds in as much.
+    """
     sold = {"FCR-D up": 900.0, "FCR-D down": 900.0}
     steady = record([50.0] * 6)
     assert deliver(steady, sold, battery(290)).power.values[-1] == approx(-180)
@@ -87,7 +102,8 @@ def test_reserves_for_disturbances_manage_one_way_each():
 
 
 def test_losses_count_on_board():
-    """An hour of thresholds is of energy on board: 0.8 each way, 250 / 0.8 = 312.5 kWh from below, 200 from the top.
+    """An hour of thresholds is of energy on board: 0.8 each way, 250 / 0.8 = 312.5 kWh from below,
+    200 from the top.
 
     170 kW drawn for a minute store 2.27 kWh, 170 kW fed in take 3.54.
     """
@@ -102,7 +118,8 @@ def test_losses_count_on_board():
 
 
 def test_what_cannot_be_delivered_is_missing():
-    """1 kWh on board in alert, a minute of management at 34 kW, then a fall of 100 mHz: 50 mHz about the mean of both.
+    """1 kWh on board in alert, a minute of management at 34 kW, then a fall of 100 mHz: 50 mHz
+    about the mean of both.
 
     It calls 250 - 34 = 216 kW, and 1 + 34 / 60 kWh last for 94 kW of them.
     """
@@ -114,7 +131,9 @@ def test_what_cannot_be_delivered_is_missing():
 
 
 def test_a_charger_that_cannot_charge_misses_its_management():
-    """170 kW of FCR-N and 20 of FCR-D, a fifth of them in the first of five minutes; and full power is not enough."""
+    """170 kW of FCR-N and 20 of FCR-D, a fifth of them in the first of five minutes; and full power
+    is not enough.
+    """
     run = deliver(record([50.0]), FCR_N | {"FCR-D up": 100.0}, battery(2, charge_max=0.0))
     assert run.missing.values.tolist() == approx([38])
     weak = deliver(record([49.9]), FCR_N, battery(discharge_max=450.0))
@@ -122,13 +141,21 @@ def test_a_charger_that_cannot_charge_misses_its_management():
 
 
 def drawn(sold, energy_max, eta, seed, count):
-    """Random paths: levels that hold for ten minutes, with noise; those that the battery can deliver."""
+    """Random paths: levels that hold for ten minutes, with noise; those that the battery can
+    deliver.
+    """
     rng = np.random.default_rng(seed)
-    levels = rng.choice([-0.3, -0.09, -0.05, 0.02, 0.06, 0.09, 0.3], (2 * count, 6)).repeat(10, axis=1)
+    levels = rng.choice([-0.3, -0.09, -0.05, 0.02, 0.06, 0.09, 0.3], (2 * count, 6)).repeat(
+        10, axis=1
+    )
     time = pd.date_range("2026-01-05", periods=60, freq="60s", name="time")
     axes = {"path": np.arange(2 * count), "time": time}
-    f = xr.DataArray(50 + levels + rng.normal(0, 0.01, levels.shape), coords=axes, dims=("path", "time"))
-    on_board = xr.DataArray(rng.uniform(0.03, 0.97, 2 * count) * energy_max, coords={"path": axes["path"]}, dims="path")
+    f = xr.DataArray(
+        50 + levels + rng.normal(0, 0.01, levels.shape), coords=axes, dims=("path", "time")
+    )
+    on_board = xr.DataArray(
+        rng.uniform(0.03, 0.97, 2 * count) * energy_max, coords={"path": axes["path"]}, dims="path"
+    )
     past = xr.DataArray(
         rng.integers(0, 2, (4, 2 * count)).astype(float),
         coords={"state": list(STATES), "path": axes["path"]},
@@ -137,7 +164,9 @@ def drawn(sold, energy_max, eta, seed, count):
     store = Reservoir(2000.0, 2000.0, energy_max, on_board, eta_charge=eta, eta_discharge=eta)
     run = deliver(f, sold, store, before=past)
     delivered = run.path[(run.missing.max("time") == 0).values][:count].values
-    store = Reservoir(2000.0, 2000.0, energy_max, on_board.sel(path=delivered), eta_charge=eta, eta_discharge=eta)
+    store = Reservoir(
+        2000.0, 2000.0, energy_max, on_board.sel(path=delivered), eta_charge=eta, eta_discharge=eta
+    )
     return f.sel(path=delivered), store, past.sel(path=delivered), run.sel(path=delivered)
 
 
@@ -149,10 +178,11 @@ def drawn(sold, energy_max, eta, seed, count):
     ],
 )
 def test_the_programme_has_the_states_of_the_run(sold, energy_max, eta, count):
-    """Random frequency paths in one programme: each of its binaries is the state of the forward run, minute by minute.
+    """Random frequency paths in one programme: each of its binaries is the state of the forward
+    run, minute by minute.
 
-    Every state begins and ends somewhere, from either history: proves the four rows of the hysteresis.
-    """
+    Every state begins and ends somewhere, from either history: proves the four rows of the
+    hysteresis."""
     frequency, store, past, run = drawn(sold, energy_max, eta, 7, count)
     assert frequency.sizes["path"] == count
     change = run.states - run.states.shift(time=1).fillna(past)
@@ -173,7 +203,9 @@ def naive(energy: float) -> bool:
 
 
 def test_two_rows_are_no_hysteresis():
-    """Between the thresholds the two-row form has no solution at all; four rows have one for either history."""
+    """Between the thresholds the two-row form has no solution at all; four rows have one for either
+    history.
+    """
     assert naive(200) and naive(600)
     assert not naive(300)
     for before in (0.0, 1.0):
@@ -182,12 +214,13 @@ def test_two_rows_are_no_hysteresis():
 
 
 def test_trade_keeps_the_reserve_available():
-    """100 kWh and half an hour at 49.93 Hz, which takes 350 kW less 170 of management, 3 kWh a minute; alert at 41.67.
+    """100 kWh and half an hour at 49.93 Hz, which takes 350 kW less 170 of management, 3 kWh a
+    minute; alert at 41.67.
 
-    With trade at 50 EUR/MWh, 40 for what is on board at the end and dear alerts, it buys what is missing at the start
-    of the last minute, 41.67 - (100 - 29 * 3) = 28.67 kWh, and no more; in that minute it sells with all 400 kW. Proves
-    that the programme decides, and that what it decides on is what the forward run does.
-    """
+    With trade at 50 EUR/MWh, 40 for what is on board at the end and dear alerts, it buys what is
+    missing at the start of the last minute, 41.67 - (100 - 29 * 3) = 28.67 kWh, and no more; in
+    that minute it sells with all 400 kW. Proves that the programme decides, and that what it
+    decides on is what the forward run does."""
     now = {"reservoir": battery(100), "before": states(nem_low=1.0)}
     hour = record([49.93] * 30)
     assert deliver(hour, FCR_N, **now).available.values.sum() == 20
@@ -197,7 +230,9 @@ def test_trade_keeps_the_reserve_available():
     sold = 400 / 60
     assert float(best.trade.sum()) / 60 == approx(sold - (250 / 6 - 13))
     assert float(best.energy[-1]) == approx(250 / 6 - 3 - sold)
-    assert best.attrs["objective"] == approx(0.05 * (sold - 250 / 6 + 13) + 0.04 * (250 / 6 - 3 - sold))
+    assert best.attrs["objective"] == approx(
+        0.05 * (sold - 250 / 6 + 13) + 0.04 * (250 / 6 - 3 - sold)
+    )
     run = deliver(hour, FCR_N, **now, trade=best.trade)
     np.testing.assert_allclose(run.energy, best.energy, atol=1e-6)
 
@@ -219,7 +254,10 @@ def test_a_battery_that_cannot_deliver_is_told():
         (lambda: deliver(record([50.0]), {"mFRR up": 5.0}, battery()), "follows no frequency"),
         (lambda: deliver(record([50.0]), {"FCR-N": -5.0}, battery()), "FCR-N: -5 kW"),
         (lambda: deliver(record([50.0]), FCR_N, battery(1001)), "not between 0 and 1000"),
-        (lambda: deliver(record([50.0]), FCR_N, battery(50, energy_max=100.0)), "less than the 166.667 kWh"),
+        (
+            lambda: deliver(record([50.0]), FCR_N, battery(50, energy_max=100.0)),
+            "less than the 166.667 kWh",
+        ),
     ],
 )
 def test_what_is_refused(call, words):

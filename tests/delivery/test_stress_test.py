@@ -1,4 +1,6 @@
-"""Activation signals through a plan: what breaks, what is delivered, and every signal that a budget admits."""
+"""Activation signals through a plan: what breaks, what is delivered, and every signal that a budget
+admits.
+"""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +34,9 @@ IDLE = vehicle(charge_max=0, discharge_max=10, **LOSSY)
 
 @pytest.fixture(scope="module")
 def oversold():
-    """8 kWh on board (6.4 at the grid), 10 kW upward sold in both hours: nothing guarantees the energy."""
+    """8 kWh on board (6.4 at the grid), 10 kW upward sold in both hours: nothing guarantees the
+    energy.
+    """
     up = product(up=1, capacity_price=[10, 10])
     result = v2g.solve(case(IDLE | {"energy_initial": 8}, market([0, 0]), up))
     assert row(result, "reserve.volume") == [10, 10]
@@ -40,11 +44,12 @@ def oversold():
 
 
 def test_what_is_short(oversold):
-    """Called in both hours: 12.5 kWh are taken from 8: 4.5 short, 3.6 of 10 kWh not delivered, then 10 of 10.
+    """Called in both hours: 12.5 kWh are taken from 8: 4.5 short, 3.6 of 10 kWh not delivered, then
+    10 of 10.
 
-    13.6 kWh at 100 EUR/MWh are 1.36 EUR. The second hour would be 12.5 short of an empty battery. Proves the limit in
-    the battery, the cut at the grid, and that the second call starts from what the first left.
-    """
+    13.6 kWh at 100 EUR/MWh are 1.36 EUR. The second hour would be 12.5 short of an empty battery.
+    Proves the limit in the battery, the cut at the grid, and that the second call starts from what
+    the first left."""
     found = v2g.stress(oversold, signal([1, 1]), price=100)
     assert figure(found, "violation_energy") == 12.5
     assert figure(found, "called_up") == 20
@@ -53,14 +58,17 @@ def test_what_is_short(oversold):
     assert figure(found, "penalty") == approx(1.36)
     assert figure(found, "missed") == approx(0, abs=1e-9)
     assert figure(v2g.stress(oversold, signal([1, 0])), "violation_energy") == approx(4.5)
-    assert figure(v2g.stress(oversold, signal([0.64, 0])), "violation_energy") == approx(0, abs=1e-9)
+    assert figure(v2g.stress(oversold, signal([0.64, 0])), "violation_energy") == approx(
+        0, abs=1e-9
+    )
 
 
 def test_a_signal_finer_than_the_plan(oversold):
-    """Half-hours: called in the first and the last one, 5 kWh each: 6.25 of 8 kWh, then 6.25 of 1.75: 4.5 short.
+    """Half-hours: called in the first and the last one, 5 kWh each: 6.25 of 8 kWh, then 6.25 of
+    1.75: 4.5 short.
 
-    6.4 of 10 kWh are delivered. Proves that energy is followed within the step; by the hour 10 kWh would be called.
-    """
+    6.4 of 10 kWh are delivered. Proves that energy is followed within the step; by the hour 10 kWh
+    would be called."""
     found = v2g.stress(oversold, signal([1, 0, 0, 1], step="30min"))
     assert figure(found, "called_up") == 10
     assert figure(found, "violation_energy") == approx(4.5)
@@ -68,8 +76,9 @@ def test_a_signal_finer_than_the_plan(oversold):
 
 
 def test_within_a_step_its_end_is_not_due():
-    """12 kWh are due at the end of the second hour, 2 are there at its start. A call of 2 kW in its first half takes
-    1 kWh, one downward in its second half brings it back: nothing is missed; without the latter 1 kWh is.
+    """12 kWh are due at the end of the second hour, 2 are there at its start. A call of 2 kW in its
+    first half takes 1 kWh, one downward in its second half brings it back: nothing is missed;
+    without the latter 1 kWh is.
 
     Proves that between the edges of a step a battery may be where it may be at the start of it.
     """
@@ -84,11 +93,11 @@ def test_within_a_step_its_end_is_not_due():
 
 
 def test_a_call_is_not_made_up_for():
-    """10 kWh on board are due at the end of two hours; a call of 4 kW in the first is delivered, and 4 kWh are missed.
+    """10 kWh on board are due at the end of two hours; a call of 4 kW in the first is delivered,
+    and 4 kWh are missed.
 
-    A plan only knows the need at the end of the second hour: without a guarantee it sells in the first. Proves
-    `missed`: the call of the first hour breaks no limit of its own.
-    """
+    A plan only knows the need at the end of the second hour: without a guarantee it sells in the
+    first. Proves `missed`: the call of the first hour breaks no limit of its own."""
     ev = vehicle(discharge_max=4, charge_max=0, energy_initial=10, energy_min=[0, 10])
     up = product(up=1, capacity_price=[10, 0], volume_max=[4, 0])
     result = v2g.solve(case(ev, market([0, 0]), up))
@@ -99,11 +108,12 @@ def test_a_call_is_not_made_up_for():
 
 
 def test_calls_stop_what_flows_first():
-    """Charging 10 kW at 0.8: a call of 4 kW upward costs 3.2 kWh; feeding in 6.4 kW, one of 4 downward saves 5.
+    """Charging 10 kW at 0.8: a call of 4 kW upward costs 3.2 kWh; feeding in 6.4 kW, one of 4
+    downward saves 5.
 
-    8 and 0 kWh are planned; 8 - 3.2 = 4.8 and 4.8 - (8 - 5) = 1.8 are there. Proves both slopes: with 1.7 kWh of room
-    at the end 0.1 is too much, and all but the last 0.1 / 1.25 = 0.08 kWh of the call downward is delivered.
-    """
+    8 and 0 kWh are planned; 8 - 3.2 = 4.8 and 4.8 - (8 - 5) = 1.8 are there. Proves both slopes:
+    with 1.7 kWh of room at the end 0.1 is too much, and all but the last 0.1 / 1.25 = 0.08 kWh of
+    the call downward is delivered."""
     both = {"up": product(up=1, volume_max=[4, 0]), "down": product(down=1, volume_max=[0, 4])}
     calls = xr.concat([signal([1, 0], name="up"), signal([0, 0], [0, 1], name="down")], "product")
     for room, short in ((1.8, 0.0), (1.7, 0.1)):
@@ -130,22 +140,29 @@ def test_power_that_is_not_there(oversold):
 
 
 def test_the_expected_path_is_not_the_baseline():
-    """4 kW, half of them expected: the plan empties 2 kWh by itself. Not called, they stay; called in full, 2 short.
+    """4 kW, half of them expected: the plan empties 2 kWh by itself. Not called, they stay; called
+    in full, 2 short.
 
-    Proves that a signal is followed from the baseline: from the expected power a full call would be 4 kWh of 0.
-    """
+    Proves that a signal is followed from the baseline: from the expected power a full call would be
+    4 kWh of 0."""
     up = product(up=1, activation_up=0.5, activation_price_up=[80], volume_max=4)
     ev = vehicle(discharge_max=10, charge_max=0, energy_initial=2)
     result = v2g.solve(case(ev, market([50]), up, start="2026-01-05"))
     assert row(result, "reserve.volume") == [4]
     for called, short in ((0, 0), (0.5, 0), (1, 2)):
-        assert figure(v2g.stress(result, signal([called])), "violation_energy") == approx(short, abs=1e-9)
+        assert figure(v2g.stress(result, signal([called])), "violation_energy") == approx(
+            short, abs=1e-9
+        )
 
 
 def test_scenarios_and_assets():
-    """A battery and a car, two futures: what is short is that of each future, of the members that hold the product."""
+    """A battery and a car, two futures: what is short is that of each future, of the members that
+    hold the product.
+    """
     ev = IDLE | {"energy_initial": 8}
-    box = storage(charge_max=0, discharge_max={"low": [5.0, 5.0], "high": [10.0, 10.0]}, energy_initial=8)
+    box = storage(
+        charge_max=0, discharge_max={"low": [5.0, 5.0], "high": [10.0, 10.0]}, energy_initial=8
+    )
     up = product(up=1, capacity_price=[10, 10], first_stage=0)
     futures = {"low": 0.5, "high": 0.5}
     result = v2g.solve(case(ev, market([0, 0]), up, battery=box, scenarios=futures))
@@ -156,19 +173,44 @@ def test_scenarios_and_assets():
 
 
 def lively(level):
-    """Losses, a restart and a leak; two products with budgets of their own and expected activation."""
-    stay = vehicle(discharge_max=10, energy_initial=20, energy_min=[0, 0, 12, 0, 0, 0, 0, 14], wear=0.01, **LOSSY)
+    """Losses, a restart and a leak; two products with budgets of their own and expected
+    activation.
+    """
+    stay = vehicle(
+        discharge_max=10,
+        energy_initial=20,
+        energy_min=[0, 0, 12, 0, 0, 0, 0, 14],
+        wear=0.01,
+        **LOSSY,
+    )
     stay |= {"keep": [1, 1, 1, 0, 1, 1, 1, 1], "energy_in": [0, 0, 0, 16, 0, 0, 0, 0]}
-    leak = vehicle(discharge_max=6, charge_max=8, energy_initial=9, energy_max=15, eta_charge=0.9, keep=0.95)
+    leak = vehicle(
+        discharge_max=6, charge_max=8, energy_initial=9, energy_max=15, eta_charge=0.9, keep=0.95
+    )
     price = [30, 45, 20, 60, 35, 25, 70, 40]
-    both = product(up=1, down=1, capacity_price=[20, 9, 14, 22, 6, 17, 12, 25], activation_up=0.1, activation_down=0.05)
+    both = product(
+        up=1,
+        down=1,
+        capacity_price=[20, 9, 14, 22, 6, 17, 12, 25],
+        activation_up=0.1,
+        activation_down=0.05,
+    )
     up = product(up=1, capacity_price=[8, 18, 23, 5, 24, 21, 16, 7], activation_up=0.1)
-    offers = {"both": both | {"activation_cycle": 3}, "up": up | {"activation_cycle": 4, "activation_period": 2}}
-    return case({"stay": stay, "leak": leak}, market(price), {n: p | {"guarantee": level} for n, p in offers.items()})
+    offers = {
+        "both": both | {"activation_cycle": 3},
+        "up": up | {"activation_cycle": 4, "activation_period": 2},
+    }
+    return case(
+        {"stay": stay, "leak": leak},
+        market(price),
+        {n: p | {"guarantee": level} for n, p in offers.items()},
+    )
 
 
 def margins(result, signals):
-    """Least room over the floor of every signal, by the absolute energy of each member, one step after the other."""
+    """Least room over the floor of every signal, by the absolute energy of each member, one step
+    after the other.
+    """
     d, r = result["fleet"].to_dataset(), result["reserve"].to_dataset()
     idle = (d.discharge_baseline - d.charge_baseline).transpose("fleet", "time").to_numpy()
     shape = dict(zip(("fleet", "time"), idle.shape, strict=True))
@@ -177,14 +219,19 @@ def margins(result, signals):
         array = d[name] if name in d else xr.DataArray({"keep": 1.0}.get(name, 0.0))
         return array.broadcast_like(d.energy).transpose("fleet", "time").to_numpy()
 
-    keep, arriving, low, high = (numbers(n) for n in ("keep", "energy_in", "energy_min", "energy_max"))
+    keep, arriving, low, high = (
+        numbers(n) for n in ("keep", "energy_in", "energy_min", "energy_max")
+    )
     low = low - numbers("unserved")
     into, out = numbers("eta_charge"), numbers("eta_discharge")
     share = r.share_fleet.transpose("fleet", "product", "time").to_numpy()
     energy = np.repeat(d.energy_initial.to_numpy()[None], signals.sizes["signal"], axis=0)
     above, below = np.full(len(energy), np.inf), np.full(len(energy), np.inf)
     for t in range(shape["time"]):
-        calls = signals.up[:, :, t].to_numpy() * r.up.to_numpy() - signals.down[:, :, t].to_numpy() * r.down.to_numpy()
+        calls = (
+            signals.up[:, :, t].to_numpy() * r.up.to_numpy()
+            - signals.down[:, :, t].to_numpy() * r.down.to_numpy()
+        )
         power = idle[:, t] + calls @ share[:, :, t].T
         stored = np.where(power > 0, -power / out[:, t], -power * into[:, t])
         energy = keep[:, t] * energy + arriving[:, t] + stored
@@ -194,11 +241,12 @@ def margins(result, signals):
 
 
 def test_every_extreme_signal_of_a_budget():
-    """All sequences of calls that two budgets admit over eight hours, followed by `stress` and, apart from it, by the
-    absolute energy of each battery: none breaks a limit, and the worst of them touches a floor.
+    """All sequences of calls that two budgets admit over eight hours, followed by `stress` and,
+    apart from it, by the absolute energy of each battery: none breaks a limit, and the worst of
+    them touches a floor.
 
-    The same signals break the plan that only expects activation, by kWh, as both ways of counting find.
-    """
+    The same signals break the plan that only expects activation, by kWh, as both ways of counting
+    find."""
     kept = v2g.solve(lively("budget"))
     signals = v2g.extreme_signals(kept)
     assert signals.sizes["signal"] > 10_000
@@ -217,7 +265,9 @@ def test_every_extreme_signal_of_a_budget():
 
 
 def depot(level, vehicles=50):
-    """A night, a day and an evening: cars leave in the morning with what they need, and come back with less."""
+    """A night, a day and an evening: cars leave in the morning with what they need, and come back
+    with less.
+    """
     random, hours = np.random.default_rng(0), np.arange(24)
     time = pd.date_range("2026-03-02", periods=24, freq="h")
     out, back = random.integers(7, 10, (vehicles, 1)), random.integers(15, 19, (vehicles, 1))
@@ -239,7 +289,9 @@ def depot(level, vehicles=50):
         coords={"fleet": [f"ev-{i}" for i in range(vehicles)]},
     )
     price = 60 + 30 * np.sin(hours * np.pi / 12) + random.normal(0, 8, 24)
-    energy = xr.Dataset({"price": (("market", "time"), price[None]), "limit": 1e5}, coords={"market": ["day_ahead"]})
+    energy = xr.Dataset(
+        {"price": (("market", "time"), price[None]), "limit": 1e5}, coords={"market": ["day_ahead"]}
+    )
     reserve = xr.Dataset(
         {
             "up": ("product", [1.0, 1.0]),
@@ -257,7 +309,8 @@ def depot(level, vehicles=50):
 
 
 def test_ten_thousand_signals_on_a_day_of_fifty_vehicles():
-    """Drawn at random, with seeds, extreme ones among them: a budget holds to 1e-6 kWh; what is expected does not.
+    """Drawn at random, with seeds, extreme ones among them: a budget holds to 1e-6 kWh; what is
+    expected does not.
 
     A plan with a thousandth more of every share is found out: some signal is tight.
     """
@@ -281,7 +334,9 @@ def test_ten_thousand_signals_on_a_day_of_fifty_vehicles():
 
 
 def test_signals_are_admissible_seeded_and_as_named(oversold):
-    """The same seed draws the same signals; a product that is not named rests; a call too many is told."""
+    """The same seed draws the same signals; a product that is not named rests; a call too many is
+    told.
+    """
     group = oversold["reserve"].to_dataset().assign(activation_cycle=2.0)
     result = oversold.copy()
     result["reserve"] = group
@@ -299,13 +354,25 @@ def test_signals_are_admissible_seeded_and_as_named(oversold):
 
 
 WRONG = {
-    "a strange product": (lambda: signal([1, 1], name="regulatory"), "signals.product", "no product of /reserve"),
+    "a strange product": (
+        lambda: signal([1, 1], name="regulatory"),
+        "signals.product",
+        "no product of /reserve",
+    ),
     "a share above 1": (lambda: signal([1, 1.5]), "signals.up", "allowed [0, 1]"),
     "a number missing": (lambda: signal([1, np.nan]), "signals.up", "allowed [0, 1]"),
-    "no direction": (lambda: signal([1, 1]).drop_vars("down"), "signals.down", "needs the dimensions"),
+    "no direction": (
+        lambda: signal([1, 1]).drop_vars("down"),
+        "signals.down",
+        "needs the dimensions",
+    ),
     "no product": (lambda: signal([1, 1]).isel(product=0), "signals.up", "needs the dimensions"),
     "an hour only": (lambda: signal([1]), "signals.time", "each step of the case"),
-    "other hours": (lambda: signal([1, 1]).assign_coords(time=TIME + pd.Timedelta("1h")), "signals.time", "each step"),
+    "other hours": (
+        lambda: signal([1, 1]).assign_coords(time=TIME + pd.Timedelta("1h")),
+        "signals.time",
+        "each step",
+    ),
     "uneven parts": (lambda: signal([1, 1, 1]), "signals.time", "equal parts"),
 }
 
@@ -320,9 +387,13 @@ def test_signals_that_do_not_fit(oversold, make, where, words):
 
 
 def test_what_cannot_be_stressed(oversold):
-    """A case without a plan, one without reserves, a product that is not there, and more signals than can be listed."""
+    """A case without a plan, one without reserves, a product that is not there, and more signals
+    than can be listed.
+    """
     bare = case(IDLE | {"energy_initial": 8}, market([0, 0]))
-    unsolved = case(IDLE | {"energy_initial": 8}, market([0, 0]), product(up=1, capacity_price=[10, 10]))
+    unsolved = case(
+        IDLE | {"energy_initial": 8}, market([0, 0]), product(up=1, capacity_price=[10, 10])
+    )
     long = case(IDLE, market([0] * 30), product(up=1, guarantee="box", capacity_price=10))
     calls = {
         "holds no reserve": lambda: v2g.stress(unsolved, signal([1, 1])),

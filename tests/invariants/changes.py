@@ -43,16 +43,24 @@ def edit(case: xr.DataTree, **groups: xr.Dataset | None) -> xr.DataTree:
     """A copy of the case with some groups replaced, or left out where None."""
     kept = {n: node.to_dataset(inherit=False) for n, node in case.children.items()} | groups
     time = case.to_dataset().indexes["time"]
-    given = {n: described(n, ds).assign_coords(time=time) for n, ds in kept.items() if ds is not None}
-    return xr.DataTree.from_dict({"/": case.to_dataset(), **{f"/{n}": ds for n, ds in given.items()}})
+    given = {
+        n: described(n, ds).assign_coords(time=time) for n, ds in kept.items() if ds is not None
+    }
+    return xr.DataTree.from_dict(
+        {"/": case.to_dataset(), **{f"/{n}": ds for n, ds in given.items()}}
+    )
 
 
 def every(case: xr.DataTree, change: Callable[[str, xr.DataArray], xr.DataArray]) -> xr.DataTree:
-    """A copy of the case with `change(name of the field, array)` applied to every quantity of every group."""
+    """A copy of the case with `change(name of the field, array)` applied to every quantity of every
+    group.
+    """
     groups = {}
     for name in case.children:
         ds = group(case, name)
-        groups[name] = ds.assign({n: change(str(n), a) for n, a in ds.data_vars.items() if str(n) in UNITS})
+        groups[name] = ds.assign(
+            {n: change(str(n), a) for n, a in ds.data_vars.items() if str(n) in UNITS}
+        )
     return edit(case, **groups)
 
 
@@ -66,7 +74,9 @@ def extensive(name: str) -> bool:
     return UNITS[name] in ("kW", "kWh")
 
 
-def over_time(ds: xr.Dataset, time: pd.DatetimeIndex, rule: Callable[[str, np.ndarray], np.ndarray]) -> xr.Dataset:
+def over_time(
+    ds: xr.Dataset, time: pd.DatetimeIndex, rule: Callable[[str, np.ndarray], np.ndarray]
+) -> xr.Dataset:
     """A dataset on other steps: `rule(name, array with time last)` gives the new numbers."""
     arrays: dict[str, xr.DataArray] = {}
     for name, array in ds.data_vars.items():
@@ -76,11 +86,15 @@ def over_time(ds: xr.Dataset, time: pd.DatetimeIndex, rule: Callable[[str, np.nd
         dims = [*(d for d in array.dims if d != "time"), "time"]
         coords = {d: array.coords[d] for d in dims if d != "time" and d in array.coords}
         values = rule(str(name), array.transpose(*dims).to_numpy())
-        arrays[str(name)] = xr.DataArray(values, coords=coords | {"time": time}, dims=dims, attrs=array.attrs)
+        arrays[str(name)] = xr.DataArray(
+            values, coords=coords | {"time": time}, dims=dims, attrs=array.attrs
+        )
     return xr.Dataset(arrays)
 
 
-def on_time(case: xr.DataTree, time: pd.DatetimeIndex, rule: Callable[[str, np.ndarray], np.ndarray]) -> xr.DataTree:
+def on_time(
+    case: xr.DataTree, time: pd.DatetimeIndex, rule: Callable[[str, np.ndarray], np.ndarray]
+) -> xr.DataTree:
     """The case on other steps."""
     time = time.rename("time")
     root = case.to_dataset().drop_vars("time").assign_coords(time=time)

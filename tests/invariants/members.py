@@ -22,7 +22,9 @@ def fleets(draw: Draw, wanted: Wanted, steps: int) -> xr.Dataset:
     members = []
     for _ in range(draw(st.integers(*wanted.members))):
         if members and draw(st.booleans()):
-            members.append(members[0] | draw(_difference(members[0])))  # a twin, or one that looks like it
+            members.append(
+                members[0] | draw(_difference(members[0]))
+            )  # a twin, or one that looks like it
         else:
             kind = draw(st.sampled_from(wanted.kinds))
             members.append(draw(_KINDS[kind](steps, wanted)) | draw(_money(wanted, steps)))
@@ -35,7 +37,11 @@ def fleets(draw: Draw, wanted: Wanted, steps: int) -> xr.Dataset:
 @st.composite
 def _difference(draw: Draw, row: Row) -> Row:
     """What sets two members apart that are alike otherwise: nothing, or one number."""
-    name = draw(st.sampled_from(("nothing", "wear", "unserved_cost", "charge_max", "energy_initial", "eta_charge")))
+    name = draw(
+        st.sampled_from(
+            ("nothing", "wear", "unserved_cost", "charge_max", "energy_initial", "eta_charge")
+        )
+    )
     changed = {
         "nothing": {},
         "wear": {"wear": row["wear"] + 1 / 16},
@@ -49,9 +55,17 @@ def _difference(draw: Draw, row: Row) -> Row:
 
 def stacked(members: list[Row], names: list[str], steps: int) -> xr.Dataset:
     """Put rows under labels."""
-    flat = {n: np.array([np.broadcast_to(m.get(n, _DEFAULT[n]), steps) for m in members], float) for n in PER_TIME}
+    flat = {
+        n: np.array([np.broadcast_to(m.get(n, _DEFAULT[n]), steps) for m in members], float)
+        for n in PER_TIME
+    }
     ds = xr.Dataset({n: (("fleet", "time"), a) for n, a in flat.items()}, coords={"fleet": names})
-    return ds.assign({n: ("fleet", np.array([m.get(n, _DEFAULT[n]) for m in members], float)) for n in PER_MEMBER})
+    return ds.assign(
+        {
+            n: ("fleet", np.array([m.get(n, _DEFAULT[n]) for m in members], float))
+            for n in PER_MEMBER
+        }
+    )
 
 
 _DEFAULT = dict.fromkeys((*PER_TIME, *PER_MEMBER), 0.0) | {"keep": 1.0, "slack_cost": np.nan}
@@ -66,14 +80,20 @@ def _money(draw: Draw, wanted: Wanted, steps: int) -> Row:
         "eta_discharge": draw(st.sampled_from(eta)),
         "wear": draw(st.sampled_from((0.0, 1 / 16, 1 / 4))),
         "wear_charge": draw(st.sampled_from((0.0, 0.0, 1 / 32))),
-        "retail_price": draw(rows((0.0, 1 / 32, 1 / 8), steps)) if wanted.retail and draw(st.booleans()) else 0.0,
+        "retail_price": (
+            draw(rows((0.0, 1 / 32, 1 / 8), steps))
+            if wanted.retail and draw(st.booleans())
+            else 0.0
+        ),
         "unserved_cost": draw(st.sampled_from((1 / 4, 1.0, 10.0))),
     }
 
 
 @st.composite
 def _vehicle(draw: Draw, steps: int, wanted: Wanted) -> Row:
-    """One battery that is always there, plugged in now and then, due to hold some energy at the end."""
+    """One battery that is always there, plugged in now and then, due to hold some energy at the
+    end.
+    """
     capacity = draw(st.sampled_from((4, 8, 12)))
     plugged = draw(rows((0, 1, 1), steps))
     initial = draw(st.integers(0, capacity))
@@ -127,7 +147,9 @@ def _sessions(draw: Draw, steps: int, wanted: Wanted) -> Row:
 
 @st.composite
 def _cohort(draw: Draw, steps: int, wanted: Wanted) -> Row:
-    """Cars that come and go: arriving energy, energy due with those that leave, and what else they may take."""
+    """Cars that come and go: arriving energy, energy due with those that leave, and what else they
+    may take.
+    """
     capacity = draw(st.sampled_from((4, 8)))
     arrival, due = draw(st.integers(0, capacity)), draw(st.integers(0, capacity))
     here = first = draw(st.integers(0, 2))
@@ -150,7 +172,9 @@ def _cohort(draw: Draw, steps: int, wanted: Wanted) -> Row:
 
 @st.composite
 def _shares(draw: Draw, steps: int, wanted: Wanted) -> Row:
-    """A fleet of which a share is plugged in; what leaves has to be sold first, or goes through slack."""
+    """A fleet of which a share is plugged in; what leaves has to be sold first, or goes through
+    slack.
+    """
     cars, capacity = 4, draw(st.sampled_from((2, 4)))
     share = draw(rows((0.0, 0.25, 0.5, 0.75, 1.0), steps))
     limit = draw(st.sampled_from((0.0, 0.5, 0.75, 1.0)))
@@ -169,7 +193,12 @@ def _shares(draw: Draw, steps: int, wanted: Wanted) -> Row:
 def _nothing(draw: Draw, steps: int, wanted: Wanted) -> Row:
     """Never plugged in, or without a battery; one vehicle or many."""
     battery, charger = draw(st.sampled_from(((0, 0), (4, 0), (0, 2), (0, 2))))
-    row = {"charge_max": charger, "discharge_max": charger, "energy_max": battery, "keep": float(battery > 0)}
+    row = {
+        "charge_max": charger,
+        "discharge_max": charger,
+        "energy_max": battery,
+        "keep": float(battery > 0),
+    }
     return row | {"aggregate": float(draw(st.booleans()))}
 
 

@@ -1,8 +1,8 @@
 """The physics and the bill of a plan, from the numbers of a result alone, in plain numpy.
 
-It shares nothing with the package: neither its model nor its replay. Powers are kW at the grid, energies kWh in the
-battery, money EUR; axes are always (scenario, ..., time), of length 1 where an array does not vary.
-"""
+It shares nothing with the package: neither its model nor its replay. Powers are kW at the grid,
+energies kWh in the battery, money EUR; axes are always (scenario, ..., time), of length 1 where an
+array does not vary."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,18 @@ import xarray as xr
 Residuals = Iterator[tuple[str, np.ndarray]]
 
 INF, NAN = np.inf, np.nan
-ABSENT = {"keep": 1.0, "eta_charge": 0.95, "eta_discharge": 0.95, "unserved_cost": 10.0, "slack_cost": NAN}
+ABSENT = {
+    "keep": 1.0,
+    "eta_charge": 0.95,
+    "eta_discharge": 0.95,
+    "unserved_cost": 10.0,
+    "slack_cost": NAN,
+}
 ABSENT |= {"volume_max": INF, "import_max": INF, "export_max": INF}
 AXES = {"fleet": "fleet", "energy": "market", "reserve": "product", "connection": "pod"}
-SCALE = dict.fromkeys(("price", "spread", "capacity_price", "activation_price_up", "activation_price_down"), 1e-3)
+SCALE = dict.fromkeys(
+    ("price", "spread", "capacity_price", "activation_price_up", "activation_price_down"), 1e-3
+)
 
 
 class Plan:
@@ -67,7 +75,9 @@ class Plan:
         """1 for products that guarantee energy."""
         if not self.has("reserve"):
             return np.zeros((1, 1, 1, 1))
-        return (self.groups["reserve"]["guarantee"].to_numpy() == "endurance").astype(float)[None, None, :, None]
+        return (self.groups["reserve"]["guarantee"].to_numpy() == "endurance").astype(float)[
+            None, None, :, None
+        ]
 
     @property
     def expected_drift(self) -> np.ndarray:
@@ -91,7 +101,15 @@ def violations(result: xr.DataTree) -> dict[str, float]:
     """Every rule that a plan keeps, and how far it is from keeping it (kW, kWh)."""
     plan = Plan(result)
     found: dict[str, float] = {}
-    for check in (_batteries, _one_direction, _reserves, _markets, _backing, _connections, _first_stage):
+    for check in (
+        _batteries,
+        _one_direction,
+        _reserves,
+        _markets,
+        _backing,
+        _connections,
+        _first_stage,
+    ):
         for name, residual in check(plan):
             found[name] = float(np.max(residual, initial=0.0))
     return found
@@ -111,7 +129,9 @@ def _batteries(p: Plan) -> Residuals:
 
 
 def _path(p: Plan, suffix: str, drift: np.ndarray | float) -> Residuals:
-    """One trajectory, step by step; a baseline differs from the expected path by what activation moves."""
+    """One trajectory, step by step; a baseline differs from the expected path by what activation
+    moves.
+    """
     c, d, e, spill = (p.fleet(n + suffix) for n in ("charge", "discharge", "energy", "spill"))
     spill = spill + np.zeros_like(e)
     keep, arriving = p.fleet("keep") + 0 * e, p.fleet("energy_in") + 0 * e
@@ -121,7 +141,13 @@ def _path(p: Plan, suffix: str, drift: np.ndarray | float) -> Residuals:
     before = p.fleet("energy_initial")[..., 0] + 0 * e[..., 0]
     gap = np.zeros_like(e)
     for t in range(e.shape[-1]):
-        held = keep[..., t] * before + arriving[..., t] - leaving[..., t] - spill[..., t] + (gain - loss)[..., t]
+        held = (
+            keep[..., t] * before
+            + arriving[..., t]
+            - leaving[..., t]
+            - spill[..., t]
+            + (gain - loss)[..., t]
+        )
         gap[..., t] = np.abs(e[..., t] - held)
         before = e[..., t]
     yield f"energy balance{suffix}", gap
@@ -138,19 +164,28 @@ def _path(p: Plan, suffix: str, drift: np.ndarray | float) -> Residuals:
 
 
 def _battery_there(p: Plan) -> np.ndarray:
-    """1 where energy can be held in the step, or comes and goes in it; a charger alone moves nothing."""
+    """1 where energy can be held in the step, or comes and goes in it; a charger alone moves
+    nothing.
+    """
     fits = p.fleet("energy_max") + 0 * p.fleet("energy")
     stayed = p.fleet("keep") * _before(fits, p.fleet("energy_initial"))
-    return (fits + stayed + p.fleet("energy_in") + p.fleet("energy_out") + p.fleet("spill_max") > 0).astype(float)
+    return (
+        fits + stayed + p.fleet("energy_in") + p.fleet("energy_out") + p.fleet("spill_max") > 0
+    ).astype(float)
 
 
 def _one_direction(p: Plan) -> Residuals:
     single = 1 - p.fleet("aggregate")
     sold = (p.held("volume_max") > 0).astype(float)
-    both = ((p.held("activation_up") * sold).max(2) > 0) & ((p.held("activation_down") * sold).max(2) > 0)
+    both = ((p.held("activation_up") * sold).max(2) > 0) & (
+        (p.held("activation_down") * sold).max(2) > 0
+    )
     yield "one direction", np.minimum(p.fleet("charge"), p.fleet("discharge")) * single * ~both
     if p.has("fleet", "energy_baseline"):
-        yield "one direction, baseline", np.minimum(p.fleet("charge_baseline"), p.fleet("discharge_baseline")) * single
+        yield (
+            "one direction, baseline",
+            np.minimum(p.fleet("charge_baseline"), p.fleet("discharge_baseline")) * single,
+        )
 
 
 def _reserves(p: Plan) -> Residuals:
@@ -195,21 +230,31 @@ def _before(a: np.ndarray, initial: np.ndarray) -> np.ndarray:
 
 def _markets(p: Plan) -> Residuals:
     q, closed, taken = p.energy("position"), p.energy("closed"), p.energy("committed")
-    yield "position within its limit", over(np.abs(q) * (1 - closed), np.maximum(p.energy("limit"), np.abs(taken)))
+    yield (
+        "position within its limit",
+        over(np.abs(q) * (1 - closed), np.maximum(p.energy("limit"), np.abs(taken))),
+    )
     yield "closed is committed", np.abs(q - taken) * closed
     yield "one position per block", _uneven(p, "energy", q)
     activated = np.zeros((1, 1))
     if p.has("reserve"):
-        activated = ((p.reserve("activation_up") - p.reserve("activation_down")) * p.reserve("volume")).sum(1)
+        activated = (
+            (p.reserve("activation_up") - p.reserve("activation_down")) * p.reserve("volume")
+        ).sum(1)
     injected = (p.fleet("discharge") - p.fleet("charge")).sum(1)
     yield "sold is injected", np.abs(q.sum(1) + activated - injected)
     if p.has("energy", "sold"):
         yield "sold less bought", np.abs(taken + p.energy("sold") - p.energy("bought") - q)
-        yield "sold and bought are not negative", over(-np.minimum(p.energy("sold"), p.energy("bought")), 0)
+        yield (
+            "sold and bought are not negative",
+            over(-np.minimum(p.energy("sold"), p.energy("bought")), 0),
+        )
 
 
 def _backing(p: Plan) -> Residuals:
-    """Where several gates are open, sales need injection and purchases withdrawal, unless positions may be virtual."""
+    """Where several gates are open, sales need injection and purchases withdrawal, unless positions
+    may be virtual.
+    """
     gates = (1 - p.energy("closed")) * (p.energy("limit") > 0)
     several = (gates.sum(1) > 1) & ~bool(p.energy("virtual_bidding").max())
     if not several.any():
@@ -225,8 +270,14 @@ def _backing(p: Plan) -> Residuals:
     injected, drawn = p.fleet("discharge").sum(1) + down, p.fleet("charge").sum(1) + up
     yield "sales are backed", over(sold, injected + np.maximum(-due, 0)) * several
     yield "purchases are backed", over(bought, drawn + np.maximum(due, 0)) * several
-    yield "the position is backed", over(net, injected + np.maximum(due - most[1], 0)) * several * (due != 0)
-    yield "the purchase is backed", over(-net, drawn + np.maximum(-due - most[0], 0)) * several * (due != 0)
+    yield (
+        "the position is backed",
+        over(net, injected + np.maximum(due - most[1], 0)) * several * (due != 0),
+    )
+    yield (
+        "the purchase is backed",
+        over(-net, drawn + np.maximum(-due - most[0], 0)) * several * (due != 0),
+    )
 
 
 def _uneven(p: Plan, group: str, x: np.ndarray) -> np.ndarray:
@@ -250,7 +301,9 @@ def _connections(p: Plan) -> Residuals:
     if not p.has("connection"):
         return
     pods = list(map(str, p.groups["connection"].indexes["pod"]))
-    home = np.array([[str(v) == pod for v in p.groups["fleet"]["pod"].to_numpy()] for pod in pods], float)
+    home = np.array(
+        [[str(v) == pod for v in p.groups["fleet"]["pod"].to_numpy()] for pod in pods], float
+    )
 
     def at(x: np.ndarray) -> np.ndarray:
         return np.einsum("pm,smt->spt", home, x + np.zeros_like(p.fleet("charge")))
@@ -261,15 +314,24 @@ def _connections(p: Plan) -> Residuals:
     yield "the meter", np.abs(meter - at(injected))
     up, down = ((p.held(way) * p.shares()).sum(2) for way in ("up", "down"))
     baseline = injected - p.expected_drift
-    for name, power in (("as planned", injected), ("activated up", baseline + up), ("activated down", baseline - down)):
+    for name, power in (
+        ("as planned", injected),
+        ("activated up", baseline + up),
+        ("activated down", baseline - down),
+    ):
         yield f"connection, {name}", np.maximum(over(at(power), most), over(least, at(power)))
 
 
 def _first_stage(p: Plan) -> Residuals:
     for group, name in (("energy", "position"), ("reserve", "volume")):
         if p.has(group) and len(p.weight) > 1:
-            early = p.get(group, "first_stage") if p.has(group, "first_stage") else np.ones((1, 1, 1))
-            yield f"one {name} before the scenario is known", np.ptp(p.get(group, name), axis=0)[None] * early
+            early = (
+                p.get(group, "first_stage") if p.has(group, "first_stage") else np.ones((1, 1, 1))
+            )
+            yield (
+                f"one {name} before the scenario is known",
+                np.ptp(p.get(group, name), axis=0)[None] * early,
+            )
 
 
 def bill(result: xr.DataTree) -> dict[str, np.ndarray]:
@@ -282,7 +344,9 @@ def bill(result: xr.DataTree) -> dict[str, np.ndarray]:
         "fleet.wear_charge": -p.fleet("wear_charge") * charge * p.fleet("eta_charge") * p.dt,
         "fleet.drivers": p.fleet("retail_price") * (charge - discharge) * p.dt,
         "fleet.slack.unserved": -np.nan_to_num(p.fleet("unserved_cost")) * p.fleet("unserved"),
-        "fleet.slack.unserved_trip": -np.nan_to_num(p.fleet("unserved_cost")) * p.fleet("unserved_trip"),
+        "fleet.slack.unserved_trip": (
+            -np.nan_to_num(p.fleet("unserved_cost")) * p.fleet("unserved_trip")
+        ),
         "fleet.slack.balance": -np.nan_to_num(p.fleet("slack_cost")) * slack * p.dt,
         "energy.energy": p.energy("price") * position * p.dt,
     }
@@ -299,15 +363,28 @@ def bill(result: xr.DataTree) -> dict[str, np.ndarray]:
 def _reserve_bill(p: Plan) -> dict[str, np.ndarray]:
     groups, volume = p.groups["reserve"], p.reserve("volume")
     markets = list(map(str, p.groups["energy"].indexes["market"]))
-    names = groups["settlement"].astype(str).to_numpy() if "settlement" in groups else [markets[0]] * volume.shape[1]
+    names = (
+        groups["settlement"].astype(str).to_numpy()
+        if "settlement" in groups
+        else [markets[0]] * volume.shape[1]
+    )
     settled = p.energy("price")[:, [markets.index(n) for n in names]]
-    up, down = (p.reserve(n) if n in groups else settled for n in ("activation_price_up", "activation_price_down"))
+    up, down = (
+        p.reserve(n) if n in groups else settled
+        for n in ("activation_price_up", "activation_price_down")
+    )
     return {
         "reserve.capacity": p.reserve("capacity_price") * volume * p.dt,
-        "reserve.activation": (p.reserve("activation_up") * up - p.reserve("activation_down") * down) * volume * p.dt,
+        "reserve.activation": (
+            (p.reserve("activation_up") * up - p.reserve("activation_down") * down) * volume * p.dt
+        ),
     }
 
 
 def expected(x: np.ndarray, weight: np.ndarray) -> float:
     """Sum of an array whose first axis is the scenario, weighted."""
-    return float(np.sum(x * weight.reshape(-1, *[1] * (x.ndim - 1)))) if x.shape[0] > 1 else float(x.sum())
+    return (
+        float(np.sum(x * weight.reshape(-1, *[1] * (x.ndim - 1))))
+        if x.shape[0] > 1
+        else float(x.sum())
+    )

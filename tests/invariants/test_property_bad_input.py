@@ -1,4 +1,6 @@
-"""Bad input gives a list of Problems with every fault named, never a result (FORMULATION §15: 37)."""
+"""Bad input gives a list of Problems with every fault named, never a result (FORMULATION §15:
+37).
+"""
 
 from functools import cache
 
@@ -17,8 +19,21 @@ from docs.everything import case_of_everything
 from v2g_linopy.case.io import calendar_of
 from v2g_linopy.case.schema import REQUIRED, Field
 
-POISONS = {"missing": np.nan, "endless": np.inf, "endless below": -np.inf, "negative": -1e-3, "twice": 2.0}
-SIGNED = {"price", "committed", "retail_price", "capacity_price", "activation_price_up", "activation_price_down"}
+POISONS = {
+    "missing": np.nan,
+    "endless": np.inf,
+    "endless below": -np.inf,
+    "negative": -1e-3,
+    "twice": 2.0,
+}
+SIGNED = {
+    "price",
+    "committed",
+    "retail_price",
+    "capacity_price",
+    "activation_price_up",
+    "activation_price_down",
+}
 SIGNED |= {"energy_value", "cost"}
 MAY_MISS = {"unserved_cost", "slack_cost"}
 MAY_BE_ENDLESS = {"volume_max", "import_max", "export_max"}
@@ -41,16 +56,26 @@ def wrong(name: str, poison: str) -> bool:
 def faults(draw, case: xr.DataTree) -> list[tuple[str, str, str]]:
     """One fault to three: (group, field, poison)."""
     arrays = [
-        (name, str(f)) for name in case.children for f, a in group(case, name).data_vars.items() if a.dtype == float
+        (name, str(f))
+        for name in case.children
+        for f, a in group(case, name).data_vars.items()
+        if a.dtype == float
     ]
-    every = [(name, field, poison) for name, field in arrays for poison in POISONS if wrong(field, poison)]
+    every = [
+        (name, field, poison)
+        for name, field in arrays
+        for poison in POISONS
+        if wrong(field, poison)
+    ]
     return draw(st.lists(st.sampled_from(every), min_size=1, max_size=3, unique_by=lambda f: f[:2]))
 
 
 @few(25)
 @given(data=st.data())
 def test_every_wrong_number_is_named(data):
-    """NaN, infinite, negative, beyond its range: every field that holds one is named, nothing is solved."""
+    """NaN, infinite, negative, beyond its range: every field that holds one is named, nothing is
+    solved.
+    """
     case = data.draw(cases())
     chosen = data.draw(faults(case))
     bad = case
@@ -67,11 +92,18 @@ def test_every_wrong_number_is_named(data):
 
 
 NOT_NEGATIVE = {  # written by hand: what a number means, not what the schema says of it
-    "fleet": """charge_max discharge_max energy_min energy_max energy_initial energy_in energy_out spill_max wear
-        wear_charge unserved_cost slack_cost vehicles""",
-    "battery": """charge_max discharge_max energy_min energy_max energy_initial wear wear_charge cycles_max
-        throughput_initial""",
-    "load": """baseline curtail_max curtail_cost shift_up_max shift_down_max window advanced_initial owed_initial""",
+    "fleet": (
+        """charge_max discharge_max energy_min energy_max energy_initial energy_in energy_out
+        spill_max wear wear_charge unserved_cost slack_cost vehicles"""
+    ),
+    "battery": (
+        """charge_max discharge_max energy_min energy_max energy_initial wear wear_charge cycles_max
+        throughput_initial"""
+    ),
+    "load": (
+        """baseline curtail_max curtail_cost shift_up_max shift_down_max window
+        advanced_initial owed_initial"""
+    ),
     "renewable": "available",
     "energy": "spread limit block",
     "reserve": "up down hours_up hours_down volume_max block",
@@ -86,7 +118,12 @@ BETWEEN = {  # likewise: the physical range
 }
 ENDLESS = {"load": "curtail_max", "reserve": "volume_max", "connection": "import_max export_max"}
 OPEN = {"fleet": "unserved_cost slack_cost", "battery": "cycles_max"}  # NaN has a meaning
-FIELDS = [(part.name, f) for part in v2g.PARTS.values() for f in part.schema.inputs if f.kind in ("quantity", "flag")]
+FIELDS = [
+    (part.name, f)
+    for part in v2g.PARTS.values()
+    for f in part.schema.inputs
+    if f.kind in ("quantity", "flag")
+]
 
 
 @cache
@@ -96,13 +133,21 @@ def everything() -> xr.DataTree:
 
 
 def poisoned(case: xr.DataTree, part: str, field: Field, value: float) -> xr.DataTree:
-    """The case with one wrong number in the last cell of a field, all its other numbers as they were."""
+    """The case with one wrong number in the last cell of a field, all its other numbers as they
+    were.
+    """
     ds = group(case, part)
     usual = 1.0 if field.default in (None, REQUIRED) else field.default
     array = ds[field.name] if field.name in ds else xr.DataArray(usual)
-    known = {"segment": pd.Index([1, 2]), "lag": pd.Index([1, 2])} | dict(case.to_dataset().indexes) | dict(ds.indexes)
+    known = (
+        {"segment": pd.Index([1, 2]), "lag": pd.Index([1, 2])}
+        | dict(case.to_dataset().indexes)
+        | dict(ds.indexes)
+    )
     axes = {d: known[d] for d in field.dims.split()}
-    full = (array + xr.DataArray(np.zeros([len(i) for i in axes.values()]), axes, list(axes))).transpose(..., *axes)
+    full = (
+        array + xr.DataArray(np.zeros([len(i) for i in axes.values()]), axes, list(axes))
+    ).transpose(..., *axes)
     values = full.to_numpy().copy()
     values.reshape(-1)[-1] = value
     return edit(case, **{part: ds.assign({field.name: full.copy(data=values)})})
@@ -119,14 +164,18 @@ def named(case: xr.DataTree) -> set[str]:
 
 
 def named_alone(case: xr.DataTree, part: str) -> set[str]:
-    """The places of the problems that a part finds by itself; the others of the case are not looked at."""
+    """The places of the problems that a part finds by itself; the others of the case are not looked
+    at.
+    """
     calendar, _ = calendar_of(case)
     return {p.where for p in v2g.PARTS[part].schema.validate(group(case, part), part, calendar)[1]}
 
 
 @pytest.mark.parametrize(("part", "field"), FIELDS, ids=lambda x: getattr(x, "name", x))
 def test_every_field_refuses_what_its_schema_excludes(part, field):
-    """Below its least, above its most, missing, without end: each alone is a problem that names the field alone."""
+    """Below its least, above its most, missing, without end: each alone is a problem that names the
+    field alone.
+    """
     case = everything()
     low, high = (0.0, 1.0) if field.kind == "flag" else (field.ge, field.le)
     step = 1e-6 * max(1.0, abs(low) if np.isfinite(low) else 0.0)
@@ -147,13 +196,17 @@ def by_hand(table: dict[str, str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("part", "name"), by_hand(NOT_NEGATIVE))
 def test_what_cannot_be_negative_is_refused(part, name):
-    """Powers, energies, hours, wear and penalties: a thousandth below zero is a problem; zero itself is none."""
+    """Powers, energies, hours, wear and penalties: a thousandth below zero is a problem; zero
+    itself is none.
+    """
     field = next(f for f in v2g.PARTS[part].schema.inputs if f.name == name)
     assert named(poisoned(everything(), part, field, -1e-3)) == {f"{part}.{name}"}
     assert f"{part}.{name}" not in named_alone(poisoned(everything(), part, field, 0.0), part)
 
 
-@pytest.mark.parametrize(("part", "name"), [(part, name) for part, fields in BETWEEN.items() for name in fields])
+@pytest.mark.parametrize(
+    ("part", "name"), [(part, name) for part, fields in BETWEEN.items() for name in fields]
+)
 def test_what_lies_between_two_numbers_is_refused_outside(part, name):
     """Efficiencies and shares within [0, 1], market blocks and windows within a day."""
     field = next(f for f in v2g.PARTS[part].schema.inputs if f.name == name)
@@ -164,7 +217,9 @@ def test_what_lies_between_two_numbers_is_refused_outside(part, name):
 
 @pytest.mark.parametrize("part", NOT_NEGATIVE)
 def test_only_what_has_a_meaning_may_be_missing_or_endless(part):
-    """NaN is "must serve", "no slack", "no cap", inf is "no limit"; in every other field both are faults."""
+    """NaN is "must serve", "no slack", "no cap", inf is "no limit"; in every other field both are
+    faults.
+    """
     free = {"missing": (np.nan, by_hand(OPEN)), "endless": (np.inf, by_hand(ENDLESS))}
     known = {*NOT_NEGATIVE[part].split(), *BETWEEN.get(part, {}), *SIGNED, *FLAGS}
     case = everything()
@@ -175,7 +230,10 @@ def test_only_what_has_a_meaning_may_be_missing_or_endless(part):
 
 
 @few(10)
-@given(case=cases(Wanted(steps=(3, 8))), kind=st.sampled_from(("unordered", "twice", "mixed", "missing")))
+@given(
+    case=cases(Wanted(steps=(3, 8))),
+    kind=st.sampled_from(("unordered", "twice", "mixed", "missing")),
+)
 def test_every_wrong_clock_is_named(case, kind):
     """Time stamps out of order, twice, of mixed length or missing."""
     time = case.to_dataset().indexes["time"].to_numpy().copy()
@@ -198,7 +256,9 @@ def test_every_wrong_clock_is_named(case, kind):
 @few(10)
 @given(case=cases(), data=st.data())
 def test_every_wrong_name_is_named(case, data):
-    """Labels twice, misspelt fields, unknown groups, and required fields left out: all in one list."""
+    """Labels twice, misspelt fields, unknown groups, and required fields left out: all in one
+    list.
+    """
     name, dim = data.draw(st.sampled_from((("fleet", "fleet"), ("energy", "market"))))
     ds = group(case, name)
     twice = xr.concat([ds, ds.isel({dim: [0]})], dim, data_vars="minimal")
@@ -206,7 +266,10 @@ def test_every_wrong_name_is_named(case, data):
     required = {"energy": "limit", "fleet": "charge_max"}[other]
     misspelt = group(case, other).rename({required: required + "x"})
     bad = edit(case, **{name: twice}) if data.draw(st.booleans()) else case
-    parts = {f"/{n}": group(bad, n) for n in bad.children} | {f"/{other}": misspelt, "/fleets": xr.Dataset()}
+    parts = {f"/{n}": group(bad, n) for n in bad.children} | {
+        f"/{other}": misspelt,
+        "/fleets": xr.Dataset(),
+    }
     bad = xr.DataTree.from_dict({"/": bad.to_dataset(), **parts})
     with pytest.raises(v2g.SchemaError) as caught:
         v2g.solve(bad)
@@ -223,7 +286,9 @@ def test_every_wrong_name_is_named(case, data):
     arrival=st.lists(st.sampled_from((5.0, 10.0, 45.0)), min_size=6, max_size=6),
 )
 def test_overlapping_or_impossible_sessions_are_named(spans, arrival):
-    """Two sessions at once on a connector, a stay of no length, more energy on arrival than fits: each is named."""
+    """Two sessions at once on a connector, a stay of no length, more energy on arrival than fits:
+    each is named.
+    """
     start = pd.Timestamp("2026-01-05")
     n = len(spans)
     hours = np.array([(a, a + length) for a, length in spans])
@@ -244,7 +309,12 @@ def test_overlapping_or_impossible_sessions_are_named(spans, arrival):
     backwards = {i for i in range(n) if hours[i, 1] <= hours[i, 0]}
     full = {i for i in range(n) if arrival[i] > 40}
     whole = [i for i in range(n) if i not in backwards]
-    overlap = any(hours[i, 0] < hours[j, 1] and hours[j, 0] < hours[i, 1] for i in whole for j in whole if i < j)
+    overlap = any(
+        hours[i, 0] < hours[j, 1] and hours[j, 0] < hours[i, 1]
+        for i in whole
+        for j in whole
+        if i < j
+    )
     time = pd.date_range(start, periods=30, freq="h", name="time")
     if not (backwards or full or overlap):
         fleet, _ = v2g.rasterise(sessions, time, rows="connector")

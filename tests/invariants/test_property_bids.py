@@ -18,7 +18,9 @@ NAMES = ("one", "two", "three")
 
 @st.composite
 def auctions(draw: Draw) -> xr.DataTree:
-    """A battery with up to 8 kW for upward reserve, and three products: least bids, steps, limits, gates, rules."""
+    """A battery with up to 8 kW for upward reserve, and three products: least bids, steps, limits,
+    gates, rules.
+    """
     steps = draw(st.integers(1, 2))
     time = pd.date_range("2026-01-05", periods=steps, freq="h", name="time")
 
@@ -29,7 +31,9 @@ def auctions(draw: Draw) -> xr.DataTree:
         return ("product", "time"), np.array([draw(rows(values, steps)) for _ in NAMES])
 
     hours = draw(st.sampled_from((0.0, 2.0)))
-    closed = np.array([draw(rows((0, 0, 0, 1), steps if hours == 0 else 1)) + np.zeros(steps) for _ in NAMES])
+    closed = np.array(
+        [draw(rows((0, 0, 0, 1), steps if hours == 0 else 1)) + np.zeros(steps) for _ in NAMES]
+    )
     taken = closed * np.array([float(draw(st.sampled_from((0, 0, 1)))) for _ in NAMES])[:, None]
     reserve = xr.Dataset(
         {
@@ -50,7 +54,9 @@ def auctions(draw: Draw) -> xr.DataTree:
         {"charge_max": 0.0, "discharge_max": power, "energy_max": 99.0, "energy_initial": 99.0},
         coords={"battery": ["box"], "time": time},
     )
-    market = xr.Dataset({"price": ("market", [0.0]), "limit": 0.0}, coords={"market": ["day_ahead"]})
+    market = xr.Dataset(
+        {"price": ("market", [0.0]), "limit": 0.0}, coords={"market": ["day_ahead"]}
+    )
     groups = {"battery": battery, "reserve": reserve, "energy": market}
     if draw(st.booleans()):
         pair = np.zeros((1, 3, steps))
@@ -59,7 +65,9 @@ def auctions(draw: Draw) -> xr.DataTree:
             {"group": (("rule", "product", "time"), pair)},
             coords={"rule": ["policy"], "product": list(NAMES), "time": time},
         )
-    return v2g.assemble(time, {n: described(n, ds) for n, ds in groups.items()}, title="drawn", step_hours=1.0)
+    return v2g.assemble(
+        time, {n: described(n, ds) for n, ds in groups.items()}, title="drawn", step_hours=1.0
+    )
 
 
 def best(case: xr.DataTree) -> float | None:
@@ -68,21 +76,32 @@ def best(case: xr.DataTree) -> float | None:
     One row of room per step and whole numbers in every limit: the best bid is one of whole kW.
     """
     reserve = case["reserve"].to_dataset()
-    d = {n: (reserve[n] + 0 * reserve.capacity_price).transpose("time", "product").values for n in reserve.data_vars}
+    d = {
+        n: (reserve[n] + 0 * reserve.capacity_price).transpose("time", "product").values
+        for n in reserve.data_vars
+    }
     named = np.zeros(d["closed"].shape)
     if "exclusion" in case.children:
         named = case["exclusion"].group.isel(rule=0).transpose("time", "product").values
     bids = np.array(list(combinations(range(9), repeat=len(NAMES))))
     worth = []
     for t, room in enumerate(case["battery"].discharge_max.values[0]):
-        least, most, step, closed = (d[n][t] for n in ("minimum_bid", "volume_max", "step", "closed"))
+        least, most, step, closed = (
+            d[n][t] for n in ("minimum_bid", "volume_max", "step", "closed")
+        )
         whole = (step == 0) | (bids % np.where(step > 0, step, 1) == 0)
-        fine = np.where(closed > 0, bids == d["committed"][t], (bids == 0) | ((bids >= least) & (bids <= most) & whole))
+        fine = np.where(
+            closed > 0,
+            bids == d["committed"][t],
+            (bids == 0) | ((bids >= least) & (bids <= most) & whole),
+        )
         inside = (bids > 0) & (named[t] > 0)
         clash = (inside.sum(axis=1) > 1) & (inside & (closed == 0)).any(axis=1)
         allowed = fine.all(axis=1) & (bids.sum(axis=1) <= room) & ~clash
         worth.append(np.where(allowed, bids @ d["capacity_price"][t] / 1000, -np.inf))
-    if float(reserve.block) and len(worth) > 1:  # the gate of a block is open, or closed, in both steps
+    if (
+        float(reserve.block) and len(worth) > 1
+    ):  # the gate of a block is open, or closed, in both steps
         free = d["closed"][0] == 0
         total = -np.inf
         for key in {tuple(b) for b in bids[:, free]}:
@@ -96,7 +115,9 @@ def best(case: xr.DataTree) -> float | None:
 @few(6)
 @given(case=auctions())
 def test_bids_are_the_best_of_those_accepted(case):
-    """34: exclusion holds, and the plan earns what the best of all bids earns that the market accepts."""
+    """34: exclusion holds, and the plan earns what the best of all bids earns that the market
+    accepts.
+    """
     wanted = best(case)
     try:
         result = plan(case, audit=True)

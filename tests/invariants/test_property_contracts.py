@@ -1,4 +1,6 @@
-"""Contracts and charging technology: what adds nothing changes nothing; least powers against all that is possible."""
+"""Contracts and charging technology: what adds nothing changes nothing; least powers against all
+that is possible.
+"""
 
 from typing import Any
 
@@ -25,7 +27,9 @@ def with_group(case: xr.DataTree, name: str, ds: xr.Dataset) -> xr.DataTree:
 
 def contract(**fields: Any) -> xr.Dataset:
     """One contract."""
-    return xr.Dataset({n: ("contract", [v]) for n, v in fields.items()}, coords={"contract": ["deal"]})
+    return xr.Dataset(
+        {n: ("contract", [v]) for n, v in fields.items()}, coords={"contract": ["deal"]}
+    )
 
 
 @few(4)
@@ -37,17 +41,28 @@ def contract(**fields: Any) -> xr.Dataset:
 )
 def test_a_contract_on_nothing_changes_nothing(case, settlement, side, strike):
     """32: 0 kW under contract, at any strike: the same objective."""
-    deal = contract(strike=CENTS * strike, settlement=settlement, side=side, volume_type="baseload", baseload=0.0)
+    deal = contract(
+        strike=CENTS * strike,
+        settlement=settlement,
+        side=side,
+        volume_type="baseload",
+        baseload=0.0,
+    )
     assert close(objective(with_group(case, "ppa", deal)), objective(case))
 
 
 @few(4)
-@given(case=cases(Wanted(simple_market=True)), power=st.integers(1, 3), strike=st.integers(-4, 12), month=st.booleans())
+@given(
+    case=cases(Wanted(simple_market=True)),
+    power=st.integers(1, 3),
+    strike=st.integers(-4, 12),
+    month=st.booleans(),
+)
 def test_buyer_and_seller_cancel(case, power, strike, month):
     """Both sides of one contract, settled or delivered: the same objective.
 
-    With one market: between two, what is bought under one contract backs a sale, and the other a purchase.
-    """
+    With one market: between two, what is bought under one contract backs a sale, and the other a
+    purchase."""
     fields = {
         "strike": CENTS * strike,
         "volume_type": ("contract", ["baseload"] * 4),
@@ -61,12 +76,18 @@ def test_buyer_and_seller_cancel(case, power, strike, month):
 
 
 @few(4)
-@given(case=cases(Wanted(connection=False)), power=st.integers(0, 2), side=st.sampled_from(("seller", "buyer")))
+@given(
+    case=cases(Wanted(connection=False)),
+    power=st.integers(0, 2),
+    side=st.sampled_from(("seller", "buyer")),
+)
 def test_a_strike_at_the_reference_is_merchant(case, power, side):
     """A difference of 0 in every step and every future, settled against the first market."""
     price = group(case, "energy").price.isel(market=0, drop=True)
     deal = contract(side=side, volume_type="baseload", baseload=float(power))
-    deal["strike"] = price.expand_dims(contract=["deal"], axis=price.ndim - 1 if "time" in price.dims else 0)
+    deal["strike"] = price.expand_dims(
+        contract=["deal"], axis=price.ndim - 1 if "time" in price.dims else 0
+    )
     assert close(objective(with_group(case, "ppa", deal)), objective(case), 1e-9)
 
 
@@ -75,23 +96,38 @@ def test_a_strike_at_the_reference_is_merchant(case, power, side):
 def test_a_converter_without_limit_changes_nothing(case, data):
     """32: chargers that let everything through, some named and some not: the same objective."""
     fleet = group(case, "fleet")
-    fleet["charger"] = ("fleet", [data.draw(st.sampled_from(("", "one", "two"))) for _ in fleet.fleet])
-    hubs = xr.Dataset({"charge_max": np.inf, "discharge_max": np.inf}, coords={"charger": ["one", "two", "none"]})
-    assert close(objective(with_group(edit(case, fleet=fleet), "charger", hubs)), objective(case), 1e-9)
+    fleet["charger"] = (
+        "fleet",
+        [data.draw(st.sampled_from(("", "one", "two"))) for _ in fleet.fleet],
+    )
+    hubs = xr.Dataset(
+        {"charge_max": np.inf, "discharge_max": np.inf}, coords={"charger": ["one", "two", "none"]}
+    )
+    assert close(
+        objective(with_group(edit(case, fleet=fleet), "charger", hubs)), objective(case), 1e-9
+    )
 
 
 @few(5)
 @given(case=cases(), limit=st.sampled_from((0.0, 1.0, 3.0)), data=st.data())
 def test_a_smaller_converter_is_never_better(case, limit, data):
-    """A limit lowers the objective or leaves it, and a plan behind it keeps to it, reserves called or not."""
+    """A limit lowers the objective or leaves it, and a plan behind it keeps to it, reserves called
+    or not.
+    """
     fleet = group(case, "fleet")
     if bool((fleet.unserved_cost.isnull() & (fleet.energy_min > 0).any("time")).any()):
-        fleet["unserved_cost"] = fleet.unserved_cost.fillna(10.0)  # a need that the converter cannot serve is missed
+        fleet["unserved_cost"] = fleet.unserved_cost.fillna(
+            10.0
+        )  # a need that the converter cannot serve is missed
     fleet["slack_cost"] = fleet.slack_cost.fillna(10.0)
     fleet["charger"] = ("fleet", [data.draw(st.sampled_from(("", "hub"))) for _ in fleet.fleet])
     soft = edit(case, fleet=fleet)
     wide, narrow = (
-        with_group(soft, "charger", xr.Dataset({"charge_max": x, "discharge_max": x}, coords={"charger": ["hub"]}))
+        with_group(
+            soft,
+            "charger",
+            xr.Dataset({"charge_max": x, "discharge_max": x}, coords={"charger": ["hub"]}),
+        )
         for x in (np.inf, limit)
     )
     result = v2g.solve(narrow, gap=0.0)
@@ -123,7 +159,8 @@ def chargers(draw: Draw) -> dict[str, Any]:
 @few(10)
 @given(car=chargers())
 def test_least_powers_against_all_plans_in_whole_kw(car):
-    """The best of every sequence of whole powers, step by step over what is on board: no model, no solver.
+    """The best of every sequence of whole powers, step by step over what is on board: no model, no
+    solver.
 
     Without losses, and with every number whole, a best plan is whole.
     """
@@ -156,7 +193,9 @@ def test_least_powers_against_all_plans_in_whole_kw(car):
     }
     groups = {
         "fleet": xr.Dataset(fleet, coords={"fleet": ["ev"]}),
-        "energy": xr.Dataset({"price": ("time", car["price"]), "limit": 100.0}, coords={"market": ["spot"]}),
+        "energy": xr.Dataset(
+            {"price": ("time", car["price"]), "limit": 100.0}, coords={"market": ["spot"]}
+        ),
     }
     result = v2g.solve(v2g.assemble(time, groups, step_hours=1.0), gap=0.0)
     assert close(result.attrs["objective"], expected)
@@ -169,7 +208,9 @@ def test_least_powers_against_all_plans_in_whole_kw(car):
     bend=st.sampled_from((0.0, 0.5, 0.75)),
 )
 def test_technology_never_helps_and_is_kept(case, share, bend):
-    """Least powers and a taper lower the objective or leave it; each written power is 0 or allowed at its energy."""
+    """Least powers and a taper lower the objective or leave it; each written power is 0 or allowed
+    at its energy.
+    """
     fleet = group(case, "fleet")
     fleet["unserved_cost"] = fleet.unserved_cost.fillna(10.0)
     fleet["slack_cost"] = fleet.slack_cost.fillna(10.0)

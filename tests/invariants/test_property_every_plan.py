@@ -27,7 +27,9 @@ KINDS = {
 @few(10)
 @given(data=st.data())
 def test_every_plan_is_physical_and_its_bill_adds_up(kind, data):
-    """Balances, limits, reserve room, positions, meters and the whole ledger, recomputed from the result alone."""
+    """Balances, limits, reserve room, positions, meters and the whole ledger, recomputed from the
+    result alone.
+    """
     case = data.draw(cases(KINDS[kind]))
     result = v2g.solve(case, gap=0.0)
     assert result.attrs["status"] == "optimal"
@@ -38,7 +40,17 @@ def test_every_plan_is_physical_and_its_bill_adds_up(kind, data):
     assert result["audit"].attrs["passed"] == 1, result["audit"].attrs["worst"]
 
 
-OUTPUTS = ("charge", "discharge", "energy", "spill", "unserved", "unserved_trip", "slack_in", "slack_out", "position")
+OUTPUTS = (
+    "charge",
+    "discharge",
+    "energy",
+    "spill",
+    "unserved",
+    "unserved_trip",
+    "slack_in",
+    "slack_out",
+    "position",
+)
 TRADED = ("sold", "bought", "volume", "share_fleet", "import_", "export")
 
 
@@ -47,34 +59,59 @@ TRADED = ("sold", "bought", "volume", "share_fleet", "import_", "export")
 def test_the_audit_notices_any_changed_number(case, data):
     """A hundredth more in any cell of a plan or of the ledger, and the replay does not pass."""
     result = v2g.solve(case, gap=0.0)
-    places = [(g, str(n)) for g in case.children for n in result[g].data_vars if n in OUTPUTS + TRADED]
+    places = [
+        (g, str(n)) for g in case.children for n in result[g].data_vars if n in OUTPUTS + TRADED
+    ]
     places += [("ledger", str(n)) for n in result["ledger"].data_vars]
-    for group, name in data.draw(st.lists(st.sampled_from(places), min_size=3, max_size=3, unique=True)):
+    for group, name in data.draw(
+        st.lists(st.sampled_from(places), min_size=3, max_size=3, unique=True)
+    ):
         changed = result.copy()
         values = result[group][name].to_numpy().copy()
         values.reshape(-1)[data.draw(st.integers(0, values.size - 1))] += 0.01
-        changed[group] = result[group].to_dataset(inherit=False).assign({name: result[group][name].copy(data=values)})
+        changed[group] = (
+            result[group]
+            .to_dataset(inherit=False)
+            .assign({name: result[group][name].copy(data=values)})
+        )
         assert v2g.replay(changed).attrs["passed"] == 0, f"{group}.{name}"
 
 
 def assert_ledger(result: xr.DataTree) -> None:
-    """Every entry is the money of the plan; their sum is the objective, and without penalties the profit."""
+    """Every entry is the money of the plan; their sum is the objective, and without penalties the
+    profit.
+    """
     ledger, expected = result["ledger"].to_dataset(), physics.bill(result)
     weight = physics.Plan(result).weight
     for name, money in expected.items():
-        member = {"fleet": "fleet", "energy": "market", "reserve": "product"}[name.partition(".")[0]]
-        written = physics.aligned(ledger[name], f"scenario {member} time") if name in ledger else np.zeros((1, 1, 1))
+        member = {"fleet": "fleet", "energy": "market", "reserve": "product"}[
+            name.partition(".")[0]
+        ]
+        written = (
+            physics.aligned(ledger[name], f"scenario {member} time")
+            if name in ledger
+            else np.zeros((1, 1, 1))
+        )
         assert np.allclose(written, money, rtol=1e-9, atol=NEAR), name
     assert set(map(str, ledger)) <= set(expected)
-    total = {name: physics.expected(money + np.zeros((len(weight), 1, 1)), weight) for name, money in expected.items()}
+    total = {
+        name: physics.expected(money + np.zeros((len(weight), 1, 1)), weight)
+        for name, money in expected.items()
+    }
     assert np.isclose(result.attrs["objective"], sum(total.values()), rtol=1e-9, atol=NEAR)
     profit = sum(x for name, x in total.items() if ".slack." not in name)
     assert np.isclose(result.attrs["profit"], profit, rtol=1e-9, atol=NEAR)
 
 
 def assert_complete(result: xr.DataTree, case: xr.DataTree) -> None:
-    """Every label of the case has a plan, no number is missing, and the inputs came back as they went in."""
-    plans = {"fleet": ("charge", "discharge", "energy"), "energy": ("position",), "reserve": ("volume",)}
+    """Every label of the case has a plan, no number is missing, and the inputs came back as they
+    went in.
+    """
+    plans = {
+        "fleet": ("charge", "discharge", "energy"),
+        "energy": ("position",),
+        "reserve": ("volume",),
+    }
     for group, names in plans.items():
         if group not in case.children:
             continue

@@ -31,11 +31,22 @@ def opened() -> Inputs:
         wear=0.02,
     )
     opening = {"spread": 2.0, "closed": [0.0] * STEPS, "committed": [1.0] * STEPS}
-    markets = {n: market([p] * STEPS, limit=[20.0] * STEPS) | opening for n, p in (("early", 40.0), ("late", 60.0))}
-    up = product(up=1, hours_up=0.5, guarantee="endurance", capacity_price=[5.0] * STEPS, volume_max=[4.0] * STEPS)
+    markets = {
+        n: market([p] * STEPS, limit=[20.0] * STEPS) | opening
+        for n, p in (("early", 40.0), ("late", 60.0))
+    }
+    up = product(
+        up=1,
+        hours_up=0.5,
+        guarantee="endurance",
+        capacity_price=[5.0] * STEPS,
+        volume_max=[4.0] * STEPS,
+    )
     prices = {"price_long": [10.0] * STEPS, "price_short": [90.0] * STEPS, "limit": [10.0] * STEPS}
     given = {"battery": storage(charge_max=[5.0] * STEPS, wear=0.01), "imbalance": prices}
-    return inputs_of(case(car, markets, up, {"site": {"import_max": [15.0] * STEPS}}, **given), v2g.PARTS)
+    return inputs_of(
+        case(car, markets, up, {"site": {"import_max": [15.0] * STEPS}}, **given), v2g.PARTS
+    )
 
 
 def dyadic(draw: st.DrawFn, like: xr.DataArray, values: tuple[float, ...]) -> xr.DataArray:
@@ -62,7 +73,11 @@ DRAWN = {
     },
     "battery": {"charge_max": (0.0, 2.0, 5.0), "wear": (0.0, 0.25)},
     "reserve": {"capacity_price": (0.0, 16.0, 32.0), "volume_max": (0.0, 2.0, 4.0)},
-    "imbalance": {"price_long": (-16.0, 0.0, 16.0), "price_short": (96.0, 128.0), "limit": (8.0, 40.0)},
+    "imbalance": {
+        "price_long": (-16.0, 0.0, 16.0),
+        "price_short": (96.0, 128.0),
+        "limit": (8.0, 40.0),
+    },
     "connection": {"import_max": (8.0, 16.0, 64.0)},
 }
 
@@ -74,7 +89,9 @@ def moves(draw: st.DrawFn, inputs: Inputs) -> tuple[Inputs, frozenset[str]]:
     data = dict(inputs.data)
     for part in parts:
         names = draw(st.lists(st.sampled_from(list(DRAWN[part])), min_size=1, unique=True))
-        data[part] = data[part].assign({n: dyadic(draw, data[part][n], DRAWN[part][n]) for n in names})
+        data[part] = data[part].assign(
+            {n: dyadic(draw, data[part][n], DRAWN[part][n]) for n in names}
+        )
     return replace(inputs, data=data), frozenset(parts)
 
 
@@ -86,11 +103,11 @@ def anew(inputs: Inputs) -> float:
 @settings(max_examples=3)
 @given(st.data())
 def test_a_moved_model_is_the_one_built_anew(data):
-    """Prices, limits, needs, efficiencies, gates, losses, penalties are drawn, five times in a row: each time the
-    objective is that of a new model.
+    """Prices, limits, needs, efficiencies, gates, losses, penalties are drawn, five times in a row:
+    each time the objective is that of a new model.
 
-    Proves what is sent to the solver and what is not: one bound, cost or coefficient forgotten would stay for good.
-    """
+    Proves what is sent to the solver and what is not: one bound, cost or coefficient forgotten
+    would stay for good."""
     inputs = opened()
     moving = Moving(inputs, SETTINGS)
     assert moving.solve().found.objective == pytest.approx(anew(inputs), rel=1e-9, abs=1e-9)
@@ -109,15 +126,23 @@ def test_a_moved_model_is_the_one_built_anew(data):
 
 
 def test_a_model_that_cannot_move_is_left_as_it_was():
-    """Data that ask for rows which are not there are refused; the model still solves, and still moves, as before."""
+    """Data that ask for rows which are not there are refused; the model still solves, and still
+    moves, as before.
+    """
     inputs = opened()
     battery = inputs.data["battery"]
-    closed = replace(inputs, data={**inputs.data, "battery": battery.assign(charge_max=0 * battery.charge_max)})
+    closed = replace(
+        inputs, data={**inputs.data, "battery": battery.assign(charge_max=0 * battery.charge_max)}
+    )
     moving = Moving(closed, SETTINGS)
     before = moving.solve().found.objective
-    cyclic = battery.assign(cyclic=xr.ones_like(battery.cyclic), energy_initial=xr.ones_like(battery.energy_initial))
+    cyclic = battery.assign(
+        cyclic=xr.ones_like(battery.cyclic), energy_initial=xr.ones_like(battery.energy_initial)
+    )
     with pytest.raises(StaleError):
-        moving.move(replace(inputs, data={**inputs.data, "battery": cyclic}), frozenset({"battery"}))
+        moving.move(
+            replace(inputs, data={**inputs.data, "battery": cyclic}), frozenset({"battery"})
+        )
     assert moving.solve().found.objective == before
     energy = closed.data["energy"]
     dearer = replace(closed, data={**closed.data, "energy": energy.assign(price=energy.price * 2)})
@@ -126,13 +151,17 @@ def test_a_model_that_cannot_move_is_left_as_it_was():
 
 
 def test_the_past_stays_as_it_was():
-    """What happened is held when prices of the past and of the future move: only later steps are planned again."""
+    """What happened is held when prices of the past and of the future move: only later steps are
+    planned again.
+    """
     inputs = opened()
     moving = Moving(inputs, SETTINGS)
     first = moving.solve()["battery.energy"]
     moving.happened(0, 2)
     energy = inputs.data["energy"]
-    turned = replace(inputs, data={**inputs.data, "energy": energy.assign(price=200 - energy.price)})
+    turned = replace(
+        inputs, data={**inputs.data, "energy": energy.assign(price=200 - energy.price)}
+    )
     moving.move(turned, frozenset({"energy"}))
     moving.release(("energy", "imbalance"))
     again = moving.solve()["battery.energy"]

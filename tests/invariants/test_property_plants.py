@@ -65,14 +65,18 @@ def sites(draw: Draw):
         wear_start=(0.0, 1 / 4, 1.0),
         on_initial=(0.0, 1.0),
     )
-    site["standby_initial"] = float(not site["on_initial"] and site["standby_power"] >= 0 and draw(st.booleans()))
+    site["standby_initial"] = float(
+        not site["on_initial"] and site["standby_power"] >= 0 and draw(st.booleans())
+    )
     site["energy_initial"] = site["energy_max"] * draw(st.sampled_from((0.0, 0.5)))
     site["cyclic"] *= float(site["keep"] == 1.0)
     price = draw(rows((-1 / 16, 0.0, 1 / 16, 1 / 8, 1 / 4), steps))
     return site, price, draw(rows((0.0, 1.0, 4.0), steps)), dt
 
 
-def by_hand(part: str, fields: dict, carrier: str, price, demand, dt: float, start: int = 0) -> xr.DataTree:
+def by_hand(
+    part: str, fields: dict, carrier: str, price, demand, dt: float, start: int = 0
+) -> xr.DataTree:
     """A case of one plant, a market, and a demand that may be missed."""
     time = pd.date_range("2026-01-05", periods=len(price), freq=pd.Timedelta(hours=dt), name="time")
     member = {part: ["one"]}
@@ -100,7 +104,9 @@ def by_hand(part: str, fields: dict, carrier: str, price, demand, dt: float, sta
 @few(12)
 @given(engines())
 def test_the_best_of_all_sequences_of_an_engine(drawn):
-    """Objective of the unit commitment = the best of all 2^T sequences of states, each with its own LP."""
+    """Objective of the unit commitment = the best of all 2^T sequences of states, each with its own
+    LP.
+    """
     plant, price, heat, dt = drawn
     expected = best_engine(plant, price, heat, MISSED, dt)
     site = by_hand("chp", plant, "heat", price, heat, dt)
@@ -124,11 +130,14 @@ def test_the_best_of_all_sequences_of_a_hydrogen_site(drawn):
 @few(6)
 @given(st.data())
 def test_the_rest_of_a_plan_starts_from_what_is_carried(data):
-    """Cut anywhere, the second window begins with the outputs of the first: it finds the rest of the plan as good.
+    """Cut anywhere, the second window begins with the outputs of the first: it finds the rest of
+    the plan as good.
 
     Proves that what is carried is the whole state (on or off, for how long, power, tank).
     """
-    part, strategy, carrier = data.draw(st.sampled_from((("chp", engines, "heat"), ("hydrogen", sites, "hydrogen"))))
+    part, strategy, carrier = data.draw(
+        st.sampled_from((("chp", engines, "heat"), ("hydrogen", sites, "hydrogen")))
+    )
     fields, price, demand, dt = data.draw(strategy())
     tree = by_hand(part, fields, carrier, price, demand, dt)
     try:
@@ -137,14 +146,28 @@ def test_the_rest_of_a_plan_starts_from_what_is_carried(data):
         return
     cut = data.draw(st.integers(1, len(price) - 1))
     rest = v2g.solve(v2g.carried(tree, whole, cut), gap=0.0)
-    after = sum(float(x.isel(time=slice(cut, None)).sum()) for x in whole["ledger"].data_vars.values())
+    after = sum(
+        float(x.isel(time=slice(cut, None)).sum()) for x in whole["ledger"].data_vars.values()
+    )
     assert rest.attrs["objective"] == approx(after, abs=1e-6)
 
 
 NULL = {
-    "chp": {"power_max": 0.0, "power_min": 3.0, "power_to_heat": 1.0, "eta_power": 0.4, "fuel_price": 20.0}
+    "chp": {
+        "power_max": 0.0,
+        "power_min": 3.0,
+        "power_to_heat": 1.0,
+        "eta_power": 0.4,
+        "fuel_price": 20.0,
+    }
     | {"start_cost": 1.0, "up_time_min": 2.0, "ramp_up": 1.0},
-    "hydrogen": {"electrolyser_min": 3.0, "standby_power": 1.0, "wear_start": 1.0, "wear": 1.0, "cyclic": 1.0},
+    "hydrogen": {
+        "electrolyser_min": 3.0,
+        "standby_power": 1.0,
+        "wear_start": 1.0,
+        "wear": 1.0,
+        "cyclic": 1.0,
+    },
     "renewable": {"available": 0.0, "cost": 1.0},
     "load": {"baseline": 0.0, "curtail_max": 5.0, "carrier": "heat"},
 }
@@ -153,10 +176,13 @@ NULL = {
 @few(6)
 @given(cases())
 def test_nothing_adds_nothing(case):
-    """Plants, sun and heat of zero capacity change no objective (invariant 31), and leave no NaN."""
+    """Plants, sun and heat of zero capacity change no objective (invariant 31), and leave no
+    NaN.
+    """
     alone = v2g.solve(case)
     groups = {
-        name: xr.Dataset({n: (name, [x]) for n, x in f.items()}, coords={name: ["null"]}) for name, f in NULL.items()
+        name: xr.Dataset({n: (name, [x]) for n, x in f.items()}, coords={name: ["null"]})
+        for name, f in NULL.items()
     }
     beside = case.copy()
     if "connection" in case.children:
@@ -173,7 +199,9 @@ def test_nothing_adds_nothing(case):
 @few(4)
 @given(engines())
 def test_a_plant_never_hurts(drawn):
-    """A plant that is off and may stay so never lowers the objective, nor does a product for it (invariant 32)."""
+    """A plant that is off and may stay so never lowers the objective, nor does a product for it
+    (invariant 32).
+    """
     plant, price, heat, dt = drawn
     idle = plant | {"on_initial": 0.0, "power_initial": NAN}
     site = by_hand("chp", idle, "heat", price, heat, dt)
@@ -181,7 +209,10 @@ def test_a_plant_never_hurts(drawn):
     del without["chp"]
     offered = site.copy()
     offered["reserve"] = xr.DataTree(
-        xr.Dataset({"up": 1.0, "down": 0.25, "capacity_price": ("product", [20.0])}, coords={"product": ["fcr"]})
+        xr.Dataset(
+            {"up": 1.0, "down": 0.25, "capacity_price": ("product", [20.0])},
+            coords={"product": ["fcr"]},
+        )
     )
     few_, one, two = (v2g.solve(c, gap=0.0).attrs["objective"] for c in (without, site, offered))
     assert few_ <= one + 1e-6 <= two + 2e-6

@@ -1,4 +1,6 @@
-"""Runs of a case through its gates: as good as one shot where all is known, blind to what is known later."""
+"""Runs of a case through its gates: as good as one shot where all is known, blind to what is known
+later.
+"""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -31,12 +33,32 @@ def drawn(seed: int, *parts: str, **attrs: Any) -> xr.DataTree:
         "intraday": market([10.0 * x for x in some(1, 12)], limit=20.0, spread=4.0),
     }
     given: dict[str, dict] = {
-        "battery": storage(cyclic=1, energy_initial=5.0, energy_max=30.0, wear=0.01, eta_charge=0.9, eta_discharge=0.9),
+        "battery": storage(
+            cyclic=1,
+            energy_initial=5.0,
+            energy_max=30.0,
+            wear=0.01,
+            eta_charge=0.9,
+            eta_discharge=0.9,
+        ),
         "load": {"baseline": some(2, 9), "shift_up_max": 2.0, "shift_down_max": 2.0},
-        "imbalance": {"price_long": [x - 15 for x in price], "price_short": [x + 15 for x in price], "limit": 15.0},
+        "imbalance": {
+            "price_long": [x - 15 for x in price],
+            "price_short": [x + 15 for x in price],
+            "limit": 15.0,
+        },
         "renewable": {"available": some(0, 12)},
-        "hydrogen": electrolyser(fuel_cell_max=5.0, energy_max=50.0, energy_initial=10.0, cyclic=1, sale_max=3.0),
-        "chp": engine(power_min=4.0, start_cost=1.0, up_time_min=3.0, down_time_min=3.0, ramp_up=5.0, ramp_down=5.0),
+        "hydrogen": electrolyser(
+            fuel_cell_max=5.0, energy_max=50.0, energy_initial=10.0, cyclic=1, sale_max=3.0
+        ),
+        "chp": engine(
+            power_min=4.0,
+            start_cost=1.0,
+            up_time_min=3.0,
+            down_time_min=3.0,
+            ramp_up=5.0,
+            ramp_down=5.0,
+        ),
     }
     fleet = {name: _visits(rng) for name in ("north", "south")} if "fleet" in parts else None
     peaks = {"site": {"peak_price": 2.0, "peak_count": 2.0}} if "peaks" in parts else None
@@ -59,10 +81,19 @@ def drawn(seed: int, *parts: str, **attrs: Any) -> xr.DataTree:
 
 
 def _calls(some: Callable[[int, int], list[float]]) -> dict[str, Any]:
-    """A product whose energy survives every call of an hour in four, some of which are expected; none by night."""
+    """A product whose energy survives every call of an hour in four, some of which are expected;
+    none by night.
+    """
     bought = [0.0 if 20 <= t < 30 else 6.0 for t in range(HOURS)]
-    promise = {"guarantee": "budget", "activation_cycle": 4, "activation_up": 0.1, "activation_down": 0.05}
-    return product(up=1, down=1, capacity_price=[10 * x for x in some(1, 12)], volume_max=bought, **promise)
+    promise = {
+        "guarantee": "budget",
+        "activation_cycle": 4,
+        "activation_up": 0.1,
+        "activation_down": 0.05,
+    }
+    return product(
+        up=1, down=1, capacity_price=[10 * x for x in some(1, 12)], volume_max=bought, **promise
+    )
 
 
 def _visits(rng: np.random.Generator) -> dict[str, Any]:
@@ -94,31 +125,35 @@ ONE_SHOT = {
 
 @pytest.mark.parametrize("parts", ONE_SHOT.values(), ids=ONE_SHOT)
 def test_rolling_with_everything_known_is_one_shot(parts):
-    """Windows of a day that plan to the end and know all of it earn what one solve of the whole earns (invariant 24).
+    """Windows of a day that plan to the end and know all of it earn what one solve of the whole
+    earns (invariant 24).
 
-    Proves that states, readings of peaks, running times and committed positions reach the next window, and that a
-    market whose gate has closed does not free what it backs.
-    """
+    Proves that states, readings of peaks, running times and committed positions reach the next
+    window, and that a market whose gate has closed does not free what it backs."""
     tree = drawn(5, *parts)
     whole = v2g.solve(tree, gap=1e-9)
-    run = v2g.simulate(tree, forecast="perfect", window=24.0, ahead=None, every=12.0, hindsight=False, gap=1e-9)
+    run = v2g.simulate(
+        tree, forecast="perfect", window=24.0, ahead=None, every=12.0, hindsight=False, gap=1e-9
+    )
     assert run.attrs["objective"] == pytest.approx(whole.attrs["objective"], rel=1e-6, abs=1e-6)
     assert run["audit"].attrs["passed"] == 1
 
 
 def test_shorter_plans_earn_no_more():
     """Plans that see six hours ahead earn at most what hindsight does, and are not far from it."""
-    run = v2g.simulate(drawn(5, "battery", "imbalance"), forecast="perfect", window=24.0, ahead=6.0, every=12.0)
+    run = v2g.simulate(
+        drawn(5, "battery", "imbalance"), forecast="perfect", window=24.0, ahead=6.0, every=12.0
+    )
     assert -1e-6 <= run.attrs["regret"] < 0.5 * abs(run.attrs["objective_hindsight"])
 
 
 @pytest.mark.parametrize("ahead", [0.0, 12.0])
 def test_guaranteed_reserves_settle(ahead):
-    """What was decided on plans of a day or a day and a half keeps the guarantee from the first step to the last.
+    """What was decided on plans of a day or a day and a half keeps the guarantee from the first
+    step to the last.
 
-    The audit of the settled run follows the worst calls over both days; a guarantee or a path that a window forgets has
-    no settlement. Hindsight keeps it, too, and earns no less.
-    """
+    The audit of the settled run follows the worst calls over both days; a guarantee or a path that
+    a window forgets has no settlement. Hindsight keeps it, too, and earns no less."""
     tree = drawn(5, "battery", "reserve")
     tree["battery"] = tree["battery"].to_dataset().assign(cyclic=0.0)
     run = v2g.simulate(tree, forecast="perfect", window=24.0, ahead=ahead, every=12.0, gap=1e-6)
@@ -129,19 +164,33 @@ def test_guaranteed_reserves_settle(ahead):
 
 @pytest.mark.parametrize("first", [5.0, 0.0])
 def test_both_paths_go_on_where_no_reserve_is_bought(first):
-    """On one of the days nothing is bought, and what the calls of the other leave or find is there: as in one shot."""
+    """On one of the days nothing is bought, and what the calls of the other leave or find is there:
+    as in one shot.
+    """
     day = [first] * 24 + [5.0 - first] * 24
-    calls = product(up=1, down=1, guarantee="endurance", hours_up=0.5, hours_down=0.5, capacity_price=8, volume_max=day)
+    calls = product(
+        up=1,
+        down=1,
+        guarantee="endurance",
+        hours_up=0.5,
+        hours_down=0.5,
+        capacity_price=8,
+        volume_max=day,
+    )
     prices = {"day_ahead": market([50.0 + 10 * (t % 4) for t in range(HOURS)], limit=60.0)}
     box = storage(energy_max=30.0, energy_initial=10.0, wear=0.01)
     tree = case(None, prices, calls | {"activation_up": 0.1, "activation_down": 0.05}, battery=box)
-    run = v2g.simulate(tree, forecast="perfect", window=24.0, ahead=None, every=12.0, hindsight=False)
+    run = v2g.simulate(
+        tree, forecast="perfect", window=24.0, ahead=None, every=12.0, hindsight=False
+    )
     assert run.attrs["objective"] == pytest.approx(v2g.solve(tree).attrs["objective"], rel=1e-4)
-    blind = v2g.simulate(tree, forecast="perfect", window=24.0, ahead=0.0, every=12.0, hindsight=False)
+    blind = v2g.simulate(
+        tree, forecast="perfect", window=24.0, ahead=0.0, every=12.0, hindsight=False
+    )
     assert run["audit"].attrs["passed"] == blind["audit"].attrs["passed"] == 1
 
 
-# ---- nothing is known before its time --------------------------------------------------------------------------------
+# ---- nothing is known before its time ------------------------------------------------------------
 
 
 def forecast_case(seed: int) -> xr.DataTree:
@@ -151,7 +200,9 @@ def forecast_case(seed: int) -> xr.DataTree:
 
     def guesses(truth: xr.DataArray, size: float) -> xr.DataArray:
         error = rng.integers(-4, 5, (len(known), HOURS)) * size
-        return truth.drop_attrs() + xr.DataArray(error, coords={"vintage": known, "time": tree.indexes["time"]})
+        return truth.drop_attrs() + xr.DataArray(
+            error, coords={"vintage": known, "time": tree.indexes["time"]}
+        )
 
     sun = guesses(tree["renewable"].available, 1.0).clip(min=0).transpose("vintage", ...)
     price = guesses(tree["energy"].price, 5.0).transpose("vintage", ...)
@@ -168,8 +219,14 @@ def altered(tree: xr.DataTree, now: pd.Timestamp, seed: int) -> xr.DataTree:
     """Shuffle what happens from `now` on, and all forecasts of later."""
     rng, changed = np.random.default_rng(seed), tree.copy(deep=True)
     later = tree.indexes["time"] >= now
-    uncertain = [("energy", ("price",)), ("renewable", ("available",)), ("imbalance", ("price_long",))]
-    for part, names in uncertain[: 2 if "vintage" in tree.children else 3]:  # the file has no forecast of imbalance
+    uncertain = [
+        ("energy", ("price",)),
+        ("renewable", ("available",)),
+        ("imbalance", ("price_long",)),
+    ]
+    for part, names in uncertain[
+        : 2 if "vintage" in tree.children else 3
+    ]:  # the file has no forecast of imbalance
         group = changed[part].to_dataset()
         for name in names:
             x = group[name].copy()
@@ -186,12 +243,16 @@ def altered(tree: xr.DataTree, now: pd.Timestamp, seed: int) -> xr.DataTree:
         changed["fleet"] = xr.DataTree(group.assign({n: group[n].where(~gone, 0.0) for n in rows}))
     if "vintage" in tree.children:
         group = changed["vintage"].to_dataset()
-        group = group.where(group.vintage < now.to_datetime64(), group.roll(time=5, roll_coords=False) * 0.5 + 1)
+        group = group.where(
+            group.vintage < now.to_datetime64(), group.roll(time=5, roll_coords=False) * 0.5 + 1
+        )
         changed["vintage"] = xr.DataTree(group)
     return changed
 
 
-def decided(tree: xr.DataTree, forecast: str, start: str, until: pd.Timestamp) -> list[windows.State]:
+def decided(
+    tree: xr.DataTree, forecast: str, start: str, until: pd.Timestamp
+) -> list[windows.State]:
     """Run windows of four hours until a time, by hand: the state after each of them."""
     inputs = inputs_of(tree, v2g.PARTS)
     q = simulate.sequence(tree, inputs, forecast, start, None, 2.0, 4.0, 4.0, "lazy", True, {})
@@ -203,15 +264,19 @@ def decided(tree: xr.DataTree, forecast: str, start: str, until: pd.Timestamp) -
     return states
 
 
-FORESIGHT = {"vintages": (forecast_case, "vintage", "2026-01-05"), "earlier days": (naive_case, "naive", "2026-01-06")}
+FORESIGHT = {
+    "vintages": (forecast_case, "vintage", "2026-01-05"),
+    "earlier days": (naive_case, "naive", "2026-01-06"),
+}
 
 
 @pytest.mark.parametrize(("make", "forecast", "start"), FORESIGHT.values(), ids=FORESIGHT)
 def test_what_is_known_later_decides_nothing_earlier(make, forecast, start):
-    """Truth and forecasts of after `now` are shuffled: what was committed and delivered before is the same to the bit.
+    """Truth and forecasts of after `now` are shuffled: what was committed and delivered before is
+    the same to the bit.
 
-    Invariant 35: no decision sees what came later. Four hours later they differ: the shuffle is one.
-    """
+    Invariant 35: no decision sees what came later. Four hours later they differ: the shuffle is
+    one."""
     tree, now = make(7), pd.Timestamp(start) + pd.Timedelta(hours=8)
     later = now + pd.Timedelta(hours=4)
     (_, one, one_later), (_, other, other_later) = (
@@ -230,7 +295,9 @@ def test_what_is_known_later_decides_nothing_earlier(make, forecast, start):
 
 
 def test_a_run_goes_on_from_where_it_stopped():
-    """Two windows, then the rest from the state that they left: the same run to the bit as in one go."""
+    """Two windows, then the rest from the state that they left: the same run to the bit as in one
+    go.
+    """
     tree = forecast_case(7)
     options: dict[str, Any] = {
         "every": 4.0,

@@ -1,4 +1,6 @@
-"""The solver is not part of the answer: duality, blocks, merging, binaries, other solvers (FORMULATION §15: 20, 29)."""
+"""The solver is not part of the answer: duality, blocks, merging, binaries, other solvers
+(FORMULATION §15: 20, 29).
+"""
 
 from itertools import product
 
@@ -21,11 +23,11 @@ NEAR = 1e-6
 @few(8)
 @given(case=cases(), blocks=st.sampled_from((True, True, False)))
 def test_prices_and_duals_prove_the_plan_optimal(case, blocks):
-    """20: on the relaxation, the duals of a result satisfy strong duality and complementary slackness.
+    """20: on the relaxation, the duals of a result satisfy strong duality and complementary
+    slackness.
 
-    The model is the whole one, without merging; plan, duals, prices and reduced costs come from the result, mapped
-    back from blocks and merged members.
-    """
+    The model is the whole one, without merging; plan, duals, prices and reduced costs come from the
+    result, mapped back from blocks and merged members."""
     result = plan(case, complementarity="off", blocks=blocks)
     model = v2g.build(case)
     m = model.matrices
@@ -42,7 +44,9 @@ def test_prices_and_duals_prove_the_plan_optimal(case, blocks):
     for gap, sign in ((m.ub - x, 1.0), (x - m.lb, -1.0)):
         worth = np.maximum(sign * r, 0)
         assert (worth[np.isinf(gap)] <= NEAR).all(), "nothing is worth more without a bound"
-        assert (worth * np.where(np.isinf(gap), 0, gap) <= 1e-5).all(), "only bounds that bind have a price"
+        assert (worth * np.where(np.isinf(gap), 0, gap) <= 1e-5).all(), (
+            "only bounds that bind have a price"
+        )
     finite = np.where(r > 0, np.where(np.isinf(m.ub), 0, m.ub), np.where(np.isinf(m.lb), 0, m.lb))
     dual = float(np.asarray(m.b) @ y + finite @ r)
     assert close(dual, float(m.c @ x), 1e-6)
@@ -50,9 +54,15 @@ def test_prices_and_duals_prove_the_plan_optimal(case, blocks):
 
 
 def paid_before(case: xr.DataTree, result: xr.DataTree) -> float:
-    """The only constant of the ledger (EUR): half the spread on what was committed before the case."""
+    """The only constant of the ledger (EUR): half the spread on what was committed before the
+    case.
+    """
     energy = case["energy"].to_dataset()
-    if "energy.spread" not in result["ledger"] or "committed" not in energy or "spread" not in energy:
+    if (
+        "energy.spread" not in result["ledger"]
+        or "committed" not in energy
+        or "spread" not in energy
+    ):
         return 0.0
     money, hours = 1e-3 * energy["spread"], float(case.attrs["step_hours"])
     paid = -hours / 2 * money * abs(energy["committed"])
@@ -79,13 +89,17 @@ def exchange(result: xr.DataTree) -> xr.DataArray:
 
 
 def rows(model, result: xr.DataTree) -> np.ndarray:
-    """The duals as the model counts its rows: EUR per unit, weighted by the probability of the scenario."""
+    """The duals as the model counts its rows: EUR per unit, weighted by the probability of the
+    scenario.
+    """
     root = result.to_dataset()
     weight = float(result.attrs["step_hours"]) * root.get("probability", xr.DataArray(1.0))
     values = {}
     for name in model.constraints:
         part, _, leaf = name.partition(".")
-        values[name] = result["price"][leaf] * weight / 1000 if part == "node" else result["dual"][name]
+        values[name] = (
+            result["price"][leaf] * weight / 1000 if part == "node" else result["dual"][name]
+        )
     return by_label(model.constraints, values, model.matrices.clabels)
 
 
@@ -100,7 +114,9 @@ def by_label(items, values: dict[str, xr.DataArray], wanted: np.ndarray) -> np.n
     full = np.full(int(wanted.max(initial=-1)) + 1, np.nan)
     for name, item in items.items():
         labels = item.labels
-        array = (values[name] + xr.zeros_like(labels, dtype=float)).transpose(*labels.dims).to_numpy()
+        array = (
+            (values[name] + xr.zeros_like(labels, dtype=float)).transpose(*labels.dims).to_numpy()
+        )
         there = labels.to_numpy() >= 0
         full[labels.to_numpy()[there]] = array[there]
     found = full[wanted]
@@ -119,7 +135,8 @@ def test_blocks_and_merging_change_nothing(case):
 
 @few(8)
 @given(
-    cases(Wanted(members=(2, 4), reserve=False, connection=False, scenarios=False)), st.sampled_from((0.0, 1.0, 3.0))
+    cases(Wanted(members=(2, 4), reserve=False, connection=False, scenarios=False)),
+    st.sampled_from((0.0, 1.0, 3.0)),
 )
 def test_a_position_limit_that_binds_is_kept_in_blocks(case, limit):
     """One market whose limit can bind couples the fleet, with blocks as without."""
@@ -134,7 +151,9 @@ def test_a_position_limit_that_binds_is_kept_in_blocks(case, limit):
 @few(6)
 @given(case=cases(Wanted(lowest_price=-12)))
 def test_binaries_where_needed_are_binaries_everywhere(case):
-    """`lazy` and `milp` agree, the relaxation is never worse; lazy leaves nobody charging and discharging at once."""
+    """`lazy` and `milp` agree, the relaxation is never worse; lazy leaves nobody charging and
+    discharging at once.
+    """
     lazy, everywhere = plan(case), plan(case, complementarity="milp")
     assert close(lazy.attrs["objective"], everywhere.attrs["objective"])
     assert lazy.attrs["overlap_kw"] <= NEAR
@@ -156,10 +175,11 @@ SMALL = Wanted(
 @few(6)
 @given(case=cases(SMALL), less=st.sampled_from((2.0, 0.0)))
 def test_binaries_and_cuts_lose_no_plan(case, less):
-    """The best of all patterns of charging or discharging, one LP each, is what binaries and cuts find.
+    """The best of all patterns of charging or discharging, one LP each, is what binaries and cuts
+    find.
 
-    Also where less fits on board at the end, as when a part of a fleet has left; some of these have no plan at all.
-    """
+    Also where less fits on board at the end, as when a part of a fleet has left; some of these have
+    no plan at all."""
     fleet = group(case, "fleet")
     last = xr.DataArray(np.arange(fleet.sizes["time"]) == fleet.sizes["time"] - 1, dims="time")
     fleet["energy_max"] = (fleet.energy_max - less * last).clip(min=fleet.energy_min)
@@ -173,11 +193,12 @@ def test_binaries_and_cuts_lose_no_plan(case, less):
     share=st.lists(st.sampled_from((0.0, 0.5, 1.0)), min_size=3, max_size=3),
 )
 def test_binaries_and_cuts_lose_no_plan_where_limits_tighten(case, fall, share):
-    """The same from a full battery into which less and less fits, and from an empty one that must hold more and more.
+    """The same from a full battery into which less and less fits, and from an empty one that must
+    hold more and more.
 
-    Each limit moves by no more than the power can follow. The cuts compare what is on board at the start of a step
-    with the limits at its end: a battery may then be fuller, or emptier, than it may be once the step is over.
-    """
+    Each limit moves by no more than the power can follow. The cuts compare what is on board at the
+    start of a step with the limits at its end: a battery may then be fuller, or emptier, than it
+    may be once the step is over."""
     fleet = group(case, "fleet").transpose("fleet", "time")
     pace = xr.DataArray(share[: fleet.sizes["time"]], dims="time") * case.attrs["step_hours"]
     most = fleet.energy_max.isel(time=0, drop=True)
@@ -214,8 +235,8 @@ WAYS = ("off", "lazy", "milp")
 def test_a_full_battery_may_wait_until_the_step_in_which_it_has_to_shrink(way):
     """12 kWh on board, 8 fit after the second hour: 4 kWh are sold at 500 EUR/MWh, 2.00 EUR.
 
-    Proves the cut on what flows in: held against the 8 kWh of the end, it would have sold them an hour early, 0.40.
-    """
+    Proves the cut on what flows in: held against the 8 kWh of the end, it would have sold them an
+    hour early, 0.40."""
     full = vehicle(**TIGHT, energy_max=[12, 8], energy_min=[0, 8], energy_initial=12)
     assert objective(story(full, market([100, 500])), complementarity=way) == pytest.approx(2.0)
 
@@ -225,8 +246,8 @@ def test_a_full_battery_may_wait_until_the_step_in_which_it_has_to_shrink(way):
 def test_an_empty_battery_may_wait_until_the_step_in_which_it_has_to_fill(way, cost):
     """Nothing on board, 4 kWh due after the second hour: 4 kWh are bought at 100 EUR/MWh, 0.40 EUR.
 
-    Proves the cut on what flows out: held against the 4 kWh of the end, it would have bought them an hour early, 2.00.
-    """
+    Proves the cut on what flows out: held against the 4 kWh of the end, it would have bought them
+    an hour early, 2.00."""
     empty = vehicle(**TIGHT, energy_max=12, energy_min=[0, 4], unserved_cost=cost)
     assert objective(story(empty, market([500, 100])), complementarity=way) == pytest.approx(-0.4)
 
@@ -235,11 +256,13 @@ def test_an_empty_battery_may_wait_until_the_step_in_which_it_has_to_fill(way, c
 def test_a_stationary_battery_that_leaks_may_stand_at_its_floor(way):
     """4 kWh are the floor, half leaks away in the hour: 2 kWh are bought at 100 EUR/MWh, 0.20 EUR.
 
-    Proves the cut on what flows out: held against the floor before it charges, the battery would have no plan.
-    Its ceiling is constant and nothing flows in but by charging, so that the other cut has nothing to compare.
-    """
+    Proves the cut on what flows out: held against the floor before it charges, the battery would
+    have no plan. Its ceiling is constant and nothing flows in but by charging, so that the other
+    cut has nothing to compare."""
     leaky = storage(**TIGHT, energy_min=4, energy_initial=4, keep=0.5)
-    assert objective(story(None, market([100]), battery=leaky), complementarity=way) == pytest.approx(-0.2)
+    assert objective(
+        story(None, market([100]), battery=leaky), complementarity=way
+    ) == pytest.approx(-0.2)
 
 
 def objective_or_none(case: xr.DataTree, complementarity: str) -> float:

@@ -1,4 +1,6 @@
-"""What changes nothing: order, copies, clocks, units, files (FORMULATION §15: 13, 14, 15, 21, 22, 25, 26, 27, 28)."""
+"""What changes nothing: order, copies, clocks, units, files (FORMULATION §15: 13, 14, 15, 21, 22,
+25, 26, 27, 28).
+"""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +10,17 @@ import pandas as pd
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
-from invariants.changes import FIELDS, close, edit, extensive, group, members, objective, on_time, plan
+from invariants.changes import (
+    FIELDS,
+    close,
+    edit,
+    extensive,
+    group,
+    members,
+    objective,
+    on_time,
+    plan,
+)
 from invariants.strategies import cases
 from invariants.wanted import PLUGGED, UNITS, Wanted, few
 
@@ -28,16 +40,21 @@ ALTERNATIVES = {  # what 1 of the declared unit is in another
 @few(6)
 @given(case=cases())
 def test_the_order_of_members_changes_nothing(case):
-    """13: any order of vehicles, products, markets and pods; a plan held by its labels is the same plan.
+    """13: any order of vehicles, products, markets and pods; a plan held by its labels is the same
+    plan.
 
     Where `settlement` is not given it is the first market, so here it is given.
     """
     if "reserve" in case.children and "settlement" not in case["reserve"]:
         reserve = group(case, "reserve")
         first = str(case["energy"].market.values[0])
-        case = edit(case, reserve=reserve.assign(settlement=("product", [first] * reserve.sizes["product"])))
+        case = edit(
+            case, reserve=reserve.assign(settlement=("product", [first] * reserve.sizes["product"]))
+        )
     axes = {"fleet": "fleet", "energy": "market", "reserve": "product", "connection": "pod"}
-    turned = members(case, {d: list(case[g][d].values[::-1]) for g, d in axes.items() if g in case.children})
+    turned = members(
+        case, {d: list(case[g][d].values[::-1]) for g, d in axes.items() if g in case.children}
+    )
     result = plan(case)
     assert close(objective(turned), result.attrs["objective"])
     moves = {f"fleet.{name}": result["fleet"][name] for name in ("charge", "discharge")}
@@ -49,8 +66,12 @@ def test_the_order_of_members_changes_nothing(case):
 def test_copies_are_one_member_scaled(case, n):
     """14: n copies = one with n times the power and energy, on the relaxation; merged or not."""
     fleet = group(case, "fleet")
-    copies = xr.concat([fleet.assign_coords(fleet=[f"copy-{i}"]) for i in range(n)], "fleet", data_vars="minimal")
-    scaled = fleet.assign({k: a * n for k, a in fleet.data_vars.items() if str(k) in UNITS and extensive(str(k))})
+    copies = xr.concat(
+        [fleet.assign_coords(fleet=[f"copy-{i}"]) for i in range(n)], "fleet", data_vars="minimal"
+    )
+    scaled = fleet.assign(
+        {k: a * n for k, a in fleet.data_vars.items() if str(k) in UNITS and extensive(str(k))}
+    )
     merged = plan(edit(case, fleet=copies), complementarity="off")
     apart = plan(edit(case, fleet=copies), complementarity="off", blocks=False)
     one = plan(edit(case, fleet=scaled), complementarity="off", blocks=False)
@@ -60,13 +81,17 @@ def test_copies_are_one_member_scaled(case, n):
     assert close(apart.attrs["objective"], one.attrs["objective"], 1e-9)
 
 
-ALONE = Wanted(simple_market=True, binding_volume=False, blocks=False, connection=False, scenarios=False)
+ALONE = Wanted(
+    simple_market=True, binding_volume=False, blocks=False, connection=False, scenarios=False
+)
 
 
 @few(4)
 @given(case=cases(ALONE.only(members=(2, 4))))
 def test_what_nothing_couples_adds_up(case):
-    """15: one market without spread, no limit that can bind, no block, no connection: objectives add up."""
+    """15: one market without spread, no limit that can bind, no block, no connection: objectives
+    add up.
+    """
     names = list(case["fleet"]["fleet"].values)
     half = len(names) // 2
     parts = [objective(members(case, {"fleet": some})) for some in (names[:half], names[half:])]
@@ -76,7 +101,9 @@ def test_what_nothing_couples_adds_up(case):
 @few(4)
 @given(case=cases(Wanted(blocks=False)), hours=st.sampled_from((1, 17, 24 * 200)))
 def test_another_date_changes_nothing(case, hours):
-    """21: the clock may start at any time. Holds where nothing follows the calendar: no market block."""
+    """21: the clock may start at any time. Holds where nothing follows the calendar: no market
+    block.
+    """
     time = case.to_dataset().indexes["time"] + pd.Timedelta(hours=hours)
     assert close(objective(on_time(case, time, lambda _, values: values)), objective(case), 1e-9)
 
@@ -86,13 +113,17 @@ QUIET = STILL | {"closed", "committed", "price", "spread"}
 
 
 @few(5)
-@given(case=cases(Wanted(blocks=False, guarantees=("expected",))), before=st.integers(0, 2), after=st.integers(0, 2))
+@given(
+    case=cases(Wanted(blocks=False, guarantees=("expected",))),
+    before=st.integers(0, 2),
+    after=st.integers(0, 2),
+)
 def test_steps_without_a_plug_at_the_ends_change_nothing(case, before, after):
     """21: nothing connected before and after, energy at rest.
 
-    Holds for steps before only without a guarantee of energy (`endurance`): with it the first step would differ, as how
-    much is on board before it is known only at the start. No market block, which follows the calendar.
-    """
+    Holds for steps before only without a guarantee of energy (`endurance`): with it the first step
+    would differ, as how much is on board before it is known only at the start. No market block,
+    which follows the calendar."""
     dt = pd.Timedelta(hours=float(case.attrs["step_hours"]))
     time = case.to_dataset().indexes["time"]
     longer = pd.date_range(time[0] - before * dt, periods=before + len(time) + after, freq=dt)
@@ -132,12 +163,12 @@ HALVED = Wanted(kinds=PLUGGED, steps=(1, 5), guarantees=("expected",))
 @few(5)
 @given(case=cases(HALVED))
 def test_steps_of_half_the_length_change_nothing(case):
-    """25: the same powers and prices twice, arrivals in the first half, needs at the end of the second.
+    """25: the same powers and prices twice, arrivals in the first half, needs at the end of the
+    second.
 
-    Holds on the relaxation, with limits that are constant while a vehicle is connected, without trips, and
-    without a guarantee of energy (`endurance`): in half a step a battery can be emptier, or sell what it backs for half
-    as long.
-    """
+    Holds on the relaxation, with limits that are constant while a vehicle is connected, without
+    trips, and without a guarantee of energy (`endurance`): in half a step a battery can be emptier,
+    or sell what it backs for half as long."""
     dt = pd.Timedelta(hours=float(case.attrs["step_hours"])) / 2
     time = case.to_dataset().indexes["time"]
 
@@ -163,7 +194,10 @@ def test_units_change_nothing(case, choice):
     for name in case.children:
         ds = group(case, name)
         for i, (field, array) in enumerate(ds.data_vars.items()):
-            others = [*ALTERNATIVES.get(UNITS.get(str(field), ""), {}).items(), (UNITS.get(str(field)), 1.0)]
+            others = [
+                *ALTERNATIVES.get(UNITS.get(str(field), ""), {}).items(),
+                (UNITS.get(str(field)), 1.0),
+            ]
             unit, factor = others[(i + choice) % len(others)]
             if unit is not None:
                 ds[field] = (array * factor).assign_attrs(units=unit)
@@ -175,7 +209,9 @@ def test_units_change_nothing(case, choice):
 @few(4)
 @given(case=cases())
 def test_a_file_changes_nothing(case):
-    """27: a case read back holds the same data and gives the same objective; a result read back passes its audit."""
+    """27: a case read back holds the same data and gives the same objective; a result read back
+    passes its audit.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         v2g.write(case, path / "case.nc")
@@ -217,7 +253,11 @@ def test_dimension_order_and_broadcasting_change_nothing(case, choice):
             elif way == 1:
                 array = squeezed(array)
             elif table[str(field)].kind == "quantity":
-                array = array.broadcast_like(ds["time"]) if "time" in table[str(field)].dims.split() else array
+                array = (
+                    array.broadcast_like(ds["time"])
+                    if "time" in table[str(field)].dims.split()
+                    else array
+                )
             ds[field] = array
         keep = {d: ds.coords[d] for d in ("fleet", "market", "product", "pod") if d in ds.coords}
         groups[f"/{name}"] = ds.assign_coords(keep)

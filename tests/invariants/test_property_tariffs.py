@@ -1,4 +1,6 @@
-"""What holds of every tariff: the peak of the linear programme is the sorted one and that of a search with binaries."""
+"""What holds of every tariff: the peak of the linear programme is the sorted one and that of a
+search with binaries.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +20,9 @@ import v2g_linopy as v2g
 
 @dataclass(frozen=True)
 class House:
-    """Hours of load from 20:00 UTC on, across midnight, with a lossless battery and a tariff on the K largest."""
+    """Hours of load from 20:00 UTC on, across midnight, with a lossless battery and a tariff on the
+    K largest.
+    """
 
     load: np.ndarray
     price: np.ndarray  # sixteenths of a EUR/kWh
@@ -30,16 +34,26 @@ class House:
 
     def tree(self, **more: Any) -> xr.DataTree:
         """As a case."""
-        tariff = {"peak_price": self.charged, "peak_count": float(self.count), "peak_weight": self.weight}
+        tariff = {
+            "peak_price": self.charged,
+            "peak_count": float(self.count),
+            "peak_weight": self.weight,
+        }
         tariff["peak_period"] = "day" if self.daily else "hour"
-        battery = storage(charge_max=2.0, discharge_max=2.0, energy_max=4.0, energy_initial=float(self.stored))
+        battery = storage(
+            charge_max=2.0, discharge_max=2.0, energy_max=4.0, energy_initial=float(self.stored)
+        )
         given = {"connection": tariff | more, "load": {"baseline": self.load}, "battery": battery}
         return case(None, market(self.price * CENTS), start="2026-01-05 20:00", **given)
 
     def largest(self, drawn: np.ndarray) -> float:
         """The mean of the K largest periods of a plan, by sorting."""
         hours = self.weight * drawn
-        periods = [hours[:4].max(), *([hours[4:].max()] if len(hours) > 4 else [])] if self.daily else list(hours)
+        periods = (
+            [hours[:4].max(), *([hours[4:].max()] if len(hours) > 4 else [])]
+            if self.daily
+            else list(hours)
+        )
         known = sorted(periods, reverse=True)[: self.count]
         return float(sum(known) / len(known))
 
@@ -59,11 +73,12 @@ def houses(draw: Draw) -> House:
 
 
 def searched(h: House) -> float:
-    """The least cost by binaries that pick the K largest periods, written for scipy from the text of the tariff.
+    """The least cost by binaries that pick the K largest periods, written for scipy from the text
+    of the tariff.
 
-    Columns: import, export, charge, discharge, energy of each hour; period, picked, value of each period; the lowest
-    one picked. A period is at least each of its hours; picked ones are no less than the lowest, the others no more.
-    """
+    Columns: import, export, charge, discharge, energy of each hour; period, picked, value of each
+    period; the lowest one picked. A period is at least each of its hours; picked ones are no less
+    than the lowest, the others no more."""
     n, big = len(h.load), 40.0
     of = [int(t >= 4) for t in range(n)] if h.daily else list(range(n))
     m = max(of) + 1
@@ -88,11 +103,19 @@ def searched(h: House) -> float:
     ]
     prices = h.price * CENTS / 1000
     cost = prices @ (drawn - fed) + h.charged / count * value.sum(0)
-    upper = np.concatenate([np.full(2 * n, 20.0), np.full(2 * n, 2.0), np.full(n, 4.0), np.full(size - 5 * n, big)])
+    upper = np.concatenate(
+        [np.full(2 * n, 20.0), np.full(2 * n, 2.0), np.full(n, 4.0), np.full(size - 5 * n, big)]
+    )
     upper[5 * n + m : 5 * n + 2 * m] = 1
     whole = np.zeros(size)
     whole[5 * n + m : 5 * n + 2 * m] = 1
-    found = milp(cost, constraints=constraints, bounds=Bounds(0, upper), integrality=whole, options={"mip_rel_gap": 0})
+    found = milp(
+        cost,
+        constraints=constraints,
+        bounds=Bounds(0, upper),
+        integrality=whole,
+        options={"mip_rel_gap": 0},
+    )
     assert found.success
     return float(-found.fun)
 
@@ -100,11 +123,15 @@ def searched(h: House) -> float:
 @few(12)
 @given(h=houses())
 def test_the_peak_is_the_sorted_one_and_that_of_binaries(h):
-    """No binaries in the model, and yet the plan of the search; its charge is that of the hours it was written with."""
+    """No binaries in the model, and yet the plan of the search; its charge is that of the hours it
+    was written with.
+    """
     result = plan(h.tree(), audit=True, complementarity="off")
     assert result.attrs["binaries"] == 0
     drawn = result["connection"]["import_"].values.ravel()
-    assert abs(float(result["ledger"]["connection.peak"].sum()) + h.charged * h.largest(drawn)) < 1e-9
+    assert (
+        abs(float(result["ledger"]["connection.peak"].sum()) + h.charged * h.largest(drawn)) < 1e-9
+    )
     assert close(float(result.attrs["objective"]), searched(h), 1e-7)
 
 
@@ -119,14 +146,28 @@ def test_a_mean_of_more_periods_is_no_larger(h, other):
 @few(6)
 @given(h=houses(), k=st.sampled_from((0.25, 4.0)))
 def test_scaling_every_price_scales_the_bill(h, k):
-    """3: k times every euro of a contract, its fees and its capacity charges is k times the objective."""
-    prices = {"supply_price": 200.0, "feed_in_price": 20.0, "fee_import": 10.0, "fee_export": 5.0, "tax": 8.0}
-    prices |= {"usage_cost": 1 / 64, "fixed_cost": 500.0, "capacity_cost": 60.0, "subscribed_price": 90.0}
+    """3: k times every euro of a contract, its fees and its capacity charges is k times the
+    objective.
+    """
+    prices = {
+        "supply_price": 200.0,
+        "feed_in_price": 20.0,
+        "fee_import": 10.0,
+        "fee_export": 5.0,
+        "tax": 8.0,
+    }
+    prices |= {
+        "usage_cost": 1 / 64,
+        "fixed_cost": 500.0,
+        "capacity_cost": 60.0,
+        "subscribed_price": 90.0,
+    }
     prices |= {"overrun_price": 0.5}
     rest = {"vat": 0.25, "capacity": 3.0, "subscribed": 2.0}
     scaled = {name: k * price for name, price in prices.items()} | {"peak_price": k * h.charged}
     assert close(
-        plan(h.tree(**rest, **scaled)).attrs["objective"], k * plan(h.tree(**rest, **prices)).attrs["objective"]
+        plan(h.tree(**rest, **scaled)).attrs["objective"],
+        k * plan(h.tree(**rest, **prices)).attrs["objective"],
     )
 
 
@@ -136,9 +177,20 @@ def test_a_tariff_without_prices_changes_nothing(tree):
     """31: fields of a tariff that costs nothing leave objective and ledger as they are."""
     given = group(tree, "connection")
     pods = given.indexes["pod"]
-    idle = {"peak_count": 3.0, "vat": 0.2, "subscribed": 1.0, "capacity": 5.0, "peak_weight": 0.5, "hour_initial": 2.0}
-    idle |= dict.fromkeys(("fee_import", "fee_export", "tax", "peak_price", "overrun_price", "fixed_cost"), 0.0)
-    added = given.assign({n: xr.DataArray(np.full(len(pods), x), coords={"pod": pods}) for n, x in idle.items()})
+    idle = {
+        "peak_count": 3.0,
+        "vat": 0.2,
+        "subscribed": 1.0,
+        "capacity": 5.0,
+        "peak_weight": 0.5,
+        "hour_initial": 2.0,
+    }
+    idle |= dict.fromkeys(
+        ("fee_import", "fee_export", "tax", "peak_price", "overrun_price", "fixed_cost"), 0.0
+    )
+    added = given.assign(
+        {n: xr.DataArray(np.full(len(pods), x), coords={"pod": pods}) for n, x in idle.items()}
+    )
     before, after = plan(tree), plan(edit(tree, connection=added))
     assert close(before.attrs["objective"], after.attrs["objective"])
     assert set(before["ledger"].data_vars) == set(after["ledger"].data_vars)
@@ -147,7 +199,9 @@ def test_a_tariff_without_prices_changes_nothing(tree):
 @few(6)
 @given(h=houses())
 def test_a_contract_at_the_price_of_the_market_is_the_market(h):
-    """A supplier who buys and sells at the market's price leaves the pod as it is, and the market without it."""
+    """A supplier who buys and sells at the market's price leaves the pod as it is, and the market
+    without it.
+    """
     price = h.price * CENTS
     plain, supplied = plan(h.tree()), plan(h.tree(supply_price=price, feed_in_price=price))
     assert close(plain.attrs["objective"], supplied.attrs["objective"])

@@ -31,10 +31,16 @@ def uncertain(draw: Draw) -> xr.DataTree:
     prices, later = each((-20.0, 10.0, 30.0, 60.0)), each((-10.0, 20.0, 50.0))
     gates = {
         "day_ahead": market(prices, limit=16.0, block=draw(st.sampled_from((0.0, 0.0, 2.0)))),
-        "intraday": market(later, spread=draw(st.sampled_from((4.0, 20.0))), limit=32.0, first_stage=0),
+        "intraday": market(
+            later, spread=draw(st.sampled_from((4.0, 20.0))), limit=32.0, first_stage=0
+        ),
     }
     roof = {"roof": {"available": each((0.0, 4.0, 8.0))}}
-    box = {"box": storage(energy_initial=draw(st.sampled_from((0.0, 5.0))), eta_charge=0.5, wear=0.0078125)}
+    box = {
+        "box": storage(
+            energy_initial=draw(st.sampled_from((0.0, 5.0))), eta_charge=0.5, wear=0.0078125
+        )
+    }
     weights = dict(zip(names, share / share.sum(), strict=True))
     tree = case(None, gates, battery=box, renewable=roof, scenarios=weights)
     return tree
@@ -50,7 +56,9 @@ def changed(tree: xr.DataTree, part: str, **fields: object) -> xr.DataTree:
 @few(2)
 @given(tree=uncertain())
 def test_knowing_is_worth_more_than_planning_and_that_more_than_the_mean(tree):
-    """22: WS >= RP >= EEV. Any sale can be kept here: intraday takes more, without a plan behind it."""
+    """22: WS >= RP >= EEV. Any sale can be kept here: intraday takes more, without a plan behind
+    it.
+    """
     tree = changed(tree, "energy", virtual_bidding=1.0)
     knowing, planning = v2g.evpi(tree, **LOOSE), v2g.vss(tree, **LOOSE)
     assert at_least(float(knowing.WS), float(knowing.RP))
@@ -62,9 +70,13 @@ def test_knowing_is_worth_more_than_planning_and_that_more_than_the_mean(tree):
 @few(2)
 @given(tree=cases(Wanted(scenarios=True, members=(1, 2))))
 def test_so_it_is_for_fleets_and_reserves(tree):
-    """22 on the cases of the other properties; a plan for the mean that cannot be kept is minus infinity."""
+    """22 on the cases of the other properties; a plan for the mean that cannot be kept is minus
+    infinity.
+    """
     best = plan(tree, **LOOSE)
-    knowing, planning = (f(tree, here_and_now=best, gap=0.0, audit=False, **LOOSE) for f in (v2g.evpi, v2g.vss))
+    knowing, planning = (
+        f(tree, here_and_now=best, gap=0.0, audit=False, **LOOSE) for f in (v2g.evpi, v2g.vss)
+    )
     assert at_least(float(knowing.EVPI), 0.0)
     assert at_least(float(planning.VSS), 0.0)
     assert np.isfinite(float(planning.EEV)) or planning.attrs["infeasible"]
@@ -73,7 +85,9 @@ def test_so_it_is_for_fleets_and_reserves(tree):
 @few(2)
 @given(tree=uncertain())
 def test_a_curve_lies_between_a_quantity_and_knowing(tree):
-    """One quantity is a curve, and a curve a plan per scenario: RP <= RP with curves <= WS; the curve is one."""
+    """One quantity is a curve, and a curve a plan per scenario: RP <= RP with curves <= WS; the
+    curve is one.
+    """
     curve = changed(tree, "energy", bid=("market", ["curve", "quantity"]))
     known = changed(tree, "energy", first_stage=0.0)
     result = plan(curve, **LOOSE | {"audit": True})
@@ -90,7 +104,8 @@ def test_a_curve_lies_between_a_quantity_and_knowing(tree):
 @few(2)
 @given(tree=uncertain(), level=st.sampled_from((0.0, 0.25, 0.5, 0.75, 0.9)))
 def test_more_weight_of_risk_lowers_the_mean_and_raises_the_worst(tree, level):
-    """22: in beta the mean does not rise, CVaR does not fall, and the objective is what it says of them.
+    """22: in beta the mean does not rise, CVaR does not fall, and the objective is what it says of
+    them.
 
     Any two optimal plans exchange: neither can be better in both. At level 0 CVaR is the mean.
     """
@@ -112,7 +127,9 @@ def test_more_weight_of_risk_lowers_the_mean_and_raises_the_worst(tree, level):
 @few(2)
 @given(tree=cases(Wanted(scenarios=False, members=(1, 2))), weight=st.sampled_from((0.0, 0.5, 1.0)))
 def test_identical_scenarios_are_the_deterministic_case(tree, weight):
-    """22: the same future twice, whatever its probabilities, whatever the weight of risk, with curves or without."""
+    """22: the same future twice, whatever its probabilities, whatever the weight of risk, with
+    curves or without.
+    """
     twice = tree.copy()
     twice["probability"] = xr.DataArray([0.25, 0.75], coords={"scenario": ["one", "other"]})
     twice["risk"] = xr.Dataset({"weight": weight, "confidence": 0.75})
@@ -132,11 +149,18 @@ def test_blocks_and_one_piece_agree_under_risk(tree, weight):
 
 
 @few(10)
-@given(points=st.lists(st.tuples(st.integers(-8, 8), st.integers(-8, 8)), min_size=1, max_size=7), data=st.data())
+@given(
+    points=st.lists(st.tuples(st.integers(-8, 8), st.integers(-8, 8)), min_size=1, max_size=7),
+    data=st.data(),
+)
 def test_reduction_keeps_the_probability_and_comes_nearer(points, data):
-    """Probabilities add up to 1; what is kept says no less with each scenario more, and everything with all."""
+    """Probabilities add up to 1; what is kept says no less with each scenario more, and everything
+    with all.
+    """
     d = distances(np.array(points, float))
-    share = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(points), max_size=len(points))), float)
+    share = np.array(
+        data.draw(st.lists(st.integers(1, 4), min_size=len(points), max_size=len(points))), float
+    )
     p, left = share / share.sum(), []
     for count in range(1, len(points) + 1):
         chosen, probability = fast_forward(d, p, count)

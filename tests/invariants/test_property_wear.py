@@ -1,7 +1,7 @@
 """Wear by depth against an independent count of the same path (FORMULATION §9, §15: 30).
 
-Batteries hold 8 kWh, lossless; a path moves by whole or half kWh, of which eight segments see the whole ones.
-"""
+Batteries hold 8 kWh, lossless; a path moves by whole or half kWh, of which eight segments see the
+whole ones."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ DEPTHS = st.sampled_from((1.0, 1.5, 2.0, 2.03, 3.0))
 
 
 def counted(path, exponent, closed=False):
-    """Cost of the discharging half cycles that the package rainflow finds, a circle turned to begin at its top."""
+    """Cost of the discharging half cycles that the package rainflow finds, a circle turned to begin
+    at its top.
+    """
     path = np.asarray(path, float)
     if closed:
         top = int(np.argmax(path[:-1]))
@@ -34,7 +36,9 @@ def counted(path, exponent, closed=False):
 
 
 def by_hand(path, exponent):
-    """The same by memory of the rises: each fall deepens the falls that it goes on with (no package)."""
+    """The same by memory of the rises: each fall deepens the falls that it goes on with (no
+    package).
+    """
     cost, falls = 0.0, []  # stretches emptied since the path was last there, the nearest first
     for move in np.diff(path):
         if move < 0:
@@ -91,16 +95,36 @@ def filled(falls, rise):
 
 
 def solved(path, exponent, segments, cyclic=False, moved=None, **more):
-    """A battery held to a path, or one for each number of segments: what it pays in them, and the package's count."""
+    """A battery held to a path, or one for each number of segments: what it pays in them, and the
+    package's count.
+    """
     every = {f"box of {n}": n for n in (segments if isinstance(segments, tuple) else (segments,))}
     time = pd.date_range("2026-01-05", periods=len(path) - 1, freq="h", name="time")
-    power = xr.DataArray(np.diff(path) if moved is None else moved, coords={"time": time}, dims="time")
-    fields = {"charge_max": CAPACITY, "discharge_max": CAPACITY, "energy_max": CAPACITY, "energy_initial": path[0]}
-    fields |= {"eta_charge": 1.0, "eta_discharge": 1.0, "replacement_cost": COST, "stress_factor": FACTOR}
+    power = xr.DataArray(
+        np.diff(path) if moved is None else moved, coords={"time": time}, dims="time"
+    )
+    fields = {
+        "charge_max": CAPACITY,
+        "discharge_max": CAPACITY,
+        "energy_max": CAPACITY,
+        "energy_initial": path[0],
+    }
+    fields |= {
+        "eta_charge": 1.0,
+        "eta_discharge": 1.0,
+        "replacement_cost": COST,
+        "stress_factor": FACTOR,
+    }
     fields |= {"stress_exponent": exponent, "cyclic": float(cyclic)} | more
-    each = {n: [float(x)] * len(every) for n, x in fields.items()} | {"segments": [float(n) for n in every.values()]}
-    battery = xr.Dataset({n: ("battery", x) for n, x in each.items()}, coords={"battery": list(every)})
-    energy = xr.Dataset({"price": ("market", [0.0]), "limit": ("market", [100.0])}, coords={"market": ["spot"]})
+    each = {n: [float(x)] * len(every) for n, x in fields.items()} | {
+        "segments": [float(n) for n in every.values()]
+    }
+    battery = xr.Dataset(
+        {n: ("battery", x) for n, x in each.items()}, coords={"battery": list(every)}
+    )
+    energy = xr.Dataset(
+        {"price": ("market", [0.0]), "limit": ("market", [100.0])}, coords={"market": ["spot"]}
+    )
     case = v2g.assemble(time, {"battery": battery, "energy": energy}, step_hours=1.0)
     plan = {"battery.charge": power.clip(min=0), "battery.discharge": (-power).clip(min=0)}
     return v2g.solve(case, fix=plan)
@@ -119,13 +143,17 @@ def paid_each(result):
 
 
 def paths(step):
-    return st.lists(st.integers(0, int(CAPACITY / step)), min_size=2, max_size=9).map(lambda p: [step * x for x in p])
+    return st.lists(st.integers(0, int(CAPACITY / step)), min_size=2, max_size=9).map(
+        lambda p: [step * x for x in p]
+    )
 
 
 @few(15)
 @given(path=paths(1.0), exponent=DEPTHS)
 def test_segments_are_the_rainflow_count_on_the_grid(path, exponent):
-    """On paths that turn where segments end the two agree to 1e-9, and with a count that knows no rainflow."""
+    """On paths that turn where segments end the two agree to 1e-9, and with a count that knows no
+    rainflow.
+    """
     result = solved(path, exponent, 8)
     assert paid(result) == pytest.approx(counted(path, exponent), abs=1e-9)
     assert paid(result) == pytest.approx(by_hand(path, exponent), abs=1e-9)
@@ -145,7 +173,9 @@ def test_a_circle_is_counted_as_one(path, exponent):
 @few(10)
 @given(path=paths(0.25), exponent=DEPTHS, cyclic=st.booleans())
 def test_segments_never_count_too_little(path, exponent, cyclic):
-    """Anywhere else they count more, the less so the more segments there are: 1, 2, 4, 8, 16 and 32, which is exact."""
+    """Anywhere else they count more, the less so the more segments there are: 1, 2, 4, 8, 16 and
+    32, which is exact.
+    """
     path = [*path, path[0]] if cyclic else path
     true = counted(path, exponent, closed=cyclic)
     costs = paid_each(solved(path, exponent, tuple(2**k for k in range(6)), cyclic))
@@ -158,14 +188,18 @@ def test_segments_never_count_too_little(path, exponent, cyclic):
 @few(10)
 @given(path=paths(0.5), exponent=DEPTHS, keep=st.sampled_from((0.5, 0.75)), cyclic=st.booleans())
 def test_a_leak_is_not_counted_and_never_makes_segments_too_cheap(path, exponent, keep, cyclic):
-    """The path of what is moved, leaks put back: by the package, and segments pay at least that, also on a circle."""
+    """The path of what is moved, leaks put back: by the package, and segments pay at least that,
+    also on a circle.
+    """
     path = np.array([*path, path[0]] if cyclic else path, float)
     moved = path[1:] - keep * path[:-1]
     result = solved(path, exponent, 8, cyclic, keep=keep, moved=moved)
     screw = np.append(path[0], path[0] + moved.cumsum())
     top = int(np.argmax(screw[:-1])) if cyclic else 0
     screw = np.append(screw[top:], screw[1 : top + 1] + screw[-1] - screw[0])
-    assert float(v2g.wear(result).cost_counted[0]) == pytest.approx(counted(screw, exponent), abs=1e-9)
+    assert float(v2g.wear(result).cost_counted[0]) == pytest.approx(
+        counted(screw, exponent), abs=1e-9
+    )
     assert paid(result) >= counted(screw, exponent) - 1e-9
 
 
@@ -180,12 +214,16 @@ def test_doubling_the_price_doubles_wear(path, exponent):
 @few(10)
 @given(
     moves=st.lists(
-        st.tuples(st.integers(-3, 3), st.integers(0, 3), st.sampled_from((0, 1, 1))), min_size=1, max_size=7
+        st.tuples(st.integers(-3, 3), st.integers(0, 3), st.sampled_from((0, 1, 1))),
+        min_size=1,
+        max_size=7,
     ),
     data=st.data(),
 )
 def test_trips_and_arrivals_are_on_the_path(moves, data):
-    """A car that drives, or comes back as another one: each stay is counted as a path of its own, trips included."""
+    """A car that drives, or comes back as another one: each stay is counted as a path of its own,
+    trips included.
+    """
     capacity, start = CAPACITY, float(data.draw(st.integers(0, 8)))
     stays, level = [[start]], start
     power, trips, came, keep = [], [], [], []
@@ -205,7 +243,13 @@ def test_trips_and_arrivals_are_on_the_path(moves, data):
     assume(any(p < 0 for p in power) or any(trips))
     time = pd.date_range("2026-01-05", periods=len(power), freq="h", name="time")
     on_time = {"energy_out": trips, "energy_in": came, "keep": keep}
-    fixed = {"charge_max": 8, "discharge_max": 8, "energy_max": 8, "energy_initial": start, "eta_charge": 1.0}
+    fixed = {
+        "charge_max": 8,
+        "discharge_max": 8,
+        "energy_max": 8,
+        "energy_initial": start,
+        "eta_charge": 1.0,
+    }
     fixed |= {
         "eta_discharge": 1.0,
         "replacement_cost": COST,
@@ -218,10 +262,14 @@ def test_trips_and_arrivals_are_on_the_path(moves, data):
         | {n: ("fleet", [float(v)]) for n, v in fixed.items()},
         coords={"fleet": ["car"], "time": time},
     )
-    energy = xr.Dataset({"price": ("market", [0.0]), "limit": ("market", [100.0])}, coords={"market": ["spot"]})
+    energy = xr.Dataset(
+        {"price": ("market", [0.0]), "limit": ("market", [100.0])}, coords={"market": ["spot"]}
+    )
     case = v2g.assemble(time, {"fleet": fleet, "energy": energy}, step_hours=1.0)
     moved = xr.DataArray(power, coords={"time": time}, dims="time")
-    result = v2g.solve(case, fix={"fleet.charge": moved.clip(min=0), "fleet.discharge": (-moved).clip(min=0)})
+    result = v2g.solve(
+        case, fix={"fleet.charge": moved.clip(min=0), "fleet.discharge": (-moved).clip(min=0)}
+    )
     ledger = result["ledger"].to_dataset()
     cost = -float(ledger["fleet.wear_cycles"].sum())
     assert cost == pytest.approx(sum(counted(stay, 2.0) for stay in stays), abs=1e-9)

@@ -46,10 +46,14 @@ class Wanted:
 
 
 def few(count: int) -> settings:
-    """Settings with `count` examples where the profile has its default of 10, more by the same factor elsewhere."""
+    """Settings with `count` examples where the profile has its default of 10, more by the same
+    factor elsewhere.
+    """
     return settings(max_examples=max(1, count * settings().max_examples // 10))
 
 
 def rows(values: Sequence[Any], steps: int) -> st.SearchStrategy[np.ndarray]:
     """One value per step."""
-    return st.lists(st.sampled_from(values), min_size=steps, max_size=steps).map(lambda v: np.array(v, dtype=float))
+    return st.lists(st.sampled_from(values), min_size=steps, max_size=steps).map(
+        lambda v: np.array(v, dtype=float)
+    )

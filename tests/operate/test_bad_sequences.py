@@ -20,9 +20,19 @@ def good() -> xr.DataTree:
     """A battery, two markets with gates, dual-priced imbalance, and two forecasts of prices."""
     markets = {"day_ahead": market(PRICE), "intraday": market(PRICE + 1, spread=1.0)}
     settled = {"price_long": PRICE - 20, "price_short": PRICE + 20, "limit": 100.0}
-    tree = case(None, markets, battery=storage(), imbalance=settled, start=str(HOURS[0]), timezone="Europe/Rome")
+    tree = case(
+        None,
+        markets,
+        battery=storage(),
+        imbalance=settled,
+        start=str(HOURS[0]),
+        timezone="Europe/Rome",
+    )
     tree["gates"] = xr.DataTree(
-        xr.Dataset({"hour": ("gate", [12.0, NAN]), "lead": ("gate", [NAN, 1.0])}, {"gate": ["day_ahead", "intraday"]})
+        xr.Dataset(
+            {"hour": ("gate", [12.0, NAN]), "lead": ("gate", [NAN, 1.0])},
+            {"gate": ["day_ahead", "intraday"]},
+        )
     )
     known = pd.Index(pd.to_datetime(["2026-01-04 10:00", "2026-01-05 10:00"]), name="vintage")
     price, settled = tree["energy"].price.drop_attrs(), tree["imbalance"].to_dataset().drop_attrs()
@@ -30,8 +40,12 @@ def good() -> xr.DataTree:
         xr.Dataset(
             {
                 "energy.price": xr.concat([price - 5, price], known),
-                "imbalance.price_long": xr.concat([settled.price_long - 5, settled.price_long], known),
-                "imbalance.price_short": xr.concat([settled.price_short + 5, settled.price_short], known),
+                "imbalance.price_long": xr.concat(
+                    [settled.price_long - 5, settled.price_long], known
+                ),
+                "imbalance.price_short": xr.concat(
+                    [settled.price_short + 5, settled.price_short], known
+                ),
             }
         )
     )
@@ -42,7 +56,9 @@ def changed(tree: xr.DataTree, group: str, **arrays: object) -> xr.DataTree:
     """Replace arrays of a group, or leave out those that are None."""
     ds = tree[group].to_dataset()
     gone = [name for name, x in arrays.items() if x is None]
-    tree[group] = xr.DataTree(ds.drop_vars(gone).assign({n: x for n, x in arrays.items() if x is not None}))
+    tree[group] = xr.DataTree(
+        ds.drop_vars(gone).assign({n: x for n, x in arrays.items() if x is not None})
+    )
     return tree
 
 
@@ -79,7 +95,13 @@ FLOOR = {"energy_final": 1.0, "energy_min": 2.0, "energy_initial": 3.0}
 FAULTS = {
     "short below long": (
         _crossed,
-        {"imbalance.price_short": ["2 step(s)", "2026-01-05 03:00 +0100", "2026-01-05 20:00 +0100"]},
+        {
+            "imbalance.price_short": [
+                "2 step(s)",
+                "2026-01-05 03:00 +0100",
+                "2026-01-05 20:00 +0100",
+            ]
+        },
     ),
     "negative limit": (
         lambda tree: changed(tree, "imbalance", limit=xr.DataArray(-1.0)),
@@ -109,15 +131,31 @@ FAULTS = {
         lambda t: changed(t, "battery", **{n: ("battery", [x]) for n, x in FLOOR.items()}),
         {"battery.energy_final": ["battery box", "1", "less than energy_min"]},
     ),
-    "no long price": (lambda t: changed(t, "imbalance", price_long=None), {"imbalance.price_long": ["missing"]}),
-    "hour and lead": (gates(lead=("gate", [2.0, 1.0])), {"gates.hour": ["day_ahead", "not both or none"]}),
-    "neither": (gates(hour=("gate", [NAN, NAN])), {"gates.hour": ["day_ahead", "not both or none"]}),
-    "neither at all": (gates(hour=None, lead=None), {"gates.hour": ["gate intraday", "not both or none"]}),
+    "no long price": (
+        lambda t: changed(t, "imbalance", price_long=None),
+        {"imbalance.price_long": ["missing"]},
+    ),
+    "hour and lead": (
+        gates(lead=("gate", [2.0, 1.0])),
+        {"gates.hour": ["day_ahead", "not both or none"]},
+    ),
+    "neither": (
+        gates(hour=("gate", [NAN, NAN])),
+        {"gates.hour": ["day_ahead", "not both or none"]},
+    ),
+    "neither at all": (
+        gates(hour=None, lead=None),
+        {"gates.hour": ["gate intraday", "not both or none"]},
+    ),
     "no such hour": (gates(hour=("gate", [25.0, NAN])), {"gates.hour": ["25", "[0, 24]"]}),
     "a lead back in time": (gates(lead=("gate", [NAN, -1.0])), {"gates.lead": ["-1", "[0, inf]"]}),
     "no such market": (
         lambda tree: tree.assign(
-            {"gates": xr.DataTree(tree["gates"].to_dataset().assign_coords(gate=["intraday", "dayahead"]))}
+            {
+                "gates": xr.DataTree(
+                    tree["gates"].to_dataset().assign_coords(gate=["intraday", "dayahead"])
+                )
+            }
         ),
         {"gates.gate": ["'dayahead'", "did you mean day_ahead?"]},
     ),
@@ -127,9 +165,18 @@ FAULTS = {
         ),
         {"gates.gate": ["intraday appears more than once"]},
     ),
-    "a column misspelt": (gates(hours=("gate", [12.0, NAN])), {"gates.hours": ["unknown", "gates.hour"]}),
-    "forecasts unordered": (vintage(lambda ds: ds.isel(vintage=[1, 0])), {"vintage.vintage": ["in order"]}),
-    "forecasts twice": (vintage(lambda ds: ds.isel(vintage=[0, 0])), {"vintage.vintage": ["duplicated"]}),
+    "a column misspelt": (
+        gates(hours=("gate", [12.0, NAN])),
+        {"gates.hours": ["unknown", "gates.hour"]},
+    ),
+    "forecasts unordered": (
+        vintage(lambda ds: ds.isel(vintage=[1, 0])),
+        {"vintage.vintage": ["in order"]},
+    ),
+    "forecasts twice": (
+        vintage(lambda ds: ds.isel(vintage=[0, 0])),
+        {"vintage.vintage": ["duplicated"]},
+    ),
     "forecasts without time": (
         vintage(lambda ds: ds.assign_coords(vintage=["old", "new"])),
         {"vintage.vintage": ["UTC time"]},
@@ -155,23 +202,38 @@ FAULTS = {
         {"vintage.energy.price": ["has dimension pod"]},
     ),
     "known since when": (
-        vintage(lambda ds: ds.assign({"energy.price": ds["energy.price"].isel(vintage=0, drop=True)})),
+        vintage(
+            lambda ds: ds.assign({"energy.price": ds["energy.price"].isel(vintage=0, drop=True)})
+        ),
         {"vintage.energy.price": ["no dimension vintage"]},
     ),
     "other markets": (
-        vintage(lambda ds: ds.drop_vars(["imbalance.price_long", "imbalance.price_short"]).isel(market=[0])),
+        vintage(
+            lambda ds: ds.drop_vars(["imbalance.price_long", "imbalance.price_short"]).isel(
+                market=[0]
+            )
+        ),
         {"vintage.energy.price": ["other labels along market", "day_ahead"]},
     ),
     "another unit": (
-        vintage(lambda ds: ds.assign({"energy.price": ds["energy.price"].assign_attrs(units="kWh")})),
+        vintage(
+            lambda ds: ds.assign({"energy.price": ds["energy.price"].assign_attrs(units="kWh")})
+        ),
         {"vintage.energy.price": ["unit 'kWh' does not fit"]},
     ),
     "forecasts that cross": (
         vintage(_crossed_forecast),
-        {"vintage.imbalance.price_short": ["as known at 2026-01-05 11:00 +0100", "2026-01-05 04:00 +0100"]},
+        {
+            "vintage.imbalance.price_short": [
+                "as known at 2026-01-05 11:00 +0100",
+                "2026-01-05 04:00 +0100",
+            ]
+        },
     ),
     "everything at once": (
-        lambda t: changed(vintage(lambda ds: ds.isel(vintage=[1, 0]))(gates(hour=None)(t)), "energy", price=None),
+        lambda t: changed(
+            vintage(lambda ds: ds.isel(vintage=[1, 0]))(gates(hour=None)(t)), "energy", price=None
+        ),
         {"energy.price": ["missing"], "gates.hour": ["day_ahead"], "vintage.vintage": ["in order"]},
     ),
 }
@@ -179,7 +241,9 @@ FAULTS = {
 
 @pytest.mark.parametrize(("fault", "told"), FAULTS.values(), ids=FAULTS)
 def test_what_is_wrong_with_a_case_is_told(fault, told):
-    """`check` names every place and what is wrong there, and `simulate` refuses the case for the same reason."""
+    """`check` names every place and what is wrong there, and `simulate` refuses the case for the
+    same reason.
+    """
     tree = fault(good())
     with pytest.raises(v2g.SchemaError) as caught:
         v2g.check(tree)
@@ -205,30 +269,52 @@ def _without(*groups: str) -> xr.DataTree:
 
 def _uncertain() -> xr.DataTree:
     two = {"calm": 0.5, "windy": 0.5}
-    return case(None, market({"calm": [1.0, 2.0], "windy": [3.0, 4.0]}), battery=storage(), scenarios=two)
+    return case(
+        None, market({"calm": [1.0, 2.0], "windy": [3.0, 4.0]}), battery=storage(), scenarios=two
+    )
 
 
 RUNS = {
     "forecast of no kind": (good, {"forecast": "oracle"}, "forecast", ["'oracle'"]),
-    "forecast without vintages": (lambda: _without("vintage"), {"forecast": "vintage"}, "forecast", ["vintage"]),
+    "forecast without vintages": (
+        lambda: _without("vintage"),
+        {"forecast": "vintage"},
+        "forecast",
+        ["vintage"],
+    ),
     "start off the grid": (good, {"start": "2026-01-05 10:30"}, "start", ["no step of the case"]),
     "start outside": (good, {"start": "2026-02-05"}, "start", ["no step of the case"]),
     "start unreadable": (good, {"start": "noon"}, "start", ["'noon' is no time"]),
-    "stop before start": (good, {"start": "2026-01-05", "stop": "2026-01-05"}, "stop", ["after start"]),
+    "stop before start": (
+        good,
+        {"start": "2026-01-05", "stop": "2026-01-05"},
+        "stop",
+        ["after start"],
+    ),
     "every quarter": (good, {"every": 0.25}, "every", ["0.25 h", "whole number of steps"]),
     "every and a half": (good, {"every": 1.5}, "every", ["1.5 h", "whole number of steps"]),
     "never": (good, {"every": 0.0}, "every", ["0 h"]),
     "window": (good, {"window": 0.5}, "window", ["0.5 h"]),
     "ahead": (good, {"ahead": -1.0}, "ahead", ["-1 h"]),
     "scenarios": (_uncertain, {}, "scenario", ["take one of them"]),
-    "no market": (lambda: _without("energy", "gates", "vintage"), {}, "energy", ["at least one energy market"]),
+    "no market": (
+        lambda: _without("energy", "gates", "vintage"),
+        {},
+        "energy",
+        ["at least one energy market"],
+    ),
     "nowhere to settle": (
         lambda: vintage(lambda ds: ds[["energy.price"]])(_without("imbalance")),
         {},
         "imbalance",
         ["price_long and limit"],
     ),
-    "no earlier day": (good, {"forecast": "naive", "start": "2026-01-05"}, "start", ["no earlier day"]),
+    "no earlier day": (
+        good,
+        {"forecast": "naive", "start": "2026-01-05"},
+        "start",
+        ["no earlier day"],
+    ),
 }
 
 
@@ -249,14 +335,24 @@ def test_several_faults_of_a_run_are_told_at_once():
 
 
 SHORT = {
-    "does not begin early enough": (lambda ds: ds.isel(vintage=[1]), "2026-01-04 11:00", "earlier vintage"),
-    "does not reach far enough": (lambda ds: ds.where(ds.time < HOURS[30]), "2026-01-06 05:00", "end of the plan"),
+    "does not begin early enough": (
+        lambda ds: ds.isel(vintage=[1]),
+        "2026-01-04 11:00",
+        "earlier vintage",
+    ),
+    "does not reach far enough": (
+        lambda ds: ds.where(ds.time < HOURS[30]),
+        "2026-01-06 05:00",
+        "end of the plan",
+    ),
 }
 
 
 @pytest.mark.parametrize(("change", "when", "remedy"), SHORT.values(), ids=SHORT)
 def test_a_forecast_says_something_of_every_step(change, when, remedy):
-    """A plan that knows nothing of a step is not made up: what is missing and when it was needed is told."""
+    """A plan that knows nothing of a step is not made up: what is missing and when it was needed is
+    told.
+    """
     tree = good()
     ds = tree["vintage"].to_dataset()[["energy.price"]]
     tree["vintage"] = xr.DataTree(change(ds).drop_vars("time", errors="ignore"))

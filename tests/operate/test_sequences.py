@@ -1,4 +1,6 @@
-"""Markets in sequence by hand: imbalance, positions traded on, gates that close, what was known when."""
+"""Markets in sequence by hand: imbalance, positions traded on, gates that close, what was known
+when.
+"""
 
 import numpy as np
 import pandas as pd
@@ -20,14 +22,15 @@ def settled(**fields: object) -> dict[str, object]:
     return {"limit": 100.0} | fields
 
 
-# ---- imbalance ---------------------------------------------------------------------------------------------------
+# ---- imbalance -----------------------------------------------------------------------------------
 
 
 def test_single_price_settles_what_is_missing(pipeline):
-    """10 kW were sold at 50 EUR/MWh for two hours, 6 kW shine: 4 kW are missing, at 80 and at 20 EUR/MWh.
+    """10 kW were sold at 50 EUR/MWh for two hours, 6 kW shine: 4 kW are missing, at 80 and at 20
+    EUR/MWh.
 
-    2 x 0.50 - 4 x (0.08 + 0.02) = 0.60 EUR. Proves the sign of a shortfall; taken as a surplus it would be 1.40.
-    """
+    2 x 0.50 - 4 x (0.08 + 0.02) = 0.60 EUR. Proves the sign of a shortfall; taken as a surplus it
+    would be 1.40."""
     sun = {"available": [6.0, 6]}
     sold = market([50, 50], closed=1, committed=10)
     result = pipeline(case(None, sold, renewable=sun, imbalance=settled(price_long=[80, 20])))
@@ -37,10 +40,11 @@ def test_single_price_settles_what_is_missing(pipeline):
 
 
 def test_single_price_settles_what_is_too_much(pipeline):
-    """4 kW were sold at 50, 6 kW shine: 2 kW too much at 80 EUR/MWh; at -20 being short of 4 kW earns.
+    """4 kW were sold at 50, 6 kW shine: 2 kW too much at 80 EUR/MWh; at -20 being short of 4 kW
+    earns.
 
-    0.40 + 0.16 + 0.08 = 0.64 EUR. Proves that a negative imbalance price is avoided, not paid: else 0.52.
-    """
+    0.40 + 0.16 + 0.08 = 0.64 EUR. Proves that a negative imbalance price is avoided, not paid: else
+    0.52."""
     sun = {"available": [6.0, 6]}
     sold = market([50, 50], closed=1, committed=4)
     result = pipeline(case(None, sold, renewable=sun, imbalance=settled(price_long=[80, -20])))
@@ -55,7 +59,9 @@ def test_dual_price_settles_each_way_at_its_own(pipeline):
     """
     sun = {"available": [6.0, 1]}
     sold = market([50, 50], closed=1, committed=4)
-    result = pipeline(case(None, sold, renewable=sun, imbalance=settled(price_long=[30, 30], price_short=90)))
+    result = pipeline(
+        case(None, sold, renewable=sun, imbalance=settled(price_long=[30, 30], price_short=90))
+    )
     assert result.attrs["profit"] == approx(0.19)
     assert (row(result, "imbalance.long"), row(result, "imbalance.short")) == ([2, 0], [0, 3])
 
@@ -63,11 +69,13 @@ def test_dual_price_settles_each_way_at_its_own(pipeline):
 def test_a_battery_serves_the_position_or_the_imbalance(pipeline):
     """5 kWh stored, 10 kW sold at 50: delivered where a shortfall costs 90, not where it costs 20.
 
-    1.00 - 5 x 0.09 - 10 x 0.02 = 0.35 EUR. Proves that settlement is part of the plan; the other way round 0.00.
-    """
+    1.00 - 5 x 0.09 - 10 x 0.02 = 0.35 EUR. Proves that settlement is part of the plan; the other
+    way round 0.00."""
     box = storage(energy_initial=5.0, charge_max=0.0)
     sold = market([50, 50], closed=1, committed=10)
-    result = pipeline(case(None, sold, battery=box, imbalance=settled(price_long=0, price_short=[90, 20])))
+    result = pipeline(
+        case(None, sold, battery=box, imbalance=settled(price_long=0, price_short=[90, 20]))
+    )
     assert result.attrs["profit"] == approx(0.35)
     assert row(result, "imbalance.short") == [5, 10]
 
@@ -78,7 +86,14 @@ def test_the_limit_of_imbalance_binds(pipeline):
     Proves the limit: without it 0.48.
     """
     closed = market([50], closed=1)
-    result = pipeline(case(None, closed, renewable={"available": [6.0]}, imbalance=settled(price_long=[80], limit=2.0)))
+    result = pipeline(
+        case(
+            None,
+            closed,
+            renewable={"available": [6.0]},
+            imbalance=settled(price_long=[80], limit=2.0),
+        )
+    )
     assert result.attrs["profit"] == approx(0.16)
     assert row(result, "imbalance.long") == [2]
 
@@ -86,25 +101,34 @@ def test_the_limit_of_imbalance_binds(pipeline):
 def test_more_than_the_limit_missing_has_no_plan():
     """10 kW sold, 6 kW shine, 2 kW may be missing: the position cannot be met."""
     sold = market([50], closed=1, committed=10)
-    short = case(None, sold, renewable={"available": [6.0]}, imbalance=settled(price_long=[80], limit=2.0))
+    short = case(
+        None, sold, renewable={"available": [6.0]}, imbalance=settled(price_long=[80], limit=2.0)
+    )
     with pytest.raises(v2g.Infeasible):
         v2g.solve(short)
 
 
 def test_a_plan_does_not_live_on_the_imbalance(pipeline):
-    """Day-ahead at 50, imbalance at 80 EUR/MWh, 6 kW shine: 6 kW are left to the imbalance, 0.48 EUR.
+    """Day-ahead at 50, imbalance at 80 EUR/MWh, 6 kW shine: 6 kW are left to the imbalance, 0.48
+    EUR.
 
-    Proves that imbalance is backed by the plan as a market is: without it 100 kW bought at 50 would bring 3 EUR more.
-    """
-    result = pipeline(case(None, market([50]), renewable={"available": [6.0]}, imbalance=settled(price_long=[80])))
+    Proves that imbalance is backed by the plan as a market is: without it 100 kW bought at 50 would
+    bring 3 EUR more."""
+    result = pipeline(
+        case(None, market([50]), renewable={"available": [6.0]}, imbalance=settled(price_long=[80]))
+    )
     assert result.attrs["profit"] == approx(0.48)
     assert row(result, "energy.position") == [0]
 
 
 def test_a_virtual_position_is_settled(pipeline):
-    """The same with virtual bidding: 94 kW bought at 50 and 6 of the sun are 100 kW too much at 80, 3.30 EUR."""
+    """The same with virtual bidding: 94 kW bought at 50 and 6 of the sun are 100 kW too much at 80,
+    3.30 EUR.
+    """
     paper = market([50], virtual_bidding=1)
-    result = pipeline(case(None, paper, renewable={"available": [6.0]}, imbalance=settled(price_long=[80])))
+    result = pipeline(
+        case(None, paper, renewable={"available": [6.0]}, imbalance=settled(price_long=[80]))
+    )
     assert result.attrs["profit"] == approx(3.30)
 
 
@@ -118,14 +142,22 @@ def test_an_imbalance_without_limit_changes_nothing(pipeline):
 
 @pytest.fixture(scope="module")
 def honest() -> xr.DataTree:
-    """4 kW sold day-ahead, traded on within the day; sun of 9, then 0.5 kW, and a battery: too much, then missing."""
+    """4 kW sold day-ahead, traded on within the day; sun of 9, then 0.5 kW, and a battery: too
+    much, then missing.
+    """
     markets = {
         "day_ahead": market([50, 50], closed=1, committed=4, turnover=8, spread=2),
         "intraday": market([60, 40], limit=1, spread=4, committed=1, turnover=3),
     }
     prices = settled(price_long=[55, 5], price_short=[90, 90], limit=20.0)
     return v2g.solve(
-        case(None, markets, battery=storage(energy_max=2), renewable={"available": [9.0, 0.5]}, imbalance=prices)
+        case(
+            None,
+            markets,
+            battery=storage(energy_max=2),
+            renewable={"available": [9.0, 0.5]},
+            imbalance=prices,
+        )
     )
 
 
@@ -153,25 +185,30 @@ TAMPERED = {
 
 @pytest.mark.parametrize(("name", "change", "check"), TAMPERED.values(), ids=TAMPERED)
 def test_a_false_settlement_is_found(honest, name, change, check):
-    """The last number of one array is changed: the audit does not pass, and the expected check sees it."""
+    """The last number of one array is changed: the audit does not pass, and the expected check sees
+    it.
+    """
     checks = v2g.replay(tampered(honest, name, change))
     assert checks.attrs["passed"] == 0
     assert float(checks[check]) > 1e-6
 
 
 def test_single_prices_are_netted():
-    """Both ways at one price cancel: whatever the solver says, 3 kW are missing and none too much."""
+    """Both ways at one price cancel: whatever the solver says, 3 kW are missing and none too
+    much.
+    """
     d = xr.Dataset({"long": ("time", [2.0, 5.0]), "short": ("time", [5.0, 2.0])})
     netted = v2g.PARTS["imbalance"].finish(None, d)
     assert netted["long"].to_numpy().tolist() == [0, 3]
     assert netted["short"].to_numpy().tolist() == [3, 0]
 
 
-# ---- positions traded on -----------------------------------------------------------------------------------------
+# ---- positions traded on -------------------------------------------------------------------------
 
 
 def test_an_open_position_is_traded_on(pipeline):
-    """4 kW were sold, the gate is still open, 6 kW shine: 2 kW more at 50, with a spread of 10 on all 6.
+    """4 kW were sold, the gate is still open, 6 kW shine: 2 kW more at 50, with a spread of 10 on
+    all 6.
 
     0.30 - 6 x 0.005 = 0.27 EUR. Proves that what is committed counts while a gate is open: on top
     of a whole new position it would be 10 kW.
@@ -183,10 +220,11 @@ def test_an_open_position_is_traded_on(pipeline):
 
 
 def test_trading_back_pays_the_spread_again(pipeline):
-    """6 kW were sold and 1 kW shines: 5 kW are bought back at 50, the spread of 10 is paid on 6 and on 5 kW.
+    """6 kW were sold and 1 kW shines: 5 kW are bought back at 50, the spread of 10 is paid on 6 and
+    on 5 kW.
 
-    0.05 - 11 x 0.005 = -0.005 EUR. Proves that every increment pays: on the position alone it would be 0.045.
-    """
+    0.05 - 11 x 0.005 = -0.005 EUR. Proves that every increment pays: on the position alone it would
+    be 0.045."""
     sold = market([50], committed=6, spread=10)
     result = pipeline(case(None, sold, renewable={"available": [1.0]}))
     assert result.attrs["profit"] == approx(-0.005)
@@ -194,7 +232,8 @@ def test_trading_back_pays_the_spread_again(pipeline):
 
 
 def test_turnover_of_before_pays(pipeline):
-    """10 kW sold, 4 bought back, 6 committed, all of which shine: the spread of 10 is paid on 14 kW.
+    """10 kW sold, 4 bought back, 6 committed, all of which shine: the spread of 10 is paid on 14
+    kW.
 
     0.30 - 14 x 0.005 = 0.23 EUR. Proves that turnover is billed; on the position alone 0.27.
     """
@@ -204,7 +243,8 @@ def test_turnover_of_before_pays(pipeline):
 
 
 def test_a_position_beyond_the_plan_is_allowed_by_data(pipeline):
-    """Day-ahead at 50, intraday at 80, nothing to deliver, 3 kW allowed beyond the plan: 3 kW of paper, 0.09 EUR.
+    """Day-ahead at 50, intraday at 80, nothing to deliver, 3 kW allowed beyond the plan: 3 kW of
+    paper, 0.09 EUR.
 
     Proves the number: 0 without it.
     """
@@ -215,57 +255,72 @@ def test_a_position_beyond_the_plan_is_allowed_by_data(pipeline):
 
 
 def test_what_was_sold_stays_backed_while_nothing_is_new(pipeline):
-    """6 kW were sold at 50 of 6 that shine; intraday sells at 40, a surplus is settled at 45 EUR/MWh.
+    """6 kW were sold at 50 of 6 that shine; intraday sells at 40, a surplus is settled at 45
+    EUR/MWh.
 
-    As nothing has changed since, the sale stays backed: 0.30 EUR. Where it may be revised, all 6 are bought back
-    and delivered as a surplus, 0.30 - 0.24 + 0.27 = 0.33. Proves the flag.
-    """
+    As nothing has changed since, the sale stays backed: 0.30 EUR. Where it may be revised, all 6
+    are bought back and delivered as a surplus, 0.30 - 0.24 + 0.27 = 0.33. Proves the flag."""
     gates = {"day_ahead": market([50], closed=1, committed=6), "intraday": market([40])}
     settling = settled(price_long=[45.0], price_short=500.0)
 
     def profit(revisable: float) -> float:
         free = {n: g | {"revisable": revisable} for n, g in gates.items()}
-        return float(pipeline(case(None, free, renewable={"available": [6.0]}, imbalance=settling)).attrs["profit"])
+        return float(
+            pipeline(case(None, free, renewable={"available": [6.0]}, imbalance=settling)).attrs[
+                "profit"
+            ]
+        )
 
     assert profit(0.0) == approx(0.30)
     assert profit(1.0) == approx(0.33)
 
 
-# ---- a run -------------------------------------------------------------------------------------------------------
+# ---- a run ---------------------------------------------------------------------------------------
 
 TWO_GATES = xr.Dataset(
-    {"hour": ("gate", [12.0, NAN]), "lead": ("gate", [NAN, 1.0])}, coords={"gate": ["day_ahead", "intraday"]}
+    {"hour": ("gate", [12.0, NAN]), "lead": ("gate", [NAN, 1.0])},
+    coords={"gate": ["day_ahead", "intraday"]},
 )
 
 
-def operated(tree: xr.DataTree, gates: xr.Dataset = TWO_GATES, **known: xr.DataArray) -> xr.DataTree:
+def operated(
+    tree: xr.DataTree, gates: xr.Dataset = TWO_GATES, **known: xr.DataArray
+) -> xr.DataTree:
     """Add gates and forecasts to a case; `energy__price=` stands for `energy.price`."""
     tree["gates"] = xr.DataTree(gates)
     if known:
-        tree["vintage"] = xr.DataTree(xr.Dataset({name.replace("__", "."): x for name, x in known.items()}))
+        tree["vintage"] = xr.DataTree(
+            xr.Dataset({name.replace("__", "."): x for name, x in known.items()})
+        )
     return tree
 
 
 def forecasts(tree: xr.DataTree, **known: list[float]) -> xr.DataArray:
-    """Numbers for every step, or NaN, by the hour (UTC) at which they were known: `forecasts(tree, d04T11=[...])`."""
+    """Numbers for every step, or NaN, by the hour (UTC) at which they were known: `forecasts(tree,
+    d04T11=[...])`.
+    """
     stamps = [pd.Timestamp(f"2026-01-{at[1:]}:00") for at in known]
     axes = {"vintage": stamps, "time": tree.indexes["time"]}
     return xr.DataArray(list(known.values()), coords=axes, dims=list(axes))
 
 
 def test_day_ahead_on_the_forecast_the_rest_within_the_day():
-    """8 kW are forecast at noon of the day before and sold day-ahead at 50; at midnight it is 5 from 01:00 on, at 02:00
-    it is 6 for 04:00.
+    """8 kW are forecast at noon of the day before and sold day-ahead at 50; at midnight it is 5
+    from 01:00 on, at 02:00 it is 6 for 04:00.
 
-    Intraday costs 60 + 1: at midnight 3 kW are bought for four hours, at 02:00 one is sold again at 60 - 1. By hand
-    5 x 8 x 0.05 - 4 x 3 x 0.061 + 0.059 = 1.327 EUR. With hindsight all of the 29 kWh are sold within the day, 1.711,
-    and as the run stood 3, 3, 3 and 2 kW beyond its plan, so many are bought day-ahead and sold at 59: 0.099 more.
-    Proves gates, forecasts, increments and settlement in one.
-    """
+    Intraday costs 60 + 1: at midnight 3 kW are bought for four hours, at 02:00 one is sold again at
+    60 - 1. By hand 5 x 8 x 0.05 - 4 x 3 x 0.061 + 0.059 = 1.327 EUR. With hindsight all of the 29
+    kWh are sold within the day, 1.711, and as the run stood 3, 3, 3 and 2 kW beyond its plan, so
+    many are bought day-ahead and sold at 59: 0.099 more. Proves gates, forecasts, increments and
+    settlement in one."""
     markets = {"day_ahead": market([50.0] * 5), "intraday": market([60.0] * 5, spread=2.0)}
     sun = {"available": [8.0, 5, 5, 5, 6]}
-    tree = case(None, markets, renewable=sun, imbalance=settled(price_long=[0.0] * 5, price_short=500.0))
-    known = forecasts(tree, d04T11=[8.0] * 5, d05T00=[8.0, 5, 5, 5, 5], d05T02=[NAN, NAN, NAN, NAN, 6])
+    tree = case(
+        None, markets, renewable=sun, imbalance=settled(price_long=[0.0] * 5, price_short=500.0)
+    )
+    known = forecasts(
+        tree, d04T11=[8.0] * 5, d05T00=[8.0, 5, 5, 5, 5], d05T02=[NAN, NAN, NAN, NAN, 6]
+    )
     price = [
         forecasts(tree, d04T11=[50.0] * 5, d05T00=[x] * 5) for x in (50.0, 60.0)
     ]  # intraday is expected at 50, too
@@ -280,15 +335,19 @@ def test_day_ahead_on_the_forecast_the_rest_within_the_day():
 
 
 def test_what_is_sold_may_wait_for_the_gate_that_buys_it_back():
-    """As above, but intraday is an auction an hour before each delivery: what is missing from 8 kW is bought there.
+    """As above, but intraday is an auction an hour before each delivery: what is missing from 8 kW
+    is bought there.
 
-    5 x 8 x 0.05 - (3 x 3 + 2) x 0.061 = 1.329 EUR. Proves that a plan need not back what was sold before the market
-    trades that can buy it back: without storage it could not.
-    """
+    5 x 8 x 0.05 - (3 x 3 + 2) x 0.061 = 1.329 EUR. Proves that a plan need not back what was sold
+    before the market trades that can buy it back: without storage it could not."""
     markets = {"day_ahead": market([50.0] * 5), "intraday": market([60.0] * 5, spread=2.0)}
     sun = {"available": [8.0, 5, 5, 5, 6]}
-    tree = case(None, markets, renewable=sun, imbalance=settled(price_long=[0.0] * 5, price_short=500.0))
-    known = forecasts(tree, d04T11=[8.0] * 5, d05T00=[8.0, 5, 5, 5, 5], d05T02=[NAN, NAN, NAN, NAN, 6])
+    tree = case(
+        None, markets, renewable=sun, imbalance=settled(price_long=[0.0] * 5, price_short=500.0)
+    )
+    known = forecasts(
+        tree, d04T11=[8.0] * 5, d05T00=[8.0, 5, 5, 5, 5], d05T02=[NAN, NAN, NAN, NAN, 6]
+    )
     auctions = TWO_GATES.assign(rolling=("gate", [0.0, 0.0]))
     price = [forecasts(tree, d04T11=[50.0] * 5, d05T00=[x] * 5) for x in (50.0, 60.0)]
     both = xr.concat(price, pd.Index(["day_ahead", "intraday"], name="market"))
@@ -298,10 +357,11 @@ def test_what_is_sold_may_wait_for_the_gate_that_buys_it_back():
 
 
 def test_what_comes_after_the_last_gate_is_imbalance():
-    """5 kW are forecast and sold at 50; 4 and 6 shine, known an hour too late: 1 kW missing at 90, 1 too much at 20.
+    """5 kW are forecast and sold at 50; 4 and 6 shine, known an hour too late: 1 kW missing at 90,
+    1 too much at 20.
 
-    0.50 - 0.09 + 0.02 = 0.43 EUR. Proves that nothing is traded after its gate: known in time it would be 0.50.
-    """
+    0.50 - 0.09 + 0.02 = 0.43 EUR. Proves that nothing is traded after its gate: known in time it
+    would be 0.50."""
     tree = case(
         None,
         market([50.0] * 2),
@@ -309,7 +369,9 @@ def test_what_comes_after_the_last_gate_is_imbalance():
         imbalance=settled(price_long=[20.0] * 2, price_short=90.0),
     )
     gates = xr.Dataset({"hour": ("gate", [12.0])}, coords={"gate": ["day_ahead"]})
-    result = v2g.simulate(operated(tree, gates, renewable__available=forecasts(tree, d04T11=[5.0, 5])))
+    result = v2g.simulate(
+        operated(tree, gates, renewable__available=forecasts(tree, d04T11=[5.0, 5]))
+    )
     assert row(result, "energy.position") == [5, 5]
     assert (row(result, "imbalance.short"), row(result, "imbalance.long")) == ([1, 0], [0, 1])
     assert result.attrs["profit"] == approx(0.43)
@@ -317,7 +379,8 @@ def test_what_comes_after_the_last_gate_is_imbalance():
 
 @pytest.mark.parametrize("days", ["2026-03-28 23:00", "2026-10-24 22:00"])
 def test_gates_follow_the_local_clock(days):
-    """The gate of a day in Rome closes at noon of the day before in Rome, also where the clock is set in between.
+    """The gate of a day in Rome closes at noon of the day before in Rome, also where the clock is
+    set in between.
 
     Proves the time zone and the clock: for 29 March it is 11:00 UTC, for the 30th 10:00. A lead
     of an hour counts from the block of an hour, not from the quarter.
@@ -330,35 +393,50 @@ def test_gates_follow_the_local_clock(days):
     close = gating.gates_of(operated(tree), inputs).close["energy"]
     local = time.tz_localize("UTC").tz_convert("Europe/Rome")
     noon = [
-        pd.Timestamp(f"{d - pd.Timedelta(days=1):%Y-%m-%d} 12:00", tz="Europe/Rome") for d in local.tz_localize(None)
+        pd.Timestamp(f"{d - pd.Timedelta(days=1):%Y-%m-%d} 12:00", tz="Europe/Rome")
+        for d in local.tz_localize(None)
     ]
-    assert list(pd.DatetimeIndex(close.sel(market="day_ahead"))) == [t.tz_convert(None) for t in noon]
-    assert list(pd.DatetimeIndex(close.sel(market="intraday"))) == list(time.floor("h") - pd.Timedelta(hours=1))
+    assert list(pd.DatetimeIndex(close.sel(market="day_ahead"))) == [
+        t.tz_convert(None) for t in noon
+    ]
+    assert list(pd.DatetimeIndex(close.sel(market="intraday"))) == list(
+        time.floor("h") - pd.Timedelta(hours=1)
+    )
 
 
 def test_a_forecast_may_leave_the_past_out():
     """Forecasts that say nothing of hours gone by give the same run as those that repeat them."""
     markets = {"day_ahead": market([50.0] * 4), "intraday": market([40.0, 60, 45, 70], spread=2.0)}
     prices = settled(price_long=[20.0] * 4, price_short=90.0)
-    tree = case(None, markets, battery=storage(), renewable={"available": [5.0, 5, 5, 6]}, imbalance=prices)
+    tree = case(
+        None, markets, battery=storage(), renewable={"available": [5.0, 5, 5, 6]}, imbalance=prices
+    )
     price = tree["energy"].price.drop_attrs().transpose("market", "time")
     known = pd.Index(pd.to_datetime(["2026-01-04 11:00", "2026-01-05 02:00"]), name="vintage")
     whole = xr.concat([price - 3, price], known)
-    gappy = whole.where((whole.time >= np.datetime64("2026-01-05 02:00")) | (whole.vintage == known[0]))
-    lost = gappy.where((whole.time >= np.datetime64("2026-01-05 02:00")) | (whole.vintage != known[0]))
+    gappy = whole.where(
+        (whole.time >= np.datetime64("2026-01-05 02:00")) | (whole.vintage == known[0])
+    )
+    lost = gappy.where(
+        (whole.time >= np.datetime64("2026-01-05 02:00")) | (whole.vintage != known[0])
+    )
     first = v2g.simulate(operated(tree.copy(), energy__price=whole), hindsight=False)
     second = v2g.simulate(operated(tree.copy(), energy__price=gappy), hindsight=False)
     xr.testing.assert_equal(first["energy"].position, second["energy"].position)
-    late = v2g.simulate(operated(tree.copy(), energy__price=lost), start="2026-01-05 02:00", hindsight=False)
+    late = v2g.simulate(
+        operated(tree.copy(), energy__price=lost), start="2026-01-05 02:00", hindsight=False
+    )
     assert late["audit"].attrs["passed"]
 
 
-# ---- the bill of a run ---------------------------------------------------------------------------------------------
+# ---- the bill of a run ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def run() -> xr.DataTree:
-    """A day of sun, battery and load in half hours, forecast with errors, through three ways to trade."""
+    """A day of sun, battery and load in half hours, forecast with errors, through three ways to
+    trade.
+    """
     rng = np.random.default_rng(3)
     steps = 48
     hour = np.arange(steps) / 2
@@ -387,11 +465,16 @@ def run() -> xr.DataTree:
         "renewable__available": np.stack([sun * 0.9, sun * 0.7, sun * 0.8]),
         "load__baseline": np.stack([5.0 + 0 * sun, 5.5 + 0 * sun, 5.2 + 0 * sun]),
     }
-    return v2g.simulate(operated(tree, **{n: xr.DataArray(x, coords=axes, dims=list(axes)) for n, x in known.items()}))
+    return v2g.simulate(
+        operated(
+            tree, **{n: xr.DataArray(x, coords=axes, dims=list(axes)) for n, x in known.items()}
+        )
+    )
 
 
 def test_the_bill_of_a_run_is_what_was_traded_at_what_price(run):
-    """sum of the ledger = sum dt (pi q - sigma / 2 turnover) + dt (long, short at their prices) - wear, to 1e-9 EUR.
+    """sum of the ledger = sum dt (pi q - sigma / 2 turnover) + dt (long, short at their prices) -
+    wear, to 1e-9 EUR.
 
     Recomputed from the numbers of the file, and every term is there to be seen.
     """
@@ -399,7 +482,11 @@ def test_the_bill_of_a_run_is_what_was_traded_at_what_price(run):
     dt = 0.5 / 1000  # h, MWh per kWh
     traded = float((dt * energy.price * energy.position).sum())
     turned = float((dt * energy.spread / 2 * energy.turnover).sum())
-    settlement = float((dt * (imbalance.price_long * imbalance.long - imbalance.price_short * imbalance.short)).sum())
+    settlement = float(
+        (
+            dt * (imbalance.price_long * imbalance.long - imbalance.price_short * imbalance.short)
+        ).sum()
+    )
     wear = float((0.5 * 0.01 * box.discharge / 0.9).sum())
     assert traded - turned + settlement - wear == approx(run.attrs["profit"], abs=1e-9)
     assert min(abs(traded), turned, abs(settlement), wear) > 1e-3
@@ -408,12 +495,16 @@ def test_the_bill_of_a_run_is_what_was_traded_at_what_price(run):
 
 
 def test_what_was_sold_and_settled_is_what_was_delivered(run):
-    """Day-ahead + intraday + long - short = sun - load + discharge - charge in every half hour, to 1e-9 kW."""
+    """Day-ahead + intraday + long - short = sun - load + discharge - charge in every half hour, to
+    1e-9 kW.
+    """
     energy, imbalance, box = (run[n].to_dataset() for n in ("energy", "imbalance", "battery"))
     sun, house = run["renewable"].to_dataset(), run["load"].to_dataset()
     sold = energy.position.sum("market") + imbalance.long - imbalance.short
     delivered = (
-        (sun.available - sun.curtail).sum("renewable") - house.baseline + (box.discharge - box.charge).sum("battery")
+        (sun.available - sun.curtail).sum("renewable")
+        - house.baseline
+        + (box.discharge - box.charge).sum("battery")
     )
     assert float(abs(sold - delivered).max()) < 1e-9
     assert float(imbalance.long.max()) > 0.1 and float(imbalance.short.max()) > 0.1
@@ -421,11 +512,15 @@ def test_what_was_sold_and_settled_is_what_was_delivered(run):
 
 
 def test_intraday_turnover_is_the_sum_of_its_increments(run):
-    """More was traded within the day than the position shows, and the spread is paid on all of it."""
+    """More was traded within the day than the position shows, and the spread is paid on all of
+    it.
+    """
     intraday = run["energy"].to_dataset().sel(market="intraday")
     assert float((intraday.turnover - abs(intraday.position)).min()) > -1e-9
     assert float((intraday.turnover - abs(intraday.position)).max()) > 0.1
-    assert float(run["ledger"]["energy.spread"].sum()) == approx(-float(intraday.turnover.sum()) * 0.5e-3)
+    assert float(run["ledger"]["energy.spread"].sum()) == approx(
+        -float(intraday.turnover.sum()) * 0.5e-3
+    )
 
 
 def test_what_was_operated_has_no_shadow_prices(run):

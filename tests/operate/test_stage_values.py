@@ -10,16 +10,22 @@ from v2g_linopy.operate.stage_values import stages_of
 
 
 def plant(intraday: float) -> xr.DataTree:
-    """10 kW of sun for 4 h; 50 EUR/MWh a day ahead, another price within the day; the later market is named first."""
+    """10 kW of sun for 4 h; 50 EUR/MWh a day ahead, another price within the day; the later market
+    is named first.
+    """
     time = pd.date_range("2026-03-02", periods=4, freq="h", name="time")
     price = np.outer([intraday, 50.0], np.ones(4))
     groups = {
-        "renewable": xr.Dataset({"available": (("renewable", "time"), np.full((1, 4), 10.0))}, {"renewable": ["sun"]}),
+        "renewable": xr.Dataset(
+            {"available": (("renewable", "time"), np.full((1, 4), 10.0))}, {"renewable": ["sun"]}
+        ),
         "energy": xr.Dataset(
-            {"price": (("market", "time"), price), "limit": 100.0}, {"market": ["intraday", "day_ahead"], "time": time}
+            {"price": (("market", "time"), price), "limit": 100.0},
+            {"market": ["intraday", "day_ahead"], "time": time},
         ),
         "gates": xr.Dataset(
-            {"lead": ("gate", [1.0, np.nan]), "hour": ("gate", [np.nan, 12.0])}, {"gate": ["intraday", "day_ahead"]}
+            {"lead": ("gate", [1.0, np.nan]), "hour": ("gate", [np.nan, 12.0])},
+            {"gate": ["intraday", "day_ahead"]},
         ),
     }
     return v2g.assemble(time, groups)
@@ -27,10 +33,11 @@ def plant(intraday: float) -> xr.DataTree:
 
 @pytest.mark.parametrize(("intraday", "both"), [(60.0, 2.4), (40.0, 2.0)])
 def test_each_market_in_the_order_of_its_gate(intraday, both):
-    """Alone, day-ahead pays 10 kW x 4 h x 50 EUR/MWh = 2 EUR; at 60 within the day all is sold there: 0.40 more.
+    """Alone, day-ahead pays 10 kW x 4 h x 50 EUR/MWh = 2 EUR; at 60 within the day all is sold
+    there: 0.40 more.
 
-    At 40 the second market adds nothing. In the order of the data intraday would stand first, with 2.40.
-    """
+    At 40 the second market adds nothing. In the order of the data intraday would stand first, with
+    2.40."""
     case = plant(intraday)
     assert stages_of(case) == [("energy", "day_ahead"), ("energy", "intraday")]
     stages = v2g.stage_values(case)
@@ -42,7 +49,9 @@ def test_each_market_in_the_order_of_its_gate(intraday, both):
 
 
 def test_a_run_that_is_known_is_not_repeated():
-    """The last stage is the run itself: its profit is taken as it is, here a wrong one to show that."""
+    """The last stage is the run itself: its profit is taken as it is, here a wrong one to show
+    that.
+    """
     result = v2g.simulate(plant(60.0), hindsight=False)
     result.attrs["profit"] = 7.0
     assert v2g.stage_values(plant(60.0), result).profit.values == pytest.approx([2.0, 7.0])

@@ -1,4 +1,6 @@
-"""Every part rolls: a plan cut into windows, each begun in the state the last one left, costs what it costs whole."""
+"""Every part rolls: a plan cut into windows, each begun in the state the last one left, costs what
+it costs whole.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,11 +29,12 @@ NOTHING = float("nan")
 
 @dataclass(frozen=True)
 class Story:
-    """A case, where it is cut, and the inputs without which the windows would have another bill or another optimum.
+    """A case, where it is cut, and the inputs without which the windows would have another bill or
+    another optimum.
 
-    `plan` holds what is not left to the optimum. `ends` are fields that windows before the last have otherwise: what
-    holds at an end holds at the end of the case. `ahead` lets each window see the rest of the case.
-    """
+    `plan` holds what is not left to the optimum. `ends` are fields that windows before the last
+    have otherwise: what holds at an end holds at the end of the case. `ahead` lets each window see
+    the rest of the case."""
 
     tree: xr.DataTree
     cuts: tuple[int, ...]
@@ -48,12 +51,19 @@ def falls(part: str) -> dict[str, list[float]]:
 
 def worn_fleet() -> Story:
     car = vehicle(**WORN, energy_max=10, energy_initial=7.5, discharge_max=10)
-    return Story(case(car, market([0] * 6)), (1, 4), ("fleet.energy_initial", "fleet.segment_initial"), falls("fleet"))
+    return Story(
+        case(car, market([0] * 6)),
+        (1, 4),
+        ("fleet.energy_initial", "fleet.segment_initial"),
+        falls("fleet"),
+    )
 
 
 def worn_battery() -> Story:
     """Worn by time, too, and with a value of what is left, which the windows hand on."""
-    box = storage(**WORN, energy_initial=7.5, energy_value=0.1, calendar_cost=8.76, calendar_cost_soc=8.76)
+    box = storage(
+        **WORN, energy_initial=7.5, energy_value=0.1, calendar_cost=8.76, calendar_cost_soc=8.76
+    )
     names = ("battery.energy_initial", "battery.segment_initial")
     return Story(case(None, market([0] * 6), battery=box), (1, 4), names, falls("battery"))
 
@@ -62,46 +72,92 @@ def battery_in_a_circle() -> Story:
     """Half full at the start and at the end, not at the cuts."""
     box = storage(cyclic=1, energy_initial=5)
     names = ("battery.energy_initial", "battery.energy_final")
-    return Story(case(None, market([0, 90, 10, 80, 5, 70]), battery=box), (1, 4), names, ends={"battery.cyclic": 0.0})
+    return Story(
+        case(None, market([0, 90, 10, 80, 5, 70]), battery=box),
+        (1, 4),
+        names,
+        ends={"battery.cyclic": 0.0},
+    )
 
 
 def capped_battery() -> Story:
     """One and a half cycles for three swings."""
     box = storage(cycles_max=1.5, wear=0.001)
-    return Story(case(None, market([0, 90, 10, 80, 5, 70]), battery=box), (2, 4), ("battery.throughput_initial",))
+    return Story(
+        case(None, market([0, 90, 10, 80, 5, 70]), battery=box),
+        (2, 4),
+        ("battery.throughput_initial",),
+    )
 
 
 def shifted_load() -> Story:
     loads = {
         "early": {"baseline": [4.0] * 6, "shift_up_max": 3, "shift_down_max": 2, "window": 0},
-        "late": {"baseline": [4.0] * 6, "shift_up_max": 3, "shift_down_max": [3.0, 3, 0, 0, 0, 0], "window": 0},
+        "late": {
+            "baseline": [4.0] * 6,
+            "shift_up_max": 3,
+            "shift_down_max": [3.0, 3, 0, 0, 0, 0],
+            "window": 0,
+        },
     }
     loads["early"]["shift_up_max"] = [3.0, 3, 0, 0, 0, 0]
     loads["early"]["curtail_max"] = 1.0
     prices = {"day_ahead": market([20, 20, 30, 60, 70, 10])}
-    return Story(case(None, prices, load=loads), (1, 4), ("load.advanced_initial", "load.owed_initial"), ahead=True)
+    return Story(
+        case(None, prices, load=loads),
+        (1, 4),
+        ("load.advanced_initial", "load.owed_initial"),
+        ahead=True,
+    )
 
 
 def committed_engine() -> Story:
-    """It runs for three hours once on and rests for three once off, and climbs: no state is free at a cut."""
-    plant = engine(power_min=4, start_cost=0.1, up_time_min=3, down_time_min=3, ramp_up=2, power_initial=0)
+    """It runs for three hours once on and rests for three once off, and climbs: no state is free at
+    a cut.
+    """
+    plant = engine(
+        power_min=4, start_cost=0.1, up_time_min=3, down_time_min=3, ramp_up=2, power_initial=0
+    )
     names = ("on_initial", "hours_initial", "power_initial")
     prices = [200, 10, 10, 10, 10, 10, 90, 90]
     return Story(case(None, market(prices), chp=plant), (1, 7), tuple(f"chp.{n}" for n in names))
 
 
 def plants_out_of_service() -> Story:
-    """Both ran before, and are not there in the first window: they have to start again, the engine after its rest."""
-    plant = engine(power_min=4, start_cost=0.1, down_time_min=3, on_initial=1, power_max=[0, 0, 10, 10, 10])
-    site = electrolyser(electrolyser_min=5, wear_start=0.2, on_initial=1, electrolyser_max=[0, 0, 10, 10, 10])
+    """Both ran before, and are not there in the first window: they have to start again, the engine
+    after its rest.
+    """
+    plant = engine(
+        power_min=4, start_cost=0.1, down_time_min=3, on_initial=1, power_max=[0, 0, 10, 10, 10]
+    )
+    site = electrolyser(
+        electrolyser_min=5, wear_start=0.2, on_initial=1, electrolyser_max=[0, 0, 10, 10, 10]
+    )
     at = market([60, 60, 60, 60, 90])
-    return Story(case(None, at, chp=plant, hydrogen=site), (1, 2), ("chp.on_initial", "hydrogen.on_initial"))
+    return Story(
+        case(None, at, chp=plant, hydrogen=site), (1, 2), ("chp.on_initial", "hydrogen.on_initial")
+    )
 
 
 def hydrogen_site() -> Story:
-    """An electrolyser that waits in standby while electricity is dear, and a tank that closes its circle."""
-    site = electrolyser(electrolyser_min=5, standby_power=0.5, wear_start=1, energy_max=20, energy_initial=4, cyclic=1)
-    site |= {"sale_max": [0.0, 0, 0, 2, 2, 2], "on_initial": 1, "fuel_cell_max": 1, "wear": 0.01, "wear_standby": 0.01}
+    """An electrolyser that waits in standby while electricity is dear, and a tank that closes its
+    circle.
+    """
+    site = electrolyser(
+        electrolyser_min=5,
+        standby_power=0.5,
+        wear_start=1,
+        energy_max=20,
+        energy_initial=4,
+        cyclic=1,
+    )
+    site |= {
+        "sale_max": [0.0, 0, 0, 2, 2, 2],
+        "on_initial": 1,
+        "fuel_cell_max": 1,
+        "wear": 0.01,
+        "wear_standby": 0.01,
+    }
     names = ("energy_initial", "on_initial", "standby_initial", "energy_final")
     return Story(
         case(None, market([20, 300, 300, 10, 10, 200]), hydrogen=site),
@@ -112,11 +168,21 @@ def hydrogen_site() -> Story:
 
 
 def contracts() -> Story:
-    """Contracts over the end of January in Rome, 23:00 UTC: means, runs of negative prices, energy due."""
+    """Contracts over the end of January in Rome, 23:00 UTC: means, runs of negative prices, energy
+    due.
+    """
     roof = {"strike": 60, "renewable": "roof"}
     deals = {
         "mean": roof | {"averaging": "month"},
-        "floor": roof | {"averaging": "month", "settlement": "one_way", "strike": 20, "volume_type": "deemed"},
+        "floor": (
+            roof
+            | {
+                "averaging": "month",
+                "settlement": "one_way",
+                "strike": 20,
+                "volume_type": "deemed",
+            }
+        ),
         "rests": roof | {"negative_hours": 3, "volume_type": "deemed"},
         "short": roof | {"contracted": 6 * 744, "shortfall_price": 100, "period": "month"},
         "long": roof | {"contracted": 3.5 * 744, "shortfall_price": 100, "period": "month"},
@@ -140,9 +206,26 @@ def contracts() -> Story:
 
 def billed_pods() -> Story:
     """Peaks by hour and by day, cut within an hour, a day and a month, and past the end of one."""
-    bill = {"peak_price": 10, "peak_count": 2, "overrun_price": 2, "subscribed": 3, "subscribed_price": 100, "vat": 0.2}
-    bill |= {"fixed_cost": 10, "capacity": 5, "capacity_cost": 1, "usage_cost": 0.01, "fee_import": 5, "tax": 1}
-    pods = {"hour": bill | {"peak_period": "hour"}, "day": bill | {"peak_period": "day", "supply_price": 100.0}}
+    bill = {
+        "peak_price": 10,
+        "peak_count": 2,
+        "overrun_price": 2,
+        "subscribed": 3,
+        "subscribed_price": 100,
+        "vat": 0.2,
+    }
+    bill |= {
+        "fixed_cost": 10,
+        "capacity": 5,
+        "capacity_cost": 1,
+        "usage_cost": 0.01,
+        "fee_import": 5,
+        "tax": 1,
+    }
+    pods = {
+        "hour": bill | {"peak_period": "hour"},
+        "day": bill | {"peak_period": "day", "supply_price": 100.0},
+    }
     pods["day"]["feed_in_price"] = 50.0
     loads = {"home": [4.0, 6, 2, 8, 1, 3, 5, 7], "depot": [20.0, 9, 8, 2, 4, 4, 0, 2]}
     names = ("peak", "hour", "day", "overrun")
@@ -151,7 +234,10 @@ def billed_pods() -> Story:
             None,
             market([50] * 8),
             connection=pods,
-            load={n: {"baseline": x, "pod": pod} for (n, x), pod in zip(loads.items(), pods, strict=True)},
+            load={
+                n: {"baseline": x, "pod": pod}
+                for (n, x), pod in zip(loads.items(), pods, strict=True)
+            },
             start="2026-01-31 21:30",
             step="30min",
         ),
@@ -161,15 +247,19 @@ def billed_pods() -> Story:
 
 
 def no_states() -> Story:
-    """Markets, reserves, sun, a converter: nothing of theirs outlasts a step, but what they use does.
+    """Markets, reserves, sun, a converter: nothing of theirs outlasts a step, but what they use
+    does.
 
-    The need of the last step is no floor at its start; a window that begins there takes what is on board for one.
-    """
+    The need of the last step is no floor at its start; a window that begins there takes what is on
+    board for one."""
     up = product(up=1, hours_up=0.5, guarantee="endurance", capacity_price=[10, 20, 5, 30])
     return Story(
         case(
             vehicle(discharge_max=5, energy_initial=5, energy_min=[0, 0, 0, 10], charger="hub"),
-            {"day_ahead": market([50, 20, 80, 30], spread=2, limit=8), "intraday": market([40, 30, 90, 20], limit=4)},
+            {
+                "day_ahead": market([50, 20, 80, 30], spread=2, limit=8),
+                "intraday": market([40, 30, 90, 20], limit=4),
+            },
             up,
             {"import_max": 20, "export_max": 20},
             renewable={"available": [3.0, 5, 4, 3], "cost": 0.01},
@@ -182,8 +272,16 @@ def no_states() -> Story:
 
 
 def called_on_average() -> Story:
-    """Reserves called for a quarter of the time are backed by the energy there is when none has been."""
-    up = product(up=1, activation_up=0.25, hours_up=1, guarantee="endurance", capacity_price=[40, 60, 50, 70, 45])
+    """Reserves called for a quarter of the time are backed by the energy there is when none has
+    been.
+    """
+    up = product(
+        up=1,
+        activation_up=0.25,
+        hours_up=1,
+        guarantee="endurance",
+        capacity_price=[40, 60, 50, 70, 45],
+    )
     return Story(
         case(
             vehicle(discharge_max=5, energy_initial=9),
@@ -200,8 +298,22 @@ def called_on_average() -> Story:
 STORIES = {
     make.__name__: make
     for make in (
-        *(worn_fleet, worn_battery, battery_in_a_circle, capped_battery, shifted_load, committed_engine),
-        *(plants_out_of_service, hydrogen_site, contracts, billed_pods, called_on_average, no_states),
+        *(
+            worn_fleet,
+            worn_battery,
+            battery_in_a_circle,
+            capped_battery,
+            shifted_load,
+            committed_engine,
+        ),
+        *(
+            plants_out_of_service,
+            hydrogen_site,
+            contracts,
+            billed_pods,
+            called_on_average,
+            no_states,
+        ),
     )
 }
 
@@ -216,15 +328,24 @@ def told(name: str) -> tuple[Story, xr.DataTree]:
     for quantity, numbers in story.plan.items():
         dim = dims[quantity.partition(".")[0]]
         index = story.tree[quantity.partition(".")[0]].to_dataset().indexes[dim]
-        fix[quantity] = xr.DataArray([numbers], coords={dim: index, "time": time}, dims=(dim, "time"))
+        fix[quantity] = xr.DataArray(
+            [numbers], coords={dim: index, "time": time}, dims=(dim, "time")
+        )
     return story, v2g.solve(story.tree, fix=fix, gap=0.0)
 
 
 def held(whole: xr.DataTree, window: xr.DataTree) -> dict[str, xr.DataArray]:
-    """All that assets do in the steps of a window; what they sell on markets follows, step by step."""
+    """All that assets do in the steps of a window; what they sell on markets follows, step by
+    step.
+    """
     time = window.to_dataset().indexes["time"]
     groups = {part: whole[part].to_dataset() for part in window.children if part in DECISIONS}
-    return {f"{p}.{n}": ds[n].sel(time=time) for p, ds in groups.items() for n in DECISIONS[p] if n in ds}
+    return {
+        f"{p}.{n}": ds[n].sel(time=time)
+        for p, ds in groups.items()
+        for n in DECISIONS[p]
+        if n in ds
+    }
 
 
 @dataclass(frozen=True)
@@ -258,7 +379,9 @@ def bill(result: xr.DataTree, stop: pd.Timestamp | None = None) -> dict[str, flo
     total: dict[str, float] = {}
     for entry, x in result["ledger"].to_dataset().data_vars.items():
         line = str(entry).replace("correction", "difference")
-        total[line] = total.get(line, 0.0) + float((x if stop is None else x.sel(time=x.time < stop)).sum())
+        total[line] = total.get(line, 0.0) + float(
+            (x if stop is None else x.sel(time=x.time < stop)).sum()
+        )
     return total
 
 
@@ -270,31 +393,45 @@ def test_windows_add_up(name):
     """
     expected, found = bill(told(name)[1]), [bill(w.result, w.stop) for w in windows(name)]
     for line in {line for lines in (expected, *found) for line in lines}:
-        assert sum(lines.get(line, 0.0) for lines in found) == approx(expected.get(line, 0.0), abs=1e-9), line
+        assert sum(lines.get(line, 0.0) for lines in found) == approx(
+            expected.get(line, 0.0), abs=1e-9
+        ), line
     for window in windows(name):
         checks = window.result["audit"].to_dataset()
         assert checks.attrs["passed"] == 1
         assert max(float(x) for x in checks.data_vars.values()) < 1e-9, checks.attrs["worst"]
 
 
-@pytest.mark.parametrize(("name", "forgets"), [(n, m) for n, make in STORIES.items() for m in make().matters])
+@pytest.mark.parametrize(
+    ("name", "forgets"), [(n, m) for n, make in STORIES.items() for m in make().matters]
+)
 def test_what_is_carried_matters(name, forgets):
     """Without it a window has no plan, another bill, or another optimum for what is left."""
     part, _, quantity = forgets.partition(".")
 
     def forgotten(tree: xr.DataTree) -> xr.DataTree:
         """As the first window had it."""
-        given, first = tree[part].to_dataset(inherit=False).drop_vars(quantity), told(name)[0].tree[part]
+        given, first = (
+            tree[part].to_dataset(inherit=False).drop_vars(quantity),
+            told(name)[0].tree[part],
+        )
         changed = tree.copy()
-        changed[part] = xr.DataTree(given.assign({quantity: first[quantity]} if quantity in first else {}))
+        changed[part] = xr.DataTree(
+            given.assign({quantity: first[quantity]} if quantity in first else {})
+        )
         return changed
 
     def matters(window: Window) -> bool:
         try:
-            poorer = v2g.solve(forgotten(window.case), fix=held(told(name)[1], window.case), gap=0.0)
+            poorer = v2g.solve(
+                forgotten(window.case), fix=held(told(name)[1], window.case), gap=0.0
+            )
             if bill(poorer) != approx(bill(window.result), abs=1e-6):
                 return True
-            free = [v2g.solve(tree, gap=0.0).attrs["objective"] for tree in (window.rest, forgotten(window.rest))]
+            free = [
+                v2g.solve(tree, gap=0.0).attrs["objective"]
+                for tree in (window.rest, forgotten(window.rest))
+            ]
             return free[0] != approx(free[1], abs=1e-6)
         except (Infeasible, SchemaError):
             return True
@@ -305,10 +442,12 @@ def test_what_is_carried_matters(name, forgets):
 def test_every_part_rolls():
     """The stories have every part, and every input that a part carries matters in one of them.
 
-    Imbalance and exclusion are those of a step, and a risk is that of a whole horizon: they hand nothing on.
-    """
+    Imbalance and exclusion are those of a step, and a risk is that of a whole horizon: they hand
+    nothing on."""
     made = [make() for make in STORIES.values()]
     nothing = {"imbalance", "exclusion", "risk"}
     assert not any(v2g.PARTS[name].carry for name in nothing)
     assert {part for story in made for part in story.tree.children} == set(v2g.PARTS) - nothing
-    assert {f"{p.name}.{i}" for p in v2g.PARTS.values() for i in p.carry} == {m for s in made for m in s.matters}
+    assert {f"{p.name}.{i}" for p in v2g.PARTS.values() for i in p.carry} == {
+        m for s in made for m in s.matters
+    }

@@ -1,4 +1,6 @@
-"""Bad input for guarantees of reserves: each fault is one problem that says where it is and what would be right."""
+"""Bad input for guarantees of reserves: each fault is one problem that says where it is and what
+would be right.
+"""
 
 from collections.abc import Callable
 
@@ -17,7 +19,11 @@ def offered(**fields: object) -> Callable[[], xr.DataTree]:
 
     def build() -> xr.DataTree:
         tree = good()
-        put(tree, "reserve.guarantee", xr.DataArray(["budget"], coords={"product": ["up"]}, dims="product"))
+        put(
+            tree,
+            "reserve.guarantee",
+            xr.DataArray(["budget"], coords={"product": ["up"]}, dims="product"),
+        )
         put(tree, "reserve.activation_cycle", 3.0)
         for name, value in fields.items():
             if value is None:
@@ -32,7 +38,9 @@ def offered(**fields: object) -> Callable[[], xr.DataTree]:
 def left(values: object, **coords: list) -> xr.DataArray:
     """Energy that calls before the first step have moved."""
     axes = LEFT | coords
-    return xr.DataArray(np.broadcast_to(values, [len(c) for c in axes.values()]), coords=axes, dims=list(axes))
+    return xr.DataArray(
+        np.broadcast_to(values, [len(c) for c in axes.values()]), coords=axes, dims=list(axes)
+    )
 
 
 ONE_PROBLEM = {
@@ -46,7 +54,11 @@ ONE_PROBLEM = {
         "reserve.activation_cycle",
         "3 h, less than activation_period",
     ),
-    "cycle below a step": (offered(activation_cycle=0.5), "reserve.activation_cycle", "less than activation_period"),
+    "cycle below a step": (
+        offered(activation_cycle=0.5),
+        "reserve.activation_cycle",
+        "less than activation_period",
+    ),
     "part of a step in the cycle": (
         offered(activation_cycle=2.5),
         "reserve.activation_cycle",
@@ -57,10 +69,26 @@ ONE_PROBLEM = {
         "reserve.activation_period",
         "1.5 h, no multiple of the step of 60 min",
     ),
-    "no activation": (offered(activation_period=0.0), "reserve.activation_period", "0 h of activation; give more"),
-    "negative cycle": (offered(activation_cycle=-1.0), "reserve.activation_cycle", "-1, allowed [0, inf] h"),
-    "endless cycle": (offered(activation_cycle=np.inf), "reserve.activation_cycle", "infinite; give a number"),
-    "negative excursion": (offered(excursion_up=-0.1), "reserve.excursion_up", "-0.1, allowed [0, inf] h"),
+    "no activation": (
+        offered(activation_period=0.0),
+        "reserve.activation_period",
+        "0 h of activation; give more",
+    ),
+    "negative cycle": (
+        offered(activation_cycle=-1.0),
+        "reserve.activation_cycle",
+        "-1, allowed [0, inf] h",
+    ),
+    "endless cycle": (
+        offered(activation_cycle=np.inf),
+        "reserve.activation_cycle",
+        "infinite; give a number",
+    ),
+    "negative excursion": (
+        offered(excursion_up=-0.1),
+        "reserve.excursion_up",
+        "-0.1, allowed [0, inf] h",
+    ),
     "missing excursion": (
         offered(excursion_up=on_time([0, np.nan, 0, 0])),
         "reserve.excursion_up",
@@ -81,7 +109,11 @@ ONE_PROBLEM = {
         "reserve.drawn_initial_fleet",
         "one row for each member of /fleet",
     ),
-    "no vehicles": (offered(stored_initial_fleet=1.0), "reserve.stored_initial_fleet", "one row for each member"),
+    "no vehicles": (
+        offered(stored_initial_fleet=1.0),
+        "reserve.stored_initial_fleet",
+        "one row for each member",
+    ),
     "lags from nowhere": (
         offered(drawn_initial_fleet=left(1.0, lag=[0, 1])),
         "reserve.lag",
@@ -95,13 +127,19 @@ ONE_PROBLEM = {
     "energy on steps": (
         offered(
             drawn_initial_fleet=xr.DataArray(
-                np.ones((2, 4)), coords={"fleet": LEFT["fleet"], "time": HOURS}, dims=("fleet", "time")
+                np.ones((2, 4)),
+                coords={"fleet": LEFT["fleet"], "time": HOURS},
+                dims=("fleet", "time"),
             )
         ),
         "reserve.drawn_initial_fleet",
         "has dimension time, may have only fleet, product, lag",
     ),
-    "energy of no direction": (offered(moved_initial_fleet=left(1.0)), "reserve.moved_initial_fleet", "unknown"),
+    "energy of no direction": (
+        offered(moved_initial_fleet=left(1.0)),
+        "reserve.moved_initial_fleet",
+        "unknown",
+    ),
 }
 
 
@@ -130,19 +168,28 @@ def test_what_is_right(build):
 
 
 def test_what_was_moved_before_is_in_its_unit_and_order():
-    """ev-1 has 2 kWh on board of which calls before may have drawn 2, ev-2 has 5 and none drawn: it sells 5 kW.
+    """ev-1 has 2 kWh on board of which calls before may have drawn 2, ev-2 has 5 and none drawn: it
+    sells 5 kW.
 
-    Given in MWh and in another order. Proves that rows are brought to the order of the fleet, and units are read.
-    """
+    Given in MWh and in another order. Proves that rows are brought to the order of the fleet, and
+    units are read."""
     tree = offered(
-        activation_up=0.0, activation_cycle=2.0, drawn_initial_fleet=left([[[0.0]], [[0.002]]], fleet=["ev-2", "ev-1"])
+        activation_up=0.0,
+        activation_cycle=2.0,
+        drawn_initial_fleet=left([[[0.0]], [[0.002]]], fleet=["ev-2", "ev-1"]),
     )()
     put(tree, "reserve.drawn_initial_fleet", None, "MWh")
     fleet = tree["fleet"].to_dataset()
-    still = {"charge_max": 0.0, "discharge_max": 10.0, "energy_min": 0.0, "energy_in": 0.0, "keep": 1.0}
-    tree["fleet"] = fleet.assign({n: xr.zeros_like(fleet.charge_max) + v for n, v in still.items()}).assign(
-        energy_initial=("fleet", [2.0, 5.0])
-    )
+    still = {
+        "charge_max": 0.0,
+        "discharge_max": 10.0,
+        "energy_min": 0.0,
+        "energy_in": 0.0,
+        "keep": 1.0,
+    }
+    tree["fleet"] = fleet.assign(
+        {n: xr.zeros_like(fleet.charge_max) + v for n, v in still.items()}
+    ).assign(energy_initial=("fleet", [2.0, 5.0]))
     put(tree, "reserve.capacity_price", on_time([1000.0, 0, 0, 0]))
     put(tree, "energy.price", tree["energy"].price * 0)
     result = v2g.solve(tree)

@@ -1,4 +1,6 @@
-"""Tariffs that cannot be: each with its place, its local time and the remedy, before anything is solved."""
+"""Tariffs that cannot be: each with its place, its local time and the remedy, before anything is
+solved.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +14,13 @@ CONTRACT = {"supply_price": [200.0, 100, 100], "feed_in_price": [50.0, 50, 50]}
 HOUSE = {"baseline": [2.0, 2, 2]}
 
 
-def home(energy: object = None, reserve: object = None, start: str = "2026-01-05", step: str = "1h", **fields: object):
+def home(
+    energy: object = None,
+    reserve: object = None,
+    start: str = "2026-01-05",
+    step: str = "1h",
+    **fields: object,
+):
     """A house in Rome with a connection, and a market unless told otherwise."""
     at = {"timezone": "Europe/Rome", "start": start, "step": step}
     given = market([60.0, 20, 60]) if energy is None else energy or None
@@ -49,12 +57,16 @@ NUMBERS = {
 
 
 def test_every_number_has_its_wrong_value():
-    """What is listed above is every quantity of a connection but the ranked peaks, which have a test of their own."""
+    """What is listed above is every quantity of a connection but the ranked peaks, which have a
+    test of their own.
+    """
     fields = v2g.PARTS["connection"].schema.inputs
     assert {f.name for f in fields if f.kind == "quantity"} == {*NUMBERS, "peak_initial"}
 
 
-@pytest.mark.parametrize(("name", "value", "words"), [(n, *v) for n, v in NUMBERS.items()], ids=NUMBERS)
+@pytest.mark.parametrize(
+    ("name", "value", "words"), [(n, *v) for n, v in NUMBERS.items()], ids=NUMBERS
+)
 def test_a_wrong_number_is_placed(name, value, words):
     """The field, its pod, the value and what is allowed."""
     (problem,) = problems(home(**{name: float(value)}))
@@ -90,10 +102,18 @@ TOGETHER = {
         "export_max",
         ["-10 EUR/MWh", "give export_max"],
     ),
-    "a subscription without a size": ({"subscribed_price": 10.0}, "subscribed", ["missing", "give it (kW)"]),
+    "a subscription without a size": (
+        {"subscribed_price": 10.0},
+        "subscribed",
+        ["missing", "give it (kW)"],
+    ),
     "an overrun of nothing": ({"overrun_price": 10.0}, "subscribed", ["missing", "give it (kW)"]),
     "operation of nothing": ({"capacity_cost": 10.0}, "capacity", ["capacity_cost is paid for it"]),
-    "half an hour": ({"peak_price": 1.0, "peak_count": 2.5}, "peak_count", ["2.5", "no whole number"]),
+    "half an hour": (
+        {"peak_price": 1.0, "peak_count": 2.5},
+        "peak_count",
+        ["2.5", "no whole number"],
+    ),
     "an unknown period": (
         {"peak_period": "days"},
         "peak_period",
@@ -105,7 +125,11 @@ TOGETHER = {
         "peak_initial",
         ["has the ranks [1, 3]; give [1, 2]"],
     ),
-    "a negative peak": ({"peak_price": 1.0, "peak_initial": -ranked(1)}, "peak_initial", ["-1", "allowed [0, inf] kW"]),
+    "a negative peak": (
+        {"peak_price": 1.0, "peak_initial": -ranked(1)},
+        "peak_initial",
+        ["-1", "allowed [0, inf] kW"],
+    ),
 }
 
 
@@ -119,10 +143,17 @@ def test_fields_that_do_not_fit_together(fields, name, words):
 
 @pytest.mark.parametrize(
     ("start", "period", "most"),
-    [("2026-03-05", "hour", 743), ("2026-10-05", "hour", 745), ("2026-02-05", "day", 28), ("2024-02-05", "day", 29)],
+    [
+        ("2026-03-05", "hour", 743),
+        ("2026-10-05", "hour", 745),
+        ("2026-02-05", "day", 28),
+        ("2024-02-05", "day", 29),
+    ],
 )
 def test_no_more_peaks_than_a_month_has(start, period, most):
-    """As many as a full month has are fine, though the horizon is shorter; one more is named with the month."""
+    """As many as a full month has are fine, though the horizon is shorter; one more is named with
+    the month.
+    """
     good = {"peak_price": 1.0, "peak_period": period, "peak_count": float(most)}
     v2g.check(home(start=start, **good))
     (problem,) = problems(home(start=start, **good | {"peak_count": most + 1.0}))
@@ -130,25 +161,35 @@ def test_no_more_peaks_than_a_month_has(start, period, most):
     assert f"{start[:7]}: {most + 1}, at most the {most} {period}s" in problem.detail
 
 
-@pytest.mark.parametrize(("start", "step"), [("2026-01-05 00:30", "1h"), ("2026-01-05", "40min"), ("2026-01-05", "2h")])
+@pytest.mark.parametrize(
+    ("start", "step"), [("2026-01-05 00:30", "1h"), ("2026-01-05", "40min"), ("2026-01-05", "2h")]
+)
 def test_steps_that_cross_the_clock_hour(start, step):
     """No peak of clock hours can be read off them; without a peak tariff they are fine."""
     v2g.check(home(start=start, step=step, fee_import=1.0))
     (problem,) = problems(home(start=start, step=step, peak_price=1.0))
     assert problem.where == "connection.peak_price"
-    assert "more than one clock hour" in problem.detail and "steps of an hour or less" in problem.detail
+    assert (
+        "more than one clock hour" in problem.detail
+        and "steps of an hour or less" in problem.detail
+    )
 
 
 def test_nowhere_to_trade():
     """Without a market, every pod needs a supplier: those without are named."""
     (problem,) = problems(home(energy=False, peak_price=1.0))
     assert problem.where == "energy"
-    assert "give at least one energy market" in problem.detail and "site would trade there" in problem.detail
+    assert (
+        "give at least one energy market" in problem.detail
+        and "site would trade there" in problem.detail
+    )
     v2g.check(home(energy=False, **CONTRACT))
 
 
 def test_activation_without_a_price():
-    """Without a market, expected activation needs a price of its own, in the direction in which it is expected."""
+    """Without a market, expected activation needs a price of its own, in the direction in which it
+    is expected.
+    """
     down = product(down=1, activation_down=0.1, capacity_price=[1.0, 1, 1])
     (problem,) = problems(home(energy=False, reserve=down, **CONTRACT))
     assert problem.where == "reserve.activation_price_down"
@@ -172,8 +213,16 @@ def test_activation_without_a_price():
     ],
 )
 def test_units_of_tariffs(name, value, unit, same):
-    """The same bill, whatever the unit: 2 000 EUR/MW of peak are 2 EUR/kW, 2 EUR a month are 24 a year."""
-    rest = {"subscribed": 1.0, "capacity": 1.0, "feed_in_price": 0.0, "supply_price": 100.0, "fee_import": 10.0}
+    """The same bill, whatever the unit: 2 000 EUR/MW of peak are 2 EUR/kW, 2 EUR a month are 24 a
+    year.
+    """
+    rest = {
+        "subscribed": 1.0,
+        "capacity": 1.0,
+        "feed_in_price": 0.0,
+        "supply_price": 100.0,
+        "fee_import": 10.0,
+    }
     rest |= {"peak_price": 1.0, "overrun_price": 1.0}
     plain, other = home(**rest | {name: same}), home(**rest | {name: value})
     other["connection"][name].attrs["units"] = unit

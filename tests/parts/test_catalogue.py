@@ -10,9 +10,18 @@ from v2g_linopy.model.part import Part
 
 PACKAGE = Path(v2g.__file__).parent
 FOLDERS = [PACKAGE / "parts" / folder for folder in ("assets", "markets", "rules")]
-PART_FILES = [p for folder in FOLDERS for p in folder.glob("*.py") if p.name not in ("__init__.py", "reserve_room.py")]
-PART_FILES += [p / "build.py" for folder in FOLDERS for p in folder.iterdir() if (p / "build.py").exists()]
-LABELS_ONLY = {"fleet": {"connector", "session", "vehicles", "charger"}}  # identity for reports and figures per vehicle
+PART_FILES = [
+    p
+    for folder in FOLDERS
+    for p in folder.glob("*.py")
+    if p.name not in ("__init__.py", "reserve_room.py")
+]
+PART_FILES += [
+    p / "build.py" for folder in FOLDERS for p in folder.iterdir() if (p / "build.py").exists()
+]
+LABELS_ONLY = {
+    "fleet": {"connector", "session", "vehicles", "charger"}
+}  # identity for reports and figures per vehicle
 
 
 def strings(path):
@@ -23,7 +32,10 @@ def strings(path):
     }
 
 
-SHARED = {"battery_wear": "model/battery_wear.py", "bid_sizes": "model/bid_sizes.py"}  # what parts hand their arrays to
+SHARED = {
+    "battery_wear": "model/battery_wear.py",
+    "bid_sizes": "model/bid_sizes.py",
+}  # what parts hand their arrays to
 SHARED |= {"reserve_room": "parts/assets/reserve_room.py"}
 
 
@@ -37,8 +49,12 @@ def functions(part: Part) -> list[ast.FunctionDef]:
     """The functions of a part, and of the modules with formulations that it imports."""
     trees = [ast.parse(path.read_text()) for path in sources(part)]
     imports = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    used = {(n.module or "").rpartition(".")[2] for n in imports} | {a.name for n in imports for a in n.names}
-    trees += [ast.parse((PACKAGE / path).read_text()) for name, path in SHARED.items() if name in used]
+    used = {(n.module or "").rpartition(".")[2] for n in imports} | {
+        a.name for n in imports for a in n.names
+    }
+    trees += [
+        ast.parse((PACKAGE / path).read_text()) for name, path in SHARED.items() if name in used
+    ]
     return [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
 
 
@@ -49,9 +65,15 @@ def test_every_file_is_in_the_catalogue():
 @pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
 def test_every_input_is_read(part):
     """By attribute (`d.charge_max`), by key, or by the machinery (pod, first_stage)."""
-    attributes = {n.attr for f in functions(part) for n in ast.walk(f) if isinstance(n, ast.Attribute)}
+    attributes = {
+        n.attr for f in functions(part) for n in ast.walk(f) if isinstance(n, ast.Attribute)
+    }
     keys = {n.value for f in functions(part) for n in ast.walk(f) if isinstance(n, ast.Constant)}
-    machinery = {"pod", *(f.first_stage for f in part.schema.outputs), *LABELS_ONLY.get(part.name, ())}
+    machinery = {
+        "pod",
+        *(f.first_stage for f in part.schema.outputs),
+        *LABELS_ONLY.get(part.name, ()),
+    }
     machinery |= {"aggregate"}  # read by complementarity, compare and merging
     unread = [f.name for f in part.schema.inputs if f.name not in attributes | keys | machinery]
     assert not unread

@@ -18,21 +18,32 @@ def cars(*chargers, **fields):
 
 
 def test_plugs_share_a_converter(pipeline):
-    """Two cars of 10 kWh behind 12 kW: 12 x 10 + 8 x 20 = 0.28 EUR; a third, elsewhere, takes its 10 kW at 10: 0.10."""
-    result = pipeline(case(cars("hub", "hub", "", energy_min=[0, 10]), market([10, 20]), charger=HUB))
+    """Two cars of 10 kWh behind 12 kW: 12 x 10 + 8 x 20 = 0.28 EUR; a third, elsewhere, takes its
+    10 kW at 10: 0.10.
+    """
+    result = pipeline(
+        case(cars("hub", "hub", "", energy_min=[0, 10]), market([10, 20]), charger=HUB)
+    )
     assert result.attrs["profit"] == approx(-0.38)
     assert row(result, "fleet.charge", fleet="ev-2") == [10, 0]
 
 
 def test_the_way_back_has_a_limit_of_its_own(pipeline):
-    """Two full cars sell through 6 kW at 100 EUR/MWh: 0.6 EUR, and a third beside them 10 kW more."""
+    """Two full cars sell through 6 kW at 100 EUR/MWh: 0.6 EUR, and a third beside them 10 kW
+    more.
+    """
     fleet = cars("hub", "hub", "", discharge_max=10, energy_initial=40)
     assert pipeline(case(fleet, market([100]), charger=HUB)).attrs["profit"] == approx(1.6)
 
 
 def test_one_car_fills_another(pipeline):
-    """10 kWh in an hour behind 4 kW: the other car gives 6. Proves that the converter carries the net."""
-    fleet = {"empty": vehicle(charger="hub", energy_min=[10]), "full": vehicle(charger="hub", discharge_max=10)}
+    """10 kWh in an hour behind 4 kW: the other car gives 6. Proves that the converter carries the
+    net.
+    """
+    fleet = {
+        "empty": vehicle(charger="hub", energy_min=[10]),
+        "full": vehicle(charger="hub", discharge_max=10),
+    }
     fleet["full"]["energy_initial"] = 6
     result = pipeline(case(fleet, market([50]), charger={"charge_max": 4, "discharge_max": 0}))
     assert row(result, "fleet.charge") == [10, 0]
@@ -41,21 +52,30 @@ def test_one_car_fills_another(pipeline):
 
 def test_a_converter_in_repair(pipeline):
     """0 kW in the cheap hour: 10 kWh at 30 EUR/MWh."""
-    tree = case(cars("hub", energy_min=[0, 10]), market([10, 30]), charger={"charge_max": [0, 12], "discharge_max": 0})
+    tree = case(
+        cars("hub", energy_min=[0, 10]),
+        market([10, 30]),
+        charger={"charge_max": [0, 12], "discharge_max": 0},
+    )
     assert pipeline(tree).attrs["profit"] == approx(-0.3)
 
 
 @pytest.mark.parametrize(("way", "volume"), [("down", 12), ("up", 6)])
 def test_reserves_are_held_within_the_converter(pipeline, way, volume):
-    """Two cars of 10 kW each way hold what the converter lets through when all of it is called; without it 20 kW."""
+    """Two cars of 10 kW each way hold what the converter lets through when all of it is called;
+    without it 20 kW.
+    """
     free, behind = (cars(name, name, discharge_max=10, energy_initial=20) for name in ("", "hub"))
     held = product(**{way: 1}, capacity_price=5)
-    assert row(pipeline(case(behind, market([50], limit=0), held, charger=HUB)), "reserve.volume") == [volume]
+    assert row(
+        pipeline(case(behind, market([50], limit=0), held, charger=HUB)), "reserve.volume"
+    ) == [volume]
     assert row(v2g.solve(case(free, market([50], limit=0), held)), "reserve.volume") == [20]
 
 
 def test_reserves_beside_a_plan(pipeline):
-    """12 kWh are due and 12 kW in the hour: no room down is left, and upward the 12 kW can be stopped.
+    """12 kWh are due and 12 kW in the hour: no room down is left, and upward the 12 kW can be
+    stopped.
 
     10 EUR/MWh for 12 kWh, 5 EUR/MW/h on 12 kW up: -0.12 + 0.06 EUR.
     """
@@ -67,19 +87,27 @@ def test_reserves_beside_a_plan(pipeline):
 
 
 def test_expected_activation_counts(pipeline):
-    """Half of what is held down is expected. Without a call the cars feed in 4 kW, with all of it they draw 12: 16 kW.
+    """Half of what is held down is expected. Without a call the cars feed in 4 kW, with all of it
+    they draw 12: 16 kW.
 
     Held to the expected power alone, -4 to 12 kW would let 32 kW be sold.
     """
     fleet = cars("hub", "hub", discharge_max=10, energy_initial=20)
     held = product(down=1, capacity_price=100, activation_down=0.5, activation_price_down=0)
-    result = pipeline(case(fleet, market([10]), held, charger={"charge_max": 12, "discharge_max": 4}))
+    result = pipeline(
+        case(fleet, market([10]), held, charger={"charge_max": 12, "discharge_max": 4})
+    )
     assert row(result, "reserve.volume") == [16]
 
 
 def test_cars_of_one_hub_are_merged_and_of_two_are_not(pipeline):
-    """Alike cars at one hub are one; at another hub they are not: 6 kW and 12 kW behind their own converters."""
-    hubs = {"north": {"charge_max": 12, "discharge_max": 0}, "south": {"charge_max": 6, "discharge_max": 0}}
+    """Alike cars at one hub are one; at another hub they are not: 6 kW and 12 kW behind their own
+    converters.
+    """
+    hubs = {
+        "north": {"charge_max": 12, "discharge_max": 0},
+        "south": {"charge_max": 6, "discharge_max": 0},
+    }
     fleet = cars("north", "north", "south", "south", energy_min=[10])
     result = pipeline(case(fleet, market([10]), charger=hubs))
     assert result.attrs["merged_members"] == 2
@@ -87,7 +115,9 @@ def test_cars_of_one_hub_are_merged_and_of_two_are_not(pipeline):
 
 
 def test_futures(pipeline):
-    """The hub is half in repair in one of two futures: 12 or 6 kWh, 8 kWh of need missed there at 10 EUR each."""
+    """The hub is half in repair in one of two futures: 12 or 6 kWh, 8 kWh of need missed there at
+    10 EUR each.
+    """
     limit = {"charge_max": {"whole": [14], "half": [6]}, "discharge_max": 0}
     tree = case(
         cars("hub", "hub", energy_min=[7]),
@@ -102,11 +132,19 @@ def test_futures(pipeline):
 def test_without_cars_a_charger_is_nothing(pipeline):
     """A converter that no car names, a fleet without names, no fleet at all."""
     spare = {"hub": HUB, "spare": HUB}
-    assert pipeline(case(cars("hub", energy_min=[10]), market([10]), charger=spare)).attrs["profit"] == approx(-0.1)
-    assert pipeline(case(vehicle(energy_min=[10]), market([10]), charger=HUB)).attrs["profit"] == approx(-0.1)
+    assert pipeline(case(cars("hub", energy_min=[10]), market([10]), charger=spare)).attrs[
+        "profit"
+    ] == approx(-0.1)
+    assert pipeline(case(vehicle(energy_min=[10]), market([10]), charger=HUB)).attrs[
+        "profit"
+    ] == approx(-0.1)
     assert pipeline(case(None, market([10]), charger=HUB)).attrs["profit"] == approx(0)
-    assert pipeline(case(cars("", energy_min=[10]), market([10]), charger=HUB)).attrs["profit"] == approx(-0.1)
-    assert pipeline(case(cars("hub", charge_max=0), market([10]), charger=HUB)).attrs["profit"] == approx(0)
+    assert pipeline(case(cars("", energy_min=[10]), market([10]), charger=HUB)).attrs[
+        "profit"
+    ] == approx(-0.1)
+    assert pipeline(case(cars("hub", charge_max=0), market([10]), charger=HUB)).attrs[
+        "profit"
+    ] == approx(0)
 
 
 def test_unmanaged_cars_queue_at_their_hub():
@@ -118,7 +156,9 @@ def test_unmanaged_cars_queue_at_their_hub():
 
 
 def test_unmanaged_cars_queue_at_hub_and_pod():
-    """10 kW behind the hub, 14 at the pod: the first car takes 10, one at another plug the 4 left; then again."""
+    """10 kW behind the hub, 14 at the pod: the first car takes 10, one at another plug the 4 left;
+    then again.
+    """
     tree = case(
         cars("hub", "hub", "", energy_min=[0, 10]),
         market([1, 1]),
@@ -130,7 +170,9 @@ def test_unmanaged_cars_queue_at_hub_and_pod():
 
 def test_a_hub_that_is_too_small_is_explained():
     """Two hard needs of 10 kWh behind 12 kW: the message names a car and what it is short of."""
-    tree = case(cars("hub", "hub", energy_min=[10], unserved_cost=np.nan), market([10]), charger=HUB)
+    tree = case(
+        cars("hub", "hub", energy_min=[10], unserved_cost=np.nan), market([10]), charger=HUB
+    )
     with pytest.raises(Infeasible, match=r"fleet ev-\d: .* short of its need"):
         v2g.solve(tree)
 
@@ -167,13 +209,43 @@ def test_a_false_number_is_found(honest, name, change, check):
 
 
 BAD = {
-    "misspelt": (cars("hbu"), HUB, "fleet.charger", "'hbu' is not a charger of /charger; did you mean hub?"),
-    "no limit": (cars("hub"), {"charge_max": 12}, "charger.discharge_max", "missing: give power it can feed in"),
-    "no limit in": (cars("hub"), {"discharge_max": 12}, "charger.charge_max", "missing: give power its converter"),
+    "misspelt": (
+        cars("hbu"),
+        HUB,
+        "fleet.charger",
+        "'hbu' is not a charger of /charger; did you mean hub?",
+    ),
+    "no limit": (
+        cars("hub"),
+        {"charge_max": 12},
+        "charger.discharge_max",
+        "missing: give power it can feed in",
+    ),
+    "no limit in": (
+        cars("hub"),
+        {"discharge_max": 12},
+        "charger.charge_max",
+        "missing: give power its converter",
+    ),
     "no chargers": (cars("hub"), None, "fleet.charger", "'hub' is not a charger of /charger"),
-    "negative": (cars("hub"), HUB | {"charge_max": -1}, "charger.charge_max", "allowed [0, inf] kW"),
-    "negative out": (cars("hub"), HUB | {"discharge_max": -1}, "charger.discharge_max", "allowed [0, inf] kW"),
-    "not a number": (cars("hub"), HUB | {"charge_max": np.nan}, "charger.charge_max", "missing (NaN)"),
+    "negative": (
+        cars("hub"),
+        HUB | {"charge_max": -1},
+        "charger.charge_max",
+        "allowed [0, inf] kW",
+    ),
+    "negative out": (
+        cars("hub"),
+        HUB | {"discharge_max": -1},
+        "charger.discharge_max",
+        "allowed [0, inf] kW",
+    ),
+    "not a number": (
+        cars("hub"),
+        HUB | {"charge_max": np.nan},
+        "charger.charge_max",
+        "missing (NaN)",
+    ),
 }
 
 

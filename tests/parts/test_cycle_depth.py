@@ -1,6 +1,6 @@
-"""Wear by the depth of cycles and by time. Phi(delta) = delta^2 in four segments unless the story says otherwise, and a
-new battery costs 16 EUR: the segments of a 10 kWh battery hold 2.5 kWh and cost 1, 3, 5 and 7 EUR when emptied.
-"""
+"""Wear by the depth of cycles and by time. Phi(delta) = delta^2 in four segments unless the story
+says otherwise, and a new battery costs 16 EUR: the segments of a 10 kWh battery hold 2.5 kWh and
+cost 1, 3, 5 and 7 EUR when emptied."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,9 @@ def car(**fields):
 
 
 def by_segment(*values):
-    return xr.DataArray(list(values), coords={"segment": np.arange(1, len(values) + 1)}, dims="segment")
+    return xr.DataArray(
+        list(values), coords={"segment": np.arange(1, len(values) + 1)}, dims="segment"
+    )
 
 
 def total(result, entry):
@@ -38,16 +40,17 @@ def moved(**powers):
     part = powers.pop("part", "battery")
     time = pd.date_range("2026-01-05", periods=len(powers["charge"]), freq="h")
     return {
-        f"{part}.{name}": xr.DataArray(values, coords={"time": time}, dims="time") for name, values in powers.items()
+        f"{part}.{name}": xr.DataArray(values, coords={"time": time}, dims="time")
+        for name, values in powers.items()
     }
 
 
 def test_only_as_deep_as_it_pays(pipeline):
-    """Free energy, then 1000 EUR/MWh: 2.5 kWh earn 2.5 EUR and cost 1 EUR, the next 2.5 would cost 3: one is sold.
+    """Free energy, then 1000 EUR/MWh: 2.5 kWh earn 2.5 EUR and cost 1 EUR, the next 2.5 would cost
+    3: one is sold.
 
-    Proves the price of each segment. At the mean price of a full cycle, 16 EUR for 10 kWh, nothing would be sold; at
-    that of the first segment all of it.
-    """
+    Proves the price of each segment. At the mean price of a full cycle, 16 EUR for 10 kWh, nothing
+    would be sold; at that of the first segment all of it."""
     result = pipeline(case(None, market([0, 1000]), battery=box()))
     assert result.attrs["profit"] == approx(1.5)
     assert row(result, "battery.discharge") == [0, 2.5]
@@ -56,14 +59,17 @@ def test_only_as_deep_as_it_pays(pipeline):
 
 
 def test_two_shallow_cycles_are_cheaper_than_a_deep_one(pipeline):
-    """5 kWh twice cost 2 x 4 EUR, 10 kWh once 16. Proves that a segment filled again is cheap again."""
+    """5 kWh twice cost 2 x 4 EUR, 10 kWh once 16. Proves that a segment filled again is cheap
+    again.
+    """
     plan = moved(charge=[5, 0, 5, 0], discharge=[0, 5, 0, 5])
     result = pipeline(case(None, market([0, 0, 0, 0]), battery=box()), fix=plan)
     assert row(result, "ledger.battery.wear_cycles") == [0, -4, 0, -4]
 
 
 def test_a_pause_does_not_make_a_cycle_shallow(pipeline):
-    """10 kWh in two halves with 2.5 charged between: the fall of 10 kWh and the one of 2.5 inside it, 16 + 1 EUR.
+    """10 kWh in two halves with 2.5 charged between: the fall of 10 kWh and the one of 2.5 inside
+    it, 16 + 1 EUR.
 
     Proves memory: fall by fall it would be 7.5^2 + 5^2 = 13 EUR.
     """
@@ -73,19 +79,26 @@ def test_a_pause_does_not_make_a_cycle_shallow(pipeline):
 
 
 def test_wear_counts_in_the_battery(pipeline):
-    """2 kWh fed in at 0.8 are 2.5 in the battery: the first segment, 1 EUR; at the grid it would be 0.8 EUR."""
+    """2 kWh fed in at 0.8 are 2.5 in the battery: the first segment, 1 EUR; at the grid it would be
+    0.8 EUR.
+    """
     plan = moved(charge=[0], discharge=[2])
-    result = pipeline(case(None, market([0]), battery=box(energy_initial=10, eta_discharge=0.8)), fix=plan)
+    result = pipeline(
+        case(None, market([0]), battery=box(energy_initial=10, eta_discharge=0.8)), fix=plan
+    )
     assert total(result, "battery.wear_cycles") == approx(-1)
 
 
 def test_a_cyclic_end_holds_in_each_segment(pipeline):
-    """From half full down to empty, up to full, down to half: on a circle one fall of 10 kWh, 16 EUR.
+    """From half full down to empty, up to full, down to half: on a circle one fall of 10 kWh, 16
+    EUR.
 
-    Proves the cyclic end per segment. With the total alone the two falls of 5 kWh would cost 4 EUR each.
-    """
+    Proves the cyclic end per segment. With the total alone the two falls of 5 kWh would cost 4 EUR
+    each."""
     plan = moved(charge=[0, 10, 0], discharge=[5, 0, 5])
-    result = pipeline(case(None, market([0, 0, 0]), battery=box(energy_initial=5, cyclic=1)), fix=plan)
+    result = pipeline(
+        case(None, market([0, 0, 0]), battery=box(energy_initial=5, cyclic=1)), fix=plan
+    )
     assert total(result, "battery.wear_cycles") == approx(-16)
     assert sum(row(result, "battery.segment_start")) == approx(5)
     free = pipeline(case(None, market([0, 0, 0]), battery=box(energy_initial=5)), fix=plan)
@@ -93,7 +106,8 @@ def test_a_cyclic_end_holds_in_each_segment(pipeline):
 
 
 def test_depths_of_its_own(pipeline):
-    """Segments of a quarter and three quarters cost 1 and 15 EUR: 5 kWh cost 1 + 15 / 3 = 6 EUR; in quarters 4.
+    """Segments of a quarter and three quarters cost 1 and 15 EUR: 5 kWh cost 1 + 15 / 3 = 6 EUR; in
+    quarters 4.
 
     Proves that depths are data, and that coarse segments count too much, never too little.
     """
@@ -103,7 +117,8 @@ def test_depths_of_its_own(pipeline):
 
 
 def test_some_have_segments(pipeline):
-    """Three batteries sell 5 kWh: in four segments 4 EUR, in two 4 EUR, one without a price of its own nothing.
+    """Three batteries sell 5 kWh: in four segments 4 EUR, in two 4 EUR, one without a price of its
+    own nothing.
 
     Proves the mask: the last one has no energy in any segment.
     """
@@ -117,23 +132,29 @@ def test_some_have_segments(pipeline):
 
 
 def test_driving_wears_too(pipeline):
-    """A car drives 5 kWh and sells 5 without charging between: one fall of 10 kWh, 16 EUR; charged between, 2 x 4 EUR.
+    """A car drives 5 kWh and sells 5 without charging between: one fall of 10 kWh, 16 EUR; charged
+    between, 2 x 4 EUR.
 
     Proves that a trip takes from the segments: forgotten, the sale would cost 4 EUR either way.
     """
     plan = moved(part="fleet", charge=[0, 0], discharge=[0, 5])
     driver = car(energy_initial=10, energy_out=[5, 0])
-    assert total(pipeline(case(driver, market([0, 0])), fix=plan), "fleet.wear_cycles") == approx(-16)
+    assert total(pipeline(case(driver, market([0, 0])), fix=plan), "fleet.wear_cycles") == approx(
+        -16
+    )
     between = moved(part="fleet", charge=[5, 0], discharge=[0, 5])
-    assert row(pipeline(case(driver, market([0, 0])), fix=between), "ledger.fleet.wear_cycles") == [-4, -4]
+    assert row(pipeline(case(driver, market([0, 0])), fix=between), "ledger.fleet.wear_cycles") == [
+        -4,
+        -4,
+    ]
 
 
 def test_a_trip_comes_before_the_charging_of_its_step(pipeline):
     """Half full, 5 kWh are driven and charged within the hour: a fall of 5 kWh, 4 EUR.
 
-    Proves the order: passed through the first segment they would cost 2 EUR. With 2.5 kWh on board 2.5 are charged on
-    the way and pass at the price of the deepest segment: 1 + 7 EUR, never less than what a count would find.
-    """
+    Proves the order: passed through the first segment they would cost 2 EUR. With 2.5 kWh on board
+    2.5 are charged on the way and pass at the price of the deepest segment: 1 + 7 EUR, never less
+    than what a count would find."""
     plan = moved(part="fleet", charge=[5], discharge=[0])
     half = pipeline(case(car(energy_initial=5, energy_out=[5]), market([0])), fix=plan)
     assert total(half, "fleet.wear_cycles") == approx(-4)
@@ -143,11 +164,12 @@ def test_a_trip_comes_before_the_charging_of_its_step(pipeline):
 
 
 def test_an_arrival_is_another_battery(pipeline):
-    """Two stays in one row: 5 of 10 kWh sold by the first car, 10 of 20 by the second, each at half depth, 4 EUR.
+    """Two stays in one row: 5 of 10 kWh sold by the first car, 10 of 20 by the second, each at half
+    depth, 4 EUR.
 
-    Proves the restart and the capacity of each session: as one battery of 20 kWh the first 5 kWh would cost 1 EUR,
-    and had the second car found the first one's segments empty it would pay for the deep ones, 12 EUR.
-    """
+    Proves the restart and the capacity of each session: as one battery of 20 kWh the first 5 kWh
+    would cost 1 EUR, and had the second car found the first one's segments empty it would pay for
+    the deep ones, 12 EUR."""
     stays = car(keep=[0, 0], energy_in=[10, 20], energy_max=[10, 20])
     plan = moved(part="fleet", charge=[0, 0], discharge=[5, 10])
     result = pipeline(case(stays, market([0, 0])), fix=plan)
@@ -155,18 +177,20 @@ def test_an_arrival_is_another_battery(pipeline):
 
 
 def test_a_capacity_of_its_own(pipeline):
-    """A 20 kWh battery used up to 10: 5 kWh are a quarter, 1 EUR; of the 10 it would be half, 4 EUR."""
+    """A 20 kWh battery used up to 10: 5 kWh are a quarter, 1 EUR; of the 10 it would be half, 4
+    EUR.
+    """
     plan = moved(part="fleet", charge=[0], discharge=[5])
     result = pipeline(case(car(energy_initial=10, wear_capacity=20.0), market([0])), fix=plan)
     assert total(result, "fleet.wear_cycles") == approx(-1)
 
 
 def test_wear_by_time(pipeline):
-    """2 EUR an hour empty, 4 more when full; from 0 to 10 kWh in the first hour, then full: 2 + 2 and 2 + 4 EUR.
+    """2 EUR an hour empty, 4 more when full; from 0 to 10 kWh in the first hour, then full: 2 + 2
+    and 2 + 4 EUR.
 
-    Proves the mean over the step: with the energy at its end the first hour would cost 6 EUR. Money per year is
-    divided by 8760 h.
-    """
+    Proves the mean over the step: with the energy at its end the first hour would cost 6 EUR. Money
+    per year is divided by 8760 h."""
     plan = moved(charge=[10, 0], discharge=[0, 0])
     aged = storage(calendar_cost=2 * 8760.0, calendar_cost_soc=4 * 8760.0)
     result = pipeline(case(None, market([0, 0]), battery=aged), fix=plan)
@@ -174,12 +198,17 @@ def test_wear_by_time(pipeline):
 
 
 def test_wear_by_time_makes_charging_late(pipeline):
-    """10 kWh due after two hours at one price: charged in the second, half full on average for one hour, 2 EUR.
+    """10 kWh due after two hours at one price: charged in the second, half full on average for one
+    hour, 2 EUR.
 
-    Proves that it is part of the plan: charged at once it would be 6 EUR. Away (keep 0, no power) nothing counts.
-    """
+    Proves that it is part of the plan: charged at once it would be 6 EUR. Away (keep 0, no power)
+    nothing counts."""
     needs = vehicle(energy_max=10, energy_min=[0, 10, 0], charge_max=[10, 10, 0], keep=[1, 1, 0])
-    result = pipeline(case(needs | {"calendar_cost_soc": 4 * 8760.0, "calendar_cost": 8760.0}, market([20, 20, 20])))
+    result = pipeline(
+        case(
+            needs | {"calendar_cost_soc": 4 * 8760.0, "calendar_cost": 8760.0}, market([20, 20, 20])
+        )
+    )
     assert row(result, "fleet.charge") == [0, 10, 0]
     assert row(result, "ledger.fleet.wear_calendar") == [-1, -3, 0]
 
@@ -192,7 +221,9 @@ def test_only_a_fixed_cost_of_time(pipeline):
 
 
 def test_scenarios(pipeline):
-    """Free energy, then 1000 or 0 EUR/MWh: 2.5 kWh are sold in the dear future alone, 0.5 x (2.5 - 1) EUR."""
+    """Free energy, then 1000 or 0 EUR/MWh: 2.5 kWh are sold in the dear future alone, 0.5 x (2.5 -
+    1) EUR.
+    """
     futures = {"dear": [0, 1000], "cheap": [0, 0]}
     prices = market(futures, first_stage=0.0)
     result = pipeline(case(None, prices, battery=box(), scenarios={"dear": 0.5, "cheap": 0.5}))
@@ -201,22 +232,36 @@ def test_scenarios(pipeline):
 
 
 def test_two_are_one_of_twice_the_size(pipeline):
-    """Twins are merged: half of what a battery of twice the size, at twice the price, does and pays."""
+    """Twins are merged: half of what a battery of twice the size, at twice the price, does and
+    pays.
+    """
     twin = box(energy_initial=5, cyclic=1, calendar_cost=10.0, calendar_cost_soc=20.0)
     twins = pipeline(case(None, market([0, 900, 100, 700]), battery={"a": twin, "b": twin}))
-    double = {n: 2 * twin[n] for n in ("charge_max", "discharge_max", "energy_max", "energy_initial")}
+    double = {
+        n: 2 * twin[n] for n in ("charge_max", "discharge_max", "energy_max", "energy_initial")
+    }
     double |= {n: 2 * twin[n] for n in ("replacement_cost", "calendar_cost", "calendar_cost_soc")}
     one = pipeline(case(None, market([0, 900, 100, 700]), battery=twin | double))
     assert twins.attrs["merged_members"] == 1
     assert twins.attrs["profit"] == approx(one.attrs["profit"])
-    assert [2 * x for x in row(twins, "battery.segment_energy", battery="b")] == row(one, "battery.segment_energy")
+    assert [2 * x for x in row(twins, "battery.segment_energy", battery="b")] == row(
+        one, "battery.segment_energy"
+    )
 
 
 def test_no_capacity_changes_nothing(pipeline):
-    """A battery and a car of 0 kWh, priced in every way, beside a battery: the same plan and profit."""
+    """A battery and a car of 0 kWh, priced in every way, beside a battery: the same plan and
+    profit.
+    """
     nothing = {"charge_max": 0.0, "discharge_max": 0.0, "energy_max": 0.0, "calendar_cost_soc": 9.0}
     alone = pipeline(case(None, market([0, 1000]), battery=box()))
-    beside = pipeline(case(car(**nothing), market([0, 1000]), battery={"box": box(), "none": box(cyclic=1, **nothing)}))
+    beside = pipeline(
+        case(
+            car(**nothing),
+            market([0, 1000]),
+            battery={"box": box(), "none": box(cyclic=1, **nothing)},
+        )
+    )
     assert beside.attrs["profit"] == approx(alone.attrs["profit"])
     assert row(beside, "battery.discharge", battery="box") == row(alone, "battery.discharge")
     assert total(beside, "battery.wear_calendar") == total(beside, "fleet.wear_cycles") == 0
@@ -232,11 +277,12 @@ def test_a_free_battery_has_no_segments():
 
 @pytest.mark.parametrize("part", ["battery", "fleet"])
 def test_windows_go_on_where_the_last_one_ended(part):
-    """A plan cut in two at any hour wears as much as in one piece: the second part starts at the carried levels.
+    """A plan cut in two at any hour wears as much as in one piece: the second part starts at the
+    carried levels.
 
-    From 7.5 kWh to 0, to 5, to 0, to 10, to 0: falls of 7.5, 5 and 10 kWh, 9 + 4 + 16 EUR. Without levels a cut within
-    a fall would forget how deep it was; levels that the first part left deep (its rises need not fall) would cost more.
-    """
+    From 7.5 kWh to 0, to 5, to 0, to 10, to 0: falls of 7.5, 5 and 10 kWh, 9 + 4 + 16 EUR. Without
+    levels a cut within a fall would forget how deep it was; levels that the first part left deep
+    (its rises need not fall) would cost more."""
     charge, discharge = [0, 0, 5, 0, 10, 0], [5, 2.5, 0, 5, 0, 10]
 
     def worn(steps, **start):
@@ -251,7 +297,9 @@ def test_windows_go_on_where_the_last_one_ended(part):
         last = first[part].to_dataset().isel({"time": -1, part: 0}, drop=True)
         carried = {i: last[v2g.PARTS[part].carry[i]] for i in ("energy_initial", "segment_initial")}
         second = worn(slice(hour, 6), **carried)
-        assert total(first, f"{part}.wear_cycles") + total(second, f"{part}.wear_cycles") == approx(-29), hour
+        assert total(first, f"{part}.wear_cycles") + total(second, f"{part}.wear_cycles") == approx(
+            -29
+        ), hour
 
 
 def test_doubling_the_price_doubles_wear():
@@ -259,7 +307,10 @@ def test_doubling_the_price_doubles_wear():
     plan = moved(charge=[0, 2.5, 0], discharge=[7.5, 0, 5])
     paid = [
         total(
-            v2g.solve(case(None, market([0] * 3), battery=box(energy_initial=10, replacement_cost=c)), fix=plan),
+            v2g.solve(
+                case(None, market([0] * 3), battery=box(energy_initial=10, replacement_cost=c)),
+                fix=plan,
+            ),
             "battery.wear_cycles",
         )
         for c in (16.0, 32.0)
@@ -268,11 +319,14 @@ def test_doubling_the_price_doubles_wear():
 
 
 def test_reserves_wear_by_what_is_expected(pipeline):
-    """A tenth of 10 kW held for half an hour is activated: 2.5 kWh expected over the hours, 1 EUR of the first segment.
+    """A tenth of 10 kW held for half an hour is activated: 2.5 kWh expected over the hours, 1 EUR
+    of the first segment.
 
     Proves that segments follow the expected path, not the baseline, which stands still.
     """
-    up = product(up=1, hours_up=0.5, guarantee="endurance", capacity_price=[1000], activation_up=0.25)
+    up = product(
+        up=1, hours_up=0.5, guarantee="endurance", capacity_price=[1000], activation_up=0.25
+    )
     up |= {"activation_price_up": [0], "volume_max": [10]}
     held = box(energy_initial=10, charge_max=0)
     result = pipeline(case(None, market([0], limit=0), up, battery=held))
@@ -312,7 +366,9 @@ TAMPERED = {
 
 @pytest.mark.parametrize(("name", "change", "check"), TAMPERED.values(), ids=TAMPERED)
 def test_a_false_number_is_found(honest, name, change, check):
-    """The last number of one array is changed: the audit does not pass, and the expected check sees it."""
+    """The last number of one array is changed: the audit does not pass, and the expected check sees
+    it.
+    """
     assert honest["audit"].attrs["passed"] == 1
     checks = v2g.replay(tampered(honest, name, change))
     assert checks.attrs["passed"] == 0
@@ -326,9 +382,21 @@ BAD = {
     "not convex": ({"stress_exponent": 0.9}, "stress_exponent", "allowed [1, 10]"),
     "negative stress": ({"stress_factor": -0.1}, "stress_factor", "allowed [0, inf]"),
     "depths below 1": ({"segment_depth": by_segment(0.5, 0.4)}, "segment_depth", "make it 1"),
-    "a negative depth": ({"segment_depth": by_segment(1.5, -0.5)}, "segment_depth", "allowed [0, inf]"),
-    "another split": ({"segment_initial": by_segment(1, 1, 1, 1)}, "segment_initial", "make it energy_initial"),
-    "an overfull segment": ({"segment_initial": by_segment(5, 0, 0, 0)}, "segment_initial", "more than the segment"),
+    "a negative depth": (
+        {"segment_depth": by_segment(1.5, -0.5)},
+        "segment_depth",
+        "allowed [0, inf]",
+    ),
+    "another split": (
+        {"segment_initial": by_segment(1, 1, 1, 1)},
+        "segment_initial",
+        "make it energy_initial",
+    ),
+    "an overfull segment": (
+        {"segment_initial": by_segment(5, 0, 0, 0)},
+        "segment_initial",
+        "more than the segment",
+    ),
     "other segments": (
         {"segment_initial": by_segment(2.5, 2.5)},
         "segment_initial",
@@ -358,13 +426,19 @@ def test_bad_input_is_named(part, fields, field, words):
 BAD_FLEET = {
     "a battery too small": ({"wear_capacity": 5.0}, "wear_capacity", "less than energy_max"),
     "a battery that grows": ({"wear_capacity": [10.0, 20.0]}, "wear_capacity", "another battery"),
-    "a crowd": ({"aggregate": 1.0, "energy_in": [0.0, 5.0]}, "replacement_cost", "come and go in one member"),
+    "a crowd": (
+        {"aggregate": 1.0, "energy_in": [0.0, 5.0]},
+        "replacement_cost",
+        "come and go in one member",
+    ),
 }
 
 
 @pytest.mark.parametrize(("fields", "field", "words"), BAD_FLEET.values(), ids=BAD_FLEET)
 def test_bad_input_of_a_fleet_is_named(fields, field, words):
-    """What a single battery cannot be: too small, another one from step to step, or many that come and go."""
+    """What a single battery cannot be: too small, another one from step to step, or many that come
+    and go.
+    """
     with pytest.raises(SchemaError) as found:
         v2g.check(case(car(**fields), market([10, 10])))
     assert [p.where for p in found.value.problems] == [f"fleet.{field}"]

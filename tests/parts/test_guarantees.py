@@ -1,4 +1,6 @@
-"""Reserves that survive every admissible call: what each level lets a battery sell, by hand (FORMULATION §3)."""
+"""Reserves that survive every admissible call: what each level lets a battery sell, by hand
+(FORMULATION §3).
+"""
 
 from itertools import product as every
 from unittest.mock import patch
@@ -19,18 +21,22 @@ IDLE = vehicle(charge_max=0, discharge_max=10)
 
 def held(level, hours=3, **fields):
     """An upward product at 10 EUR/MW/h with one call of a step in any two."""
-    return product(up=1, guarantee=level, capacity_price=[10] * hours, **({"activation_cycle": 2} | fields))
+    return product(
+        up=1, guarantee=level, capacity_price=[10] * hours, **({"activation_cycle": 2} | fields)
+    )
 
 
 @pytest.mark.parametrize(
-    ("level", "sold"), [("expected", 30), ("physical", 24), ("budget", 16), ("box", 8)], ids=lambda x: str(x)
+    ("level", "sold"),
+    [("expected", 30), ("physical", 24), ("budget", 16), ("box", 8)],
+    ids=lambda x: str(x),
 )
 def test_each_level_sells_what_it_can_deliver(pipeline, level, sold):
-    """8 kWh on board, 10 kW, three hours: all power; 8 kWh in every hour by itself; 8 kWh in the first and the third
-    together, and in the second; 8 kWh in all.
+    """8 kWh on board, 10 kW, three hours: all power; 8 kWh in every hour by itself; 8 kWh in the
+    first and the third together, and in the second; 8 kWh in all.
 
-    Proves the four levels: one that forgets the call before sells 24 kW, one that forbids calls for ever 8.
-    """
+    Proves the four levels: one that forgets the call before sells 24 kW, one that forbids calls for
+    ever 8."""
     result = pipeline(case(IDLE | {"energy_initial": 8}, STILL, held(level)))
     assert sum(row(result, "reserve.volume")) == approx(sold)
     assert result.attrs["profit"] == approx(0.01 * sold)
@@ -39,8 +45,8 @@ def test_each_level_sells_what_it_can_deliver(pipeline, level, sold):
 def test_a_period_of_several_steps(pipeline):
     """12 kWh on board, calls of two hours in any three: 6 kW in each of three hours, 0.18 EUR.
 
-    Proves the dual form: with calls of one hour 10 kW would be sold in each (any one is 10 kWh), for ever 4 on average.
-    """
+    Proves the dual form: with calls of one hour 10 kW would be sold in each (any one is 10 kWh),
+    for ever 4 on average."""
     up = held("budget", activation_cycle=3, activation_period=2)
     result = pipeline(case(IDLE | {"energy_initial": 12}, STILL, up))
     assert row(result, "reserve.volume") == [6, 6, 6]
@@ -48,17 +54,20 @@ def test_a_period_of_several_steps(pipeline):
 
 
 def test_a_cycle_ends():
-    """The same over four hours, where the first call may come back in the fourth: 18 kW in all, 0.18 EUR.
+    """The same over four hours, where the first call may come back in the fourth: 18 kW in all,
+    0.18 EUR.
 
-    x1 + x2 + x4 <= 12, x1 + x3 + x4 <= 12, x2 + x3 <= 12. In cycles of four hours it were 6 kW in each, 24.
-    """
+    x1 + x2 + x4 <= 12, x1 + x3 + x4 <= 12, x2 + x3 <= 12. In cycles of four hours it were 6 kW in
+    each, 24."""
     up = held("budget", 4, activation_cycle=3, activation_period=2)
     result = v2g.solve(case(IDLE | {"energy_initial": 12}, market([0] * 4), up))
     assert result.attrs["profit"] == approx(0.18)
 
 
 def test_a_period_shorter_than_a_step(pipeline):
-    """8 kWh on board, half an hour in any hour: 16 kW over two hours, 0.16 EUR; calls of an hour would leave 8 kW."""
+    """8 kWh on board, half an hour in any hour: 16 kW over two hours, 0.16 EUR; calls of an hour
+    would leave 8 kW.
+    """
     up = held("budget", hours=2, activation_cycle=1, activation_period=0.5)
     result = pipeline(case(IDLE | {"energy_initial": 8}, market([0, 0]), up))
     assert sum(row(result, "reserve.volume")) == approx(16)
@@ -68,10 +77,11 @@ LOSSY = {"eta_charge": 0.8, "eta_discharge": 0.8}
 
 
 def test_a_call_first_stops_charging(pipeline):
-    """4 kWh and 10 kW of charging make 12 of the 8 that are due: a call may take 4, at 0.8 kWh per kW: 5 kW, 0.5 EUR.
+    """4 kWh and 10 kW of charging make 12 of the 8 that are due: a call may take 4, at 0.8 kWh per
+    kW: 5 kW, 0.5 EUR.
 
-    Proves the loss on a charging baseline: as if fed in, 1.25 kWh per kW, it were 3.2 kW; by the meter 4.
-    """
+    Proves the loss on a charging baseline: as if fed in, 1.25 kWh per kW, it were 3.2 kW; by the
+    meter 4."""
     ev = vehicle(discharge_max=10, energy_initial=4, energy_min=[8], energy_max=12, **LOSSY)
     up = product(up=1, guarantee="box", capacity_price=[100])
     result = pipeline(case(ev, market([0]), up))
@@ -81,10 +91,11 @@ def test_a_call_first_stops_charging(pipeline):
 
 @pytest.mark.parametrize("names", [["one"], ["one", "other"]], ids=len)
 def test_products_share_the_charging_they_stop(pipeline, names):
-    """Charging at 10 kW, 15 kWh at the end of which 10 may go: 1.25 x - 4.5 <= 10, 11.6 kW, of one product or of two.
+    """Charging at 10 kW, 15 kWh at the end of which 10 may go: 1.25 x - 4.5 <= 10, 11.6 kW, of one
+    product or of two.
 
-    Proves that two products do not stop the same charging twice: each with all of it took 0.8 kWh per kW, 12.5 kW.
-    """
+    Proves that two products do not stop the same charging twice: each with all of it took 0.8 kWh
+    per kW, 12.5 kW."""
     ev = vehicle(discharge_max=10, energy_initial=7, energy_min=[5], energy_max=15, **LOSSY)
     offers = {name: product(up=1, guarantee="box", capacity_price=[100]) for name in names}
     result = pipeline(case(ev, market([0]), offers))
@@ -93,8 +104,8 @@ def test_products_share_the_charging_they_stop(pipeline, names):
 
 @pytest.mark.parametrize(("feeds_in", "sold"), [(10, 6.4), (0, 10)])
 def test_a_call_downward(pipeline, feeds_in, sold):
-    """8 kWh of room at 0.8: a charger that cannot feed in stores 0.8 kWh per kW and sells 10; where it may, a call
-    could stop that, 1.25 kWh per kW: 6.4.
+    """8 kWh of room at 0.8: a charger that cannot feed in stores 0.8 kWh per kW and sells 10; where
+    it may, a call could stop that, 1.25 kWh per kW: 6.4.
 
     Proves the safe rate, and the exact one where data show which it is.
     """
@@ -105,51 +116,57 @@ def test_a_call_downward(pipeline, feeds_in, sold):
 
 
 def test_an_arrival_starts_anew(pipeline):
-    """A car with 8 kWh leaves after an hour, another with 6 arrives: calls without end take 8 and 6, 0.14 EUR.
+    """A car with 8 kWh leaves after an hour, another with 6 arrives: calls without end take 8 and
+    6, 0.14 EUR.
 
-    Proves that nothing outlives a restart: of one battery 8 at most would be sold in both hours together.
-    """
+    Proves that nothing outlives a restart: of one battery 8 at most would be sold in both hours
+    together."""
     ev = IDLE | {"energy_initial": 8, "keep": [1, 0], "energy_in": [0, 6]}
     result = pipeline(case(ev, market([0, 0]), held("box", 2)))
     assert row(result, "reserve.volume") == [8, 6]
 
 
 def test_what_was_drawn_leaks_too(pipeline):
-    """16 kWh of which half is kept each hour, 8 and 4: a call of 8 in the first hour leaves 4 missing in the second.
+    """16 kWh of which half is kept each hour, 8 and 4: a call of 8 in the first hour leaves 4
+    missing in the second.
 
-    8 kW in the first hour, none in the second, 0.08 EUR. Proves keep in the recursion: without it 8 would be missing
-    where 4 are, so that 4 kW could be sold.
-    """
+    8 kW in the first hour, none in the second, 0.08 EUR. Proves keep in the recursion: without it 8
+    would be missing where 4 are, so that 4 kW could be sold."""
     box = storage(charge_max=0, energy_max=20, energy_initial=16, keep=0.5)
     result = pipeline(case(None, market([0, 0]), held("box", 2), battery=box))
     assert row(result, "reserve.volume") == [8, 0]
 
 
 def test_a_call_after_a_cycle_finds_what_is_left(pipeline):
-    """The same over three hours, 8, 4 and 2 kWh at their ends, one call in any two: 8 + 4 + 0 kW, 0.12 EUR.
+    """The same over three hours, 8, 4 and 2 kWh at their ends, one call in any two: 8 + 4 + 0 kW,
+    0.12 EUR.
 
-    The first and the second are not called together, a quarter of the first is missing in the third: x1 <= 8, x2 <= 4,
-    x1/4 + x3 <= 2. Proves K: with all of the first still missing (x1 + x3 <= 2) it were 4 + 2, with nothing 8 + 4 + 2.
-    """
+    The first and the second are not called together, a quarter of the first is missing in the
+    third: x1 <= 8, x2 <= 4, x1/4 + x3 <= 2. Proves K: with all of the first still missing (x1 + x3
+    <= 2) it were 4 + 2, with nothing 8 + 4 + 2."""
     box = storage(charge_max=0, energy_max=20, energy_initial=16, keep=0.5)
     result = pipeline(case(None, market([0, 0, 0]), held("budget"), battery=box))
     assert row(result, "reserve.volume") == [8, 4, 0]
 
 
 def test_the_guarantee_stands_on_the_baseline(pipeline):
-    """5 kWh back 5 kW for an hour while half of them are expected to be called, which takes 2.5 kWh at 50 EUR/MWh.
+    """5 kWh back 5 kW for an hour while half of them are expected to be called, which takes 2.5 kWh
+    at 50 EUR/MWh.
 
-    5 kW at 4 EUR and 0.125. Proves the baseline path: on the expected one x <= 5 - 0.5 x leaves 3.33 kW.
-    """
-    up = product(up=1, guarantee="budget", activation_cycle=4, activation_up=0.5, capacity_price=[4000])
+    5 kW at 4 EUR and 0.125. Proves the baseline path: on the expected one x <= 5 - 0.5 x leaves
+    3.33 kW."""
+    up = product(
+        up=1, guarantee="budget", activation_cycle=4, activation_up=0.5, capacity_price=[4000]
+    )
     result = pipeline(case(IDLE | {"energy_initial": 5}, market([50]), up))
     assert result.attrs["profit"] == approx(20.125)
     assert row(result, "fleet.energy_baseline") == [5]
 
 
 def test_a_missed_need_backs_nothing(pipeline):
-    """20 kWh are due after an hour, 10 can be reached: 10 are missed at 10 EUR each, and stopping the charging for
-    reserve at 1 EUR/kW would miss more. Proves the floor of a need that is missed anyway."""
+    """20 kWh are due after an hour, 10 can be reached: 10 are missed at 10 EUR each, and stopping
+    the charging for reserve at 1 EUR/kW would miss more. Proves the floor of a need that is missed
+    anyway."""
     ev = vehicle(discharge_max=10, energy_min=[20])
     result = pipeline(case(ev, market([0]), product(up=1, guarantee="box", capacity_price=[1000])))
     assert row(result, "reserve.volume") == [0]
@@ -160,11 +177,12 @@ SWINGS = vehicle(charge_max=20, discharge_max=10, energy_initial=2, energy_max=1
 
 
 def test_excursions_within_a_step(pipeline):
-    """From 2 to 10 of 14 kWh in the first hour, to be sold in the second. Calls that draw a quarter of an hour at
-    worst: 8 kW, as the 2 kWh at the start allow; that store half an hour: 8 kW, as 4 kWh of room at the end allow.
+    """From 2 to 10 of 14 kWh in the first hour, to be sold in the second. Calls that draw a quarter
+    of an hour at worst: 8 kW, as the 2 kWh at the start allow; that store half an hour: 8 kW, as 4
+    kWh of room at the end allow.
 
-    Proves the rows at both ends of the undisturbed step: by the end alone 10 kW upward, by the start alone 10 downward.
-    """
+    Proves the rows at both ends of the undisturbed step: by the end alone 10 kW upward, by the
+    start alone 10 downward."""
     for fields in ({"up": 1, "excursion_up": [0.25, 0]}, {"down": 1, "excursion_down": [0.5, 0]}):
         offer = product(capacity_price=[10, 0], volume_max=[10, 0], **fields)
         result = pipeline(case(SWINGS, market([10, 90]), offer))
@@ -173,8 +191,12 @@ def test_excursions_within_a_step(pipeline):
 
 
 def test_hydrogen_guarantees_on_a_path_it_knows(pipeline):
-    """5 kWh of hydrogen are 2.5 kWh of electricity at 0.5: 2.5 kW for an hour; none while activation is expected."""
-    plant = electrolyser(electrolyser_max=0, fuel_cell_max=5, eta_fuel_cell=0.5, energy_max=10, energy_initial=5)
+    """5 kWh of hydrogen are 2.5 kWh of electricity at 0.5: 2.5 kW for an hour; none while
+    activation is expected.
+    """
+    plant = electrolyser(
+        electrolyser_max=0, fuel_cell_max=5, eta_fuel_cell=0.5, energy_max=10, energy_initial=5
+    )
     plant |= {"sale_max": 0}
     for expected, sold in ((0.0, 2.5), (0.1, 0.0)):
         up = product(up=1, guarantee="box", capacity_price=[1000], activation_up=expected)
@@ -183,14 +205,21 @@ def test_hydrogen_guarantees_on_a_path_it_knows(pipeline):
 
 
 def test_a_vehicle_does_not_charge_and_discharge_at_once():
-    """A battery paid to draw that could lose energy by doing both: where it is guaranteed, neither path does.
+    """A battery paid to draw that could lose energy by doing both: where it is guaranteed, neither
+    path does.
 
-    With c0 d0 > 0 the losses of a call would be underrated. It holds where no activation is expected (one path), where
-    it is in one direction, and in both (the baseline alone).
-    """
+    With c0 d0 > 0 the losses of a call would be underrated. It holds where no activation is
+    expected (one path), where it is in one direction, and in both (the baseline alone)."""
     box = storage(energy_initial=10, eta_charge=0.9, eta_discharge=0.9, energy_min=9)
     for shares in ({}, {"activation_up": 0.1}, {"activation_up": 0.1, "activation_down": 0.1}):
-        both = product(up=1, down=1, guarantee="budget", activation_cycle=2, capacity_price=[1, 1], volume_max=[1, 1])
+        both = product(
+            up=1,
+            down=1,
+            guarantee="budget",
+            activation_cycle=2,
+            capacity_price=[1, 1],
+            volume_max=[1, 1],
+        )
         result = v2g.solve(case(None, market([-100, -90]), both | shares, battery=box))
         path = "_baseline" if shares else ""
         plan = result["battery"]
@@ -201,14 +230,27 @@ def test_a_vehicle_does_not_charge_and_discharge_at_once():
 def lively(**reserve):
     """Two members with losses, a restart and a leak; two products with expected activation."""
     keep, arriving = [1, 1, 1, 0, 1, 1, 1, 1], [0, 0, 0, 16, 0, 0, 0, 0]
-    stay = vehicle(discharge_max=10, energy_initial=20, energy_min=[0, 0, 12, 0, 0, 0, 0, 14], **LOSSY)
+    stay = vehicle(
+        discharge_max=10, energy_initial=20, energy_min=[0, 0, 12, 0, 0, 0, 0, 14], **LOSSY
+    )
     stay |= {"keep": keep, "energy_in": arriving, "wear": 0.01}
-    leak = vehicle(discharge_max=6, charge_max=8, energy_initial=9, energy_max=15, eta_charge=0.9, keep=0.95)
+    leak = vehicle(
+        discharge_max=6, charge_max=8, energy_initial=9, energy_max=15, eta_charge=0.9, keep=0.95
+    )
     price = [30, 45, 20, 60, 35, 25, 70, 40]
-    both = product(up=1, down=1, capacity_price=[20, 9, 14, 22, 6, 17, 12, 25], activation_up=0.1, activation_down=0.05)
+    both = product(
+        up=1,
+        down=1,
+        capacity_price=[20, 9, 14, 22, 6, 17, 12, 25],
+        activation_up=0.1,
+        activation_down=0.05,
+    )
     up = product(up=1, capacity_price=[8, 18, 23, 5, 14, 21, 16, 7], activation_up=0.1)
     limits = {"activation_cycle": 3}, {"activation_cycle": 4, "activation_period": 2}
-    ways = {name: p | lim | reserve for name, p, lim in zip(("both", "up"), (both, up), limits, strict=True)}
+    ways = {
+        name: p | lim | reserve
+        for name, p, lim in zip(("both", "up"), (both, up), limits, strict=True)
+    }
     return case({"stay": stay, "leak": leak}, market(price), ways)
 
 
@@ -219,7 +261,9 @@ def kept():
 
 
 def test_epigraph_and_dual_are_one(kept):
-    """Where a period is one step both forms are the same bound: equal objectives to 1e-8 (invariant 12)."""
+    """Where a period is one step both forms are the same bound: equal objectives to 1e-8 (invariant
+    12).
+    """
     given = lively(guarantee="budget", activation_period=1)
     plans = [v2g.solve(given, complementarity="off")]
     with patch.object(energy_backing, "within_a_step", lambda share: share < 0):
@@ -234,14 +278,26 @@ TAMPERED = {
     "more than the room": ("reserve.share_fleet", 7, 40.0, "reserve.calls_down_fleet"),
     "less on board": ("fleet.energy_baseline", 4, 0.0, "reserve.calls_up_fleet"),
     "too much on board": ("fleet.energy_baseline", 7, 40.0, "reserve.calls_down_fleet"),
-    "charging that is not there": ("reserve.charge_share_fleet", 6, 30.0, "reserve.charge_share_fleet"),
-    "charging that nobody stops": ("reserve.charge_share_fleet", 6, -1.0, "reserve.charge_share_fleet"),
+    "charging that is not there": (
+        "reserve.charge_share_fleet",
+        6,
+        30.0,
+        "reserve.charge_share_fleet",
+    ),
+    "charging that nobody stops": (
+        "reserve.charge_share_fleet",
+        6,
+        -1.0,
+        "reserve.charge_share_fleet",
+    ),
 }
 
 
 @pytest.mark.parametrize(("name", "step", "value", "check"), TAMPERED.values(), ids=TAMPERED)
 def test_the_audit_sees_what_no_call_survives(kept, name, step, value, check):
-    """A share, a baseline or the charging behind it is changed in one step: the worst calls are found to break it."""
+    """A share, a baseline or the charging behind it is changed in one step: the worst calls are
+    found to break it.
+    """
     assert v2g.replay(kept).attrs["passed"] == 1
     checks = v2g.replay(replaced(kept, name, step, value))
     assert checks.attrs["passed"] == 0
@@ -258,16 +314,22 @@ def test_the_audit_sees_a_smaller_budget(kept):
 
 
 def test_the_audit_sees_an_excursion():
-    """8 kW where a quarter of an hour of 2 kWh is on board; a kW more is found at the edge that binds."""
+    """8 kW where a quarter of an hour of 2 kWh is on board; a kW more is found at the edge that
+    binds.
+    """
     offer = product(up=1, excursion_up=[0.25, 0], capacity_price=[10, 0], volume_max=[10, 0])
     result = v2g.solve(case(SWINGS, market([10, 90]), offer))
     checks = v2g.replay(replaced(result, "reserve.share_fleet", 0, 9.0))
     assert float(checks["reserve.excursion_up_start_fleet"]) == approx(0.25)
 
 
-@pytest.mark.parametrize(("cycle", "calls"), [(1, 1), (2, 1), (4, 1), (3, 2), (4, 2), (5, 3), (9, 2)])
+@pytest.mark.parametrize(
+    ("cycle", "calls"), [(1, 1), (2, 1), (4, 1), (3, 2), (4, 2), (5, 3), (9, 2)]
+)
 def test_worst_calls_against_every_sequence(cycle, calls):
-    """Dynamic programming finds what trying every sequence of calls finds, with leaks and restarts."""
+    """Dynamic programming finds what trying every sequence of calls finds, with leaks and
+    restarts.
+    """
     random = np.random.default_rng(10 * cycle + calls)
     steps = 8
     energy, keep = random.random((3, steps)), random.choice((1.0, 0.9, 0.0), (3, steps))
@@ -286,7 +348,9 @@ def test_worst_calls_against_every_sequence(cycle, calls):
 
 
 def test_too_many_patterns_are_followed_in_runs():
-    """Where patterns are too many, calls come in runs of the whole period: admissible, so never more than the worst."""
+    """Where patterns are too many, calls come in runs of the whole period: admissible, so never
+    more than the worst.
+    """
     random = np.random.default_rng(0)
     energy, keep = (xr.DataArray(random.random((2, 12)), dims=("fleet", "time")) for _ in range(2))
     exact = worst_case_activation._followed(energy, keep, 5, 2, None, False)
@@ -304,12 +368,12 @@ def left_before(values, dim="fleet", names=("a", "b"), lags=2):
 
 
 def test_calls_before_the_start_are_not_forgotten():
-    """Two cars alike with 8 kWh, one call in any two hours; calls before may have drawn 5 of one: it sells 3 kW.
+    """Two cars alike with 8 kWh, one call in any two hours; calls before may have drawn 5 of one:
+    it sells 3 kW.
 
-    The first hour comes on top of a call two hours earlier, the second on one an hour before the start; if that is all
-    there was, the first hour excludes it: 8 kW and 3. Proves the carried state by its lags, and that cars that differ
-    in it are not merged.
-    """
+    The first hour comes on top of a call two hours earlier, the second on one an hour before the
+    start; if that is all there was, the first hour excludes it: 8 kW and 3. Proves the carried
+    state by its lags, and that cars that differ in it are not merged."""
     cars = {"a": IDLE | {"energy_initial": 8}, "b": IDLE | {"energy_initial": 8}}
     given = case(cars, market([0, 0]), held("budget", 2, volume_max=100))
     reserve = given["reserve"].to_dataset()
@@ -322,9 +386,13 @@ def test_calls_before_the_start_are_not_forgotten():
 
 
 def test_the_audit_knows_that_a_call_stops_feeding_in():
-    """8 kWh are sold, 10 of room are left: a call downward stops that, 1.25 kWh per kW: 8 kW; 9 are 1.25 short."""
+    """8 kWh are sold, 10 of room are left: a call downward stops that, 1.25 kWh per kW: 8 kW; 9 are
+    1.25 short.
+    """
     ev = vehicle(discharge_max=10, energy_initial=8, energy_max=10, **LOSSY)
-    result = v2g.solve(case(ev, market([90]), product(down=1, guarantee="box", capacity_price=[10])))
+    result = v2g.solve(
+        case(ev, market([90]), product(down=1, guarantee="box", capacity_price=[10]))
+    )
     assert row(result, "fleet.energy") == [0]
     assert row(result, "reserve.volume") == [8]
     checks = v2g.replay(replaced(result, "reserve.share_fleet", 0, 9.0))

@@ -1,4 +1,6 @@
-"""Market time units longer than the model step, on the local clock, across the days on which it changes."""
+"""Market time units longer than the model step, on the local clock, across the days on which it
+changes.
+"""
 
 import pytest
 from cases import case, market, product, row, vehicle
@@ -10,12 +12,11 @@ REGULATION = {"down": 1, "capacity_price": 10}  # EUR/MW/h; room is charger powe
 
 
 def test_hourly_position_on_quarter_hours(pipeline):
-    """10 kWh are due within the hour; quarter-hours at 0, 100, 100, 100 EUR/MWh but one position per hour: 10 kW
-    throughout.
+    """10 kWh are due within the hour; quarter-hours at 0, 100, 100, 100 EUR/MWh but one position
+    per hour: 10 kW throughout.
 
-    2.5 kWh at 0 and 7.5 at 100: 0.75 EUR. Proves the block: quarter by quarter all 10 kWh would come free in the
-    first.
-    """
+    2.5 kWh at 0 and 7.5 at 100: 0.75 EUR. Proves the block: quarter by quarter all 10 kWh would
+    come free in the first."""
     ev = vehicle(charge_max=40, energy_min=[0, 0, 0, 10])
     result = pipeline(case(ev, market([0, 100, 100, 100], block=1), step="15min"))
     assert result.attrs["profit"] == approx(-0.75)
@@ -23,7 +24,9 @@ def test_hourly_position_on_quarter_hours(pipeline):
 
 
 def quarters(closed, committed=0.0, **attrs):
-    """From 10:00 UTC on, a market by the hour whose gate closes as told, and one by the quarter beside it."""
+    """From 10:00 UTC on, a market by the hour whose gate closes as told, and one by the quarter
+    beside it.
+    """
     hourly = market([50] * len(closed), block=1, closed=closed, committed=committed)
     ev = vehicle(charge_max=40, discharge_max=40, energy_initial=20)
     gates = {"hourly": hourly, "quarterly": market([80] * len(closed))}
@@ -40,20 +43,27 @@ def quarters(closed, committed=0.0, **attrs):
     ],
 )
 def test_a_gate_that_closes_inside_a_block_is_refused(closed, place):
-    """A block is one contract: half of it cannot be closed. The message names market, local time, length and remedy.
+    """A block is one contract: half of it cannot be closed. The message names market, local time,
+    length and remedy.
 
-    Without the rule the open half was tied to what is committed and had to be backed by the plan, or had no plan.
-    """
+    Without the rule the open half was tied to what is committed and had to be backed by the plan,
+    or had no plan."""
     with pytest.raises(v2g.SchemaError) as caught:
         v2g.solve(quarters(closed, timezone="Europe/Rome"))
     (problem,) = caught.value.problems
     assert (problem.where, problem.rule) == ("energy.closed", "consistency")
-    for words in ("market hourly", f"2026-01-05 {place}", "a market block of 1 h", "close all of its steps"):
+    for words in (
+        "market hourly",
+        f"2026-01-05 {place}",
+        "a market block of 1 h",
+        "close all of its steps",
+    ):
         assert words in problem.detail
 
 
 def test_a_gate_closes_from_one_block_to_the_next(pipeline):
-    """The first hour is closed with 8 kW sold at 50, in the second 12 kWh are sold at 80: 0.40 + 0.96 EUR.
+    """The first hour is closed with 8 kW sold at 50, in the second 12 kWh are sold at 80: 0.40 +
+    0.96 EUR.
 
     Proves that the rule asks for whole blocks only.
     """
@@ -64,39 +74,50 @@ def test_a_gate_closes_from_one_block_to_the_next(pipeline):
 
 
 def test_the_gates_of_zones_between_the_hours():
-    """In India 10:30 UTC is 16:00: a gate may close there, between two blocks; at 11:00 UTC it may not.
+    """In India 10:30 UTC is 16:00: a gate may close there, between two blocks; at 11:00 UTC it may
+    not.
 
     Proves that blocks are those of the local clock in this rule, too.
     """
     v2g.check(quarters([1] * 2 + [0] * 6, timezone="Asia/Kolkata"))
-    with pytest.raises(v2g.SchemaError, match=r"market hourly at 2026-01-05 16:30 \+0530 the gate changes inside"):
+    with pytest.raises(
+        v2g.SchemaError, match=r"market hourly at 2026-01-05 16:30 \+0530 the gate changes inside"
+    ):
         v2g.check(quarters([1] * 4 + [0] * 4, timezone="Asia/Kolkata"))
 
 
 def test_block_follows_the_hour(pipeline):
     """The same from 00:30 on: the hours part after two quarters, so each half has its own position.
 
-    20 kW in the first two quarters take half of the energy at 0: 5 kWh at 100, 0.50. The second half stays empty.
-    Proves that hours are those of the clock and not four steps from the start.
+    20 kW in the first two quarters take half of the energy at 0: 5 kWh at 100, 0.50. The second
+    half stays empty. Proves that hours are those of the clock and not four steps from the start.
     """
     ev = vehicle(charge_max=40, energy_min=[0, 0, 0, 10])
-    result = pipeline(case(ev, market([0, 100, 100, 100], block=1), step="15min", start="2026-01-05 00:30"))
+    result = pipeline(
+        case(ev, market([0, 100, 100, 100], block=1), step="15min", start="2026-01-05 00:30")
+    )
     assert result.attrs["profit"] == approx(-0.50)
     assert row(result, "energy.position") == [-20, -20, 0, 0]
 
 
-@pytest.mark.parametrize(("timezone", "offset"), [("Asia/Kolkata", "5:30"), ("Asia/Kathmandu", "5:45")])
+@pytest.mark.parametrize(
+    ("timezone", "offset"), [("Asia/Kolkata", "5:30"), ("Asia/Kathmandu", "5:45")]
+)
 def test_hours_of_zones_between_the_hours(pipeline, timezone, offset):
-    """00:00 in India is 18:30 UTC: the local hour is one block, 0.75 EUR as above; hours of UTC would part it."""
+    """00:00 in India is 18:30 UTC: the local hour is one block, 0.75 EUR as above; hours of UTC
+    would part it.
+    """
     ev = vehicle(charge_max=40, energy_min=[0, 0, 0, 10])
     start = "2026-01-04 18:30" if offset == "5:30" else "2026-01-04 18:15"
-    result = pipeline(case(ev, market([0, 100, 100, 100], block=1), step="15min", start=start, timezone=timezone))
+    result = pipeline(
+        case(ev, market([0, 100, 100, 100], block=1), step="15min", start=start, timezone=timezone)
+    )
     assert result.attrs["profit"] == approx(-0.75)
 
 
 def test_four_hour_reserve_blocks(pipeline):
-    """Eight hours from midnight with 10 kW of room, only 4 kW in the last hour of the first block: 4 x 4 + 4 x 10 kWh
-    at 10 EUR/MW.
+    """Eight hours from midnight with 10 kW of room, only 4 kW in the last hour of the first block:
+    4 x 4 + 4 x 10 kWh at 10 EUR/MW.
 
     0.56 EUR. Proves one volume per block: hour by hour it would be 0.74.
     """
@@ -107,12 +128,15 @@ def test_four_hour_reserve_blocks(pipeline):
 
 
 def test_blocks_follow_the_local_clock(pipeline):
-    """From 01:00 in Rome (00:00 UTC) the first block of four hours has three left: 3 x 4 + 5 x 10, 0.62 EUR.
+    """From 01:00 in Rome (00:00 UTC) the first block of four hours has three left: 3 x 4 + 5 x 10,
+    0.62 EUR.
 
     Proves the time zone: in UTC the 4 kW of the third hour would hold down four hours, 0.56.
     """
     ev = vehicle(charge_max=[10, 10, 4, 10, 10, 10, 10, 10])
-    result = pipeline(case(ev, market([50] * 8), product(block=4, **REGULATION), timezone="Europe/Rome"))
+    result = pipeline(
+        case(ev, market([50] * 8), product(block=4, **REGULATION), timezone="Europe/Rome")
+    )
     assert result.attrs["profit"] == approx(0.62)
     assert row(result, "reserve.volume") == [4] * 3 + [10] * 4 + [10]
 
@@ -123,12 +147,12 @@ def test_blocks_follow_the_local_clock(pipeline):
     ids=["spring", "autumn"],
 )
 def test_days_on_which_the_clock_changes(pipeline, start, quarters, first):
-    """A local day in Rome has 92 quarter-hours in March and 100 in October; its first four-hour block has 12 or 20 of
-    them.
+    """A local day in Rome has 92 quarter-hours in March and 100 in October; its first four-hour
+    block has 12 or 20 of them.
 
-    One quarter of that block offers 4 kW, all others 10: (12 x 4 + 80 x 10) / 4 x 0.01 = 2.12 EUR, in October 2.20.
-    Proves that blocks are local: sixteen steps from the start would give 2.06 and 2.26.
-    """
+    One quarter of that block offers 4 kW, all others 10: (12 x 4 + 80 x 10) / 4 x 0.01 = 2.12 EUR,
+    in October 2.20. Proves that blocks are local: sixteen steps from the start would give 2.06 and
+    2.26."""
     room = [10.0] * quarters
     room[1] = 4.0
     tree = case(
@@ -145,11 +169,11 @@ def test_days_on_which_the_clock_changes(pipeline, start, quarters, first):
 
 
 def test_repeated_hour_is_two_market_hours(pipeline):
-    """02:00 happens twice on 2026-10-25 in Rome; 4 kW of room in a quarter of the first leave 10 kW in the second.
+    """02:00 happens twice on 2026-10-25 in Rome; 4 kW of room in a quarter of the first leave 10 kW
+    in the second.
 
-    Four quarters at 4 and four at 10 kW: 0.14 EUR. Proves that an hour is not its number: as one block it would be
-    0.08.
-    """
+    Four quarters at 4 and four at 10 kW: 0.14 EUR. Proves that an hour is not its number: as one
+    block it would be 0.08."""
     room = [4.0] + [10.0] * 7
     tree = case(
         vehicle(charge_max=room),
@@ -165,8 +189,8 @@ def test_repeated_hour_is_two_market_hours(pipeline):
 
 
 def test_leap_day(pipeline):
-    """Six-hour steps over 28 and 29 February and 1 March 2028, one volume per day: 4 kW on the leap day alone hold
-    down its four steps.
+    """Six-hour steps over 28 and 29 February and 1 March 2028, one volume per day: 4 kW on the leap
+    day alone hold down its four steps.
 
     (8 x 10 + 4 x 4) x 6 h at 10 EUR/MW: 5.76 EUR. Proves that the leap day is a day of its own.
     """

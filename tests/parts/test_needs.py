@@ -1,4 +1,6 @@
-"""Needs of the drivers: served, missed at a price and named, or a reason why they cannot be served."""
+"""Needs of the drivers: served, missed at a price and named, or a reason why they cannot be
+served.
+"""
 
 import pytest
 from cases import case, market, row, vehicle
@@ -10,12 +12,11 @@ HARD = float("nan")
 
 
 def test_need_missed_is_penalised_and_named(pipeline):
-    """One hour at 10 kW for a need of 15 kWh: 5 are missing, named in `unserved`, at 10 EUR per kWh; the 10 cost
-    0.40.
+    """One hour at 10 kW for a need of 15 kWh: 5 are missing, named in `unserved`, at 10 EUR per
+    kWh; the 10 cost 0.40.
 
-    Proves that the penalty stands apart from the profit: it would be -50.40 otherwise, and infeasible without
-    `unserved`.
-    """
+    Proves that the penalty stands apart from the profit: it would be -50.40 otherwise, and
+    infeasible without `unserved`."""
     result = pipeline(case(vehicle(energy_min=[15]), market([40])))
     assert result.attrs["profit"] == approx(-0.40)
     assert result.attrs["objective"] == approx(-50.40)
@@ -24,12 +25,16 @@ def test_need_missed_is_penalised_and_named(pipeline):
 
 
 def test_need_is_missed_only_beyond_its_price(pipeline):
-    """Energy at 9 990 EUR/MWh is bought for a need whose penalty is 10 EUR/kWh; at 10 010 it is not.
+    """Energy at 9 990 EUR/MWh is bought for a need whose penalty is 10 EUR/kWh; at 10 010 it is
+    not.
 
-    8 kWh: -79.92 against a penalty of 80. Proves that the penalty is the price of the need, to the cent.
-    """
+    8 kWh: -79.92 against a penalty of 80. Proves that the penalty is the price of the need, to the
+    cent."""
     costs = {"dear": [9990, 10010]}
-    needy = {"a": vehicle(charge_max=[10, 0], energy_min=[8, 8]), "b": vehicle(charge_max=[0, 10], energy_min=[0, 8])}
+    needy = {
+        "a": vehicle(charge_max=[10, 0], energy_min=[8, 8]),
+        "b": vehicle(charge_max=[0, 10], energy_min=[0, 8]),
+    }
     result = pipeline(case(needy, {"day_ahead": market(costs["dear"])}))
     assert row(result, "fleet.unserved", fleet="a") == [0, 0]
     assert row(result, "fleet.unserved", fleet="b") == [0, 8]
@@ -38,10 +43,11 @@ def test_need_is_missed_only_beyond_its_price(pipeline):
 
 
 def test_energy_not_served_is_never_sold(pipeline):
-    """3 kWh on board, 8 due, no charger, and the grid pays 1e6 EUR/MWh: exactly the 3 kWh on board are sold, 3 000 EUR.
+    """3 kWh on board, 8 due, no charger, and the grid pays 1e6 EUR/MWh: exactly the 3 kWh on board
+    are sold, 3 000 EUR.
 
-    Proves that the 8 kWh not served (80 EUR) are no energy: sold as well, they would bring 8 000 EUR more.
-    """
+    Proves that the 8 kWh not served (80 EUR) are no energy: sold as well, they would bring 8 000
+    EUR more."""
     tempted = vehicle(charge_max=0, discharge_max=10, energy_initial=3, energy_min=[0, 8])
     result = pipeline(case(tempted, market([1e6, 1e6])))
     assert result.attrs["profit"] == approx(3000)
@@ -50,11 +56,11 @@ def test_energy_not_served_is_never_sold(pipeline):
 
 
 def test_trip_not_served_is_never_sold(pipeline):
-    """3 kWh on board and a trip of 8 in the hour in which the grid pays 1e6 EUR/MWh: 3 kWh are sold, 8 are missing
-    from the trip.
+    """3 kWh on board and a trip of 8 in the hour in which the grid pays 1e6 EUR/MWh: 3 kWh are
+    sold, 8 are missing from the trip.
 
-    Proves that a missed trip frees at most what is on board: as energy it would bring 8 000 EUR more.
-    """
+    Proves that a missed trip frees at most what is on board: as energy it would bring 8 000 EUR
+    more."""
     tempted = vehicle(charge_max=0, discharge_max=20, energy_initial=3, energy_out=[8, 0])
     result = pipeline(case(tempted, market([1e6, 1e6])))
     assert result.attrs["profit"] == approx(3000)
@@ -63,9 +69,8 @@ def test_trip_not_served_is_never_sold(pipeline):
 
 
 def test_hard_need_is_served_at_any_price(pipeline):
-    """Without a penalty (NaN) the need is a limit: 8 kWh are bought at 50 EUR/kWh, 400 EUR, where 80 EUR would have
-    excused it.
-    """
+    """Without a penalty (NaN) the need is a limit: 8 kWh are bought at 50 EUR/kWh, 400 EUR, where
+    80 EUR would have excused it."""
     result = pipeline(case(vehicle(energy_min=[8], unserved_cost=HARD), market([50_000])))
     assert result.attrs["profit"] == approx(-400)
     assert "unserved" not in result["fleet"]
@@ -80,21 +85,26 @@ def infeasible(tree) -> str:
 
 
 def test_why_a_hard_need_fails():
-    """10 kW from 07:00 to 09:00 in Rome reach 20 of 25 kWh; the missing 5 take part of a third hour: a departure at
-    10:00 works.
+    """10 kW from 07:00 to 09:00 in Rome reach 20 of 25 kWh; the missing 5 take part of a third
+    hour: a departure at 10:00 works.
 
-    Proves that the message names the vehicle, what it needs, what can be reached and the earliest departure, on the
-    local clock.
-    """
-    late = vehicle(charge_max=[10, 10, 0, 0], keep=[0, 1, 0, 0], energy_min=[0, 25, 0, 0], unserved_cost=HARD)
-    message = infeasible(case({"ev-017": late}, market([1, 1, 1, 1]), start="2026-01-05 06:00", timezone="Europe/Rome"))
+    Proves that the message names the vehicle, what it needs, what can be reached and the earliest
+    departure, on the local clock."""
+    late = vehicle(
+        charge_max=[10, 10, 0, 0], keep=[0, 1, 0, 0], energy_min=[0, 25, 0, 0], unserved_cost=HARD
+    )
+    message = infeasible(
+        case(
+            {"ev-017": late}, market([1, 1, 1, 1]), start="2026-01-05 06:00", timezone="Europe/Rome"
+        )
+    )
     for words in ("ev-017", "25 kWh", "at most 20 kWh", "2026-01-05 10:00 +0100"):
         assert words in message
 
 
 def test_why_a_hard_need_fails_too_early():
-    """The car stays plugged until 05:00, but 25 kWh are asked for at the end of the second hour; the third hour
-    reaches them.
+    """The car stays plugged until 05:00, but 25 kWh are asked for at the end of the second hour;
+    the third hour reaches them.
 
     Proves that the earliest departure is read from the plugged hours that there are.
     """
@@ -106,9 +116,13 @@ def test_why_a_hard_need_fails_too_early():
 def test_why_a_limit_makes_a_hard_need_fail():
     """The charger could, the connection of 6 kW cannot: 10 kWh in one hour, 4 missing.
 
-    Proves that the explanation reaches beyond the battery: from the vehicle's own data the plan looks feasible.
-    """
-    message = infeasible(case(vehicle(energy_min=[10], unserved_cost=HARD), market([1]), connection={"import_max": 6}))
+    Proves that the explanation reaches beyond the battery: from the vehicle's own data the plan
+    looks feasible."""
+    message = infeasible(
+        case(
+            vehicle(energy_min=[10], unserved_cost=HARD), market([1]), connection={"import_max": 6}
+        )
+    )
     assert "ev" in message
     assert "4 kWh short" in message
 
@@ -122,7 +136,9 @@ def test_why_a_hard_trip_fails():
 
 
 def test_why_a_hard_need_fails_in_one_scenario():
-    """12 kWh are needed in one of two scenarios, 10 can be charged: the vehicle and the 2 kWh are named."""
+    """12 kWh are needed in one of two scenarios, 10 can be charged: the vehicle and the 2 kWh are
+    named.
+    """
     ev = vehicle(energy_min={"high": [12], "low": [8]}, unserved_cost=HARD)
     message = infeasible(case({"ev-017": ev}, market([1]), scenarios={"high": 0.5, "low": 0.5}))
     assert "ev-017: 2 kWh short of its need" in message
@@ -130,7 +146,10 @@ def test_why_a_hard_need_fails_in_one_scenario():
 
 def test_every_vehicle_that_fails_is_named():
     """Two of three hard needs cannot be met: both are named, the third is not."""
-    fleet = {name: vehicle(energy_min=[need], unserved_cost=HARD) for name, need in {"a": 12, "b": 9, "c": 30}.items()}
+    fleet = {
+        name: vehicle(energy_min=[need], unserved_cost=HARD)
+        for name, need in {"a": 12, "b": 9, "c": 30}.items()
+    }
     message = infeasible(case(fleet, market([1])))
     assert "fleet a: needs 12 kWh" in message
     assert "fleet c: needs 30 kWh" in message

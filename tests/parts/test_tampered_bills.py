@@ -1,4 +1,6 @@
-"""Each line of a pod's bill, each reading of its meter and each rule of its connection is found when it is changed."""
+"""Each line of a pod's bill, each reading of its meter and each rule of its connection is found
+when it is changed.
+"""
 
 import pytest
 import xarray as xr
@@ -10,16 +12,42 @@ import v2g_linopy as v2g
 
 @pytest.fixture(scope="module")
 def honest() -> xr.DataTree:
-    """A pod with a supplier, whose battery holds a reserve, and one on the market with a car; both pay every tariff."""
-    tariff = {"fee_import": 10.0, "fee_export": 5.0, "tax": 5.0, "vat": 0.2, "usage_cost": 0.01, "fixed_cost": 100.0}
-    tariff |= {"subscribed": 4.0, "subscribed_price": 50.0, "overrun_price": 1.0, "capacity": 9.0, "capacity_cost": 7.0}
+    """A pod with a supplier, whose battery holds a reserve, and one on the market with a car; both
+    pay every tariff.
+    """
+    tariff = {
+        "fee_import": 10.0,
+        "fee_export": 5.0,
+        "tax": 5.0,
+        "vat": 0.2,
+        "usage_cost": 0.01,
+        "fixed_cost": 100.0,
+    }
+    tariff |= {
+        "subscribed": 4.0,
+        "subscribed_price": 50.0,
+        "overrun_price": 1.0,
+        "capacity": 9.0,
+        "capacity_cost": 7.0,
+    }
     tariff |= {"peak_price": 2.0, "peak_count": 2.0, "import_max": 30.0, "export_max": 30.0}
-    contract = {"supply_price": [200.0, 150, 100], "feed_in_price": 50.0, "peak_period": "day", "day_initial": 1.0}
+    contract = {
+        "supply_price": [200.0, 150, 100],
+        "feed_in_price": 50.0,
+        "peak_period": "day",
+        "day_initial": 1.0,
+    }
     supplied = {"peak_initial": xr.DataArray([3.0, 1.0], coords={"rank": [1, 2]}, dims="rank")}
     connection = {"home": tariff | contract | supplied, "depot": tariff | supplied}
     at = {"start": "2026-01-10 22:00", "timezone": "UTC"}
-    loads = {"house": {"baseline": [6.0, 2, 5], "pod": "home"}, "office": {"baseline": [1.0, 9, 3], "pod": "depot"}}
-    roofs = {"house": {"available": [0.0, 9, 0], "pod": "home"}, "office": {"available": [5.0, 0, 0], "pod": "depot"}}
+    loads = {
+        "house": {"baseline": [6.0, 2, 5], "pod": "home"},
+        "office": {"baseline": [1.0, 9, 3], "pod": "depot"},
+    }
+    roofs = {
+        "house": {"available": [0.0, 9, 0], "pod": "home"},
+        "office": {"available": [5.0, 0, 0], "pod": "depot"},
+    }
     given = {"load": loads, "renewable": roofs, "battery": storage(pod="home", energy_max=3.0)}
     reserve = product(up=1, activation_up=0.1, activation_price_up=90.0, capacity_price=5.0)
     car = vehicle(pod="depot", energy_min=[0, 0, 8], energy_max=12)
@@ -31,7 +59,11 @@ def test_the_honest_result_passes(honest):
     checks = v2g.replay(honest)
     assert checks.attrs["passed"] == 1
     assert max(float(x) for x in checks.data_vars.values()) < 1e-9
-    lines = {str(n).partition(".")[2] for n in honest["ledger"].data_vars if str(n).startswith("connection.")}
+    lines = {
+        str(n).partition(".")[2]
+        for n in honest["ledger"].data_vars
+        if str(n).startswith("connection.")
+    }
     assert lines == {*LINES}
     for line in LINES:
         assert float(abs(honest["ledger"][f"connection.{line}"]).sum()) > 0, line
@@ -52,8 +84,16 @@ READINGS = {
     "an hour's reading": ("connection.hour_energy", 0.1, "connection.metered_hour_energy"),
     "a day's reading": ("connection.day_peak", 0.1, "connection.metered_day_peak"),
     "a month's reading": ("connection.peak_to_date", 0.1, "connection.metered_peak_to_date"),
-    "an overrun's reading": ("connection.overrun_to_date", -0.1, "connection.metered_overrun_to_date"),
-    "a reading missing": ("connection.peak_to_date", float("nan"), "connection.metered_peak_to_date"),
+    "an overrun's reading": (
+        "connection.overrun_to_date",
+        -0.1,
+        "connection.metered_overrun_to_date",
+    ),
+    "a reading missing": (
+        "connection.peak_to_date",
+        float("nan"),
+        "connection.metered_peak_to_date",
+    ),
     "a market for a supplied pod": ("energy.position", 0.5, "node.electricity"),
     "activation that no meter shows": ("reserve.share_battery", 0.5, "node.electricity"),
 }
@@ -107,14 +147,18 @@ PRICES = {
 
 @pytest.mark.parametrize(("field", "line"), PRICES.items())
 def test_the_bill_is_that_of_the_case(honest, field, line):
-    """Every field of the tariff changes the line it belongs to: a bill made with another price does not pass."""
+    """Every field of the tariff changes the line it belongs to: a bill made with another price does
+    not pass.
+    """
     changed = honest.copy(deep=True)
     given = changed["connection"].to_dataset(inherit=False)
     more = {"peak_count": 1.0, "day_initial": 20.0}.get(field, 0.5)
     array = given.get(field, xr.DataArray(1.0 if field == "peak_weight" else 0.0))
     changed["connection"] = given.assign({field: array + more})
     if field == "peak_count":  # its two ranks would no longer fit
-        changed["connection"] = changed["connection"].to_dataset(inherit=False).drop_vars("peak_initial")
+        changed["connection"] = (
+            changed["connection"].to_dataset(inherit=False).drop_vars("peak_initial")
+        )
     checks = v2g.replay(changed)
     assert checks.attrs["passed"] == 0
     assert float(checks[f"connection.{line}"]) > 1e-6

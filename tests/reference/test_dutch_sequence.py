@@ -1,8 +1,8 @@
-"""January 2019 in the Netherlands through its markets: public sessions, day-ahead and imbalance prices as published.
+"""January 2019 in the Netherlands through its markets: public sessions, day-ahead and imbalance
+prices as published.
 
-Assumed, as the data have none: batteries, one imbalance price for both ways, an intraday market at the day-ahead price
-with a spread of 2 EUR/MWh.
-"""
+Assumed, as the data have none: batteries, one imbalance price for both ways, an intraday market at
+the day-ahead price with a spread of 2 EUR/MWh."""
 
 import numpy as np
 import pandas as pd
@@ -16,32 +16,48 @@ from v2g_linopy.data.tables.local_time import align
 from v2g_linopy.report import labels
 from v2g_linopy.report.page import write
 
-START, STOP = pd.Timestamp("2019-01-07 23:00"), pd.Timestamp("2019-01-08 23:00")  # 8 January in Amsterdam
+START, STOP = (
+    pd.Timestamp("2019-01-07 23:00"),
+    pd.Timestamp("2019-01-08 23:00"),
+)  # 8 January in Amsterdam
 NAN = float("nan")
 
 
 @pytest.fixture(scope="module")
 def january() -> xr.DataTree:
     """The sessions of the first nine days in steps of an hour, with gates."""
-    prices = data.read_netcdf_prices(reference("nl_prices_2019.nc"), ambiguous="both", nonexistent="drop")
+    prices = data.read_netcdf_prices(
+        reference("nl_prices_2019.nc"), ambiguous="both", nonexistent="drop"
+    )
     sessions = data.read_netcdf_sessions(reference("nl_sessions_2019.nc"))
     battery = data.BatteryAssumption()
     zone = "Europe/Amsterdam"
-    tree = data.case_from(sessions, prices, timezone=zone, battery=battery, step="1h", end="2019-01-10", wear=0.02)
+    tree = data.case_from(
+        sessions, prices, timezone=zone, battery=battery, step="1h", end="2019-01-10", wear=0.02
+    )
     energy, time = tree["energy"].to_dataset(), tree.indexes["time"]
     day_ahead, limit = energy.price.isel(market=0, drop=True), float(energy.limit.max())
     both = xr.concat([day_ahead, day_ahead], pd.Index(["day_ahead", "intraday"], name="market"))
-    per_market = {"limit": ("market", [limit, limit], {"units": "kW"}), "spread": ("market", [0.0, 2.0])}
-    tree["energy"] = xr.DataTree(xr.Dataset({"price": both.assign_attrs(units="EUR/MWh"), **per_market}))
+    per_market = {
+        "limit": ("market", [limit, limit], {"units": "kW"}),
+        "spread": ("market", [0.0, 2.0]),
+    }
+    tree["energy"] = xr.DataTree(
+        xr.Dataset({"price": both.assign_attrs(units="EUR/MWh"), **per_market})
+    )
     imbalance = align(prices["imbalance"], time).assign_attrs(units="EUR/MWh")
-    tree["imbalance"] = xr.DataTree(xr.Dataset({"price_long": imbalance, "limit": ((), limit, {"units": "kW"})}))
+    tree["imbalance"] = xr.DataTree(
+        xr.Dataset({"price_long": imbalance, "limit": ((), limit, {"units": "kW"})})
+    )
     gates = {"hour": ("gate", [12.0, NAN]), "lead": ("gate", [NAN, 1.0])}
     tree["gates"] = xr.DataTree(xr.Dataset(gates, {"gate": ["day_ahead", "intraday"]}))
     return tree
 
 
 def operated(tree: xr.DataTree, **options: object) -> xr.DataTree:
-    return v2g.simulate(tree, forecast="naive", start=START, stop=STOP, every=3.0, ahead=6.0, **options)
+    return v2g.simulate(
+        tree, forecast="naive", start=START, stop=STOP, every=3.0, ahead=6.0, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +66,9 @@ def day(january) -> xr.DataTree:
 
 
 def test_a_day_on_naive_forecasts_is_proven_and_earns_no_more_than_hindsight(day):
-    """Cars that come are not those of a week ago: all three ways to trade are used, and not to know costs something."""
+    """Cars that come are not those of a week ago: all three ways to trade are used, and not to know
+    costs something.
+    """
     assert day["audit"].attrs["passed"] == 1
     assert day.attrs["regret"] > 0
     sold = float(abs(day["energy"].position.sel(market="day_ahead")).sum())
@@ -72,7 +90,9 @@ def test_the_report_shows_policy_hindsight_and_regret(day):
 
 
 def test_a_day_is_paid_at_published_prices(day):
-    """The bill again, from prices and positions in the file: energy, half the spread on all turnover, imbalance."""
+    """The bill again, from prices and positions in the file: energy, half the spread on all
+    turnover, imbalance.
+    """
     energy, imbalance = day["energy"].to_dataset(), day["imbalance"].to_dataset()
     mega = 1e-3  # MWh per kWh, one hour a step
     assert float((energy.price * energy.position).sum()) * mega == pytest.approx(
@@ -86,7 +106,9 @@ def test_a_day_is_paid_at_published_prices(day):
 
 
 def test_forecasts_are_of_earlier_days(january, day):
-    """Prices of the day itself and after, doubled: what was bid before they were known is the same to the bit."""
+    """Prices of the day itself and after, doubled: what was bid before they were known is the same
+    to the bit.
+    """
     changed = january.copy(deep=True)
     for part, name in (("energy", "price"), ("imbalance", "price_long")):
         group = changed[part].to_dataset()
@@ -96,9 +118,12 @@ def test_forecasts_are_of_earlier_days(january, day):
         )
     other = operated(changed, hindsight=False)
     xr.testing.assert_equal(
-        other["energy"].position.sel(market="day_ahead"), day["energy"].position.sel(market="day_ahead")
+        other["energy"].position.sel(market="day_ahead"),
+        day["energy"].position.sel(market="day_ahead"),
     )
     early = slice(None, STOP - pd.Timedelta(hours=13))
     for name in ("charge", "discharge", "energy"):
-        xr.testing.assert_equal(other["fleet"][name].sel(time=early), day["fleet"][name].sel(time=early))
+        xr.testing.assert_equal(
+            other["fleet"][name].sel(time=early), day["fleet"][name].sel(time=early)
+        )
     assert other.attrs["profit"] != day.attrs["profit"]

@@ -17,7 +17,9 @@ ITALY = {
 
 
 def italy(vehicles, days, *, settled="capacity", v2g_on=True, regulation=True):
-    """Commuters of §16 A, straight from the formulas; hours are counted from the first, as the source does."""
+    """Commuters of §16 A, straight from the formulas; hours are counted from the first, as the
+    source does.
+    """
     with xr.open_dataset(reference("italy_commuters_2019.nc")) as file:
         ds = file.isel(ev=slice(0, vehicles), day=slice(0, days)).load()
     time = pd.date_range("2019-08-01", periods=24 * days, freq="h", name="time")
@@ -25,7 +27,8 @@ def italy(vehicles, days, *, settled="capacity", v2g_on=True, regulation=True):
 
     def spread(a):
         return xr.DataArray(
-            a.transpose("ev", "day", "hour").to_numpy().reshape(vehicles, -1) * 1.0, coords=[fleet, time]
+            a.transpose("ev", "day", "hour").to_numpy().reshape(vehicles, -1) * 1.0,
+            coords=[fleet, time],
         )
 
     def series(a):
@@ -74,7 +77,9 @@ def italy(vehicles, days, *, settled="capacity", v2g_on=True, regulation=True):
 
 @pytest.mark.parametrize("name", ITALY)
 def test_italian_commuters(name, tmp_path):
-    """Published to 1e-6 EUR; a wrong sign of activation, wear or retail changes each by more than a euro."""
+    """Published to 1e-6 EUR; a wrong sign of activation, wear or retail changes each by more than a
+    euro.
+    """
     value, options = ITALY[name]
     case = italy(10, 7, **options)
     result = v2g.solve(case)
@@ -101,7 +106,9 @@ def test_italian_commuters_over_pods():
 
 
 def arbitrage(hours, profile="multiple", start=1.0, slack=None, fleets=None):
-    """Fleets of §16 B from shares of vehicles plugged in; charging excludes discharging, as in the source."""
+    """Fleets of §16 B from shares of vehicles plugged in; charging excludes discharging, as in the
+    source.
+    """
     with xr.open_dataset(reference("fleet_arbitrage_2024.nc")) as file:
         ds = file.isel(time=slice(0, hours)).load()
     share = ds[f"availability_{profile}"].transpose("fleet", "time")
@@ -118,9 +125,15 @@ def arbitrage(hours, profile="multiple", start=1.0, slack=None, fleets=None):
         start=start,
         aggregate=False,
     )
-    price = ds.price.sel(case="case0", drop=True).expand_dims(market=["day_ahead"]).assign_attrs(units="USD/MWh")
+    price = (
+        ds.price.sel(case="case0", drop=True)
+        .expand_dims(market=["day_ahead"])
+        .assign_attrs(units="USD/MWh")
+    )
     energy = xr.Dataset({"price": price, "limit": xr.DataArray(1e6, attrs={"units": "kW"})})
-    return v2g.assemble(pd.DatetimeIndex(ds.time.to_numpy()), {"fleet": fleet, "energy": energy}, currency="USD")
+    return v2g.assemble(
+        pd.DatetimeIndex(ds.time.to_numpy()), {"fleet": fleet, "energy": energy}, currency="USD"
+    )
 
 
 def test_day_of_arbitrage(tmp_path):
@@ -134,16 +147,22 @@ def test_day_of_arbitrage(tmp_path):
     )
     outflow = inflow.copy(data=table[[f"p_out_f{i}" for i in range(1, 5)]].to_numpy().T)
     noise = np.abs(outflow) < 1e-9
-    published = v2g.solve(case, fix={"fleet.charge": inflow, "fleet.discharge": outflow.where(~noise, 0.0)})
+    published = v2g.solve(
+        case, fix={"fleet.charge": inflow, "fleet.discharge": outflow.where(~noise, 0.0)}
+    )
     assert published.attrs["objective"] == pytest.approx(5299.902162, rel=1e-8)
     v2g.write(case, tmp_path / "case.nc")
-    assert v2g.solve(v2g.read(tmp_path / "case.nc")).attrs["objective"] == pytest.approx(5299.902162, rel=1e-8)
+    assert v2g.solve(v2g.read(tmp_path / "case.nc")).attrs["objective"] == pytest.approx(
+        5299.902162, rel=1e-8
+    )
 
 
 @pytest.mark.parametrize("slack", [None, 10.0])
 @pytest.mark.parametrize("mode", ["lazy", "milp"])
 def test_week_of_arbitrage(slack, mode):
-    """MILP optimum; the relaxation alone gives 51 540.51. Slack at 10 USD/kWh is exact: it is not used."""
+    """MILP optimum; the relaxation alone gives 51 540.51. Slack at 10 USD/kWh is exact: it is not
+    used.
+    """
     result = v2g.solve(arbitrage(168, slack=slack), complementarity=mode, gap=1e-9)
     assert result.attrs["objective"] == pytest.approx(50730.762995, rel=1e-8)
     for name in ("slack_in", "slack_out"):
@@ -159,14 +178,18 @@ def test_relaxation_of_a_week_of_arbitrage():
 
 
 def test_fleet_that_cannot_leave():
-    """Without slack the leaving cars hold more than fits, named by fleet and hour; with it: the published value."""
+    """Without slack the leaving cars hold more than fits, named by fleet and hour; with it: the
+    published value.
+    """
     with pytest.raises(v2g.Infeasible) as error:
         v2g.solve(arbitrage(168, profile="commercial", start=0.05))
     assert "fleet f1" in str(error.value)
     assert "hour 48" in str(error.value)
     result = v2g.solve(arbitrage(168, profile="commercial", start=0.05, slack=10.0), gap=1e-9)
     assert result.attrs["objective"] == pytest.approx(-124785.871404, rel=1e-8)
-    relaxed = v2g.solve(arbitrage(168, profile="commercial", start=0.05, slack=10.0), complementarity="off")
+    relaxed = v2g.solve(
+        arbitrage(168, profile="commercial", start=0.05, slack=10.0), complementarity="off"
+    )
     assert relaxed.attrs["objective"] == pytest.approx(-124249.45, abs=5e-3)
 
 

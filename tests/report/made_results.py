@@ -1,4 +1,6 @@
-"""Results made by hand: every number of the ledger follows from the plan written here, no solver involved."""
+"""Results made by hand: every number of the ledger follows from the plan written here, no solver
+involved.
+"""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,16 @@ ETA, WEAR, RETAIL, CAPACITY, PENALTY = 0.9, 0.08, 0.01, 20.0, 10.0
 RUNGS = ["unmanaged", "smart", "V2G", "smart + reserves", "V2G + reserves"]
 AGAINST = {1: 0, 2: 1, 3: 1, 4: 2}
 CAUSES = ["energy", "reserve", "wear", "drivers", "penalties", "other"]
-OUTPUTS = ("charge", "discharge", "energy", "unserved", "position", "volume", "share_fleet", "electricity")
+OUTPUTS = (
+    "charge",
+    "discharge",
+    "energy",
+    "unserved",
+    "position",
+    "volume",
+    "share_fleet",
+    "electricity",
+)
 ATTRS = {
     "title": "Made by hand",
     "currency": "EUR",
@@ -31,12 +42,15 @@ ATTRS = {
 
 
 class Plan:
-    """Plugged in 8 to 17 local time; 2 kW fed in from 9 to 10, 6 kW drawn from 12 to 15; price 50 + the local hour.
+    """Plugged in 8 to 17 local time; 2 kW fed in from 9 to 10, 6 kW drawn from 12 to 15; price 50 +
+    the local hour.
 
     `moving` 0 leaves everything at rest. Arrivals bring 10 kWh, 22 kWh are needed at departure.
     """
 
-    def __init__(self, members: int, start: str, days: float, minutes: int, timezone: str, moving: float):
+    def __init__(
+        self, members: int, start: str, days: float, minutes: int, timezone: str, moving: float
+    ):
         steps = max(1, round(days * 24 * 60 / minutes))
         self.time = pd.date_range(start, periods=steps, freq=f"{minutes}min", name="time")
         self.dt, self.moving = minutes / 60, moving
@@ -54,15 +68,26 @@ class Plan:
         """The same row for every member."""
         return self.over("fleet", self.fleet, row, unit)
 
-    def over(self, dim: str, labels: list[str] | pd.Index, row: np.ndarray, unit: str) -> xr.DataArray:
+    def over(
+        self, dim: str, labels: list[str] | pd.Index, row: np.ndarray, unit: str
+    ) -> xr.DataArray:
         values = np.broadcast_to(np.asarray(row, dtype=float), (len(labels), len(self.time))).copy()
-        return xr.DataArray(values, coords={dim: labels, "time": self.time}, dims=[dim, "time"], attrs={"units": unit})
+        return xr.DataArray(
+            values,
+            coords={dim: labels, "time": self.time},
+            dims=[dim, "time"],
+            attrs={"units": unit},
+        )
 
     def energy(self) -> xr.DataArray:
         gained = self.dt * self.moving * (5.4 * self.noon - 2 / ETA * (self.hour == 9))
         energy, level = np.zeros(len(self.time)), 0.0
         for t in range(len(self.time)):
-            level = (level if self.plugged[t] and not self.arrival[t] else 0.0) + 10.0 * self.arrival[t] + gained[t]
+            level = (
+                (level if self.plugged[t] and not self.arrival[t] else 0.0)
+                + 10.0 * self.arrival[t]
+                + gained[t]
+            )
             energy[t] = level
         return self.each(energy, "kWh")
 
@@ -81,7 +106,9 @@ def result(
     moving: float = 1.0,
     unserved: float = 0.0,
 ) -> xr.DataTree:
-    """A result in the layout of the package; `unserved` kWh are missing at the first departure of the first member."""
+    """A result in the layout of the package; `unserved` kWh are missing at the first departure of
+    the first member.
+    """
     plan = Plan(members, start, days, minutes, timezone, moving)
     groups = {"fleet": fleet(plan, unserved), "energy": market(plan)}
     if reserve:
@@ -99,7 +126,9 @@ def result(
     if scenarios:
         names = [f"s{i}" for i in range(scenarios)]
         groups = {k: over_scenarios(v, names) for k, v in groups.items()}
-        root = root.assign(probability=("scenario", np.full(scenarios, 1 / scenarios))).assign_coords(scenario=names)
+        root = root.assign(
+            probability=("scenario", np.full(scenarios, 1 / scenarios))
+        ).assign_coords(scenario=names)
     groups["wear"] = worn(plan)
     if ladder:
         groups["ladder"] = rungs(sums)
@@ -137,11 +166,18 @@ def fleet(plan: Plan, unserved: float) -> xr.Dataset:
 
 
 def worn(plan: Plan) -> xr.Dataset:
-    """One discharge a day, of 2 kWh at the grid and a battery of 24 kWh: in the class of depth up to 10 %."""
+    """One discharge a day, of 2 kWh at the grid and a battery of 24 kWh: in the class of depth up
+    to 10 %.
+    """
     depth, days = 2 / ETA * plan.moving / 24, plan.dt * (plan.hour == 9).sum()
     cycles = np.zeros((len(plan.fleet), 20))
     cycles[:, 1] = days * (depth > 0)
-    each = {"capacity": 24.0, "throughput": 24 * depth * days, "efc": depth * days, "price_marginal": np.nan}
+    each = {
+        "capacity": 24.0,
+        "throughput": 24 * depth * days,
+        "efc": depth * days,
+        "price_marginal": np.nan,
+    }
     each |= {"cost_planned": WEAR * 24 * depth * days, "cost_calendar": 0.0, "price_mean": np.nan}
     each |= {"cost_counted": np.nan, "cost_over": np.nan}
     arrays = {name: ("storage", np.full(len(plan.fleet), value)) for name, value in each.items()}
@@ -168,7 +204,9 @@ def reserves(plan: Plan) -> xr.Dataset:
             "down": ("product", [0.0]),
             "capacity_price": plan.over("product", ["up"], CAPACITY + 0 * plan.hour, "EUR/MW/h"),
             "volume": plan.over("product", ["up"], len(plan.fleet) * sold, "kW"),
-            "share_fleet": plan.each(sold).expand_dims(product=["up"]).transpose("fleet", "product", "time"),
+            "share_fleet": (
+                plan.each(sold).expand_dims(product=["up"]).transpose("fleet", "product", "time")
+            ),
         }
     )
 
@@ -187,8 +225,16 @@ def ledger(plan: Plan, groups: dict[str, xr.Dataset]) -> xr.Dataset:
 
 
 def rungs(sums: dict[str, float]) -> xr.Dataset:
-    """A ladder that ends at the result; each rung adds the causes of a fifth of the way, and every step adds up."""
-    cause = {"energy.energy": 0, "reserve.capacity": 1, "fleet.wear": 2, "fleet.drivers": 3, "fleet.slack.unserved": 4}
+    """A ladder that ends at the result; each rung adds the causes of a fifth of the way, and every
+    step adds up.
+    """
+    cause = {
+        "energy.energy": 0,
+        "reserve.capacity": 1,
+        "fleet.wear": 2,
+        "fleet.drivers": 3,
+        "fleet.slack.unserved": 4,
+    }
     share = np.zeros((5, len(CAUSES)))
     for i in range(5):
         for name, value in sums.items():

@@ -10,13 +10,17 @@ from v2g_linopy.report.figures.distribution import distribution
 
 
 def uneven() -> xr.DataTree:
-    """Three scenarios at 5, -3 and 1 EUR; a lump sum of 1 EUR counts in each, a penalty of -100 and the weight of risk
-    in none.
-    """
+    """Three scenarios at 5, -3 and 1 EUR; a lump sum of 1 EUR counts in each, a penalty of -100 and
+    the weight of risk in none."""
     plan = result(scenarios=3, ladder=False)
     axis = {"scenario": plan["scenario"].to_numpy()}
     money = xr.DataArray([5.0, -3.0, 1.0], coords=axis, dims="scenario")
-    entries = {"energy.energy": money, "connection.fixed": 1.0, "fleet.slack.unserved": -100.0, "risk.adjustment": -7.0}
+    entries = {
+        "energy.energy": money,
+        "connection.fixed": 1.0,
+        "fleet.slack.unserved": -100.0,
+        "risk.adjustment": -7.0,
+    }
     plan["ledger"] = xr.Dataset(entries, coords=axis)
     plan["probability"] = xr.DataArray([0.25, 0.25, 0.5], coords=axis, dims="scenario")
     return plan

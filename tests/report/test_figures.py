@@ -62,12 +62,15 @@ def test_axes_carry_units(name):
         )
     if name == "positions":
         position = xr.DataArray(
-            np.ones((1, 48)), {"market": plan["energy"].market, "time": plan.time}, ("market", "time")
+            np.ones((1, 48)),
+            {"market": plan["energy"].market, "time": plan.time},
+            ("market", "time"),
         )
         plan["energy"] = plan["energy"].to_dataset().assign(position=position)
     if name == "peaks":
         plan["connection"] = xr.Dataset(
-            {"peak_price": ("pod", [5.0]), "import_": (("pod", "time"), [np.ones(48)])}, coords={"pod": ["site"]}
+            {"peak_price": ("pod", [5.0]), "import_": (("pod", "time"), [np.ones(48)])},
+            coords={"pod": ["site"]},
         )
     figure = getattr(figures, name)(plan)
     for axes in figure.axes:
@@ -88,10 +91,14 @@ def test_nothing_global_changes():
     [("2019-03-31T00:00", 23, 3), ("2019-10-27T00:00", 25, 5), ("2019-07-01T00:00", 24, 4)],
 )
 def test_ticks_stand_where_the_local_clock_shows_them(start, span, four):
-    """Four o'clock is 3 hours after midnight when an hour is skipped, and 5 when one is repeated."""
+    """Four o'clock is 3 hours after midnight when an hour is skipped, and 5 when one is
+    repeated.
+    """
     midnight = pd.Timestamp(start, tz="Europe/Rome")
     moments, names = ticks(midnight, span)
-    places = dict(zip([n.split("\n")[0] for n in names], hours_from(moments, midnight), strict=True))
+    places = dict(
+        zip([n.split("\n")[0] for n in names], hours_from(moments, midnight), strict=True)
+    )
     assert places["06:00"] == four + 2
     assert names[0].startswith("00:00\n")
     assert hours_from(moments, midnight)[-1] == span
@@ -109,9 +116,9 @@ def test_a_clock_that_starts_in_the_night_has_its_ticks_at_midnight():
 def test_corridor_is_what_a_car_can_and_must():
     """A car arrives with 10 of 24 kWh and needs 22 after nine hours at 7.2 kW and 90 %.
 
-    Charge now: 6.48 kWh an hour until 14 kWh are in. Must charge: emptied at 8 kWh an hour (10 kWh at most), then
-    6.48 kWh an hour so that 12 kWh are in at the end. The plan feeds in 2.22 and draws 16.2 in all.
-    """
+    Charge now: 6.48 kWh an hour until 14 kWh are in. Must charge: emptied at 8 kWh an hour (10 kWh
+    at most), then 6.48 kWh an hour so that 12 kWh are in at the end. The plan feeds in 2.22 and
+    draws 16.2 in all."""
     view = Reading.of(result(members=1, start="2019-08-05T06:00", days=9 / 24, ladder=False))
     low, high, plan = corridor_of(view, 0, 9)
     np.testing.assert_allclose(high, np.minimum(6.48 * np.arange(1, 10), 14))
@@ -122,10 +129,11 @@ def test_corridor_is_what_a_car_can_and_must():
 
 
 def test_must_charge_looks_ahead_over_a_trip():
-    """12 kWh are needed after a trip of 4 kWh, and 3 kWh fit into a step: 13 before it, 10 before that.
+    """12 kWh are needed after a trip of 4 kWh, and 3 kWh fit into a step: 13 before it, 10 before
+    that.
 
-    Where the vehicle changes (nothing is kept) a later need asks for nothing now, and a full battery is enough.
-    """
+    Where the vehicle changes (nothing is kept) a later need asks for nothing now, and a full
+    battery is enough."""
 
     def row(*values):
         return np.array([values], dtype=float)
@@ -133,15 +141,21 @@ def test_must_charge_looks_ahead_over_a_trip():
     full, need, trip, step = row(20, 20, 20), row(0, 0, 12), row(0, 0, -4), row(3, 3, 3)
     np.testing.assert_allclose(least(full, need, row(1, 1, 1), trip, step), row(10, 13, 12))
     np.testing.assert_allclose(least(full, need, row(1, 1, 0), trip, step), row(0, 0, 12))
-    np.testing.assert_allclose(least(row(11, 11, 20), need, row(1, 1, 1), trip, step), row(8, 11, 12))
+    np.testing.assert_allclose(
+        least(row(11, 11, 20), need, row(1, 1, 1), trip, step), row(8, 11, 12)
+    )
 
 
 def test_duals_of_scenarios_add_up():
-    """Row duals carry the probability: the value of a kWh in all scenarios is their sum, not their mean."""
+    """Row duals carry the probability: the value of a kWh in all scenarios is their sum, not their
+    mean.
+    """
     one, two = result(), result(scenarios=2)
     dual = two["dual"].to_dataset()
     two["dual"] = dual / 2
-    first, second = (Reading.of(plan).full("dual", "fleet.balance", "fleet", "time") for plan in (one, two))
+    first, second = (
+        Reading.of(plan).full("dual", "fleet.balance", "fleet", "time") for plan in (one, two)
+    )
     np.testing.assert_allclose(second, first)
 
 
@@ -153,10 +167,11 @@ def test_headroom_is_about_the_baseline():
 
 
 def test_headroom_is_that_of_every_asset():
-    """A car and a full battery of 10 kW each way, both at rest, sell 4 kW: 10 + 10 kW up, and what fits down.
+    """A car and a full battery of 10 kW each way, both at rest, sell 4 kW: 10 + 10 kW up, and what
+    fits down.
 
-    Proves that a reserve held by a battery stands below a line that counts the battery; the car alone has 10 kW.
-    """
+    Proves that a reserve held by a battery stands below a line that counts the battery; the car
+    alone has 10 kW."""
     tree = by_hand.case(
         by_hand.vehicle(discharge_max=10, energy_initial=20, energy_min=20),
         by_hand.market([50]),
@@ -169,7 +184,9 @@ def test_headroom_is_that_of_every_asset():
 
 
 def test_headroom_counts_expected_activation():
-    """With half of 9 kW up expected, the baseline injects 4.5 kW less than the plan: more room up, less down."""
+    """With half of 9 kW up expected, the baseline injects 4.5 kW less than the plan: more room up,
+    less down.
+    """
     plan = result(start="2019-08-05T10:00", days=1 / 24, ladder=False)
     plan["reserve"] = plan["reserve"].to_dataset().assign(activation_up=("product", [0.5]))
     assert headroom(Reading.of(plan), "up") == pytest.approx([39.6 + 4.5])
@@ -177,7 +194,9 @@ def test_headroom_counts_expected_activation():
 
 
 def test_a_year_of_quarter_hours_stays_small():
-    """35 040 steps are drawn as a week in detail and totals per week; the week itself is at most 700 steps wide."""
+    """35 040 steps are drawn as a week in detail and totals per week; the week itself is at most
+    700 steps wide.
+    """
     view = Reading.of(result(members=2, start="2018-12-31T23:00", days=365, minutes=15))
     assert view.window().stride * MOST_STEPS >= len(view.window().time)
     for name in figures.__all__:
@@ -189,11 +208,15 @@ def test_thinned_power_keeps_its_energy():
     view = Reading.of(result(members=1, days=1399 / 96, minutes=15, ladder=False))
     power = view.total("charge") + 1.0
     assert view.stride == 2
-    assert (view.thin(power) * np.diff(view.thin_edges)).sum() == pytest.approx(power.sum() * view.hours)
+    assert (view.thin(power) * np.diff(view.thin_edges)).sum() == pytest.approx(
+        power.sum() * view.hours
+    )
 
 
 def test_window_on_the_local_clock():
-    """`result.plot.dispatch(start=..., days=...)` speaks local time; the day of the clock change has 25 hours."""
+    """`result.plot.dispatch(start=..., days=...)` speaks local time; the day of the clock change
+    has 25 hours.
+    """
     view = Reading.of(result(members=1, start="2019-10-24T22:00", days=6, ladder=False))
     part = view.window("2019-10-27", 25 / 24)
     assert str(part.local[0]) == "2019-10-27 00:00:00+02:00"
@@ -234,7 +257,11 @@ def test_bars_of_the_ladder_take_no_colour_of_a_cause():
 def test_the_market_price_shows_on_the_price_at_the_site():
     """Where both are the same, the market price is dashed and on top, so that both are seen."""
     top = figures.shadow_prices(result()).axes[0]
-    site, market = (line for line in top.patches if line.get_label() in ("electricity at site", "day-ahead price"))
+    site, market = (
+        line
+        for line in top.patches
+        if line.get_label() in ("electricity at site", "day-ahead price")
+    )
     assert market.get_linestyle() not in ("-", "solid")
     assert market.get_zorder() > site.get_zorder()
     assert market.get_linewidth() < site.get_linewidth()

@@ -95,7 +95,9 @@ def test_the_page_shows_the_numbers_of_the_tables(text):
 
 
 def test_headline_and_foresight(text):
-    """The first sentence says what it is worth against unmanaged charging; perfect foresight is said beside it."""
+    """The first sentence says what it is worth against unmanaged charging; perfect foresight is
+    said beside it.
+    """
     ladder = tables.ladder(result(unserved=1.5))
     gain = ladder["per_unit"].iloc[-1] - ladder["per_unit"].iloc[0]
     assert f"V2G + reserves earns {labels.amount(abs(gain))} EUR per vehicle and year" in text
@@ -137,7 +139,9 @@ def test_currency_of_the_case_is_on_the_page():
 
 
 def test_write_refuses_to_replace(tmp_path):
-    """An existing file stays as it was unless overwriting is asked for, and nothing else is left behind."""
+    """An existing file stays as it was unless overwriting is asked for, and nothing else is left
+    behind.
+    """
     path = tmp_path / "report.html"
     path.write_text("mine")
     with pytest.raises(OutputError):
@@ -157,7 +161,13 @@ def test_missing_extra_is_explained(monkeypatch):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (1234567.8, "1\u202f234\u202f568"), (-12.345, "−12.35"), (0.0833333, "0.08333"), (float("inf"), "–")],
+    [
+        (0, "0"),
+        (1234567.8, "1\u202f234\u202f568"),
+        (-12.345, "−12.35"),
+        (0.0833333, "0.08333"),
+        (float("inf"), "–"),
+    ],
 )
 def test_numbers_for_people(value, text):
     """About four digits, thousands apart, a true minus."""

@@ -1,4 +1,6 @@
-"""The hours that set a peak, against meters read by hand; and the report of a meter with a bill of its own."""
+"""The hours that set a peak, against meters read by hand; and the report of a meter with a bill of
+its own.
+"""
 
 import numpy as np
 import pytest
@@ -29,7 +31,9 @@ def marked(result):
     return list(np.flatnonzero(hourly(Reading.of(result), "site")["sets"]))
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, [1]), (2, [1, 3]), (3, [1, 2, 3, 4]), (9, [0, 1, 2, 3, 4])])
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [1]), (2, [1, 3]), (3, [1, 2, 3, 4]), (9, [0, 1, 2, 3, 4])]
+)
 def test_the_largest_hours_are_marked_and_their_equals(count, expected):
     """Hours of 1, 8, 5, 7 and 5 kW: the two of 5 are as good as each other for the third place."""
     assert marked(metered([1, 8, 5, 7, 5], peak_count=count)) == expected
@@ -44,7 +48,9 @@ def test_quarter_hours_make_clock_hours():
 
 
 def test_each_local_month_has_its_own():
-    """Rome leaves March at 22:00 UTC: of 9, 4, 3 and 5 kW from 20:00 on, 9 is of March and 5 of April."""
+    """Rome leaves March at 22:00 UTC: of 9, 4, 3 and 5 kW from 20:00 on, 9 is of March and 5 of
+    April.
+    """
     plan = metered([9, 4, 3, 5], start="2026-03-31T20:00", timezone="Europe/Rome")
     assert marked(plan) == [0, 3]
     figure = figures.peaks(plan)
@@ -55,14 +61,18 @@ def test_each_local_month_has_its_own():
 
 
 def test_the_repeated_hour_is_two_hours():
-    """October repeats an hour: 2 kW in the first and 4 in the second are two hours, not one of 6."""
+    """October repeats an hour: 2 kW in the first and 4 in the second are two hours, not one of
+    6.
+    """
     plan = metered([1, 2, 4, 1], start="2026-10-24T23:00", timezone="Europe/Rome")
     assert list(hourly(Reading.of(plan), "site")["import"]) == [1, 2, 4, 1]
     assert marked(plan) == [2]
 
 
 def test_of_a_day_the_largest_hour_counts():
-    """By days with K = 2: the 7 of the first day and the 3 of the second, not the 6 beside the 7."""
+    """By days with K = 2: the 7 of the first day and the 3 of the second, not the 6 beside the
+    7.
+    """
     power = [6.0, 7.0, *[0.0] * 22, 3.0, 1.0]
     assert marked(metered(power, peak_count=2, peak_period="day")) == [1, 24]
 
@@ -91,24 +101,36 @@ def test_of_several_pods_the_dearest():
     assert "one of 2 pods" in figures.peaks(plan).axes[0].get_title(loc="left")
     assert "(a," in figures.peaks(plan, pod="a").axes[0].get_title(loc="left")
     assert not figures.peaks(plan, pod="c").axes[0].axison
-    assert priced_pods(Reading.of(v2g.solve(case(None, market(0), load={"house": {"baseline": [1.0]}})))) == []
+    assert (
+        priced_pods(
+            Reading.of(v2g.solve(case(None, market(0), load={"house": {"baseline": [1.0]}})))
+        )
+        == []
+    )
 
 
 @pytest.fixture(scope="module")
 def supplied() -> xr.DataTree:
-    """A car behind a meter with a supply contract, no market: 10 kWh in the one hour of its stay, taxed.
+    """A car behind a meter with a supply contract, no market: 10 kWh in the one hour of its stay,
+    taxed.
 
-    By hand: 10 kWh at 100 EUR/MWh, 50 of tax, 20 % VAT on both, 10 kW of peak at 2 EUR/kW, VAT on that as well, and
-    8760 EUR/year over 3 hours: 1 + 0.5 + 0.3 + 20 + 4 + 3 = 28.80 EUR.
-    """
+    By hand: 10 kWh at 100 EUR/MWh, 50 of tax, 20 % VAT on both, 10 kW of peak at 2 EUR/kW, VAT on
+    that as well, and 8760 EUR/year over 3 hours: 1 + 0.5 + 0.3 + 20 + 4 + 3 = 28.80 EUR."""
     car = vehicle(energy_min=[0.0, 10.0, 0.0], charge_max=[0.0, 10.0, 0.0], energy_max=10.0)
-    contract = {"supply_price": [200.0, 100.0, 300.0], "feed_in_price": 0.0, "tax": 50.0, "vat": 0.2}
+    contract = {
+        "supply_price": [200.0, 100.0, 300.0],
+        "feed_in_price": 0.0,
+        "tax": 50.0,
+        "vat": 0.2,
+    }
     contract |= {"peak_price": 2.0, "fixed_cost": 8760.0}
     return v2g.solve(case({"ev": car}, None, connection=contract, start="2026-01-31T22:00"))
 
 
 def test_a_meter_with_a_bill_of_its_own(supplied):
-    """Two hours of January and one of February: the fixed cost is shared by hours, the rest is of January."""
+    """Two hours of January and one of February: the fixed cost is shared by hours, the rest is of
+    January.
+    """
     assert supplied.attrs["profit"] == pytest.approx(-28.8)
     table = bill.monthly(supplied)
     assert table["amount"].sum() == pytest.approx(-28.8)

@@ -13,12 +13,16 @@ def solved():
 
 
 def test_bids_schedule_and_bill_agree_with_each_other(solved):
-    """Sales less purchases are what the cars give less the expected activation: the tables balance every hour."""
+    """Sales less purchases are what the cars give less the expected activation: the tables balance
+    every hour.
+    """
     bids, schedule = tables.bids(solved), tables.schedule(solved)
     energy = bids[bids["market"] == "day_ahead"].set_index("start")
     position = energy["quantity_kW"].where(energy["side"] == "sell", -energy["quantity_kW"])
     total = schedule[schedule["member"] == "total"].set_index("time")
-    reserve = bids[bids["side"].isin(["up", "down"])].pivot(index="start", columns="side", values="quantity_kW")
+    reserve = bids[bids["side"].isin(["up", "down"])].pivot(
+        index="start", columns="side", values="quantity_kW"
+    )
     reserve = reserve.reindex(index=total.index, columns=["up", "down"]).fillna(0)
     activated = 0.25 * reserve["up"] - 0.75 * reserve["down"]
     expected = total["discharge_kW"] - total["charge_kW"] - activated
@@ -32,7 +36,10 @@ def test_ladder_ends_at_the_profit_of_the_plan(solved):
     """The top rung is the plan itself."""
     ladder = tables.ladder(solved)
     assert ladder["profit"].iloc[-1] == pytest.approx(tables.kpi(solved)["profit"])
-    assert ladder["profit"].is_monotonic_increasing or ladder["profit"].iloc[-1] == ladder["profit"].max()
+    assert (
+        ladder["profit"].is_monotonic_increasing
+        or ladder["profit"].iloc[-1] == ladder["profit"].max()
+    )
 
 
 def test_a_result_read_back_gives_the_same_page(solved, tmp_path):

@@ -1,4 +1,6 @@
-"""A case that was operated: its figures and tables against numbers by hand; a plan looks as it did."""
+"""A case that was operated: its figures and tables against numbers by hand; a plan looks as it
+did.
+"""
 
 import numpy as np
 import pandas as pd
@@ -16,13 +18,14 @@ from v2g_linopy.report.view import Reading
 
 @pytest.fixture(scope="module")
 def operated() -> xr.DataTree:
-    """Two days of sun in Rome, 10 kW forecast, 8 delivered; sold day-ahead at 50, missing power costs 80 EUR/MWh.
+    """Two days of sun in Rome, 10 kW forecast, 8 delivered; sold day-ahead at 50, missing power
+    costs 80 EUR/MWh.
 
-    Each of the 48 hours 10 kW are sold for 0.50 EUR and 2 kW bought back for 0.16: profit 48 x 0.34 = 16.32 EUR. With
-    hindsight 8 kW are sold: 48 x 0.40 = 19.20. On 29 March the clock leaps: the run has 24 hours of the 28th, the 23 of
-    the 29th and one of the 30th. Decisions: every six hours (8) and at the gates of the 28th (on the 27th) and the
-    30th (10:00 UTC); that of the 29th (11:00 UTC) is one of the eight.
-    """
+    Each of the 48 hours 10 kW are sold for 0.50 EUR and 2 kW bought back for 0.16: profit 48 x 0.34
+    = 16.32 EUR. With hindsight 8 kW are sold: 48 x 0.40 = 19.20. On 29 March the clock leaps: the
+    run has 24 hours of the 28th, the 23 of the 29th and one of the 30th. Decisions: every six hours
+    (8) and at the gates of the 28th (on the 27th) and the 30th (10:00 UTC); that of the 29th (11:00
+    UTC) is one of the eight."""
     time = pd.date_range("2026-03-27 23:00", periods=48, freq="h", name="time")
     forecast = xr.DataArray(
         np.full((1, 1, 48), 10.0),
@@ -30,8 +33,12 @@ def operated() -> xr.DataTree:
         ("vintage", "renewable", "time"),
     )
     groups = {
-        "renewable": xr.Dataset({"available": (("renewable", "time"), np.full((1, 48), 8.0))}, {"renewable": ["sun"]}),
-        "energy": xr.Dataset({"price": ("market", [50.0]), "limit": 100.0}, {"market": ["day_ahead"]}),
+        "renewable": xr.Dataset(
+            {"available": (("renewable", "time"), np.full((1, 48), 8.0))}, {"renewable": ["sun"]}
+        ),
+        "energy": xr.Dataset(
+            {"price": ("market", [50.0]), "limit": 100.0}, {"market": ["day_ahead"]}
+        ),
         "imbalance": xr.Dataset({"price_long": 20.0, "price_short": 80.0, "limit": 100.0}),
         "gates": xr.Dataset({"hour": ("gate", [12.0])}, {"gate": ["day_ahead"]}),
         "vintage": xr.Dataset({"renewable.available": forecast.assign_attrs(units="kW")}),
@@ -49,7 +56,9 @@ def test_key_figures(operated):
     assert kpi["objective_hindsight"] == pytest.approx(48 * 0.40)
     assert [day["day"] for day in kpi["by_day"]] == ["2026-03-28", "2026-03-29", "2026-03-30"]
     assert [day["regret"] for day in kpi["by_day"]] == pytest.approx([24 * 0.06, 23 * 0.06, 0.06])
-    assert kpi["by_stage"] == [{"stage": "day_ahead", "profit": pytest.approx(16.32), "value": None}]
+    assert kpi["by_stage"] == [
+        {"stage": "day_ahead", "profit": pytest.approx(16.32), "value": None}
+    ]
 
 
 def test_markets_add_up(operated):
@@ -78,10 +87,16 @@ def test_regret_by_local_day(operated):
 
 
 def test_a_year_is_drawn_by_week(operated):
-    """400 days become 58 weeks, the last of one day; the table lists the first days, and their sum is of all."""
+    """400 days become 58 weeks, the last of one day; the table lists the first days, and their sum
+    is of all.
+    """
     days = pd.date_range("2026-03-28", periods=400).strftime("%Y-%m-%d")
-    long = v2g.assemble(pd.date_range("2026-03-27 23:00", periods=400 * 24, freq="h"), {}, timezone="Europe/Rome")
-    long["sequence"] = xr.Dataset({n: ("day", np.ones(400)) for n in ("profit", "hindsight", "regret")}, {"day": days})
+    long = v2g.assemble(
+        pd.date_range("2026-03-27 23:00", periods=400 * 24, freq="h"), {}, timezone="Europe/Rome"
+    )
+    long["sequence"] = xr.Dataset(
+        {n: ("day", np.ones(400)) for n in ("profit", "hindsight", "regret")}, {"day": days}
+    )
     long.attrs["decisions"] = 1
     low = figures.regret(long).axes[1]
     assert [b.get_height() for b in low.patches] == [7.0] * 57 + [1.0]

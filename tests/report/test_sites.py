@@ -1,4 +1,6 @@
-"""Sites and portfolios: the meter, its tables and figures, and the bill by month, against a plan found by hand."""
+"""Sites and portfolios: the meter, its tables and figures, and the bill by month, against a plan
+found by hand.
+"""
 
 import json
 import re
@@ -27,9 +29,8 @@ PRICES = [50.0, 20.0, 30.0, 100.0]
 def two_pods(**more):
     """A house with a box at `home`, a roof at `farm`, 22:00 on 31 March to 2:00 on 1 April in Rome.
 
-    The box fills with 10 kWh at 20 and sells them at 100 EUR/MWh: at the meter of home 5, 15, 5, -5 kW, at that of
-    farm 0, -8, -8, 0. Without flexibility home draws 5 kW all along.
-    """
+    The box fills with 10 kWh at 20 and sells them at 100 EUR/MWh: at the meter of home 5, 15, 5, -5
+    kW, at that of farm 0, -8, -8, 0. Without flexibility home draws 5 kW all along."""
     return case(
         None,
         market(PRICES),
@@ -58,11 +59,14 @@ def test_the_meter_is_what_the_assets_draw_and_feed_in(solved):
 
 
 def test_without_flexibility_is_the_baseline_all_sun_and_unmanaged_charging():
-    """At -100 EUR/MWh the roof is curtailed and the load drawn ahead: the meter without flexibility sees neither.
+    """At -100 EUR/MWh the roof is curtailed and the load drawn ahead: the meter without flexibility
+    sees neither.
 
     The car arrives with 0 of 10 kWh needed after three hours and is charged at once, at 10 kW.
     """
-    car = vehicle(energy_min=[0.0, 0.0, 10.0, 0.0], charge_max=[10.0, 10.0, 10.0, 0.0], energy_max=10.0)
+    car = vehicle(
+        energy_min=[0.0, 0.0, 10.0, 0.0], charge_max=[10.0, 10.0, 10.0, 0.0], energy_max=10.0
+    )
     plan = v2g.solve(
         case(
             {"ev": car},
@@ -74,11 +78,14 @@ def test_without_flexibility_is_the_baseline_all_sun_and_unmanaged_charging():
     meter = Reading.of(plan).meter
     np.testing.assert_allclose(meter["before"].sel(pod="site"), [4 - 6 + 10, -2, -2, -2], atol=1e-9)
     planned = net(meter).sel(pod="site")
-    assert float(planned[1]) == pytest.approx(4 + 4 + 10)  # baseline, drawn ahead, the car; nothing from the roof
+    assert float(planned[1]) == pytest.approx(
+        4 + 4 + 10
+    )  # baseline, drawn ahead, the car; nothing from the roof
 
 
 def test_heat_is_no_load_of_the_meter():
-    """10 kW of heat come from an engine that makes 10 kW of electricity with them: the meter sees those alone.
+    """10 kW of heat come from an engine that makes 10 kW of electricity with them: the meter sees
+    those alone.
 
     Engines run as planned without flexibility; the schedule has the heat in columns of its own.
     """
@@ -90,18 +97,30 @@ def test_heat_is_no_load_of_the_meter():
     table = tables.schedule(plan).set_index(["asset", "member"])
     assert list(table.loc[("load", "heating"), "heat_drawn_kW"]) == [10, 10]
     assert table.loc[("load", "heating"), "drawn_kW"].isna().all()
-    assert ("loads", "20", "kWh", "of heat drawn") in [tuple(tile.values()) for tile in tiles(Reading.of(plan))]
+    assert ("loads", "20", "kWh", "of heat drawn") in [
+        tuple(tile.values()) for tile in tiles(Reading.of(plan))
+    ]
     assert list(table.loc[("chp", "engine"), "heat_fed_in_kW"]) == [10, 10]
     assert list(table.loc[("chp", "engine"), "fed_in_kW"]) == [10, 10]
 
 
 def test_key_figures_of_sites(solved):
-    """25 kWh drawn, 5 fed in at home; 16 fed in at the farm; together never more than 7 kW are drawn."""
+    """25 kWh drawn, 5 fed in at home; 16 fed in at the farm; together never more than 7 kW are
+    drawn.
+    """
     figures = tables.kpi(solved)
     json.dumps(figures, allow_nan=False)
     home, farm = figures["pods"]
-    assert (home["pod"], home["import_kWh"], home["export_kWh"]) == ("home", pytest.approx(25), pytest.approx(5))
-    assert (farm["pod"], farm["import_kWh"], farm["export_kWh"]) == ("farm", pytest.approx(0), pytest.approx(16))
+    assert (home["pod"], home["import_kWh"], home["export_kWh"]) == (
+        "home",
+        pytest.approx(25),
+        pytest.approx(5),
+    )
+    assert (farm["pod"], farm["import_kWh"], farm["export_kWh"]) == (
+        "farm",
+        pytest.approx(0),
+        pytest.approx(16),
+    )
     assert home["peak_import_kW"] == pytest.approx(15)
     assert home["peak_without_flexibility_kW"] == pytest.approx(5)
     assert figures["power"]["peak_import_kW"] == pytest.approx(7)
@@ -114,7 +133,9 @@ def test_key_figures_of_sites(solved):
 
 
 def test_the_bill_by_month_adds_up(solved):
-    """The local month turns at 22:00 UTC: by hand 5 x 50 + 7 x 20 bought in March, 3 x 30 + 5 x 100 sold in April."""
+    """The local month turns at 22:00 UTC: by hand 5 x 50 + 7 x 20 bought in March, 3 x 30 + 5 x 100
+    sold in April.
+    """
     table = bill.monthly(solved)
     cell = table.set_index(["entry", "pod", "month"])["amount"]
     assert cell["energy.energy", "", "2026-03"] == pytest.approx(-0.39)
@@ -127,16 +148,24 @@ def test_the_bill_by_month_adds_up(solved):
     wide = bill.by_month(table)
     assert list(wide.columns) == ["2026-03", "2026-04", "sum"]
     assert wide["sum"].sum() == pytest.approx(0.02)
-    assert [bill.total(t) for t in bill.by_pod(table).values()] == pytest.approx([-0.10, -0.08, 0.20])
+    assert [bill.total(t) for t in bill.by_pod(table).values()] == pytest.approx(
+        [-0.10, -0.08, 0.20]
+    )
 
 
 def test_a_lump_sum_stands_over_the_horizon_and_months_where_they_belong(solved):
-    """An entry without time belongs to no month; one on (pod, month) stands in its month, at its pod."""
+    """An entry without time belongs to no month; one on (pod, month) stands in its month, at its
+    pod.
+    """
     plan = solved.copy()
     pods, months = ["home", "farm"], ["2026-03", "2026-04"]
-    peak = xr.DataArray([[-1.0, -2.0], [-4.0, -8.0]], coords={"pod": pods, "month": months}, dims=("pod", "month"))
+    peak = xr.DataArray(
+        [[-1.0, -2.0], [-4.0, -8.0]], coords={"pod": pods, "month": months}, dims=("pod", "month")
+    )
     fixed = xr.DataArray([-16.0, -32.0], coords={"pod": pods}, dims="pod")
-    plan["ledger"] = plan["ledger"].to_dataset().assign({"connection.peak": peak, "connection.fixed": fixed})
+    plan["ledger"] = (
+        plan["ledger"].to_dataset().assign({"connection.peak": peak, "connection.fixed": fixed})
+    )
     table = bill.monthly(plan)
     cell = table.set_index(["entry", "pod", "month"])["amount"]
     assert cell["connection.peak", "home", "2026-04"] == -2
@@ -148,10 +177,17 @@ def test_a_lump_sum_stands_over_the_horizon_and_months_where_they_belong(solved)
 
 
 def test_the_bill_of_scenarios_is_their_mean():
-    """Half of the days the price is 40, half of them 80: ten kWh drawn cost 0.60 EUR in the mean."""
+    """Half of the days the price is 40, half of them 80: ten kWh drawn cost 0.60 EUR in the
+    mean.
+    """
     price = {"low": 40.0, "high": 80.0}
     plan = v2g.solve(
-        case(None, market(price), load={"house": {"baseline": [10.0]}}, scenarios={"low": 0.5, "high": 0.5})
+        case(
+            None,
+            market(price),
+            load={"house": {"baseline": [10.0]}},
+            scenarios={"low": 0.5, "high": 0.5},
+        )
     )
     table = bill.monthly(plan)
     assert table["amount"].sum() == pytest.approx(-0.6) == pytest.approx(plan.attrs["profit"])
@@ -166,7 +202,9 @@ def test_penalties_stand_apart():
 
 
 def test_schedule_of_a_site_is_one_long_table(solved):
-    """Every asset, its total and every meter in each step; the meters are the sum of what stands behind them."""
+    """Every asset, its total and every meter in each step; the meters are the sum of what stands
+    behind them.
+    """
     table = tables.schedule(solved)
     assert list(table.columns)[:6] == ["time", "asset", "member", "pod", "drawn_kW", "fed_in_kW"]
     assert len(table) == 4 * (3 * 2 + 3)
@@ -179,18 +217,32 @@ def test_schedule_of_a_site_is_one_long_table(solved):
     assert one.loc[("meter", "total"), "fed_in_kW"] == 8
     assert np.isnan(one.loc[("load", "house"), "energy_kWh"])
     members = table[(table["asset"] != "meter") & (table["member"] != "total")]
-    behind = (members["drawn_kW"] - members["fed_in_kW"]).groupby([members["time"], members["pod"]]).sum()
-    meter = table[(table["asset"] == "meter") & (table["member"] != "total")].set_index(["time", "pod"])
+    behind = (
+        (members["drawn_kW"] - members["fed_in_kW"])
+        .groupby([members["time"], members["pod"]])
+        .sum()
+    )
+    meter = table[(table["asset"] == "meter") & (table["member"] != "total")].set_index(
+        ["time", "pod"]
+    )
     pd.testing.assert_series_equal(
-        behind.sort_index(), (meter["drawn_kW"] - meter["fed_in_kW"]).sort_index(), check_names=False
+        behind.sort_index(),
+        (meter["drawn_kW"] - meter["fed_in_kW"]).sort_index(),
+        check_names=False,
     )
 
 
 def test_a_fleet_alone_keeps_its_columns():
-    """What reads the schedule of a fleet today reads it tomorrow: new columns stand behind the old ones."""
+    """What reads the schedule of a fleet today reads it tomorrow: new columns stand behind the old
+    ones.
+    """
     columns = ["time", "member", "charge_kW", "discharge_kW", "energy_kWh", "unserved_kWh"]
     held = ["baseline_drawn_kW", "baseline_fed_in_kW", "reserve_up_kW", "reserve_down_kW"]
-    assert list(tables.schedule(result()).columns) == [*columns, *held, "price_day_ahead_EUR_per_MWh"]
+    assert list(tables.schedule(result()).columns) == [
+        *columns,
+        *held,
+        "price_day_ahead_EUR_per_MWh",
+    ]
 
 
 def heights(figure, label):
@@ -200,7 +252,9 @@ def heights(figure, label):
 
 
 def test_balance_stacks_to_the_line(solved):
-    """At home the house lies next to zero, the box on top of it, below zero what it gives back; the line is the sum."""
+    """At home the house lies next to zero, the box on top of it, below zero what it gives back; the
+    line is the sum.
+    """
     figure = figures.balance(solved, pod="home")
     assert heights(figure, "loads") == [5, 5, 5, 5]
     assert heights(figure, "batteries") == [5, 15, 5, 5]
@@ -213,7 +267,9 @@ def test_balance_stacks_to_the_line(solved):
 
 
 def test_balance_stacks_more_than_two():
-    """5 kW of a house, 10 into a box and 10 into an electrolyser reach 25; the hour after, 5 and 10 reach 15."""
+    """5 kW of a house, 10 into a box and 10 into an electrolyser reach 25; the hour after, 5 and 10
+    reach 15.
+    """
     plan = v2g.solve(
         case(
             None,
@@ -239,15 +295,22 @@ def test_load_duration_is_sorted(solved):
 
 
 def test_a_long_curve_keeps_its_peak():
-    """35 040 quarter-hours are drawn as at most 700 levels, the highest and the lowest among them."""
+    """35 040 quarter-hours are drawn as at most 700 levels, the highest and the lowest among
+    them.
+    """
     load = np.random.default_rng(0).permutation(np.arange(35040.0))
-    plan = v2g.solve(case(None, market(1.0, limit=1e6), load={"house": {"baseline": load}}, step="15min"), audit=False)
+    plan = v2g.solve(
+        case(None, market(1.0, limit=1e6), load={"house": {"baseline": load}}, step="15min"),
+        audit=False,
+    )
     drawn = heights(figures.load_duration(plan), "as planned")
     assert (drawn[0], drawn[-1], len(drawn)) == (35039, 0, 700)
 
 
 def test_what_comes_in_goes_out(solved):
-    """Of each pod: 10 kWh from the box and 25 from the grid are 20 of the house, 10 into the box and 5 fed in."""
+    """Of each pod: 10 kWh from the box and 25 from the grid are 20 of the house, 10 into the box
+    and 5 fed in.
+    """
     table = energies(Reading.of(solved))
     np.testing.assert_allclose(table["from"].sum("asset"), table["to"].sum("asset"))
     home = table.sel(pod="home")
@@ -267,9 +330,15 @@ def test_the_page_of_a_site_without_a_fleet(solved):
     for name in ("balance", "load_duration", "energy_flow", "bill", "shadow_prices"):
         assert write.CAPTIONS[name] in text
     assert text.count("<figure>") == 5
-    for word in ("1 battery, 1 load, 1 solar or wind plant, at 2 points of delivery", "drawn from the grid", "2026-04"):
+    for word in (
+        "1 battery, 1 load, 1 solar or wind plant, at 2 points of delivery",
+        "drawn from the grid",
+        "2026-04",
+    ):
         assert word in text
-    assert not re.search(r"\bvehicles?\b(?! charge)", re.sub(r"<figure>.*?</figure>", "", text, flags=re.DOTALL))
+    assert not re.search(
+        r"\bvehicles?\b(?! charge)", re.sub(r"<figure>.*?</figure>", "", text, flags=re.DOTALL)
+    )
     assert "<summary>the portfolio: 0.20 EUR</summary>" in text
 
 
@@ -285,7 +354,9 @@ def test_many_pods_are_not_all_drawn():
     load = {f"h{k}": {"baseline": [1.0 + k], "pod": f"p{k:02d}"} for k in range(20)}
     figure = figures.energy_flow(v2g.solve(case(None, market(10.0), load=load)))
     assert "12 of 20 pods" in figure.axes[0].get_title(loc="left")
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [f"p{k:02d}" for k in range(8, 20)]
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [
+        f"p{k:02d}" for k in range(8, 20)
+    ]
 
 
 def test_a_part_from_elsewhere_breaks_no_page(solved):

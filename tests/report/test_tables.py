@@ -1,4 +1,6 @@
-"""Tables of a result: numbers against plans worked out by hand, local clocks against the calendar."""
+"""Tables of a result: numbers against plans worked out by hand, local clocks against the
+calendar.
+"""
 
 import json
 
@@ -14,7 +16,9 @@ from v2g_linopy.report.view import Reading
 
 
 def test_key_figures_follow_from_the_plan():
-    """Three cars draw 3 x 6 kWh a day for two days and feed in 2 kWh; every figure is that plan counted by hand."""
+    """Three cars draw 3 x 6 kWh a day for two days and feed in 2 kWh; every figure is that plan
+    counted by hand.
+    """
     figures = tables.kpi(result(members=3, days=2))
     assert figures["energy"]["charged_kWh"] == pytest.approx(3 * 2 * 18)
     assert figures["energy"]["discharged_kWh"] == pytest.approx(3 * 2 * 2)
@@ -23,12 +27,18 @@ def test_key_figures_follow_from_the_plan():
     assert figures["power"]["peak_export_kW"] == pytest.approx(6)
     assert figures["prices"]["charging"] == pytest.approx(50 + 13)  # hours 12, 13, 14
     assert figures["prices"]["feeding_in"] == pytest.approx(59)
-    assert figures["reserve"]["up"] == {"mean_kW": pytest.approx(9 * 9 / 24), "most_kW": 9.0, "hours_sold": 18.0}
+    assert figures["reserve"]["up"] == {
+        "mean_kW": pytest.approx(9 * 9 / 24),
+        "most_kW": 9.0,
+        "hours_sold": 18.0,
+    }
     assert figures["profit_per_unit"] == pytest.approx(figures["profit"] / 3 / (2 / 365))
 
 
 def test_the_bill_adds_up_to_profit_and_objective():
-    """Penalties are part of the objective and not of profit: 1.5 kWh missing at 10 EUR lie between the two."""
+    """Penalties are part of the objective and not of profit: 1.5 kWh missing at 10 EUR lie between
+    the two.
+    """
     plan = result(unserved=1.5)
     bill = tables.bill(plan)
     assert bill.loc[~bill["penalty"], "amount"].sum() == pytest.approx(plan.attrs["profit"])
@@ -40,7 +50,9 @@ def test_the_bill_adds_up_to_profit_and_objective():
 
 
 def test_every_step_of_the_ladder_adds_up():
-    """The causes of a rung sum to its change, which is the difference of the two profits; penalties stay outside."""
+    """The causes of a rung sum to its change, which is the difference of the two profits; penalties
+    stay outside.
+    """
     ladder = tables.ladder(result(unserved=1.5)).set_index("rung")
     assert ladder["penalties"].abs().max() > 0
     for rung, against in ladder["against"].items():
@@ -51,13 +63,17 @@ def test_every_step_of_the_ladder_adds_up():
 
 
 def test_key_figures_are_json_without_nan():
-    """JSON has no NaN: a fleet without vehicles gives null where a figure per vehicle does not exist."""
+    """JSON has no NaN: a fleet without vehicles gives null where a figure per vehicle does not
+    exist.
+    """
     text = json.dumps(tables.kpi(result(members=0, ladder=False)), allow_nan=False)
     assert json.loads(text)["profit_per_unit"] is None
 
 
 def test_unserved_needs_are_named_with_the_moment_they_were_due():
-    """The departure at 17:00 local is the end of the step 16 to 17: that is when the energy was missing."""
+    """The departure at 17:00 local is the end of the step 16 to 17: that is when the energy was
+    missing.
+    """
     table = tables.unserved(result(unserved=1.5))
     assert table.to_dict("records") == [
         {"member": "ev-000", "by": "2019-08-05T17:00+02:00", "kWh": 1.5, "need": "departure"}
@@ -72,14 +88,18 @@ def test_unserved_needs_are_named_with_the_moment_they_were_due():
     ],
 )
 def test_days_of_92_and_100_quarter_hours(start, quarters, first, last):
-    """Rome skips an hour in March and repeats one in October: one row per quarter hour, each with its own label."""
+    """Rome skips an hour in March and repeats one in October: one row per quarter hour, each with
+    its own label.
+    """
     plan = result(members=1, start=start, days=quarters / 96, minutes=15, ladder=False)
     table = tables.schedule(plan)
     total = table[table["member"] == "total"]
     assert len(total) == quarters
     assert total["time"].is_unique
     assert (total["time"].iloc[0], total["time"].iloc[-1]) == (first, last)
-    assert pd.to_datetime(total["time"], utc=True).diff().dropna().eq(pd.Timedelta(minutes=15)).all()
+    assert (
+        pd.to_datetime(total["time"], utc=True).diff().dropna().eq(pd.Timedelta(minutes=15)).all()
+    )
     if quarters == 100:
         assert sum(t.startswith("2019-10-27T02:30") for t in total["time"]) == 2
     else:
@@ -99,10 +119,14 @@ def test_schedule_has_rows_only_where_something_is_connected():
 
 
 def test_bids_say_side_quantity_and_moment():
-    """Three cars feed in 6 kW from 9 to 10 and draw 18 kW from 12 to 15: one sale and three purchases a day."""
+    """Three cars feed in 6 kW from 9 to 10 and draw 18 kW from 12 to 15: one sale and three
+    purchases a day.
+    """
     table = tables.bids(result(days=1))
     energy = table[table["market"] == "day_ahead"]
-    assert list(zip(energy["start"].str[11:16], energy["side"], energy["quantity_kW"], strict=True)) == [
+    assert list(
+        zip(energy["start"].str[11:16], energy["side"], energy["quantity_kW"], strict=True)
+    ) == [
         ("09:00", "sell", 6.0),
         ("12:00", "buy", 18.0),
         ("13:00", "buy", 18.0),
@@ -134,7 +158,9 @@ def test_a_closed_gate_is_no_bid():
 
 @pytest.mark.parametrize(("start", "hours"), [("2019-03-30T23:00", 23), ("2019-10-26T22:00", 25)])
 def test_market_hours_and_four_hour_blocks_across_the_change_of_the_clock(start, hours):
-    """A long day has 25 market hours and still six blocks from local midnight, the first of them five hours long."""
+    """A long day has 25 market hours and still six blocks from local midnight, the first of them
+    five hours long.
+    """
     view = Reading.of(result(members=1, start=start, days=hours / 24, minutes=15, ladder=False))
     assert len(starts(view, 1.0)) == hours
     lengths = np.diff(np.append(starts(view, 4.0), len(view.time))) / 4
@@ -154,20 +180,26 @@ def test_first_stage_bids_stand_once_and_recourse_per_scenario():
 def sessions_of(plan, **labels):
     """A /sessions group with one session per label."""
     size = len(next(iter(labels.values())))
-    data = xr.Dataset({k: ("session", v) for k, v in labels.items()}, coords={"session": np.arange(size)})
+    data = xr.Dataset(
+        {k: ("session", v) for k, v in labels.items()}, coords={"session": np.arange(size)}
+    )
     plan["sessions"] = xr.DataTree(data)
     return plan
 
 
 def test_packed_rows_are_no_vehicles():
-    """Rows into which sessions of any vehicle are packed have no amount per vehicle: it is given per session."""
+    """Rows into which sessions of any vehicle are packed have no amount per vehicle: it is given
+    per session.
+    """
     rows = ["ev-000", "ev-001", "ev-000", "ev-002"]
     packed = tables.kpi(sessions_of(result(), row=rows))
     assert packed["unit"] == "EUR per charging session"
     assert packed["profit_per_unit"] == pytest.approx(packed["profit"] / 4)
     vehicles = tables.kpi(sessions_of(result(), row=rows, vehicle=["a", "b", "a", "c"]))
     assert vehicles["unit"] == "EUR per vehicle and year"
-    connectors = tables.kpi(sessions_of(result(), row=rows, vehicle=["a", "b", "d", "c"], connector=[7, 8, 7, 9]))
+    connectors = tables.kpi(
+        sessions_of(result(), row=rows, vehicle=["a", "b", "d", "c"], connector=[7, 8, 7, 9])
+    )
     assert connectors["unit"] == "EUR per connector and year"
     assert connectors["profit_per_unit"] == pytest.approx(vehicles["profit_per_unit"])
 
@@ -178,7 +210,9 @@ def test_identical_scenarios_give_the_figures_of_one():
     first, second = tables.kpi(one), tables.kpi(two)
     for key in ("energy", "power", "prices", "ledger"):
         same = {name for name in first[key] if "unmanaged" not in name}
-        assert {n: second[key][n] for n in same} == pytest.approx({n: first[key][n] for n in same}), key
+        assert {n: second[key][n] for n in same} == pytest.approx(
+            {n: first[key][n] for n in same}
+        ), key
     assert set(tables.schedule(two)["scenario"]) == {"s0", "s1"}
 
 

@@ -1,4 +1,6 @@
-"""Battery wear on the page: planned beside counted, the most used first, and the depth of cycles as a figure."""
+"""Battery wear on the page: planned beside counted, the most used first, and the depth of cycles as
+a figure.
+"""
 
 import numpy as np
 import pytest
@@ -21,7 +23,11 @@ def worn():
     """10 kWh of a car at 2000 and 10 kWh of a battery at 1900 EUR/MWh cost 16 EUR each."""
     car = vehicle(energy_max=10, energy_initial=10, charge_max=0, discharge_max=[10, 0], **SQUARE)
     box = storage(energy_initial=10, charge_max=0, discharge_max=[0, 10], **SQUARE)
-    return with_wear(v2g.solve(case(car, market([2000, 1900]), battery={"box": box, "idle": storage(charge_max=0)})))
+    return with_wear(
+        v2g.solve(
+            case(car, market([2000, 1900]), battery={"box": box, "idle": storage(charge_max=0)})
+        )
+    )
 
 
 def test_table(worn):
@@ -36,7 +42,9 @@ def test_table(worn):
 
 
 def test_page(worn):
-    """A section with planned and counted wear, and the sum of all; without the group there is none."""
+    """A section with planned and counted wear, and the sum of all; without the group there is
+    none.
+    """
     text = write.render(worn)
     assert "<h2>Battery wear</h2>" in text
     assert "fleet.ev" in text

@@ -10,13 +10,12 @@ NEEDY = vehicle(energy_min=[0, 10])
 
 
 def test_day_ahead_is_decided_before_the_scenario(pipeline):
-    """10 kWh at 10 or 50 EUR/MWh now (3 : 1), or at 30 later: the mean of 20 is bought now in both scenarios, 0.20
-    EUR.
+    """10 kWh at 10 or 50 EUR/MWh now (3 : 1), or at 30 later: the mean of 20 is bought now in both
+    scenarios, 0.20 EUR.
 
-    Proves first-stage equality and the weights: knowing the scenario it would cost 0.15, with equal weights 0.30. The
-    mean shadow price of the first hour is the mean market price, 20, whatever the equality rows do to each scenario's
-    own.
-    """
+    Proves first-stage equality and the weights: knowing the scenario it would cost 0.15, with equal
+    weights 0.30. The mean shadow price of the first hour is the mean market price, 20, whatever the
+    equality rows do to each scenario's own."""
     result = pipeline(case(NEEDY, market(PRICES), scenarios=WEIGHTS))
     assert result.attrs["profit"] == approx(-0.20)
     for scenario in WEIGHTS:
@@ -40,12 +39,12 @@ def test_wait_and_see(pipeline):
 
 
 def test_recourse_in_a_second_market(pipeline):
-    """Bought day-ahead at 30 before the need is known; intraday at 80 after. The need is 10 kWh in one scenario of
-    four, else 4.
+    """Bought day-ahead at 30 before the need is known; intraday at 80 after. The need is 10 kWh in
+    one scenario of four, else 4.
 
-    4 kWh are bought day-ahead, 6 more intraday where needed: 0.12 + 0.25 x 0.48 = 0.24 EUR. Buying all 10 day-ahead
-    would cost 0.30, knowing the scenario 0.165. Proves that each market's flag is its own.
-    """
+    4 kWh are bought day-ahead, 6 more intraday where needed: 0.12 + 0.25 x 0.48 = 0.24 EUR. Buying
+    all 10 day-ahead would cost 0.30, knowing the scenario 0.165. Proves that each market's flag is
+    its own."""
     gates = {"day_ahead": market([30]), "intraday": market([80], first_stage=0)}
     ev = vehicle(energy_min={"high": [10], "low": [4]}, energy_max={"high": [10], "low": [4]})
     result = pipeline(case(ev, gates, scenarios={"high": 0.25, "low": 0.75}))
@@ -56,6 +55,8 @@ def test_recourse_in_a_second_market(pipeline):
 
 @pytest.mark.parametrize("first_stage", [0, 1])
 def test_identical_scenarios_are_one(pipeline, first_stage):
-    """The same prices in every scenario: the plan and the cost of the deterministic case, 0.10 EUR."""
+    """The same prices in every scenario: the plan and the cost of the deterministic case, 0.10
+    EUR.
+    """
     tree = case(NEEDY, market([10, 30], first_stage=first_stage), scenarios=WEIGHTS)
     assert pipeline(tree).attrs["profit"] == approx(-0.10)

@@ -11,12 +11,18 @@ import v2g_linopy as v2g
 from v2g_linopy.solve import solver
 from v2g_linopy.study.explain import explain
 
-TREE = case({"a": vehicle(energy_min=[0, 0, 9]), "b": vehicle(energy_min=[0, 0, 6])}, market([50, 20, 80]))
-FULL = case(vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_discharge=0.8), market([-100]))
+TREE = case(
+    {"a": vehicle(energy_min=[0, 0, 9]), "b": vehicle(energy_min=[0, 0, 6])}, market([50, 20, 80])
+)
+FULL = case(
+    vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_discharge=0.8), market([-100])
+)
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"solver": "ipx"}, {"presolve": "off", "simplex_strategy": 4}], ids=["simplex", "ipx", "primal"]
+    "options",
+    [{}, {"solver": "ipx"}, {"presolve": "off", "simplex_strategy": 4}],
+    ids=["simplex", "ipx", "primal"],
 )
 def test_algorithms_of_highs(options):
     """15 kWh at 20 EUR/MWh: 0.30 EUR, whatever the algorithm."""
@@ -24,14 +30,18 @@ def test_algorithms_of_highs(options):
 
 
 def test_another_solver():
-    """SCIP finds 15 kWh at 20 EUR/MWh, 0.30 EUR, and a vehicle that burns nothing at -100 EUR/MWh, 0 EUR."""
+    """SCIP finds 15 kWh at 20 EUR/MWh, 0.30 EUR, and a vehicle that burns nothing at -100 EUR/MWh,
+    0 EUR.
+    """
     pytest.importorskip("pyscipopt")
     result = v2g.solve(TREE, solver="scip")
     assert result.attrs["profit"] == approx(-0.30)
     assert result.attrs["solver"] == "scip"
     assert row(result, "energy.position") == [0, -15, 0]
     assert_proven(result)
-    assert v2g.solve(FULL, solver="scip", gap=1e-6, time_limit=60).attrs["profit"] == approx(0, abs=1e-6)
+    assert v2g.solve(FULL, solver="scip", gap=1e-6, time_limit=60).attrs["profit"] == approx(
+        0, abs=1e-6
+    )
 
 
 def failure(**options) -> v2g.SolverError:
@@ -55,7 +65,12 @@ def test_unknown_option():
 
 @pytest.mark.parametrize(
     "options",
-    [{"threads": "many"}, {"primal_feasibility_tolerance": -1}, {"presolve": "maybe"}, {"output_flag": "perhaps"}],
+    [
+        {"threads": "many"},
+        {"primal_feasibility_tolerance": -1},
+        {"presolve": "maybe"},
+        {"output_flag": "perhaps"},
+    ],
 )
 def test_wrong_value_of_an_option(options):
     """The message names the option and the value."""
@@ -65,14 +80,24 @@ def test_wrong_value_of_an_option(options):
 
 
 def test_any_order_of_thread_counts_in_one_process():
-    """HiGHS has one scheduler per thread of the process; from 1.16 on it stops "not set" where an earlier solve chose
-    another number. Each of 1 and 2 comes after the other, after 0 and after none: whatever ran before, one differs.
-    """
-    for options in ({"threads": 1}, {"threads": 2}, {}, {"threads": 1}, {"threads": 0}, {"threads": 2}, {"threads": 1}):
+    """HiGHS has one scheduler per thread of the process; from 1.16 on it stops "not set" where an
+    earlier solve chose another number. Each of 1 and 2 comes after the other, after 0 and after
+    none: whatever ran before, one differs."""
+    for options in (
+        {"threads": 1},
+        {"threads": 2},
+        {},
+        {"threads": 1},
+        {"threads": 0},
+        {"threads": 2},
+        {"threads": 1},
+    ):
         assert v2g.solve(TREE, options=options).attrs["profit"] == approx(-0.30), options
 
 
-@pytest.mark.parametrize("limits", [{"gap": -0.1}, {"gap": float("nan")}, {"time_limit": -1}, {"time_limit": 0}])
+@pytest.mark.parametrize(
+    "limits", [{"gap": -0.1}, {"gap": float("nan")}, {"time_limit": -1}, {"time_limit": 0}]
+)
 def test_wrong_limit(limits):
     """A gap or a time limit that makes no sense is an error, not ignored."""
     assert next(iter(limits)) in str(failure(**limits))
@@ -89,7 +114,9 @@ def test_unknown_complementarity():
 
 
 def test_time_limit():
-    """A limit far too short for the case ends in an error that says so, soon, and not in half a plan."""
+    """A limit far too short for the case ends in an error that says so, soon, and not in half a
+    plan.
+    """
     big = v2g.commuters(vehicles=60, days=20)
     start = time.perf_counter()
     with pytest.raises(v2g.SolveError, match="time limit") as caught:
@@ -99,11 +126,12 @@ def test_time_limit():
 
 
 def test_no_time_for_prices(monkeypatch, tmp_path):
-    """Where the limit comes between the search and its prices, the plan is kept and proven, and says that it has none.
+    """Where the limit comes between the search and its prices, the plan is kept and proven, and
+    says that it has none.
 
-    A full vehicle waits at -100 EUR/MWh and sells 8 kWh at 50: 0.40 EUR. What is told of it uses the price of the
-    market: at the missing shadow prices, read as 0, it would have fed in for nothing.
-    """
+    A full vehicle waits at -100 EUR/MWh and sells 8 kWh at 50: 0.40 EUR. What is told of it uses
+    the price of the market: at the missing shadow prices, read as 0, it would have fed in for
+    nothing."""
     solve = solver.solve
 
     def late(matrix, settings):
@@ -125,7 +153,9 @@ def test_no_time_for_prices(monkeypatch, tmp_path):
 
 
 def test_time_is_up():
-    """Once the time is up nothing is started; a share is one of what is left, and a grace is counted from the limit."""
+    """Once the time is up nothing is started; a share is one of what is left, and a grace is
+    counted from the limit.
+    """
     settings = solver.Settings(time_limit=100).start()
     assert settings.share(0.25).left == approx(25, abs=1)
     assert settings.share(0.5).share(0.5).left == approx(25, abs=1)

@@ -1,4 +1,6 @@
-"""The audit is a proof only if it fails on a false result: each number of a plan or a bill that is changed is found."""
+"""The audit is a proof only if it fails on a false result: each number of a plan or a bill that is
+changed is found.
+"""
 
 import pytest
 import xarray as xr
@@ -9,9 +11,13 @@ import v2g_linopy as v2g
 
 @pytest.fixture(scope="module")
 def honest() -> xr.DataTree:
-    """10 kW of charger behind 8 kW: 5 kWh due after two hours at 60 and 20 EUR/MWh, downward reserve beside it."""
+    """10 kW of charger behind 8 kW: 5 kWh due after two hours at 60 and 20 EUR/MWh, downward
+    reserve beside it.
+    """
     ev = vehicle(energy_min=[0, 5], energy_max=6, discharge_max=[0, 1], wear=0.02, retail_price=0.1)
-    down = product(down=1, hours_down=0.1, guarantee="endurance", capacity_price=[5, 5], activation_down=0.1)
+    down = product(
+        down=1, hours_down=0.1, guarantee="endurance", capacity_price=[5, 5], activation_down=0.1
+    )
     return v2g.solve(case(ev, market([60, 20], limit=50, spread=2), down, {"import_max": 8}))
 
 
@@ -50,7 +56,9 @@ TAMPERED = {
 
 @pytest.mark.parametrize(("name", "change", "check"), TAMPERED.values(), ids=TAMPERED)
 def test_a_false_number_is_found(honest, name, change, check):
-    """The last number of one array is changed: the audit does not pass, and the expected check sees it."""
+    """The last number of one array is changed: the audit does not pass, and the expected check sees
+    it.
+    """
     result = honest.copy(deep=True)
     group, _, quantity = name.partition(".")
     array = result[group][quantity].copy()

@@ -1,4 +1,6 @@
-"""Wear counted after the fact: rainflow cycles by hand, their price, and what two published cells would lose."""
+"""Wear counted after the fact: rainflow cycles by hand, their price, and what two published cells
+would lose.
+"""
 
 from math import exp, sqrt
 
@@ -21,7 +23,10 @@ def held(charge, discharge, part="battery", **fields):
     """A 10 kWh battery, or a car, held to a plan."""
     time = pd.date_range("2026-01-05", periods=len(charge), freq="h")
     powers = {"charge": charge, "discharge": discharge}
-    plan = {f"{part}.{n}": xr.DataArray(v, coords={"time": time}, dims="time") for n, v in powers.items()}
+    plan = {
+        f"{part}.{n}": xr.DataArray(v, coords={"time": time}, dims="time")
+        for n, v in powers.items()
+    }
     prices = market([0] * len(charge))
     if part == "battery":
         return v2g.solve(case(None, prices, battery=storage(**fields)), fix=plan)
@@ -35,11 +40,11 @@ def figures(result, storage=0):
 
 
 def test_cycles_by_hand():
-    """10 kWh fall to 2.5, rise to 5, fall to 0: by rainflow a fall of 10 and within it a cycle of 2.5 kWh.
+    """10 kWh fall to 2.5, rise to 5, fall to 0: by rainflow a fall of 10 and within it a cycle of
+    2.5 kWh.
 
-    1 + 0.25 full cycles; 16 x (1 + 1/16) = 17 EUR; 17 / 12.5 EUR/kWh on average, and 2 x 16 / 10 at the deepest
-    fall. A count fall by fall would find 7.5 and 5 kWh, 13 EUR.
-    """
+    1 + 0.25 full cycles; 16 x (1 + 1/16) = 17 EUR; 17 / 12.5 EUR/kWh on average, and 2 x 16 / 10 at
+    the deepest fall. A count fall by fall would find 7.5 and 5 kWh, 13 EUR."""
     result = held([0, 2.5, 0], [7.5, 0, 5], energy_initial=10, **SQUARE)
     found = figures(result)
     assert found["efc"] == approx(1.25)
@@ -53,24 +58,36 @@ def test_cycles_by_hand():
 
 
 def test_coarse_segments_count_too_much():
-    """5 kWh in one segment of 10 cost half of 16 EUR, counted 4: 4 EUR too much; in four segments nothing."""
-    assert figures(held([0], [5], energy_initial=10, **(SQUARE | {"segments": 1.0})))["cost_over"] == approx(4)
+    """5 kWh in one segment of 10 cost half of 16 EUR, counted 4: 4 EUR too much; in four segments
+    nothing.
+    """
+    assert figures(held([0], [5], energy_initial=10, **(SQUARE | {"segments": 1.0})))[
+        "cost_over"
+    ] == approx(4)
     assert figures(held([0], [5], energy_initial=10, **SQUARE))["cost_over"] == approx(0, abs=1e-9)
 
 
 def test_a_circle():
-    """From half full to empty, to full, to half: one cycle of 10 kWh where the end is cyclic, else two falls of 5."""
-    circle, line = (held([0, 10, 0], [5, 0, 5], energy_initial=5, cyclic=c, **SQUARE) for c in (1, 0))
+    """From half full to empty, to full, to half: one cycle of 10 kWh where the end is cyclic, else
+    two falls of 5.
+    """
+    circle, line = (
+        held([0, 10, 0], [5, 0, 5], energy_initial=5, cyclic=c, **SQUARE) for c in (1, 0)
+    )
     assert figures(circle)["cost_counted"] == approx(16)
     assert figures(line)["cost_counted"] == approx(8)
 
 
 def test_priced_afterwards():
-    """A plan made with a price per kWh has no depth of its own until a price of the battery is given to the result."""
+    """A plan made with a price per kWh has no depth of its own until a price of the battery is
+    given to the result.
+    """
     result = held([0], [5], energy_initial=10, wear=0.1)
     assert np.isnan(figures(result)["cost_counted"])
     assert figures(result)["cost_planned"] == approx(0.5)
-    result["battery"] = result["battery"].to_dataset().assign({n: ("battery", [x]) for n, x in SQUARE.items()})
+    result["battery"] = (
+        result["battery"].to_dataset().assign({n: ("battery", [x]) for n, x in SQUARE.items()})
+    )
     assert figures(result)["cost_counted"] == approx(4)
     assert figures(result)["cost_planned"] == approx(0.5)
 
@@ -83,7 +100,9 @@ def test_time_stands_apart():
 
 
 def test_stays_are_paths_of_their_own():
-    """A car sells 5 kWh from full, the next one comes with 5 kWh and sells them: 2 x 4 EUR, not 16 for a fall of 10."""
+    """A car sells 5 kWh from full, the next one comes with 5 kWh and sells them: 2 x 4 EUR, not 16
+    for a fall of 10.
+    """
     result = held([0, 0], [5, 5], "fleet", keep=[0, 0], energy_in=[10, 5], **SQUARE)
     assert figures(result)["cost_counted"] == figures(result)["cost_planned"] == approx(8)
 
@@ -95,18 +114,20 @@ def test_driving_counts():
 
 
 def test_what_leaks_is_no_cycle():
-    """Half is lost from hour to hour, 10 to 5 to 2.5 kWh, then 1.25 are left and sold: a fall of 1.25, 0.25 EUR.
+    """Half is lost from hour to hour, 10 to 5 to 2.5 kWh, then 1.25 are left and sold: a fall of
+    1.25, 0.25 EUR.
 
-    Full segments leak alike: 1.25 kWh are the halves of halves of all four, and the plan pays 0.5 EUR. A count of the
-    energy itself would find a fall of 10 kWh, 16 EUR, above the plan.
-    """
+    Full segments leak alike: 1.25 kWh are the halves of halves of all four, and the plan pays 0.5
+    EUR. A count of the energy itself would find a fall of 10 kWh, 16 EUR, above the plan."""
     found = figures(held([0, 0, 0], [0, 0, 1.25], energy_initial=10, keep=0.5, **SQUARE))
     assert (found["efc"], found["throughput"], found["cost_counted"]) == approx((0.125, 1.25, 0.25))
     assert found["cost_planned"] >= found["cost_counted"]
 
 
 def test_a_cell_sees_its_leak():
-    """Models of cells are given the energy that is there: half of it leaks, and the cell rests at less."""
+    """Models of cells are given the energy that is there: half of it leaks, and the cell rests at
+    less.
+    """
     tight, leaking = (held([0, 0], [0, 0], energy_initial=10, keep=k, **SQUARE) for k in (1.0, 0.5))
     lost = [float(v2g.capacity_loss(r, "LFP", years=1).loss[0]) for r in (tight, leaking)]
     assert lost[0] != approx(lost[1])
@@ -122,9 +143,13 @@ def test_scenarios_are_averaged():
 
 
 def test_several_kinds_and_files(tmp_path):
-    """A car and a battery in one table, in the order of the parts, and the same from a file that holds the group."""
+    """A car and a battery in one table, in the order of the parts, and the same from a file that
+    holds the group.
+    """
     result = degradation.with_wear(
-        v2g.solve(case(vehicle(), market([0, 500]), battery={"a": storage(**SQUARE), "b": storage()}))
+        v2g.solve(
+            case(vehicle(), market([0, 500]), battery={"a": storage(**SQUARE), "b": storage()})
+        )
     )
     assert list(result["wear"].storage.values) == ["fleet.ev", "battery.a", "battery.b"]
     v2g.write(result, tmp_path / "result.nc")
@@ -156,16 +181,21 @@ def full_cycle():
 
 
 def test_an_lfp_cell():
-    """A thousand full cycles at 1 C in 2000 h at 25 degrees, on average half full: Naumann et al. 2018 and 2020.
+    """A thousand full cycles at 1 C in 2000 h at 25 degrees, on average half full: Naumann et al.
+    2018 and 2020.
 
-    k_C = 0.0630 + 0.0971, k_DOC = 4.0253 x 0.4^3 + 1.0923, so 6.8 %; by time 1.2571e-5 x 0.60225 x sqrt(7.2e6), 2.0 %.
-    """
+    k_C = 0.0630 + 0.0971, k_DOC = 4.0253 x 0.4^3 + 1.0923, so 6.8 %; by time 1.2571e-5 x 0.60225 x
+    sqrt(7.2e6), 2.0 %."""
     found = v2g.capacity_loss(full_cycle(), "LFP", years=2000 / 8760)
-    assert float(found.loss_cycles[0]) == approx(0.1601 * (4.0253 * 0.064 + 1.0923) * sqrt(1000) / 100, rel=1e-9)
+    assert float(found.loss_cycles[0]) == approx(
+        0.1601 * (4.0253 * 0.064 + 1.0923) * sqrt(1000) / 100, rel=1e-9
+    )
     assert float(found.loss_cycles[0]) == approx(0.0683, abs=5e-4)
     assert float(found.loss_time[0]) == approx(1.2571e-5 * 0.60225 * sqrt(7.2e6), rel=1e-9)
     slow = v2g.capacity_loss(full_cycle(), "LFP", years=2000 / 8760, c_rate=0.5)
-    assert float(slow.loss_cycles[0]) == approx(float(found.loss_cycles[0]) * 0.1286 / 0.1601, rel=1e-9)
+    assert float(slow.loss_cycles[0]) == approx(
+        float(found.loss_cycles[0]) * 0.1286 / 0.1601, rel=1e-9
+    )
     warm = v2g.capacity_loss(full_cycle(), "LFP", temperature=40.0)
     cool = v2g.capacity_loss(full_cycle(), "LFP")
     factor = exp(-17126 / 8.3144598 * (1 / 313.15 - 1 / 298.15))
@@ -175,9 +205,8 @@ def test_an_lfp_cell():
 def test_an_nmc_cell():
     """The same at a voltage of 3.667 V at every state of charge: Schmalstieg et al. 2014.
 
-    beta = 7.6e-4 + 4.081e-3 and 2 x 2.15 Ah x 1000, so 31.7 %; alpha = (7.543 x 3.667 - 23.75) 1e6 exp(-6976 / T) over
-    83.3 days to the power 0.75.
-    """
+    beta = 7.6e-4 + 4.081e-3 and 2 x 2.15 Ah x 1000, so 31.7 %; alpha = (7.543 x 3.667 - 23.75) 1e6
+    exp(-6976 / T) over 83.3 days to the power 0.75."""
     flat = cell_ageing.nmc(voltage={0.0: 3.667, 1.0: 3.667})
     found = v2g.capacity_loss(full_cycle(), laws=flat, years=2000 / 8760)
     assert float(found.loss_cycles[0]) == approx(4.841e-3 * sqrt(4300), rel=1e-9)
@@ -188,14 +217,21 @@ def test_an_nmc_cell():
 
 def test_the_voltage_of_a_cycle_is_its_quadratic_mean():
     """From 3 to 4 V over the whole range the mean square is (9 + 12 + 16) / 3."""
-    found = v2g.capacity_loss(full_cycle(), laws=cell_ageing.nmc(voltage={0.0: 3.0, 1.0: 4.0}, charge=1.0))
+    found = v2g.capacity_loss(
+        full_cycle(), laws=cell_ageing.nmc(voltage={0.0: 3.0, 1.0: 4.0}, charge=1.0)
+    )
     beta = 7.348e-3 * (sqrt(37 / 3) - 3.667) ** 2 + 4.841e-3
     assert float(found.loss_cycles[0]) == approx(beta * sqrt(2), rel=1e-6)
 
 
 def test_deeper_and_fuller_lose_more():
-    """NMC as published: a full battery loses more by time than an empty one, and two half cycles less than a whole."""
-    stood = [v2g.capacity_loss(held([0], [0], energy_initial=e, energy_max=10)).loss_time for e in (0.01, 5, 10)]
+    """NMC as published: a full battery loses more by time than an empty one, and two half cycles
+    less than a whole.
+    """
+    stood = [
+        v2g.capacity_loss(held([0], [0], energy_initial=e, energy_max=10)).loss_time
+        for e in (0.01, 5, 10)
+    ]
     assert float(stood[0][0]) < float(stood[1][0]) < float(stood[2][0])
     halves = held([0, 5, 0, 5], [5, 0, 5, 0], energy_initial=7.5, energy_max=10)
     whole = held([0, 10], [10, 0], energy_initial=10)
@@ -219,10 +255,20 @@ def week():
 
 def earned(week, **wear):
     """Trade less the counted cost of a 100 kWh battery that is planned with some wear."""
-    fields = {"charge_max": 50.0, "discharge_max": 50.0, "energy_max": 100.0, "energy_initial": 50.0, "cyclic": 1.0}
-    battery = xr.Dataset({n: ("battery", [x]) for n, x in (fields | wear).items()}, coords={"battery": ["box"]})
+    fields = {
+        "charge_max": 50.0,
+        "discharge_max": 50.0,
+        "energy_max": 100.0,
+        "energy_initial": 50.0,
+        "cyclic": 1.0,
+    }
+    battery = xr.Dataset(
+        {n: ("battery", [x]) for n, x in (fields | wear).items()}, coords={"battery": ["box"]}
+    )
     time = week.to_dataset().indexes["time"]
-    plan = v2g.assemble(time, {"battery": battery, "energy": week["energy"].to_dataset()}, timezone="Europe/Rome")
+    plan = v2g.assemble(
+        time, {"battery": battery, "energy": week["energy"].to_dataset()}, timezone="Europe/Rome"
+    )
     result = v2g.solve(plan)
     result["battery"] = result["battery"].to_dataset().assign(replacement_cost=("battery", [COST]))
     trade = float(result["ledger"].to_dataset()["energy.energy"].sum())
@@ -230,7 +276,8 @@ def earned(week, **wear):
 
 
 def test_depth_earns_more_than_the_best_price_per_kwh(week):
-    """After the cost of the cycles found by rainflow counting: segments, then the best of 16 prices, then no wear.
+    """After the cost of the cycles found by rainflow counting: segments, then the best of 16
+    prices, then no wear.
 
     Proves what the segments are for: no one price per kWh tells shallow cycles from deep ones.
     """

@@ -1,4 +1,6 @@
-"""Scenarios drawn from a history, and reduced: seeded, on the local clock, with what binds hours and series kept."""
+"""Scenarios drawn from a history, and reduced: seeded, on the local clock, with what binds hours
+and series kept.
+"""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,9 @@ import v2g_linopy as v2g
 from v2g_linopy.study.scenarios import distances, fast_forward, reduced
 
 
-def priced(values: np.ndarray, start: str = "2026-01-05", zone: str = "UTC", **more: np.ndarray) -> xr.DataTree:
+def priced(
+    values: np.ndarray, start: str = "2026-01-05", zone: str = "UTC", **more: np.ndarray
+) -> xr.DataTree:
     """A case of a market and sun, hourly."""
     sun = {"roof": {"available": list(more.get("sun", np.ones(len(values))))}}
     return case(None, market(list(values)), renewable=sun, start=start, timezone=zone)
@@ -26,7 +30,8 @@ SHAPE = np.array([40.0 + h for h in range(24)])
 
 
 def test_whole_days_of_residuals_on_the_profile():
-    """Four days, 1, 2, 3 and 6 EUR above one shape: profile is the shape + 3, residuals -2, -1, 0 and 3, day by day.
+    """Four days, 1, 2, 3 and 6 EUR above one shape: profile is the shape + 3, residuals -2, -1, 0
+    and 3, day by day.
 
     Every day drawn is the shape and one of the four; drawn hour by hour, days would mix.
     """
@@ -49,35 +54,44 @@ def test_series_of_a_day_stay_together():
 
 
 def test_working_days_and_weekends_have_a_profile_each():
-    """Two weeks, 60 on working days and 20 at weekends, without noise: so is every scenario of the next week."""
+    """Two weeks, 60 on working days and 20 at weekends, without noise: so is every scenario of the
+    next week.
+    """
     time = pd.date_range("2026-01-05", periods=14 * 24, freq="h")
     history = priced(np.where(time.day_of_week >= 5, 20.0, 60.0))
     week = priced(np.zeros(7 * 24), start="2026-01-19")
     drawn = v2g.scenarios(week, n=3, history=history, vary=["energy.price"])
-    assert np.allclose(days(drawn, "energy", "price"), np.repeat([60.0] * 5 + [20.0] * 2, 24).reshape(7, 24))
+    assert np.allclose(
+        days(drawn, "energy", "price"), np.repeat([60.0] * 5 + [20.0] * 2, 24).reshape(7, 24)
+    )
 
 
 def test_the_season_is_kept():
-    """July alternates between 5 and 15, every other month between 99 and 101: drawn for a July Wednesday, prices are
-    at least 4 (July's residuals) from its profile, 9: those of another month would be within 2.
-    """
+    """July alternates between 5 and 15, every other month between 99 and 101: drawn for a July
+    Wednesday, prices are at least 4 (July's residuals) from its profile, 9: those of another month
+    would be within 2."""
     time = pd.date_range("2025-01-01", "2025-12-31 23:00", freq="h")
     month, even = time.month, time.day % 2 == 0
     values = np.where(month == 7, np.where(even, 5.0, 15.0), np.where(even, 99.0, 101.0))
     july = priced(np.zeros(24), start="2026-07-08")
-    drawn = v2g.scenarios(july, n=50, seed=2, history=priced(values, start="2025-01-01"), vary=["energy.price"])
+    drawn = v2g.scenarios(
+        july, n=50, seed=2, history=priced(values, start="2025-01-01"), vary=["energy.price"]
+    )
     away = abs(days(drawn, "energy", "price") - 9)
     assert away.min() > 3.9 and away.max() < 8
 
 
 @pytest.mark.parametrize(("start", "hours"), [("2026-03-28 23:00", 23), ("2026-10-24 22:00", 25)])
 def test_days_on_which_the_clock_changes(start, hours):
-    """Hours are those of the local clock: noon is noon on a day of 23 or 25 hours, and the repeated hour has its value.
+    """Hours are those of the local clock: noon is noon on a day of 23 or 25 hours, and the repeated
+    hour has its value.
 
     The history has price = local hour, so that every scenario must be the local hour.
     """
     past = pd.date_range("2026-01-04 23:00", periods=4 * 24, freq="h")
-    history = priced(past.tz_localize("UTC").tz_convert("Europe/Rome").hour.to_numpy() * 1.0, str(past[0]))
+    history = priced(
+        past.tz_localize("UTC").tz_convert("Europe/Rome").hour.to_numpy() * 1.0, str(past[0])
+    )
     history.attrs["timezone"] = "Europe/Rome"
     target = priced(np.zeros(hours), start=start, zone="Europe/Rome")
     drawn = v2g.scenarios(target, n=2, history=history, vary=["energy.price"])
@@ -96,7 +110,9 @@ def test_a_history_over_a_clock_change_has_all_hours():
 
 
 def test_the_same_seed_draws_the_same():
-    """Bit by bit; another seed draws others. Sun stays at or above 0, where profile and residual would fall below."""
+    """Bit by bit; another seed draws others. Sun stays at or above 0, where profile and residual
+    would fall below.
+    """
     rng = np.random.default_rng(7)
     sun = np.clip(rng.normal(1, 2, 96), 0, None)
     tree = priced(rng.normal(50, 9, 96), sun=sun)
@@ -108,10 +124,11 @@ def test_the_same_seed_draws_the_same():
 
 
 def test_stays_are_drawn_whole():
-    """Cars that come at 8 for 2 h and need 4 kWh, or at 14 for 4 h and need 16: each drawn is one of the two.
+    """Cars that come at 8 for 2 h and need 4 kWh, or at 14 for 4 h and need 16: each drawn is one
+    of the two.
 
-    Arrival, stay and energy of different cars would mix if they were drawn apart: 16 kWh in 2 h is out of reach.
-    """
+    Arrival, stay and energy of different cars would mix if they were drawn apart: 16 kWh in 2 h is
+    out of reach."""
     start = pd.Timestamp("2026-01-05")
     hour, stay, need = np.tile([8, 14], 4), np.tile([2, 4], 4), np.tile([4.0, 16.0], 4)
     arrival = start + pd.to_timedelta(np.repeat(range(4), 2), "D") + pd.to_timedelta(hour, "h")
@@ -135,17 +152,22 @@ def test_stays_are_drawn_whole():
     charged = (fleet.energy_min > 0).sum(["fleet", "time"])
     assert (charged == 8).all()
     for_two, for_four = ((fleet.energy_min == 10 + kwh) for kwh in (4, 16))
-    assert set(fleet.time.dt.hour.where(for_two.any(["scenario", "fleet"]), drop=True).to_numpy()) == {9}
-    assert set(fleet.time.dt.hour.where(for_four.any(["scenario", "fleet"]), drop=True).to_numpy()) == {17}
+    assert set(
+        fleet.time.dt.hour.where(for_two.any(["scenario", "fleet"]), drop=True).to_numpy()
+    ) == {9}
+    assert set(
+        fleet.time.dt.hour.where(for_four.any(["scenario", "fleet"]), drop=True).to_numpy()
+    ) == {17}
     assert len(set(for_four.sum(["fleet", "time"]).to_numpy())) > 1
     assert v2g.solve(drawn, complementarity="off")["audit"].attrs["passed"] == 1
 
 
 def test_fast_forward_selection_by_hand():
-    """Scenarios 0, 1, 2 and 10 on a line, equally likely. The first kept is 1 or 2, cost (1 + 0 + 1 + 9) / 4 at 1.
+    """Scenarios 0, 1, 2 and 10 on a line, equally likely. The first kept is 1 or 2, cost (1 + 0 + 1
+    + 9) / 4 at 1.
 
-    The second is 10: what is left then is 0 and 2, each 1 from the first. 1 stands for three of them, 10 for itself.
-    """
+    The second is 10: what is left then is 0 and 2, each 1 from the first. 1 stands for three of
+    them, 10 for itself."""
     line = np.array([[0.0], [1.0], [2.0], [10.0]])
     chosen, probability = fast_forward(distances(line), np.full(4, 0.25), 2)
     assert chosen.tolist() == [1, 3]
@@ -153,7 +175,9 @@ def test_fast_forward_selection_by_hand():
 
 
 def test_probability_weighs_in_the_selection():
-    """The outlier is kept first where it is nearly all the probability: 0.9 x 9 outweighs the rest."""
+    """The outlier is kept first where it is nearly all the probability: 0.9 x 9 outweighs the
+    rest.
+    """
     line = np.array([[0.0], [1.0], [10.0]])
     chosen, probability = fast_forward(distances(line), np.array([0.05, 0.05, 0.9]), 1)
     assert chosen.tolist() == [2] and probability == pytest.approx([1.0])
@@ -171,7 +195,9 @@ def test_fast_forward_against_the_definition():
     chosen, probability = fast_forward(distances(points), p, 4)
     assert chosen.tolist() == sorted(kept)
     owner = [min(chosen, key=lambda u: d[j, u]) for j in range(9)]
-    assert probability == pytest.approx([sum(p[j] for j in range(9) if owner[j] == u) for u in chosen])
+    assert probability == pytest.approx(
+        [sum(p[j] for j in range(9) if owner[j] == u) for u in chosen]
+    )
 
 
 def test_reduction_does_not_see_units():
@@ -179,7 +205,9 @@ def test_reduction_does_not_see_units():
     rng = np.random.default_rng(1)
     tree = v2g.scenarios(priced(rng.normal(50, 9, 96), sun=rng.uniform(0, 5, 96)), n=8)
     scaled = tree.copy()
-    scaled["renewable"] = scaled["renewable"].to_dataset().assign(available=tree["renewable"].available * 1000)
+    scaled["renewable"] = (
+        scaled["renewable"].to_dataset().assign(available=tree["renewable"].available * 1000)
+    )
     scaled["renewable"].available.attrs["units"] = "W"
     one, other = (list(reduced(t, 3)["scenario"].to_numpy()) for t in (tree, scaled))
     assert one == other
@@ -187,8 +215,12 @@ def test_reduction_does_not_see_units():
 
 
 def test_reducing_to_all_of_them_changes_nothing():
-    """All kept: labels, probabilities and numbers as they were; reduced to one, it has probability 1."""
-    tree = v2g.scenarios(priced(np.random.default_rng(1).normal(50, 9, 96)), n=4, vary=["energy.price"])
+    """All kept: labels, probabilities and numbers as they were; reduced to one, it has probability
+    1.
+    """
+    tree = v2g.scenarios(
+        priced(np.random.default_rng(1).normal(50, 9, 96)), n=4, vary=["energy.price"]
+    )
     same = v2g.scenarios(tree, reduce_to=4)
     xr.testing.assert_equal(same["energy"].to_dataset(), tree["energy"].to_dataset())
     assert same["probability"].to_numpy() == pytest.approx(tree["probability"].to_numpy())
@@ -212,7 +244,11 @@ DRAWN = v2g.scenarios(LONG, n=3)
         (LONG, {"n": 3, "vary": ["sessions"]}, "no /sessions"),
         (LONG, {"n": 3, "vary": []}, "nothing varies"),
         (SHORT, {"n": 3}, "at least 2"),
-        (LONG, {"n": 3, "history": case(vehicle(), market(list(range(96))))}, "missing in the history"),
+        (
+            LONG,
+            {"n": 3, "history": case(vehicle(), market(list(range(96))))},
+            "missing in the history",
+        ),
         (LONG, {"n": 3, "history": priced(np.where(np.arange(96) == 5, np.nan, 1.0))}, "gaps"),
     ],
     ids=lambda x: "" if isinstance(x, xr.DataTree) else str(x)[:40],

@@ -10,10 +10,19 @@ import v2g_linopy as v2g
 from v2g_linopy.report.page import content
 from v2g_linopy.report.view import Reading
 
-CAR = vehicle(discharge_max=10, energy_max=20, energy_min=[0, 0, 0, 10], wear=0.01, retail_price=0.01, vehicles=2)
+CAR = vehicle(
+    discharge_max=10,
+    energy_max=20,
+    energy_min=[0, 0, 0, 10],
+    wear=0.01,
+    retail_price=0.01,
+    vehicles=2,
+)
 # equal to the need at the end, so that retail on net energy is the same in every rung
 CAR["energy_max"] = [20, 20, 20, 10]
-LADDER = case(CAR, market([60, 20, 80, 40]), product(down=1, capacity_price=10, volume_max=[10, 0, 0, 0]))
+LADDER = case(
+    CAR, market([60, 20, 80, 40]), product(down=1, capacity_price=10, volume_max=[10, 0, 0, 0])
+)
 RUNGS = ["unmanaged", "smart", "V2G", "smart + reserves", "V2G + reserves"]
 
 
@@ -24,25 +33,37 @@ def compared() -> xr.DataTree:
 
 @pytest.fixture(params=["compare", "compare-save-load"])
 def ladder(request, compared, tmp_path) -> xr.Dataset:
-    tree = compared if request.param == "compare" else through_a_file(compared, tmp_path / "ladder.nc")
+    tree = (
+        compared if request.param == "compare" else through_a_file(compared, tmp_path / "ladder.nc")
+    )
     return tree["ladder"].to_dataset()
 
 
 def test_five_rungs(ladder):
-    """10 kWh are due after hours at 60, 20, 80 and 40 EUR/MWh; drivers pay 0.01 EUR/kWh on them, 0.10 in every rung.
+    """10 kWh are due after hours at 60, 20, 80 and 40 EUR/MWh; drivers pay 0.01 EUR/kWh on them,
+    0.10 in every rung.
 
-    Unmanaged buys at 60: -0.60. Smart at 20: -0.20. V2G buys 10 at 20, sells them at 80, buys again at 40: 0.20, less
-    0.10 wear. 10 kW of room in the first hour earn 0.10 where the plan does not charge then.
-    """
-    profit = dict(zip(ladder["rung"].values.tolist(), ladder["profit"].values.tolist(), strict=True))
+    Unmanaged buys at 60: -0.60. Smart at 20: -0.20. V2G buys 10 at 20, sells them at 80, buys again
+    at 40: 0.20, less 0.10 wear. 10 kW of room in the first hour earn 0.10 where the plan does not
+    charge then."""
+    profit = dict(
+        zip(ladder["rung"].values.tolist(), ladder["profit"].values.tolist(), strict=True)
+    )
     assert profit == approx(
-        {"unmanaged": -0.50, "smart": -0.10, "V2G": 0.20, "smart + reserves": 0.0, "V2G + reserves": 0.30}, abs=1e-9
+        {
+            "unmanaged": -0.50,
+            "smart": -0.10,
+            "V2G": 0.20,
+            "smart + reserves": 0.0,
+            "V2G + reserves": 0.30,
+        },
+        abs=1e-9,
     )
 
 
 def test_every_step_has_its_causes(ladder):
-    """The energy shift brings 0.40, arbitrage 0.40 at 0.10 of wear, reserves 0.10 with or without V2G, drivers
-    nothing new.
+    """The energy shift brings 0.40, arbitrage 0.40 at 0.10 of wear, reserves 0.10 with or without
+    V2G, drivers nothing new.
 
     Proves the attribution: causes of a step add up to the difference between its rungs.
     """
@@ -53,7 +74,12 @@ def test_every_step_has_its_causes(ladder):
     assert step.loc["smart + reserves", "reserve"] == approx(0.10)
     assert step.loc["V2G + reserves", "reserve"] == approx(0.10)
     assert step["drivers"].abs().max() == approx(0, abs=1e-9)
-    before = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
+    before = {
+        "smart": "unmanaged",
+        "V2G": "smart",
+        "smart + reserves": "smart",
+        "V2G + reserves": "V2G",
+    }
     profit = ladder["profit"].to_pandas()
     for rung, base in before.items():
         assert step.loc[rung].sum() == approx(profit[rung] - profit[base])
@@ -82,14 +108,18 @@ def test_the_top_rung_is_the_result(compared):
 
 @pytest.mark.parametrize("reserve", [None, {}], ids=["no group", "no product"])
 def test_without_reserves_there_are_three_rungs(reserve):
-    """Rungs with reserves would only repeat those without: the ladder ends at V2G, and its causes still add up."""
+    """Rungs with reserves would only repeat those without: the ladder ends at V2G, and its causes
+    still add up.
+    """
     tree = v2g.compare(case(CAR, market([60, 20, 80, 40])))
     if reserve is not None:
         given = LADDER.copy()
         given["reserve"] = given["reserve"].isel(product=slice(0, 0))
         tree = v2g.compare(given)
     ladder = tree["ladder"]
-    profit = dict(zip(ladder["rung"].values.tolist(), ladder["profit"].values.tolist(), strict=True))
+    profit = dict(
+        zip(ladder["rung"].values.tolist(), ladder["profit"].values.tolist(), strict=True)
+    )
     assert profit == approx({"unmanaged": -0.50, "smart": -0.10, "V2G": 0.20}, abs=1e-9)
     assert ladder["before"].values.tolist() == ["", "unmanaged", "smart"]
     assert ladder["step"].sel(rung="V2G").sum().item() == approx(0.30)
@@ -104,19 +134,25 @@ def unmanaged(tree: xr.DataTree) -> dict[str, list[float]]:
 
 
 def test_unmanaged_charges_on_arrival():
-    """Plugged from the second hour with 4 kWh, 20 due at the fourth, 0.8 of 10 kW arrive: 10, then 10 kW, nothing in
-    the last hour.
+    """Plugged from the second hour with 4 kWh, 20 due at the fourth, 0.8 of 10 kW arrive: 10, then
+    10 kW, nothing in the last hour.
 
     Proves full power until the need is met, not until the battery is full.
     """
     car = vehicle(
-        charge_max=[0, 10, 10, 10], eta_charge=0.8, keep=[0, 0, 1, 1], energy_in=[0, 4, 0, 0], energy_min=[0, 0, 0, 20]
+        charge_max=[0, 10, 10, 10],
+        eta_charge=0.8,
+        keep=[0, 0, 1, 1],
+        energy_in=[0, 4, 0, 0],
+        energy_min=[0, 0, 0, 20],
     )
     assert unmanaged(case(car, market([1, 1, 1, 1]))) == {"ev": [0, 10, 10, 0]}
 
 
 def test_unmanaged_stops_at_each_need():
-    """Two stays: 6 and 15 kWh due, both charged from their arrival on, the second over two hours."""
+    """Two stays: 6 and 15 kWh due, both charged from their arrival on, the second over two
+    hours.
+    """
     car = vehicle(keep=[0, 1, 0, 1], energy_min=[0, 6, 0, 15])
     assert unmanaged(case(car, market([1, 1, 1, 1]))) == {"ev": [6, 0, 10, 5]}
 
@@ -129,28 +165,40 @@ def test_unmanaged_charges_ahead_of_trips():
 
 @pytest.mark.parametrize("on_board", [0, 1])
 def test_first_come_first_served(on_board):
-    """12 kW come in. `late` arrives an hour after `early`, which still needs 5: `early` takes 5 and leaves 7,
-    whatever its place in the list.
+    """12 kW come in. `late` arrives an hour after `early`, which still needs 5: `early` takes 5 and
+    leaves 7, whatever its place in the list.
 
     Proves the order of arrival, also for cars that arrive empty.
     """
-    late = vehicle(charge_max=[0, 10, 10], keep=[0, 0, 1], energy_in=[0, on_board, 0], energy_min=[0, 0, 10 + on_board])
+    late = vehicle(
+        charge_max=[0, 10, 10],
+        keep=[0, 0, 1],
+        energy_in=[0, on_board, 0],
+        energy_min=[0, 0, 10 + on_board],
+    )
     early = vehicle(keep=[0, 1, 1], energy_in=[on_board, 0, 0], energy_min=[0, 0, 15 + on_board])
     tree = case({"late": late, "early": early}, market([1, 1, 1]), connection={"import_max": 12})
     assert unmanaged(tree) == {"late": [0, 7, 3], "early": [10, 5, 0]}
 
 
 def test_each_pod_has_its_own_queue():
-    """Behind 6 kW two cars share, first come first served; a third, at a pod without a limit, does not wait."""
+    """Behind 6 kW two cars share, first come first served; a third, at a pod without a limit, does
+    not wait.
+    """
     fleet = {
-        name: vehicle(pod=pod, energy_min=[0, 5]) for name, pod in {"a": "north", "b": "north", "c": "south"}.items()
+        name: vehicle(pod=pod, energy_min=[0, 5])
+        for name, pod in {"a": "north", "b": "north", "c": "south"}.items()
     }
-    tree = case(fleet, market([1, 1]), connection={"north": {"import_max": 6}, "south": {"import_max": 100}})
+    tree = case(
+        fleet, market([1, 1]), connection={"north": {"import_max": 6}, "south": {"import_max": 100}}
+    )
     assert unmanaged(tree) == {"a": [5, 0], "b": [1, 4], "c": [5, 0]}
 
 
 def test_share_fleet_charges_until_full():
-    """A fleet given by shares charges towards what fits: 20 kWh, and only 8 where half of it is about to leave."""
+    """A fleet given by shares charges towards what fits: 20 kWh, and only 8 where half of it is
+    about to leave.
+    """
     fleet = vehicle(energy_max=[20, 20, 8], discharge_max=0, aggregate=1)
     assert unmanaged(case(fleet, market([1, 1, 1]))) == {"ev": [8, 0, 0]}
     fleet["energy_max"] = [20, 20, 20]
@@ -158,7 +206,9 @@ def test_share_fleet_charges_until_full():
 
 
 def test_every_kind_of_wear_is_wear():
-    """By the kWh, by depth and by time, of cars and of batteries: all under the cause wear, nothing under other."""
+    """By the kWh, by depth and by time, of cars and of batteries: all under the cause wear, nothing
+    under other.
+    """
     aged = {"wear": 0.01, "wear_charge": 0.01, "replacement_cost": 400.0, "calendar_cost": 10.0}
     car = vehicle(energy_min=[0, 0, 10], energy_initial=5, discharge_max=10, **aged)
     result = v2g.compare(case(car, market([20, 400, 30]), battery=storage(**aged)))

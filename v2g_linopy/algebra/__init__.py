@@ -1,1 +1,3 @@
-"""Linear expressions whose rows are written once; the only room that touches linopy's private names."""
+"""Linear expressions whose rows are written once; the only room that touches linopy's private
+names.
+"""

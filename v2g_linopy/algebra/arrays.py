@@ -1,4 +1,6 @@
-"""Numbers on named dimensions: the little of xarray that an expression needs, at the cost of numpy."""
+"""Numbers on named dimensions: the little of xarray that an expression needs, at the cost of
+numpy.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +21,11 @@ class Named:
     def over(self, dims: tuple[str, ...]) -> np.ndarray:
         """Return the values with an axis for every one of `dims`, in that order."""
         have = [d for d in dims if d in self.dims]
-        values = self.values if tuple(have) == self.dims else self.values.transpose([self.dims.index(d) for d in have])
+        values = (
+            self.values
+            if tuple(have) == self.dims
+            else self.values.transpose([self.dims.index(d) for d in have])
+        )
         return values.reshape([values.shape[have.index(d)] if d in have else 1 for d in dims])
 
     def times(self, other: "Named") -> "Named":
@@ -38,7 +44,11 @@ class Named:
 
     def mapped(self, dim: str, change: Callable[[np.ndarray, int], np.ndarray]) -> "Named":
         """Apply `change(values, axis)` where the dimension is there."""
-        return replace(self, values=change(self.values, self.dims.index(dim))) if dim in self.dims else self
+        return (
+            replace(self, values=change(self.values, self.dims.index(dim)))
+            if dim in self.dims
+            else self
+        )
 
 
 ONE, ZERO = Named(np.asarray(1.0)), Named(np.asarray(0.0))
@@ -50,7 +60,9 @@ def numbers(data: Any) -> tuple[Named, dict[str, pd.Index]] | None:
         return Named(np.asarray(float(data))), {}
     if isinstance(data, xr.DataArray):
         dims = tuple(map(str, data.dims))
-        return Named(data.to_numpy().astype(float, copy=False), dims), {d: data.get_index(d) for d in dims}
+        return Named(data.to_numpy().astype(float, copy=False), dims), {
+            d: data.get_index(d) for d in dims
+        }
     return None
 
 
@@ -60,7 +72,9 @@ def joined(axes: Mapping[str, pd.Index], more: Mapping[str, pd.Index]) -> dict[s
     for dim, index in more.items():
         have = every.setdefault(dim, index.rename(dim))
         if have is not index and not have.equals(index):
-            raise ValueError(f"labels of {dim} differ: {list(have[:3])} ... and {list(index[:3])} ...")
+            raise ValueError(
+                f"labels of {dim} differ: {list(have[:3])} ... and {list(index[:3])} ..."
+            )
     return every
 
 
@@ -79,9 +93,14 @@ def spread(data: xr.DataArray, axes: Mapping[str, pd.Index]) -> np.ndarray:
 
 
 def placed(
-    array: Named, grid: tuple[str, ...], over: tuple[str, ...], places: Mapping[str, np.ndarray] | None
+    array: Named,
+    grid: tuple[str, ...],
+    over: tuple[str, ...],
+    places: Mapping[str, np.ndarray] | None,
 ) -> np.ndarray:
-    """Return the numbers ready to broadcast over the grid, or over the places on it, and over the dimensions `over`."""
+    """Return the numbers ready to broadcast over the grid, or over the places on it, and over the
+    dimensions `over`.
+    """
     if places is None:
         return array.over(grid + over)
     have, more = (tuple(d for d in dims if d in array.dims) for dims in (grid, over))
@@ -91,8 +110,12 @@ def placed(
     return picked.reshape(len(picked), *(sizes.get(d, 1) for d in over))
 
 
-def gathered(array: Named, dim: str, places: np.ndarray, into: tuple[str, str], fill: float) -> Named:
-    """Take the values at `places` along a dimension, two-dimensional itself; `fill` where a place is below 0."""
+def gathered(
+    array: Named, dim: str, places: np.ndarray, into: tuple[str, str], fill: float
+) -> Named:
+    """Take the values at `places` along a dimension, two-dimensional itself; `fill` where a place
+    is below 0.
+    """
     axis = array.dims.index(dim)
     values = np.take(array.values, places.clip(min=0), axis)
     empty = (places < 0).reshape([1] * axis + [*places.shape] + [1] * (values.ndim - axis - 2))
@@ -102,7 +125,9 @@ def gathered(array: Named, dim: str, places: np.ndarray, into: tuple[str, str], 
 
 def added(array: Named, dim: str) -> Named:
     """Sum a dimension of plain numbers."""
-    return Named(array.values.sum(axis=array.dims.index(dim)), tuple(d for d in array.dims if d != dim))
+    return Named(
+        array.values.sum(axis=array.dims.index(dim)), tuple(d for d in array.dims if d != dim)
+    )
 
 
 def there_only(labels: Named, mask: Named) -> Named:

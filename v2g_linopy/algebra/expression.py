@@ -1,9 +1,8 @@
 """Linear expressions whose terms stay apart until their rows are written.
 
-A `build` reads like its formulas, and each row becomes sparse in one step instead of being copied by every operator:
-the cost is that of the numbers, not of the number of operators. A term that does not exist (a masked variable, the
-step before the first) counts as 0.
-"""
+A `build` reads like its formulas, and each row becomes sparse in one step instead of being copied
+by every operator: the cost is that of the numbers, not of the number of operators. A term that does
+not exist (a masked variable, the step before the first) counts as 0."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,20 @@ import xarray as xr
 from linopy.constraints import CSRConstraint
 from linopy.csr import Grid
 
-from .arrays import ONE, ZERO, Named, added, counted, gathered, joined, numbers, placed, spread, there_only, whole
+from .arrays import (
+    ONE,
+    ZERO,
+    Named,
+    added,
+    counted,
+    gathered,
+    joined,
+    numbers,
+    placed,
+    spread,
+    there_only,
+    whole,
+)
 
 _ROUNDING = 1e-9
 _fresh = count()
@@ -34,7 +46,9 @@ class _Term:
     repeated: bool = False  # one variable may stand in several cells
 
     def renamed(self, dim: str, name: str) -> "_Term":
-        return replace(self, labels=self.labels.renamed(dim, name), factor=self.factor.renamed(dim, name))
+        return replace(
+            self, labels=self.labels.renamed(dim, name), factor=self.factor.renamed(dim, name)
+        )
 
     def shape(self) -> Mapping[str, int]:
         sizes = dict(zip(self.factor.dims, self.factor.values.shape, strict=True))
@@ -80,7 +94,9 @@ class Row:
         if self.left.repeats():
             matrix.sum_duplicates()
             matrix.eliminate_zeros()
-        kept = (np.diff(matrix.indptr) > 0) | (_excess(self.sign, offset[some]) > _ROUNDING)  # the others hold as 0 = 0
+        kept = (np.diff(matrix.indptr) > 0) | (
+            _excess(self.sign, offset[some]) > _ROUNDING
+        )  # the others hold as 0 = 0
         if not kept.all():
             matrix, active = matrix[kept], active[kept]
         rows = CSRConstraint(matrix, active, -offset[some][kept], self.sign, Grid(axes), model)
@@ -88,7 +104,9 @@ class Row:
 
 
 class Sum(linopy.LinearExpression):
-    """A linopy expression as a list of terms; every operator that is not written here falls back to linopy's own."""
+    """A linopy expression as a list of terms; every operator that is not written here falls back to
+    linopy's own.
+    """
 
     __slots__ = ("axes", "names", "offset", "terms")
 
@@ -139,20 +157,29 @@ class Sum(linopy.LinearExpression):
         return self.axes
 
     def lines(self, cells: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return labels and factors with one line per cell of the axes, and the constant of each cell.
+        """Return labels and factors with one line per cell of the axes, and the constant of each
+        cell.
 
         `cells` names the ones wanted by their position, all unless given.
         """
         grid, shape = tuple(self.axes), tuple(len(i) for i in self.axes.values())
-        places = None if cells is None else dict(zip(grid, np.unravel_index(cells, shape) if grid else (), strict=True))
+        places = (
+            None
+            if cells is None
+            else dict(zip(grid, np.unravel_index(cells, shape) if grid else (), strict=True))
+        )
         head = shape if cells is None else (len(cells),)
         extras = [tuple(term.shape()[d] for d in term.over) for term in self.terms]
         ends = np.cumsum([0, *(int(np.prod(extra, dtype=np.int64)) for extra in extras)])
-        labels = np.empty((*head, ends[-1]), np.result_type(np.int32, *(t.labels.values for t in self.terms)))
+        labels = np.empty(
+            (*head, ends[-1]), np.result_type(np.int32, *(t.labels.values for t in self.terms))
+        )
         factors = np.empty((*head, ends[-1]))
         for term, extra, start, end in zip(self.terms, extras, ends[:-1], ends[1:], strict=True):
             for lines, array in ((labels, term.labels), (factors, term.factor)):
-                lines[..., start:end].reshape((*head, *extra))[...] = placed(array, grid, term.over, places)
+                lines[..., start:end].reshape((*head, *extra))[...] = placed(
+                    array, grid, term.over, places
+                )
         constant = np.empty(head)
         constant[...] = placed(self.offset, grid, (), places)
         return labels.reshape(-1, ends[-1]), factors.reshape(-1, ends[-1]), constant.reshape(-1)
@@ -162,7 +189,9 @@ class Sum(linopy.LinearExpression):
         return len(set(self.names)) < len(self.names) or any(term.repeated for term in self.terms)
 
     def costs(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return labels and factors of the sum over all cells, one pair per term; a label may be in several."""
+        """Return labels and factors of the sum over all cells, one pair per term; a label may be in
+        several.
+        """
         pairs = []
         for term in self.terms:
             missing = [len(i) for d, i in self.axes.items() if d not in term.shape()]
@@ -200,7 +229,9 @@ class Sum(linopy.LinearExpression):
                 labels, factor = term.labels.renamed(dim, name), term.factor.renamed(dim, name)
                 terms.append(replace(term, labels=labels, factor=factor, over=(*term.over, name)))
             else:
-                terms.append(replace(term, factor=term.factor.times(Named(np.asarray(float(size))))))
+                terms.append(
+                    replace(term, factor=term.factor.times(Named(np.asarray(float(size)))))
+                )
         offset = self.offset
         if dim in offset.dims:
             axis = offset.dims.index(dim)
@@ -210,7 +241,9 @@ class Sum(linopy.LinearExpression):
         return self._with(terms, offset, {d: i for d, i in self.axes.items() if d != dim})
 
     def shift(self, shifts: Any = None, **by: int) -> "Sum":
-        """Move by a number of steps, one or more, along a dimension; what comes from outside counts as 0."""
+        """Move by a number of steps, one or more, along a dimension; what comes from outside counts
+        as 0.
+        """
         ((dim, steps),) = (shifts or by).items()
         if steps < 1:
             raise ValueError("only a shift forward is defined")
@@ -232,7 +265,9 @@ class Sum(linopy.LinearExpression):
             )
             for t in self.terms
         ]
-        return self._with(terms, whole(self.offset, dim, len(axes)).mapped(dim, later(0.0)), self.axes)
+        return self._with(
+            terms, whole(self.offset, dim, len(axes)).mapped(dim, later(0.0)), self.axes
+        )
 
     def sel(self, indexers: Any = None, drop: bool = False, **by: Any) -> "Sum":
         """Take labels of one dimension, a scalar label dropping it."""
@@ -251,11 +286,15 @@ class Sum(linopy.LinearExpression):
             return Named(taken.values.squeeze(axis), tuple(d for d in array.dims if d != dim))
 
         terms = [replace(t, labels=take(t.labels), factor=take(t.factor)) for t in self.terms]
-        axes = {d: index if d == dim else i for d, i in self.axes.items() if not (scalar and d == dim)}
+        axes = {
+            d: index if d == dim else i for d, i in self.axes.items() if not (scalar and d == dim)
+        }
         return self._with(terms, take(self.offset), axes)
 
     def grouped(self, label: xr.DataArray, groups: pd.Index) -> "Sum":
-        """Sum the members of each of `groups`; `label` names the group of each member, and some may be in none."""
+        """Sum the members of each of `groups`; `label` names the group of each member, and some may
+        be in none.
+        """
         (dim,) = map(str, label.dims)
         code = groups.get_indexer(pd.Index(label.to_numpy()))
         inside = np.flatnonzero(code >= 0)
@@ -274,14 +313,20 @@ class Sum(linopy.LinearExpression):
             return gathered(whole(array, dim, len(code)), dim, members, (group, fresh), fill)
 
         terms = [
-            replace(t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0), over=(*t.over, fresh))
+            replace(
+                t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0), over=(*t.over, fresh)
+            )
             for t in self.terms
         ]
         offset = added(gather(self.offset, 0.0), fresh)
-        return self._with(terms, offset, {group: groups, **{d: i for d, i in self.axes.items() if d != dim}})
+        return self._with(
+            terms, offset, {group: groups, **{d: i for d, i in self.axes.items() if d != dim}}
+        )
 
     def earlier(self, steps: pd.Index, dim: str = "time") -> "Sum":
-        """Return x[t - k] for every k of `steps`, whose name is a new dimension; before the first label it is 0."""
+        """Return x[t - k] for every k of `steps`, whose name is a new dimension; before the first
+        label it is 0.
+        """
         name, size = str(steps.name), len(self.axes[dim])
         places = np.arange(size)[:, None] - steps.to_numpy()
 
@@ -289,18 +334,22 @@ class Sum(linopy.LinearExpression):
             return gathered(whole(array, dim, size), dim, places, (dim, name), fill)
 
         terms = [
-            replace(t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0), repeated=True) for t in self.terms
+            replace(t, labels=gather(t.labels, -1), factor=gather(t.factor, 0.0), repeated=True)
+            for t in self.terms
         ]
         return self._with(terms, gather(self.offset, 0.0), {**self.axes, name: steps})
 
     def lagged(self, kernel: xr.DataArray, dim: str = "time") -> "Sum":
         """Sum over `lag` of kernel[lag] x[t - lag]; what comes before the first label counts as 0.
 
-        `kernel` has the dimension `lag` (0, 1, ... steps back) and any of x; where it is 0 there is no term.
-        """
+        `kernel` has the dimension `lag` (0, 1, ... steps back) and any of x; where it is 0 there is
+        no term."""
         lag = f"lag~{next(_fresh)}"
         weight = kernel.rename(lag=lag)
-        return (self.earlier(pd.RangeIndex(kernel.sizes["lag"], name=lag), dim).kept(weight != 0) * weight)._summed(lag)
+        return (
+            self.earlier(pd.RangeIndex(kernel.sizes["lag"], name=lag), dim).kept(weight != 0)
+            * weight
+        )._summed(lag)
 
     def kept(self, mask: xr.DataArray) -> "Sum":
         """Return the same where `mask` is True; elsewhere there is no term, and it is 0."""
@@ -310,7 +359,8 @@ class Sum(linopy.LinearExpression):
         return self._with(terms, self.offset.times(data[0]), joined(self.axes, data[1]))
 
     def at(self, label: xr.DataArray) -> "Sum":
-        """Take, for each cell of `label`, the value at the label it names, 0 where that is none: `x[day of each hour]`.
+        """Take, for each cell of `label`, the value at the label it names, 0 where that is none:
+        `x[day of each hour]`.
 
         The name of `label` is the dimension that it replaces.
         """
@@ -324,13 +374,20 @@ class Sum(linopy.LinearExpression):
                 taken[(slice(None),) * axis + (none,)] = fill
                 return taken
 
-            return (whole(array, named, len(self.axes[named])) if none.any() else array).mapped(named, change)
+            return (whole(array, named, len(self.axes[named])) if none.any() else array).mapped(
+                named, change
+            )
 
         terms = [
-            replace(t, labels=take(t.labels, -1), factor=take(t.factor, 0.0), repeated=True).renamed(named, dim)
+            replace(
+                t, labels=take(t.labels, -1), factor=take(t.factor, 0.0), repeated=True
+            ).renamed(named, dim)
             for t in self.terms
         ]
-        axes = {dim if d == named else d: label.get_index(dim) if d == named else i for d, i in self.axes.items()}
+        axes = {
+            dim if d == named else d: label.get_index(dim) if d == named else i
+            for d, i in self.axes.items()
+        }
         return self._with(terms, take(self.offset, 0.0).renamed(named, dim), axes)
 
     def _with(self, terms: Any, offset: Named | None, axes: Mapping[str, pd.Index]) -> "Sum":
@@ -358,7 +415,9 @@ class Sum(linopy.LinearExpression):
             other = Sum.of(other)
         if isinstance(other, Sum):
             axes, names = joined(self.axes, other.axes), self.names + other.names
-            return Sum(self._model, self.terms + other.terms, self.offset.plus(other.offset), axes, names)
+            return Sum(
+                self._model, self.terms + other.terms, self.offset.plus(other.offset), axes, names
+            )
         data = numbers(other)
         if data is None:
             return super().__add__(other)

@@ -1,4 +1,6 @@
-"""Clock hours, local days and months of the time steps: what a meter counts by. Labels hold across clock changes."""
+"""Clock hours, local days and months of the time steps: what a meter counts by. Labels hold across
+clock changes.
+"""
 
 import numpy as np
 import pandas as pd
@@ -10,8 +12,12 @@ UNITS = ("hour", "day", "month")
 
 
 def localized(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
-    """Return moments of a local clock with offset: the first of a repeated hour, the first after a skipped one."""
-    return wall.tz_localize(timezone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
+    """Return moments of a local clock with offset: the first of a repeated hour, the first after a
+    skipped one.
+    """
+    return wall.tz_localize(
+        timezone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward"
+    )
 
 
 def instants(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
@@ -20,7 +26,8 @@ def instants(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
 
 
 def labels(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
-    """Return the clock hour (its start in UTC), local day (its date) or month ("2026-03") of each moment.
+    """Return the clock hour (its start in UTC), local day (its date) or month ("2026-03") of each
+    moment.
 
     An hour that the clock shows twice is two hours.
     """
@@ -54,7 +61,9 @@ def axis(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
 
 
 def hours_in(months: pd.Index, timezone: str) -> xr.DataArray:
-    """Return the length of each whole month on the local clock (h): 743 or 745 where the clock changes."""
+    """Return the length of each whole month on the local clock (h): 743 or 745 where the clock
+    changes.
+    """
     first = pd.DatetimeIndex([f"{m}-01" for m in months])
     start, end = (_midnight(d, timezone) for d in (first, first + pd.offsets.MonthBegin(1)))
     return xr.DataArray((end - start) / HOUR, coords={"month": months}, dims="month")
@@ -97,7 +106,9 @@ def _by(reduce: np.ufunc, x: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
     index = pd.Index(named[first], name=label.name)
     kept = {d: x.get_index(d) for d in map(str, x.dims[:-1])}
     values = reduce.reduceat(x.to_numpy(), first, axis=-1)
-    return xr.DataArray(values, coords={**kept, str(label.name): index}, dims=[*kept, str(label.name)])
+    return xr.DataArray(
+        values, coords={**kept, str(label.name): index}, dims=[*kept, str(label.name)]
+    )
 
 
 def _named(values: pd.Index, name: str, index: pd.Index, dim: str) -> xr.DataArray:
@@ -106,4 +117,6 @@ def _named(values: pd.Index, name: str, index: pd.Index, dim: str) -> xr.DataArr
 
 def _midnight(days: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
     first = np.ones(len(days), bool)  # of a midnight that the clock shows twice
-    return days.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward").tz_convert("UTC")
+    return days.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward").tz_convert(
+        "UTC"
+    )

@@ -1,4 +1,6 @@
-"""A case or result: one `xarray.DataTree`, one NetCDF file. Reading, writing, assembling, hashing."""
+"""A case or result: one `xarray.DataTree`, one NetCDF file. Reading, writing, assembling,
+hashing.
+"""
 
 import errno
 import hashlib
@@ -97,7 +99,9 @@ def recorded(case: xr.DataTree, what: str) -> str:
 def _stamps(time: pd.DatetimeIndex, groups: Mapping[str, xr.Dataset]) -> pd.DatetimeIndex:
     """Return the time stamps of a case, which every group must share."""
     if pd.api.types.is_numeric_dtype(time):
-        raise SchemaError([Problem("time", "type", f"holds {pd.Index(time).dtype}, needs time stamps in UTC")])
+        raise SchemaError(
+            [Problem("time", "type", f"holds {pd.Index(time).dtype}, needs time stamps in UTC")]
+        )
     time = pd.DatetimeIndex(time, name="time")
     problems = []
     for name, ds in groups.items():
@@ -135,11 +139,17 @@ def read(path: str | Path) -> xr.DataTree:
     path = existing(path, "is a directory; name a case file (.nc)")
     try:
         with xr.open_datatree(path, engine="netcdf4", decode_timedelta=False) as tree:
-            # not tree.load(): it leaves arrays on disk whose name is that of a group (xarray 2026.9), as /fleet energy
-            case = xr.DataTree.from_dict({n.path: n.to_dataset(inherit=False).load() for n in tree.subtree})
+            # not tree.load(): it leaves arrays on disk whose name is that of a group (xarray
+            # 2026.9), as /fleet energy
+            case = xr.DataTree.from_dict(
+                {n.path: n.to_dataset(inherit=False).load() for n in tree.subtree}
+            )
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         if "not aligned" in str(error):
-            detail = f"its groups do not share the time stamps or scenarios of the root: {str(error).splitlines()[0]}"
+            detail = (
+                "its groups do not share the time stamps or scenarios of the root:"
+                f" {str(error).splitlines()[0]}"
+            )
             raise InputFileError(path, detail.rstrip(":")) from None
         raise InputFileError(
             path, f"cannot be read as NetCDF: it may be truncated or of another kind ({error})"
@@ -148,7 +158,10 @@ def read(path: str | Path) -> xr.DataTree:
     if not isinstance(found, int | np.integer):
         raise InputFileError(path, f"has schema version {found!r}, which is no whole number")
     if found > SCHEMA_VERSION:
-        raise InputFileError(path, f"has schema version {found}; this package reads up to {SCHEMA_VERSION}: upgrade it")
+        raise InputFileError(
+            path,
+            f"has schema version {found}; this package reads up to {SCHEMA_VERSION}: upgrade it",
+        )
     case.attrs["schema_version"] = SCHEMA_VERSION
     return case
 
@@ -177,7 +190,9 @@ def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
 
 @contextmanager
 def atomic(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary path, renamed to `path` when the block ends well; on any fault nothing has changed."""
+    """Yield a temporary path, renamed to `path` when the block ends well; on any fault nothing has
+    changed.
+    """
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{path} is a directory; name a file")
@@ -206,9 +221,13 @@ def atomic(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _reason(error: OSError | RuntimeError, temporary: Path | None) -> str:
-    """Say why a file cannot be written; where a library hides it, the system tells when the file is to grow further."""
+    """Say why a file cannot be written; where a library hides it, the system tells when the file is
+    to grow further.
+    """
     cause = error
-    if temporary is not None and (getattr(error, "errno", None) or -1) < 0:  # netCDF4 counts its own errors below 0
+    if (
+        temporary is not None and (getattr(error, "errno", None) or -1) < 0
+    ):  # netCDF4 counts its own errors below 0
         try:
             with open(temporary, "ab") as file:
                 file.write(bytes(_PROBE))
@@ -221,13 +240,17 @@ def _reason(error: OSError | RuntimeError, temporary: Path | None) -> str:
 
 
 def calendar_of(case: xr.DataTree) -> tuple[Calendar, list[Problem]]:
-    """Read the root of a case: its time stamps, zone, money and scenarios, and every problem they have."""
+    """Read the root of a case: its time stamps, zone, money and scenarios, and every problem they
+    have.
+    """
     root, problems = case.to_dataset(), []
     zone = str(case.attrs.get("timezone", "UTC"))
     try:
         pd.Timestamp(0, tz=zone)
     except (KeyError, ValueError, OSError):
-        problems.append(Problem("timezone", "time", f"{zone!r} is not an IANA time zone, such as Europe/Rome"))
+        problems.append(
+            Problem("timezone", "time", f"{zone!r} is not an IANA time zone, such as Europe/Rome")
+        )
         zone = "UTC"
     currency, scenario = str(case.attrs.get("currency", "EUR")), root.indexes.get("scenario")
     unreadable = Calendar(pd.DatetimeIndex([]), zone, currency, scenario)
@@ -235,12 +258,20 @@ def calendar_of(case: xr.DataTree) -> tuple[Calendar, list[Problem]]:
     time = root.indexes.get("time")
     if time is None or len(time) == 0:
         problems.append(
-            Problem("time", "missing", "missing: give the start of each step in UTC at the root of the file")
+            Problem(
+                "time",
+                "missing",
+                "missing: give the start of each step in UTC at the root of the file",
+            )
         )
         return unreadable, problems
     if fault := _unreadable(time):
         return unreadable, [*problems, fault]
-    probability = root["probability"].astype(float) if scenario is not None and "probability" in root else None
+    probability = (
+        root["probability"].astype(float)
+        if scenario is not None and "probability" in root
+        else None
+    )
     calendar = Calendar(pd.DatetimeIndex(time), zone, currency, scenario, probability)
     problems += _time_problems(calendar.time, calendar, case)
     return calendar, problems
@@ -251,7 +282,9 @@ def _unreadable(time: pd.Index) -> Problem | None:
     if not isinstance(time, pd.DatetimeIndex):
         return Problem("time", "type", f"holds {time.dtype}, needs time stamps in UTC")
     if time.tz is not None:
-        detail = f"has the time zone {time.tz}; give naive UTC, time.tz_convert('UTC').tz_localize(None)"
+        detail = (
+            f"has the time zone {time.tz}; give naive UTC, time.tz_convert('UTC').tz_localize(None)"
+        )
         return Problem("time", "time", detail)
     if missing := int(np.isnat(time.to_numpy()).sum()):
         return Problem("time", "nan", f"{missing} time stamps are missing")
@@ -264,20 +297,35 @@ def _time_problems(time: pd.DatetimeIndex, calendar: Calendar, case: xr.DataTree
     if (steps == zero).any():
         again = calendar.local(time[1:][steps == zero][0])
         return [
-            Problem("time", "time", f"duplicated: {int((steps == zero).sum())} stamps repeat, the first at {again}")
+            Problem(
+                "time",
+                "time",
+                f"duplicated: {int((steps == zero).sum())} stamps repeat, the first at {again}",
+            )
         ]
     if (steps < zero).any():
-        return [Problem("time", "time", f"unsorted: it runs backwards at {calendar.local(time[1:][steps < zero][0])}")]
+        return [
+            Problem(
+                "time",
+                "time",
+                f"unsorted: it runs backwards at {calendar.local(time[1:][steps < zero][0])}",
+            )
+        ]
     if len(steps) and (steps != steps[0]).any():
         odd = int(np.flatnonzero(steps != steps[0])[0])
         minutes = steps.astype("timedelta64[s]").astype(float) / 60
         where = calendar.local(time[odd + 1])
-        detail = f"steps differ: {minutes[0]:g} min, then {minutes[odd]:g} min before {where}; give one uniform step"
+        detail = (
+            f"steps differ: {minutes[0]:g} min, then {minutes[odd]:g} min before {where}; give one"
+            " uniform step"
+        )
         return [Problem("time", "time", detail + _gap(time[odd], time[odd + 1], calendar))]
     if not len(steps) and not _positive(case.attrs.get("step_hours", 0)):
         return [
             Problem(
-                "step_hours", "missing", "missing: one time stamp has no step length; give it in hours (root attribute)"
+                "step_hours",
+                "missing",
+                "missing: one time stamp has no step length; give it in hours (root attribute)",
             )
         ]
     return []
@@ -304,14 +352,25 @@ def _scenario_problems(root: xr.Dataset) -> list[Problem]:
         detail = "the scenarios have no labels; name them in the coordinate scenario"
         return [Problem("scenario", "labels", detail)] if "probability" in root else []
     if scenario.has_duplicates:
-        return [Problem("scenario", "labels", f"{scenario[scenario.duplicated()][0]} appears more than once")]
+        return [
+            Problem(
+                "scenario", "labels", f"{scenario[scenario.duplicated()][0]} appears more than once"
+            )
+        ]
     if "probability" not in root:
         return [Problem("probability", "missing", "missing: give the probability of each scenario")]
     p = root["probability"]
-    if p.dims != ("scenario",) or bool(p.isnull().any()) or bool((p < 0).any()) or abs(float(p.sum()) - 1) > 1e-9:
+    if (
+        p.dims != ("scenario",)
+        or bool(p.isnull().any())
+        or bool((p < 0).any())
+        or abs(float(p.sum()) - 1) > 1e-9
+    ):
         return [
             Problem(
-                "probability", "range", f"must be one number ≥ 0 per scenario, in sum 1; the sum is {float(p.sum()):g}"
+                "probability",
+                "range",
+                f"must be one number ≥ 0 per scenario, in sum 1; the sum is {float(p.sum()):g}",
             )
         ]
     return []
@@ -320,11 +379,17 @@ def _scenario_problems(root: xr.Dataset) -> list[Problem]:
 def step_hours(case: xr.DataTree) -> float:
     """Return the length of one step (h)."""
     time = case.to_dataset().indexes["time"]
-    return float(case.attrs["step_hours"]) if len(time) == 1 else float((time[1] - time[0]) / pd.Timedelta(hours=1))
+    return (
+        float(case.attrs["step_hours"])
+        if len(time) == 1
+        else float((time[1] - time[0]) / pd.Timedelta(hours=1))
+    )
 
 
 def fingerprint(inputs: Mapping[str, xr.Dataset]) -> str:
-    """Return a hash of validated inputs: the same whatever the units, the order or the file they came from."""
+    """Return a hash of validated inputs: the same whatever the units, the order or the file they
+    came from.
+    """
     digest = hashlib.sha256()
     for part in sorted(inputs):
         digest.update(part.encode())
@@ -342,7 +407,9 @@ def fingerprint(inputs: Mapping[str, xr.Dataset]) -> str:
 
 
 def _rounded(numbers: np.ndarray) -> np.ndarray:
-    """Round to 40 binary digits (twelve decimal ones): what is left of a unit conversion is not part of a case."""
+    """Round to 40 binary digits (twelve decimal ones): what is left of a unit conversion is not
+    part of a case.
+    """
     fraction, exponent = np.frexp(numbers)
     return np.ldexp(np.round(np.ldexp(fraction, 40)), exponent - 40) + 0.0
 

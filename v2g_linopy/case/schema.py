@@ -1,4 +1,6 @@
-"""Names, dimensions, units and ranges, declared once; validation, defaults, conversion, docs and attributes follow."""
+"""Names, dimensions, units and ranges, declared once; validation, defaults, conversion, docs and
+attributes follow.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +22,9 @@ Kind = Literal["quantity", "flag", "choice", "label"]
 
 @dataclass(frozen=True)
 class Calendar:
-    """What a field needs to know of its case to be read: time stamps, display zone, money, scenarios."""
+    """What a field needs to know of its case to be read: time stamps, display zone, money,
+    scenarios.
+    """
 
     time: pd.DatetimeIndex
     timezone: str = "UTC"
@@ -30,21 +34,27 @@ class Calendar:
 
     def local(self, stamp: pd.Timestamp) -> str:
         """Write a time stamp as the user's clock shows it, with offset."""
-        return str(pd.Timestamp(stamp).tz_localize("UTC").tz_convert(self.timezone).strftime("%Y-%m-%d %H:%M %z"))
+        return str(
+            pd.Timestamp(stamp)
+            .tz_localize("UTC")
+            .tz_convert(self.timezone)
+            .strftime("%Y-%m-%d %H:%M %z")
+        )
 
 
 @dataclass(frozen=True)
 class Field:
-    """One array of a case or a result: `Field("charge_max", "fleet time", "kW", "power the vehicles can draw", ge=0)`.
+    """One array of a case or a result: `Field("charge_max", "fleet time", "kW", "power the vehicles
+    can draw", ge=0)`.
 
-    `dims` is the most an array may have, the member dimension first; fewer broadcast, and `scenario` is always allowed.
-    A default of `ABSENT` leaves the array out. `missing` allows NaN, `infinite` allows ±inf.
-    `first_stage` (outputs) names the flag that marks decisions taken before the scenario is known; a `shared` field has
-    one array per asset, with its members as first dimension; `auxiliary` (outputs) helps to write rows and is left out
-    of the result; `signed` (outputs) may be negative; `certain` (outputs) is one number for all scenarios.
-    A default is of interest only where the input `beside` is given. `of` (labels) names the part
-    whose members they are; an empty text is none.
-    """
+    `dims` is the most an array may have, the member dimension first; fewer broadcast, and
+    `scenario` is always allowed. A default of `ABSENT` leaves the array out. `missing` allows NaN,
+    `infinite` allows ±inf. `first_stage` (outputs) names the flag that marks decisions taken before
+    the scenario is known; a `shared` field has one array per asset, with its members as first
+    dimension; `auxiliary` (outputs) helps to write rows and is left out of the result; `signed`
+    (outputs) may be negative; `certain` (outputs) is one number for all scenarios. A default is of
+    interest only where the input `beside` is given. `of` (labels) names the part whose members they
+    are; an empty text is none."""
 
     name: str
     dims: str
@@ -66,7 +76,9 @@ class Field:
     of: str = ""
 
     def names(self, name: str) -> bool:
-        """Return True where `name` is this field; a `shared` one has one array per asset, as `share_fleet`."""
+        """Return True where `name` is this field; a `shared` one has one array per asset, as
+        `share_fleet`.
+        """
         return name == self.name or (self.shared and name.startswith(f"{self.name}_"))
 
     def shown(self, currency: str = "EUR") -> str:
@@ -77,7 +89,9 @@ class Field:
             return "none"
         return f"{self.default:g} {self.unit.replace('EUR', currency)}".removesuffix(" 1")
 
-    def read(self, group: xr.Dataset, part: str, calendar: Calendar) -> tuple[xr.DataArray | None, list[Problem]]:
+    def read(
+        self, group: xr.Dataset, part: str, calendar: Calendar
+    ) -> tuple[xr.DataArray | None, list[Problem]]:
         """Return the array in coherent units, and every problem it has."""
         where = f"{part}.{self.name}"
         if self.name not in group:
@@ -89,7 +103,11 @@ class Field:
         uncertain = self.kind == "quantity" and calendar.scenario is not None
         allowed = [*self.dims.split(), *(["scenario"] if uncertain else [])]
         if extra := [d for d in array.dims if d not in allowed]:
-            return None, [Problem(where, "dims", f"has dimension {_words(extra)}, may have only {_words(allowed)}")]
+            return None, [
+                Problem(
+                    where, "dims", f"has dimension {_words(extra)}, may have only {_words(allowed)}"
+                )
+            ]
         array = array.transpose(*(d for d in ("scenario", *self.dims.split()) if d in array.dims))
         reader = self._read_label if self.kind in ("label", "choice") else self._read_number
         clean, problems = reader(array, where, calendar)
@@ -98,7 +116,9 @@ class Field:
             clean.attrs = {}
         return clean, problems
 
-    def _read_label(self, array: xr.DataArray, where: str, calendar: Calendar) -> tuple[xr.DataArray, list[Problem]]:
+    def _read_label(
+        self, array: xr.DataArray, where: str, calendar: Calendar
+    ) -> tuple[xr.DataArray, list[Problem]]:
         if missing := int(array.isnull().sum()):
             place, _ = worst(xr.zeros_like(array, dtype=float), array.isnull(), calendar)
             more = f" (and {missing - 1} more)" if missing > 1 else ""
@@ -106,7 +126,10 @@ class Field:
         if self.kind == "choice":
             for value in dict.fromkeys(str(v) for v in array.to_numpy().ravel()):
                 if value not in self.choices:
-                    hint = f"{value!r} is not one of {_words(self.choices)}{suggest(value, self.choices)}"
+                    hint = (
+                        f"{value!r} is not one of"
+                        f" {_words(self.choices)}{suggest(value, self.choices)}"
+                    )
                     return array, [Problem(where, "choice", hint)]
         return array, []
 
@@ -114,7 +137,9 @@ class Field:
         self, array: xr.DataArray, where: str, calendar: Calendar
     ) -> tuple[xr.DataArray | None, list[Problem]]:
         if array.dtype.kind not in "fiub":
-            return None, [Problem(where, "type", f"holds {array.dtype}, needs numbers ({self.unit})")]
+            return None, [
+                Problem(where, "type", f"holds {array.dtype}, needs numbers ({self.unit})")
+            ]
         unit = str(array.attrs.get("units", "1" if self.kind == "flag" else self._unit(calendar)))
         scale = factor(unit, self.unit, calendar.currency)
         if scale is None:
@@ -132,7 +157,9 @@ class Field:
         if given.size == 0:
             return True
         low, high = float(given.min()), float(given.max())  # NaN if there is any
-        return low >= self.ge and high <= self.le and (self.infinite or bool(np.isfinite(low + high)))
+        return (
+            low >= self.ge and high <= self.le and (self.infinite or bool(np.isfinite(low + high)))
+        )
 
     def _range(self, array: xr.DataArray, where: str, calendar: Calendar) -> list[Problem]:
         low, high = self.ge, self.le
@@ -144,7 +171,11 @@ class Field:
         if self.kind == "flag":
             faults.append(("range", array.notnull() & ~array.isin([0.0, 1.0]), "allowed 0 or 1"))
         else:
-            allowed = f"allowed [{low:g}, {high:g}] {self.unit.replace('EUR', calendar.currency)}".rstrip(" 1")
+            allowed = (
+                f"allowed [{low:g}, {high:g}] {self.unit.replace('EUR', calendar.currency)}".rstrip(
+                    " 1"
+                )
+            )
             inside = ((array >= low) & (array <= high)) | np.isinf(array)
             if self.infinite:
                 inside = (array >= low) & (array <= high)
@@ -168,12 +199,16 @@ Check = Callable[[xr.Dataset, Calendar], list[Problem]]
 
 @dataclass(frozen=True)
 class Schema:
-    """The arrays of one part: what a case gives, what a result adds, and the rules between fields."""
+    """The arrays of one part: what a case gives, what a result adds, and the rules between
+    fields.
+    """
 
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...] = ()
     checks: tuple[Check, ...] = ()
-    completions: tuple[Callable[[xr.Dataset], xr.Dataset], ...] = ()  # defaults that follow from other inputs
+    completions: tuple[
+        Callable[[xr.Dataset], xr.Dataset], ...
+    ] = ()  # defaults that follow from other inputs
 
     @property
     def member(self) -> str | None:
@@ -181,7 +216,9 @@ class Schema:
         dims = [f.dims.split()[0] for f in self.inputs if f.dims]
         return next((d for d in dims if d != "time"), None)
 
-    def validate(self, group: xr.Dataset, part: str, calendar: Calendar) -> tuple[xr.Dataset, list[Problem]]:
+    def validate(
+        self, group: xr.Dataset, part: str, calendar: Calendar
+    ) -> tuple[xr.Dataset, list[Problem]]:
         """Return the inputs in coherent units with defaults filled in, and every problem found."""
         inputs = [*self._every(group)]
         problems = self._labels(group, part, inputs)
@@ -195,29 +232,41 @@ class Schema:
         if problems:
             return xr.Dataset(), problems
         used = {self.member, "time", "scenario", *(d for a in arrays.values() for d in a.dims)}
-        coords = {str(n): c for n, c in group.coords.items() if n in used}  # a result has those of its outputs, too
+        coords = {
+            str(n): c for n, c in group.coords.items() if n in used
+        }  # a result has those of its outputs, too
         clean = xr.Dataset(arrays, coords=coords | {"time": calendar.time})
-        checks = self.checks if len(calendar.time) else ()  # without time stamps nothing can be placed
+        checks = (
+            self.checks if len(calendar.time) else ()
+        )  # without time stamps nothing can be placed
         problems = [p for check in checks for p in check(clean, calendar)]
         for complete in self.completions if checks and not problems else ():
             clean = complete(clean)
         return clean, problems
 
     def _every(self, group: xr.Dataset) -> Iterator[Field]:
-        """Yield the inputs; of a shared one those that are there, each with the members of its asset."""
+        """Yield the inputs; of a shared one those that are there, each with the members of its
+        asset.
+        """
         for field in self.inputs:
             if not field.shared:
                 yield field
                 continue
             for name in (str(n) for n in group.data_vars if field.names(str(n))):
-                own = [str(d) for d in group[name].dims if d not in (*field.dims.split(), "scenario")]
+                own = [
+                    str(d) for d in group[name].dims if d not in (*field.dims.split(), "scenario")
+                ]
                 yield replace(field, name=name, dims=" ".join([*own[:1], field.dims]))
 
     def _on_members(self, array: xr.DataArray, field: Field, group: xr.Dataset) -> xr.DataArray:
-        """Give an array the member dimension that its field declares, so that sums over members count every one."""
+        """Give an array the member dimension that its field declares, so that sums over members
+        count every one.
+        """
         member = self.member
         if member in field.dims.split() and member not in array.dims and member in group.indexes:
-            array = array.expand_dims({member: group.indexes[member]}, axis=1 if "scenario" in array.dims else 0)
+            array = array.expand_dims(
+                {member: group.indexes[member]}, axis=1 if "scenario" in array.dims else 0
+            )
         return array
 
     def assumptions(self, group: xr.Dataset, part: str, currency: str) -> list[str]:
@@ -229,7 +278,10 @@ class Schema:
             if f.name not in group and f.default is not ABSENT:
                 notes.append(f"{part}.{f.name}: not given, taken as {f.shown(currency)} ({f.doc})")
             elif f.kind == "quantity" and f.name in group and "units" not in group[f.name].attrs:
-                notes.append(f"{part}.{f.name}: no units attribute, read as {f.unit.replace('EUR', currency)}")
+                notes.append(
+                    f"{part}.{f.name}: no units attribute, read as"
+                    f" {f.unit.replace('EUR', currency)}"
+                )
         return notes
 
     def _labels(self, group: xr.Dataset, part: str, inputs: Iterable[Field]) -> list[Problem]:
@@ -242,13 +294,18 @@ class Schema:
                 problems.append(Problem(f"{part}.{dim}", "labels", detail))
             elif (index := group.indexes[dim]).has_duplicates:
                 twice = _words(sorted({str(v) for v in index[index.duplicated()]})[:5])
-                problems.append(Problem(f"{part}.{dim}", "labels", f"{twice} appears more than once"))
+                problems.append(
+                    Problem(f"{part}.{dim}", "labels", f"{twice} appears more than once")
+                )
         return problems
 
     def _unknown(self, group: xr.Dataset, part: str) -> list[Problem]:
         inputs, fields = [f.name for f in self.inputs], (*self.inputs, *self.outputs)
         strays = [str(n) for n in group.data_vars if not any(f.names(str(n)) for f in fields)]
-        return [Problem(f"{part}.{n}", "unknown", f"unknown{suggest(n, inputs, f'{part}.')}") for n in strays]
+        return [
+            Problem(f"{part}.{n}", "unknown", f"unknown{suggest(n, inputs, f'{part}.')}")
+            for n in strays
+        ]
 
 
 def worst(array: xr.DataArray, wrong: xr.DataArray, calendar: Calendar) -> tuple[str, float]:
@@ -259,11 +316,15 @@ def worst(array: xr.DataArray, wrong: xr.DataArray, calendar: Calendar) -> tuple
     words = []
     for dim in array.dims:
         label = cell.coords[dim].item() if dim in cell.coords else spot[str(dim)]
-        words.append(f"at {calendar.local(pd.Timestamp(label))}" if dim == "time" else f"{dim} {label}")
+        words.append(
+            f"at {calendar.local(pd.Timestamp(label))}" if dim == "time" else f"{dim} {label}"
+        )
     return (" ".join(words) + ": " if words else ""), float(cell)
 
 
-Rule = tuple[str, xr.DataArray, xr.DataArray, str]  # field, where it is broken, the number to show, what is wrong
+Rule = tuple[
+    str, xr.DataArray, xr.DataArray, str
+]  # field, where it is broken, the number to show, what is wrong
 
 
 def broken(part: str, rules: Iterable[Rule], calendar: Calendar) -> list[Problem]:
@@ -273,7 +334,9 @@ def broken(part: str, rules: Iterable[Rule], calendar: Calendar) -> list[Problem
         if count := int(wrong.sum()):
             place, value = worst(array.broadcast_like(wrong), wrong, calendar)
             more = f" (and {count - 1} more)" if count > 1 else ""
-            problems.append(Problem(f"{part}.{name}", "consistency", f"{place}{value:g}{more} {detail}"))
+            problems.append(
+                Problem(f"{part}.{name}", "consistency", f"{place}{value:g}{more} {detail}")
+            )
     return problems
 
 
@@ -284,8 +347,12 @@ def suggest(name: str, known: Any, prefix: str = "") -> str:
 
 
 def describe(array: xr.DataArray, field: Field, currency: str = "EUR") -> xr.DataArray:
-    """Give an array the units and long_name that its field declares, where it has none of its own."""
-    unit = {} if field.kind in ("label", "choice") else {"units": field.unit.replace("EUR", currency)}
+    """Give an array the units and long_name that its field declares, where it has none of its
+    own.
+    """
+    unit = (
+        {} if field.kind in ("label", "choice") else {"units": field.unit.replace("EUR", currency)}
+    )
     return array.assign_attrs({**unit, "long_name": field.doc, **array.attrs})
 
 

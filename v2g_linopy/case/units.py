@@ -1,4 +1,6 @@
-"""Units at the door: files speak the market's units, the model speaks kW, kWh, h and EUR. Knows nothing else."""
+"""Units at the door: files speak the market's units, the model speaks kW, kWh, h and EUR. Knows
+nothing else.
+"""
 
 # unit -> (kind, factor to the coherent unit of that kind)
 _POWER = {"kW": 1.0, "MW": 1e3, "W": 1e-3, "GW": 1e6}
@@ -6,7 +8,12 @@ _ENERGY = {"kWh": 1.0, "MWh": 1e3, "Wh": 1e-3, "GWh": 1e6}
 _ENERGY_PRICE = {"EUR/kWh": 1.0, "EUR/MWh": 1e-3, "ct/kWh": 1e-2}
 _CAPACITY_PRICE = {"EUR/kW/h": 1.0, "EUR/MW/h": 1e-3}
 _RAMP = {"kW/h": 1.0, "MW/h": 1e3, "kW/min": 60.0, "MW/min": 60e3}
-_PEAK_PRICE = {"EUR/kW": 1.0, "EUR/MW": 1e-3, "EUR/kW/month": 1.0, "EUR/MW/month": 1e-3}  # per kW of a month's peak
+_PEAK_PRICE = {
+    "EUR/kW": 1.0,
+    "EUR/MW": 1e-3,
+    "EUR/kW/month": 1.0,
+    "EUR/MW/month": 1e-3,
+}  # per kW of a month's peak
 _YEARLY_PRICE = {"EUR/kW/year": 1.0, "EUR/kW/a": 1.0, "EUR/MW/year": 1e-3, "EUR/MW/a": 1e-3}
 _MONEY_RATE = {"EUR/h": 1.0, "EUR/year": 1 / 8760, "EUR/a": 1 / 8760, "EUR/month": 12 / 8760}
 TABLE: dict[str, tuple[str, float]] = {
@@ -28,9 +35,11 @@ TABLE: dict[str, tuple[str, float]] = {
 
 
 def factor(unit: str, declared: str, currency: str = "EUR") -> float | None:
-    """Return what turns values in `unit` into the coherent unit of `declared`; None where the two do not match.
+    """Return what turns values in `unit` into the coherent unit of `declared`; None where the two
+    do not match.
 
-    `currency` is the money of the case: a case in USD writes `USD/MWh` where the schema declares `EUR/MWh`.
+    `currency` is the money of the case: a case in USD writes `USD/MWh` where the schema declares
+    `EUR/MWh`.
 
     >>> factor("MW", "kW")
     1000.0

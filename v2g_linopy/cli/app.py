@@ -11,8 +11,9 @@ from . import doctor, import_sessions, inspect, new, replay, scenarios, schema, 
 from .errors import Guarded
 
 EXIT_CODES = (
-    "Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6 stopped at a limit "
-    "(the best plan so far is written), 8 output exists or cannot be written, 130 interrupted."
+    "Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6"
+    " stopped at a limit (the best plan so far is written), 8 output exists or cannot be written,"
+    " 130 interrupted."
 )
 
 app = typer.Typer(
@@ -37,7 +38,8 @@ def show_version(wanted: bool) -> None:
 @app.callback()
 def start(
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Best plans for EV fleets: a case file in; a plan, a bill that adds up and a report out.
@@ -51,7 +53,9 @@ for group in (doctor, new, import_sessions, solve, simulate, scenarios, inspect,
 
 
 def main() -> None:
-    """Run the command line of this process; an error nobody foresaw is told in one line, and in full with `--debug`."""
+    """Run the command line of this process; an error nobody foresaw is told in one line, and in
+    full with `--debug`.
+    """
     if "--debug" not in sys.argv:
         sys.excepthook = briefly
     typer.main.get_command(app)(prog_name="v2g")

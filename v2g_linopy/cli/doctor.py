@@ -1,4 +1,6 @@
-"""`doctor`: does this machine have what the package needs, and does a solve give the number it must give?"""
+"""`doctor`: does this machine have what the package needs, and does a solve give the number it must
+give?
+"""
 
 import platform
 import time
@@ -17,7 +19,18 @@ from ..errors import SolverError
 from .options import command
 from .terminal import Terminal
 
-NEEDED = ("linopy", "xarray", "pandas", "numpy", "scipy", "highspy", "netCDF4", "typer", "rich", "pydantic")
+NEEDED = (
+    "linopy",
+    "xarray",
+    "pandas",
+    "numpy",
+    "scipy",
+    "highspy",
+    "netCDF4",
+    "typer",
+    "rich",
+    "pydantic",
+)
 EXTRAS = {"report": ("matplotlib", "jinja2"), "excel": ("python-calamine",), "wear": ("rainflow",)}
 PROFIT = 0.2
 """EUR: 10 kWh bought at 20 and sold at 40 EUR/MWh by a lossless battery."""
@@ -34,15 +47,22 @@ def doctor(terminal: Terminal) -> None:
         "python": platform.python_version(),
         "packages": {"v2g-linopy": package_version(), **{name: installed(name) for name in NEEDED}},
         "solvers": sorted(str(name) for name in linopy.available_solvers),
-        "extras": {extra: {name: installed(name) for name in names} for extra, names in EXTRAS.items()},
+        "extras": {
+            extra: {name: installed(name) for name in names} for extra, names in EXTRAS.items()
+        },
     }
     with terminal.solving("Solving a tiny case"):
         started = time.perf_counter()
         profit = float(v2g.solve(tiny_case()).attrs["profit"])
-    found["self_test"] = {"profit": profit, "expected": PROFIT, "seconds": round(time.perf_counter() - started, 3)}
+    found["self_test"] = {
+        "profit": profit,
+        "expected": PROFIT,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
     if abs(profit - PROFIT) > 1e-9:
         raise SolverError(
-            f"the self-test gives {profit:g} EUR instead of {PROFIT:g}: this installation cannot be trusted"
+            f"the self-test gives {profit:g} EUR instead of {PROFIT:g}: this installation cannot be"
+            " trusted"
         )
     terminal.answer("\n".join(words(found)), {"status": "ok", **found})
 
@@ -54,11 +74,18 @@ def words(found: dict[str, Any]) -> list[str]:
     lines.append(f"Solvers: {', '.join(found['solvers'])}")
     for extra, packages in found["extras"].items():
         missing = [name for name, number in packages.items() if number is None]
-        state = f"missing {', '.join(missing)}: pip install 'v2g-linopy[{extra}]'" if missing else "installed"
+        state = (
+            f"missing {', '.join(missing)}: pip install 'v2g-linopy[{extra}]'"
+            if missing
+            else "installed"
+        )
         lines.append(f"Extra [{extra}]: {state}")
     return [
         *lines,
-        f"Self-test: {found['self_test']['profit']:g} EUR as it must be, in {found['self_test']['seconds']:.2f} s",
+        (
+            f"Self-test: {found['self_test']['profit']:g} EUR as it must be, in"
+            f" {found['self_test']['seconds']:.2f} s"
+        ),
     ]
 
 
@@ -85,4 +112,6 @@ def tiny_case() -> xr.DataTree:
     }
     price = xr.DataArray([[20.0, 40.0]], coords=day_ahead)
     energy = {"price": price, "limit": xr.full_like(price, 100.0)}
-    return v2g.assemble(stamps, {"fleet": xr.Dataset(fleet), "energy": xr.Dataset(energy)}, title="self-test")
+    return v2g.assemble(
+        stamps, {"fleet": xr.Dataset(fleet), "energy": xr.Dataset(energy)}, title="self-test"
+    )

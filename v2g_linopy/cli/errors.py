@@ -15,31 +15,41 @@ from .terminal import to_json
 
 OUTPUT_FAILED = 8
 INTERRUPTED = 130
-UsageProblem: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy that newer Typers carry
+UsageProblem: Any = typer.BadParameter.__mro__[
+    2
+]  # ClickException, of click or of the copy that newer Typers carry
 NOTHING_WRITTEN = "interrupted: nothing was written"
 
 
 class Guarded(TyperGroup):
     """A group of commands in which no error leaves a traceback unless `--debug` asks for it.
 
-    Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6 stopped at a limit with
-    an incumbent, 8 output exists or cannot be written, 130 interrupted. With `--json` the error is the document on
-    stdout.
-    """
+    Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6
+    stopped at a limit with an incumbent, 8 output exists or cannot be written, 130 interrupted.
+    With `--json` the error is the document on stdout."""
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
         """Run a command line and leave with its exit code."""
         line = list(sys.argv[1:] if args is None else args)
         try:
             code = super().main(line, *positional, **(extra | {"standalone_mode": False}))
-        except (UsageProblem, typer.Abort, V2GError, OSError, KeyboardInterrupt, MemoryError) as error:
+        except (
+            UsageProblem,
+            typer.Abort,
+            V2GError,
+            OSError,
+            KeyboardInterrupt,
+            MemoryError,
+        ) as error:
             code = report(error, asked(line))
             if code == INTERRUPTED:
                 leave_a_running_solver()
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C and a pipe that nobody reads arrive here before Typer makes silent exits of them."""
+        """Run the command; Ctrl-C and a pipe that nobody reads arrive here before Typer makes
+        silent exits of them.
+        """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
@@ -50,7 +60,9 @@ class Guarded(TyperGroup):
 
 
 def leave_a_running_solver() -> None:
-    """End the process where HiGHS has not yet looked up: an interpreter that ends under its thread aborts."""
+    """End the process where HiGHS has not yet looked up: an interpreter that ends under its thread
+    aborts.
+    """
     if threading.active_count() > 1:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -112,11 +124,16 @@ def usage_hint(error: BaseException) -> str:
 
 def problems(error: BaseException) -> list[dict[str, str]]:
     """The single problems of an error, for machines."""
-    return [{"where": p.where, "rule": p.rule, "detail": p.detail} for p in getattr(error, "problems", ())]
+    return [
+        {"where": p.where, "rule": p.rule, "detail": p.detail}
+        for p in getattr(error, "problems", ())
+    ]
 
 
 def close_stdout_if_broken() -> None:
-    """Leave nothing in the buffer of a stdout that cannot take it, else the interpreter complains when it ends."""
+    """Leave nothing in the buffer of a stdout that cannot take it, else the interpreter complains
+    when it ends.
+    """
     try:
         sys.stdout.flush()
     except OSError:

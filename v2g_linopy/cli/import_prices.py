@@ -15,18 +15,31 @@ from ..data.importers.csv import price_columns
 from ..data.sessions.case_from import energy_market, settlement
 from ..data.tables.local_time import local
 from ..errors import Problem, SchemaError
-from .import_common import Imbalance, Into, Market, Settlement, Target, imbalance_of, markets_of, regulation_of, zone_of
+from .import_common import (
+    Imbalance,
+    Into,
+    Market,
+    Settlement,
+    Target,
+    imbalance_of,
+    markets_of,
+    regulation_of,
+    zone_of,
+)
 from .input_files import SeriesOptions, TableOptions, read_case, read_prices
 from .new import Days, Seed, Start, Vehicles, Writing, day
 from .options import command, one_of
 from .terminal import Terminal
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of prices.", show_default=False)]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE", help="Files of prices.", show_default=False)
+]
 PriceFormat = Annotated[
     str | None, typer.Option("--format", help="csv, gme, terna or netcdf; recognised if not given.")
 ]
 Template = Annotated[
-    str | None, typer.Option("--template", "-t", help="commuters: make a case of them with these prices.")
+    str | None,
+    typer.Option("--template", "-t", help="commuters: make a case of them with these prices."),
 ]
 
 
@@ -35,8 +48,10 @@ def add(group: typer.Typer) -> None:
     command(
         group,
         "prices",
-        "v2g import prices gme.xlsx terna.xlsx --template commuters --vehicles 100 --days 92 -o italy.nc",
-        "v2g import prices spot.csv --column time=Hour --column day_ahead='PUN €' --timezone Europe/Rome -o spot.nc",
+        "v2g import prices gme.xlsx terna.xlsx --template commuters --vehicles 100 --days 92 -o"
+        " italy.nc",
+        "v2g import prices spot.csv --column time=Hour --column day_ahead='PUN €' --timezone"
+        " Europe/Rome -o spot.nc",
         "v2g import prices spot.nc --into depot.nc -o depot-spot.nc",
         notes={"Columns": price_columns()},
     )(prices)
@@ -99,14 +114,22 @@ def store(terminal: Terminal, read: xr.Dataset, zone: str, path: Path, writing: 
     words = f"{wrote} {path}: {', '.join(names)}, {len(time)} steps from {time[0]} UTC"
     document = {"status": status, "file": str(path), "prices": names, "steps": len(time)}
     shown = {name: figures(read[name]) for name in names}
-    terminal.answer("\n".join([words, *in_words(read, zone)]), document | {"timezone": zone, "figures": shown})
+    terminal.answer(
+        "\n".join([words, *in_words(read, zone)]), document | {"timezone": zone, "figures": shown}
+    )
 
 
 def figures(price: xr.DataArray) -> dict[str, Any]:
     """Unit, least, mean and most of a price, and how many steps have none."""
     least, mean, most = (float(x) for x in (price.min(), price.mean(), price.max()))
     unit = str(price.attrs.get("units", "EUR/MWh"))
-    return {"units": unit, "min": least, "mean": mean, "max": most, "without": int(price.isnull().sum())}
+    return {
+        "units": unit,
+        "min": least,
+        "mean": mean,
+        "max": most,
+        "without": int(price.isnull().sum()),
+    }
 
 
 def in_words(read: xr.Dataset, zone: str) -> list[str]:
@@ -119,7 +142,9 @@ def in_words(read: xr.Dataset, zone: str) -> list[str]:
     for name in map(str, read.data_vars):
         f = figures(read[name])
         scale = (factor(f["units"], "EUR/MWh") or 0.0) * 1000
-        shown = [(f["units"], 1.0)] + ([("EUR/MWh", scale)] if f["units"] != "EUR/MWh" and scale else [])
+        shown = [(f["units"], 1.0)] + (
+            [("EUR/MWh", scale)] if f["units"] != "EUR/MWh" and scale else []
+        )
         parts = [
             f"{scale * f['min']:.5g} to {scale * f['max']:.5g} {unit}, mean {scale * f['mean']:.5g}"
             for unit, scale in shown
@@ -132,12 +157,17 @@ def in_words(read: xr.Dataset, zone: str) -> list[str]:
 def with_prices(
     case: xr.DataTree, read: xr.Dataset, wanted: list[str] | None, settled: tuple[str, ...] = ()
 ) -> xr.DataTree:
-    """A case whose market prices are replaced by imported ones of the same names, or of the one market there is.
+    """A case whose market prices are replaced by imported ones of the same names, or of the one
+    market there is.
 
-    The prices `settled` become those of its imbalance, which is limited as before, else as the markets are.
-    """
+    The prices `settled` become those of its imbalance, which is limited as before, else as the
+    markets are."""
     case = case.copy()
-    energy = case.children["energy"].to_dataset(inherit=False) if "energy" in case.children else xr.Dataset()
+    energy = (
+        case.children["energy"].to_dataset(inherit=False)
+        if "energy" in case.children
+        else xr.Dataset()
+    )
     labels = [str(label) for label in energy.indexes.get("market", [])]
     names = list(markets_of(read, wanted, settled))
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
@@ -152,14 +182,21 @@ def with_prices(
         read, names = read.rename({names[0]: labels[0]}), labels
     unknown = [name for name in names if name not in labels]
     if unknown or len(names) != len(labels):
-        detail = f"the case has the markets {', '.join(labels) or 'none'}, the prices are {', '.join(names)}"
+        detail = (
+            f"the case has the markets {', '.join(labels) or 'none'}, the prices are"
+            f" {', '.join(names)}"
+        )
         raise SchemaError([Problem("energy.market", "labels", detail)], "the prices")
     aligned = data.align(read[names], time)
     price = energy_market(aligned, labels, 0.0)["price"].assign_attrs(units="EUR/MWh")
     case["energy"] = xr.DataTree(energy.drop_vars("price").assign(price=price))
     if "vintage" in case.children:  # forecasts of prices that are no longer there
         known = case.children["vintage"].to_dataset(inherit=False)
-        stale = [n for n in map(str, known) if n == "energy.price" or (settled and n.startswith("imbalance."))]
+        stale = [
+            n
+            for n in map(str, known)
+            if n == "energy.price" or (settled and n.startswith("imbalance."))
+        ]
         case["vintage"] = xr.DataTree(known.drop_vars(stale))
         if not set(known) - set(stale):
             del case["vintage"]

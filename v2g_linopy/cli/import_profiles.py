@@ -24,15 +24,25 @@ from .terminal import Terminal
 LEAST_LIMIT = 10_000.0
 """kW that a new case may trade at least: more is to be added to it."""
 
-ProfileFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of profiles.", show_default=False)]
-Into = Annotated[Path | None, typer.Option("--into", metavar="CASE", help="Add to this case, or to its members.")]
+ProfileFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV file of profiles.", show_default=False)
+]
+Into = Annotated[
+    Path | None, typer.Option("--into", metavar="CASE", help="Add to this case, or to its members.")
+]
 Pod = Annotated[
     list[str] | None,
-    typer.Option("--pod", metavar="POD", help="Point of delivery of all, or of one: NAME=POD. Repeatable."),
+    typer.Option(
+        "--pod", metavar="POD", help="Point of delivery of all, or of one: NAME=POD. Repeatable."
+    ),
 ]
 Scale = Annotated[
     list[str] | None,
-    typer.Option("--kwp", metavar="KWP", help="The numbers are per kWp: size of all, or of one: NAME=KWP. Repeatable."),
+    typer.Option(
+        "--kwp",
+        metavar="KWP",
+        help="The numbers are per kWp: size of all, or of one: NAME=KWP. Repeatable.",
+    ),
 ]
 
 
@@ -48,25 +58,46 @@ class CaseOptions:
     market: Market = None
     limit: Limit = None
 
-    def case(self, price: PriceOptions, read: xr.Dataset, zone: str | None, title: str) -> xr.DataTree:
+    def case(
+        self, price: PriceOptions, read: xr.Dataset, zone: str | None, title: str
+    ) -> xr.DataTree:
         """Read the case, or make a new one that can trade all that the profiles may ever hold."""
         if (self.into is None) == (not price.prices):
             hint = "--into or --prices"
-            raise typer.BadParameter("give the case to add to, or prices for a new one, and not both", param_hint=hint)
+            raise typer.BadParameter(
+                "give the case to add to, or prices for a new one, and not both", param_hint=hint
+            )
         if self.into is not None:
-            stray = [f.replace("_", "-") for f in ("step", "start", "end", "market", "limit") if getattr(self, f)]
+            stray = [
+                f.replace("_", "-")
+                for f in ("step", "start", "end", "market", "limit")
+                if getattr(self, f)
+            ]
             if stray:
-                raise typer.BadParameter("is for a new case, not for one there is", param_hint=f"--{stray[0]}")
+                raise typer.BadParameter(
+                    "is for a new case, not for one there is", param_hint=f"--{stray[0]}"
+                )
             return read_case(self.into)
         traded = price.read()
         timezone = zone_of(zone or price.price_timezone, traded)
-        time = horizon(traded, timezone, step_length("--step", self.step), day(self.start), day(self.end, "--end"))
+        time = horizon(
+            traded,
+            timezone,
+            step_length("--step", self.step),
+            day(self.start),
+            day(self.end, "--end"),
+        )
         most = max(LEAST_LIMIT, AMPLE * float(sum(abs(x).max() for x in read.data_vars.values())))
         limit = most if self.limit is None else self.limit
         energy = energy_market(align(traded, time), markets_of(traded, self.market), limit)
         said = [*notes_of(traded), f"Energy is traded up to {limit:g} kW either way."]
         return described_case(
-            time, {"energy": energy}, timezone=timezone, title=title, source=title, assumptions="\n".join(said)
+            time,
+            {"energy": energy},
+            timezone=timezone,
+            title=title,
+            source=title,
+            assumptions="\n".join(said),
         )
 
 
@@ -75,16 +106,16 @@ def add(group: typer.Typer) -> None:
     command(
         group,
         "pv",
-        "v2g import pv roof.csv --column time=Time --column roof=W --unit W --kwp 50 --timezone Europe/Rome "
-        "--into depot.nc --pod depot -o depot-pv.nc",
-        "v2g import pv pvgis.csv --column time=Time --column south=P --unit W --kwp 30 --timezone UTC "
-        "--prices spot.nc -o roof.nc",
+        "v2g import pv roof.csv --column time=Time --column roof=W --unit W --kwp 50 --timezone"
+        " Europe/Rome --into depot.nc --pod depot -o depot-pv.nc",
+        "v2g import pv pvgis.csv --column time=Time --column south=P --unit W --kwp 30 --timezone"
+        " UTC --prices spot.nc -o roof.nc",
     )(pv)
     command(
         group,
         "load",
-        "v2g import load meter.csv --column time=Von --column office=kWh --unit kWh --timezone Europe/Berlin "
-        "--ambiguous infer --into depot.nc --pod depot -o depot-load.nc",
+        "v2g import load meter.csv --column time=Von --column office=kWh --unit kWh --timezone"
+        " Europe/Berlin --ambiguous infer --into depot.nc --pod depot -o depot-load.nc",
     )(load)
 
 
@@ -101,7 +132,9 @@ def pv(
     *,
     writing: Writing,
 ) -> None:
-    """Import what sun or wind would give into /renewable, of a case there is or of a new one with prices."""
+    """Import what sun or wind would give into /renewable, of a case there is or of a new one with
+    prices.
+    """
     path = writing.path(output)
     read = read_profiles(file, asdict(table) | asdict(profile))
     sizes = {name: size_of(word) for name, word in each(kwp, read, "--kwp").items()}
@@ -109,7 +142,9 @@ def pv(
         read[name] = (size * read[name]).assign_attrs(units="kW")
     scaled = "".join(f"; {name}: {size:g} kWp" for name, size in sizes.items())
     case = into.case(price, read, table.timezone, file.stem)
-    case = grown(case, "renewable", "available", read, each(pod, read, "--pod"), f"from {file.name}{scaled}")
+    case = grown(
+        case, "renewable", "available", read, each(pod, read, "--pod"), f"from {file.name}{scaled}"
+    )
     writing.finish(terminal, case, path)
 
 
@@ -125,7 +160,9 @@ def load(
     *,
     writing: Writing,
 ) -> None:
-    """Import what buildings or machines draw into /load, of a case there is or of a new one with prices."""
+    """Import what buildings or machines draw into /load, of a case there is or of a new one with
+    prices.
+    """
     path = writing.path(output)
     read = read_profiles(file, asdict(table) | asdict(profile))
     case = into.case(price, read, table.timezone, file.stem)
@@ -150,7 +187,9 @@ def each(words: list[str] | None, read: xr.Dataset, flag: str) -> dict[str, str]
     for word in words or ():
         name, equals, value = word.partition("=")
         if equals and name not in names:
-            raise typer.BadParameter(f"there is no column {name!r}{nearest(name, names)}", param_hint=flag)
+            raise typer.BadParameter(
+                f"there is no column {name!r}{nearest(name, names)}", param_hint=flag
+            )
         found |= {name: value} if equals else {n: word for n in names if n not in found}
     return found
 

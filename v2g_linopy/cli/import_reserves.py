@@ -1,4 +1,6 @@
-"""`import reserves`, `import frequency`: named products with their capacity prices, and their calls, into a case."""
+"""`import reserves`, `import frequency`: named products with their capacity prices, and their
+calls, into a case.
+"""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,16 +20,31 @@ from .option_words import spoken
 from .options import command, one_of
 from .terminal import Terminal
 
-PriceFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of capacity prices.", show_default=False)]
-RecordFile = Annotated[Path, typer.Argument(metavar="FILE", help="Frequency record, csv or nc.", show_default=False)]
-Into = Annotated[Path, typer.Option("--into", metavar="CASE", help="Add to this case.", show_default=False)]
-Unit = Annotated[str | None, typer.Option("--unit", help=f"Unit of the prices: {' or '.join(accepted(UNIT))}.")]
+PriceFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV file of capacity prices.", show_default=False)
+]
+RecordFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Frequency record, csv or nc.", show_default=False)
+]
+Into = Annotated[
+    Path, typer.Option("--into", metavar="CASE", help="Add to this case.", show_default=False)
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", help=f"Unit of the prices: {' or '.join(accepted(UNIT))}.")
+]
 Stands = Annotated[
     str | None,
-    typer.Option("--reservoir", help="Behind FCR: limited (NEM) or ample (2 h).  [default: by who can discharge]"),
+    typer.Option(
+        "--reservoir",
+        help="Behind FCR: limited (NEM) or ample (2 h).  [default: by who can discharge]",
+    ),
 ]
-Volume = Annotated[float, typer.Option("--volume-max", min=0.0, help="Most that is bought of each product, kW.")]
-Moved = Annotated[bool, typer.Option("--moved", help="Take the beginning of the record for that of the case.")]
+Volume = Annotated[
+    float, typer.Option("--volume-max", min=0.0, help="Most that is bought of each product, kW.")
+]
+Moved = Annotated[
+    bool, typer.Option("--moved", help="Take the beginning of the record for that of the case.")
+]
 WORDS = {"limited": "limited reservoirs (with NEM)", "ample": "two hours of full activation"}
 
 
@@ -44,8 +61,8 @@ def add(group: typer.Typer) -> None:
     command(
         group,
         "reserves",
-        "v2g import reserves fcr.csv --column time=Time --column FCR-N=Normal --column 'FCR-D up=Up' "
-        "--timezone Europe/Helsinki --into depot.nc -o depot-fcr.nc",
+        "v2g import reserves fcr.csv --column time=Time --column FCR-N=Normal --column 'FCR-D"
+        " up=Up' --timezone Europe/Helsinki --into depot.nc -o depot-fcr.nc",
         notes={"Products": catalogue()},
     )(reserves)
     command(
@@ -68,7 +85,9 @@ def reserves(
     *,
     writing: Writing,
 ) -> None:
-    """Let a case sell Nordic reserve products, named by their columns, at capacity prices from a file."""
+    """Let a case sell Nordic reserve products, named by their columns, at capacity prices from a
+    file.
+    """
     path = writing.path(output)
     if reservoir is not None:
         one_of("--reservoir", reservoir, tuple(WORDS))
@@ -78,7 +97,11 @@ def reserves(
     with spoken():
         made = data.with_reserves(case, read, reservoir=stands, volume_max=volume_max)
     names = ", ".join(map(str, read.data_vars))
-    replaced = "; it takes the place of the reserves that the case had" if "reserve" in case.children else ""
+    replaced = (
+        "; it takes the place of the reserves that the case had"
+        if "reserve" in case.children
+        else ""
+    )
     told(made, f"/reserve, {names}: from {file.name}, for {WORDS[stands]}{replaced}.", read)
     writing.finish(terminal, made, path)
 
@@ -94,7 +117,9 @@ def frequency(
     *,
     writing: Writing,
 ) -> None:
-    """Fold a frequency record into a case: expected activation and worst excursions of FCR-N and FCR-D."""
+    """Fold a frequency record into a case: expected activation and worst excursions of FCR-N and
+    FCR-D.
+    """
     path = writing.path(output)
     case = read_case(into)
     form = "netcdf" if file.suffix.lower() in NETCDF else "csv"

@@ -37,17 +37,33 @@ from .terminal import Terminal
 KEPT = {"missing": "--price-missing"}
 """What `import sessions` calls an option of the prices."""
 
-SessionFile = Annotated[Path, typer.Argument(metavar="FILE", help="File of charging sessions.", show_default=False)]
-SessionFormat = Annotated[str | None, typer.Option("--format", help="csv, elaadnl or netcdf; recognised if not given.")]
+SessionFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="File of charging sessions.", show_default=False)
+]
+SessionFormat = Annotated[
+    str | None, typer.Option("--format", help="csv, elaadnl or netcdf; recognised if not given.")
+]
 Assume = Annotated[
     list[str] | None,
-    typer.Option("--assume", metavar="KEY=VALUE", help="What the data lack: 'defaults', or full=0.8 …; keys below."),
+    typer.Option(
+        "--assume",
+        metavar="KEY=VALUE",
+        help="What the data lack: 'defaults', or full=0.8 …; keys below.",
+    ),
 ]
-Need = Annotated[str, typer.Option("--need", help="A need beyond the charger: problem, or cap (and name it).")]
-Outside = Annotated[str, typer.Option("--outside", help="Stays not all inside: drop, clip or problem.")]
+Need = Annotated[
+    str, typer.Option("--need", help="A need beyond the charger: problem, or cap (and name it).")
+]
+Outside = Annotated[
+    str, typer.Option("--outside", help="Stays not all inside: drop, clip or problem.")
+]
 Connectors = Annotated[
     Path | None,
-    typer.Option("--connectors", metavar="FILE", help="Table of connectors: AC or DC, power, efficiency; see below."),
+    typer.Option(
+        "--connectors",
+        metavar="FILE",
+        help="Table of connectors: AC or DC, power, efficiency; see below.",
+    ),
 ]
 Members = Annotated[
     str | None,
@@ -58,9 +74,13 @@ Members = Annotated[
 ]
 Wear = Annotated[
     float | None,
-    typer.Option("--wear", min=0.0, help="EUR per kWh leaving a battery.  [default: as assumed; else needed]"),
+    typer.Option(
+        "--wear", min=0.0, help="EUR per kWh leaving a battery.  [default: as assumed; else needed]"
+    ),
 ]
-Retail = Annotated[float | None, typer.Option("--retail-price", help="EUR per kWh that drivers pay.")]
+Retail = Annotated[
+    float | None, typer.Option("--retail-price", help="EUR per kWh that drivers pay.")
+]
 
 
 @dataclass(frozen=True)
@@ -88,12 +108,17 @@ class CaseOptions:
             one_of("--rows", self.rows, ("vehicle", "connector", "packed"))
         one_of("--need", self.need, ("problem", "cap"))
         one_of("--outside", self.outside, ("problem", "drop", "clip"))
-        given = {key: value for key, value in asdict(self).items() if key not in ("market", "connectors")}
+        given = {
+            key: value for key, value in asdict(self).items() if key not in ("market", "connectors")
+        }
         settled = imbalance_of(traded, self.imbalance)
         return given | {
             "start": day(self.start),
             "end": day(self.end, "--end"),
-            "rows": self.rows or ("connector" if "connector" in columns and "vehicle" not in columns else None),
+            "rows": (
+                self.rows
+                or ("connector" if "connector" in columns and "vehicle" not in columns else None)
+            ),
             "step": step_length("--step", self.step),
             "markets": markets_of(traded, self.market, settled),
             "imbalance": settled,
@@ -104,15 +129,20 @@ class CaseOptions:
 def add(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(
-        name="import", no_args_is_help=True, rich_markup_mode="markdown", help="From published files to a case."
+        name="import",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        help="From published files to a case.",
     )
     import_prices.add(group)
     command(
         group,
         "sessions",
-        "v2g import sessions elaadnl.csv --prices spot.nc --step 15min --assume defaults -o dutch.nc",
-        "v2g import sessions stays.csv --column arrival=From --column departure=To --column energy=kWh "
-        "--column power_max=kW --timezone Europe/Amsterdam --prices spot.nc --assume full=0.8 -o stays.nc",
+        "v2g import sessions elaadnl.csv --prices spot.nc --step 15min --assume defaults -o"
+        " dutch.nc",
+        "v2g import sessions stays.csv --column arrival=From --column departure=To --column"
+        " energy=kWh --column power_max=kW --timezone Europe/Amsterdam --prices spot.nc --assume"
+        " full=0.8 -o stays.nc",
         notes={
             "Columns": session_columns(),
             "Columns of --connectors": connector_columns(),
@@ -139,7 +169,9 @@ def sessions(
     """Import charging sessions and the prices they trade at, as a case."""
     path = writing.path(output)
     if not price.prices:
-        raise typer.BadParameter("give the prices the sessions trade at, e.g. --prices spot.nc", param_hint="--prices")
+        raise typer.BadParameter(
+            "give the prices the sessions trade at, e.g. --prices spot.nc", param_hint="--prices"
+        )
     with terminal.progress("Reading"):
         traded = price.read()
         stays = read_sessions(file, form, asdict(table))
@@ -168,7 +200,9 @@ def read_connectors(path: Path, table: StayOptions) -> xr.Dataset:
 
 def connector_columns() -> list[tuple[str, str, str, str]]:
     """Every header of a table of connectors, as `session_columns`."""
-    rows = [("connector", "label", "required", "its name, as in the column `connector` of the sessions")]
+    rows = [
+        ("connector", "label", "required", "its name, as in the column `connector` of the sessions")
+    ]
     for field in CONNECTORS.inputs:
         need = "required" if field.default is REQUIRED else "optional"
         rows.append((field.name, field.unit or "label", need, field.doc))
@@ -176,7 +210,11 @@ def connector_columns() -> list[tuple[str, str, str, str]]:
 
 
 def battery_of(
-    stays: xr.Dataset, assume: list[str] | None, wear: float | None, file: Path, at_connectors: bool = False
+    stays: xr.Dataset,
+    assume: list[str] | None,
+    wear: float | None,
+    file: Path,
+    at_connectors: bool = False,
 ) -> data.BatteryAssumption | None:
     """The rule for what sessions do not hold; it has to be asked for."""
     if assume is None:
@@ -190,24 +228,35 @@ def battery_of(
             )
         if not lacking:
             return None
-        rules = " ".join(data.BatteryAssumption().sentences([n for n in stays if n in stays.data_vars]))
+        rules = " ".join(
+            data.BatteryAssumption().sentences([n for n in stays if n in stays.data_vars])
+        )
         detail = f"{remedy} --assume defaults, which means: {rules}"
-        problems = [Problem(name, "missing", "not in the data" if i else detail) for i, name in enumerate(lacking)]
+        problems = [
+            Problem(name, "missing", "not in the data" if i else detail)
+            for i, name in enumerate(lacking)
+        ]
         raise SchemaError(problems, str(file))
     words = [word for word in assume if word != "defaults"]
     given: dict[str, Any] = {key: scalar(value) for key, value in pairs(words, "--assume").items()}
     fields = data.BatteryAssumption.model_fields
     for key in given:
         if key not in fields:
-            raise typer.BadParameter(f"no assumption {key!r}{nearest(key, fields)}", param_hint="--assume")
+            raise typer.BadParameter(
+                f"no assumption {key!r}{nearest(key, fields)}", param_hint="--assume"
+            )
     try:
         return data.BatteryAssumption(**given)
     except pydantic.ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors())
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors()
+        )
         raise typer.BadParameter(faults, param_hint="--assume") from None
 
 
 def assumptions() -> list[tuple[str, str, str, str]]:
     """Every key of `--assume`: its name, its default, and what it means."""
     fields = data.BatteryAssumption.model_fields
-    return [(key, f"{field.default:.5g}", "", str(field.description)) for key, field in fields.items()]
+    return [
+        (key, f"{field.default:.5g}", "", str(field.description)) for key, field in fields.items()
+    ]

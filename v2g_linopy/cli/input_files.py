@@ -32,71 +32,116 @@ TAB = {"tab": "\t", "\\t": "\t"}
 
 Columns = Annotated[
     list[str] | None,
-    typer.Option("--column", metavar="NAME=HEADER", help="Which column holds what (csv); names below. Repeatable."),
+    typer.Option(
+        "--column",
+        metavar="NAME=HEADER",
+        help="Which column holds what (csv); names below. Repeatable.",
+    ),
 ]
 ColumnUnits = Annotated[
     list[str] | None,
-    typer.Option("--column-unit", metavar="NAME=UNIT", help="Unit of a column, e.g. energy=Wh. Repeatable."),
+    typer.Option(
+        "--column-unit", metavar="NAME=UNIT", help="Unit of a column, e.g. energy=Wh. Repeatable."
+    ),
 ]
-Zone = Annotated[str | None, typer.Option("--timezone", metavar="IANA", help="Zone of local times, e.g. Europe/Rome.")]
+Zone = Annotated[
+    str | None,
+    typer.Option("--timezone", metavar="IANA", help="Zone of local times, e.g. Europe/Rome."),
+]
 Ambiguous = Annotated[
     str | None,
-    typer.Option("--ambiguous", metavar="RULE", help="An hour the clock shows twice: infer, first, second or both."),
+    typer.Option(
+        "--ambiguous",
+        metavar="RULE",
+        help="An hour the clock shows twice: infer, first, second or both.",
+    ),
 ]
 Nonexistent = Annotated[
-    str | None, typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: drop or shift.")
+    str | None,
+    typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: drop or shift."),
 ]
 SessionAmbiguous = Annotated[
-    str | None, typer.Option("--ambiguous", metavar="RULE", help="An hour the clock shows twice: first or second.")
+    str | None,
+    typer.Option(
+        "--ambiguous", metavar="RULE", help="An hour the clock shows twice: first or second."
+    ),
 ]
 SessionNonexistent = Annotated[
-    str | None, typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: shift.")
+    str | None,
+    typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: shift."),
 ]
 TimeFormat = Annotated[
-    str | None, typer.Option("--time-format", metavar="FORMAT", help="As in strptime, e.g. '%d/%m/%Y %H:%M'; else ISO.")
+    str | None,
+    typer.Option(
+        "--time-format", metavar="FORMAT", help="As in strptime, e.g. '%d/%m/%Y %H:%M'; else ISO."
+    ),
 ]
 Separator = Annotated[
-    str | None, typer.Option("--separator", help="Between the columns of a csv: , unless given; 'tab' for a tab.")
+    str | None,
+    typer.Option(
+        "--separator", help="Between the columns of a csv: , unless given; 'tab' for a tab."
+    ),
 ]
 Decimal = Annotated[str | None, typer.Option("--decimal", help="Decimal mark of a csv.")]
 Hours = Annotated[
-    str | None, typer.Option("--hours", metavar="COUNT", help="Hour labels: elapsed (23 to 25 a day) or clock (24).")
+    str | None,
+    typer.Option(
+        "--hours", metavar="COUNT", help="Hour labels: elapsed (23 to 25 a day) or clock (24)."
+    ),
 ]
-Unit = Annotated[str | None, typer.Option("--unit", help="Unit of the prices: EUR/MWh, EUR/kWh or ct/kWh.")]
+Unit = Annotated[
+    str | None, typer.Option("--unit", help="Unit of the prices: EUR/MWh, EUR/kWh or ct/kWh.")
+]
 Resample = Annotated[
-    str | None, typer.Option("--resample", metavar="STEP", help="Where steps differ, e.g. 15min or 60min.")
+    str | None,
+    typer.Option("--resample", metavar="STEP", help="Where steps differ, e.g. 15min or 60min."),
 ]
 Missing = Annotated[
-    str | None, typer.Option("--missing", metavar="RULE", help="Steps without a price: problem, nan or hold.")
+    str | None,
+    typer.Option("--missing", metavar="RULE", help="Steps without a price: problem, nan or hold."),
 ]
 PowerUnit = Annotated[
     str | None,
-    typer.Option("--unit", help="Unit of the numbers: kW, W, MW, or energy per step: kWh, Wh, MWh.  [default: kW]"),
+    typer.Option(
+        "--unit",
+        help="Unit of the numbers: kW, W, MW, or energy per step: kWh, Wh, MWh.  [default: kW]",
+    ),
 ]
 MissingPower = Annotated[
-    str | None, typer.Option("--missing", metavar="RULE", help="Steps without a row: problem, nan or hold.")
+    str | None,
+    typer.Option("--missing", metavar="RULE", help="Steps without a row: problem, nan or hold."),
 ]
 PriceFiles = Annotated[
     list[Path] | None,
-    typer.Option("--prices", metavar="FILE", help="Prices to trade at. Repeatable.", show_default=False),
+    typer.Option(
+        "--prices", metavar="FILE", help="Prices to trade at. Repeatable.", show_default=False
+    ),
 ]
 PriceFormat = Annotated[
-    str | None, typer.Option("--price-format", help="csv, gme, terna or netcdf; recognised if not given.")
+    str | None,
+    typer.Option("--price-format", help="csv, gme, terna or netcdf; recognised if not given."),
 ]
 PriceColumns = Annotated[
-    list[str] | None, typer.Option("--price-column", metavar="NAME=HEADER", help="As --column, for the prices.")
+    list[str] | None,
+    typer.Option("--price-column", metavar="NAME=HEADER", help="As --column, for the prices."),
 ]
 PriceZone = Annotated[
-    str | None, typer.Option("--price-timezone", metavar="IANA", help="As --timezone, for the prices.")
+    str | None,
+    typer.Option("--price-timezone", metavar="IANA", help="As --timezone, for the prices."),
 ]
 PriceAmbiguous = Annotated[
-    str | None, typer.Option("--price-ambiguous", metavar="RULE", help="As --ambiguous, for the prices.")
+    str | None,
+    typer.Option("--price-ambiguous", metavar="RULE", help="As --ambiguous, for the prices."),
 ]
 PriceNonexistent = Annotated[
-    str | None, typer.Option("--price-nonexistent", metavar="RULE", help="As --nonexistent, for the prices.")
+    str | None,
+    typer.Option("--price-nonexistent", metavar="RULE", help="As --nonexistent, for the prices."),
 ]
 PriceMissing = Annotated[
-    str | None, typer.Option("--price-missing", metavar="RULE", help="Steps without a price: problem, nan or hold.")
+    str | None,
+    typer.Option(
+        "--price-missing", metavar="RULE", help="Steps without a price: problem, nan or hold."
+    ),
 ]
 
 
@@ -158,19 +203,28 @@ class PriceOptions:
 
     def read(self) -> xr.Dataset:
         """Read them, side by side; a csv that needs more than these options is imported first."""
-        options = {key.removeprefix("price_"): value for key, value in asdict(self).items() if key.startswith("price_")}
+        options = {
+            key.removeprefix("price_"): value
+            for key, value in asdict(self).items()
+            if key.startswith("price_")
+        }
         form = options.pop("format")
         try:
             return read_prices(self.prices or [], form, options, "price-")
         except SchemaError as error:
-            csv = next((p for p in self.prices or [] if p.suffix.lower() not in (*WORKBOOK, *NETCDF)), None)
+            csv = next(
+                (p for p in self.prices or [] if p.suffix.lower() not in (*WORKBOOK, *NETCDF)), None
+            )
             if csv is None:
                 raise
             detail = (
-                f"separator, decimal mark, time format and unit of a csv are options of `v2g import prices {csv} "
-                "--column ... -o prices.nc`; run that first, then give --prices prices.nc"
+                "separator, decimal mark, time format and unit of a csv are options of `v2g import"
+                f" prices {csv} --column ... -o prices.nc`; run that first, then give --prices"
+                " prices.nc"
             )
-            raise SchemaError([*error.problems, Problem("--prices", "usage", detail)], error.source) from error
+            raise SchemaError(
+                [*error.problems, Problem("--prices", "usage", detail)], error.source
+            ) from error
 
 
 def read_case(path: Path) -> xr.DataTree:
@@ -178,16 +232,21 @@ def read_case(path: Path) -> xr.DataTree:
     tree = v2g.read(path)
     if not tree.children and any(array.dims == ("time",) for array in tree.data_vars.values()):
         detail = (
-            "is a file of prices, not a case; give it to `v2g import sessions FILE --prices` or to `v2g import prices` "
-            "with --into CASE or --template commuters"
+            "is a file of prices, not a case; give it to `v2g import sessions FILE --prices` or to"
+            " `v2g import prices` with --into CASE or --template commuters"
         )
         raise InputFileError(path, detail)
     return tree
 
 
-def read_prices(paths: list[Path], form: str | None, options: Mapping[str, Any], prefix: str = "") -> xr.Dataset:
+def read_prices(
+    paths: list[Path], form: str | None, options: Mapping[str, Any], prefix: str = ""
+) -> xr.Dataset:
     """Read one or several files of prices, side by side."""
-    read = [use(PRICE_FORMATS, path, form or price_format(path, prefix), options, prefix) for path in paths]
+    read = [
+        use(PRICE_FORMATS, path, form or price_format(path, prefix), options, prefix)
+        for path in paths
+    ]
     with spoken():
         return read[0] if len(read) == 1 else combine(*read)
 
@@ -202,10 +261,16 @@ def read_sessions(path: Path, form: str | None, options: Mapping[str, Any]) -> x
     return use(SESSION_FORMATS, path, form or session_format(path, options), options, "")
 
 
-def use(readers: Readers, path: Path, form: str, options: Mapping[str, Any], prefix: str) -> xr.Dataset:
-    """Call the reader of a format with the options that were given; one it does not know is a usage error."""
+def use(
+    readers: Readers, path: Path, form: str, options: Mapping[str, Any], prefix: str
+) -> xr.Dataset:
+    """Call the reader of a format with the options that were given; one it does not know is a usage
+    error.
+    """
     if form not in readers:
-        raise typer.BadParameter(f"{form!r} is no format{nearest(form, readers)}", param_hint=f"--{prefix}format")
+        raise typer.BadParameter(
+            f"{form!r} is no format{nearest(form, readers)}", param_hint=f"--{prefix}format"
+        )
     given = {key: value for key, value in options.items() if value not in (None, [])}
     for key, name in (("column", "columns"), ("column_unit", "units")):
         if key in given:
@@ -219,11 +284,20 @@ def use(readers: Readers, path: Path, form: str, options: Mapping[str, Any], pre
         understood(key, value, get_args(known[key].annotation), flag, *quantity_of(readers))
     if "separator" in given:
         given["separator"] = TAB.get(given["separator"], given["separator"])
-    with spoken({key: f"--{prefix}{key}" for key in ("column", "timezone", "ambiguous", "nonexistent", "missing")}):
+    with spoken(
+        {
+            key: f"--{prefix}{key}"
+            for key in ("column", "timezone", "ambiguous", "nonexistent", "missing")
+        }
+    ):
         if "columns" in known and "columns" not in given:
-            headers = ", ".join(read_csv(path, separator=given.get("separator", ","), decimal=".").columns)
+            headers = ", ".join(
+                read_csv(path, separator=given.get("separator", ","), decimal=".").columns
+            )
             hint = f"--{prefix}column"
-            raise typer.BadParameter(f"say which column holds what; {path.name} has: {headers}", param_hint=hint)
+            raise typer.BadParameter(
+                f"say which column holds what; {path.name} has: {headers}", param_hint=hint
+            )
         return readers[form](path, **given)
 
 
@@ -236,7 +310,9 @@ def quantity_of(readers: Readers) -> tuple[str, Sequence[str]]:
     return "a price", accepted("EUR/MWh")
 
 
-def understood(key: str, value: Any, choices: tuple[Any, ...], flag: str, quantity: str, units: Sequence[str]) -> None:
+def understood(
+    key: str, value: Any, choices: tuple[Any, ...], flag: str, quantity: str, units: Sequence[str]
+) -> None:
     """Refuse a word that no reader can understand before any file is read."""
     if key == "resample":
         step_length(flag, value)
@@ -246,10 +322,14 @@ def understood(key: str, value: Any, choices: tuple[Any, ...], flag: str, quanti
     if key == "units":
         for name, unit in value.items():
             if unit not in TABLE:
-                raise typer.BadParameter(f"{name}={unit}: no unit{nearest(unit, TABLE)}", param_hint=flag)
+                raise typer.BadParameter(
+                    f"{name}={unit}: no unit{nearest(unit, TABLE)}", param_hint=flag
+                )
     rules = [choice for choice in choices if choice != "raise" and isinstance(choice, str)]
     if rules and isinstance(value, str) and value not in choices:
-        raise typer.BadParameter(f"{value!r} is no rule; give {' or '.join(rules)}", param_hint=flag)
+        raise typer.BadParameter(
+            f"{value!r} is no rule; give {' or '.join(rules)}", param_hint=flag
+        )
 
 
 def price_format(path: Path, prefix: str) -> str:
@@ -267,11 +347,17 @@ def price_format(path: Path, prefix: str) -> str:
 
 
 def session_format(path: Path, options: Mapping[str, Any]) -> str:
-    """The format of a file of sessions: a column map means csv, else it shows in kind and headers."""
+    """The format of a file of sessions: a column map means csv, else it shows in kind and
+    headers.
+    """
     if existing(path).suffix.lower() in NETCDF:
         return "netcdf"
     separator = options.get("separator") or ","
     if options.get("column") or separator != ",":
         return "csv"
     with spoken():
-        return "elaadnl" if set(read_csv(path, separator=",", decimal=".").columns) >= ELAADNL else "csv"
+        return (
+            "elaadnl"
+            if set(read_csv(path, separator=",", decimal=".").columns) >= ELAADNL
+            else "csv"
+        )

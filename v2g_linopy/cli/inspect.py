@@ -18,24 +18,45 @@ from .terminal import Terminal
 
 Html = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="The page.  [default: report.html beside the result]"),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="The page.  [default: report.html beside the result]"
+    ),
 ]
 Csv = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="CSV file; without it the table goes to stdout.")
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="CSV file; without it the table goes to stdout."
+    ),
 ]
-Vehicle = Annotated[str | None, typer.Option("--vehicle", help="Label of one fleet member; without it the whole plan.")]
+Vehicle = Annotated[
+    str | None,
+    typer.Option("--vehicle", help="Label of one fleet member; without it the whole plan."),
+]
 Hour = Annotated[
     str | None,
-    typer.Option("--hour", metavar="MOMENT", help="One step of that vehicle, e.g. '2019-08-01 14:00' (local clock)."),
+    typer.Option(
+        "--hour",
+        metavar="MOMENT",
+        help="One step of that vehicle, e.g. '2019-08-01 14:00' (local clock).",
+    ),
 ]
-Scenario = Annotated[str | None, typer.Option("--scenario", help="Which scenario, where there are several.")]
-Most = Annotated[int, typer.Option("--most", min=1, help="Stays or names listed before the rest is only counted.")]
+Scenario = Annotated[
+    str | None, typer.Option("--scenario", help="Which scenario, where there are several.")
+]
+Most = Annotated[
+    int,
+    typer.Option("--most", min=1, help="Stays or names listed before the rest is only counted."),
+]
 
 
 def add(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    command(app, "report", "v2g report out/result.nc", "v2g report out -o august.html --force")(report)
-    command(app, "bids", "v2g bids out/result.nc", "v2g bids out -o bids.csv", "v2g bids out --json")(bids)
+    command(app, "report", "v2g report out/result.nc", "v2g report out -o august.html --force")(
+        report
+    )
+    command(
+        app, "bids", "v2g bids out/result.nc", "v2g bids out -o bids.csv", "v2g bids out --json"
+    )(bids)
     command(
         app,
         "explain",
@@ -46,7 +67,11 @@ def add(app: typer.Typer) -> None:
 
 
 def report(
-    terminal: Terminal, result: ResultFile, output: Html = None, force: Force = False, dry_run: DryRun = False
+    terminal: Terminal,
+    result: ResultFile,
+    output: Html = None,
+    force: Force = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Write the offline HTML report of a result."""
     source = result_path(result)
@@ -77,7 +102,8 @@ def bids(terminal: Terminal, result: ResultFile, output: Csv = None, force: Forc
     with atomic(output, overwrite=force) as path:
         path.write_text(text, encoding="utf-8")
     terminal.answer(
-        f"wrote {len(rows)} bids to {output}", {"status": "ok", "files": {output.name: str(output)}, "bids": rows}
+        f"wrote {len(rows)} bids to {output}",
+        {"status": "ok", "files": {output.name: str(output)}, "bids": rows},
     )
 
 
@@ -89,16 +115,24 @@ def explain(
     scenario: Scenario = None,
     most: Most = 12,
 ) -> None:
-    """Say in words why a vehicle did what it did: needs, prices, shadow prices and the limits that bind."""
+    """Say in words why a vehicle did what it did: needs, prices, shadow prices and the limits that
+    bind.
+    """
     if hour is not None and vehicle is None:
-        raise typer.BadParameter("explains one vehicle's step: give --vehicle too", param_hint="--hour")
+        raise typer.BadParameter(
+            "explains one vehicle's step: give --vehicle too", param_hint="--hour"
+        )
     words = explained(solved(result_path(result)), vehicle, hour=hour, scenario=scenario, most=most)
-    terminal.answer(words, {"status": "ok", "vehicle": vehicle, "hour": hour, "words": words.splitlines()})
+    terminal.answer(
+        words, {"status": "ok", "vehicle": vehicle, "hour": hour, "words": words.splitlines()}
+    )
 
 
 def solved(path: Path) -> xr.DataTree:
     """Read a result; a case without a plan is refused with the remedy."""
     tree = read_case(path)
     if "ledger" not in tree.children:
-        raise InputFileError(path, "is a case without a plan: run `v2g solve` and give its result.nc")
+        raise InputFileError(
+            path, "is a case without a plan: run `v2g solve` and give its result.nc"
+        )
     return tree

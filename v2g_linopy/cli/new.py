@@ -44,15 +44,27 @@ class World(StrEnum):
     SMART = "smart"
 
 
-Name = Annotated[Path, typer.Argument(metavar="NAME", help="Case file to make; .nc is added.", show_default=False)]
+Name = Annotated[
+    Path,
+    typer.Argument(metavar="NAME", help="Case file to make; .nc is added.", show_default=False),
+]
 Kind = Annotated[Template, typer.Option("--template", "-t", help="What kind of case.")]
 Vehicles = Annotated[
-    int | None, typer.Option("--vehicles", min=1, help="Vehicles; of each fleet for fleets, of all for portfolio.")
+    int | None,
+    typer.Option(
+        "--vehicles", min=1, help="Vehicles; of each fleet for fleets, of all for portfolio."
+    ),
 ]
 Days = Annotated[int | None, typer.Option("--days", min=1, help="Local days.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all that is random: the same seed, the same case.")]
-Start = Annotated[str | None, typer.Option("--start", metavar="DATE", help="First local day, e.g. 2026-03-28.")]
-Pods = Annotated[int | None, typer.Option("--pods", min=1, help="Points of delivery of a portfolio.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Of all that is random: the same seed, the same case.")
+]
+Start = Annotated[
+    str | None, typer.Option("--start", metavar="DATE", help="First local day, e.g. 2026-03-28.")
+]
+Pods = Annotated[
+    int | None, typer.Option("--pods", min=1, help="Points of delivery of a portfolio.")
+]
 Prices = Annotated[World | None, typer.Option("--world", help="Price world of fleets.")]
 
 
@@ -102,10 +114,19 @@ class Writing:
             terminal.say(f"warning: {warning}")
         lines = [f"{'would write' if self.dry_run else 'wrote'} {path}: {describe(case)}"]
         if not terminal.quiet:
-            lines += [f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}" for n in notes]
+            lines += [
+                f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}"
+                for n in notes
+            ]
             lines += [] if self.dry_run else [f"next: v2g {following(case)} {path}"]
         status = "dry run" if self.dry_run else "ok"
-        document = {"status": status, "case": str(path), **sizes(case), "assumptions": notes, "warnings": warnings}
+        document = {
+            "status": status,
+            "case": str(path),
+            **sizes(case),
+            "assumptions": notes,
+            "warnings": warnings,
+        }
         terminal.answer("\n".join(lines), document)
 
 
@@ -144,7 +165,10 @@ def made(
             raise typer.BadParameter(f"is for {kind}, not for {template}", param_hint=flag)
     if template is Template.FLEETS:
         hours = given.pop("days")
-        given |= {"hours": None if hours is None else HOURS * hours, "world": None if world is None else world.value}
+        given |= {
+            "hours": None if hours is None else HOURS * hours,
+            "world": None if world is None else world.value,
+        }
     if template is Template.PORTFOLIO:
         given["pods"] = pods
     generator: dict[Template, Callable[..., xr.DataTree]] = {
@@ -165,11 +189,19 @@ def day(word: str | None, flag: str = "--start") -> str | None:
     try:
         return None if word is None else date.fromisoformat(word).isoformat()
     except ValueError:
-        raise typer.BadParameter(f"{word!r} is not a date; write it as 2026-03-28", param_hint=flag) from None
+        raise typer.BadParameter(
+            f"{word!r} is not a date; write it as 2026-03-28", param_hint=flag
+        ) from None
 
 
 def following(case: xr.DataTree) -> str:
     """The command that a case is made for."""
     if "scenario" in case.dims:
         return "value"
-    return "simulate" if "gates" in case.children else "compare" if "fleet" in case.children else "solve"
+    return (
+        "simulate"
+        if "gates" in case.children
+        else "compare"
+        if "fleet" in case.children
+        else "solve"
+    )

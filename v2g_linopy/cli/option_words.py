@@ -1,4 +1,6 @@
-"""Remedies in the words of the command line: where a reader says `time_format`, the user types `--time-format`."""
+"""Remedies in the words of the command line: where a reader says `time_format`, the user types
+`--time-format`.
+"""
 
 import re
 import shlex
@@ -8,7 +10,17 @@ from contextlib import contextmanager
 from ..errors import InputFileError, Problem, SchemaError
 
 OPTIONS = (
-    *("timezone", "ambiguous", "nonexistent", "hours", "time_format", "separator", "decimal", "unit", "resample"),
+    *(
+        "timezone",
+        "ambiguous",
+        "nonexistent",
+        "hours",
+        "time_format",
+        "separator",
+        "decimal",
+        "unit",
+        "resample",
+    ),
     *("missing", "rows", "outside", "need", "step", "start", "end", "moved"),
 )
 """Parameters of the readers and of `case_from` that are options of a command."""
@@ -19,7 +31,9 @@ NAMES = "|".join((*OPTIONS, *PAIRS))
 
 @contextmanager
 def spoken(renamed: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Raise every problem of the input in the words of the command line; `renamed` are options of another name."""
+    """Raise every problem of the input in the words of the command line; `renamed` are options of
+    another name.
+    """
     try:
         yield
     except InputFileError as error:
@@ -38,13 +52,23 @@ def said(problem: Problem, renamed: Mapping[str, str]) -> Problem:
     def assigned(found: re.Match[str]) -> str:
         name, value = found["name"], found["value"]
         value = shlex.quote(value if found["quote"] else value.rstrip(",;."))
-        return f"{option(PAIRS[name])} {name}={value}" if name in PAIRS else f"{option(name)} {value}"
+        return (
+            f"{option(PAIRS[name])} {name}={value}" if name in PAIRS else f"{option(name)} {value}"
+        )
 
-    text = re.sub(r'units=\{"(\w+)": "([^"]+)"\}', rf"{option('column_unit')} \1=\2", problem.detail)
-    text = re.sub(rf'\b(?P<name>{NAMES})=(?P<quote>"?)(?P<value>[^"\s;,)]+|(?<=")[^"]+)"?', assigned, text)
-    text = re.sub(rf"\bgive ({'|'.join(OPTIONS)})\b", lambda found: f"give {option(found[1])}", text)
+    text = re.sub(
+        r'units=\{"(\w+)": "([^"]+)"\}', rf"{option('column_unit')} \1=\2", problem.detail
+    )
+    text = re.sub(
+        rf'\b(?P<name>{NAMES})=(?P<quote>"?)(?P<value>[^"\s;,)]+|(?<=")[^"]+)"?', assigned, text
+    )
+    text = re.sub(
+        rf"\bgive ({'|'.join(OPTIONS)})\b", lambda found: f"give {option(found[1])}", text
+    )
     text = re.sub(r'"(infer|first|second|both|drop|shift|nan|hold|problem|clip|cap)"', r"\1", text)
     where, _, key = problem.where.partition(".")
     if where == "columns":
         return Problem(f"{option('column')} {key}".strip(), problem.rule, text)
-    return Problem(option(where) if where in OPTIONS and not key else problem.where, problem.rule, text)
+    return Problem(
+        option(where) if where in OPTIONS and not key else problem.where, problem.rule, text
+    )

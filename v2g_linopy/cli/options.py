@@ -11,25 +11,40 @@ from typing import Annotated, Any, ClassVar, get_args
 import pandas as pd
 import typer
 
-CaseFile = Annotated[Path, typer.Argument(metavar="CASE", help="Case file (NetCDF).", show_default=False)]
+CaseFile = Annotated[
+    Path, typer.Argument(metavar="CASE", help="Case file (NetCDF).", show_default=False)
+]
 ResultFile = Annotated[
     Path,
-    typer.Argument(metavar="RESULT", help="Result file (result.nc), or the folder that holds it.", show_default=False),
+    typer.Argument(
+        metavar="RESULT",
+        help="Result file (result.nc), or the folder that holds it.",
+        show_default=False,
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and written, and stop.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done and written, and stop.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="PART.FIELD=VALUE",
-        help="Change the case first: fleet.discharge_max=0, or one member: 'fleet[ev-3].charge_max=11'. Repeatable.",
+        help=(
+            "Change the case first: fleet.discharge_max=0, or one member:"
+            " 'fleet[ev-3].charge_max=11'. Repeatable."
+        ),
     ),
 ]
-Solver = Annotated[str, typer.Option("--solver", help="Solver to use; `v2g doctor` lists those installed.")]
+Solver = Annotated[
+    str, typer.Option("--solver", help="Solver to use; `v2g doctor` lists those installed.")
+]
 Gap = Annotated[
     float | None,
-    typer.Option("--gap", min=0.0, help="Relative gap at which a mixed-integer solve may stop, e.g. 1e-4."),
+    typer.Option(
+        "--gap", min=0.0, help="Relative gap at which a mixed-integer solve may stop, e.g. 1e-4."
+    ),
 ]
 TimeLimit = Annotated[
     float | None,
@@ -42,7 +57,9 @@ TimeLimit = Annotated[
 ]
 SolverOption = Annotated[
     list[str] | None,
-    typer.Option("--option", metavar="KEY=VALUE", help="Option of the solver, e.g. threads=1. Repeatable."),
+    typer.Option(
+        "--option", metavar="KEY=VALUE", help="Option of the solver, e.g. threads=1. Repeatable."
+    ),
 ]
 SolverSeed = Annotated[int | None, typer.Option("--seed", help="Random seed of the solver.")]
 Complementarity = Annotated[
@@ -50,10 +67,15 @@ Complementarity = Annotated[
     typer.Option(
         "--complementarity",
         metavar="RULE",
-        help="Keeping a vehicle or battery from charging and discharging at once: lazy, audit, milp or off.",
+        help=(
+            "Keeping a vehicle or battery from charging and discharging at once: lazy, audit, milp"
+            " or off."
+        ),
     ),
 ]
-Blocks = Annotated[bool, typer.Option("--blocks/--no-blocks", help="Solve independent parts of the model apart.")]
+Blocks = Annotated[
+    bool, typer.Option("--blocks/--no-blocks", help="Solve independent parts of the model apart.")
+]
 
 COMPLEMENTARITY = ("lazy", "audit", "milp", "off")
 RESULT_NAME = "result.nc"
@@ -75,11 +97,14 @@ class Solving:
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of `v2g.solve`."""
-        options: dict[str, Any] = {key: scalar(value) for key, value in pairs(self.option, "--option").items()}
+        options: dict[str, Any] = {
+            key: scalar(value) for key, value in pairs(self.option, "--option").items()
+        }
         if self.seed is not None:
             if self.solver != "highs":
                 raise typer.BadParameter(
-                    "is an option of HiGHS here; give other solvers theirs with --option", param_hint="--seed"
+                    "is an option of HiGHS here; give other solvers theirs with --option",
+                    param_hint="--seed",
                 )
             options["random_seed"] = self.seed
         return {
@@ -93,16 +118,19 @@ class Solving:
 
 
 Notes = Mapping[str, Iterable[tuple[str, str, str, str]]]
-"""Tables under the help of a command: heading to rows of name, unit or default, when it is needed, meaning."""
+"""Tables under the help of a command: heading to rows of name, unit or default, when it is needed,
+meaning.
+"""
 
 
 def command(
     app: typer.Typer, name: str, *examples: str, notes: Notes | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a command; a parameter whose type is a dataclass becomes one option per field.
+    """Register a function as a command; a parameter whose type is a dataclass becomes one option
+    per field.
 
-    Every command has a parameter `terminal`, which comes last in its help. A bundle has a `panel`, its heading in the
-    help; the options of one without a heading stand among the command's own.
+    Every command has a parameter `terminal`, which comes last in its help. A bundle has a `panel`,
+    its heading in the help; the options of one without a heading stand among the command's own.
 
     Parameters
     ----------
@@ -117,19 +145,28 @@ def command(
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        given = sorted(inspect.signature(function).parameters.values(), key=lambda p: p.name == "terminal")
-        bundles: dict[str, Any] = {p.name: p.annotation for p in given if is_dataclass(p.annotation)}
+        given = sorted(
+            inspect.signature(function).parameters.values(), key=lambda p: p.name == "terminal"
+        )
+        bundles: dict[str, Any] = {
+            p.name: p.annotation for p in given if is_dataclass(p.annotation)
+        }
         own: list[inspect.Parameter] = []
         headed: list[inspect.Parameter] = []
         for p in given:
             if bundle := bundles.get(p.name):
-                (headed if bundle.panel else own).extend(parameter(f, bundle.panel) for f in fields(bundle))
+                (headed if bundle.panel else own).extend(
+                    parameter(f, bundle.panel) for f in fields(bundle)
+                )
             else:
                 own.append(p.replace(kind=inspect.Parameter.KEYWORD_ONLY))
         options = own + headed
 
         def run(**words: Any) -> None:
-            made = {n: bundle(**{f.name: words.pop(f.name) for f in fields(bundle)}) for n, bundle in bundles.items()}
+            made = {
+                n: bundle(**{f.name: words.pop(f.name) for f in fields(bundle)})
+                for n, bundle in bundles.items()
+            }
             made["terminal"].listen()
             function(**made, **words)
 
@@ -151,12 +188,16 @@ def noted(key: str, unit: str, need: str, meaning: str) -> str:
 
 
 def parameter(field: Field[Any], panel: str) -> inspect.Parameter:
-    """A field of a bundle as a parameter of the command, in the panel of its bundle in the help, if it has one."""
+    """A field of a bundle as a parameter of the command, in the panel of its bundle in the help, if
+    it has one.
+    """
     kind, option = get_args(field.type)
     option = copy(option)
     option.rich_help_panel = panel or None
     annotation = Annotated[kind, option]  # type: ignore[valid-type]
-    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation
+    )
 
 
 def pairs(words: Iterable[str] | None, option: str) -> dict[str, str]:
@@ -202,7 +243,9 @@ def step_length(flag: str, word: str | None) -> str | None:
         if word is not None and not pd.Timedelta(word) > pd.Timedelta(0):
             raise ValueError
     except ValueError:
-        raise typer.BadParameter(f"{word!r} is no length of time; write it as 15min or 1h", param_hint=flag) from None
+        raise typer.BadParameter(
+            f"{word!r} is no length of time; write it as 15min or 1h", param_hint=flag
+        ) from None
     return word
 
 

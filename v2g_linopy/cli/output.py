@@ -1,4 +1,6 @@
-"""Several files as one: all are prepared before any is put in place, and a failure leaves what was there before."""
+"""Several files as one: all are prepared before any is put in place, and a failure leaves what was
+there before.
+"""
 
 import os
 import shutil
@@ -16,7 +18,8 @@ BACKUP = "before"
 
 @contextmanager
 def staged(folder: Path, names: Sequence[str], force: bool = False) -> Iterator[Path]:
-    """Yield a folder to write `names` into; when the block ends well they replace those in `folder`, all or none.
+    """Yield a folder to write `names` into; when the block ends well they replace those in
+    `folder`, all or none.
 
     It is entered before the work starts, so that a folder which cannot be written is known at once.
 
@@ -25,7 +28,8 @@ def staged(folder: Path, names: Sequence[str], force: bool = False) -> Iterator[
     folder : Path
         Where the files will stand; made if missing, and removed again if nothing came of it.
     names : sequence of str
-        The files that the block may write. One it does not write leaves an older one of that name in place.
+        The files that the block may write. One it does not write leaves an older one of that name
+        in place.
     force : bool
         Allow older files of these names to be replaced.
 
@@ -67,14 +71,21 @@ def refuse_existing(folder: Path, names: Sequence[str], force: bool) -> None:
         raise OutputError(f"{folder}: is a file; give a folder with -o")
     there = [name for name in names if os.path.lexists(folder / name)]
     if blocked := [name for name in there if (folder / name).is_dir()]:
-        raise OutputError(f"{folder}: {', '.join(blocked)} is a folder; remove it or choose another folder with -o")
+        raise OutputError(
+            f"{folder}: {', '.join(blocked)} is a folder; remove it or choose another folder"
+            " with -o"
+        )
     if there and not force:
         remedy = "choose another folder with -o, or replace with --force"
-        raise OutputError(f"{folder}: {', '.join(there)} exist{'s' * (len(there) == 1)} already; {remedy}")
+        raise OutputError(
+            f"{folder}: {', '.join(there)} exist{'s' * (len(there) == 1)} already; {remedy}"
+        )
 
 
 def put_in_place(stage: Path, folder: Path, names: Sequence[str]) -> None:
-    """Rename every prepared file to its place; if one fails, or the user interrupts, everything is as it was before."""
+    """Rename every prepared file to its place; if one fails, or the user interrupts, everything is
+    as it was before.
+    """
     before = stage / BACKUP
     before.mkdir()
     undo: list[tuple[Path, Path]] = []
@@ -113,11 +124,15 @@ def refuse_file(target: Path, force: bool) -> None:
     if target.is_dir():
         raise OutputError(f"{target} is a folder; name a file")
     if os.path.lexists(target) and not force:
-        raise OutputError(f"{target} exists already; choose another name, or replace it with --force")
+        raise OutputError(
+            f"{target} exists already; choose another name, or replace it with --force"
+        )
 
 
 def report_lacks() -> str:
-    """What is not installed of that which the report needs, and the remedy; empty where nothing is missing."""
+    """What is not installed of that which the report needs, and the remedy; empty where nothing is
+    missing.
+    """
     missing = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
     return f"{' and '.join(missing)} missing; pip install 'v2g-linopy[report]'" if missing else ""
 

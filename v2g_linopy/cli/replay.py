@@ -24,7 +24,11 @@ BROKEN = 1e-6  # kWh, kW
 Folder = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="DIR", help="Write stress.csv, and stress.png beside it.", show_default=False
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Write stress.csv, and stress.png beside it.",
+        show_default=False,
     ),
 ]
 Record = Annotated[
@@ -32,19 +36,34 @@ Record = Annotated[
     typer.Option(
         "--frequency",
         metavar="FILE",
-        help="Follow the calls of a frequency record (csv with columns time and frequency in UTC, or nc).",
+        help=(
+            "Follow the calls of a frequency record (csv with columns time and frequency in UTC, or"
+            " nc)."
+        ),
         show_default=False,
     ),
 ]
 Signals = Annotated[
     Path | None,
-    typer.Option("--signals", metavar="FILE", help="Follow signals of a file (nc): up, down on signal, product, time."),
+    typer.Option(
+        "--signals",
+        metavar="FILE",
+        help="Follow signals of a file (nc): up, down on signal, product, time.",
+    ),
 ]
-Draw = Annotated[int | None, typer.Option("--random", metavar="N", min=1, help="Follow N admissible signals, drawn.")]
-Extreme = Annotated[bool, typer.Option("--extreme", help="Follow every extreme admissible signal (few steps only).")]
+Draw = Annotated[
+    int | None,
+    typer.Option("--random", metavar="N", min=1, help="Follow N admissible signals, drawn."),
+]
+Extreme = Annotated[
+    bool, typer.Option("--extreme", help="Follow every extreme admissible signal (few steps only).")
+]
 MANY = 100_000  # signals; more take minutes
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the signals that are drawn.")]
-Price = Annotated[float, typer.Option("--price", min=0.0, help="Penalty on energy called and not delivered, per MWh.")]
+Price = Annotated[
+    float,
+    typer.Option("--price", min=0.0, help="Penalty on energy called and not delivered, per MWh."),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -70,14 +89,22 @@ def replay(
     output: Folder = None,
     force: Force = False,
 ) -> None:
-    """Recompute a result from its file; with signals, follow them with every member: what breaks, what is missed."""
-    given = [name for name, x in (("--frequency", frequency), ("--signals", signals), ("--random", random)) if x]
+    """Recompute a result from its file; with signals, follow them with every member: what breaks,
+    what is missed.
+    """
+    given = [
+        name
+        for name, x in (("--frequency", frequency), ("--signals", signals), ("--random", random))
+        if x
+    ]
     given += ["--extreme"] * extreme
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)}: give one kind of signals")
     names = ["stress.csv", *([] if report_lacks() else ["stress.png"])]
     if output is not None and not given:
-        raise typer.BadParameter("give signals to follow: --random, --extreme, --signals or --frequency")
+        raise typer.BadParameter(
+            "give signals to follow: --random, --extreme, --signals or --frequency"
+        )
     if output is not None:
         refuse_existing(output, names, force)
     path = result_path(result)
@@ -85,11 +112,18 @@ def replay(
     checks = v2g.replay(tree)
     passed, worst = bool(checks.attrs["passed"]), str(checks.attrs["worst"])
     words = [f"{path}: {'passed' if passed else 'did NOT pass'}, worst {worst}"]
-    document: dict[str, object] = {"status": "ok" if passed else "failed", "passed": passed, "worst": worst}
+    document: dict[str, object] = {
+        "status": "ok" if passed else "failed",
+        "passed": passed,
+        "worst": worst,
+    }
     if given:
         calls = _signals(tree, frequency, signals, random, seed)
         if calls.sizes["signal"] > MANY:
-            terminal.say(f"{calls.sizes['signal']} signals to follow: this takes minutes, with fewer steps less")
+            terminal.say(
+                f"{calls.sizes['signal']} signals to follow: this takes minutes, with fewer steps"
+                " less"
+            )
         with terminal.progress("Following"):
             followed = v2g.stress(tree, calls, price=price, paths=True)
         table = _table(followed)
@@ -113,10 +147,14 @@ def _signals(
         else:
             columns = {"time": "time", "frequency": "frequency"}
             record = data.read_frequency(frequency, columns=columns, timezone="UTC")
-        return v2g.frequency_signals(tree, record["frequency"]).assign_coords(signal=[frequency.name])
+        return v2g.frequency_signals(tree, record["frequency"]).assign_coords(
+            signal=[frequency.name]
+        )
     if signals is not None:
         return read_netcdf(signals)
-    return v2g.extreme_signals(tree) if random is None else v2g.random_signals(tree, random, seed=seed)
+    return (
+        v2g.extreme_signals(tree) if random is None else v2g.random_signals(tree, random, seed=seed)
+    )
 
 
 def _table(found: xr.Dataset) -> pd.DataFrame:
@@ -134,14 +172,25 @@ def _sums(found: xr.Dataset, tree: xr.DataTree) -> list[str]:
     missing = found.undelivered.sum("product")
     return [
         f"{count} of {found.sizes['signal']} signals ask for more than a member has",
-        f"most energy not delivered under one signal: {float(missing.max()):.3f} kWh"
-        f" of {float((found.called_up + found.called_down).sum('product').max()):.3f} kWh called at most",
-        f"largest penalty under one signal: {float(found.penalty.sum('product').max()):.2f} {currency}",
+        (
+            f"most energy not delivered under one signal: {float(missing.max()):.3f} kWh of"
+            f" {float((found.called_up + found.called_down).sum('product').max()):.3f} kWh called"
+            " at most"
+        ),
+        (
+            f"largest penalty under one signal: {float(found.penalty.sum('product').max()):.2f}"
+            f" {currency}"
+        ),
     ]
 
 
 def _write(
-    tree: xr.DataTree, found: xr.Dataset, table: pd.DataFrame, folder: Path, names: list[str], force: bool
+    tree: xr.DataTree,
+    found: xr.Dataset,
+    table: pd.DataFrame,
+    folder: Path,
+    names: list[str],
+    force: bool,
 ) -> None:
     """Write the table, and the fan of energy on board."""
     with staged(folder, names, force) as stage:

@@ -1,4 +1,6 @@
-"""`scenarios` and `value`: cases with several futures, and what knowing or planning for them is worth."""
+"""`scenarios` and `value`: cases with several futures, and what knowing or planning for them is
+worth.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,30 +19,51 @@ from .options import CaseFile, Solving, command
 from .solve import loaded
 from .terminal import Terminal
 
-Number = Annotated[int | None, typer.Option("--number", "-n", min=1, help="Scenarios to draw.", show_default=False)]
-Keep = Annotated[
-    int | None, typer.Option("--reduce-to", min=1, help="Scenarios to keep of them, the most telling ones.")
+Number = Annotated[
+    int | None, typer.Option("--number", "-n", min=1, help="Scenarios to draw.", show_default=False)
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn: the same seed, the same scenarios.")]
+Keep = Annotated[
+    int | None,
+    typer.Option("--reduce-to", min=1, help="Scenarios to keep of them, the most telling ones."),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Of what is drawn: the same seed, the same scenarios.")
+]
 Vary = Annotated[
     list[str] | None,
     typer.Option(
         "--vary",
         metavar="PART.FIELD",
-        help="What to draw, such as energy.price, or sessions. Repeatable.  [default: prices, load, sun, sessions]",
+        help=(
+            "What to draw, such as energy.price, or sessions. Repeatable.  [default: prices, load,"
+            " sun, sessions]"
+        ),
     ),
 ]
 History = Annotated[
     Path | None,
-    typer.Option("--history", metavar="CASE", help="Case whose days are drawn.  [default: the case itself]"),
+    typer.Option(
+        "--history", metavar="CASE", help="Case whose days are drawn.  [default: the case itself]"
+    ),
 ]
 Risk = Annotated[
     float | None,
-    typer.Option("--risk", min=0.0, max=1.0, metavar="WEIGHT", help="Weigh the worst scenarios: 0 the mean, 1 CVaR."),
+    typer.Option(
+        "--risk",
+        min=0.0,
+        max=1.0,
+        metavar="WEIGHT",
+        help="Weigh the worst scenarios: 0 the mean, 1 CVaR.",
+    ),
 ]
 Confidence = Annotated[
     float | None,
-    typer.Option("--confidence", min=0.0, max=1.0, help="The worst 1 - confidence of them count.  [default: 0.95]"),
+    typer.Option(
+        "--confidence",
+        min=0.0,
+        max=1.0,
+        help="The worst 1 - confidence of them count.  [default: 0.95]",
+    ),
 ]
 
 
@@ -70,36 +93,58 @@ def scenarios(
     *,
     writing: Writing,
 ) -> None:
-    """Draw scenarios of a case from its own days or those of another case, keep the most telling ones, or both."""
+    """Draw scenarios of a case from its own days or those of another case, keep the most telling
+    ones, or both.
+    """
     path = writing.path(output)
     if number is None and reduce_to is None:
-        raise typer.BadParameter("say how many to draw, or with --reduce-to how many to keep", param_hint="--number")
+        raise typer.BadParameter(
+            "say how many to draw, or with --reduce-to how many to keep", param_hint="--number"
+        )
     if confidence is not None and risk is None:
         raise typer.BadParameter("is of use only with --risk", param_hint="--confidence")
     tree, _ = loaded(terminal, case, writing.set_)
     past = None if history is None else read_case(history)
-    made = v2g.scenarios(tree, n=number, reduce_to=reduce_to, seed=seed, vary=vary or None, history=past)
+    made = v2g.scenarios(
+        tree, n=number, reduce_to=reduce_to, seed=seed, vary=vary or None, history=past
+    )
     if risk is not None:
-        made["risk"] = xr.Dataset({"weight": risk} | ({} if confidence is None else {"confidence": confidence}))
+        made["risk"] = xr.Dataset(
+            {"weight": risk} | ({} if confidence is None else {"confidence": confidence})
+        )
     writing.write(terminal, made, path)
 
 
 def value(terminal: Terminal, case: CaseFile, solving: Solving) -> None:
-    """Say what it is worth to know the scenario in advance (EVPI), and to plan for all of them (VSS)."""
+    """Say what it is worth to know the scenario in advance (EVPI), and to plan for all of them
+    (VSS).
+    """
     tree, _ = loaded(terminal, case, solving.set_)
     options = solving.arguments()
     with terminal.solving(f"Solving {describe(tree)}"):
         found = values(tree, options)
     money = str(tree.attrs.get("currency", "EUR"))
-    lines = [f"{name:<6}{float(found[name]):>14.2f} {money}   {MEANINGS[name]}" for name in MEANINGS]
+    lines = [
+        f"{name:<6}{float(found[name]):>14.2f} {money}   {MEANINGS[name]}" for name in MEANINGS
+    ]
     if "infeasible" in found.attrs:
-        lines += ["The plan for the mean leaves some scenario without a plan:", str(found.attrs["infeasible"])]
-    document = {"status": "ok", "case": str(case), "currency": money, **{n: float(found[n]) for n in MEANINGS}}
+        lines += [
+            "The plan for the mean leaves some scenario without a plan:",
+            str(found.attrs["infeasible"]),
+        ]
+    document = {
+        "status": "ok",
+        "case": str(case),
+        "currency": money,
+        **{n: float(found[n]) for n in MEANINGS},
+    }
     terminal.answer("\n".join(lines), document | {"infeasible": found.attrs.get("infeasible")})
 
 
 def values(tree: xr.DataTree, options: dict) -> xr.Dataset:
     """Everything that is known of a case with scenarios; its own plan is found once."""
     best = v2g.solve(tree, **options)
-    knowing, planning = (function(tree, here_and_now=best, **options) for function in (v2g.evpi, v2g.vss))
+    knowing, planning = (
+        function(tree, here_and_now=best, **options) for function in (v2g.evpi, v2g.vss)
+    )
     return knowing.assign(planning.data_vars).assign_attrs(planning.attrs)

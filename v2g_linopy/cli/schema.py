@@ -1,4 +1,6 @@
-"""`schema`: what a case file may hold and what a result adds, from the declarations of the parts."""
+"""`schema`: what a case file may hold and what a result adds, from the declarations of the
+parts.
+"""
 
 from typing import Annotated, Any
 
@@ -10,7 +12,10 @@ from .options import command, nearest
 from .terminal import Terminal
 
 PartName = Annotated[
-    str | None, typer.Argument(metavar="[PART]", help="One part, such as fleet; all without it.", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="[PART]", help="One part, such as fleet; all without it.", show_default=False
+    ),
 ]
 
 
@@ -22,10 +27,15 @@ def add(app: typer.Typer) -> None:
 def schema(terminal: Terminal, part: PartName = None) -> None:
     """Describe the arrays of a case and of a result: dimensions, units, defaults, meaning."""
     if part is not None and part not in PARTS:
-        raise typer.BadParameter(f"there is no part {part!r}{nearest(part, PARTS)}", param_hint="PART")
+        raise typer.BadParameter(
+            f"there is no part {part!r}{nearest(part, PARTS)}", param_hint="PART"
+        )
     chosen = [PARTS[part]] if part else list(PARTS.values())
     document = {
-        p.name: {"inputs": [entry(f) for f in p.schema.inputs], "outputs": [entry(f, False) for f in p.schema.outputs]}
+        p.name: {
+            "inputs": [entry(f) for f in p.schema.inputs],
+            "outputs": [entry(f, False) for f in p.schema.outputs],
+        }
         for p in chosen
     }
     lines = []
@@ -68,4 +78,6 @@ def line(field: dict[str, Any]) -> str:
         default = ", required"
     else:
         default = "" if field["default"] is None else f", default {field['default']}"
-    return f"{field['name']:<22}{shape:<18}{field['units']:<10} {field['meaning']}{choices}{default}"
+    return (
+        f"{field['name']:<22}{shape:<18}{field['units']:<10} {field['meaning']}{choices}{default}"
+    )

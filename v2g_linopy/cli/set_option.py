@@ -17,23 +17,29 @@ SCHEMAS = {name: part.schema for name, part in PARTS.items()} | {"gates": GATES}
 TARGET = re.compile(r"(?P<part>\w+)(\[(?P<member>[^\]]+)\])?\.(?P<field>\w+)")
 FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 OPPOSITE = {"charge_max": "discharge_max", "discharge_max": "charge_max"}
-"""Limits of power: over time they are power times the share plugged in, so one value may not replace every step."""
+"""Limits of power: over time they are power times the share plugged in, so one value may not
+replace every step.
+"""
 
 
 def silent(words: str) -> None:
     """Tell nobody."""
 
 
-def changed(case: xr.DataTree, words: Sequence[str] | None, say: Callable[[str], None] = silent) -> xr.DataTree:
+def changed(
+    case: xr.DataTree, words: Sequence[str] | None, say: Callable[[str], None] = silent
+) -> xr.DataTree:
     """Return the case with every `--set` applied; the case given is left as it is.
 
-    A limit of power that varies over time keeps its shape: each member's profile is scaled so that its largest value is
-    the one given. Any other array takes the value at every step. Where the case varied over time, `say` is told.
+    A limit of power that varies over time keeps its shape: each member's profile is scaled so that
+    its largest value is the one given. Any other array takes the value at every step. Where the
+    case varied over time, `say` is told.
 
     Raises
     ------
     BadParameter
-        A word cannot be read, or names a part, a field or a member that is not there (with a suggestion).
+        A word cannot be read, or names a part, a field or a member that is not there (with a
+        suggestion).
     """
     case = case.copy()
     if words:
@@ -44,25 +50,35 @@ def changed(case: xr.DataTree, words: Sequence[str] | None, say: Callable[[str],
             raise refused(f"{target!r} is not PART.FIELD or PART[MEMBER].FIELD")
         part = found["part"]
         if part not in case.children or part not in SCHEMAS:
-            raise refused(f"the case has no part {part!r}{nearest(part, [n for n in case.children if n in SCHEMAS])}")
+            raise refused(
+                "the case has no part"
+                f" {part!r}{nearest(part, [n for n in case.children if n in SCHEMAS])}"
+            )
         group = case.children[part].to_dataset(inherit=False)
         field = declared(part, found["field"])
         new = value(field, word)
         shaped = scaled(group, field, new)
-        array = everywhere(case, field, new) if shaped is None else shaped.assign_attrs(attributes(case, field))
+        array = (
+            everywhere(case, field, new)
+            if shaped is None
+            else shaped.assign_attrs(attributes(case, field))
+        )
         if found["member"]:
             array = for_member(group, case, part, field, found["member"], array)
         if note := told(group, field, new, shaped is not None):
             say(f"--set {target}={word}: {note}")
-        case[part] = xr.DataTree(group.drop_vars(field.name, errors="ignore").assign({field.name: array}))
+        case[part] = xr.DataTree(
+            group.drop_vars(field.name, errors="ignore").assign({field.name: array})
+        )
     return case
 
 
 def scaled(group: xr.Dataset, field: Field, new: Any) -> xr.DataArray | None:
-    """A limit of power that varies over time, each member's profile scaled so that its largest value is the new one.
+    """A limit of power that varies over time, each member's profile scaled so that its largest
+    value is the new one.
 
-    A member whose limit is 0 everywhere takes the profile of its limit the other way. None where nothing varies.
-    """
+    A member whose limit is 0 everywhere takes the profile of its limit the other way. None where
+    nothing varies."""
     if field.name not in OPPOSITE or new == 0:
         return None
     profiles = [own(group[n], field, new) for n in (field.name, OPPOSITE[field.name]) if n in group]
@@ -71,7 +87,9 @@ def scaled(group: xr.Dataset, field: Field, new: Any) -> xr.DataArray | None:
     found = profiles[0] if len(profiles) == 1 else profiles[0].fillna(profiles[1])
     if not varies(found):
         return None
-    return found.fillna(0.0).transpose("scenario", field.dims.split()[0], "time", missing_dims="ignore")
+    return found.fillna(0.0).transpose(
+        "scenario", field.dims.split()[0], "time", missing_dims="ignore"
+    )
 
 
 def own(array: xr.DataArray, field: Field, new: float) -> xr.DataArray:
@@ -88,7 +106,10 @@ def varies(array: xr.DataArray) -> bool:
 def told(group: xr.Dataset, field: Field, new: Any, shaped: bool) -> str:
     """What one value did to an array that varies over time; empty where nothing varied."""
     if shaped:
-        return f"the profile over time is kept, scaled so that its largest value is {new:g} {field.unit}"
+        return (
+            f"the profile over time is kept, scaled so that its largest value is {new:g}"
+            f" {field.unit}"
+        )
     limit_closed = field.name in OPPOSITE and new == 0
     if limit_closed or field.name not in group or not varies(group[field.name]):
         return ""
@@ -134,7 +155,8 @@ def for_member(
     units = old.attrs.get("units", field.unit)
     if units != attributes(case, field).get("units", units):
         raise refused(
-            f"{part}.{field.name} is in {units} in the case; one member can be set only where it is in {field.unit}"
+            f"{part}.{field.name} is in {units} in the case; one member can be set only where it is"
+            f" in {field.unit}"
         )
     kept = xr.DataArray(labels != member, coords={dim: group.indexes[dim]})
     return old.where(kept, new.drop_attrs()).assign_attrs(old.attrs)

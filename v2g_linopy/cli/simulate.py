@@ -1,4 +1,6 @@
-"""`simulate`: operate a case through its gates on what is known by then, and settle it on what happened."""
+"""`simulate`: operate a case through its gates on what is known by then, and settle it on what
+happened.
+"""
 
 import math
 import shutil
@@ -28,31 +30,57 @@ ForecastOf = Annotated[
     typer.Option(
         "--forecast",
         metavar="KIND",
-        help="What a plan knows of later steps: vintage (the forecasts of /vintage), naive (the same hour of an "
-        "earlier day) or perfect.  [default: vintage where the case has them, else perfect]",
+        help=(
+            "What a plan knows of later steps: vintage (the forecasts of /vintage), naive (the same"
+            " hour of an earlier day) or perfect.  [default: vintage where the case has them, else"
+            " perfect]"
+        ),
     ),
 ]
 Start = Annotated[
     str | None,
     typer.Option(
-        "--start", metavar="TIME", help="Operate from here (UTC, e.g. 2026-03-08); what lies before is known."
+        "--start",
+        metavar="TIME",
+        help="Operate from here (UTC, e.g. 2026-03-08); what lies before is known.",
     ),
 ]
 Stop = Annotated[str | None, typer.Option("--stop", metavar="TIME", help="Operate to here (UTC).")]
 Every = Annotated[
-    float, typer.Option("--every", metavar="HOURS", help="Hours between decisions; gates in between are one as well.")
+    float,
+    typer.Option(
+        "--every",
+        metavar="HOURS",
+        help="Hours between decisions; gates in between are one as well.",
+    ),
 ]
-Size = Annotated[float, typer.Option("--window", metavar="HOURS", help="Hours decided in one model, then kept.")]
+Size = Annotated[
+    float, typer.Option("--window", metavar="HOURS", help="Hours decided in one model, then kept.")
+]
 Ahead = Annotated[
-    float, typer.Option("--ahead", metavar="HOURS", help="How far a plan reaches beyond its window; inf: to the end.")
+    float,
+    typer.Option(
+        "--ahead",
+        metavar="HOURS",
+        help="How far a plan reaches beyond its window; inf: to the end.",
+    ),
 ]
 Hindsight = Annotated[
-    bool, typer.Option("--hindsight/--no-hindsight", help="Solve it once more knowing everything, for the regret.")
+    bool,
+    typer.Option(
+        "--hindsight/--no-hindsight", help="Solve it once more knowing everything, for the regret."
+    ),
 ]
 StageValues = Annotated[
-    bool, typer.Option("--stage-values", help="Run it again with one market more each time: what is each worth?")
+    bool,
+    typer.Option(
+        "--stage-values", help="Run it again with one market more each time: what is each worth?"
+    ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted, from its last window.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with a run that was interrupted, from its last window."),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -84,10 +112,11 @@ def simulated(
     *,
     files: Files,
 ) -> None:
-    """Operate a case through its gates on forecasts, and settle it on what happened; files as of `solve`.
+    """Operate a case through its gates on forecasts, and settle it on what happened; files as of
+    `solve`.
 
-    Every window is kept in DIR/.windows as soon as it is decided: a run that was interrupted goes on with --resume.
-    """
+    Every window is kept in DIR/.windows as soon as it is decided: a run that was interrupted goes
+    on with --resume."""
     if forecast is not None:
         one_of("--forecast", forecast, FORECASTS)
     folder, arguments = output or Path(case.stem), solving.arguments()
@@ -101,8 +130,18 @@ def simulated(
     if kept and not resume:
         shutil.rmtree(folder / WINDOWS)
     if resume:
-        terminal.say(f"{counted(kept, 'window')} kept; going on from there" if kept else "nothing to resume: a new run")
-    arguments |= {"forecast": forecast, "start": start, "stop": stop, "every": every, "window": window}
+        terminal.say(
+            f"{counted(kept, 'window')} kept; going on from there"
+            if kept
+            else "nothing to resume: a new run"
+        )
+    arguments |= {
+        "forecast": forecast,
+        "start": start,
+        "stop": stop,
+        "every": every,
+        "window": window,
+    }
     arguments |= {"ahead": None if math.isinf(ahead) else ahead}
     with keeping(terminal, folder):
         with staged(folder, names, files.force) as stage:
@@ -113,25 +152,36 @@ def simulated(
 
 
 def operated(
-    terminal: Terminal, tree: xr.DataTree, folder: Path, arguments: Mapping[str, Any], hindsight: bool, stages: bool
+    terminal: Terminal,
+    tree: xr.DataTree,
+    folder: Path,
+    arguments: Mapping[str, Any],
+    hindsight: bool,
+    stages: bool,
 ) -> xr.DataTree:
-    """Run the case, and once more with each market left out that closes later, where that is asked for."""
+    """Run the case, and once more with each market left out that closes later, where that is asked
+    for.
+    """
     checkpoint = folder / WINDOWS
     with terminal.solving(f"Simulating {describe(tree)}", counted=True) as tell:
         result = simulate(tree, checkpoint=checkpoint, hindsight=hindsight, tell=tell, **arguments)
     if stages:
         with terminal.solving("Value of each market", counted=True) as tell:
-            result["stages"] = xr.DataTree(stage_values(tree, result, tell=lambda stage: tell, **arguments))
+            result["stages"] = xr.DataTree(
+                stage_values(tree, result, tell=lambda stage: tell, **arguments)
+            )
     return with_wear(result)
 
 
 def unfinished(folder: Path, resume: bool, force: bool) -> int:
-    """Count the windows of a run that was interrupted; one that is neither resumed nor given up is refused."""
+    """Count the windows of a run that was interrupted; one that is neither resumed nor given up is
+    refused.
+    """
     kept = len(windows_in(folder / WINDOWS))
     if kept and not (resume or force):
         raise OutputError(
-            f"{folder}: holds a run that was interrupted, {counted(kept, 'window')} of it in {WINDOWS}; "
-            "go on with --resume, or start anew with --force"
+            f"{folder}: holds a run that was interrupted, {counted(kept, 'window')} of it in"
+            f" {WINDOWS}; go on with --resume, or start anew with --force"
         )
     return kept
 
@@ -145,7 +195,10 @@ def keeping(terminal: Terminal, folder: Path) -> Iterator[None]:
         kept = len(windows_in(folder / WINDOWS))
         if not kept or isinstance(error, SchemaError):
             raise
-        told = f"{counted(kept, 'window')} kept in {folder / WINDOWS}; the same command with --resume goes on"
+        told = (
+            f"{counted(kept, 'window')} kept in {folder / WINDOWS}; the same command with --resume"
+            " goes on"
+        )
         if isinstance(error, KeyboardInterrupt | Interrupted):
             raise Interrupted(f"interrupted: {told}") from error
         terminal.say(told)

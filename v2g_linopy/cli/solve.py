@@ -1,4 +1,6 @@
-"""`check`, `solve`, `compare`: from a case file to the plan, the bids, the figures and the report."""
+"""`check`, `solve`, `compare`: from a case file to the plan, the bids, the figures and the
+report.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,12 +31,17 @@ BID_CURVE = "bid_curve.csv"
 """Written as well where a market takes curves."""
 STOPPED_AT_A_LIMIT = 6
 Folder = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.  [default: the case's name]")
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder for the files.  [default: the case's name]"
+    ),
 ]
 Other = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[RESULT]", help="With it, CASE is a result as well, and both are compared.", show_default=False
+        metavar="[RESULT]",
+        help="With it, CASE is a result as well, and both are compared.",
+        show_default=False,
     ),
 ]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html as well.")]
@@ -80,7 +87,10 @@ def check(terminal: Terminal, case: CaseFile, set_: Set = None) -> None:
     """Check a case and list everything that is wrong with it, or what had to be assumed."""
     tree, notes = loaded(terminal, case, set_)
     words = [f"{case}: no problems; {describe(tree)}", *(f"  {note}" for note in notes)]
-    terminal.answer("\n".join(words), {"status": "ok", "case": str(case), **sizes(tree), "assumptions": list(notes)})
+    terminal.answer(
+        "\n".join(words),
+        {"status": "ok", "case": str(case), **sizes(tree), "assumptions": list(notes)},
+    )
 
 
 def solve(
@@ -91,7 +101,9 @@ def solve(
     *,
     files: Files,
 ) -> None:
-    """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, bill.csv, kpi.json and report.html."""
+    """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, bill.csv, kpi.json and
+    report.html.
+    """
     run(terminal, case, solving, output, files, v2g.solve, "Solving")
 
 
@@ -104,13 +116,16 @@ def compare(
     *,
     files: Files,
 ) -> None:
-    """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the top rung.
+    """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the
+    top rung.
 
     Of two results, show the bills side by side instead; nothing is solved.
     """
     if other is not None:
         if output is not None or solving != Solving():
-            raise typer.BadParameter("two results are compared as they are; options of solving are for a case")
+            raise typer.BadParameter(
+                "two results are compared as they are; options of solving are for a case"
+            )
         beside(terminal, case, other)
         return
     run(terminal, case, solving, output, files, v2g.compare, "Comparing")
@@ -131,7 +146,12 @@ def beside(terminal: Terminal, one: Path, other: Path) -> None:
     lines += [f"first: {one}, second: {other}"]
     if hours[0] != hours[1]:
         lines.append(f"the horizons differ: {hours[0]} and {hours[1]} steps")
-    document = {"status": "ok", "currency": money, "profit": profit, "entries": table.to_dict("records")}
+    document = {
+        "status": "ok",
+        "currency": money,
+        "profit": profit,
+        "entries": table.to_dict("records"),
+    }
     terminal.answer("\n".join(lines), document)
 
 
@@ -167,16 +187,33 @@ def run(
 
 
 def would_write(
-    terminal: Terminal, doing: str, tree: xr.DataTree, notes: Sequence[str], folder: Path, names: list[str]
+    terminal: Terminal,
+    doing: str,
+    tree: xr.DataTree,
+    notes: Sequence[str],
+    folder: Path,
+    names: list[str],
 ) -> None:
     """Say what a run without `--dry-run` would do."""
-    document = {"status": "dry run", **sizes(tree), "files": paths(folder, names), "assumptions": list(notes)}
-    words = f"{doing} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
+    document = {
+        "status": "dry run",
+        **sizes(tree),
+        "files": paths(folder, names),
+        "assumptions": list(notes),
+    }
+    words = (
+        f"{doing} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
+    )
     terminal.answer(words, document)
 
 
 def wrote(
-    terminal: Terminal, case: Path, result: xr.DataTree, folder: Path, names: list[str], kpi: Mapping[str, Any]
+    terminal: Terminal,
+    case: Path,
+    result: xr.DataTree,
+    folder: Path,
+    names: list[str],
+    kpi: Mapping[str, Any],
 ) -> None:
     """Say what was found and written; exit code 6 where a limit stopped the solver."""
     status = str(result.attrs["status"])
@@ -186,7 +223,9 @@ def wrote(
         raise typer.Exit(STOPPED_AT_A_LIMIT)
 
 
-def loaded(terminal: Terminal, path: Path, changes: list[str] | None) -> tuple[xr.DataTree, tuple[str, ...]]:
+def loaded(
+    terminal: Terminal, path: Path, changes: list[str] | None
+) -> tuple[xr.DataTree, tuple[str, ...]]:
     """Read, change and check a case; problems are told under the name of the file."""
     tree = changed(read_case(path), changes, terminal.say)
     try:
@@ -195,12 +234,18 @@ def loaded(terminal: Terminal, path: Path, changes: list[str] | None) -> tuple[x
         raise SchemaError(error.problems, source=str(path)) from None
 
 
-def write_files(terminal: Terminal, result: xr.DataTree, folder: Path, names: list[str]) -> Mapping[str, Any]:
+def write_files(
+    terminal: Terminal, result: xr.DataTree, folder: Path, names: list[str]
+) -> Mapping[str, Any]:
     """Write the files of a result into a folder; return the key figures."""
     with terminal.progress("Writing"):
         kpi = tables.kpi(result)
         v2g.write(result, folder / "result.nc")
-        tables_of = {"schedule.csv": tables.schedule, "bids.csv": tables.bids, "bill.csv": tables.monthly}
+        tables_of = {
+            "schedule.csv": tables.schedule,
+            "bids.csv": tables.bids,
+            "bill.csv": tables.monthly,
+        }
         if BID_CURVE in names:
             tables_of[BID_CURVE] = tables.bid_curves
         for name, table in tables_of.items():
@@ -219,12 +264,18 @@ def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool
     lines = [f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({describe(result)})"]
     if "ladder" in result.children:
         profit = result["ladder"].to_dataset()["profit"]
-        lines += [f"  {rung!s:<20}{float(profit.sel(rung=rung)):>14.2f} {currency}" for rung in profit["rung"].values]
+        lines += [
+            f"  {rung!s:<20}{float(profit.sel(rung=rung)):>14.2f} {currency}"
+            for rung in profit["rung"].values
+        ]
     lines += operated(result)
     fleet = result["fleet"].to_dataset() if "fleet" in result.children else xr.Dataset()
     missing = sum(float(fleet[n].sum()) for n in ("unserved", "unserved_trip") if n in fleet)
     if missing > 1e-6:
-        lines.append(f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the vehicles")
+        lines.append(
+            f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the"
+            " vehicles"
+        )
     for attribute in ("complementarity", *(["block_note"] if detailed else [])):
         if attrs.get(attribute):
             lines.append(str(attrs[attribute]))
@@ -232,18 +283,23 @@ def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool
 
 
 def operated(result: xr.DataTree) -> list[str]:
-    """What a run through the gates adds to the headline: decisions, hindsight, regret, the value of each market."""
+    """What a run through the gates adds to the headline: decisions, hindsight, regret, the value of
+    each market.
+    """
     attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
     if "decisions" not in attrs:
         return []
     lines = [f"  {counted(int(attrs['decisions']), 'decision')}, forecast: {attrs['forecast']}"]
     if "regret" in attrs:
         best = attrs["objective_hindsight"]
-        lines.append(f"  with hindsight {best:.2f} {currency}; regret {attrs['regret']:.2f} {currency}")
+        lines.append(
+            f"  with hindsight {best:.2f} {currency}; regret {attrs['regret']:.2f} {currency}"
+        )
     if "stages" in result.children:
         table = result["stages"].to_dataset()
         lines += [
-            f"  {'with ' if k == 0 else '  and '}{stage}".ljust(22) + f"{float(x):>14.2f} {currency}"
+            f"  {'with ' if k == 0 else '  and '}{stage}".ljust(22)
+            + f"{float(x):>14.2f} {currency}"
             for k, (stage, x) in enumerate(zip(table.stage.values, table["profit"], strict=True))
         ]
     return lines

@@ -17,17 +17,33 @@ import pandas as pd
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Column
 
 from ..errors import SolverError
 
 Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout; everything else goes to stderr.")
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON document on stdout; everything else goes to stderr."
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notices and no progress.")]
 Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="Notices and the solver's log on stderr; twice: debugging.")
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        help="Notices and the solver's log on stderr; twice: debugging.",
+    ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -61,7 +77,11 @@ class Terminal:
 
     def listen(self) -> None:
         """Show what this package and linopy log on stderr, from the level the user asked for."""
-        level = logging.ERROR if self.quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+        level = (
+            logging.ERROR
+            if self.quiet
+            else (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+        )
         for name in LOGGERS:
             logger = logging.getLogger(name)
             logger.handlers = [RichHandler(console=Console(stderr=True), show_path=False)]
@@ -70,13 +90,17 @@ class Terminal:
 
     @contextmanager
     def progress(self, label: str, counted: bool = False) -> Iterator[Tell]:
-        """Show a spinner and the time spent, on a terminal only; with `counted` a bar that `tell(done, of)` moves."""
+        """Show a spinner and the time spent, on a terminal only; with `counted` a bar that
+        `tell(done, of)` moves.
+        """
         console = Console(stderr=True)
         if self.quiet or self.verbose or not console.is_terminal:
             yield lambda done, of: None
             return
         count = (BarColumn(), MofNCompleteColumn()) if counted else ()
-        words = TextColumn("{task.description}", table_column=Column(no_wrap=True, ratio=1))  # gives way to the count
+        words = TextColumn(
+            "{task.description}", table_column=Column(no_wrap=True, ratio=1)
+        )  # gives way to the count
         columns = (SpinnerColumn(), words, *count, TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True, expand=True) as bar:
             task = bar.add_task(label, total=None)
@@ -84,10 +108,16 @@ class Terminal:
 
     @contextmanager
     def solving(self, label: str, counted: bool = False) -> Iterator[Tell]:
-        """Keep what a solver prints off stdout: on stderr with `-v`, else aside, and shown only if the solver fails."""
+        """Keep what a solver prints off stdout: on stderr with `-v`, else aside, and shown only if
+        the solver fails.
+        """
         with self.progress(label, counted) as tell, tempfile.TemporaryFile() as log:
             try:
-                with redirected(sys.stderr.fileno() if self.verbose and has_descriptor(sys.stderr) else log.fileno()):
+                with redirected(
+                    sys.stderr.fileno()
+                    if self.verbose and has_descriptor(sys.stderr)
+                    else log.fileno()
+                ):
                     yield tell
             except SolverError:
                 log.seek(0)
@@ -106,7 +136,9 @@ def has_descriptor(stream: Any) -> bool:
 
 @contextmanager
 def redirected(target: int) -> Iterator[None]:
-    """Send file descriptor 1 to `target`, C library buffers included: a solver does not print through Python."""
+    """Send file descriptor 1 to `target`, C library buffers included: a solver does not print
+    through Python.
+    """
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(target, 1)
@@ -124,7 +156,9 @@ def flush_c_streams() -> None:
 
 
 def to_json(document: Any) -> str:
-    """One JSON document with a final newline; NaN and infinity become null, arrays lists, times ISO 8601."""
+    """One JSON document with a final newline; NaN and infinity become null, arrays lists, times ISO
+    8601.
+    """
     return json_format.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

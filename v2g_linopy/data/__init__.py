@@ -12,7 +12,13 @@ from .importers.capacity_prices import CAPACITY_FORMATS, read_capacity_prices, w
 from .importers.csv import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
 from .importers.frequency import FREQUENCY_FORMATS, read_frequency, read_netcdf_frequency
 from .importers.profiles import PROFILE_FORMATS, read_profiles
-from .importers.published import read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
+from .importers.published import (
+    read_elaadnl,
+    read_gme,
+    read_netcdf_prices,
+    read_netcdf_sessions,
+    read_terna,
+)
 from .sessions.assumptions import BatteryAssumption, Regulation
 from .sessions.availability import from_availability
 from .sessions.case_from import case_from

@@ -1,4 +1,6 @@
-"""Activation signals that a reserve admits: every extreme one of a short horizon, or many drawn at random."""
+"""Activation signals that a reserve admits: every extreme one of a short horizon, or many drawn at
+random.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -16,11 +18,12 @@ MOST = 1_000_000
 def extreme_signals(
     case: xr.DataTree, products: Iterable[str] | None = None, parts: Mapping[str, Part] = PARTS
 ) -> xr.Dataset:
-    """Return every extreme activation signal that the products of a case admit: full calls, up or down, step by step.
+    """Return every extreme activation signal that the products of a case admit: full calls, up or
+    down, step by step.
 
-    A product with an `activation_cycle` is fully activated at most `activation_period` hours (a step unless given) in
-    any cycle, one with the guarantee `box` without limit, any other once. All combinations of all products are listed:
-    this is for horizons of about twelve steps.
+    A product with an `activation_cycle` is fully activated at most `activation_period` hours (a
+    step unless given) in any cycle, one with the guarantee `box` without limit, any other once. All
+    combinations of all products are listed: this is for horizons of about twelve steps.
 
     Parameters
     ----------
@@ -32,7 +35,8 @@ def extreme_signals(
     Returns
     -------
     xarray.Dataset
-        `up` and `down` on (signal, product, time), shares of what is held per kW sold, as `stress` takes them.
+        `up` and `down` on (signal, product, time), shares of what is held per kW sold, as `stress`
+        takes them.
 
     Raises
     ------
@@ -61,10 +65,11 @@ def random_signals(
     products: Iterable[str] | None = None,
     parts: Mapping[str, Part] = PARTS,
 ) -> xr.Dataset:
-    """Return activation signals that the products of a case admit, drawn at random, with extreme ones among them.
+    """Return activation signals that the products of a case admit, drawn at random, with extreme
+    ones among them.
 
-    Each signal has an eagerness (from rare calls to one whenever the budget allows, after a first one at a random
-    time), a direction (up, down, or mixed) and full or partial calls.
+    Each signal has an eagerness (from rare calls to one whenever the budget allows, after a first
+    one at a random time), a direction (up, down, or mixed) and full or partial calls.
 
     Parameters
     ----------
@@ -105,7 +110,9 @@ def random_signals(
 
 
 def budget(p: xr.Dataset, dt: float, steps: int) -> tuple[int, float]:
-    """Return the activation cycle of a product in steps, and the full activation in it, in steps too."""
+    """Return the activation cycle of a product in steps, and the full activation in it, in steps
+    too.
+    """
     if str(p.guarantee.item()) == "box":
         return 1, 1.0
     cycle, period = float(p.activation_cycle), float(p.activation_period.fillna(dt))
@@ -115,7 +122,9 @@ def budget(p: xr.Dataset, dt: float, steps: int) -> tuple[int, float]:
 def _reserve(case: xr.DataTree, parts: Mapping[str, Part]) -> tuple[Inputs, xr.Dataset]:
     inputs = inputs_of(case, parts)
     if "reserve" not in inputs.data or not inputs.data["reserve"].sizes.get("product", 0):
-        raise SchemaError([Problem("reserve", "missing", "there is no product that could be activated")])
+        raise SchemaError(
+            [Problem("reserve", "missing", "there is no product that could be activated")]
+        )
     return inputs, inputs.data["reserve"]
 
 
@@ -123,7 +132,9 @@ def _named(d: xr.Dataset, products: Iterable[str] | None) -> list[str]:
     there = [str(p) for p in d.indexes["product"]]
     wanted = there if products is None else [str(p) for p in products]
     if strange := [p for p in wanted if p not in there]:
-        raise SchemaError([Problem("products", "labels", f"{p!r} is not a product of /reserve") for p in strange])
+        raise SchemaError(
+            [Problem("products", "labels", f"{p!r} is not a product of /reserve") for p in strange]
+        )
     return wanted
 
 
@@ -135,7 +146,9 @@ def _sequences(p: xr.Dataset, dt: float, steps: int) -> np.ndarray:
     found = np.zeros((1, 0))
     for t in range(steps):
         free = (found[:, max(0, t - cycle + 1) :] != 0).sum(axis=1) < many
-        found = np.concatenate([_longer(found, 0.0), *(_longer(found[free], sign * size) for sign in signs)])
+        found = np.concatenate(
+            [_longer(found, 0.0), *(_longer(found[free], sign * size) for sign in signs)]
+        )
         if len(found) > MOST:
             raise _too_many(len(found))
     return found
@@ -146,13 +159,22 @@ def _longer(sequences: np.ndarray, value: float) -> np.ndarray:
 
 
 def _too_many(count: int) -> SchemaError:
-    detail = f"{count:,} or more extreme signals; name fewer products, take fewer steps, or use random_signals"
+    detail = (
+        f"{count:,} or more extreme signals; name fewer products, take fewer steps, or use"
+        " random_signals"
+    )
     return SchemaError([Problem("signals", "size", detail)])
 
 
 def _signals(level: np.ndarray, d: xr.Dataset, inputs: Inputs) -> xr.Dataset:
-    axes = {"signal": np.arange(len(level)), "product": d.indexes["product"], "time": inputs.calendar.time}
-    return xr.Dataset({way: (tuple(axes), part, {"units": "1"}) for way, part in _ways(level)}, coords=axes)
+    axes = {
+        "signal": np.arange(len(level)),
+        "product": d.indexes["product"],
+        "time": inputs.calendar.time,
+    }
+    return xr.Dataset(
+        {way: (tuple(axes), part, {"units": "1"}) for way, part in _ways(level)}, coords=axes
+    )
 
 
 def _ways(level: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

@@ -1,4 +1,6 @@
-"""A frequency record folded into what a case knows of its reserves in each step (FORMULATION §3)."""
+"""A frequency record folded into what a case knows of its reserves in each step (FORMULATION
+§3).
+"""
 
 from collections.abc import Sequence
 
@@ -16,8 +18,14 @@ STORES = ("fleet", "battery")
 FOLDED = {
     "activation_up": ("1", "mean share activated upward, from a frequency record"),
     "activation_down": ("1", "mean share activated downward, from a frequency record"),
-    "excursion_up": ("h", "worst energy drawn from the battery within the step per kW sold, from a frequency record"),
-    "excursion_down": ("h", "worst energy stored in the battery within the step per kW sold, from a frequency record"),
+    "excursion_up": (
+        "h",
+        "worst energy drawn from the battery within the step per kW sold, from a frequency record",
+    ),
+    "excursion_down": (
+        "h",
+        "worst energy stored in the battery within the step per kW sold, from a frequency record",
+    ),
 }
 
 
@@ -33,14 +41,17 @@ def fold(
 ) -> xr.Dataset:
     """Return what a frequency record means for named products in each step of a model, per kW sold.
 
-    With s+ and s- the shares activated upward and downward by droop, and tau any moment of the step::
+    With s+ and s- the shares activated upward and downward by droop, and tau any moment of the
+    step::
 
         activation_up = mean s+,    activation_down = mean s-
-        excursion_up   = max_tau integral_0^tau (s+ / eta_d - eta_c s-)                                        [h]
-        excursion_down = max_tau integral_0^tau (s- / eta_d - eta_c s+)   (at rest: eta_c s- - s+ / eta_d)      [h]
+        excursion_up   = max_tau integral_0^tau (s+ / eta_d - eta_c s-)   [h]
+        excursion_down = max_tau integral_0^tau (s- / eta_d - eta_c s+)   [h]
+                         (at rest: eta_c s- - s+ / eta_d)
 
-    A battery that follows the record beside any baseline never leaves the undisturbed path by more than the excursions
-    (times what is sold) within the step; at rest by no less. Efficiencies below those of the battery keep it safe.
+    A battery that follows the record beside any baseline never leaves the undisturbed path by more
+    than the excursions (times what is sold) within the step; at rest by no less. Efficiencies below
+    those of the battery keep it safe.
 
     Parameters
     ----------
@@ -58,12 +69,14 @@ def fold(
     Returns
     -------
     xarray.Dataset
-        `activation_up`, `activation_down` (1), `excursion_up`, `excursion_down` (h) on (product, time).
+        `activation_up`, `activation_down` (1), `excursion_up`, `excursion_down` (h) on (product,
+        time).
 
     Raises
     ------
     SchemaError
-        Steps that do not nest, or that the record does not cover; products that follow no frequency.
+        Steps that do not nest, or that the record does not cover; products that follow no
+        frequency.
     """
     signal = droop(_inside(frequency, time, hours), names)
     parts = signal.sizes["time"] // len(time)
@@ -74,7 +87,11 @@ def fold(
         return np.asarray((dt * drawn.cumsum(axis=-1)).max(axis=-1).clip(min=0))
 
     drawn = up / eta_discharge - eta_charge * down
-    stored = eta_charge * down - up / eta_discharge if at_rest else down / eta_discharge - eta_charge * up
+    stored = (
+        eta_charge * down - up / eta_discharge
+        if at_rest
+        else down / eta_discharge - eta_charge * up
+    )
     folded = (up.mean(axis=-1), down.mean(axis=-1), worst(drawn), worst(stored))
     data = {
         name: (("product", "time"), x, {"units": unit, "long_name": words})
@@ -83,11 +100,14 @@ def fold(
     return xr.Dataset(data, coords={"product": signal.indexes["product"], "time": time})
 
 
-def with_frequency(case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False) -> xr.DataTree:
-    """Return a case whose products that follow the frequency have the activation and excursions of a record.
+def with_frequency(
+    case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False
+) -> xr.DataTree:
+    """Return a case whose products that follow the frequency have the activation and excursions of
+    a record.
 
-    Products are known by their names in the catalogue; others stay as they are. The efficiencies are the lowest of the
-    fleet and the batteries.
+    Products are known by their names in the catalogue; others stay as they are. The efficiencies
+    are the lowest of the fleet and the batteries.
 
     Parameters
     ----------
@@ -107,28 +127,36 @@ def with_frequency(case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = 
     names = _followed(case)
     time, reserve = inputs.calendar.time, inputs.data["reserve"]
     stores = [inputs.data[n] for n in STORES if n in inputs.data]
-    least = [min([1.0, *(float(d[n].min()) for d in stores if d[n].size)]) for n in ("eta_charge", "eta_discharge")]
+    least = [
+        min([1.0, *(float(d[n].min()) for d in stores if d[n].size)])
+        for n in ("eta_charge", "eta_discharge")
+    ]
     if moved:
         frequency = _moved(frequency, time)
     folded = fold(frequency, names, time, inputs.dt, eta_charge=least[0], eta_discharge=least[1])
     fresh = {}
     for name, x in folded.data_vars.items():
         whole = x.reindex(product=reserve.indexes["product"])
-        fresh[name] = whole.fillna(reserve[name]).transpose("scenario", ..., "product", "time", missing_dims="ignore")
+        fresh[name] = whole.fillna(reserve[name]).transpose(
+            "scenario", ..., "product", "time", missing_dims="ignore"
+        )
         fresh[name].attrs = x.attrs
     case = case.copy()
     case["reserve"] = xr.DataTree(case.children["reserve"].to_dataset(inherit=False).assign(fresh))
     return case
 
 
-def frequency_signals(case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False) -> xr.Dataset:
+def frequency_signals(
+    case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False
+) -> xr.Dataset:
     """Return a record as the calls of each product in fine steps, for a stress test of a plan.
 
     Returns
     -------
     xarray.Dataset
-        `up` and `down` on (signal, product, time), as shares of the power held per kW sold (FCR-N of a limited
-        reservoir holds 1.34 kW and is called for 1 at most); one signal, `record`, in the steps of the record.
+        `up` and `down` on (signal, product, time), as shares of the power held per kW sold (FCR-N
+        of a limited reservoir holds 1.34 kW and is called for 1 at most); one signal, `record`, in
+        the steps of the record.
 
     Raises
     ------
@@ -147,10 +175,17 @@ def frequency_signals(case: xr.DataTree, frequency: xr.DataArray, *, moved: bool
 
 def _followed(case: xr.DataTree) -> list[str]:
     """Products of a case that follow the frequency."""
-    there = case["reserve"].to_dataset().indexes.get("product", []) if "reserve" in case.children else []
+    there = (
+        case["reserve"].to_dataset().indexes.get("product", [])
+        if "reserve" in case.children
+        else []
+    )
     names = [str(n) for n in there if str(n) in driven()]
     if not names:
-        detail = f"no product of the case follows the frequency; those that do are named {', '.join(driven())}"
+        detail = (
+            "no product of the case follows the frequency; those that do are named"
+            f" {', '.join(driven())}"
+        )
         raise SchemaError([Problem("reserve.product", "labels", detail)], "the frequency")
     return names
 
@@ -168,12 +203,18 @@ def _inside(frequency: xr.DataArray, time: pd.DatetimeIndex, hours: float) -> xr
     apart, length = np.diff(fine), round(hours * 3.6e12)
     step = int(apart[0]) if len(apart) else length
     if (apart != step).any() or step <= 0 or length % step or (steps[0] - fine[0]) % step:
-        detail = f"the record has steps of {step / 1e9:g} s from {own[0]}; they must be the same everywhere, and make "
+        detail = (
+            f"the record has steps of {step / 1e9:g} s from {own[0]}; they must be the same"
+            " everywhere, and make "
+        )
         detail += f"whole steps of {60 * hours:g} min from {time[0]}"
         raise SchemaError([Problem("frequency.time", "time", detail)], "the frequency")
     first, count = (steps[0] - fine[0]) // step, len(steps) * (length // step)
     if first < 0 or first + count > len(fine):
         detail = f"it covers {own[0]} to {own[-1] + pd.Timedelta(step)} UTC, the case {time[0]} to "
-        detail += f"{time[-1] + pd.Timedelta(hours=hours)}; give moved to let it stand for those hours all the same"
+        detail += (
+            f"{time[-1] + pd.Timedelta(hours=hours)}; give moved to let it stand for those hours"
+            " all the same"
+        )
         raise SchemaError([Problem("frequency.time", "time", detail)], "the frequency")
     return frequency.isel(time=slice(int(first), int(first + count)))

@@ -1,9 +1,10 @@
-"""Energy management of limited reservoirs while Nordic reserves are delivered: second by second, or minute by minute.
+"""Energy management of limited reservoirs while Nordic reserves are delivered: second by second, or
+minute by minute.
 
-*Technical Requirements for Frequency Containment Reserve Provision in the Nordic Synchronous Area* (26 May 2023), §3.5.
-`deliver` runs a battery forward through a frequency record; `operate` chooses a trade besides, as a mixed-integer
-programme whose states are those of `deliver`. Both take the capacity sold as given: planning it is `/reserve`'s.
-"""
+*Technical Requirements for Frequency Containment Reserve Provision in the Nordic Synchronous Area*
+(26 May 2023), §3.5. `deliver` runs a battery forward through a frequency record; `operate` chooses
+a trade besides, as a mixed-integer programme whose states are those of `deliver`. Both take the
+capacity sold as given: planning it is `/reserve`'s."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from ..parts.markets.reserve.nordic_products import NOMINAL, droop, listed, mana
 from ..solve import blocks, solver
 
 STATES = ("nem_low", "nem_high", "aem_low", "aem_high")
-LOW = xr.DataArray([1.0, 0.0, 1.0, 0.0], coords={"state": list(STATES)}, dims="state")  # 1: empty, 0: full
+LOW = xr.DataArray(
+    [1.0, 0.0, 1.0, 0.0], coords={"state": list(STATES)}, dims="state"
+)  # 1: empty, 0: full
 NORMAL = 0.1  # Hz about the nominal frequency: the normal state, in which NEM is allowed
 MEAN = 300.0  # seconds: both modes go by a mean of five minutes
 LONGEST = 60.0  # seconds of a step
@@ -31,7 +34,8 @@ OFF = xr.zeros_like(LOW)
 
 @dataclass(frozen=True)
 class Reservoir:
-    """A battery behind the reserves: power at the grid (kW), energy on board (kWh), efficiency each way.
+    """A battery behind the reserves: power at the grid (kW), energy on board (kWh), efficiency each
+    way.
 
     `energy` is that before the first step, a number or one per path.
     """
@@ -47,10 +51,11 @@ class Reservoir:
 
 @dataclass(frozen=True)
 class _Rules:
-    """What does not depend on what the battery does; frequencies on (time) and any other dimension, states on (state).
+    """What does not depend on what the battery does; frequencies on (time) and any other dimension,
+    states on (state).
 
-    `plain` and `shifted`: kW of activation about the nominal frequency, and about its five-minute mean (AEM).
-    """
+    `plain` and `shifted`: kW of activation about the nominal frequency, and about its five-minute
+    mean (AEM)."""
 
     enable: xr.DataArray  # kWh left of the way below which a state begins
     disable: xr.DataArray  # and above which it ends
@@ -72,12 +77,14 @@ def deliver(
 ) -> xr.Dataset:
     """Run a battery that has sold reserves forward through a frequency record.
 
-    With way left X (`low`: e - e_min, `high`: e_max - e, at the start of the step), thresholds C tau / 60, and s the
-    droop of what is sold::
+    With way left X (`low`: e - e_min, `high`: e_max - e, at the start of the step), thresholds C
+    tau / 60, and s the droop of what is sold::
 
         a state begins where X < enable and ends where X > disable, else it stays as it was
-        P = trade + C s(f) + power of NEM * five-minute mean of the NEM states in the normal state, |f - 50| < 0.1 Hz
-        AEM: the droop is about the five-minute mean of the frequency instead of 50 Hz, and counts as not available
+        P = trade + C s(f) + power of NEM * five-minute mean of the NEM states,
+            in the normal state, |f - 50| < 0.1 Hz
+        AEM: the droop is about the five-minute mean of the frequency instead of 50 Hz,
+             and counts as not available
         e = e_before - dt (P / eta_d where P > 0, eta_c P else)
 
     Parameters
@@ -89,15 +96,16 @@ def deliver(
     reservoir
         The battery.
     before
-        States (0 or 1) before the record, on (state) and other dimensions of `frequency`; they also fill the mean.
+        States (0 or 1) before the record, on (state) and other dimensions of `frequency`; they also
+        fill the mean.
     trade
         Power besides (kW, injection +), on dimensions of `frequency`.
 
     Returns
     -------
     xarray.Dataset
-        `energy` (kWh, end of step), `power`, `asked` (kW; they differ where the battery is at its limits), `missing`
-        (kW, absolute), `states` on (state), `nem` (kW), `available` (0 or 1).
+        `energy` (kWh, end of step), `power`, `asked` (kW; they differ where the battery is at its
+        limits), `missing` (kW, absolute), `states` on (state), `nem` (kW), `available` (0 or 1).
 
     Raises
     ------
@@ -110,17 +118,28 @@ def deliver(
     def cells(array: xr.DataArray) -> np.ndarray:
         return np.broadcast_to(array.broadcast_like(wanted).transpose(*wanted.dims), wanted.shape)
 
-    plain, shifted, normal, given = (cells(x) for x in (rules.plain, rules.shifted, rules.normal, wanted))
+    plain, shifted, normal, given = (
+        cells(x) for x in (rules.plain, rules.shifted, rules.normal, wanted)
+    )
     row = [str(d) for d in wanted.dims[:-1]]
     other = {d: wanted[d] for d in row}
-    state = (before + xr.zeros_like(wanted.isel(time=0, drop=True))).transpose("state", *row).to_numpy() > 0.5
+    state = (before + xr.zeros_like(wanted.isel(time=0, drop=True))).transpose(
+        "state", *row
+    ).to_numpy() > 0.5
     enable, disable, share = (
-        x.to_numpy().reshape(-1, *[1] * len(row)) for x in (rules.enable, rules.disable, rules.power)
+        x.to_numpy().reshape(-1, *[1] * len(row))
+        for x in (rules.enable, rules.disable, rules.power)
     )
     low = (LOW.to_numpy() > 0).reshape(enable.shape)
-    energy = (xr.zeros_like(wanted.isel(time=0, drop=True)) + reservoir.energy).transpose(*row).to_numpy()
+    energy = (
+        (xr.zeros_like(wanted.isel(time=0, drop=True)) + reservoir.energy)
+        .transpose(*row)
+        .to_numpy()
+    )
     recent = [share * state] * rules.window
-    found: dict[str, list[np.ndarray]] = {n: [] for n in ("energy", "power", "asked", "states", "nem")}
+    found: dict[str, list[np.ndarray]] = {
+        n: [] for n in ("energy", "power", "asked", "states", "nem")
+    }
     for t in range(wanted.sizes["time"]):
         left = np.where(low, energy - reservoir.energy_min, reservoir.energy_max - energy)
         state = (left < enable) | (state & (left <= disable))
@@ -134,7 +153,10 @@ def deliver(
         for name, x in zip(found, (energy, power, asked, state, nem), strict=True):
             found[name].append(x)
     axes = {**other, "time": wanted.time}
-    out = {n: xr.DataArray(np.stack(found[n], -1), axes, [*row, "time"]) for n in ("energy", "power", "asked", "nem")}
+    out = {
+        n: xr.DataArray(np.stack(found[n], -1), axes, [*row, "time"])
+        for n in ("energy", "power", "asked", "nem")
+    }
     states = np.stack(found["states"], -1).astype(float)
     out["states"] = xr.DataArray(states, {"state": list(STATES), **axes}, ["state", *row, "time"])
     return _described(out)
@@ -142,7 +164,9 @@ def deliver(
 
 def _reach(energy: np.ndarray, r: Reservoir, dt: float) -> tuple[np.ndarray, np.ndarray]:
     """Least and most power (kW, injection +) of the next step."""
-    most = np.minimum(r.discharge_max, np.maximum(energy - r.energy_min, 0.0) * r.eta_discharge / dt)
+    most = np.minimum(
+        r.discharge_max, np.maximum(energy - r.energy_min, 0.0) * r.eta_discharge / dt
+    )
     least = np.minimum(r.charge_max, np.maximum(r.energy_max - energy, 0.0) / r.eta_charge / dt)
     return -least, most
 
@@ -166,17 +190,19 @@ def operate(
     availability: float = 0.0,
     options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Choose the trade of a battery that has sold reserves, knowing a frequency record: a mixed-integer programme.
+    """Choose the trade of a battery that has sold reserves, knowing a frequency record: a
+    mixed-integer programme.
 
-    Every state is an exact hysteresis, with X the way left at the start of the step, R its range, and all thresholds
-    data, since what is sold is::
+    Every state is an exact hysteresis, with X the way left at the start of the step, R its range,
+    and all thresholds data, since what is sold is::
 
         b - b_before = on - off,   on + off <= 1,   b binary,   0 <= on, off <= 1
-        X >= enable (1 - b),    X <= disable + (R - disable) (1 - b),    X <= enable + R (1 - on),    X >= disable off
+        X >= enable (1 - b),   X <= disable + (R - disable) (1 - b),   X <= enable + R (1 - on),
+        X >= disable off
 
-    (Between the thresholds b stays as it was. The two rows SOC - enable <= M (1 - b), disable - SOC <= M b leave no b
-    there at all.) Activation, NEM, AEM and energy are those of `deliver`; the battery must be able to deliver all that
-    is asked.
+    (Between the thresholds b stays as it was. The two rows SOC - enable <= M (1 - b), disable - SOC
+    <= M b leave no b there at all.) Activation, NEM, AEM and energy are those of `deliver`; the
+    battery must be able to deliver all that is asked.
 
         max  sum dt price trade + energy_value e_T - availability dt C (AEM)
 
@@ -226,12 +252,19 @@ def operate(
     except SolveError as error:
         if "infeasible" not in error.status:
             raise
-        raise Infeasible("the reservoir cannot deliver what was sold on this frequency record: sell less") from None
+        raise Infeasible(
+            "the reservoir cannot deliver what was sold on this frequency record: sell less"
+        ) from None
     primal = solver.assign(model, matrix, best)
-    out = {n: x.value(primal) for n, x in (("energy", parts.energy), ("power", parts.power), ("nem", parts.nem))}
+    out = {
+        n: x.value(primal)
+        for n, x in (("energy", parts.energy), ("power", parts.power), ("nem", parts.nem))
+    }
     out |= {"asked": out["power"], "states": parts.states.value(primal).round()}
     order = ("state", *(d for d in frequency.dims if d != "time"), "time")
-    found = _described(out | {"trade": parts.trade.value(primal)}).transpose(*order, missing_dims="ignore")
+    found = _described(out | {"trade": parts.trade.value(primal)}).transpose(
+        *order, missing_dims="ignore"
+    )
     return found.assign_attrs(objective=best.objective)
 
 
@@ -276,15 +309,23 @@ class _Model:
         past = (1 - (hours_before(time, rules.dt) / rules.dt + 1) / rules.window).clip(min=0)
         self.nem = (rules.power * rules.normal * b).lagged(lag).sum("state")
         self.nem = self.nem + (rules.power * before * past).sum("state")
-        self.power = rules.plain + (rules.shifted - rules.plain) * self.alert + self.nem + self.trade
+        self.power = (
+            rules.plain + (rules.shifted - rules.plain) * self.alert + self.nem + self.trade
+        )
         self._flow(model, rules, r, var, start, trade)
 
-    def _flow(self, model: linopy.Model, rules: _Rules, r: Reservoir, var: Any, start: Any, trade: float) -> None:
-        """P = d - c,   e = e_before - dt (d / eta_d - eta_c c);   a binary where P may go either way."""
+    def _flow(
+        self, model: linopy.Model, rules: _Rules, r: Reservoir, var: Any, start: Any, trade: float
+    ) -> None:
+        """P = d - c,   e = e_before - dt (d / eta_d - eta_c c);   a binary where P may go either
+        way.
+        """
         swing = abs(rules.power).max() + trade
         out = smaller(larger(rules.plain, rules.shifted) + swing, r.discharge_max).clip(min=0.0)
         into = smaller(swing - smaller(rules.plain, rules.shifted), r.charge_max).clip(min=0.0)
-        discharge, charge = (var(n, lower=0, upper=x) for n, x in (("discharge", out), ("charge", into)))
+        discharge, charge = (
+            var(n, lower=0, upper=x) for n, x in (("discharge", out), ("charge", into))
+        )
         (self.power - discharge + charge == 0).write(model, "power")
         lost = rules.dt / r.eta_discharge * discharge - rules.dt * r.eta_charge * charge
         (self.energy - previous(self.energy) + lost == r.energy * start).write(model, "balance")
@@ -299,7 +340,11 @@ def _rules(frequency: xr.DataArray, sold: Mapping[str, float], r: Reservoir) -> 
     """Check the arguments and work out what is data."""
     names = listed(sold)
     seconds = _step(frequency)
-    problems = [Problem("sold", "range", f"{n}: {x:g} kW, allowed 0 or more") for n, x in sold.items() if not x >= 0]
+    problems = [
+        Problem("sold", "range", f"{n}: {x:g} kW, allowed 0 or more")
+        for n, x in sold.items()
+        if not x >= 0
+    ]
     outside = float(np.asarray((r.energy < r.energy_min) | (r.energy > r.energy_max)).sum())
     if outside:
         detail = f"not between {r.energy_min:g} and {r.energy_max:g} kWh, what it may hold"
@@ -310,25 +355,41 @@ def _rules(frequency: xr.DataArray, sold: Mapping[str, float], r: Reservoir) -> 
     rule = management(names)
     held = {"low": kw * rule.low / r.eta_discharge, "high": kw * rule.high * r.eta_charge}
     edges = {
-        edge: _by_state(lambda mode, way, edge=edge: (held[way] * rule[f"{mode}_{edge}"].fillna(0.0)).sum() / 60)
+        edge: _by_state(
+            lambda mode, way, edge=edge: (held[way] * rule[f"{mode}_{edge}"].fillna(0.0)).sum() / 60
+        )
         for edge in ("enable", "disable")
     }
-    alert, span = float(edges["disable"].sel(state=["aem_low", "aem_high"]).sum()), r.energy_max - r.energy_min
+    alert, span = (
+        float(edges["disable"].sel(state=["aem_low", "aem_high"]).sum()),
+        r.energy_max - r.energy_min,
+    )
     if alert > span:
-        detail = f"{span:g} kWh is less than the {alert:g} kWh in which AEM holds at its two ends: sell less"
+        detail = (
+            f"{span:g} kWh is less than the {alert:g} kWh in which AEM holds at its two ends: sell"
+            " less"
+        )
         raise SchemaError([Problem("reservoir.energy_max", "consistency", detail)], "the reservoir")
     signs = {"low": -1.0, "high": 1.0}
-    power = _by_state(lambda mode, way: signs[way] * (kw * rule[way] * rule.nem).sum() * (mode == "nem"))
+    power = _by_state(
+        lambda mode, way: signs[way] * (kw * rule[way] * rule.nem).sum() * (mode == "nem")
+    )
     window = round(MEAN / seconds)
     mean = frequency.rolling(time=window, min_periods=1).mean()
-    plain, shifted = ((kw * droop(f, names)).sum("product") for f in (frequency, frequency - mean + NOMINAL))
+    plain, shifted = (
+        (kw * droop(f, names)).sum("product") for f in (frequency, frequency - mean + NOMINAL)
+    )
     normal = (abs(frequency - NOMINAL) < NORMAL).astype(float)
-    return _Rules(edges["enable"], edges["disable"], power, normal, plain, shifted, window, seconds / 3600)
+    return _Rules(
+        edges["enable"], edges["disable"], power, normal, plain, shifted, window, seconds / 3600
+    )
 
 
 def _by_state(value: Any) -> xr.DataArray:
     """`value(mode, way)` of every state, nem_low and so on."""
-    return xr.DataArray([float(value(*s.split("_"))) for s in STATES], coords={"state": list(STATES)}, dims="state")
+    return xr.DataArray(
+        [float(value(*s.split("_"))) for s in STATES], coords={"state": list(STATES)}, dims="state"
+    )
 
 
 def _step(frequency: xr.DataArray) -> float:
@@ -338,7 +399,10 @@ def _step(frequency: xr.DataArray) -> float:
     seconds = float(apart[0]) if len(apart) else LONGEST
     problems = []
     if (apart != seconds).any() or not 0 < seconds <= LONGEST or MEAN % seconds:
-        detail = f"steps of {seconds:g} s: energy management needs uniform ones of a minute at most, five minutes whole"
+        detail = (
+            f"steps of {seconds:g} s: energy management needs uniform ones of a minute at most,"
+            " five minutes whole"
+        )
         problems.append(Problem("frequency.time", "time", detail))
     if not bool(((frequency > 45) & (frequency < 55)).all()):
         problems.append(Problem("frequency", "range", "not all within 45 to 55 Hz"))

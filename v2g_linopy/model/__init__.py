@@ -1,1 +1,20 @@
-"""What a part is, and the formulas that parts share."""
+"""What a part is, and the formulas that parts share. These names are what a new part needs."""
+
+from .part import Part, Stage
+from .scope import Scope
+from .terms import Edge, Flex, Flow, Held, Replay, Store, Terms
+from .view import View
+
+__all__ = [
+    "Edge",
+    "Flex",
+    "Flow",
+    "Held",
+    "Part",
+    "Replay",
+    "Scope",
+    "Stage",
+    "Store",
+    "Terms",
+    "View",
+]

@@ -1,7 +1,8 @@
-"""Wear of a storage by the depth of its cycles and by time, for every part that has batteries (FORMULATION §9).
+"""Wear of a storage by the depth of its cycles and by time, for every part that has batteries
+(FORMULATION §9).
 
-The part keeps its own equations; here stand the fields, the rows of the segments and their independent check.
-"""
+The part keeps its own equations; here stand the fields, the rows of the segments and their
+independent check."""
 
 from typing import Any
 
@@ -22,29 +23,54 @@ PRICE = "replacement_cost"
 
 
 def inputs(member: str, dims: str) -> tuple[Field, ...]:
-    """Fields of a part with batteries along `member`; the price of a battery may vary over `dims`."""
+    """Fields of a part with batteries along `member`; the price of a battery may vary over
+    `dims`.
+    """
     by_segment = f"{member} segment"
     return (
         Field(
             "replacement_cost",
             dims,
             "EUR",
-            "price of a new battery, of which the depth of cycles takes shares; NaN: depth is not priced",
+            "price of a new battery, of which the depth of cycles takes shares; NaN: depth is not"
+            " priced",
             default=NAN,
             ge=0,
             missing=True,
             beside=PRICE,
         ),
-        Field("segments", member, "1", "equal segments into which the depth is cut", 16.0, ge=1, le=1024, beside=PRICE),
         Field(
-            "segment_depth", by_segment, "1", "depth of each segment, in sum 1; by default they are equal", ABSENT, 0
+            "segments",
+            member,
+            "1",
+            "equal segments into which the depth is cut",
+            16.0,
+            ge=1,
+            le=1024,
+            beside=PRICE,
         ),
-        Field("segment_initial", by_segment, "kWh", "energy in each segment before the first step", ABSENT, ge=0),
+        Field(
+            "segment_depth",
+            by_segment,
+            "1",
+            "depth of each segment, in sum 1; by default they are equal",
+            ABSENT,
+            0,
+        ),
+        Field(
+            "segment_initial",
+            by_segment,
+            "kWh",
+            "energy in each segment before the first step",
+            ABSENT,
+            ge=0,
+        ),
         Field(
             "stress_factor",
             member,
             "1",
-            "share of its life that one full cycle takes; to be fitted to the cell (default Xu et al. 2018)",
+            "share of its life that one full cycle takes; to be fitted to the cell (default Xu et"
+            " al. 2018)",
             default=5.24e-4,
             ge=0,
             beside=PRICE,
@@ -53,13 +79,22 @@ def inputs(member: str, dims: str) -> tuple[Field, ...]:
             "stress_exponent",
             member,
             "1",
-            "power of the depth by which that share falls; to be fitted to the cell (default Xu et al. 2018)",
+            "power of the depth by which that share falls; to be fitted to the cell (default Xu et"
+            " al. 2018)",
             default=2.03,
             ge=1,
             le=10,
             beside=PRICE,
         ),
-        Field("calendar_cost", member, "EUR/year", "wear by time of an empty battery", 0.0, ge=0, beside=PRICE),
+        Field(
+            "calendar_cost",
+            member,
+            "EUR/year",
+            "wear by time of an empty battery",
+            0.0,
+            ge=0,
+            beside=PRICE,
+        ),
         Field(
             "calendar_cost_soc",
             member,
@@ -76,25 +111,37 @@ def outputs(member: str) -> tuple[Field, ...]:
     """What the segments add to a result."""
     every = f"{member} segment time"
     return (
-        Field("segment_energy", every, "kWh", "energy in each segment of depth at the end of the step"),
+        Field(
+            "segment_energy", every, "kWh", "energy in each segment of depth at the end of the step"
+        ),
         Field("segment_discharge", every, "kW", "power leaving each segment, in the battery"),
-        Field("segment_level", every, "kWh", "the same energy filled and emptied shallow first, for the next window"),
+        Field(
+            "segment_level",
+            every,
+            "kWh",
+            "the same energy filled and emptied shallow first, for the next window",
+        ),
     )
 
 
 def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
-    """Rules between the fields: whole segments, in sum 1, and an initial split that adds up and fits."""
+    """Rules between the fields: whole segments, in sum 1, and an initial split that adds up and
+    fits.
+    """
     rules: list[Rule] = [("segments", d.segments % 1 != 0, d.segments, "is no whole number")]
     if "segment_depth" in d:
         total = d.segment_depth.sum("segment")
-        rules.append(("segment_depth", abs(total - 1) > 1e-9, total, "is the sum over segments; make it 1"))
+        rules.append(
+            ("segment_depth", abs(total - 1) > 1e-9, total, "is the sum over segments; make it 1")
+        )
     found = broken(part, rules, calendar)
     if "segment_initial" not in d or not _priced(d).any() or found:
         return found
     depth = _depths(d)
     if not depth.get_index("segment").equals(d.segment_initial.get_index("segment")):
         detail = (
-            f"has {d.sizes['segment']} labels along segment, not the {depth.sizes['segment']} of the depths, from 1"
+            f"has {d.sizes['segment']} labels along segment, not the {depth.sizes['segment']} of"
+            " the depths, from 1"
         )
         return [*found, Problem(f"{part}.segment_initial", "labels", detail)]
     given, room = d.segment_initial, depth * capacity_of(d).isel(time=0, drop=True)
@@ -106,16 +153,24 @@ def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
 
 
 def vehicle_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray, str], ...]:
-    """A battery has a depth: one that holds what it must, stays the same while it is there, and is no crowd."""
+    """A battery has a depth: one that holds what it must, stays the same while it is there, and is
+    no crowd.
+    """
     if not refers_to_capacity(d):
         return ()
     capacity = capacity_of(d)
     turnover = (d.energy_in > 0) | (d.energy_out > 0) | (d.spill_max > 0)
     return (
-        ("wear_capacity", d.energy_max > capacity + 1e-9, capacity, "kWh, less than energy_max at that step"),
         (
             "wear_capacity",
-            (abs(capacity - previous_data(capacity, capacity, d.indexes["time"])) > 1e-9) & (d.keep > 0),
+            d.energy_max > capacity + 1e-9,
+            capacity,
+            "kWh, less than energy_max at that step",
+        ),
+        (
+            "wear_capacity",
+            (abs(capacity - previous_data(capacity, capacity, d.indexes["time"])) > 1e-9)
+            & (d.keep > 0),
             capacity,
             "kWh, another battery than the step before while nothing arrived (keep above 0)",
         ),
@@ -123,13 +178,18 @@ def vehicle_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray,
             "replacement_cost",
             (d.replacement_cost > 0) & (d.aggregate > 0) & (d.keep > 0) & turnover,
             d.replacement_cost,
-            "of vehicles that come and go in one member, whose level is no depth; use wear, or one member per vehicle",
+            (
+                "of vehicles that come and go in one member, whose level is no depth; use wear, or"
+                " one member per vehicle"
+            ),
         ),
     )
 
 
 def completed(d: xr.Dataset) -> xr.Dataset:
-    """Give equal segments their depths, where the depth of cycles is priced and they are not given."""
+    """Give equal segments their depths, where the depth of cycles is priced and they are not
+    given.
+    """
     return d.assign(segment_depth=_depths(d)) if _priced(d).any() else d
 
 
@@ -143,7 +203,9 @@ def _depths(d: xr.Dataset) -> xr.DataArray:
 
 
 def longest_capacity(d: xr.Dataset) -> xr.Dataset:
-    """Give batteries the capacity that depth and state of charge refer to, where something depends on it."""
+    """Give batteries the capacity that depth and state of charge refer to, where something depends
+    on it.
+    """
     return d.assign(wear_capacity=capacity_of(d)) if refers_to_capacity(d) else d
 
 
@@ -153,7 +215,9 @@ def refers_to_capacity(d: xr.Dataset) -> bool:
 
 
 def capacity_of(d: xr.Dataset) -> xr.DataArray:
-    """Return the capacity given, by default the most that the battery holds between two arrivals (kWh)."""
+    """Return the capacity given, by default the most that the battery holds between two arrivals
+    (kWh).
+    """
     if "wear_capacity" in d:
         return d.wear_capacity
     everywhere = xr.DataArray(0.0, coords={"time": d.indexes["time"]}, dims=["time"])
@@ -165,9 +229,13 @@ def _priced(d: xr.Dataset) -> xr.DataArray:
 
 
 def prices(d: xr.Dataset, capacity: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the price of each segment (EUR/kWh) and its room (kWh), both 0 where the depth is not priced."""
+    """Return the price of each segment (EUR/kWh) and its room (kWh), both 0 where the depth is not
+    priced.
+    """
     room = (d.segment_depth * capacity).where(_priced(d), 0.0)
-    price = segment_price(d.replacement_cost.fillna(0.0), room, d.segment_depth, d.stress_factor, d.stress_exponent)
+    price = segment_price(
+        d.replacement_cost.fillna(0.0), room, d.segment_depth, d.stress_factor, d.stress_exponent
+    )
     return price, room
 
 
@@ -185,24 +253,29 @@ def cycles(
     drives: xr.DataArray | bool = False,
     charges: xr.DataArray | bool = True,
 ) -> dict[str, Any]:
-    """Cash of the depth of cycles, with a battery cut into segments of depth (Xu et al. 2018; FORMULATION §9).
+    """Cash of the depth of cycles, with a battery cut into segments of depth (Xu et al. 2018;
+    FORMULATION §9).
 
-    With energy e_j in segment j at the end of the step, and energy leaving it by power l_j and by driving m_j [kWh]::
+    With energy e_j in segment j at the end of the step, and energy leaving it by power l_j and by
+    driving m_j [kWh]::
 
         sum_j e_j = e,   sum_j l_j = out,   sum_j m_j + passed = driven,   0 <= e_j <= delta_j E
         before_j = keep e_{j,t-1} + arriving_j,   m_j <= before_j,   e_j - before_j + l_j + m_j >= 0
         cash wear_cycles = -sum_j k_j (l_j + m_j) - k_J passed
 
-    A trip comes before the charging of its step; what it takes beyond what is on board passes at the deepest price.
-    k_j does not fall with j: shallow segments empty and fill first by themselves. Energy on board at an arrival and
-    before the first step stands in the shallowest; a cyclic end holds in each segment, the split at the start is free.
+    A trip comes before the charging of its step; what it takes beyond what is on board passes at
+    the deepest price. k_j does not fall with j: shallow segments empty and fill first by
+    themselves. Energy on board at an arrival and before the first step stands in the shallowest; a
+    cyclic end holds in each segment, the split at the start is free.
 
     Parameters
     ----------
     energy, out, driven
-        Energy at the end of the step, and what leaves in it by power and otherwise (kWh in the battery).
+        Energy at the end of the step, and what leaves in it by power and otherwise (kWh in the
+        battery).
     there, discharges, drives, charges
-        Where there is a battery, where energy can leave it by power and otherwise, and where it can enter meanwhile.
+        Where there is a battery, where energy can leave it by power and otherwise, and where it can
+        enter meanwhile.
     arriving
         Energy on board at a restart (kWh).
     """
@@ -253,28 +326,37 @@ def _start(s: Scope, d: xr.Dataset, room: xr.DataArray, level: Any) -> Any:
 
 
 def by_time(
-    s: Scope, d: xr.Dataset, capacity: xr.DataArray, energy: Any, net: Any, there: xr.DataArray | bool = True
+    s: Scope,
+    d: xr.Dataset,
+    capacity: xr.DataArray,
+    energy: Any,
+    net: Any,
+    there: xr.DataArray | bool = True,
 ) -> dict[str, Any]:
-    """Cash of calendar wear: `-dt (k0 + k1 SOC)` at the mean state of charge of the step (FORMULATION §9).
+    """Cash of calendar wear: `-dt (k0 + k1 SOC)` at the mean state of charge of the step
+    (FORMULATION §9).
 
-    `net` is the energy that power brought in the step, so that the mean energy is `energy - net / 2`; both ends count.
-    """
+    `net` is the energy that power brought in the step, so that the mean energy is `energy - net /
+    2`; both ends count."""
     if not bool((d.calendar_cost > 0).any() or (d.calendar_cost_soc > 0).any()):
         return {}
     steps = first(s.axis("time")) >= 0
     fixed = -(s.dt * d.calendar_cost * (steps & there))
     if not bool((d.calendar_cost_soc > 0).any()):
         return {"wear_calendar": fixed}
-    rate = (d.calendar_cost_soc / capacity.where(capacity > 0, 1.0)).where((capacity > 0) & there, 0.0)
+    rate = (d.calendar_cost_soc / capacity.where(capacity > 0, 1.0)).where(
+        (capacity > 0) & there, 0.0
+    )
     return {"wear_calendar": fixed - s.dt * rate * (energy - 0.5 * net)}
 
 
-def levels(d: xr.Dataset, capacity: xr.DataArray, arriving: Any = 0.0, driven: Any = 0.0) -> dict[str, xr.DataArray]:
+def levels(
+    d: xr.Dataset, capacity: xr.DataArray, arriving: Any = 0.0, driven: Any = 0.0
+) -> dict[str, xr.DataArray]:
     """Return the energy in each segment if it fills and empties shallow first, step by step (kWh).
 
-    It costs what `segment_energy` costs, and is unique: of energy that does not leave within the horizon the plan may
-    leave any in deep segments, which a next window would pay for.
-    """
+    It costs what `segment_energy` costs, and is unique: of energy that does not leave within the
+    horizon the plan may leave any in deep segments, which a next window would pay for."""
     if "segment_energy" not in d:
         return {}
     shape = d.segment_energy.transpose(..., "segment", "time")
@@ -292,7 +374,11 @@ def levels(d: xr.Dataset, capacity: xr.DataArray, arriving: Any = 0.0, driven: A
         level = keep[..., None, t] * level + _poured(came[..., None, t], room)
         level = level - _poured(went[..., None, t], level)
         net = energy[..., None, t] - level.sum(axis=-1, keepdims=True)
-        level = level + _poured(np.maximum(net, 0.0), room - level) - _poured(np.maximum(-net, 0.0), level)
+        level = (
+            level
+            + _poured(np.maximum(net, 0.0), room - level)
+            - _poured(np.maximum(-net, 0.0), level)
+        )
         level = level * (room > 0)
         found[..., t] = level
     return {"segment_level": shape.copy(data=found).transpose(*d.segment_energy.dims)}
@@ -312,7 +398,9 @@ def replayed(
     arriving: xr.DataArray | float = 0.0,
     driven: xr.DataArray | float = 0.0,
 ) -> dict[str, xr.DataArray]:
-    """Return what the segments lack of energy, of what left them, and of what can stand in them (kWh)."""
+    """Return what the segments lack of energy, of what left them, and of what can stand in them
+    (kWh).
+    """
     if "segment_energy" not in d:
         return {}
     size, level = _size(d, capacity), d.segment_energy
@@ -326,7 +414,9 @@ def replayed(
     ordered = d.get("segment_level", level)
     residuals = {
         "segment_level": abs(level.sum("segment") - d.energy).where(here, 0.0),
-        "segment_order": larger(abs(ordered.sum("segment") - d.energy).where(here, 0.0), -ordered.min("segment")),
+        "segment_order": larger(
+            abs(ordered.sum("segment") - d.energy).where(here, 0.0), -ordered.min("segment")
+        ),
         "segment_limit": larger(larger(level - size, -level), larger(-power, -trip)).clip(min=0.0),
         "segment_entering": (held - level - v.dt * power - trip).clip(min=0.0).where(size > 0, 0.0),
         "segment_leaving": abs(v.dt * power.sum("segment") - out).where(here, 0.0),
@@ -338,13 +428,19 @@ def replayed(
     return {name: x.assign_attrs(units="kWh") for name, x in residuals.items()}
 
 
-def paid(v: View, d: xr.Dataset, capacity: xr.DataArray, there: xr.DataArray | bool = True) -> dict[str, xr.DataArray]:
-    """Wear by depth from what left each segment, and by time from the mean of the energy at both ends of each step."""
+def paid(
+    v: View, d: xr.Dataset, capacity: xr.DataArray, there: xr.DataArray | bool = True
+) -> dict[str, xr.DataArray]:
+    """Wear by depth from what left each segment, and by time from the mean of the energy at both
+    ends of each step.
+    """
     brought = v.dt * ((d.charge + d.get("slack_in", 0.0)) * d.eta_charge)
     taken = v.dt * ((d.discharge + d.get("slack_out", 0.0)) / d.eta_discharge)
     mean = (d.energy + (d.energy - brought + taken)) / 2
     share = (mean / capacity).where(capacity > 0, 0.0)
-    cash = {"wear_calendar": -(v.dt * (d.calendar_cost + d.calendar_cost_soc * share)).where(there, 0.0)}
+    cash = {
+        "wear_calendar": -(v.dt * (d.calendar_cost + d.calendar_cost_soc * share)).where(there, 0.0)
+    }
     if "segment_energy" not in d:
         return cash
     edge, size = d.segment_depth.cumsum("segment"), _size(d, capacity)
@@ -357,7 +453,9 @@ def paid(v: View, d: xr.Dataset, capacity: xr.DataArray, there: xr.DataArray | b
 
 
 def _beginning(d: xr.Dataset, size: xr.DataArray) -> xr.DataArray:
-    """Return the energy in each segment before the first step: as given, as the plan chose it, or shallow first."""
+    """Return the energy in each segment before the first step: as given, as the plan chose it, or
+    shallow first.
+    """
     if "segment_initial" in d:
         return d.segment_initial
     size = size.isel(time=0, drop=True) if "time" in size.dims else size

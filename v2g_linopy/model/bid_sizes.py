@@ -1,4 +1,6 @@
-"""What a market accepts as a bid: closed gates, least bids, bid steps, and products that exclude each other."""
+"""What a market accepts as a bid: closed gates, least bids, bid steps, and products that exclude
+each other.
+"""
 
 from typing import Any
 
@@ -14,7 +16,8 @@ _SAME = 1e-6  # kW
 
 
 def gate_problems(part: str, traded: str, d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Return a problem where a gate, or what is committed behind it, changes inside a market block: one contract.
+    """Return a problem where a gate, or what is committed behind it, changes inside a market block:
+    one contract.
 
     `traded` is what a block has one of, `position` or `volume`.
     """
@@ -25,14 +28,22 @@ def gate_problems(part: str, traded: str, d: xr.Dataset, calendar: Calendar) -> 
     closing = f"close all of its steps, with the {traded} that is committed, or none"
     told = (
         ("closed", d.closed, f"the gate changes inside a market block of {{:g}} h; {closing}"),
-        ("committed", d.committed.where(d.closed > 0, 0.0), "changes inside a market block of {:g} h; give it one"),
+        (
+            "committed",
+            d.committed.where(d.closed > 0, 0.0),
+            "changes inside a market block of {:g} h; give it one",
+        ),
     )
     for name, array, words in told:
         if "time" not in array.dims:
             continue
         parted = same & (abs(array - array.shift(time=1)) > _SAME)
         if name == "committed":
-            parted = parted & (d.closed > 0) & (d.closed.shift(time=1) > 0 if "time" in d.closed.dims else True)
+            parted = (
+                parted
+                & (d.closed > 0)
+                & (d.closed.shift(time=1) > 0 if "time" in d.closed.dims else True)
+            )
         if count := int(parted.sum()):
             place, hours = worst(d.block.broadcast_like(parted), parted, calendar)
             more = f" (and {count - 1} more)" if count > 1 else ""
@@ -42,7 +53,9 @@ def gate_problems(part: str, traded: str, d: xr.Dataset, calendar: Calendar) -> 
 
 
 def gated(d: xr.Dataset) -> xr.Dataset:
-    """Return the data with what may be sold: `volume_max` while the gate is open, then what is committed."""
+    """Return the data with what may be sold: `volume_max` while the gate is open, then what is
+    committed.
+    """
     if not bool((d.closed > 0).any()):
         return d
     most = xr.where(d.closed > 0, d.committed, d.volume_max)
@@ -50,19 +63,22 @@ def gated(d: xr.Dataset) -> xr.Dataset:
 
 
 def named(exclusion: xr.Dataset | None, products: pd.Index) -> xr.DataArray:
-    """Return 1 where a rule of `/exclusion` names a product, on (rule, product) and time if it has any."""
+    """Return 1 where a rule of `/exclusion` names a product, on (rule, product) and time if it has
+    any.
+    """
     if exclusion is None:
         return xr.DataArray([0.0], dims="rule")
     return exclusion.group.reindex(product=products, fill_value=0.0)
 
 
 def sizes(s: Any, d: xr.Dataset, volume: Any, most: xr.DataArray) -> None:
-    """Rows of what a bid may be while its gate is open, x the volume, `most` data that it cannot exceed::
+    """Rows of what a bid may be while its gate is open, x the volume, `most` data that it cannot
+    exceed::
 
     minimum_bid z <= x <= most z,   z binary;     x = step n,   n whole
 
-    There is a z only where a bid has a least size or an exclusion names the product, an n only where there are steps.
-    """
+    There is a z only where a bid has a least size or an exclusion names the product, an n only
+    where there are steps."""
     is_open = d.closed == 0
     excluded = (named(s.inputs.get("exclusion"), d.indexes["product"]) > 0).any("rule")
     chosen = is_open & ((d.minimum_bid > 0) | excluded)

@@ -15,24 +15,29 @@ def switched(on: Any, start: Any, stop: Any, initial: Any, time: pd.Index) -> An
 
 
 def at_least(state: Any, entered: Any, hours: xr.DataArray, still: xr.DataArray, dt: float) -> Any:
-    """Row: a state lasts `hours` once entered, `still` is 1 in the steps in which it has to last from before the start.
+    """Row: a state lasts `hours` once entered, `still` is 1 in the steps in which it has to last
+    from before the start.
 
     still_t + sum_{k = t - n + 1 .. t} entered_k <= state_t,   n = ceil(hours / dt), at least 1
 
-    Rajan, Takriti (2005), IBM Research Report RC23628: for both states, and with `switched`, these rows are the convex
-    hull of all sequences of one unit, so that start and stop need no binaries.
+    Rajan, Takriti (2005), IBM Research Report RC23628: for both states, and with `switched`, these
+    rows are the convex hull of all sequences of one unit, so that start and stop need no binaries.
     """
     return entered.lagged(_recent(entered, hours, dt)) + still <= state
 
 
 def time_left(entered: Any, hours: xr.DataArray, dt: float) -> Any:
-    """Hours for which a state still has to last at the end of each step, once entered within the horizon."""
+    """Hours for which a state still has to last at the end of each step, once entered within the
+    horizon.
+    """
     recent = _recent(entered, hours, dt)
     return entered.lagged(larger(hours - (recent.lag + 1) * dt, 0.0) * recent)
 
 
 def _recent(entered: Any, hours: xr.DataArray, dt: float) -> xr.DataArray:
-    """Return 1 for each of the ceil(hours / dt) last steps, at least this one, at most those of the horizon."""
+    """Return 1 for each of the ceil(hours / dt) last steps, at least this one, at most those of the
+    horizon.
+    """
     steps = smaller(larger(np.ceil(hours / dt - 1e-9), 1.0), len(entered.indexes["time"]))
     lag = xr.DataArray(np.arange(int(steps.max())), dims="lag")
     return (lag < steps).astype(float)

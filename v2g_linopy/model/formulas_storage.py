@@ -8,13 +8,20 @@ import xarray as xr
 from .formulas import larger, smaller
 
 
-def one_way(charge: Any, discharge: Any, charging: Any, charge_max: Any, discharge_max: Any) -> tuple[Any, Any]:
+def one_way(
+    charge: Any, discharge: Any, charging: Any, charge_max: Any, discharge_max: Any
+) -> tuple[Any, Any]:
     """Rows: charge only where `charging` is 1, discharge only where it is 0."""
-    return charge - charge_max * charging <= 0, discharge + discharge_max * charging <= discharge_max
+    return (
+        charge - charge_max * charging <= 0,
+        discharge + discharge_max * charging <= discharge_max,
+    )
 
 
 def within_step(before: Any, into: Any, out: Any, floor: Any, ceiling: Any) -> tuple[Any, Any]:
-    """Rows: what flows in fits by itself, before anything flows out, and what flows out is there by itself (kWh)."""
+    """Rows: what flows in fits by itself, before anything flows out, and what flows out is there by
+    itself (kWh).
+    """
     return before + into <= ceiling, before - out >= floor
 
 
@@ -23,24 +30,29 @@ def stress(depth: Any, factor: Any, exponent: Any) -> Any:
     return factor * depth**exponent
 
 
-def segment_price(cost: Any, room: Any, depth: xr.DataArray, factor: Any, exponent: Any) -> xr.DataArray:
-    """k_j = R (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j E),   Delta_j = delta_1 + ... + delta_j   [EUR/kWh].
+def segment_price(
+    cost: Any, room: Any, depth: xr.DataArray, factor: Any, exponent: Any
+) -> xr.DataArray:
+    """k_j = R (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j E),   Delta_j = delta_1 + ... + delta_j
+    [EUR/kWh].
 
-    `room` is delta_j E; a segment without room has no price (0). With b >= 1 the prices do not fall with j, so that
-    a linear programme uses shallow segments first.
-    """
+    `room` is delta_j E; a segment without room has no price (0). With b >= 1 the prices do not fall
+    with j, so that a linear programme uses shallow segments first."""
     below = (depth.cumsum("segment") - depth).clip(min=0.0)
     taken = stress(below + depth, factor, exponent) - stress(below, factor, exponent)
     return (cost * taken / room.where(room > 0, 1.0)).where(room > 0, 0.0)
 
 
 def shallow_first(energy: Any, room: xr.DataArray) -> xr.DataArray:
-    """e_j = clip(e - Delta_{j-1} E, 0, delta_j E): energy in the shallowest segments that hold it (kWh)."""
+    """e_j = clip(e - Delta_{j-1} E, 0, delta_j E): energy in the shallowest segments that hold it
+    (kWh).
+    """
     return smaller(larger(energy - (room.cumsum("segment") - room), 0.0), room)
 
 
 def segment_rows(level: Any, before: Any, leaving: Any, energy: Any) -> tuple[Any, Any]:
-    """Rows of a battery cut into segments, by what stands in each [kWh]; energy may enter any of them::
+    """Rows of a battery cut into segments, by what stands in each [kWh]; energy may enter any of
+    them::
 
     sum_j e_j = e,   e_j - before_j + leaving_j >= 0   (what enters segment j)
     """

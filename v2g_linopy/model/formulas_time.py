@@ -10,16 +10,19 @@ from ..case.calendar import instants
 from .formulas import first
 
 
-def same_block(hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float) -> xr.DataArray:
+def same_block(
+    hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float
+) -> xr.DataArray:
     """Return True where a step belongs to the same market block as the one before.
 
-    Blocks of `hours` start at local midnight and follow the local clock: on the day the clock goes back, the block in
-    which it does so is an hour longer; a block of an hour or less is always that long.
-    """
+    Blocks of `hours` start at local midnight and follow the local clock: on the day the clock goes
+    back, the block in which it does so is an hour longer; a block of an hour or less is always that
+    long."""
     if not bool((hours > dt).any()):
         return xr.DataArray(False)
     clock, hour, day = (
-        xr.DataArray(x, coords={"time": time}, dims="time") for x in _local(time[0], time[-1], len(time), timezone)
+        xr.DataArray(x, coords={"time": time}, dims="time")
+        for x in _local(time[0], time[-1], len(time), timezone)
     )
 
     def same(a: xr.DataArray) -> xr.DataArray:
@@ -30,8 +33,12 @@ def same_block(hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: f
 
 
 @lru_cache(maxsize=8)
-def _local(first: pd.Timestamp, last: pd.Timestamp, steps: int, timezone: str) -> tuple[np.ndarray, ...]:
-    """Of equal steps the local time of day (h), and when their local hour and day began (ns UTC)."""
+def _local(
+    first: pd.Timestamp, last: pd.Timestamp, steps: int, timezone: str
+) -> tuple[np.ndarray, ...]:
+    """Of equal steps the local time of day (h), and when their local hour and day began (ns
+    UTC).
+    """
     time = pd.date_range(first, last, periods=steps)
     local = time.tz_localize("UTC").tz_convert(timezone)
     wall = local.tz_localize(None)
@@ -40,8 +47,12 @@ def _local(first: pd.Timestamp, last: pd.Timestamp, steps: int, timezone: str) -
     return np.asarray(local.hour + local.minute / 60), np.asarray(hour.asi8), np.asarray(day.asi8)
 
 
-def same_window(hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float) -> xr.DataArray:
-    """Return 1 where a step belongs to the same window as the one before; as market blocks, 0 h is all the horizon."""
+def same_window(
+    hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float
+) -> xr.DataArray:
+    """Return 1 where a step belongs to the same window as the one before; as market blocks, 0 h is
+    all the horizon.
+    """
     later = 1 - first(time)
     return later * xr.where(hours > 0, same_block(hours, time, timezone, dt), True)
 
@@ -56,8 +67,12 @@ def hours_before(time: pd.Index, dt: float) -> xr.DataArray:
     return xr.DataArray(dt * np.arange(len(time)), coords={"time": time}, dims="time")
 
 
-def local_period(time: pd.DatetimeIndex, timezone: str, kind: str) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Local `month` or `year` of each step: its number, its length (h), and how much of it is over at the step (h)."""
+def local_period(
+    time: pd.DatetimeIndex, timezone: str, kind: str
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Local `month` or `year` of each step: its number, its length (h), and how much of it is over
+    at the step (h).
+    """
     wall = time.tz_localize("UTC").tz_convert(timezone).tz_localize(None)
     period = wall.to_period({"month": "M", "year": "Y"}[kind])
     start, end = (instants(p.start_time, timezone) for p in (period, period + 1))
@@ -67,7 +82,9 @@ def local_period(time: pd.DatetimeIndex, timezone: str, kind: str) -> tuple[xr.D
         (end - start) / hour,
         (time - start) / hour,
     )
-    number, length, over = (xr.DataArray(np.asarray(a, float), coords={"time": time}, dims="time") for a in arrays)
+    number, length, over = (
+        xr.DataArray(np.asarray(a, float), coords={"time": time}, dims="time") for a in arrays
+    )
     return number, length, over
 
 
@@ -81,5 +98,7 @@ def run_hours(holds: xr.DataArray, dt: float) -> xr.DataArray:
         after = np.minimum.accumulate(np.where(true, steps, at)[..., ::-1], axis=-1)[..., ::-1]
         return np.where(true, after - before - 1, 0) * dt
 
-    runs: xr.DataArray = xr.apply_ufunc(length, holds, input_core_dims=[["time"]], output_core_dims=[["time"]])
+    runs: xr.DataArray = xr.apply_ufunc(
+        length, holds, input_core_dims=[["time"]], output_core_dims=[["time"]]
+    )
     return runs

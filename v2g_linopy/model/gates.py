@@ -1,4 +1,6 @@
-"""When markets close and what was known when: the groups `/gates` and `/vintage` of a case (FORMULATION §4)."""
+"""When markets close and what was known when: the groups `/gates` and `/vintage` of a case
+(FORMULATION §4).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,20 +19,39 @@ from .part import Part
 
 NAN = float("nan")
 _TOGETHER = 100  # forecasts that are checked at once
-TRADED = {"energy": ("market", "position"), "reserve": ("product", "volume")}  # part -> member, what a gate freezes
+TRADED = {
+    "energy": ("market", "position"),
+    "reserve": ("product", "volume"),
+}  # part -> member, what a gate freezes
 
 GATES = Schema(
     inputs=(
         Field(
-            "hour", "gate", "h", "local clock hour at which it closes, `days` before delivery", NAN, 0, 24, missing=True
+            "hour",
+            "gate",
+            "h",
+            "local clock hour at which it closes, `days` before delivery",
+            NAN,
+            0,
+            24,
+            missing=True,
         ),
         Field("days", "gate", "1", "days from the gate to the day of delivery", default=1.0, ge=0),
-        Field("lead", "gate", "h", "hours before delivery at which it closes", default=NAN, ge=0, missing=True),
+        Field(
+            "lead",
+            "gate",
+            "h",
+            "hours before delivery at which it closes",
+            default=NAN,
+            ge=0,
+            missing=True,
+        ),
         Field(
             "rolling",
             "gate",
             "1",
-            "1: every plan trades at once what it wants; 0: it trades when the gate closes; by default 1 with a lead",
+            "1: every plan trades at once what it wants; 0: it trades when the gate closes; by"
+            " default 1 with a lead",
             NAN,
             0,
             1,
@@ -61,21 +82,29 @@ class Gates:
         return self.close[part] < now.to_datetime64()
 
     def binding(self, part: str, now: pd.Timestamp, later: pd.Timestamp) -> xr.DataArray:
-        """Return True where what is decided at `now` holds: it trades at once, or its gate closes before `later`."""
+        """Return True where what is decided at `now` holds: it trades at once, or its gate closes
+        before `later`.
+        """
         return ~self.closed(part, now) & (self.rolling[part] | self.closed(part, later))
 
     def moments(self, start: pd.Timestamp, stop: pd.Timestamp) -> pd.DatetimeIndex:
-        """Return the moments before `stop` at which a gate closes for steps from `start` on that trades only then."""
+        """Return the moments before `stop` at which a gate closes for steps from `start` on that
+        trades only then.
+        """
         found = [np.zeros(0, "datetime64[ns]")]
         for part, close in self.close.items():
-            some = close.sel(time=slice(start, stop - pd.Timedelta(1, "ns"))).where(~self.rolling[part])
+            some = close.sel(time=slice(start, stop - pd.Timedelta(1, "ns"))).where(
+                ~self.rolling[part]
+            )
             found.append(some.to_numpy().ravel().astype("datetime64[ns]"))
         moments = pd.DatetimeIndex(np.unique(np.concatenate(found))).dropna()
         return moments[moments < stop]
 
 
 def problems(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
-    """Return what is wrong with the gates and the forecasts of a case whose time stamps can be read."""
+    """Return what is wrong with the gates and the forecasts of a case whose time stamps can be
+    read.
+    """
     calendar, _ = calendar_of(case)
     if not len(calendar.time):
         return []
@@ -92,23 +121,29 @@ def _table(case: xr.DataTree, calendar: Calendar) -> tuple[xr.Dataset, list[Prob
     groups = {part: case[part].to_dataset() for part in TRADED if part in case.children}
     names = [str(x) for part, d in groups.items() for x in d.indexes.get(TRADED[part][0], ())]
     found = [
-        Problem("gates.gate", "labels", f"{g!r} is no market and no product{suggest(str(g), names)}")
+        Problem(
+            "gates.gate", "labels", f"{g!r} is no market and no product{suggest(str(g), names)}"
+        )
         for g in table.indexes["gate"]
         if str(g) not in names
     ]
     hour, lead = (table[name].broadcast_like(table.gate) for name in ("hour", "lead"))
     detail = "give either the hour of the day or the lead, not both or none"
     wrong = table.indexes["gate"][(hour.notnull() == lead.notnull()).to_numpy()]
-    return table, found + [Problem("gates.hour", "consistency", f"gate {g}: {detail}") for g in wrong]
+    return table, found + [
+        Problem("gates.hour", "consistency", f"gate {g}: {detail}") for g in wrong
+    ]
 
 
 def gates_of(case: xr.DataTree, inputs: Inputs) -> Gates:
-    """Read when the gate of every market and product closes; one that is not named is open until delivery.
+    """Read when the gate of every market and product closes; one that is not named is open until
+    delivery.
 
     Raises
     ------
     SchemaError
-        A gate names no market and no product, or says neither when it closes nor how long before delivery.
+        A gate names no market and no product, or says neither when it closes nor how long before
+        delivery.
     """
     table, found = _table(case, inputs.calendar)
     if found:
@@ -120,7 +155,9 @@ def gates_of(case: xr.DataTree, inputs: Inputs) -> Gates:
     }
     close, rolling, penalty = {}, {}, {}
     for part, labels in traded.items():
-        closings, flags, shares = zip(*(_gate(table, str(x), part, inputs) for x in labels), strict=True)
+        closings, flags, shares = zip(
+            *(_gate(table, str(x), part, inputs) for x in labels), strict=True
+        )
         dim = TRADED[part][0]
         close[part] = xr.concat(closings, labels.rename(dim)).transpose(dim, "time")
         rolling[part], penalty[part] = (
@@ -129,8 +166,12 @@ def gates_of(case: xr.DataTree, inputs: Inputs) -> Gates:
     return Gates(close, rolling, penalty)
 
 
-def _gate(table: xr.Dataset, label: str, part: str, inputs: Inputs) -> tuple[xr.DataArray, bool, float]:
-    """When the gate of one market closes for each step, whether it trades all along, and its penalty."""
+def _gate(
+    table: xr.Dataset, label: str, part: str, inputs: Inputs
+) -> tuple[xr.DataArray, bool, float]:
+    """When the gate of one market closes for each step, whether it trades all along, and its
+    penalty.
+    """
     names = [str(g) for g in table.indexes["gate"]]
     row = table.isel(gate=names.index(label)) if label in names else None
     starts = _block_starts(inputs, part, label)
@@ -141,12 +182,16 @@ def _gate(table: xr.Dataset, label: str, part: str, inputs: Inputs) -> tuple[xr.
         zone = inputs.calendar.timezone
         day = starts.tz_localize("UTC").tz_convert(zone).tz_localize(None).normalize()
         wall = day - pd.Timedelta(days=float(row.days)) + pd.Timedelta(hours=float(row.hour))
-        local = wall.tz_localize(zone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward")
+        local = wall.tz_localize(
+            zone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward"
+        )
         closing = local.tz_convert("UTC").tz_localize(None)
     given = NAN if row is None else float(row["rolling"])
     flag = given > 0 if np.isfinite(given) else (row is None or not np.isfinite(float(row.hour)))
     time = inputs.calendar.time
-    array = xr.DataArray(closing.to_numpy().astype("datetime64[ns]"), coords={"time": time}, dims="time")
+    array = xr.DataArray(
+        closing.to_numpy().astype("datetime64[ns]"), coords={"time": time}, dims="time"
+    )
     return array, bool(flag), 0.0 if row is None else float(row.penalty)
 
 
@@ -155,22 +200,24 @@ def _block_starts(inputs: Inputs, part: str, label: str) -> pd.DatetimeIndex:
     calendar, d = inputs.calendar, inputs.data[part]
     hours = d.block.sel({TRADED[part][0]: label}, drop=True) if d.block.dims else d.block
     same = np.broadcast_to(
-        same_block(hours, calendar.time, calendar.timezone, inputs.dt).to_numpy(), len(calendar.time)
+        same_block(hours, calendar.time, calendar.timezone, inputs.dt).to_numpy(),
+        len(calendar.time),
     )
     begins = np.maximum.accumulate(np.where(same, 0, np.arange(len(calendar.time))))
     return calendar.time[begins]
 
 
 def vintages_of(case: xr.DataTree, inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
-    """Read what was forecast when: (part, field) -> array with the dimension `vintage`, in coherent units.
+    """Read what was forecast when: (part, field) -> array with the dimension `vintage`, in coherent
+    units.
 
     A missing value (NaN) means that the vintage says nothing, and an earlier one still counts.
 
     Raises
     ------
     SchemaError
-        A name that is no series of the case, an array that does not fit its field or its members, or forecasts that
-        break a rule between fields.
+        A name that is no series of the case, an array that does not fit its field or its members,
+        or forecasts that break a rule between fields.
     """
     arrays, found = _arrays(case, inputs.parts, inputs.calendar)
     if found:
@@ -202,13 +249,17 @@ def _arrays(
             found.append(Problem(f"vintage.{name}", "unknown", detail))
             continue
         if "vintage" not in array.dims:
-            found.append(Problem(f"vintage.{name}", "dims", "has no dimension vintage: when was this known?"))
+            found.append(
+                Problem(f"vintage.{name}", "dims", "has no dimension vintage: when was this known?")
+            )
             continue
         dims = f"vintage {fields[str(name)].dims}"
         wide = replace(fields[str(name)], name=str(name), dims=dims, missing=True)
         clean, faults = wide.read(group, "vintage", calendar)
         if clean is not None and not faults:
-            clean, faults = _on_members(clean, str(name), parts[part].schema.member, case[part].to_dataset())
+            clean, faults = _on_members(
+                clean, str(name), parts[part].schema.member, case[part].to_dataset()
+            )
         found += faults
         if clean is not None and not faults:
             arrays[part, leaf] = clean
@@ -218,7 +269,9 @@ def _arrays(
 def _on_members(
     array: xr.DataArray, name: str, member: str | None, truth: xr.Dataset
 ) -> tuple[xr.DataArray, list[Problem]]:
-    """Bring a forecast to the members of its part, in their order; one without members holds for all of them."""
+    """Bring a forecast to the members of its part, in their order; one without members holds for
+    all of them.
+    """
     if member is None or member not in truth.indexes:
         return array, []
     labels = truth.indexes[member]
@@ -226,15 +279,23 @@ def _on_members(
         return array.expand_dims({member: labels}, axis=1), []
     there = array.indexes[member]
     if there.has_duplicates or set(map(str, there)) != set(map(str, labels)):
-        detail = f"has other labels along {member} than /{name.partition('.')[0]}: {', '.join(map(str, there[:5]))}"
+        detail = (
+            f"has other labels along {member} than /{name.partition('.')[0]}:"
+            f" {', '.join(map(str, there[:5]))}"
+        )
         return array, [Problem(f"vintage.{name}", "labels", detail)]
     return array.sel({member: labels}), []
 
 
 def _contradictions(
-    arrays: Mapping[tuple[str, str], xr.DataArray], case: xr.DataTree, parts: Mapping[str, Part], calendar: Calendar
+    arrays: Mapping[tuple[str, str], xr.DataArray],
+    case: xr.DataTree,
+    parts: Mapping[str, Part],
+    calendar: Calendar,
 ) -> list[Problem]:
-    """Return the first rule between fields that a forecast breaks, with what it leaves to the truth."""
+    """Return the first rule between fields that a forecast breaks, with what it leaves to the
+    truth.
+    """
     found = []
     for name in dict.fromkeys(part for part, _ in arrays):
         schema = parts[name].schema
@@ -244,16 +305,25 @@ def _contradictions(
         mine = {leaf: x.ffill("vintage") for (part, leaf), x in arrays.items() if part == name}
         stamps = next(iter(mine.values())).indexes["vintage"]
         several = [stamps[k : k + _TOGETHER] for k in range(0, len(stamps), _TOGETHER)]
-        for stamp in (one for some in several if _known(schema, truth, mine, some, calendar) for one in some):
+        for stamp in (
+            one for some in several if _known(schema, truth, mine, some, calendar) for one in some
+        ):
             if faults := _known(schema, truth, mine, stamp, calendar):
                 when = f"as known at {calendar.local(stamp)}"
-                found += [replace(p, where=f"vintage.{p.where}", detail=f"{when}: {p.detail}") for p in faults]
+                found += [
+                    replace(p, where=f"vintage.{p.where}", detail=f"{when}: {p.detail}")
+                    for p in faults
+                ]
                 break
     return found
 
 
 def _known(
-    schema: Schema, truth: xr.Dataset, forecasts: Mapping[str, xr.DataArray], when: Any, calendar: Calendar
+    schema: Schema,
+    truth: xr.Dataset,
+    forecasts: Mapping[str, xr.DataArray],
+    when: Any,
+    calendar: Calendar,
 ) -> list[Problem]:
     """Return the rules between fields that a forecast breaks, or that any of several does."""
     known = truth.assign({leaf: x.sel(vintage=when, drop=True) for leaf, x in forecasts.items()})
@@ -263,7 +333,15 @@ def _known(
 def _stamps(group: xr.Dataset) -> list[Problem]:
     index = group.indexes.get("vintage")
     if not isinstance(index, pd.DatetimeIndex) or index.tz is not None:
-        return [Problem("vintage.vintage", "time", "give the UTC time at which each forecast was known")]
+        return [
+            Problem("vintage.vintage", "time", "give the UTC time at which each forecast was known")
+        ]
     if not index.is_monotonic_increasing or index.has_duplicates:
-        return [Problem("vintage.vintage", "time", "unsorted or duplicated: give each forecast once, in order")]
+        return [
+            Problem(
+                "vintage.vintage",
+                "time",
+                "unsorted or duplicated: give each forecast once, in order",
+            )
+        ]
     return []

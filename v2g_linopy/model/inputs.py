@@ -1,4 +1,6 @@
-"""From a case to clean inputs: every group validated against the schema of its part, every problem listed at once."""
+"""From a case to clean inputs: every group validated against the schema of its part, every problem
+listed at once.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +17,17 @@ from .reserve_rules import supplied
 from .terms import SITE
 
 DATA_GROUPS = ("sessions", "vintage", "gates")  # belong to a case without being parts
-RESULT_GROUPS = ("ledger", "price", "dual", "reduced_cost", "audit", "ladder", "wear", "sequence", "stages")
+RESULT_GROUPS = (
+    "ledger",
+    "price",
+    "dual",
+    "reduced_cost",
+    "audit",
+    "ladder",
+    "wear",
+    "sequence",
+    "stages",
+)
 
 
 @dataclass(frozen=True)
@@ -33,10 +45,11 @@ class Inputs:
         return ((self.parts[name], d) for name, d in self.data.items())
 
     def weight(self, dual: Mapping[str, xr.DataArray]) -> xr.DataArray | float:
-        """Return what a EUR in each scenario adds to the objective: its probability, and what /risk makes of it.
+        """Return what a EUR in each scenario adds to the objective: its probability, and what /risk
+        makes of it.
 
-        1 without scenarios; missing (NaN) for a scenario that does not count, such as a good one at a weight of 1.
-        """
+        1 without scenarios; missing (NaN) for a scenario that does not count, such as a good one at
+        a weight of 1."""
         if self.probability is None:
             return 1.0
         weight = self.probability + dual.get("risk.accounts", 0.0)
@@ -58,7 +71,8 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
     """
     if not isinstance(case, xr.DataTree):
         detail = (
-            f"is a {type(case).__name__}, not a DataTree; read it with v2g.read or put it together with v2g.assemble"
+            f"is a {type(case).__name__}, not a DataTree; read it with v2g.read or put it together"
+            " with v2g.assemble"
         )
         raise SchemaError([Problem("case", "type", detail)])
     calendar, problems = calendar_of(case)
@@ -87,15 +101,22 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
 def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
     known = [*parts, *DATA_GROUPS, *RESULT_GROUPS]
     problems = [
-        Problem(f"/{g}", "unknown", f"no such part{suggest(g, known)}") for g in case.children if g not in known
+        Problem(f"/{g}", "unknown", f"no such part{suggest(g, known)}")
+        for g in case.children
+        if g not in known
     ]
     for name, group in case.children.items():
         problems += [
-            Problem(f"/{name}/{inner}", "unknown", "groups hold arrays, not groups") for inner in group.children
+            Problem(f"/{name}/{inner}", "unknown", "groups hold arrays, not groups")
+            for inner in group.children
         ]
     stray = [str(n) for n in case.to_dataset().data_vars if n != "probability"]
     return problems + [
-        Problem(f"/{n}", "unknown", f"stands at the root; arrays belong to a group{suggest(n, ['probability'])}")
+        Problem(
+            f"/{n}",
+            "unknown",
+            f"stands at the root; arrays belong to a group{suggest(n, ['probability'])}",
+        )
         for n in stray
     ]
 
@@ -106,16 +127,28 @@ def _between(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[
     if energy is not None and energy.sizes.get("market", 0):
         return _pods(data)
     connection = data.get("connection")
-    traded = [p for p in _named(data, parts) if connection is None or p not in _contracts(connection)]
+    traded = [
+        p for p in _named(data, parts) if connection is None or p not in _contracts(connection)
+    ]
     problems = _pods(data)
     if traded and not problems:
-        which = "" if connection is None else f"; {', '.join(traded[:5])} would trade there, without a supply_price"
-        detail = "missing: give at least one energy market with its price and limit (group /energy, dimension market)"
+        which = (
+            ""
+            if connection is None
+            else f"; {', '.join(traded[:5])} would trade there, without a supply_price"
+        )
+        detail = (
+            "missing: give at least one energy market with its price and limit (group /energy,"
+            " dimension market)"
+        )
         problems.append(Problem("energy", "missing", f"{detail}{which}"))
     elif reserve is not None:
         problems += _unpriced(reserve)
     if "ppa" in data and not traded:
-        detail = "missing: the contracts of /ppa refer to its prices; give a market (limit 0: nobody trades it)"
+        detail = (
+            "missing: the contracts of /ppa refer to its prices; give a market (limit 0: nobody"
+            " trades it)"
+        )
         problems.append(Problem("energy", "missing", detail))
     return problems
 
@@ -143,10 +176,12 @@ def _unpriced(reserve: xr.Dataset) -> list[Problem]:
         Problem(
             f"reserve.activation_price_{way}",
             "missing",
-            f"missing: {way}ward activation is expected, and there is no energy market to settle it at; give its price",
+            f"missing: {way}ward activation is expected, and there is no energy market to settle it"
+            " at; give its price",
         )
         for way in ("up", "down")
-        if f"activation_price_{way}" not in reserve and bool((reserve[f"activation_{way}"] > 0).any())
+        if f"activation_price_{way}" not in reserve
+        and bool((reserve[f"activation_{way}"] > 0).any())
     ]
 
 
@@ -158,8 +193,17 @@ def _clock(connection: xr.Dataset | None, calendar: Calendar, dt: float) -> list
     if not crossing.any():
         return []
     when = calendar.local(calendar.time[crossing][0])
-    detail = f"the step of {60 * dt:g} min at {when} is in more than one clock hour, which peaks are the mean of"
-    return [Problem("connection.peak_price", "time", f"{detail}; give steps of an hour or less that start on it")]
+    detail = (
+        f"the step of {60 * dt:g} min at {when} is in more than one clock hour, which peaks are the"
+        " mean of"
+    )
+    return [
+        Problem(
+            "connection.peak_price",
+            "time",
+            f"{detail}; give steps of an hour or less that start on it",
+        )
+    ]
 
 
 def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
@@ -170,9 +214,17 @@ def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[
             if not f.of or f.name not in d:
                 continue
             dim = parts[f.of].schema.member
-            there = [str(m) for m in data[f.of].indexes[dim]] if f.of in data and dim in data[f.of].indexes else []
+            there = (
+                [str(m) for m in data[f.of].indexes[dim]]
+                if f.of in data and dim in data[f.of].indexes
+                else []
+            )
             problems += [
-                Problem(f"{name}.{f.name}", "labels", f"{m!r} is not a {dim} of /{f.of}{suggest(m, there)}")
+                Problem(
+                    f"{name}.{f.name}",
+                    "labels",
+                    f"{m!r} is not a {dim} of /{f.of}{suggest(m, there)}",
+                )
                 for m in dict.fromkeys(map(str, d[f.name].to_numpy().ravel()))
                 if m and m not in there
             ]
@@ -180,17 +232,26 @@ def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[
 
 
 def _axes(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
-    """Return every label along the members of another part that it does not have: `product` in `/exclusion`."""
+    """Return every label along the members of another part that it does not have: `product` in
+    `/exclusion`.
+    """
     owners = {p.schema.member: p.name for p in parts.values() if p.schema.member}
     problems = []
     for name, d in data.items():
-        own, inputs = parts[name].schema.member, [f for f in parts[name].schema.inputs if not f.shared and f.name in d]
+        own, inputs = (
+            parts[name].schema.member,
+            [f for f in parts[name].schema.inputs if not f.shared and f.name in d],
+        )
         used = dict.fromkeys(str(dim) for f in inputs for dim in d[f.name].dims)
         for dim in (x for x in used if x in owners and x != own):
             other = data.get(owners[dim])
             there = [] if other is None else [str(m) for m in other.indexes.get(dim, [])]
             problems += [
-                Problem(f"{name}.{dim}", "labels", f"{m!r} is not a {dim} of /{owners[dim]}{suggest(m, there)}")
+                Problem(
+                    f"{name}.{dim}",
+                    "labels",
+                    f"{m!r} is not a {dim} of /{owners[dim]}{suggest(m, there)}",
+                )
                 for m in map(str, d.indexes[dim])
                 if m not in there
             ]
@@ -198,7 +259,9 @@ def _axes(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Pro
 
 
 def _assets(parts: Mapping[str, Part], data: dict[str, xr.Dataset]) -> list[Problem]:
-    """Bring arrays that a part has per asset into the order of its members; return those that name others."""
+    """Bring arrays that a part has per asset into the order of its members; return those that name
+    others.
+    """
     problems = []
     for name, d in data.items():
         for f in (f for f in parts[name].schema.inputs if f.shared):
@@ -207,8 +270,16 @@ def _assets(parts: Mapping[str, Part], data: dict[str, xr.Dataset]) -> list[Prob
                 dim = parts[asset].schema.member if asset in data else None
                 there = data[asset].indexes.get(dim, []) if dim else []
                 given = d.indexes.get(dim, [])
-                if dim is None or dim not in d[array].dims or sorted(map(str, given)) != sorted(map(str, there)):
-                    detail = f"needs one row for each member of /{asset}" if dim else f"there is no asset /{asset}"
+                if (
+                    dim is None
+                    or dim not in d[array].dims
+                    or sorted(map(str, given)) != sorted(map(str, there))
+                ):
+                    detail = (
+                        f"needs one row for each member of /{asset}"
+                        if dim
+                        else f"there is no asset /{asset}"
+                    )
                     problems.append(Problem(f"{name}.{array}", "labels", detail))
                 else:
                     data[name] = data[name].reindex({dim: there})
@@ -216,12 +287,16 @@ def _assets(parts: Mapping[str, Part], data: dict[str, xr.Dataset]) -> list[Prob
 
 
 def _pods(data: Mapping[str, xr.Dataset]) -> list[Problem]:
-    """Where connections are given, every pod needs one: a misspelt name would be a pod without limits."""
+    """Where connections are given, every pod needs one: a misspelt name would be a pod without
+    limits.
+    """
     if "connection" not in data:
         return []
     listed = [str(p) for p in data["connection"].indexes.get("pod", [])]
     return [
-        Problem(f"{part}.pod", "labels", f"{name!r} has no line in /connection{suggest(name, listed)}")
+        Problem(
+            f"{part}.pod", "labels", f"{name!r} has no line in /connection{suggest(name, listed)}"
+        )
         for part, d in data.items()
         if part != "connection" and "pod" in d
         for name in dict.fromkeys(map(str, d["pod"].to_numpy().ravel()))

@@ -20,20 +20,32 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A kind of asset, market or rule. `build` is its mathematics, `replay` its independent check."""
+    """A kind of asset, market or rule. `build` is its mathematics, `replay` its independent
+    check.
+    """
 
     name: str
     stage: Stage
     schema: Schema
     build: Callable[[Scope, xr.Dataset], Terms]
     replay: Callable[[View, xr.Dataset], Replay]
-    carry: Mapping[str, str] = field(default_factory=dict)  # input of the next window <- output at its start
+    carry: Mapping[str, str] = field(
+        default_factory=dict
+    )  # input of the next window <- output at its start
     finish: Callable[[View, xr.Dataset], Mapping[str, xr.DataArray]] | None = None
-    """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no row needs."""
-    stock: Mapping[str, str] = field(default_factory=dict)  # energy that may be left at the end <- rows that value it
-    ongoing: Mapping[str, float] = field(default_factory=dict)  # inputs where the horizon ends and the case goes on
+    """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no
+    row needs.
+    """
+    stock: Mapping[str, str] = field(
+        default_factory=dict
+    )  # energy that may be left at the end <- rows that value it
+    ongoing: Mapping[str, float] = field(
+        default_factory=dict
+    )  # inputs where the horizon ends and the case goes on
     roll: Callable[[View, xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
-    """Inputs of a window that starts after so many steps, where they are more than outputs at its start (`carry`)."""
+    """Inputs of a window that starts after so many steps, where they are more than outputs at its
+    start (`carry`).
+    """
 
     def has(self, name: str) -> bool:
         """Return True where a field of that name is among the inputs."""

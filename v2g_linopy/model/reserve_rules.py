@@ -6,7 +6,9 @@ import xarray as xr
 
 
 def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
-    """Return True where activation is expected upward and downward: charging and discharging then share the step."""
+    """Return True where activation is expected upward and downward: charging and discharging then
+    share the step.
+    """
     if reserve is None:
         return False
     sold = reserve.volume_max > 0
@@ -15,22 +17,32 @@ def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
 
 
 def guarantees_energy(reserve: xr.Dataset | None) -> bool:
-    """Return True where a baseline path is needed: energy is guaranteed while some activation is expected."""
+    """Return True where a baseline path is needed: energy is guaranteed while some activation is
+    expected.
+    """
     if reserve is None:
         return False
     sold = reserve.volume_max > 0
     expected = ((reserve.activation_up > 0) | (reserve.activation_down > 0)) & sold
-    stands = (reserve.guarantee != "expected") | (reserve.excursion_up > 0) | (reserve.excursion_down > 0)
+    stands = (
+        (reserve.guarantee != "expected")
+        | (reserve.excursion_up > 0)
+        | (reserve.excursion_down > 0)
+    )
     return bool(expected.any()) and bool((stands & sold).any())
 
 
 def on_two_paths(d: xr.Dataset, reserve: xr.Dataset | None) -> bool:
-    """Return True where a storage has a baseline path beside the expected one: it is needed, or has begun elsewhere."""
+    """Return True where a storage has a baseline path beside the expected one: it is needed, or has
+    begun elsewhere.
+    """
     return reserve is not None and (guarantees_energy(reserve) or "baseline_initial" in d)
 
 
 def supplied(connection: xr.Dataset | None, pods: Any = None) -> Any:
-    """Return True for pods with a supply contract of their own; for the pod of each member where `pods` names them."""
+    """Return True for pods with a supply contract of their own; for the pod of each member where
+    `pods` names them.
+    """
     if connection is None:
         return xr.DataArray(False)
     contract = connection.supply_price.notnull()
@@ -41,11 +53,15 @@ def supplied(connection: xr.Dataset | None, pods: Any = None) -> Any:
 
 
 def activated_at_suppliers(s: Any, way: str) -> Any:
-    """Return the expected activation, `up` or `down`, of all members whose pod has a supply contract, kW on (time)."""
+    """Return the expected activation, `up` or `down`, of all members whose pod has a supply
+    contract, kW on (time).
+    """
     reserve, total = s.inputs.get("reserve"), 0.0
     for asset in s.flex if reserve is not None else ():
         here = supplied(s.inputs.get("connection"), s.inputs[asset].pod)
         if f"reserve.share_{asset}" in s.model.variables and bool(here.any()):
             rate = here * reserve[f"activation_{way}"]
-            total = total + (rate * s[f"reserve.share_{asset}"]).sum(["product", s.inputs[asset].attrs["member"]])
+            total = total + (rate * s[f"reserve.share_{asset}"]).sum(
+                ["product", s.inputs[asset].attrs["member"]]
+            )
     return total

@@ -1,7 +1,8 @@
-"""Quantiles and means of the worst scenarios (Rockafellar, Uryasev 2000, "Optimization of conditional value-at-risk").
+"""Quantiles and means of the worst scenarios (Rockafellar, Uryasev 2000, "Optimization of
+conditional value-at-risk").
 
-As rows of a linear programme, and from a written plan by sorting. Nothing here knows what is counted.
-"""
+As rows of a linear programme, and from a written plan by sorting. Nothing here knows what is
+counted."""
 
 from typing import Any
 
@@ -10,7 +11,8 @@ import xarray as xr
 
 
 def worst_mean(threshold: Any, shortfall: Any, probability: xr.DataArray, tail: Any) -> Any:
-    """CVaR = zeta - 1/tail sum_s p_s xi_s: the largest value over zeta is the mean of the lowest `tail`.
+    """CVaR = zeta - 1/tail sum_s p_s xi_s: the largest value over zeta is the mean of the lowest
+    `tail`.
 
     With the rows xi_s >= zeta - x_s, xi_s >= 0 beside it; `tail` is 1 - alpha.
     """
@@ -29,7 +31,9 @@ def mean_of_lowest(x: xr.DataArray, probability: xr.DataArray, tail: Any) -> xr.
 
 
 def quantile(x: xr.DataArray, probability: xr.DataArray, tail: Any) -> xr.DataArray:
-    """Return the lowest value that x does not exceed with a probability of at least `tail` (value at risk)."""
+    """Return the lowest value that x does not exceed with a probability of at least `tail` (value
+    at risk).
+    """
 
     def lowest(values: np.ndarray, weight: np.ndarray, tail: np.ndarray) -> np.ndarray:
         values, weight = _ascending(values, weight)
@@ -46,7 +50,11 @@ def _ascending(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.n
     return np.take_along_axis(values, order, axis=-1), np.take_along_axis(weight, order, axis=-1)
 
 
-def _over_scenarios(function: Any, x: xr.DataArray, probability: xr.DataArray, tail: Any) -> xr.DataArray:
+def _over_scenarios(
+    function: Any, x: xr.DataArray, probability: xr.DataArray, tail: Any
+) -> xr.DataArray:
     dims = [["scenario"], ["scenario"], []]
-    found: xr.DataArray = xr.apply_ufunc(function, x, probability, xr.DataArray(tail), input_core_dims=dims)
+    found: xr.DataArray = xr.apply_ufunc(
+        function, x, probability, xr.DataArray(tail), input_core_dims=dims
+    )
     return found

@@ -48,7 +48,12 @@ class Scope:
         pods: pd.Index,
     ):
         self.read: set[str] = set()  # names of the parts whose data or terms were asked for
-        self.model, self.part, self.inputs, self._terms = model, part, Watched(inputs, self.read), terms
+        self.model, self.part, self.inputs, self._terms = (
+            model,
+            part,
+            Watched(inputs, self.read),
+            terms,
+        )
         self.calendar, self.dt, self.pods = calendar, dt, pods
         self.data = inputs[part]
         self._outputs = {f.name: f for f in schema.outputs}
@@ -65,7 +70,8 @@ class Scope:
         over: Iterable[pd.Index] = (),
         suffix: str = "",
     ) -> Sum:
-        """Add a declared output as a variable; its dimensions come from the schema, after `scenario` and `over`.
+        """Add a declared output as a variable; its dimensions come from the schema, after
+        `scenario` and `over`.
 
         Parameters
         ----------
@@ -90,14 +96,24 @@ class Scope:
 
         def numbers(data: Any) -> Any:
             labelled = isinstance(data, xr.DataArray)
-            return xr.DataArray(spread(data, axes), coords=axes, dims=list(axes)) if labelled else data
+            return (
+                xr.DataArray(spread(data, axes), coords=axes, dims=list(axes)) if labelled else data
+            )
 
-        bounds: dict[str, Any] = {"lower": numbers(lower), "upper": numbers(upper), "integer": integer}
+        bounds: dict[str, Any] = {
+            "lower": numbers(lower),
+            "upper": numbers(upper),
+            "integer": integer,
+        }
         if binary:
             bounds = {"binary": True}
         full = f"{self.part}.{name}{suffix}"
         x = Sum.of(self.model.add_variables(coords=coords, name=full, mask=numbers(mask), **bounds))
-        if declared.first_stage and self.calendar.scenario is not None and len(self.calendar.scenario) > 1:
+        if (
+            declared.first_stage
+            and self.calendar.scenario is not None
+            and len(self.calendar.scenario) > 1
+        ):
             self._nonanticipative(x, full, self.data[declared.first_stage])
         return x
 
@@ -108,7 +124,9 @@ class Scope:
         return self.var(name, upper=upper, mask=possible, **options)
 
     def add(self, name: str, constraint: Any, mask: xr.DataArray | None = None) -> None:
-        """Add rows, or a constraint of linopy, under the name of this part; `mask` is False where there is none."""
+        """Add rows, or a constraint of linopy, under the name of this part; `mask` is False where
+        there is none.
+        """
         if mask is not None and not bool(mask.any()):
             return
         if isinstance(constraint, Row):
@@ -117,7 +135,9 @@ class Scope:
             self.model.add_constraints(constraint, name=f"{self.part}.{name}", mask=mask)
 
     def axis(self, dim: str) -> pd.Index:
-        """Return the labels of a dimension of this part; clock hours, local days and months are those of the steps."""
+        """Return the labels of a dimension of this part; clock hours, local days and months are
+        those of the steps.
+        """
         if dim in periods.UNITS:
             return periods.axis(dim, self.calendar.time, self.calendar.timezone)
         return self.calendar.time.rename("time") if dim == "time" else self.data.indexes[dim]
@@ -138,12 +158,18 @@ class Scope:
     @property
     def held(self) -> list[tuple[str, Held]]:
         """The reserve held by each asset, of every part built so far that sells some."""
-        return [entry for held in self._offering(lambda t: t.held or None).values() for entry in held.items()]
+        return [
+            entry
+            for held in self._offering(lambda t: t.held or None).values()
+            for entry in held.items()
+        ]
 
     @property
     def cash(self) -> list[Any]:
         """Every entry of the parts built so far."""
-        return [entry for cash in self._offering(lambda t: t.cash).values() for entry in cash.values()]
+        return [
+            entry for cash in self._offering(lambda t: t.cash).values() for entry in cash.values()
+        ]
 
     def _offering(self, what: Callable[[Terms], Any]) -> dict[str, Any]:
         found = {name: x for name, terms in self._terms.items() if (x := what(terms)) is not None}
@@ -155,11 +181,17 @@ class Scope:
         return per_pod(expression, self.inputs[part], self.pods)
 
     def per_label(self, expression: Any, part: str, label: str, groups: pd.Index) -> Any:
-        """Sum an expression on (member, time) of an asset over the members with each label; others are left out."""
-        return per_group(expression, self.inputs[part][label].astype(str).rename(str(groups.name)), groups)
+        """Sum an expression on (member, time) of an asset over the members with each label; others
+        are left out.
+        """
+        return per_group(
+            expression, self.inputs[part][label].astype(str).rename(str(groups.name)), groups
+        )
 
     def blocks(self, hours: xr.DataArray) -> xr.DataArray:
-        """Return True where a step belongs to the same market block (of `hours`) as the one before."""
+        """Return True where a step belongs to the same market block (of `hours`) as the one
+        before.
+        """
         return same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
 
     def _nonanticipative(self, x: Sum, name: str, flag: xr.DataArray) -> None:
@@ -170,7 +202,9 @@ class Scope:
 
 
 def per_pod(expression: Any, data: xr.Dataset, pods: pd.Index) -> Any:
-    """Sum over the members of each pod; 0 for a pod without members, and where nothing can move at all."""
+    """Sum over the members of each pod; 0 for a pod without members, and where nothing can move at
+    all.
+    """
     return per_group(expression, data["pod"].astype(str).rename("pod"), pods)
 
 

@@ -1,4 +1,6 @@
-"""What parts hand to each other: power, cash, flexibility, reserve held; and what a replay hands back."""
+"""What parts hand to each other: power, cash, flexibility, reserve held; and what a replay hands
+back.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,12 +11,18 @@ import xarray as xr
 from ..algebra.expression import Sum
 
 SITE = "site"  # the pod of members that name none
-CARRIERS = ("electricity", "heat", "hydrogen")  # heat and hydrogen stay in their pod; hydrogen in kWh (LHV)
+CARRIERS = (
+    "electricity",
+    "heat",
+    "hydrogen",
+)  # heat and hydrogen stay in their pod; hydrogen in kWh (LHV)
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Power into and out of the node of a carrier, kW, both ≥ 0 in the plan. `net` is what the balance sees."""
+    """Power into and out of the node of a carrier, kW, both ≥ 0 in the plan. `net` is what the
+    balance sees.
+    """
 
     injection: Any = 0.0
     withdrawal: Any = 0.0
@@ -38,7 +46,9 @@ class Flow:
 
 @dataclass(frozen=True)
 class Edge:
-    """Room at one edge of the step on the baseline path, kWh in the battery: above the floor, below the ceiling."""
+    """Room at one edge of the step on the baseline path, kWh in the battery: above the floor, below
+    the ceiling.
+    """
 
     above: Any
     below: Any
@@ -67,14 +77,19 @@ class Flex:
 
     up: Any  # kW that injection can still rise
     down: Any  # kW that injection can still fall
-    span: Any = None  # kW, as data: no room is ever larger; 0 where there is none. A replay leaves it out
+    span: Any = (
+        None  # kW, as data: no room is ever larger; 0 where there is none. A replay leaves it out
+    )
     store: Store | None = None  # energy behind it
-    baseline: Any = None  # kW injection of the baseline path less that of the expected path, where the two differ
+    # kW injection of the baseline path less that of the expected path, where the two differ
+    baseline: Any = None
 
 
 @dataclass(frozen=True)
 class Held:
-    """Reserve held by the members of an asset, measured from their expected power, kW on (member, time)."""
+    """Reserve held by the members of an asset, measured from their expected power, kW on (member,
+    time).
+    """
 
     up: Any
     down: Any
@@ -82,7 +97,9 @@ class Held:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a part adds to the whole: power per carrier, named cash (EUR, + is income), flexibility, reserve held."""
+    """What a part adds to the whole: power per carrier, named cash (EUR, + is income), flexibility,
+    reserve held.
+    """
 
     power: Mapping[str, Flow] = field(default_factory=dict)
     cash: Mapping[str, Any] = field(default_factory=dict)
@@ -97,10 +114,16 @@ class Terms:
 
 @dataclass(frozen=True)
 class Replay:
-    """What a part's `replay` found: residuals (0 is perfect, with `units`), and its terms recomputed."""
+    """What a part's `replay` found: residuals (0 is perfect, with `units`), and its terms
+    recomputed.
+    """
 
     residuals: Mapping[str, xr.DataArray] = field(default_factory=dict)
     cash: Mapping[str, xr.DataArray] = field(default_factory=dict)  # EUR, + is income
-    power: Mapping[str, Flow] = field(default_factory=dict)  # carrier -> injection and withdrawal, kW
-    held: Mapping[str, tuple[xr.DataArray, xr.DataArray]] = field(default_factory=dict)  # asset -> kW up, kW down
+    power: Mapping[str, Flow] = field(
+        default_factory=dict
+    )  # carrier -> injection and withdrawal, kW
+    held: Mapping[str, tuple[xr.DataArray, xr.DataArray]] = field(
+        default_factory=dict
+    )  # asset -> kW up, kW down
     flex: Flex | None = None  # room for reserves, recomputed

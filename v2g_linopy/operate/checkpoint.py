@@ -1,4 +1,6 @@
-"""A run in windows that survives its process: what each window decided, in a file of its own (FORMULATION §4)."""
+"""A run in windows that survives its process: what each window decided, in a file of its own
+(FORMULATION §4).
+"""
 
 import json
 from collections.abc import Mapping
@@ -34,18 +36,22 @@ class Checkpoint:
     run: Mapping[str, str]
 
     def begin(self, q: Sequence, state: State) -> State:
-        """Return the state to go on from: that after the last window kept, or the given one where there is none.
+        """Return the state to go on from: that after the last window kept, or the given one where
+        there is none.
 
         Raises
         ------
         SchemaError
-            The windows are those of another case, or of another way to run it; or a file is damaged.
+            The windows are those of another case, or of another way to run it; or a file is
+            damaged.
         """
         for number, path in enumerate(windows_in(self.folder)):
             tree = read(path)
             self._compare(tree)
             if tree.attrs.get("window") != number:
-                raise InputFileError(path, f"is not window {number} of the run; remove {self.folder} to start anew")
+                raise InputFileError(
+                    path, f"is not window {number} of the run; remove {self.folder} to start anew"
+                )
             state = _restored(q, q.windows[number], state, tree)
         return state
 
@@ -58,16 +64,26 @@ class Checkpoint:
             The folder cannot be written, or the disk is full; the windows before stay.
         """
         number = len(state.happened) - 1
-        write(_tree(q.windows[number], state, number, self.run), self.folder / f"{number:05d}.nc", overwrite=True)
+        write(
+            _tree(q.windows[number], state, number, self.run),
+            self.folder / f"{number:05d}.nc",
+            overwrite=True,
+        )
 
     def _compare(self, tree: xr.DataTree) -> None:
         """Refuse the windows of another run, naming what differs."""
         then, now = json.loads(str(tree.attrs.get("run", "{}"))), self.run
         said = ["the case has changed"] if then.get("case") != now["case"] else []
-        said += [f"{k} was {then.get(k)}, is {x}" for k, x in now.items() if k != "case" and then.get(k) != x]
+        said += [
+            f"{k} was {then.get(k)}, is {x}"
+            for k, x in now.items()
+            if k != "case" and then.get(k) != x
+        ]
         if said:
             detail = f"{'; '.join(said)}; run it as before, or remove {self.folder} to start anew"
-            raise SchemaError([Problem("resume", "consistency", detail)], source="the unfinished run")
+            raise SchemaError(
+                [Problem("resume", "consistency", detail)], source="the unfinished run"
+            )
 
 
 def windows_in(folder: Path) -> list[Path]:
@@ -103,25 +119,36 @@ def _tree(window: Window, state: State, number: int, run: Mapping[str, str]) -> 
     groups = {
         **{n: {p: x.isel(time=steps) for p, x in getattr(state, n).items()} for n in _DECIDED},
         "carried": {".".join(k): x for k, x in state.carried.items()},
-        "worth": {f"{part}.stored": x for part, x in state.worth.items()},  # a part may be called as its dimension
+        "worth": {
+            f"{part}.stored": x for part, x in state.worth.items()
+        },  # a part may be called as its dimension
         "told": {".".join(k): x for k, x in state.told.items()},
         "happened": happened,
     }
     counts = {"decisions": state.decisions, "rebuilt": state.rebuilt, "revised": int(state.revised)}
     root = xr.Dataset(attrs={"window": number, "run": json.dumps(run), **counts})
-    return xr.DataTree.from_dict({"/": root, **{f"/{n}": _dataset(arrays) for n, arrays in groups.items()}})
+    return xr.DataTree.from_dict(
+        {"/": root, **{f"/{n}": _dataset(arrays) for n, arrays in groups.items()}}
+    )
 
 
 def _dataset(arrays: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Put arrays together that share their labels."""
     bare = [x.reset_coords(drop=True).drop_attrs().rename(n) for n, x in arrays.items()]
-    return xr.merge(bare, join="exact", compat="override", combine_attrs="drop") if bare else xr.Dataset()
+    return (
+        xr.merge(bare, join="exact", compat="override", combine_attrs="drop")
+        if bare
+        else xr.Dataset()
+    )
 
 
 def _restored(q: Sequence, window: Window, state: State, tree: xr.DataTree) -> State:
     """Return the state after a window that has been kept."""
     whole, plan = slice(window.first, window.stop), slice(window.first, window.last)
-    found = {n: _arrays(tree, n, q.time[whole if n == "happened" else plan]) for n in (*_DECIDED, *_ARRAYS)}
+    found = {
+        n: _arrays(tree, n, q.time[whole if n == "happened" else plan])
+        for n in (*_DECIDED, *_ARRAYS)
+    }
     for name in _DECIDED:
         for part, x in found[name].items():
             now = getattr(state, name)[part].copy()

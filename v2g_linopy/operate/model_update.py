@@ -1,9 +1,9 @@
-"""A model whose numbers move while its rows stay: solved again and again without being built again (DESIGN §8, rule 4).
+"""A model whose numbers move while its rows stay: solved again and again without being built again
+(DESIGN §8, rule 4).
 
-The parts whose data changed, and those that read them, write themselves once more; what they write is compared with
-what stands there, and the bounds, right-hand sides, costs and coefficients that differ go to the solver, which goes on
-from its last basis.
-"""
+The parts whose data changed, and those that read them, write themselves once more; what they write
+is compared with what stands there, and the bounds, right-hand sides, costs and coefficients that
+differ go to the solver, which goes on from its last basis."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,9 @@ _MANY = 20_000  # coefficients that differ; beyond, a new model is faster
 
 
 class StaleError(V2GError):
-    """The data ask for a variable or a row that the model does not have: it has to be built again."""
+    """The data ask for a variable or a row that the model does not have: it has to be built
+    again.
+    """
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,8 @@ class Plan(Mapping[str, xr.DataArray]):
 class Moving:
     """The model of a case, held by the solver.
 
-    Build it on data in which everything is possible that may become possible: the rows and variables are then there,
-    and later data close them again by their bounds.
-    """
+    Build it on data in which everything is possible that may become possible: the rows and
+    variables are then there, and later data close them again by their bounds."""
 
     def __init__(self, inputs: Inputs, settings: Settings):
         self._settings = settings
@@ -111,16 +112,22 @@ class Moving:
         self._step = np.full(len(self._matrix.lower), -1)
         for x in self.model.variables.data.values():
             if "time" in x.dims:
-                step = xr.DataArray(np.arange(x.sizes["time"]), dims="time").broadcast_like(x.labels)
-                self._step[self.columns(x)[self.there(x)]] = step.transpose(*x.dims).to_numpy()[self.there(x)]
+                step = xr.DataArray(np.arange(x.sizes["time"]), dims="time").broadcast_like(
+                    x.labels
+                )
+                self._step[self.columns(x)[self.there(x)]] = step.transpose(*x.dims).to_numpy()[
+                    self.there(x)
+                ]
         self._past = np.full(len(self._step), np.nan)
         self._free = np.zeros(len(self._step), bool)
         self._worth = np.zeros(len(self._step))
         self._cells: list[_Cells] = []
         self._primal = self._past
-        self._highs = solver.hand_over(replace(self._matrix, integer=np.zeros_like(self._matrix.integer)), settings)
+        self._highs = solver.hand_over(
+            replace(self._matrix, integer=np.zeros_like(self._matrix.integer)), settings
+        )
 
-    # ---- what changes ------------------------------------------------------------------------------------------------
+    # ---- what changes ----------------------------------------------------------------------------
 
     def move(self, inputs: Inputs, changed: frozenset[str]) -> None:
         """Take new data for the parts named in `changed`.
@@ -133,7 +140,9 @@ class Moving:
         written = _Written(self.model)
         with assembly.strict():
             built = assembly.write(written, inputs, self._built, changed)
-        again = {name for name, terms in built.terms.items() if terms is not self._built.terms.get(name)}
+        again = {
+            name for name, terms in built.terms.items() if terms is not self._built.terms.get(name)
+        }
         matrix, cells = self._rerowed(self._rebound(written, again), written, again)
         fresh = {n: x for n, x in built.ledger.items() if n.partition(".")[0] in again}
         kept = {n: x for n, x in self._costs.items() if n.partition(".")[0] not in again}
@@ -148,7 +157,9 @@ class Moving:
                 self._free[self.columns(x)[self.there(x)]] = True
 
     def inherit(self, other: "Moving") -> None:
-        """Take the past from a model of the same steps that this one replaces; what is new in it stays free."""
+        """Take the past from a model of the same steps that this one replaces; what is new in it
+        stays free.
+        """
         for name, x in self.model.variables.items():
             old = other.model.variables.data.get(name)
             if old is None or old.shape != x.shape:
@@ -164,12 +175,14 @@ class Moving:
         self._past[some] = self._primal[some]
 
     def worth(self, name: str, price: xr.DataArray) -> None:
-        """Add an income per unit to a variable: what is left at the end is worth something (EUR)."""
+        """Add an income per unit to a variable: what is left at the end is worth something
+        (EUR).
+        """
         x = self.model.variables[name]
         add = (price + xr.zeros_like(x.labels, dtype=float)).transpose(*x.dims).to_numpy()
         self._worth[self.columns(x)[self.there(x)]] = add[self.there(x)]
 
-    # ---- solving -----------------------------------------------------------------------------------------------------
+    # ---- solving ---------------------------------------------------------------------------------
 
     def solve(self) -> Plan:
         """Find the best plan for what is left.
@@ -179,7 +192,9 @@ class Moving:
         SolveError, SolverError, Interrupted
         """
         held = ~np.isnan(self._past)
-        lower, upper = (np.where(held, self._past, x) for x in (self._matrix.lower, self._matrix.upper))
+        lower, upper = (
+            np.where(held, self._past, x) for x in (self._matrix.lower, self._matrix.upper)
+        )
         matrix = replace(self._matrix, lower=lower, upper=upper, cost=self._cost() + self._worth)
         found = self._again(replace(matrix, integer=np.zeros_like(matrix.integer)))
         if not matrix.is_lp:
@@ -188,7 +203,8 @@ class Moving:
         return Plan(self, found)
 
     def _whole(self, matrix: Matrix, relaxed: Optimum) -> Optimum:
-        """Find the best plan in whole numbers: those next to the relaxation if they are as good, else search for them.
+        """Find the best plan in whole numbers: those next to the relaxation if they are as good,
+        else search for them.
 
         As good is within the gap of what the relaxation promises, which no plan exceeds.
         """
@@ -204,12 +220,17 @@ class Moving:
         return self._again(solver.at_levels(matrix, search.primal))
 
     def _next_to(self, relaxed: np.ndarray) -> np.ndarray:
-        """Whole numbers next to a relaxation; a storage goes the way in which more of its power flows."""
+        """Whole numbers next to a relaxation; a storage goes the way in which more of its power
+        flows.
+        """
         levels = np.round(relaxed)
         for name in self.model.binaries:
             if (way := name.rpartition(".")[2]) in ("charging", "charging_baseline"):
                 there = self.there(z := self.model.variables[name])
-                pair = (self.model.variables[name.replace(way, w + way[8:])] for w in ("charge", "discharge"))
+                pair = (
+                    self.model.variables[name.replace(way, w + way[8:])]
+                    for w in ("charge", "discharge")
+                )
                 into, out = (relaxed[self.columns(x)[there]] for x in pair)
                 levels[self.columns(z)[there]] = into > out
         return levels
@@ -236,7 +257,7 @@ class Moving:
         self._cells, self._sent = [], matrix
         return solver.run_on(h, matrix, self._primal, self._settings)
 
-    # ---- what was written, against what stands there -----------------------------------------------------------------
+    # ---- what was written, against what stands there ---------------------------------------------
 
     def columns(self, x: Any) -> np.ndarray:
         """Return the column of each cell of a variable, -1 where there is none."""
@@ -254,7 +275,9 @@ class Moving:
 
     def _cost(self) -> np.ndarray:
         pairs = [pair for entry in self._costs.values() for pair in entry]
-        labels, prices = (np.concatenate([pair[k] for pair in pairs] or [np.zeros(0, int)]) for k in (0, 1))
+        labels, prices = (
+            np.concatenate([pair[k] for pair in pairs] or [np.zeros(0, int)]) for k in (0, 1)
+        )
         return np.bincount(self._column[labels], prices, len(self._step)).astype(float)
 
     def _rebound(self, written: "_Written", again: set[str]) -> Matrix:
@@ -271,8 +294,12 @@ class Moving:
             lower[columns], upper[columns] = low[there], high[there]
         return replace(self._matrix, lower=lower, upper=upper)
 
-    def _rerowed(self, matrix: Matrix, written: "_Written", again: set[str]) -> tuple[Matrix, list[_Cells]]:
-        """Right-hand sides and coefficients of the rows written again; a row that is not among them is none."""
+    def _rerowed(
+        self, matrix: Matrix, written: "_Written", again: set[str]
+    ) -> tuple[Matrix, list[_Cells]]:
+        """Right-hand sides and coefficients of the rows written again; a row that is not among them
+        is none.
+        """
         low, high, cells = matrix.row_lower.copy(), matrix.row_upper.copy(), []
         if unknown := written.rows.keys() - self.rows.keys():
             raise StaleError(f"rows {', '.join(sorted(unknown))} are new")
@@ -295,13 +322,19 @@ class Moving:
         if sum(len(c.value) for c in cells) > _MANY:
             raise StaleError("many coefficients differ")
         if cells := [c for c in cells if len(c.value)]:
-            row, column, more = (np.concatenate([getattr(c, n) for c in cells]) for n in ("row", "column", "more"))
+            row, column, more = (
+                np.concatenate([getattr(c, n) for c in cells]) for n in ("row", "column", "more")
+            )
             change = sp.coo_array((more, (row, column)), matrix.a.shape)
             matrix = replace(matrix, a=sp.csc_array(matrix.a + change))
         return replace(matrix, row_lower=low, row_upper=high), cells
 
-    def _differing(self, new: sp.csr_array, standing: sp.csr_array, place: np.ndarray, closed: np.ndarray) -> _Cells:
-        """Coefficients of some rows that differ from those that stand, but for variables that are 0 anyway."""
+    def _differing(
+        self, new: sp.csr_array, standing: sp.csr_array, place: np.ndarray, closed: np.ndarray
+    ) -> _Cells:
+        """Coefficients of some rows that differ from those that stand, but for variables that are 0
+        anyway.
+        """
         columns = self._column[new.indices]
         if (columns < 0).any():
             raise StaleError("a row has a variable that the model does not have")

@@ -1,4 +1,6 @@
-"""Operate a case through its gates on forecasts, settle it on what happened, against hindsight (FORMULATION §4)."""
+"""Operate a case through its gates on forecasts, settle it on what happened, against hindsight
+(FORMULATION §4).
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +25,11 @@ from .unmanaged import unmanaged
 from .windows import Sequence, State, Window
 
 FORECASTS = ("vintage", "naive", "perfect")
-_FOLLOWS = ("charging", "segment", "trip_passed")  # which way it goes, and in which segments, follows from the power
+_FOLLOWS = (
+    "charging",
+    "segment",
+    "trip_passed",
+)  # which way it goes, and in which segments, follows from the power
 
 
 def simulate(
@@ -45,29 +51,33 @@ def simulate(
     parts: Mapping[str, Part] = PARTS,
     **options: Any,
 ) -> xr.DataTree:
-    """Operate a case: at every decision plan on what is known by then, freeze what closes, deliver, settle.
+    """Operate a case: at every decision plan on what is known by then, freeze what closes, deliver,
+    settle.
 
-    What the groups of the parts say is what happens. `/vintage` says what was forecast when, `/gates` when each market
-    and product closes; one without a gate is open until delivery.
+    What the groups of the parts say is what happens. `/vintage` says what was forecast when,
+    `/gates` when each market and product closes; one without a gate is open until delivery.
 
     Parameters
     ----------
     case : xarray.DataTree
         A case with `/energy`, and with `/imbalance` unless everything is known in advance.
     forecast : {"vintage", "naive", "perfect"} or Forecast, optional
-        What a plan knows of later steps: the forecasts of `/vintage` (the default where the case has them), the same
-        hour of an earlier day, or all.
+        What a plan knows of later steps: the forecasts of `/vintage` (the default where the case
+        has them), the same hour of an earlier day, or all.
     start, stop : str or pandas.Timestamp, optional
-        UTC; the part of the case to operate. What lies before is known: naive forecasts need a day or a week of it.
+        UTC; the part of the case to operate. What lies before is known: naive forecasts need a day
+        or a week of it.
     every : float
         Hours between decisions; gates that close between two are a decision of their own.
     window, ahead : float
-        Hours that are decided in one model, and by how many hours its plans reach beyond them; None: to the end.
+        Hours that are decided in one model, and by how many hours its plans reach beyond them;
+        None: to the end.
     hindsight : bool
         Solve the case once more knowing everything, for the regret.
     checkpoint : str or Path, optional
-        A folder for what every window decided. A run goes on from the windows it finds there, to the same result as
-        without the interruption; those of another case or with other options are refused. Remove it when done.
+        A folder for what every window decided. A run goes on from the windows it finds there, to
+        the same result as without the interruption; those of another case or with other options are
+        refused. Remove it when done.
     state, keep : State, callable
         Go on from a state; `keep(state)` is called after every window.
     tell : callable
@@ -75,20 +85,24 @@ def simulate(
     in_place : bool
         False builds every model anew (slow; for comparison).
     complementarity, parts, **options
-        As for `solve`; `options` are those of the solver (`solver`, `gap`, `time_limit`, `options`).
+        As for `solve`; `options` are those of the solver (`solver`, `gap`, `time_limit`,
+        `options`).
 
     Returns
     -------
     xarray.DataTree
-        The settled result, as of `solve`, on the steps that were operated, with the group `/sequence`: by local day
-        `profit`, `hindsight`, `regret`; attributes `decisions`, `objective_hindsight`, `regret`, `forecast`.
+        The settled result, as of `solve`, on the steps that were operated, with the group
+        `/sequence`: by local day `profit`, `hindsight`, `regret`; attributes `decisions`,
+        `objective_hindsight`, `regret`, `forecast`.
 
     Raises
     ------
     SchemaError, Infeasible, SolveError, SolverError, Interrupted, OutputError
     """
     truth = inputs_of(case, parts)
-    q = sequence(case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options)
+    q = sequence(
+        case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options
+    )
     state = fresh(case, q) if state is None else state
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), run_of(case, truth, q))
     state = state if kept is None else kept.begin(q, state)
@@ -97,7 +111,11 @@ def simulate(
             kept.keep(q, after)
         keep(after)
     result = settled(case, q, state, parts, options)
-    result.attrs |= {"decisions": state.decisions, "models_rebuilt": state.rebuilt, "forecast": q.forecast.name}
+    result.attrs |= {
+        "decisions": state.decisions,
+        "models_rebuilt": state.rebuilt,
+        "forecast": q.forecast.name,
+    }
     if hindsight:
         best = with_hindsight(case, q, state, result, parts, options)
         result["sequence"] = xr.DataTree(compare_days(result, best))
@@ -129,18 +147,25 @@ def sequence(
         A solver that cannot take up a model again.
     """
     if options.get("solver", "highs") != "highs":
-        raise SolverError("a sequence solves its models in place, which HiGHS does; choose the solver highs")
+        raise SolverError(
+            "a sequence solves its models in place, which HiGHS does; choose the solver highs"
+        )
     known = vintages_of(case, truth)
     source = _forecast(forecast, truth, known)
     problems = _unfit(truth, source, every, window, ahead)
-    first, end = (_step(truth, at, name, problems) for at, name in ((start, "start"), (stop, "stop")))
+    first, end = (
+        _step(truth, at, name, problems) for at, name in ((start, "start"), (stop, "stop"))
+    )
     size, more = (max(1, round(x / truth.dt)) for x in (window, window if ahead is None else ahead))
     if not problems and first >= end:
         problems.append(Problem("stop", "time", "must lie after start"))
     if problems:
         raise SchemaError(problems, source="the simulation")
     edges = range(first, end, size)
-    parts = tuple(Window(a, min(a + size, end), end if ahead is None else min(a + size + more, end)) for a in edges)
+    parts = tuple(
+        Window(a, min(a + size, end), end if ahead is None else min(a + size + more, end))
+        for a in edges
+    )
     gates = gates_of(case, truth)
     settings = Settings(
         options.get("solver", "highs"),
@@ -148,10 +173,14 @@ def sequence(
         options.get("gap"),
         options.get("time_limit"),
     )
-    return Sequence(source.planned(truth), gates, source, parts, every, settings, complementarity, in_place)
+    return Sequence(
+        source.planned(truth), gates, source, parts, every, settings, complementarity, in_place
+    )
 
 
-def _forecast(wanted: str | Forecast | None, truth: Inputs, known: Mapping[Any, xr.DataArray]) -> Forecast:
+def _forecast(
+    wanted: str | Forecast | None, truth: Inputs, known: Mapping[Any, xr.DataArray]
+) -> Forecast:
     if wanted is None:
         wanted = "vintage" if known else "perfect"
     if not isinstance(wanted, str):
@@ -170,21 +199,36 @@ def _forecast(wanted: str | Forecast | None, truth: Inputs, known: Mapping[Any, 
     return sources[wanted]()
 
 
-def _unfit(truth: Inputs, source: Forecast, every: float, window: float, ahead: float | None) -> list[Problem]:
+def _unfit(
+    truth: Inputs, source: Forecast, every: float, window: float, ahead: float | None
+) -> list[Problem]:
     """What keeps a case from being run in sequence."""
     problems = []
     if truth.calendar.scenario is not None:
-        problems.append(Problem("scenario", "dims", "a case with scenarios is solved, not simulated; take one of them"))
+        problems.append(
+            Problem(
+                "scenario",
+                "dims",
+                "a case with scenarios is solved, not simulated; take one of them",
+            )
+        )
     if "energy" not in truth.data:
-        problems.append(Problem("energy", "missing", "missing: a sequence needs at least one energy market"))
+        problems.append(
+            Problem("energy", "missing", "missing: a sequence needs at least one energy market")
+        )
     elif source.fields and "imbalance" not in truth.data:
-        detail = "missing: what is sold on a forecast is not what is delivered; give its price_long and limit"
+        detail = (
+            "missing: what is sold on a forecast is not what is delivered; give its price_long and"
+            " limit"
+        )
         problems.append(Problem("imbalance", "missing", detail))
     for name, hours in (("every", every), ("window", window), ("ahead", ahead)):
         steps = truth.dt if hours is None else hours / truth.dt
         least = 0 if name == "ahead" else 1
         if hours is not None and (steps < least or abs(steps - round(steps)) > 1e-9):
-            problems.append(Problem(name, "range", f"{hours:g} h is no whole number of steps of {truth.dt:g} h"))
+            problems.append(
+                Problem(name, "range", f"{hours:g} h is no whole number of steps of {truth.dt:g} h")
+            )
     return problems
 
 
@@ -196,18 +240,28 @@ def _step(truth: Inputs, at: str | pd.Timestamp | None, name: str, problems: lis
     try:
         stamp = pd.Timestamp(at)
     except ValueError:
-        problems.append(Problem(name, "time", f"{at!r} is no time; give UTC such as 2026-03-01 or 2026-03-01T12:00"))
+        problems.append(
+            Problem(
+                name, "time", f"{at!r} is no time; give UTC such as 2026-03-01 or 2026-03-01T12:00"
+            )
+        )
         return 0
     stamp = stamp if stamp.tz is None else stamp.tz_convert("UTC").tz_localize(None)
     steps = (stamp - time[0]) / pd.Timedelta(hours=truth.dt)
     if not 0 <= steps <= len(time) or steps != round(steps):
-        problems.append(Problem(name, "time", f"{stamp} UTC is no step of the case, {time[0]} to {time[-1]} UTC"))
+        problems.append(
+            Problem(
+                name, "time", f"{stamp} UTC is no step of the case, {time[0]} to {time[-1]} UTC"
+            )
+        )
         return 0
     return int(steps)
 
 
 def fresh(case: xr.DataTree, q: Sequence) -> State:
-    """Return the state before anything is decided; vehicles that came before the start have charged unmanaged."""
+    """Return the state before anything is decided; vehicles that came before the start have charged
+    unmanaged.
+    """
     committed, turnover = {}, {}
     for part, (member, _) in TRADED.items():
         d = q.planned.data.get(part)
@@ -216,7 +270,9 @@ def fresh(case: xr.DataTree, q: Sequence) -> State:
         axes = {member: d.indexes[member], "time": q.time}
         flat = xr.DataArray(0.0, coords=axes, dims=list(axes))
         committed[part] = (d.committed + flat).transpose(member, "time")
-        turnover[part] = (d["turnover"] + flat if "turnover" in d else abs(committed[part])).transpose(member, "time")
+        turnover[part] = (
+            d["turnover"] + flat if "turnover" in d else abs(committed[part])
+        ).transpose(member, "time")
     state = State(committed, turnover)
     if q.windows[0].first and (energy := _charged_before(case, q)) is not None:
         state.started["fleet", "energy_initial"] = state.carried["fleet", "energy_initial"] = energy
@@ -237,15 +293,22 @@ def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
     energy = d.energy_initial.to_numpy() + 0.0 * drawn[0]
     for t in range(q.windows[0].first):
         energy = x["keep"][t] * energy + x["energy_in"][t] - x["energy_out"][t]
-        energy = np.clip(energy + q.planned.dt * x["eta_charge"][t] * drawn[t], 0.0, x["energy_max"][t])
+        energy = np.clip(
+            energy + q.planned.dt * x["eta_charge"][t] * drawn[t], 0.0, x["energy_max"][t]
+        )
     there = xr.DataArray(energy, coords={"fleet": charge.indexes["fleet"]}, dims="fleet")
     return there.reindex(fleet=fleet.indexes["fleet"], fill_value=0.0)
 
 
 def settled(
-    case: xr.DataTree, q: Sequence, state: State, parts: Mapping[str, Part], options: Mapping[str, Any]
+    case: xr.DataTree,
+    q: Sequence,
+    state: State,
+    parts: Mapping[str, Part],
+    options: Mapping[str, Any],
 ) -> xr.DataTree:
-    """Return what was delivered at the prices that came: a result, solved with every decision fixed.
+    """Return what was delivered at the prices that came: a result, solved with every decision
+    fixed.
 
     It has no shadow prices: where nothing is left to decide, there is only what imbalance costs.
     """
@@ -275,11 +338,15 @@ def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
     before = state.started.get(("fleet", "energy_initial"))
     if before is not None:
         labels = groups["fleet"].indexes["fleet"]
-        groups["fleet"] = groups["fleet"].assign(energy_initial=before.sel(fleet=labels).assign_attrs(units="kWh"))
+        groups["fleet"] = groups["fleet"].assign(
+            energy_initial=before.sel(fleet=labels).assign_attrs(units="kWh")
+        )
     if guarantees_energy(q.planned.data.get("reserve")):
         for part, _ in q.planned:  # on two paths from the start, also where nothing came to be sold
             if part.has("baseline_initial") and "baseline_initial" not in groups[part.name]:
-                begun = groups[part.name].get("energy_initial", xr.DataArray(0.0, attrs={"units": "kWh"}))
+                begun = groups[part.name].get(
+                    "energy_initial", xr.DataArray(0.0, attrs={"units": "kWh"})
+                )
                 groups[part.name] = groups[part.name].assign(baseline_initial=begun)
     return xr.DataTree.from_dict({"/": root, **{f"/{n}": g for n, g in groups.items()}})
 
@@ -313,7 +380,9 @@ def with_hindsight(
     parts: Mapping[str, Part],
     options: Mapping[str, Any],
 ) -> xr.DataTree:
-    """Return the best plan that knows everything; its positions may exceed it by as much as those of the run did."""
+    """Return the best plan that knows everything; its positions may exceed it by as much as those
+    of the run did.
+    """
     tree = _cut(case, q, state)
     energy = tree["energy"].to_dataset()
     beyond = audit.unbacked(result, parts).drop_attrs()
@@ -322,7 +391,9 @@ def with_hindsight(
 
 
 def compare_days(result: xr.DataTree, best: xr.DataTree) -> xr.Dataset:
-    """Profit by local day, as it came and with hindsight, and the difference (EUR); what has no time is in neither."""
+    """Profit by local day, as it came and with hindsight, and the difference (EUR); what has no
+    time is in neither.
+    """
     by_day = {name: _by_day(tree) for name, tree in (("profit", result), ("hindsight", best))}
     money = {"units": str(result.attrs.get("currency", "EUR"))}
     days = xr.Dataset({name: x.assign_attrs(money) for name, x in by_day.items()})

@@ -1,4 +1,6 @@
-"""What each market of a sequence is worth: the run with markets added one after the other (FORMULATION §4)."""
+"""What each market of a sequence is worth: the run with markets added one after the other
+(FORMULATION §4).
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,10 +27,11 @@ def stage_values(
     tell: Callable[[str], Tell] = lambda stage: lambda done, of: None,
     **options: Any,
 ) -> xr.Dataset:
-    """Operate a case again and again, each time with one market or product more, in the order of their gates.
+    """Operate a case again and again, each time with one market or product more, in the order of
+    their gates.
 
-    A market that is not there yet has the limit 0; imbalance is always settled. What the one that closes first adds is
-    not known, as nothing runs without it: its value is missing.
+    A market that is not there yet has the limit 0; imbalance is always settled. What the one that
+    closes first adds is not known, as nothing runs without it: its value is missing.
 
     Parameters
     ----------
@@ -44,7 +47,8 @@ def stage_values(
     Returns
     -------
     xarray.Dataset
-        On `stage`, named as the market or product added: `profit` with all up to it, `value` it adds to the one before.
+        On `stage`, named as the market or product added: `profit` with all up to it, `value` it
+        adds to the one before.
 
     Raises
     ------
@@ -67,22 +71,31 @@ def stage_values(
 
 
 def stages_of(case: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> list[tuple[str, str]]:
-    """Return part and label of every market and product, the one that closes longest before delivery first."""
+    """Return part and label of every market and product, the one that closes longest before
+    delivery first.
+    """
     truth = inputs_of(case, parts)
     early = []
     for part, close in gates_of(case, truth).close.items():
         dim = TRADED[part][0]
         lead = ((close.time - close) / np.timedelta64(1, "h")).mean("time")
-        early += [(-float(hours), part, str(x)) for x, hours in zip(close.indexes[dim], lead.to_numpy(), strict=True)]
+        early += [
+            (-float(hours), part, str(x))
+            for x, hours in zip(close.indexes[dim], lead.to_numpy(), strict=True)
+        ]
     return [(part, label) for _, part, label in sorted(early, key=lambda found: found[0])]
 
 
-def _shut(case: xr.DataTree, later: list[tuple[str, str]], parts: Mapping[str, Part]) -> xr.DataTree:
+def _shut(
+    case: xr.DataTree, later: list[tuple[str, str]], parts: Mapping[str, Part]
+) -> xr.DataTree:
     """Return the case without the markets that come later."""
     tree = case.copy()
     for part, dim in ((p, TRADED[p][0]) for p in {p for p, _ in later}):
         group = tree[part].to_dataset()
         shut = group[dim].astype(str).isin([label for p, label in later if p == part])
         limit = group.get(LIMIT[part], xr.DataArray(np.inf, attrs={"units": "kW"}))
-        tree[part] = xr.DataTree(group.assign({LIMIT[part]: limit.where(~shut, 0.0).assign_attrs(limit.attrs)}))
+        tree[part] = xr.DataTree(
+            group.assign({LIMIT[part]: limit.where(~shut, 0.0).assign_attrs(limit.attrs)})
+        )
     return tree

@@ -1,4 +1,6 @@
-"""Charging without optimising: at full power from arrival until the need is met, first come, first served."""
+"""Charging without optimising: at full power from arrival until the need is met, first come, first
+served.
+"""
 
 from collections.abc import Mapping
 
@@ -14,11 +16,13 @@ from ..parts.catalogue import PARTS
 
 
 def unmanaged(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.DataArray:
-    """Charge at full power from arrival until the need is met (a share fleet: until full), within import limits.
+    """Charge at full power from arrival until the need is met (a share fleet: until full), within
+    import limits.
 
-    Where the limit of a charger or of a pod's import binds, those that arrived first are served first, and who is left
-    less than its least power waits. Power falls as the battery fills where it tapers. Where the last step would need
-    less than the least power, the need is exceeded, or the step before leaves enough if that does not fit.
+    Where the limit of a charger or of a pod's import binds, those that arrived first are served
+    first, and who is left less than its least power waits. Power falls as the battery fills where
+    it tapers. Where the last step would need less than the least power, the need is exceeded, or
+    the step before leaves enough if that does not fit.
 
     Returns
     -------
@@ -43,7 +47,10 @@ def _first_come(inputs: Inputs) -> xr.DataArray:
     fleet, time = inputs.data["fleet"], inputs.calendar.time
     axes = {"fleet": fleet.indexes["fleet"], "time": time}
     template = xr.DataArray(0.0, coords=axes, dims=("fleet", "time"))
-    d = {n: np.ascontiguousarray((fleet[n] + template).transpose("fleet", "time").to_numpy().T) for n in _FIRST_COME}
+    d = {
+        n: np.ascontiguousarray((fleet[n] + template).transpose("fleet", "time").to_numpy().T)
+        for n in _FIRST_COME
+    }
     full = fleet.aggregate.to_numpy() > 0
     target, room = _targets(d, full)
     shared = [limits for limits in (_chargers(inputs), _pods(inputs)) if limits is not None]
@@ -62,21 +69,39 @@ def _first_come(inputs: Inputs) -> xr.DataArray:
         for group, limit in shared:
             served = _share(charge[t], order, group, limit[t])
             charge[t] = np.where(served < d["charge_min"][t] - 1e-9, 0.0, served)
-        energy = np.clip(start + inputs.dt * d["eta_charge"][t] * charge[t], 0.0, d["energy_max"][t])
+        energy = np.clip(
+            start + inputs.dt * d["eta_charge"][t] * charge[t], 0.0, d["energy_max"][t]
+        )
     return xr.DataArray(
-        charge.T, coords=axes, dims=("fleet", "time"), attrs={"units": "kW", "long_name": "unmanaged charging power"}
+        charge.T,
+        coords=axes,
+        dims=("fleet", "time"),
+        attrs={"units": "kW", "long_name": "unmanaged charging power"},
     )
 
 
 def _wish(
-    d: Mapping[str, np.ndarray], t: int, start: np.ndarray, target: np.ndarray, room: np.ndarray, dt: float
+    d: Mapping[str, np.ndarray],
+    t: int,
+    start: np.ndarray,
+    target: np.ndarray,
+    room: np.ndarray,
+    dt: float,
 ) -> np.ndarray:
-    """Power that each member asks for: all it can until the target, within its taper, and not less than its least."""
+    """Power that each member asks for: all it can until the target, within its taper, and not less
+    than its least.
+    """
     gain, least = dt * d["eta_charge"][t], d["charge_min"][t]
     bend, tail = np.nan_to_num(d["taper_from"][t]), np.nan_to_num(d["taper_to"][t], nan=1.0)
-    slope = d["charge_max"][t] * (1 - tail) / ((1 - bend) * np.where(d["energy_max"][t] > 0, d["energy_max"][t], 1.0))
+    slope = (
+        d["charge_max"][t]
+        * (1 - tail)
+        / ((1 - bend) * np.where(d["energy_max"][t] > 0, d["energy_max"][t], 1.0))
+    )
     top = d["charge_max"][t] * (1 - tail * bend) / (1 - bend)
-    most = np.clip((top - slope * start) / (1 + slope * gain), 0.0, d["charge_max"][t])  # at the end of the step
+    most = np.clip(
+        (top - slope * start) / (1 + slope * gain), 0.0, d["charge_max"][t]
+    )  # at the end of the step
     wish = np.clip((target - start) / gain, 0.0, most)
     if t + 1 < len(room):
         step = d["charge_min"][t + 1] * dt * d["eta_charge"][t + 1] * (d["keep"][t + 1] > 0)
@@ -88,7 +113,9 @@ def _wish(
 
 
 def _targets(d: Mapping[str, np.ndarray], full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Energy to charge towards: the coming need, for a share fleet e_max; and the most that later steps can hold."""
+    """Energy to charge towards: the coming need, for a share fleet e_max; and the most that later
+    steps can hold.
+    """
     need, room = np.zeros_like(d["energy_min"]), d["energy_max"].copy()
     later_need, later_room = np.zeros(len(full)), np.full(len(full), np.inf)
     for t in range(len(need) - 1, -1, -1):
@@ -103,19 +130,25 @@ def _targets(d: Mapping[str, np.ndarray], full: np.ndarray) -> tuple[np.ndarray,
 
 
 def _chargers(inputs: Inputs) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the position of each member's charger, and the limits on (time, charger); None without one."""
+    """Return the position of each member's charger, and the limits on (time, charger); None without
+    one.
+    """
     charger, fleet = inputs.data.get("charger"), inputs.data["fleet"]
     if charger is None or "charger" not in fleet:
         return None
     axes = {"time": inputs.calendar.time, "charger": charger.indexes["charger"]}
-    limit = (charger.charge_max + xr.DataArray(0.0, coords=axes, dims=list(axes))).transpose("time", "charger")
+    limit = (charger.charge_max + xr.DataArray(0.0, coords=axes, dims=list(axes))).transpose(
+        "time", "charger"
+    )
     names, own = [str(c) for c in axes["charger"]], [str(c) for c in fleet["charger"].to_numpy()]
     position = np.array([names.index(c) if c else len(names) for c in own])
     return position, np.hstack([limit.to_numpy(), np.full((len(axes["time"]), 1), np.inf)])
 
 
 def _pods(inputs: Inputs) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the position of each member's pod, and what its import limit leaves on (time, pod); None without one."""
+    """Return the position of each member's pod, and what its import limit leaves on (time, pod);
+    None without one.
+    """
     connection, fleet = inputs.data.get("connection"), inputs.data["fleet"]
     names = [str(p) for p in fleet["pod"].to_numpy()]
     if connection is None or not bool(np.isfinite(connection.import_max).any()):
@@ -124,17 +157,25 @@ def _pods(inputs: Inputs) -> tuple[np.ndarray, np.ndarray] | None:
     every = pods + [n for n in dict.fromkeys(names) if n not in pods]
     axes = {"time": inputs.calendar.time, "pod": connection.indexes["pod"]}
     left = (connection.import_max - _drawn(inputs, axes["pod"])).clip(min=0.0)
-    limit = (left + xr.DataArray(0.0, coords=axes, dims=("time", "pod"))).transpose("time", "pod").to_numpy()
+    limit = (
+        (left + xr.DataArray(0.0, coords=axes, dims=("time", "pod")))
+        .transpose("time", "pod")
+        .to_numpy()
+    )
     limit = np.hstack([limit, np.full((len(limit), len(every) - len(pods)), np.inf)])
     return np.array([every.index(n) for n in names]), limit
 
 
 def _drawn(inputs: Inputs, pods: pd.Index) -> xr.DataArray | float:
-    """Power that the electric loads of each pod draw, the most of all scenarios (kW): unmanaged charging leaves it."""
+    """Power that the electric loads of each pod draw, the most of all scenarios (kW): unmanaged
+    charging leaves it.
+    """
     load = inputs.data.get("load")
     if load is None or not load.sizes["load"]:
         return 0.0
-    drawn: xr.DataArray = per_pod(load.baseline.where(load.carrier == "electricity", 0.0), load, pods)
+    drawn: xr.DataArray = per_pod(
+        load.baseline.where(load.carrier == "electricity", 0.0), load, pods
+    )
     return drawn.max("scenario") if "scenario" in drawn.dims else drawn
 
 

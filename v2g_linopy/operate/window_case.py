@@ -17,13 +17,18 @@ Moment = int | str | pd.Timestamp | None
 
 
 def window(
-    case: xr.DataTree, start: Moment = None, stop: Moment = None, *, parts: Mapping[str, Part] = PARTS
+    case: xr.DataTree,
+    start: Moment = None,
+    stop: Moment = None,
+    *,
+    parts: Mapping[str, Part] = PARTS,
 ) -> xr.DataTree:
     """Cut a case to the steps from `start` until before `stop`.
 
-    The states that it begins in are those of the case: `carried` replaces them. What holds at an end (a cyclic end, the
-    value of energy left, shifted load made up) holds at the end of the window. Capacities that a case leaves to be
-    found from its whole length (`fleet.wear_capacity`) are written down before it is cut.
+    The states that it begins in are those of the case: `carried` replaces them. What holds at an
+    end (a cyclic end, the value of energy left, shifted load made up) holds at the end of the
+    window. Capacities that a case leaves to be found from its whole length (`fleet.wear_capacity`)
+    are written down before it is cut.
 
     Parameters
     ----------
@@ -40,10 +45,19 @@ def window(
     calendar, problems = calendar_of(case)
     if problems:
         raise SchemaError(problems)
-    first, last = _position(start, calendar.time, 0), _position(stop, calendar.time, len(calendar.time))
+    first, last = (
+        _position(start, calendar.time, 0),
+        _position(stop, calendar.time, len(calendar.time)),
+    )
     if not 0 <= first < last <= len(calendar.time):
         span = f"{calendar.local(calendar.time[0])} to {calendar.local(calendar.time[-1])}"
-        raise SchemaError([Problem("time", "time", f"no step from {start} until before {stop}; the case has {span}")])
+        raise SchemaError(
+            [
+                Problem(
+                    "time", "time", f"no step from {start} until before {stop}; the case has {span}"
+                )
+            ]
+        )
     steps = slice(first, last)
     groups = {
         f"/{name}": _cut(_inputs(node.to_dataset(), parts.get(name), calendar), steps)
@@ -54,19 +68,22 @@ def window(
     return xr.DataTree.from_dict({"/": root, **groups})
 
 
-def carried(case: xr.DataTree, result: xr.DataTree, at: Moment, *, parts: Mapping[str, Part] = PARTS) -> xr.DataTree:
+def carried(
+    case: xr.DataTree, result: xr.DataTree, at: Moment, *, parts: Mapping[str, Part] = PARTS
+) -> xr.DataTree:
     """Cut a case to the steps from `at` on, begun in the state in which `result` is then.
 
-    Each part says in `carry` which of its inputs is which of its outputs at the end of the step before: energy on
-    board, how long a plant has been on, the peaks of the month so far. An output that the result does not have, as
-    nothing depended on it, leaves the input as the case has it.
+    Each part says in `carry` which of its inputs is which of its outputs at the end of the step
+    before: energy on board, how long a plant has been on, the peaks of the month so far. An output
+    that the result does not have, as nothing depended on it, leaves the input as the case has it.
 
     Parameters
     ----------
     case : xarray.DataTree
         The case that goes on; its steps before `at` are left out.
     result : xarray.DataTree
-        A result that has the step before `at`: of the same case, of a window of it, or of what happened.
+        A result that has the step before `at`: of the same case, of a window of it, or of what
+        happened.
     at : int or time stamp
         Number of a step of the case, or its time stamp (UTC).
 
@@ -79,17 +96,31 @@ def carried(case: xr.DataTree, result: xr.DataTree, at: Moment, *, parts: Mappin
     stamp = later.to_dataset().indexes["time"][0]
     before = stamp - pd.Timedelta(hours=step_hours(case))
     if before not in result.to_dataset().indexes["time"]:
-        raise SchemaError([Problem("result.time", "time", f"the result has no step at {before}, just before {stamp}")])
+        raise SchemaError(
+            [
+                Problem(
+                    "result.time",
+                    "time",
+                    f"the result has no step at {before}, just before {stamp}",
+                )
+            ]
+        )
     for name, node in list(later.children.items()):
         if name in parts and name in result.children:
             given = node.to_dataset(inherit=False)
             state = _state(parts[name], result.children[name].to_dataset(), given, before)
-            later[name] = xr.DataTree(given.drop_vars([n for n in state if n in given]).assign(state))
+            later[name] = xr.DataTree(
+                given.drop_vars([n for n in state if n in given]).assign(state)
+            )
     return later
 
 
-def _state(part: Part, done: xr.Dataset, given: xr.Dataset, before: pd.Timestamp) -> dict[str, xr.DataArray]:
-    """Inputs of the next window, from the outputs at the end of a step; what does not change is taken on once."""
+def _state(
+    part: Part, done: xr.Dataset, given: xr.Dataset, before: pd.Timestamp
+) -> dict[str, xr.DataArray]:
+    """Inputs of the next window, from the outputs at the end of a step; what does not change is
+    taken on once.
+    """
     state = {}
     for into, out in part.carry.items():
         if out not in done or ("time" not in done[out].dims and into in given):
@@ -97,7 +128,9 @@ def _state(part: Part, done: xr.Dataset, given: xr.Dataset, before: pd.Timestamp
         x: Any = done[out]
         x = x.sel(time=before, drop=True) if "time" in x.dims else x
         flag = next(f.kind for f in part.schema.inputs if f.name == into) == "flag"
-        state[into] = (x.round() if flag else x).assign_attrs({n: a for n, a in x.attrs.items() if n == "units"})
+        state[into] = (x.round() if flag else x).assign_attrs(
+            {n: a for n, a in x.attrs.items() if n == "units"}
+        )
     return state
 
 
@@ -106,12 +139,20 @@ def _inputs(group: xr.Dataset, part: Part | None, calendar: Calendar) -> xr.Data
     if part is None:
         return group
     kept = group[[f.name for f in part.schema.inputs if f.name in group]]
-    kept = kept.drop_vars([str(d) for d in kept.indexes if d not in (part.schema.member, *kept.dims)])
+    kept = kept.drop_vars(
+        [str(d) for d in kept.indexes if d not in (part.schema.member, *kept.dims)]
+    )
     if part.schema.completions:
         clean, problems = part.schema.validate(kept, part.name, calendar)
         if not problems:  # else `check` tells them
-            absent = [f for f in part.schema.inputs if f.default is None and f.name in clean and f.name not in kept]
-            kept = kept.assign({f.name: describe(clean[f.name], f, calendar.currency) for f in absent})
+            absent = [
+                f
+                for f in part.schema.inputs
+                if f.default is None and f.name in clean and f.name not in kept
+            ]
+            kept = kept.assign(
+                {f.name: describe(clean[f.name], f, calendar.currency) for f in absent}
+            )
     return kept
 
 

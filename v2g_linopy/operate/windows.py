@@ -1,4 +1,6 @@
-"""Windows of a sequence: plan on what is known, freeze what closes, deliver what is due, hand over (FORMULATION §4)."""
+"""Windows of a sequence: plan on what is known, freeze what closes, deliver what is due, hand over
+(FORMULATION §4).
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,7 +28,9 @@ _OPEN = ("kW", "kWh")  # units of limits that may open later
 
 @dataclass(frozen=True)
 class Window:
-    """Steps decided in one model: those from `first` to before `stop` happen, the plan reaches to before `last`."""
+    """Steps decided in one model: those from `first` to before `stop` happen, the plan reaches to
+    before `last`.
+    """
 
     first: int
     stop: int
@@ -39,11 +43,17 @@ class State:
 
     committed: dict[str, xr.DataArray]  # part -> kW on (member, time)
     turnover: dict[str, xr.DataArray]  # part -> kW traded to get there
-    started: dict[Key, xr.DataArray] = field(default_factory=dict)  # inputs as they are where the run begins
+    started: dict[Key, xr.DataArray] = field(
+        default_factory=dict
+    )  # inputs as they are where the run begins
     carried: dict[Key, xr.DataArray] = field(default_factory=dict)  # inputs of the next window
-    worth: dict[str, xr.DataArray] = field(default_factory=dict)  # part -> EUR per kWh left at the end of a plan
+    worth: dict[str, xr.DataArray] = field(
+        default_factory=dict
+    )  # part -> EUR per kWh left at the end of a plan
     revised: bool = False  # what is known has changed since the first decision
-    happened: list[dict[str, xr.DataArray]] = field(default_factory=list)  # of each window: variable -> what was done
+    happened: list[dict[str, xr.DataArray]] = field(
+        default_factory=list
+    )  # of each window: variable -> what was done
     told: dict[Key, xr.DataArray] = field(default_factory=dict)  # forecasts at the last decision
     decisions: int = 0
     rebuilt: int = 0
@@ -51,7 +61,9 @@ class State:
 
 @dataclass(frozen=True)
 class Sequence:
-    """How a case is run: what plans are made on, what they know, when gates close, which windows."""
+    """How a case is run: what plans are made on, what they know, when gates close, which
+    windows.
+    """
 
     planned: Inputs
     gates: Gates
@@ -72,16 +84,22 @@ class Sequence:
         return pd.Timestamp(self.time[0]) + step * pd.Timedelta(hours=self.planned.dt)
 
     def moments(self, window: Window) -> pd.DatetimeIndex:
-        """Return when decisions are taken in a window; in the first one also at gates that close before it."""
+        """Return when decisions are taken in a window; in the first one also at gates that close
+        before it.
+        """
         begin, end = self.edge(window.first), self.edge(window.stop)
         regular = pd.date_range(begin, end, freq=pd.Timedelta(hours=self.every), inclusive="left")
-        gates = self.gates.moments(self.edge(self.windows[0].first), self.edge(self.windows[-1].stop))
+        gates = self.gates.moments(
+            self.edge(self.windows[0].first), self.edge(self.windows[-1].stop)
+        )
         if window is not self.windows[0]:
             gates = gates[gates >= begin]
         return regular.union(gates[gates < end])
 
 
-def run(q: Sequence, state: State, tell: Callable[[int, int], None] = lambda done, of: None) -> Iterator[State]:
+def run(
+    q: Sequence, state: State, tell: Callable[[int, int], None] = lambda done, of: None
+) -> Iterator[State]:
     """Run the windows that are left; yield the state after each."""
     for window in q.windows[len(state.happened) :]:
         tell(len(state.happened), len(q.windows))
@@ -125,11 +143,12 @@ class _Run:
         if error.status != "infeasible":
             return error
         when = (
-            f"  at the decision of {self.base.calendar.local(now)}, with what had been committed and delivered by then:"
+            f"  at the decision of {self.base.calendar.local(now)}, with what had been committed"
+            " and delivered by then:"
         )
         return Infeasible(f"{when}\n{infeasibility.why(seen, self.q.settings, assemble_model)}")
 
-    # ---- what a plan knows -------------------------------------------------------------------------------------------
+    # ---- what a plan knows -----------------------------------------------------------------------
 
     def _start(self) -> Inputs:
         """Return the inputs of the window as they are in truth, with the states handed over."""
@@ -137,16 +156,22 @@ class _Run:
         steps, data = slice(w.first, w.last), {}
         for part, d in q.planned:
             cut = d.isel(time=steps) if "time" in d.dims else d
-            cut = cut.assign({name: x for (p, name), x in self.state.carried.items() if p == part.name})
+            cut = cut.assign(
+                {name: x for (p, name), x in self.state.carried.items() if p == part.name}
+            )
             if guarantees_energy(q.planned.data.get("reserve")) and part.has("baseline_initial"):
                 # the two paths go on side by side, also in a window that sells no reserve
                 cut = cut.assign(baseline_initial=cut.get("baseline_initial", cut.energy_initial))
             if "cyclic" in d and w is not q.windows[0]:
                 cut = cut.assign(energy_final=d.energy_initial)
             if w.last < q.windows[-1].last:
-                cut = cut.assign({name: xr.zeros_like(d[name]) + x for name, x in part.ongoing.items()})
+                cut = cut.assign(
+                    {name: xr.zeros_like(d[name]) + x for name, x in part.ongoing.items()}
+                )
             data[part.name] = cut.assign_coords(time=q.time[steps]).assign_attrs(d.attrs)
-        return replace(q.planned, data=data, calendar=replace(q.planned.calendar, time=q.time[steps]))
+        return replace(
+            q.planned, data=data, calendar=replace(q.planned.calendar, time=q.time[steps])
+        )
 
     def _known(self, now: pd.Timestamp, until: pd.Timestamp) -> Inputs:
         """Return the inputs as they are known at a moment, with what has been committed."""
@@ -171,16 +196,25 @@ class _Run:
                 risk = 2 * q.gates.penalty[part] * abs(d.price)
                 turnover = self.state.turnover[part].isel(time=slice(w.first, w.last))
                 revisable = xr.DataArray(1.0 if self.state.revised else 0.0)
-                executed = q.gates.binding(part, now, until).isel(time=slice(w.first, w.last)).astype(float)
+                executed = (
+                    q.gates.binding(part, now, until)
+                    .isel(time=slice(w.first, w.last))
+                    .astype(float)
+                )
                 data[part] = data[part].assign(
-                    spread=d.spread + risk, turnover=turnover, revisable=revisable, executed=executed
+                    spread=d.spread + risk,
+                    turnover=turnover,
+                    revisable=revisable,
+                    executed=executed,
                 )
             for complete in self.base.parts[part].schema.completions:
                 data[part] = complete(data[part])
         return replace(self.base, data=data)
 
     def _note_change(self, key: Key, x: xr.DataArray, now: pd.Timestamp) -> None:
-        """Remember whether a forecast says something else than at the decision before; once one has, nothing more."""
+        """Remember whether a forecast says something else than at the decision before; once one
+        has, nothing more.
+        """
         if self.state.revised:
             self.state.told.clear()
             return
@@ -188,40 +222,57 @@ class _Run:
         if "time" in x.dims:
             ahead = x.sel(time=slice(now, None))
             if before is not None:
-                before = before.sel(time=slice(now, ahead.time[-1])) if ahead.sizes["time"] else before
-                ahead = ahead.sel(time=slice(None, before.time[-1])) if before.sizes["time"] else ahead
+                before = (
+                    before.sel(time=slice(now, ahead.time[-1])) if ahead.sizes["time"] else before
+                )
+                ahead = (
+                    ahead.sel(time=slice(None, before.time[-1])) if before.sizes["time"] else ahead
+                )
         self.state.revised = self.state.revised or (before is not None and not ahead.equals(before))
         self.state.told[key] = x
 
     def _is_price(self, part: str, leaf: str) -> bool:
-        return any(f.name == leaf and "EUR" in f.unit for f in self.q.planned.parts[part].schema.inputs)
+        return any(
+            f.name == leaf and "EUR" in f.unit for f in self.q.planned.parts[part].schema.inputs
+        )
 
     def _traded(self) -> list[str]:
         return [part for part in self.q.gates.close if "closed" in self.base.data[part]]
 
-    # ---- planning ----------------------------------------------------------------------------------------------------
+    # ---- planning --------------------------------------------------------------------------------
 
     def _plan(self, seen: Inputs, now: pd.Timestamp) -> Plan:
-        """Find the best plan; where it charges and discharges at once, again with binaries there."""
+        """Find the best plan; where it charges and discharges at once, again with binaries
+        there.
+        """
         for _ in range(_ROUNDS):
             plan = self._solved(complementarity.with_flags(seen, self.flags))
             where = {} if self.q.mode == "off" else complementarity.eligible(self._as_offered(seen))
             both = complementarity.overlap(plan, where)
-            offending = {k: x for k, x in both.items() if float(x.max()) > complementarity.TOLERANCE}
+            offending = {
+                k: x for k, x in both.items() if float(x.max()) > complementarity.TOLERANCE
+            }
             if self.q.mode != "lazy" or not offending:
                 return plan
             duals, reduced = _By(plan.dual), _By(plan.reduced)
             more = complementarity.candidates(seen, where, offending, duals, reduced)
-            more = {k: x & (x.time >= now.to_datetime64()) for k, x in more.items()}  # what has happened stays
-            self.flags = self.flags | {k: x | self.flags[k] if k in self.flags else x for k, x in more.items()}
+            more = {
+                k: x & (x.time >= now.to_datetime64()) for k, x in more.items()
+            }  # what has happened stays
+            self.flags = self.flags | {
+                k: x | self.flags[k] if k in self.flags else x for k, x in more.items()
+            }
             self.state.rebuilt += 1
             self.moving = self._built(complementarity.with_flags(seen, self.flags))
         raise SolverError(
-            "a plan that does not charge and discharge at once was not found; solve with complementarity milp"
+            "a plan that does not charge and discharge at once was not found; solve with"
+            " complementarity milp"
         )
 
     def _as_offered(self, seen: Inputs) -> Inputs:
-        """Return inputs with what may be sold as the case says: what was committed does not change a rule behind it."""
+        """Return inputs with what may be sold as the case says: what was committed does not change
+        a rule behind it.
+        """
         reserve = self.base.data.get("reserve")
         return seen if reserve is None else replace(seen, data={**seen.data, "reserve": reserve})
 
@@ -254,7 +305,9 @@ class _Run:
         return moving
 
     def _value_the_end(self) -> None:
-        """What is left at the end of a plan is worth what it was in the plan before, where the case goes on."""
+        """What is left at the end of a plan is worth what it was in the plan before, where the case
+        goes on.
+        """
         if self.window.last == self.q.windows[-1].last or self.moving is None:
             return
         for part, price in self.state.worth.items():
@@ -262,7 +315,9 @@ class _Run:
             self.moving.worth(f"{part}.{stock}", price * last(self.base.calendar.time))
 
     def _worth(self, plan: Plan, first: int) -> dict[str, xr.DataArray]:
-        """Return the mean value of a kWh stored over a day of a plan, for every member (EUR/kWh)."""
+        """Return the mean value of a kWh stored over a day of a plan, for every member
+        (EUR/kWh).
+        """
         day = slice(first, first + max(1, round(24 / self.base.dt)))
         found = {}
         for part, _ in self.base:
@@ -272,27 +327,37 @@ class _Run:
                     found[part.name] = value.fillna(0.0).clip(min=0.0)
         return found
 
-    # ---- what comes of it --------------------------------------------------------------------------------------------
+    # ---- what comes of it ------------------------------------------------------------------------
 
     def _commit(self, plan: Plan, now: pd.Timestamp, until: pd.Timestamp) -> None:
         """Freeze positions that trade now, or whose gate closes before the next decision."""
         steps = slice(self.window.first, self.window.last)
         for part in self._traded():
             _, name = TRADED[part]
-            binding = self.q.gates.binding(part, now, until).isel(time=steps) & (self.base.data[part].closed == 0)
+            binding = self.q.gates.binding(part, now, until).isel(time=steps) & (
+                self.base.data[part].closed == 0
+            )
             before = self.state.committed[part]
             held = before.isel(time=steps)
             wanted = plan[f"{part}.{name}"]
-            new = xr.where(binding, wanted.where(abs(wanted) > _NOISE, 0.0), held).transpose(*held.dims)
+            new = xr.where(binding, wanted.where(abs(wanted) > _NOISE, 0.0), held).transpose(
+                *held.dims
+            )
             self.state.committed[part] = _replaced(before, steps, new)
             turnover = self.state.turnover[part]
-            self.state.turnover[part] = _replaced(turnover, steps, turnover.isel(time=steps) + abs(new - held))
+            self.state.turnover[part] = _replaced(
+                turnover, steps, turnover.isel(time=steps) + abs(new - held)
+            )
 
     def _hand_over(self, plan: Plan) -> None:
-        """Keep what was done, and the states that the parts declare, as they are where the next window begins."""
+        """Keep what was done, and the states that the parts declare, as they are where the next
+        window begins.
+        """
         size = self.window.stop - self.window.first
         done = {n: plan[n] for n in plan if not n.startswith("node.")}
-        self.state.happened.append({n: x.isel(time=slice(0, size)) for n, x in done.items() if "time" in x.dims})
+        self.state.happened.append(
+            {n: x.isel(time=slice(0, size)) for n, x in done.items() if "time" in x.dims}
+        )
         if self.window.last < self.q.windows[-1].last:
             self.state.worth = self._worth(plan, size)
         outputs = {n: x.fillna(0.0) for n, x in done.items()}
@@ -305,7 +370,9 @@ class _Run:
                     x = x.isel(time=size - 1, drop=True)
                     self.state.carried[part.name, name] = x.round() if name in flags else x
         plans = {
-            p: d.assign({n.partition(".")[2]: x for n, x in outputs.items() if n.startswith(f"{p}.")})
+            p: d.assign(
+                {n.partition(".")[2]: x for n, x in outputs.items() if n.startswith(f"{p}.")}
+            )
             for p, d in self.seen.data.items()
         }
         for owner, inputs in audit.roll(self.seen, plans, size).items():
@@ -340,28 +407,44 @@ def _as_it_came(x: xr.DataArray, truth: xr.DataArray, steps: int) -> xr.DataArra
         truth = truth.broadcast_like(x)
     came, axis = truth.transpose(*x.dims).to_numpy(), x.dims.index("time")
     happened = np.arange(x.sizes["time"]) < steps
-    return x.copy(data=np.where(happened.reshape([-1 if k == axis else 1 for k in range(x.ndim)]), came, x.to_numpy()))
+    return x.copy(
+        data=np.where(
+            happened.reshape([-1 if k == axis else 1 for k in range(x.ndim)]), came, x.to_numpy()
+        )
+    )
 
 
 def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
-    """Return True where two datasets hold the same numbers; arrays that were not touched are the same objects."""
+    """Return True where two datasets hold the same numbers; arrays that were not touched are the
+    same objects.
+    """
     if one.data_vars.keys() != other.data_vars.keys():
         return False
-    return all(one[n].variable is other[n].variable or one[n].equals(other[n]) for n in one.data_vars)
+    return all(
+        one[n].variable is other[n].variable or one[n].equals(other[n]) for n in one.data_vars
+    )
 
 
 def _opened(seen: Inputs, q: Sequence) -> Inputs:
-    """Return inputs in which every gate is open, and every limit that is a forecast leaves something possible."""
+    """Return inputs in which every gate is open, and every limit that is a forecast leaves
+    something possible.
+    """
     data = dict(seen.data)
     for part, leaf in q.forecast.fields:
         f = next(f for f in seen.parts[part].schema.inputs if f.name == leaf)
-        if f.unit in _OPEN and bool((q.planned.data[part][leaf] > 0).any()):  # least powers take binaries
+        if f.unit in _OPEN and bool(
+            (q.planned.data[part][leaf] > 0).any()
+        ):  # least powers take binaries
             x = data[part][leaf]
             data[part] = data[part].assign({leaf: xr.where(x == 0, 1.0, x)})
     for part in q.gates.close:
         if "closed" in data[part]:
             none = xr.zeros_like(data[part].closed)
-            data[part] = data[part].assign(closed=none, committed=none + 1.0).drop_vars("turnover", errors="ignore")
+            data[part] = (
+                data[part]
+                .assign(closed=none, committed=none + 1.0)
+                .drop_vars("turnover", errors="ignore")
+            )
             if "revisable" in data[part]:
                 data[part] = data[part].assign(revisable=xr.DataArray(1.0), executed=none + 1.0)
     return replace(seen, data=data)

@@ -1,4 +1,6 @@
-"""Every part once, in build order within its stage. A new asset, market or rule is one file and one line here."""
+"""Every part once, in build order within its stage. A new asset, market or rule is one file and one
+line here.
+"""
 
 from types import MappingProxyType
 

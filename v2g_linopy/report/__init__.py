@@ -1,4 +1,6 @@
-"""HTML report, figures and tables of a result. Drawing needs the extra ``[report]``; the tables do not."""
+"""HTML report, figures and tables of a result. Drawing needs the extra ``[report]``; the tables do
+not.
+"""
 
 from .figures.accessor import ResultPlots
 from .page.write import render, write

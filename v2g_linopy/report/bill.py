@@ -21,9 +21,10 @@ def monthly(result: Result) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``month`` (2026-03, or ``over the horizon`` for a lump sum), ``pod`` (empty for what the portfolio pays or
-        earns as a whole, as on its markets), ``entry``, ``description``, ``amount`` (+ is income), ``currency``,
-        ``penalty`` (1: part of the objective, not of profit). The amounts without penalties add up to profit.
+        ``month`` (2026-03, or ``over the horizon`` for a lump sum), ``pod`` (empty for what the
+        portfolio pays or earns as a whole, as on its markets), ``entry``, ``description``,
+        ``amount`` (+ is income), ``currency``, ``penalty`` (1: part of the objective, not of
+        profit). The amounts without penalties add up to profit.
     """
     view = Reading.of(result)
     ledger = view.groups.get("ledger", xr.Dataset())
@@ -33,7 +34,9 @@ def monthly(result: Result) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
     penalty = (~table["entry"].map(in_profit).astype(bool)).astype(int)
     described = table["entry"].map(labels.entry)
-    return table.assign(description=described, currency=view.currency, penalty=penalty)[list(COLUMNS)]
+    return table.assign(description=described, currency=view.currency, penalty=penalty)[
+        list(COLUMNS)
+    ]
 
 
 def _entry(view: Reading, name: str, x: xr.DataArray) -> pd.DataFrame:
@@ -43,10 +46,23 @@ def _entry(view: Reading, name: str, x: xr.DataArray) -> pd.DataFrame:
     pod = _pods(view, name.partition(".")[0], x)
     where = str(pod.dims[0]) if pod.ndim else None
     kept = [d for d in (where, when) if d is not None]
-    amounts = x.sum([d for d in x.dims if d not in kept]).transpose(*kept).to_numpy().reshape(pod.size, -1)
+    amounts = (
+        x.sum([d for d in x.dims if d not in kept])
+        .transpose(*kept)
+        .to_numpy()
+        .reshape(pod.size, -1)
+    )
     months = _months(view, x, when)
-    index = pd.MultiIndex.from_product([pod.to_numpy().ravel().astype(str), months], names=["pod", "month"])
-    sums = pd.Series(amounts.ravel(), index=index).groupby(level=["month", "pod"], sort=False).sum().round(9) + 0.0
+    index = pd.MultiIndex.from_product(
+        [pod.to_numpy().ravel().astype(str), months], names=["pod", "month"]
+    )
+    sums = (
+        pd.Series(amounts.ravel(), index=index)
+        .groupby(level=["month", "pod"], sort=False)
+        .sum()
+        .round(9)
+        + 0.0
+    )
     return sums.rename("amount").reset_index().assign(entry=name)
 
 
@@ -54,7 +70,11 @@ def _months(view: Reading, x: xr.DataArray, when: str | None) -> list[str]:
     """The local month of each column."""
     if when is None:
         return [HORIZON]
-    return list(view.local.strftime("%Y-%m")) if when == "time" else [str(m)[:7] for m in x.indexes["month"]]
+    return (
+        list(view.local.strftime("%Y-%m"))
+        if when == "time"
+        else [str(m)[:7] for m in x.indexes["month"]]
+    )
 
 
 def _pods(view: Reading, part: str, x: xr.DataArray) -> xr.DataArray:
@@ -63,24 +83,35 @@ def _pods(view: Reading, part: str, x: xr.DataArray) -> xr.DataArray:
         return x["pod"]
     asset = view.assets.get(part)
     if asset is not None and asset.member in x.dims:
-        return asset.pod.astype(object).reindex({asset.member: x.indexes[asset.member]}, fill_value="")
+        return asset.pod.astype(object).reindex(
+            {asset.member: x.indexes[asset.member]}, fill_value=""
+        )
     return xr.DataArray("")
 
 
 def by_month(table: pd.DataFrame) -> pd.DataFrame:
-    """Entries as rows, months as columns with lump sums and the sum last; in the order of the ledger."""
-    wide = table.pivot_table(index="entry", columns="month", values="amount", aggfunc="sum", sort=False, fill_value=0.0)
+    """Entries as rows, months as columns with lump sums and the sum last; in the order of the
+    ledger.
+    """
+    wide = table.pivot_table(
+        index="entry", columns="month", values="amount", aggfunc="sum", sort=False, fill_value=0.0
+    )
     months = sorted(m for m in wide.columns if m != HORIZON)
     wide = wide[months + [HORIZON] * (HORIZON in wide.columns)]
     return wide.assign(sum=wide.sum(axis=1)) if len(wide) else wide
 
 
 def by_pod(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The bill of each pod, where there are several, in their order; what belongs to none comes last."""
+    """The bill of each pod, where there are several, in their order; what belongs to none comes
+    last.
+    """
     pods = [str(p) for p in dict.fromkeys(table["pod"]) if p]
     if len(pods) < 2:
         return {}
-    return {pod: table[table["pod"] == pod] for pod in [*pods, *([""] if (table["pod"] == "").any() else [])]}
+    return {
+        pod: table[table["pod"] == pod]
+        for pod in [*pods, *([""] if (table["pod"] == "").any() else [])]
+    }
 
 
 def total(table: pd.DataFrame) -> float:

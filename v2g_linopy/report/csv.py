@@ -1,4 +1,6 @@
-"""The plan as tables to take away: who does what when, and what to bid. Times are local, with offset."""
+"""The plan as tables to take away: who does what when, and what to bid. Times are local, with
+offset.
+"""
 
 from __future__ import annotations
 
@@ -26,30 +28,38 @@ def schedule(result: xr.DataTree) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``time`` (local, ISO 8601 with offset, start of the step), ``member``, ``session`` (where known),
-        ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``, where reserves are sold the
-        columns of `dispatch`, and ``price_<market>_<unit>`` of every energy market; with scenarios a column
-        ``scenario`` in front. With assets beside the fleet: see `site_schedule`.
+        ``time`` (local, ISO 8601 with offset, start of the step), ``member``, ``session`` (where
+        known), ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``,
+        where reserves are sold the columns of `dispatch`, and ``price_<market>_<unit>`` of every
+        energy market; with scenarios a column ``scenario`` in front. With assets beside the fleet:
+        see `site_schedule`.
     """
-    return per_scenario(result, lambda view: site_schedule(view) if view.others and view.assets else _schedule(view))
+    return per_scenario(
+        result, lambda view: site_schedule(view) if view.others and view.assets else _schedule(view)
+    )
 
 
 def bids(result: xr.DataTree) -> pd.DataFrame:
-    """What to offer: a row per market or reserve product and market time unit in which something is traded.
+    """What to offer: a row per market or reserve product and market time unit in which something is
+    traded.
 
-    Positions in closed gates are no longer bids and are left out; of a case that was operated all are listed, with the
-    moment when their gate closed. Decisions taken before the scenario is known are listed once; the others, those of a
-    bid curve among them, once per scenario.
+    Positions in closed gates are no longer bids and are left out; of a case that was operated all
+    are listed, with the moment when their gate closed. Decisions taken before the scenario is known
+    are listed once; the others, those of a bid curve among them, once per scenario.
 
     Returns
     -------
     pandas.DataFrame
-        ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``side`` (``sell``, ``buy``; of reserves
-        ``up``, ``down``, ``up and down``), ``quantity_kW``, ``price`` (what the plan reckons with), ``price_unit``;
-        with scenarios a column ``scenario``, empty where the bid is the same in all. Of a case that was operated also
-        ``gate`` (local).
+        ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``side`` (``sell``, ``buy``;
+        of reserves ``up``, ``down``, ``up and down``), ``quantity_kW``, ``price`` (what the plan
+        reckons with), ``price_unit``; with scenarios a column ``scenario``, empty where the bid is
+        the same in all. Of a case that was operated also ``gate`` (local).
     """
-    names = [None] if "scenario" not in result.to_dataset().dims else list(result.to_dataset().indexes["scenario"])
+    names = (
+        [None]
+        if "scenario" not in result.to_dataset().dims
+        else list(result.to_dataset().indexes["scenario"])
+    )
     by_price, tables = curved(result), []
     for i, name in enumerate(names):
         view = Reading.of(result, name)
@@ -58,7 +68,11 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
                 early = bool(view.full(group, "first_stage", dim, default=1.0).sel({dim: label}))
                 early = early and not (group == "energy" and label in by_price)
                 if i == 0 or not early:
-                    table = _energy_bids(view, label) if group == "energy" else _reserve_bids(view, label)
+                    table = (
+                        _energy_bids(view, label)
+                        if group == "energy"
+                        else _reserve_bids(view, label)
+                    )
                     tables.append(table.assign(scenario="" if early else str(name)))
     columns = ["start", "end", "market", "side", "quantity_kW", "price", "price_unit"]
     columns += ["scenario"] if names != [None] else []
@@ -69,14 +83,15 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
 
 
 def bid_curves(result: xr.DataTree) -> pd.DataFrame:
-    """Points of every bid curve: a row per market, market time unit and price; empty where no market takes curves.
+    """Points of every bid curve: a row per market, market time unit and price; empty where no
+    market takes curves.
 
     Returns
     -------
     pandas.DataFrame
-        ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``price``, ``quantity_kW`` (sale +, purchase -;
-        it does not fall as the price rises), ``price_unit``. Prices are those of the scenarios; what to bid between two
-        of them the plan leaves open.
+        ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``price``, ``quantity_kW``
+        (sale +, purchase -; it does not fall as the price rises), ``price_unit``. Prices are those
+        of the scenarios; what to bid between two of them the plan leaves open.
     """
     columns = ["start", "end", "market", "price", "quantity_kW", "price_unit"]
     root = result.to_dataset()
@@ -88,7 +103,9 @@ def bid_curves(result: xr.DataTree) -> pd.DataFrame:
     ]
     if not tables:
         return pd.DataFrame(columns=columns)
-    every = pd.concat(tables, ignore_index=True).sort_values(["_market", "_step", "price"], kind="stable")
+    every = pd.concat(tables, ignore_index=True).sort_values(
+        ["_market", "_step", "price"], kind="stable"
+    )
     return every.drop_duplicates(["_market", "_step", "price"])[columns].reset_index(drop=True)
 
 
@@ -97,7 +114,9 @@ def curved(case: xr.DataTree) -> list[Hashable]:
     if "energy" not in case.children or "scenario" not in case.to_dataset().dims:
         return []
     energy = case["energy"].to_dataset()
-    bid, early = (energy.get(n, xr.DataArray(x)) for n, x in (("bid", "quantity"), ("first_stage", 1.0)))
+    bid, early = (
+        energy.get(n, xr.DataArray(x)) for n, x in (("bid", "quantity"), ("first_stage", 1.0))
+    )
     taken = ((bid == "curve") & (early > 0)).broadcast_like(energy["market"])
     return list(energy.indexes["market"][taken.to_numpy()])
 
@@ -105,7 +124,9 @@ def curved(case: xr.DataTree) -> list[Hashable]:
 def _curve_points(view: Reading, market: Hashable) -> pd.DataFrame:
     """Price and position of one scenario in every market time unit whose gate is open."""
     position, price, closed = (
-        np.asarray(view.full("energy", name, "market", "time").sel(market=market).values, dtype=float)
+        np.asarray(
+            view.full("energy", name, "market", "time").sel(market=market).values, dtype=float
+        )
         for name in ("position", "price", "closed")
     )
     first = starts(view, float(view.full("energy", "block", "market").sel(market=market)))
@@ -125,7 +146,9 @@ def _curve_points(view: Reading, market: Hashable) -> pd.DataFrame:
 
 
 def per_scenario(result: xr.DataTree, table: object) -> pd.DataFrame:
-    """Apply a table to each scenario and put them under each other; without scenarios there is one."""
+    """Apply a table to each scenario and put them under each other; without scenarios there is
+    one.
+    """
     assert callable(table)
     if "scenario" not in result.to_dataset().dims:
         return table(Reading.of(result))
@@ -153,11 +176,15 @@ def _schedule(view: Reading) -> pd.DataFrame:
     steps = len(times)
     table = {
         "time": np.concatenate([times[step], times]),
-        "member": np.concatenate([np.asarray(view.members, dtype=object).astype(str)[member], np.full(steps, TOTAL)]),
+        "member": np.concatenate(
+            [np.asarray(view.members, dtype=object).astype(str)[member], np.full(steps, TOTAL)]
+        ),
     }
     if view.has("fleet", "session"):
         labels = session_labels(view)[member, step]
-        table["session"] = np.concatenate([np.where(labels == "-1", "", labels), np.full(steps, "")])
+        table["session"] = np.concatenate(
+            [np.where(labels == "-1", "", labels), np.full(steps, "")]
+        )
     for column, name in (
         ("charge_kW", "charge"),
         ("discharge_kW", "discharge"),
@@ -166,7 +193,9 @@ def _schedule(view: Reading) -> pd.DataFrame:
     ):
         values = np.asarray(view.fleet(name).values, dtype=float)
         table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
-    for column, x in dispatch(view, "fleet", "fleet", view.fleet("discharge") - view.fleet("charge")).items():
+    for column, x in dispatch(
+        view, "fleet", "fleet", view.fleet("discharge") - view.fleet("charge")
+    ).items():
         table[column] = np.concatenate([x[member, step], x.sum(axis=0)]).round(9) + 0.0
     order = np.concatenate([step, np.arange(steps)])
     for market, prices in _prices(view).items():
@@ -175,22 +204,34 @@ def _schedule(view: Reading) -> pd.DataFrame:
     return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
 
 
-def dispatch(view: Reading, part: str, member: str, injection: xr.DataArray) -> dict[str, np.ndarray]:
-    """What each member does if no reserve is called, and what it holds ready from there, kW on (member, time).
+def dispatch(
+    view: Reading, part: str, member: str, injection: xr.DataArray
+) -> dict[str, np.ndarray]:
+    """What each member does if no reserve is called, and what it holds ready from there, kW on
+    (member, time).
 
-    `baseline_drawn_kW` less `baseline_fed_in_kW` is the expected power without the expected calls; of it a call asks
-    for up to `reserve_up_kW` more injection, or `reserve_down_kW` less. Nothing where the result sells no reserves.
-    """
+    `baseline_drawn_kW` less `baseline_fed_in_kW` is the expected power without the expected calls;
+    of it a call asks for up to `reserve_up_kW` more injection, or `reserve_down_kW` less. Nothing
+    where the result sells no reserves."""
     if not view.has("reserve"):
         return {}
     names = ("up", "down", "activation_up", "activation_down")
     up, down, called_up, called_down = (view.get("reserve", name) for name in names)
     share = view.get("reserve", f"share_{part}")  # 0 where the asset holds none
     baseline = injection - _all_products((called_up - called_down) * share)
-    ready = {"reserve_up_kW": _all_products(up * share), "reserve_down_kW": _all_products(down * share)}
-    columns = {"baseline_drawn_kW": (-baseline).clip(min=0), "baseline_fed_in_kW": baseline.clip(min=0)} | ready
+    ready = {
+        "reserve_up_kW": _all_products(up * share),
+        "reserve_down_kW": _all_products(down * share),
+    }
+    columns = {
+        "baseline_drawn_kW": (-baseline).clip(min=0),
+        "baseline_fed_in_kW": baseline.clip(min=0),
+    } | ready
     shape = xr.zeros_like(injection)
-    return {name: np.asarray((shape + x).transpose(member, "time").values, float) for name, x in columns.items()}
+    return {
+        name: np.asarray((shape + x).transpose(member, "time").values, float)
+        for name, x in columns.items()
+    }
 
 
 def _all_products(x: xr.DataArray) -> xr.DataArray:
@@ -203,14 +244,17 @@ def site_schedule(view: Reading) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``time``, ``asset`` (``fleet``, ``battery``, ..., ``meter``), ``member`` (of the meter the pod; ``total`` for
-        all of an asset), ``pod``, ``session`` (where known), ``drawn_kW`` and ``fed_in_kW`` (electricity; of the meter
-        import and export), ``<carrier>_drawn_kW`` and ``<carrier>_fed_in_kW`` of other carriers, ``energy_kWh`` (end of
-        the step), ``curtailed_kW``, ``unserved_kWh``, where reserves are sold the columns of `dispatch`, prices as
-        above. Empty where an asset has no such number.
+        ``time``, ``asset`` (``fleet``, ``battery``, ..., ``meter``), ``member`` (of the meter the
+        pod; ``total`` for all of an asset), ``pod``, ``session`` (where known), ``drawn_kW`` and
+        ``fed_in_kW`` (electricity; of the meter import and export), ``<carrier>_drawn_kW`` and
+        ``<carrier>_fed_in_kW`` of other carriers, ``energy_kWh`` (end of the step),
+        ``curtailed_kW``, ``unserved_kWh``, where reserves are sold the columns of `dispatch`,
+        prices as above. Empty where an asset has no such number.
     """
     columns = [_asset_rows(view, name, asset) for name, asset in view.assets.items()]
-    table = pd.concat([*columns, _meter_rows(view)], ignore_index=True).sort_values("_step", kind="stable")
+    table = pd.concat([*columns, _meter_rows(view)], ignore_index=True).sort_values(
+        "_step", kind="stable"
+    )
     order = table.pop("_step").to_numpy()
     table.insert(0, "time", iso(view)[order])
     for market, prices in _prices(view).items():
@@ -226,11 +270,15 @@ def _asset_rows(view: Reading, name: str, asset: Asset) -> pd.DataFrame:
         word = "" if carrier == ELECTRICITY else f"{carrier}_"
         numbers |= {f"{word}drawn_kW": flow.withdrawal, f"{word}fed_in_kW": flow.injection}
     stored = {"energy_kWh": "energy", "curtailed_kW": "curtail", "unserved_kWh": "unserved"}
-    numbers |= {column: view.full(name, x, *dims) for column, x in stored.items() if view.has(name, x)}
+    numbers |= {
+        column: view.full(name, x, *dims) for column, x in stored.items() if view.has(name, x)
+    }
     if ELECTRICITY in asset.flows:
         numbers |= {
             column: xr.DataArray(x, dims=dims)
-            for column, x in dispatch(view, name, asset.member, asset.flows[ELECTRICITY].net).items()
+            for column, x in dispatch(
+                view, name, asset.member, asset.flows[ELECTRICITY].net
+            ).items()
         }
     there = np.ones((asset.pod.size, len(view.time)), dtype=bool)
     if name == "fleet":
@@ -246,7 +294,9 @@ def _asset_rows(view: Reading, name: str, asset: Asset) -> pd.DataFrame:
     }
     if name == "fleet" and view.has(name, "session"):
         session = session_labels(view)[member, step]
-        table["session"] = np.concatenate([np.where(session == "-1", "", session), np.full(len(every), "")])
+        table["session"] = np.concatenate(
+            [np.where(session == "-1", "", session), np.full(len(every), "")]
+        )
     for column, x in numbers.items():
         values = np.asarray(x.values, dtype=float)
         table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
@@ -271,12 +321,16 @@ def _meter_rows(view: Reading) -> pd.DataFrame:
 
 
 def session_labels(view: Reading) -> np.ndarray:
-    """What the data call the session connected, on (fleet, time) as text: its own label where it is no number."""
+    """What the data call the session connected, on (fleet, time) as text: its own label where it is
+    no number.
+    """
     number = view.groups["fleet"]["session"].transpose("fleet", "time").values
     sessions = view.groups.get("sessions")
     if sessions is None or "name" not in sessions or number.dtype.kind not in "iuf":
         return number.astype(str)
-    names = dict(zip(sessions["session"].values.tolist(), sessions["name"].values.astype(str), strict=True))
+    names = dict(
+        zip(sessions["session"].values.tolist(), sessions["name"].values.astype(str), strict=True)
+    )
     known, at = np.unique(number.astype(np.int64), return_inverse=True)
     return np.array([names.get(k, str(k)) for k in known.tolist()])[at].reshape(number.shape)
 
@@ -285,7 +339,10 @@ def _prices(view: Reading) -> dict[str, np.ndarray]:
     names = view.index("energy", "market")
     price = view.full("energy", "price", "market", "time", default=np.nan)
     unit = f"{view.currency}_per_MWh"
-    return {f"price_{name}_{unit}": np.asarray(price.sel(market=name).values, dtype=float) for name in names}
+    return {
+        f"price_{name}_{unit}": np.asarray(price.sel(market=name).values, dtype=float)
+        for name in names
+    }
 
 
 def _energy_bids(view: Reading, market: Hashable) -> pd.DataFrame:
@@ -296,7 +353,9 @@ def _energy_bids(view: Reading, market: Hashable) -> pd.DataFrame:
     )
     length = float(view.full("energy", "block", "market").sel(market=market))
     over = (closed > 0) & (not operated(view))
-    table = _blocks(view, length, np.where(over, 0.0, position), price, _gate(view, "energy", market))
+    table = _blocks(
+        view, length, np.where(over, 0.0, position), price, _gate(view, "energy", market)
+    )
     side = np.where(table["quantity_kW"] >= 0, "sell", "buy")
     table["quantity_kW"] = table["quantity_kW"].abs()
     return table.assign(market=str(market), side=side, price_unit=f"{view.currency}/MWh")
@@ -309,7 +368,8 @@ def _reserve_bids(view: Reading, product: Hashable) -> pd.DataFrame:
         for name in ("volume", "capacity_price")
     )
     up, down, length = (
-        float(view.full("reserve", name, "product").sel(product=product)) for name in ("up", "down", "block")
+        float(view.full("reserve", name, "product").sel(product=product))
+        for name in ("up", "down", "block")
     )
     table = _blocks(view, length, volume, price, _gate(view, "reserve", product))
     side = " and ".join(way for way, power in (("up", up), ("down", down)) if power > 0)
@@ -326,13 +386,19 @@ def _gate(view: Reading, part: str, label: Hashable) -> np.ndarray:
     if not operated(view) or view.source is None:
         return np.full(len(view.time), "", dtype=object)
     close = gates_of(view.source, inputs_of(view.source, PARTS)).close[part]
-    moments = pd.DatetimeIndex(close.isel({close.dims[0]: list(close.indexes[close.dims[0]]).index(label)}).to_numpy())
+    moments = pd.DatetimeIndex(
+        close.isel({close.dims[0]: list(close.indexes[close.dims[0]]).index(label)}).to_numpy()
+    )
     local = moments.tz_localize("UTC").tz_convert(view.timezone)
     return np.array([moment.isoformat(timespec="minutes") for moment in local], dtype=object)
 
 
-def _blocks(view: Reading, length: float, power: np.ndarray, price: np.ndarray, gate: np.ndarray) -> pd.DataFrame:
-    """One row per market time unit of `length` hours (0: the model step) in which `power` is not zero."""
+def _blocks(
+    view: Reading, length: float, power: np.ndarray, price: np.ndarray, gate: np.ndarray
+) -> pd.DataFrame:
+    """One row per market time unit of `length` hours (0: the model step) in which `power` is not
+    zero.
+    """
     first = starts(view, length)
     ends = np.append(first[1:], len(power))
     times = iso(view, edges=True)
@@ -352,7 +418,9 @@ def _blocks(view: Reading, length: float, power: np.ndarray, price: np.ndarray, 
 
 
 def starts(view: Reading, length: float) -> np.ndarray:
-    """First step of every market time unit: counted from local midnight, and the two hours of a repeated hour apart."""
+    """First step of every market time unit: counted from local midnight, and the two hours of a
+    repeated hour apart.
+    """
     if length <= view.hours or len(view.time) == 0:
         return np.arange(len(view.time))
     same = same_block(xr.DataArray(length), view.time, view.timezone, view.hours)

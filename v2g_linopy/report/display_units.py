@@ -15,7 +15,8 @@ def probability(root: xr.Dataset) -> xr.DataArray | None:
     if "probability" in root:
         return root["probability"]
     return xr.DataArray(
-        np.full(root.sizes["scenario"], 1 / root.sizes["scenario"]), coords={"scenario": root["scenario"]}
+        np.full(root.sizes["scenario"], 1 / root.sizes["scenario"]),
+        coords={"scenario": root["scenario"]},
     )
 
 
@@ -37,9 +38,17 @@ def expected(data: xr.Dataset, weight: xr.DataArray | None, group: str) -> xr.Da
 
 
 def displayed(data: xr.Dataset, group: str, currency: str) -> xr.Dataset:
-    """Inputs in the units that people read, whatever the file used: kW, kWh, per MWh (per kWh for what drivers see)."""
+    """Inputs in the units that people read, whatever the file used: kW, kWh, per MWh (per kWh for
+    what drivers see).
+    """
     price = f"{currency}/{'kWh' if group in ('fleet', 'wear') else 'MWh'}"
-    shown = {"power": "kW", "energy": "kWh", "energy price": price, "capacity price": f"{currency}/MW/h", "number": "1"}
+    shown = {
+        "power": "kW",
+        "energy": "kWh",
+        "energy price": price,
+        "capacity price": f"{currency}/MW/h",
+        "number": "1",
+    }
     changed = {}
     for name, array in data.data_vars.items():
         unit = str(array.attrs.get("units", ""))

@@ -58,7 +58,11 @@ ASSETS = {
     "chp": "heat and power plants",
     "hydrogen": "hydrogen plants",
 }
-MEMBERS = {"chp": "heat and power plant", "hydrogen": "hydrogen plant", "renewable": "solar or wind plant"}
+MEMBERS = {
+    "chp": "heat and power plant",
+    "hydrogen": "hydrogen plant",
+    "renewable": "solar or wind plant",
+}
 CAUSES = {
     "energy": "energy",
     "reserve": "reserves",
@@ -70,11 +74,21 @@ CAUSES = {
 }
 RUNGS = {
     "unmanaged": "Every vehicle charges at full power from arrival until its need is met.",
-    "smart": "Energy shift: the same charging need is met in the cheapest hours of the stay. Nothing is fed back.",
-    "V2G": "Arbitrage: batteries also buy in cheap hours and sell in dear ones, as far as losses and wear allow.",
-    "smart + reserves": "Reserve revenue without feeding back: charging is lowered or raised on call,"
-    " and being ready is paid.",
-    "V2G + reserves": "Reserve revenue with the whole range between full charging and full feeding back.",
+    "smart": (
+        "Energy shift: the same charging need is met in the cheapest hours of the stay. Nothing is"
+        " fed back."
+    ),
+    "V2G": (
+        "Arbitrage: batteries also buy in cheap hours and sell in dear ones, as far as losses and"
+        " wear allow."
+    ),
+    "smart + reserves": (
+        "Reserve revenue without feeding back: charging is lowered or raised on call,"
+        " and being ready is paid."
+    ),
+    "V2G + reserves": (
+        "Reserve revenue with the whole range between full charging and full feeding back."
+    ),
 }
 
 
@@ -98,7 +112,8 @@ def market(name: str) -> str:
 
 
 def number(value: float, decimals: int | None = None) -> str:
-    """A number for people: thousands apart, a true minus, about four digits unless `decimals` says otherwise.
+    """A number for people: thousands apart, a true minus, about four digits unless `decimals` says
+    otherwise.
 
     >>> number(-1234567.8)
     '−1\u202f234\u202f568'
@@ -184,7 +199,11 @@ def plural(noun: str) -> str:
 def span(hours: float) -> str:
     """A length of time in its natural unit."""
     if hours < 1:
-        return count(round(hours * 60, 1), "minute") if hours * 60 == round(hours * 60) else f"{hours * 60:g} minutes"
+        return (
+            count(round(hours * 60, 1), "minute")
+            if hours * 60 == round(hours * 60)
+            else f"{hours * 60:g} minutes"
+        )
     if hours < 48:
         return f"{hours:g} hour" + ("" if hours == 1 else "s")
     return f"{number(hours / 24, 0 if hours % 24 == 0 else 1)} days"

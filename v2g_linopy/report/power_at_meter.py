@@ -1,7 +1,8 @@
-"""Power at the meter of each pod: what every kind of asset draws and feeds in, and what it would without flexibility.
+"""Power at the meter of each pod: what every kind of asset draws and feeds in, and what it would
+without flexibility.
 
-The numbers are those of each asset's `replay`, so that a new asset stands in every figure and table with no edit here.
-"""
+The numbers are those of each asset's `replay`, so that a new asset stands in every figure and table
+with no edit here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ ELECTRICITY = "electricity"
 
 @dataclass(frozen=True)
 class Asset:
-    """One kind of asset: the pod of each member, per carrier its injection and withdrawal, and its room for reserves.
+    """One kind of asset: the pod of each member, per carrier its injection and withdrawal, and its
+    room for reserves.
 
     All in kW on (member, time); the room is that about the expected power, up and down.
     """
@@ -39,8 +41,12 @@ class Asset:
         return total.transpose("pod", "time")
 
 
-def assets_of(source: xr.DataTree | None, weight: xr.DataArray | None) -> tuple[dict[str, Asset], pd.Index]:
-    """Every kind of asset that has members, averaged over scenarios, and the pods; none where it cannot be replayed."""
+def assets_of(
+    source: xr.DataTree | None, weight: xr.DataArray | None
+) -> tuple[dict[str, Asset], pd.Index]:
+    """Every kind of asset that has members, averaged over scenarios, and the pods; none where it
+    cannot be replayed.
+    """
     try:
         inputs = None if source is None else inputs_of(source, PARTS)
         found = {} if source is None or inputs is None else assets(source, PARTS)
@@ -63,14 +69,19 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
     )
 
     def on_members(power: Any) -> xr.DataArray:
-        full: xr.DataArray = expected(power, weight) if isinstance(power, xr.DataArray) else xr.DataArray(power)
+        full: xr.DataArray = (
+            expected(power, weight) if isinstance(power, xr.DataArray) else xr.DataArray(power)
+        )
         return (full.reset_coords(drop=True).fillna(0.0) + shape).transpose(member, "time")
 
     room = replayed.flex or Flex(0.0, 0.0)
     return Asset(
         member,
         data["pod"],
-        {c: Flow(on_members(flow.injection), on_members(flow.withdrawal)) for c, flow in replayed.power.items()},
+        {
+            c: Flow(on_members(flow.injection), on_members(flow.withdrawal))
+            for c, flow in replayed.power.items()
+        },
         {"up": on_members(room.up), "down": on_members(room.down)},
     )
 
@@ -81,13 +92,13 @@ def metered(
     time: pd.DatetimeIndex,
     without_flexibility: Callable[[str, Asset, xr.DataArray], xr.DataArray | None],
 ) -> xr.Dataset:
-    """Electricity on (asset, pod, time), kW: `drawn` and `fed`; `before` on (pod, time) where it is known.
+    """Electricity on (asset, pod, time), kW: `drawn` and `fed`; `before` on (pod, time) where it is
+    known.
 
-    `before` is what the meter would see without flexibility: unmanaged charging, batteries idle, loads at their
-    baseline, all that sun and wind give, everything else as planned; + is drawn. `without_flexibility` is given the
-    name of an asset, the asset and its planned net power, and returns its power without flexibility, None where that
-    is not known.
-    """
+    `before` is what the meter would see without flexibility: unmanaged charging, batteries idle,
+    loads at their baseline, all that sun and wind give, everything else as planned; + is drawn.
+    `without_flexibility` is given the name of an asset, the asset and its planned net power, and
+    returns its power without flexibility, None where that is not known."""
     powered = {name: a for name, a in assets.items() if ELECTRICITY in a.flows}
     axes = {"asset": pd.Index(list(powered), name="asset"), "pod": pods, "time": time}
     shape = tuple(len(axis) for axis in axes.values())
@@ -98,7 +109,10 @@ def metered(
         fed[k] = asset.at_pods(flow.injection, pods).to_numpy()
     both = xr.Dataset({"drawn": (tuple(axes), drawn), "fed": (tuple(axes), fed)}, coords=axes)
     planned = both["drawn"] - both["fed"]
-    rigid = [without_flexibility(name, asset, planned.sel(asset=name, drop=True)) for name, asset in powered.items()]
+    rigid = [
+        without_flexibility(name, asset, planned.sel(asset=name, drop=True))
+        for name, asset in powered.items()
+    ]
     known = [x for x in rigid if x is not None]
     return both.assign(before=sum(known)) if known and len(known) == len(rigid) else both
 

@@ -18,25 +18,39 @@ from .figures.value import PENALTIES, before, steps
 from .power_at_meter import ELECTRICITY, net
 from .view import Reading, Result
 
-__all__ = ["bid_curves", "bids", "bill", "curved", "kpi", "ladder", "monthly", "schedule", "unserved", "wear"]
+__all__ = [
+    "bid_curves",
+    "bids",
+    "bill",
+    "curved",
+    "kpi",
+    "ladder",
+    "monthly",
+    "schedule",
+    "unserved",
+    "wear",
+]
 
 SMALLEST_NEED = 1e-6
 """kWh below which a need counts as served."""
 PROVENANCE = (
-    "solver", "solver_version", "linopy_version", "v2g_linopy_version", "build_seconds", "solve_seconds", "rows",
-    "columns", "nonzeros", "binaries", "mip_gap", "blocks", "block_note", "merged_members", "case_hash",
+    "solver", "solver_version", "linopy_version", "v2g_linopy_version", "build_seconds",
+    "solve_seconds", "rows", "columns", "nonzeros", "binaries", "mip_gap", "blocks", "block_note",
+    "merged_members", "case_hash",
 )  # fmt: skip
 
 
 def kpi(result: Result) -> dict[str, Any]:
-    """Key figures, ready for JSON: what is not a number is None. Money is in the currency of the case.
+    """Key figures, ready for JSON: what is not a number is None. Money is in the currency of the
+    case.
 
-    ``vehicles`` are those that the data name, or that the members stand for; None where sessions name none.
+    ``vehicles`` are those that the data name, or that the members stand for; None where sessions
+    name none.
 
-    Figures ``per_unit`` are per vehicle and year (connector and year; charging session where sessions of any vehicle
-    were packed into rows; year where other assets share the bill), as ``unit`` says; None without either. Equivalent
-    full cycles are the energy leaving the batteries towards the grid over what they hold when full.
-    """
+    Figures ``per_unit`` are per vehicle and year (connector and year; charging session where
+    sessions of any vehicle were packed into rows; year where other assets share the bill), as
+    ``unit`` says; None without either. Equivalent full cycles are the energy leaving the batteries
+    towards the grid over what they hold when full."""
     view = Reading.of(result)
     figures = {
         "title": view.attrs.get("title", ""),
@@ -57,7 +71,9 @@ def kpi(result: Result) -> dict[str, Any]:
         "reserve": _reserve(view),
         "ledger": _ledger(view),
         "bill_by_month": monthly(view).to_dict("records"),
-        "ledger_per_unit": {k: v * view.scale for k, v in _ledger(view).items()} if view.units else None,
+        "ledger_per_unit": (
+            {k: v * view.scale for k, v in _ledger(view).items()} if view.units else None
+        ),
         "sequence": _sequence(view),
         "ladder": ladder(view).to_dict("records"),
         "unserved": unserved(view).to_dict("records"),
@@ -72,7 +88,8 @@ def kpi(result: Result) -> dict[str, Any]:
 
 
 def bill(result: Result) -> pd.DataFrame:
-    """Every entry of the ledger: its name, in words, its sum, its share per unit, and whether it is a penalty.
+    """Every entry of the ledger: its name, in words, its sum, its share per unit, and whether it is
+    a penalty.
 
     Penalties are part of the objective, not of profit.
     """
@@ -90,12 +107,12 @@ def bill(result: Result) -> pd.DataFrame:
 
 
 def ladder(result: Result) -> pd.DataFrame:
-    """The value ladder: a row per rung with its profit, the rung it is compared with, and the change by cause.
+    """The value ladder: a row per rung with its profit, the rung it is compared with, and the
+    change by cause.
 
-    Columns ``rung, profit, per_unit, against, change, energy, reserve, wear, drivers, grid, penalties, other``, money
-    over the horizon except ``per_unit``. Penalties are no part of profit, nor of its change. Empty where the
-    result holds no ladder.
-    """
+    Columns ``rung, profit, per_unit, against, change, energy, reserve, wear, drivers, grid,
+    penalties, other``, money over the horizon except ``per_unit``. Penalties are no part of profit,
+    nor of its change. Empty where the result holds no ladder."""
     view = Reading.of(result)
     if not view.has("ladder", "profit"):
         return pd.DataFrame(columns=["rung", "profit", "per_unit", "against", "change"])
@@ -115,7 +132,9 @@ def ladder(result: Result) -> pd.DataFrame:
 
 
 def unserved(result: Result) -> pd.DataFrame:
-    """Needs not served, worst first: member, session, local time by which it was needed, kWh missing, and of what."""
+    """Needs not served, worst first: member, session, local time by which it was needed, kWh
+    missing, and of what.
+    """
     view = Reading.of(result)
     tables = []
     for name, kind in (("unserved", "departure"), ("unserved_trip", "trip")):
@@ -125,19 +144,23 @@ def unserved(result: Result) -> pd.DataFrame:
         table = {"member": [str(m) for m in view.members[member]]}
         if view.has("fleet", "session"):
             table["session"] = session_labels(view)[member, step].tolist()
-        table |= {"by": [end.isoformat(timespec="minutes") for end in ends], "kWh": values[member, step].tolist()}
+        table |= {
+            "by": [end.isoformat(timespec="minutes") for end in ends],
+            "kWh": values[member, step].tolist(),
+        }
         tables.append(pd.DataFrame(table).assign(need=kind))
     return (
-        pd.concat(tables, ignore_index=True).sort_values("kWh", ascending=False, kind="stable").reset_index(drop=True)
+        pd.concat(tables, ignore_index=True)
+        .sort_values("kWh", ascending=False, kind="stable")
+        .reset_index(drop=True)
     )
 
 
 def wear(result: Result) -> pd.DataFrame:
     """Wear of each battery, the most used first; empty where no cycles were counted.
 
-    Columns ``storage, capacity, throughput, efc, cost_planned, cost_calendar, cost_counted, cost_over, price_mean,
-    price_marginal`` as in :func:`v2g_linopy.wear`.
-    """
+    Columns ``storage, capacity, throughput, efc, cost_planned, cost_calendar, cost_counted,
+    cost_over, price_mean, price_marginal`` as in :func:`v2g_linopy.wear`."""
     view = Reading.of(result)
     if not view.has("wear", "efc"):
         return pd.DataFrame(columns=["storage", "efc"])
@@ -152,7 +175,12 @@ def wear(result: Result) -> pd.DataFrame:
 def _horizon(view: Reading) -> dict[str, Any]:
     moments = list(view.local[:1]) + [m + pd.Timedelta(hours=view.hours) for m in view.local[-1:]]
     start, end = (m.isoformat(timespec="minutes") for m in moments) if moments else ("", "")
-    zone = {"timezone": view.timezone, "steps": len(view.time), "step_hours": view.hours, "days": view.days}
+    zone = {
+        "timezone": view.timezone,
+        "steps": len(view.time),
+        "step_hours": view.hours,
+        "days": view.days,
+    }
     return {"start": start, "end": end, **zone}
 
 
@@ -161,17 +189,25 @@ def _energy(view: Reading) -> dict[str, float]:
     if view.kind != "row" and len(view.time):  # a row holds another battery in every session
         full = full.max("time")
     leaving = view.fleet("discharge") / view.fleet("eta_discharge", 0.95) * view.hours
-    vehicles = view.full("fleet", "vehicles", "fleet", default=1.0)  # each cycles its share of the member's battery
+    vehicles = view.full(
+        "fleet", "vehicles", "fleet", default=1.0
+    )  # each cycles its share of the member's battery
     cycles = float((vehicles * leaving / full.where(full > 0)).fillna(0).sum())
     return {
         "charged_kWh": float(view.total("charge").sum() * view.hours),
         "discharged_kWh": float(view.total("discharge").sum() * view.hours),
-        "unmanaged_kWh": float(view.unmanaged_power.sum() * view.hours) if view.unmanaged_power.size else math.nan,
+        "unmanaged_kWh": (
+            float(view.unmanaged_power.sum() * view.hours)
+            if view.unmanaged_power.size
+            else math.nan
+        ),
         "unserved_kWh": float(view.total("unserved").sum()),
         "unserved_trip_kWh": float(view.total("unserved_trip").sum()),
         "spilled_kWh": float(view.total("spill").sum()),
         "equivalent_full_cycles": cycles,
-        "equivalent_full_cycles_per_unit": cycles / view.fleet_units if view.fleet_units else math.nan,
+        "equivalent_full_cycles_per_unit": (
+            cycles / view.fleet_units if view.fleet_units else math.nan
+        ),
     }
 
 
@@ -180,17 +216,25 @@ def _power(view: Reading) -> dict[str, float]:
     power = np.asarray(net(view.meter).sum("pod").values, dtype=float)
     if not view.assets:  # parts that are not in the catalogue: the fleet is what is known
         power = view.total("charge") - view.total("discharge")
-    before = np.asarray(view.meter["before"].sum("pod").values) if "before" in view.meter else np.empty(0)
+    before = (
+        np.asarray(view.meter["before"].sum("pod").values)
+        if "before" in view.meter
+        else np.empty(0)
+    )
     return {
         "peak_import_kW": float(power.max(initial=0.0)),
         "peak_export_kW": float((-power).max(initial=0.0)),
-        "peak_unmanaged_kW": float(view.unmanaged_power.max()) if view.unmanaged_power.size else math.nan,
+        "peak_unmanaged_kW": (
+            float(view.unmanaged_power.max()) if view.unmanaged_power.size else math.nan
+        ),
         "peak_without_flexibility_kW": float(before.max(initial=0.0)) if before.size else math.nan,
     }
 
 
 def _assets(view: Reading) -> dict[str, dict[str, float]]:
-    """Members and energy of every kind of asset, kWh over the horizon; `storage_cycles` of batteries."""
+    """Members and energy of every kind of asset, kWh over the horizon; `storage_cycles` of
+    batteries.
+    """
     table = {}
     for name, asset in view.assets.items():
         found: dict[str, float] = {"members": asset.pod.size}
@@ -202,8 +246,12 @@ def _assets(view: Reading) -> dict[str, dict[str, float]]:
             found["curtailed_kWh"] = float(view.get(name, "curtail").sum() * view.hours)
         if name == "battery":
             full = view.full(name, "energy_max", "battery", "time").max("time")
-            leaving = (view.get(name, "discharge") / view.get(name, "eta_discharge", 0.95)).sum("time") * view.hours
-            found["equivalent_full_cycles"] = float((leaving / full.where(full > 0)).fillna(0.0).sum())
+            leaving = (view.get(name, "discharge") / view.get(name, "eta_discharge", 0.95)).sum(
+                "time"
+            ) * view.hours
+            found["equivalent_full_cycles"] = float(
+                (leaving / full.where(full > 0)).fillna(0.0).sum()
+            )
         table[name] = found
     return table
 
@@ -222,7 +270,9 @@ def _pods(view: Reading) -> list[dict[str, Any]]:
                 "export_kWh": float((-own).clip(min=0).sum() * view.hours),
                 "peak_import_kW": float(own.max(initial=0.0)),
                 "peak_export_kW": float((-own).max(initial=0.0)),
-                "peak_without_flexibility_kW": math.nan if before is None else float(before.max(initial=0.0)),
+                "peak_without_flexibility_kW": (
+                    math.nan if before is None else float(before.max(initial=0.0))
+                ),
                 "own_bill": bills.get(pod, 0.0) if bills else None,
             }
         )
@@ -230,7 +280,9 @@ def _pods(view: Reading) -> list[dict[str, Any]]:
 
 
 def _mean_prices(view: Reading) -> dict[str, Any]:
-    """Mean of the first market's price, plain and weighted by what is drawn, fed in, or charged unmanaged."""
+    """Mean of the first market's price, plain and weighted by what is drawn, fed in, or charged
+    unmanaged.
+    """
 
     def weighted(power: np.ndarray) -> float:
         known = np.isfinite(view.price) & (len(power) == len(view.price))
@@ -269,18 +321,28 @@ def _audit(view: Reading) -> dict[str, Any]:
     audit = view.groups.get("audit")
     if audit is None:
         return {}
-    worst = {str(k): float(v) for k, v in audit.data_vars.items() if v.ndim == 0 and v.dtype.kind in "fiub"}
+    worst = {
+        str(k): float(v)
+        for k, v in audit.data_vars.items()
+        if v.ndim == 0 and v.dtype.kind in "fiub"
+    }
     return {**{str(k): v for k, v in audit.attrs.items()}, "residuals": worst}
 
 
 def _sequence(view: Reading) -> dict[str, Any] | None:
-    """What came of a run through its gates, against hindsight; by local day, and by market added. None of a plan."""
+    """What came of a run through its gates, against hindsight; by local day, and by market added.
+    None of a plan.
+    """
     if "decisions" not in view.attrs:
         return None
     names = ("forecast", "decisions", "objective", "objective_hindsight", "regret")
     found = {name: view.attrs.get(name) for name in names}
     for group, dim in (("sequence", "day"), ("stages", "stage")):
-        table = view.groups[group].drop_vars("time", errors="ignore") if view.has(group) else xr.Dataset()
+        table = (
+            view.groups[group].drop_vars("time", errors="ignore")
+            if view.has(group)
+            else xr.Dataset()
+        )
         found[f"by_{dim}"] = table.to_dataframe().reset_index().to_dict("records") if table else []
     return found
 

@@ -60,7 +60,9 @@ class Reading:
 
     @classmethod
     def of(cls, result: Result, scenario: Hashable | None = None) -> Reading:
-        """Open a result: the scenario named, else the mean over scenarios. A reading is returned as it is."""
+        """Open a result: the scenario named, else the mean over scenarios. A reading is returned as
+        it is.
+        """
         if isinstance(result, Reading):
             return result
         root = result.to_dataset()
@@ -80,7 +82,7 @@ class Reading:
         """Number of scenarios averaged; 0 where the result has none."""
         return 0 if self.weight is None else self.weight.size
 
-    # ---- the clock ---------------------------------------------------------------------------------------------------
+    # ---- the clock -------------------------------------------------------------------------------
 
     @property
     def timezone(self) -> str:
@@ -112,7 +114,7 @@ class Reading:
         """Hours from the first step to the edges of every step (one more than there are steps)."""
         return np.arange(len(self.time) + 1) * self.hours
 
-    # ---- arrays ------------------------------------------------------------------------------------------------------
+    # ---- arrays ----------------------------------------------------------------------------------
 
     def has(self, group: str, name: str | None = None) -> bool:
         """Whether the result holds the group (and the array in it)."""
@@ -127,14 +129,22 @@ class Reading:
     def full(self, group: str, name: str, *dims: str, default: float = 0.0) -> xr.DataArray:
         """An array over exactly `dims`, broadcast where it has fewer."""
         coords = {d: self.index(group, d) for d in dims}
-        return self.get(group, name, default).broadcast_like(xr.DataArray(coords=coords, dims=dims)).transpose(*dims)
+        return (
+            self.get(group, name, default)
+            .broadcast_like(xr.DataArray(coords=coords, dims=dims))
+            .transpose(*dims)
+        )
 
     def index(self, group: str, dim: str) -> pd.Index:
         """Labels of a dimension; empty where the group is absent."""
         if dim == "time":
             return self.time
         data = self.groups.get(group)
-        return data.indexes[dim] if data is not None and dim in data.indexes else pd.Index([], name=dim)
+        return (
+            data.indexes[dim]
+            if data is not None and dim in data.indexes
+            else pd.Index([], name=dim)
+        )
 
     def fleet(self, name: str, default: float = 0.0) -> xr.DataArray:
         """A fleet quantity on (fleet, time)."""
@@ -143,7 +153,12 @@ class Reading:
     def total(self, name: str) -> np.ndarray:
         """A fleet quantity summed over members, one value per step."""
         stored = self.get("fleet", name)
-        if stored.dims and set(stored.dims) <= {"fleet", "time"} and "fleet" in stored.dims and "time" in stored.dims:
+        if (
+            stored.dims
+            and set(stored.dims) <= {"fleet", "time"}
+            and "fleet" in stored.dims
+            and "time" in stored.dims
+        ):
             return np.asarray(stored.sum("fleet").values, dtype=float)
         return np.asarray(self.fleet(name).sum("fleet").values, dtype=float)
 
@@ -159,25 +174,38 @@ class Reading:
 
     @cached_property
     def unmanaged(self) -> xr.DataArray | None:
-        """Unmanaged charging of every member, kW on (fleet, time); None where there is no such plan."""
+        """Unmanaged charging of every member, kW on (fleet, time); None where there is no such
+        plan.
+        """
         if self.parent is not None:
             whole = self.parent.unmanaged
-            return None if whole is None else whole.isel(time=slice(self.offset, self.offset + len(self.time)))
+            return (
+                None
+                if whole is None
+                else whole.isel(time=slice(self.offset, self.offset + len(self.time)))
+            )
         if self.source is None or not len(self.members):
             return None
         try:
             return unmanaged(self.source).transpose("fleet", "time")
-        except SchemaError:  # the fleet differs between scenarios, or the case has parts that are not in the catalogue
+        # the fleet differs between scenarios, or the case has parts that are not in the catalogue
+        except SchemaError:
             return None
 
     @cached_property
     def unmanaged_power(self) -> np.ndarray:
         """Unmanaged charging of the fleet, kW per step; empty without a fleet."""
-        return np.empty(0) if self.unmanaged is None else np.asarray(self.unmanaged.sum("fleet").values, dtype=float)
+        return (
+            np.empty(0)
+            if self.unmanaged is None
+            else np.asarray(self.unmanaged.sum("fleet").values, dtype=float)
+        )
 
     @cached_property
     def unmanaged_stored(self) -> np.ndarray:
-        """Energy that unmanaged charging has stored by the end of each step, kWh; empty without a fleet."""
+        """Energy that unmanaged charging has stored by the end of each step, kWh; empty without a
+        fleet.
+        """
         if self.unmanaged is None:
             return np.empty(0)
         stored = (self.unmanaged * self.fleet("eta_charge", 0.95)).sum("fleet") * self.hours
@@ -204,8 +232,12 @@ class Reading:
             return self.parent.meter.isel(time=slice(self.offset, self.offset + len(self.time)))
         return metered(self.assets, self.pods, self.time, self._without_flexibility)
 
-    def _without_flexibility(self, name: str, asset: Asset, planned: xr.DataArray) -> xr.DataArray | None:
-        """Return power drawn less power fed in by an asset that does not react, kW on (pod, time)."""
+    def _without_flexibility(
+        self, name: str, asset: Asset, planned: xr.DataArray
+    ) -> xr.DataArray | None:
+        """Return power drawn less power fed in by an asset that does not react, kW on (pod,
+        time).
+        """
         if name == "fleet":
             return None if self.unmanaged is None else asset.at_pods(self.unmanaged, self.pods)
         if name == "battery":
@@ -231,7 +263,9 @@ class Reading:
 
     @property
     def known_vehicles(self) -> float | None:
-        """Vehicles, where members are or stand for vehicles, or where every session names its own."""
+        """Vehicles, where members are or stand for vehicles, or where every session names its
+        own.
+        """
         if self.kind == "vehicle":
             return self.vehicles
         names = self.groups["sessions"].get("vehicle")
@@ -241,7 +275,9 @@ class Reading:
 
     @cached_property
     def kind(self) -> str:
-        """What a member is: ``vehicle``, ``connector``, or ``row`` into which sessions of any vehicle were packed."""
+        """What a member is: ``vehicle``, ``connector``, or ``row`` into which sessions of any
+        vehicle were packed.
+        """
         sessions = self.groups.get("sessions")
         if sessions is None or "row" not in sessions or self.has("fleet", "vehicles"):
             return "vehicle"
@@ -252,7 +288,9 @@ class Reading:
 
     @cached_property
     def units(self) -> float:
-        """What amounts are divided by: that of the fleet, years where other assets share the bill."""
+        """What amounts are divided by: that of the fleet, years where other assets share the
+        bill.
+        """
         return self.years if self.others else self.fleet_units
 
     @cached_property
@@ -283,13 +321,18 @@ class Reading:
 
     @cached_property
     def price(self) -> np.ndarray:
-        """Price of the first energy market, else of the first supply contract, EUR/MWh; NaN without either."""
+        """Price of the first energy market, else of the first supply contract, EUR/MWh; NaN without
+        either.
+        """
         if not len(self.index("energy", "market")):
             supply = self.full("connection", "supply_price", "pod", "time", default=np.nan)
             whole = np.flatnonzero(np.asarray(supply.notnull().all("time").values))
-            return np.asarray(supply[whole[0]] if whole.size else np.full(len(self.time), np.nan), dtype=float)
+            return np.asarray(
+                supply[whole[0]] if whole.size else np.full(len(self.time), np.nan), dtype=float
+            )
         return np.asarray(
-            self.full("energy", "price", "market", "time", default=np.nan).isel(market=0).values, dtype=float
+            self.full("energy", "price", "market", "time", default=np.nan).isel(market=0).values,
+            dtype=float,
         )
 
     @property
@@ -302,11 +345,13 @@ class Reading:
 
     @cached_property
     def note(self) -> str:
-        """Which part of the horizon is shown, and what was averaged; empty where it is all there is."""
+        """Which part of the horizon is shown, and what was averaged; empty where it is all there
+        is.
+        """
         mean = f"mean of {self.scenarios} scenarios" if self.scenarios else ""
         return ", ".join(filter(None, [self.label, mean]))
 
-    # ---- windows -----------------------------------------------------------------------------------------------------
+    # ---- windows ---------------------------------------------------------------------------------
 
     @property
     def long(self) -> bool:
@@ -320,12 +365,20 @@ class Reading:
         return replace(self, groups=groups, time=self.time[part], parent=self, offset=start)
 
     def window(self, start: Moment = None, days: float | None = None) -> Reading:
-        """The part to draw, from `start` (local clock) for `days`: all, or the busiest week of a long horizon."""
+        """The part to draw, from `start` (local clock) for `days`: all, or the busiest week of a
+        long horizon.
+        """
         if start is None and days is None and not self.long:
             return self.cut(0, len(self.time))
         steps = max(1, round((days or WEEK) * 24 / self.hours))
         first = self.busiest(steps) if start is None else self.position(start)
-        label = "" if start is not None else "busiest week" if days is None else f"busiest {days:g} days"
+        label = (
+            ""
+            if start is not None
+            else "busiest week"
+            if days is None
+            else f"busiest {days:g} days"
+        )
         return replace(self.cut(first, min(first + steps, len(self.time))), label=label)
 
     def position(self, start: str | pd.Timestamp) -> int:
@@ -342,7 +395,9 @@ class Reading:
             return 0
         power = self.total("charge") + self.total("discharge")
         if not len(self.members):
-            power = np.asarray((self.meter["drawn"] + self.meter["fed"]).sum(["asset", "pod"]).values)
+            power = np.asarray(
+                (self.meter["drawn"] + self.meter["fed"]).sum(["asset", "pod"]).values
+            )
         moved = np.concatenate([[0.0], np.cumsum(power)])
         midnight = np.flatnonzero(np.asarray(self.local == self.local.normalize()))
         midnight = midnight[midnight + steps <= len(self.time)]
@@ -382,5 +437,7 @@ Result: TypeAlias = xr.DataTree | Reading
 
 def one_to_one(left: xr.DataArray, right: xr.DataArray) -> bool:
     """Whether the two label each session alike, up to the names."""
-    pairs = pd.DataFrame({"left": left.values.astype(str), "right": right.values.astype(str)}).drop_duplicates()
+    pairs = pd.DataFrame(
+        {"left": left.values.astype(str), "right": right.values.astype(str)}
+    ).drop_duplicates()
     return bool(pairs["left"].is_unique and pairs["right"].is_unique)

@@ -1,4 +1,6 @@
-"""The whole model, written once: every part in its stage, the nodes of each carrier, the objective (DESIGN §2)."""
+"""The whole model, written once: every part in its stage, the nodes of each carrier, the objective
+(DESIGN §2).
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,15 +30,16 @@ class Built:
     @property
     def ledger(self) -> dict[str, Any]:
         """Every entry of the ledger as an expression or as plain data (EUR)."""
-        return {f"{part}.{entry}": x for part, t in self.terms.items() for entry, x in t.cash.items()}
+        return {
+            f"{part}.{entry}": x for part, t in self.terms.items() for entry, x in t.cash.items()
+        }
 
 
 def assemble_model(inputs: Inputs) -> Built:
     """Write the whole model.
 
-    max sum cash   s.t.   exchange[pod] = sum power of the assets there,   sum position = sum exchange,
-    and the rows of each part.
-    """
+    max sum cash   s.t.   exchange[pod] = sum power of the assets there,   sum position = sum
+    exchange, and the rows of each part."""
     with strict():
         model = linopy.Model(force_dim_names=True, sparse=True)
         built = write(model, inputs)
@@ -44,19 +47,24 @@ def assemble_model(inputs: Inputs) -> Built:
     return built
 
 
-def write(model: Any, inputs: Inputs, earlier: Built | None = None, changed: frozenset[str] = frozenset()) -> Built:
+def write(
+    model: Any, inputs: Inputs, earlier: Built | None = None, changed: frozenset[str] = frozenset()
+) -> Built:
     """Write the rows of every part and of the nodes to a model.
 
     Parameters
     ----------
     earlier : Built, optional
-        What was written before; only parts whose own data changed, and those that read them, are written again.
+        What was written before; only parts whose own data changed, and those that read them, are
+        written again.
     changed : frozenset of str
         Names of the parts whose data changed since.
     """
     terms: dict[str, Terms] = {}  # of the parts so far: none sees a later one
     reads: dict[str, frozenset[str]] = {} if earlier is None else dict(earlier.reads)
-    staged = [(p, d) for p, d in inputs if p.schema.member is None or d.sizes.get(p.schema.member, 0)]
+    staged = [
+        (p, d) for p, d in inputs if p.schema.member is None or d.sizes.get(p.schema.member, 0)
+    ]
     known = {p.name: d for p, d in staged}
     pods, moved = inputs.pods, set(changed)
     for stage in Stage:
@@ -67,35 +75,55 @@ def write(model: Any, inputs: Inputs, earlier: Built | None = None, changed: fro
             if before is not None and not moved & {part.name, *reads[part.name]}:
                 terms[part.name] = before
                 continue
-            scope = Scope(model, part.name, part.schema, known, terms, inputs.calendar, inputs.dt, pods)
+            scope = Scope(
+                model, part.name, part.schema, known, terms, inputs.calendar, inputs.dt, pods
+            )
             terms[part.name] = part.build(scope, d)
             reads[part.name] = frozenset(scope.read)
             moved.add(part.name)
             if before is not None and terms[part.name].kinds != before.kinds:
-                moved.update(known)  # a part that reads what this one did not offer before has not asked for it
+                moved.update(
+                    known
+                )  # a part that reads what this one did not offer before has not asked for it
         if stage is Stage.ASSET:
-            _nodes(model, inputs, known, {p.name: terms[p.name] for p, _ in staged if p.stage is stage}, pods)
+            _nodes(
+                model,
+                inputs,
+                known,
+                {p.name: terms[p.name] for p, _ in staged if p.stage is stage},
+                pods,
+            )
         if stage is Stage.RULE:
-            _market(model, [terms[p.name] for p, _ in staged if p.stage in (Stage.MARKET, Stage.RULE)])
+            _market(
+                model, [terms[p.name] for p, _ in staged if p.stage in (Stage.MARKET, Stage.RULE)]
+            )
     return Built(model, terms, reads)
 
 
 def costs(
     ledger: Mapping[str, Any], probability: xr.DataArray | None
 ) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-    """Return labels and prices of every entry, weighted by the probability of its scenario; constants have none."""
+    """Return labels and prices of every entry, weighted by the probability of its scenario;
+    constants have none.
+    """
     found = {}
     for name, cash in ledger.items():
         if not isinstance(cash, xr.DataArray):
-            weighted = cash * probability if probability is not None and "scenario" in cash.dims else cash
+            weighted = (
+                cash * probability if probability is not None and "scenario" in cash.dims else cash
+            )
             found[name] = weighted.costs()
     return found
 
 
-def set_objective(model: linopy.Model, priced: Mapping[str, list[tuple[np.ndarray, np.ndarray]]]) -> None:
+def set_objective(
+    model: linopy.Model, priced: Mapping[str, list[tuple[np.ndarray, np.ndarray]]]
+) -> None:
     """max sum of all cash; constants stay in the ledger alone."""
     pairs = [pair for entry in priced.values() for pair in entry]
-    labels, prices = (np.concatenate([pair[k] for pair in pairs] or [np.zeros(0, int)]) for k in (0, 1))
+    labels, prices = (
+        np.concatenate([pair[k] for pair in pairs] or [np.zeros(0, int)]) for k in (0, 1)
+    )
     terms = xr.Dataset({"coeffs": ("_term", prices), "vars": ("_term", labels), "const": 0.0})
     model.add_objective(linopy.LinearExpression(terms, model), sense="max")
 
@@ -106,9 +134,17 @@ def finished(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, 
     for part, d in inputs:
         if part.finish is None or not d.sizes.get(part.schema.member or "", 1):
             continue
-        seen = {p.name: d for p, d in inputs if p is part or part.stage is Stage.MARKET}  # a market sees all plans
+        seen = {
+            p.name: d for p, d in inputs if p is part or part.stage is Stage.MARKET
+        }  # a market sees all plans
         plans = {
-            p: d.assign({n.partition(".")[2]: x.fillna(0.0) for n, x in solution.items() if n.startswith(f"{p}.")})
+            p: d.assign(
+                {
+                    n.partition(".")[2]: x.fillna(0.0)
+                    for n, x in solution.items()
+                    if n.startswith(f"{p}.")
+                }
+            )
             for p, d in seen.items()
         }
         declared = {f.name: f.dims.split() for f in part.schema.outputs}
@@ -119,7 +155,9 @@ def finished(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, 
 
 
 def _market(model: Any, terms: list[Terms]) -> None:
-    """sum exchange = sum position; a supply contract keeps the exchange of its pod from the markets."""
+    """sum exchange = sum position; a supply contract keeps the exchange of its pod from the
+    markets.
+    """
     traded: Any = Sum.of(model.variables["node.exchange"]).sum("pod")
     for t in terms:
         if "electricity" in t.power:
@@ -128,9 +166,15 @@ def _market(model: Any, terms: list[Terms]) -> None:
 
 
 def _nodes(
-    model: linopy.Model, inputs: Inputs, known: Mapping[str, xr.Dataset], terms: Mapping[str, Terms], pods: Any
+    model: linopy.Model,
+    inputs: Inputs,
+    known: Mapping[str, xr.Dataset],
+    terms: Mapping[str, Terms],
+    pods: Any,
 ) -> None:
-    """exchange - sum power = 0 at each pod for electricity; sum power = 0 at each pod for every other carrier."""
+    """exchange - sum power = 0 at each pod for electricity; sum power = 0 at each pod for every
+    other carrier.
+    """
     scenario = inputs.calendar.scenario
     coords = [*([] if scenario is None else [scenario]), pods, inputs.calendar.time.rename("time")]
     exchange = model.add_variables(lower=-np.inf, upper=np.inf, coords=coords, name="node.exchange")
@@ -145,7 +189,9 @@ def _nodes(
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """For this block only: labels must be equal, in linopy (whose v1 arithmetic also refuses NaN) and in xarray."""
+    """For this block only: labels must be equal, in linopy (whose v1 arithmetic also refuses NaN)
+    and in xarray.
+    """
     with linopy.options as options, xr.set_options(arithmetic_join="exact"):
         options["semantics"] = "v1"
         yield

@@ -1,4 +1,6 @@
-"""Proof that a written plan is physical and its bill adds up: every part's `replay`, from the result alone."""
+"""Proof that a written plan is physical and its bill adds up: every part's `replay`, from the
+result alone.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +19,8 @@ TOLERANCE = 1e-6  # kWh, kW, and EUR relative
 
 
 def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset:
-    """Recompute balances, limits, departures, connection, reserve room and settlement from a result, and compare.
+    """Recompute balances, limits, departures, connection, reserve room and settlement from a
+    result, and compare.
 
     Parameters
     ----------
@@ -27,8 +30,9 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
     Returns
     -------
     xarray.Dataset
-        One scalar per check, the worst residual (kW, kWh; ledger entries relative to the turnover of the entry),
-        with attributes `passed` (1 where all are within 1e-6) and `worst` (the largest, in words).
+        One scalar per check, the worst residual (kW, kWh; ledger entries relative to the turnover
+        of the entry), with attributes `passed` (1 where all are within 1e-6) and `worst` (the
+        largest, in words).
     """
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
@@ -38,16 +42,22 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
     for part, d in inputs:
         if d.sizes.get(part.schema.member or "", 1) == 0:
             continue
-        done[part.name] = replayed = part.replay(View(groups, inputs.calendar, inputs.dt, done), groups[part.name])
+        done[part.name] = replayed = part.replay(
+            View(groups, inputs.calendar, inputs.dt, done), groups[part.name]
+        )
         if twice := replayed.residuals.keys() & replayed.cash.keys():
-            raise ValueError(f"{part.name}: {', '.join(twice)} names both a check and an entry of the ledger")
+            raise ValueError(
+                f"{part.name}: {', '.join(twice)} names both a check and an entry of the ledger"
+            )
         for name, residual in replayed.residuals.items():
             found[f"{part.name}.{name}"] = _worst(residual)
         for entry, cash in replayed.cash.items():
             found[f"{part.name}.{entry}"] = _cash(ledger, f"{part.name}.{entry}", cash)
         found |= _first_stage(part, groups[part.name])
     found["node.electricity"] = _worst(_node(inputs, done))
-    found |= {f"node.{carrier}": _worst(x) for carrier, x in _behind_the_meter(inputs, done).items()}
+    found |= {
+        f"node.{carrier}": _worst(x) for carrier, x in _behind_the_meter(inputs, done).items()
+    }
     found["ledger.objective"] = _objective(result, inputs)
     checks = xr.Dataset(found)
     name = max(found, key=lambda n: float(found[n]))
@@ -57,7 +67,9 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
 
 
 def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, Replay]:
-    """Return what the `replay` of every kind of asset says, power and room for reserves in kW on (member, time)."""
+    """Return what the `replay` of every kind of asset says, power and room for reserves in kW on
+    (member, time).
+    """
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     return _asset_replays(inputs, groups)
@@ -65,12 +77,16 @@ def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, 
 
 def _asset_replays(inputs: Inputs, groups: Mapping[str, xr.Dataset]) -> dict[str, Replay]:
     view = View(groups, inputs.calendar, inputs.dt, {})
-    some = [p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.schema.member or "", 0)]
+    some = [
+        p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.schema.member or "", 0)
+    ]
     return {part.name: part.replay(view, groups[part.name]) for part in some}
 
 
 def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataArray:
-    """Return by how much the positions of a result exceed what its plan injects and withdraws, kW on (time)."""
+    """Return by how much the positions of a result exceed what its plan injects and withdraws, kW
+    on (time).
+    """
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     position, none = groups["energy"].position, xr.zeros_like(groups["energy"].position)
@@ -85,21 +101,29 @@ def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataA
     done: dict[str, Replay] = {}
     for part, d in inputs:
         if d.sizes.get(part.schema.member or "", 1):
-            done[part.name] = part.replay(View(groups, inputs.calendar, inputs.dt, done), groups[part.name])
+            done[part.name] = part.replay(
+                View(groups, inputs.calendar, inputs.dt, done), groups[part.name]
+            )
         if part.name == "energy":
             break
     found = done["energy"].residuals
     return xr.concat([found["backed_sales"], found["backed_purchases"]], "way").max("way")
 
 
-def rolled(result: xr.DataTree, steps: int, parts: Mapping[str, Part] = PARTS) -> dict[str, dict[str, xr.DataArray]]:
-    """Return what the `roll` of each part carries from a plan into a window that starts after so many of its steps."""
+def rolled(
+    result: xr.DataTree, steps: int, parts: Mapping[str, Part] = PARTS
+) -> dict[str, dict[str, xr.DataArray]]:
+    """Return what the `roll` of each part carries from a plan into a window that starts after so
+    many of its steps.
+    """
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     return roll(inputs, groups, steps)
 
 
-def roll(inputs: Inputs, groups: Mapping[str, xr.Dataset], steps: int) -> dict[str, dict[str, xr.DataArray]]:
+def roll(
+    inputs: Inputs, groups: Mapping[str, xr.Dataset], steps: int
+) -> dict[str, dict[str, xr.DataArray]]:
     """Return the same from inputs and outputs by part."""
     some = [p for p, d in inputs if p.roll is not None and d.sizes.get(p.schema.member or "", 1)]
     if not some:
@@ -110,7 +134,9 @@ def roll(inputs: Inputs, groups: Mapping[str, xr.Dataset], steps: int) -> dict[s
 
 
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
-    """Inputs in coherent units together with the outputs of the file (already coherent: kW, kWh)."""
+    """Inputs in coherent units together with the outputs of the file (already coherent: kW,
+    kWh).
+    """
     group, part = result[name].to_dataset(), inputs.parts[name]
     given = part.schema.inputs
     made = {n: a for n, a in group.data_vars.items() if not any(f.names(str(n)) for f in given)}
@@ -130,7 +156,9 @@ def _first_stage(part: Part, d: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _node(inputs: Inputs, done: Mapping[str, Replay]) -> xr.DataArray:
     """What all parts inject and withdraw, in sum: 0 at every step."""
-    total: Any = xr.zeros_like(xr.DataArray(np.zeros(len(inputs.calendar.time)), coords={"time": inputs.calendar.time}))
+    total: Any = xr.zeros_like(
+        xr.DataArray(np.zeros(len(inputs.calendar.time)), coords={"time": inputs.calendar.time})
+    )
     for part, replayed in done.items():
         if "electricity" in replayed.power:
             power, member = replayed.power["electricity"].net, inputs.data[part].attrs["member"]
@@ -139,7 +167,9 @@ def _node(inputs: Inputs, done: Mapping[str, Replay]) -> xr.DataArray:
 
 
 def _behind_the_meter(inputs: Inputs, done: Mapping[str, Replay]) -> dict[str, xr.DataArray]:
-    """What all parts inject and withdraw of every other carrier, in sum: 0 at every pod and step."""
+    """What all parts inject and withdraw of every other carrier, in sum: 0 at every pod and
+    step.
+    """
     total: dict[str, Any] = {}
     for part, replayed in done.items():
         for carrier in replayed.power.keys() - {"electricity"}:
@@ -152,24 +182,34 @@ def _worst(residual: xr.DataArray) -> xr.DataArray:
     """Return the largest residual; a missing number is as bad as can be."""
     worst = float(residual.to_numpy().max()) if residual.size else 0.0
     worst = np.inf if np.isnan(worst) else worst
-    return xr.DataArray(worst, attrs={"units": residual.attrs["units"], "long_name": "worst residual"})
+    return xr.DataArray(
+        worst, attrs={"units": residual.attrs["units"], "long_name": "worst residual"}
+    )
 
 
 def _cash(ledger: xr.Dataset, name: str, cash: xr.DataArray) -> xr.DataArray:
     """Largest difference to the ledger of the file, relative to the largest entry."""
     gap = abs(cash - ledger[name]) if name in ledger else abs(cash)
     scale = max(1.0, float(abs(cash).max())) if cash.size else 1.0
-    return _worst((gap / scale).assign_attrs(units="1")).assign_attrs(long_name="ledger entry, relative")
+    return _worst((gap / scale).assign_attrs(units="1")).assign_attrs(
+        long_name="ledger entry, relative"
+    )
 
 
 def _objective(result: xr.DataTree, inputs: Inputs) -> xr.DataArray:
     """Difference between the objective and the sum of the ledger, relative."""
-    total = sum(float(expected(x, inputs.probability).sum()) for x in result["ledger"].data_vars.values())
+    total = sum(
+        float(expected(x, inputs.probability).sum()) for x in result["ledger"].data_vars.values()
+    )
     objective = float(result.attrs["objective"])
     scale = max(1.0, abs(objective))
-    return xr.DataArray(abs(objective - total) / scale, attrs={"units": "1", "long_name": "objective less ledger"})
+    return xr.DataArray(
+        abs(objective - total) / scale, attrs={"units": "1", "long_name": "objective less ledger"}
+    )
 
 
 def expected(x: xr.DataArray, probability: xr.DataArray | None) -> xr.DataArray:
     """Return the mean over scenarios, weighted by their probability."""
-    return x if probability is None or "scenario" not in x.dims else (x * probability).sum("scenario")
+    return (
+        x if probability is None or "scenario" not in x.dims else (x * probability).sum("scenario")
+    )

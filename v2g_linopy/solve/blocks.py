@@ -1,8 +1,7 @@
 """Independent blocks of a matrix, solved apart and exactly.
 
-Implied-free column singletons are substituted, again and again, then the rest falls into connected components. A bound
-that can bind keeps its column, and with it the coupling.
-"""
+Implied-free column singletons are substituted, again and again, then the rest falls into connected
+components. A bound that can bind keeps its column, and with it the coupling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +13,8 @@ from scipy.sparse.csgraph import connected_components
 from ..errors import SolveError
 from .solver import TIME_LIMIT, Matrix, Optimum
 
-_BATCH = 6_000  # non-zeros solved in one call: enough to amortise the call, few enough to keep pivots cheap
+# non-zeros solved in one call: enough to amortise the call, few enough to keep pivots cheap
+_BATCH = 6_000
 _TIGHT = 1e-9
 _NONE = -1
 
@@ -59,7 +59,10 @@ def solve(matrix: Matrix, solve_one: SolveOne) -> Optimum:
     rows, columns = np.flatnonzero(reduction.row_alive), np.flatnonzero(reduction.column_alive)
     count, batches = _batches(matrix, rows, columns)
     if count <= 1:
-        return replace(solve_one(matrix, 1.0), note="one block: a shared limit, a block or a rule couples the members")
+        return replace(
+            solve_one(matrix, 1.0),
+            note="one block: a shared limit, a block or a rule couples the members",
+        )
     try:
         found = _each(matrix, reduction, batches, solve_one)
     except SolveError as error:
@@ -72,13 +75,20 @@ def solve(matrix: Matrix, solve_one: SolveOne) -> Optimum:
     _restore(matrix, reduction, primal)
     if not _within(matrix, np.concatenate(reduction.columns or [columns[:0]]), primal):
         return replace(solve_one(matrix, 1.0), note="one block: a limit that seemed idle binds")
-    objective, above = float(matrix.cost @ primal), sum(part.bound - part.objective for part in found)
+    objective, above = (
+        float(matrix.cost @ primal),
+        sum(part.bound - part.objective for part in found),
+    )
     stopped = [part.status for part in found if part.status != "optimal"]
     note = (
-        f"{count} independent blocks; {sum(map(len, reduction.rows))} columns whose limits cannot bind were substituted"
+        f"{count} independent blocks; {sum(map(len, reduction.rows))} columns whose limits cannot"
+        " bind were substituted"
     )
     if stopped:
-        note += f"; {len(stopped)} of {len(found)} parts stopped at a limit ({stopped[-1].replace('_', ' ')})"
+        note += (
+            f"; {len(stopped)} of {len(found)} parts stopped at a limit"
+            f" ({stopped[-1].replace('_', ' ')})"
+        )
     return Optimum(
         primal,
         dual,
@@ -92,8 +102,11 @@ def solve(matrix: Matrix, solve_one: SolveOne) -> Optimum:
     )
 
 
-def _each(matrix: Matrix, reduction: _Reduction, batches: Batches, solve_one: SolveOne) -> list[Optimum]:
-    """Solve every batch; of the time left, a search with binaries gets the share that is its share of the non-zeros.
+def _each(
+    matrix: Matrix, reduction: _Reduction, batches: Batches, solve_one: SolveOne
+) -> list[Optimum]:
+    """Solve every batch; of the time left, a search with binaries gets the share that is its share
+    of the non-zeros.
 
     One that has found no plan by then is tried again in what the others leave.
     """
@@ -117,7 +130,9 @@ def _each(matrix: Matrix, reduction: _Reduction, batches: Batches, solve_one: So
     return [found[k] for k in range(len(batches))]
 
 
-def _part(matrix: Matrix, a: sp.csr_array, cost: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Matrix:
+def _part(
+    matrix: Matrix, a: sp.csr_array, cost: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> Matrix:
     """Return some rows and columns of a matrix as one of their own."""
     return Matrix(
         sp.csr_array(a[rows][:, columns]),
@@ -127,16 +142,27 @@ def _part(matrix: Matrix, a: sp.csr_array, cost: np.ndarray, rows: np.ndarray, c
 
 
 def _substitute(matrix: Matrix) -> _Reduction:
-    """Solve equality rows for columns that appear nowhere else and whose bounds the row already implies."""
+    """Solve equality rows for columns that appear nowhere else and whose bounds the row already
+    implies.
+    """
     a = matrix.a
     n_rows, n_columns = a.shape
     entry_row = np.repeat(np.arange(n_rows), np.diff(a.indptr))
     entry_column, value = a.indices, a.data
-    state = _Reduction([], [], matrix.cost.copy(), np.ones(n_rows, bool), np.ones(n_columns, bool), np.zeros(n_rows))
+    state = _Reduction(
+        [],
+        [],
+        matrix.cost.copy(),
+        np.ones(n_rows, bool),
+        np.ones(n_columns, bool),
+        np.zeros(n_rows),
+    )
     equality = matrix.row_lower == matrix.row_upper
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
     live = np.ones(len(value), bool)
-    support = np.full(n_rows, _NONE)  # the column that a row bounds; the row must not free any other column
+    support = np.full(
+        n_rows, _NONE
+    )  # the column that a row bounds; the row must not free any other column
     while True:
         row, column = entry_row[live], entry_column[live]
         least, most = _implied(matrix, row, column, value[live], lower, upper, equality)
@@ -145,8 +171,15 @@ def _substitute(matrix: Matrix) -> _Reduction:
         low, high = np.full(n_columns, -np.inf), np.full(n_columns, np.inf)
         np.maximum.at(low, column, least)
         np.minimum.at(high, column, most)
-        slack = _TIGHT * (1 + np.abs(matrix.upper, where=np.isfinite(matrix.upper), out=np.zeros(n_columns)))
-        free = (count == 1) & (low >= matrix.lower - slack) & (high <= matrix.upper + slack) & ~matrix.integer
+        slack = _TIGHT * (
+            1 + np.abs(matrix.upper, where=np.isfinite(matrix.upper), out=np.zeros(n_columns))
+        )
+        free = (
+            (count == 1)
+            & (low >= matrix.lower - slack)
+            & (high <= matrix.upper + slack)
+            & ~matrix.integer
+        )
         alone = (support[entry_row] == _NONE) | (support[entry_row] == entry_column)
         candidate = live & free[entry_column] & equality[entry_row] & alone
         picked_rows, first = np.unique(entry_row[candidate], return_index=True)
@@ -175,9 +208,13 @@ def _implied(
     upper: np.ndarray,
     equality: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return, per entry, the bounds that its equality row implies of its column, from those of the other columns."""
+    """Return, per entry, the bounds that its equality row implies of its column, from those of the
+    other columns.
+    """
     n_rows = matrix.a.shape[0]
-    at_low = np.where(value > 0, lower[column], upper[column]) * value  # least contribution of the entry
+    at_low = (
+        np.where(value > 0, lower[column], upper[column]) * value
+    )  # least contribution of the entry
     at_high = np.where(value > 0, upper[column], lower[column]) * value
     bounds = []
     for contribution, sign in ((at_high, -1.0), (at_low, 1.0)):
@@ -188,7 +225,9 @@ def _implied(
         others = total[row] - finite
         bounded = open_ends[row] - infinite == 0
         # sign -1: x value >= rhs - max(others);  sign +1: x value <= rhs - min(others)
-        bounds.append(np.where(bounded & equality[row], matrix.row_lower[row] - others, sign * np.inf))
+        bounds.append(
+            np.where(bounded & equality[row], matrix.row_lower[row] - others, sign * np.inf)
+        )
     least, most = (b / value for b in bounds)
     return np.where(value > 0, least, most), np.where(value > 0, most, least)
 
@@ -203,12 +242,12 @@ def _tighten(
     single: np.ndarray,
     support: np.ndarray,
 ) -> bool:
-    """Bound columns that have no bound of their own, in place, by rows that stay; return True where one was found.
+    """Bound columns that have no bound of their own, in place, by rows that stay; return True where
+    one was found.
 
-    A row that bounds a column here must not free another column: its bounds would then imply themselves. So a row that
-    holds a bounded column found nowhere else (a position, which the row may free) bounds none, and `support` remembers
-    the column that every other row bounds.
-    """
+    A row that bounds a column here must not free another column: its bounds would then imply
+    themselves. So a row that holds a bounded column found nowhere else (a position, which the row
+    may free) bounds none, and `support` remembers the column that every other row bounds."""
     bounded = np.isfinite(lower) | np.isfinite(upper)
     held = np.bincount(row, single[column] & bounded[column], len(support)) > 0
     usable = ~held[row] & ((support[row] == _NONE) | (support[row] == column))
@@ -224,12 +263,15 @@ def _tighten(
 
 
 def _batches(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> tuple[int, Batches]:
-    """Return the number of connected components, and the components gathered into batches of rows and columns."""
+    """Return the number of connected components, and the components gathered into batches of rows
+    and columns.
+    """
     part = matrix.a[rows][:, columns]
     n_rows, n_columns = part.shape
     part = part.tocoo()
     graph = sp.coo_array(
-        (np.ones(part.nnz, np.int8), (part.coords[0], part.coords[1] + n_rows)), shape=(n_rows + n_columns,) * 2
+        (np.ones(part.nnz, np.int8), (part.coords[0], part.coords[1] + n_rows)),
+        shape=(n_rows + n_columns,) * 2,
     )
     count, label = connected_components(graph, directed=False)
     if count <= 1:
@@ -237,7 +279,10 @@ def _batches(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> tuple[int
     size = np.bincount(label[part.coords[0]], minlength=count)  # non-zeros of each component
     batch_of = (np.cumsum(size) - size) // _BATCH
     batch_row, batch_column = batch_of[label[:n_rows]], batch_of[label[n_rows:]]
-    order_row, order_column = np.argsort(batch_row, kind="stable"), np.argsort(batch_column, kind="stable")
+    order_row, order_column = (
+        np.argsort(batch_row, kind="stable"),
+        np.argsort(batch_column, kind="stable"),
+    )
     names = np.unique(batch_of)
     row_start = np.searchsorted(batch_row[order_row], names)
     column_start = np.searchsorted(batch_column[order_column], names)
@@ -256,6 +301,8 @@ def _restore(matrix: Matrix, reduction: _Reduction, primal: np.ndarray) -> None:
 
 
 def _within(matrix: Matrix, columns: np.ndarray, primal: np.ndarray) -> bool:
-    """Return True where the substituted columns keep their bounds: with it the optimum of the blocks is that of all."""
+    """Return True where the substituted columns keep their bounds: with it the optimum of the
+    blocks is that of all.
+    """
     x, low, high = primal[columns], matrix.lower[columns], matrix.upper[columns]
     return bool(((x >= low - 1e-7 * (1 + abs(x))) & (x <= high + 1e-7 * (1 + abs(x)))).all())

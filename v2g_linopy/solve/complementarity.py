@@ -1,4 +1,6 @@
-"""No storage charges and discharges at once: where the LP is exact, and where it takes binaries (FORMULATION §1)."""
+"""No storage charges and discharges at once: where the LP is exact, and where it takes binaries
+(FORMULATION §1).
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -21,15 +23,17 @@ Overlap = Mapping[tuple[str, str], xr.DataArray]  # (part, path) -> kW at once
 def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
     """Return every (member, time) at which charging excludes discharging.
 
-    These are the single vehicles and batteries (not the aggregates) that can do both; on the expected path only where
-    activation is not expected in both directions, on the baseline path always; a store of heat is never activated.
-    """
+    These are the single vehicles and batteries (not the aggregates) that can do both; on the
+    expected path only where activation is not expected in both directions, on the baseline path
+    always; a store of heat is never activated."""
     found: dict[tuple[str, str], xr.DataArray] = {}
     reserve = inputs.data.get("reserve")
     for part, d in _storages(inputs):
         both = (d.charge_max > 0) & (d.discharge_max > 0)
         single = both & (d["aggregate"] == 0) if "aggregate" in d else both
-        called = activated_both_ways(reserve) & (d.get("carrier", xr.DataArray("electricity")) == "electricity")
+        called = activated_both_ways(reserve) & (
+            d.get("carrier", xr.DataArray("electricity")) == "electricity"
+        )
         paths = {"": single & ~called}
         if on_two_paths(d, reserve):
             paths["_baseline"] = single
@@ -45,11 +49,15 @@ def with_flags(inputs: Inputs, flags: Flags) -> Inputs:
     return replace(inputs, data=data)
 
 
-def overlap(solution: Mapping[str, xr.DataArray], where: Flags) -> dict[tuple[str, str], xr.DataArray]:
+def overlap(
+    solution: Mapping[str, xr.DataArray], where: Flags
+) -> dict[tuple[str, str], xr.DataArray]:
     """Return min(charge, discharge) at every place where one excludes the other (kW)."""
     found = {}
     for (part, path), mask in where.items():
-        charge, discharge = (solution.get(f"{part}.{side}{path}") for side in ("charge", "discharge"))
+        charge, discharge = (
+            solution.get(f"{part}.{side}{path}") for side in ("charge", "discharge")
+        )
         if charge is not None and discharge is not None:
             both = xr.where(charge < discharge, charge, discharge)
             found[part, path] = both.fillna(0.0).where(mask, 0.0)
@@ -65,39 +73,62 @@ def candidates(
 ) -> dict[tuple[str, str], xr.DataArray]:
     """Return every place where it would pay to waste energy, and every offender.
 
-    A kW more charged and eta_c eta_d kW more discharged leave the energy on board as it is. With the reduced costs r of
-    both that earns (r_c + eta_c eta_d r_d) / dt, per kWh drawn. Where a kWh costs what it earns, mu, that is
-    -(1 - eta_c eta_d) mu - kappa_c - eta_c eta_d kappa_d, with wear kappa per grid-side kWh: the threshold of §1. It is
-    more where calls can stop the charging (§3) or where trades want a backing of flows (§2).
-    """
+    A kW more charged and eta_c eta_d kW more discharged leave the energy on board as it is. With
+    the reduced costs r of both that earns (r_c + eta_c eta_d r_d) / dt, per kWh drawn. Where a kWh
+    costs what it earns, mu, that is -(1 - eta_c eta_d) mu - kappa_c - eta_c eta_d kappa_d, with
+    wear kappa per grid-side kWh: the threshold of §1. It is more where calls can stop the charging
+    (§3) or where trades want a backing of flows (§2)."""
     found = {}
     for (part, path), both in offenders.items():
         d, mask = inputs.data[part], where[part, path]
         kept, weight = d.eta_charge * d.eta_discharge, inputs.weight(dual)
-        charge, discharge = (reduced[f"{part}.{way}{path}"] / (inputs.dt * weight) for way in ("charge", "discharge"))
+        charge, discharge = (
+            reduced[f"{part}.{way}{path}"] / (inputs.dt * weight) for way in ("charge", "discharge")
+        )
         pays = (charge + kept * discharge >= -1e-9) & (kept < 1 - 1e-12)
         chosen = (pays & mask) | (both > TOLERANCE)
         if "scenario" in chosen.dims:
             chosen = chosen.any("scenario")
-        found[part, path] = chosen.transpose(*mask.dims) if set(mask.dims) == set(chosen.dims) else chosen
+        found[part, path] = (
+            chosen.transpose(*mask.dims) if set(mask.dims) == set(chosen.dims) else chosen
+        )
     return found
 
 
-def sentence(inputs: Inputs, mode: str, rounds: int, binaries: int, both: Overlap, lost: float, others: int = 0) -> str:
-    """Say in words what it took, and of which kinds of storage; `others` counts binaries of other kinds."""
+def sentence(
+    inputs: Inputs,
+    mode: str,
+    rounds: int,
+    binaries: int,
+    both: Overlap,
+    lost: float,
+    others: int = 0,
+) -> str:
+    """Say in words what it took, and of which kinds of storage; `others` counts binaries of other
+    kinds.
+    """
     if mode == "off":
         return "not examined (complementarity off)"
     at_once = {part: float(x.max()) for (part, _), x in both.items() if float(x.max()) > TOLERANCE}
     if at_once:
         energy = inputs.dt * sum(float(x.sum()) for x in both.values())
-        remedy = "solve with complementarity lazy or milp" if mode == "audit" else "it was stopped before it was exact"
+        remedy = (
+            "solve with complementarity lazy or milp"
+            if mode == "audit"
+            else "it was stopped before it was exact"
+        )
         return (
             f"unphysical: a single {_kinds(at_once)} charges and discharges in one step, by up to"
-            f" {max(at_once.values()):.3g} kW, {energy:.3g} kWh in all, and the profit is too high; {remedy}"
+            f" {max(at_once.values()):.3g} kW, {energy:.3g} kWh in all, and the profit is too high;"
+            f" {remedy}"
         )
     fact = f"no {_kinds(part.name for part, _ in _storages(inputs))} charges and discharges at once"
     if binaries:
-        gain = f"; the relaxation overstated the objective by {lost:.6g} {inputs.calendar.currency}" if lost > 0 else ""
+        gain = (
+            f"; the relaxation overstated the objective by {lost:.6g} {inputs.calendar.currency}"
+            if lost > 0
+            else ""
+        )
         return f"{fact}; it took {binaries} binaries in {rounds} extra solve(s){gain}"
     if others:
         return f"{fact}; no binaries were needed for it ({others} for other states)"

@@ -1,4 +1,6 @@
-"""Why there is no plan, in the user's words: first from the data, then from relaxed slacks, then from the solver."""
+"""Why there is no plan, in the user's words: first from the data, then from relaxed slacks, then
+from the solver.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -47,9 +49,13 @@ def _reach(inputs: Inputs) -> list[str]:
         return []
     if any("scenario" in x.dims for x in fleet.data_vars.values()):
         return []  # one pass per scenario would be needed; relaxed slacks tell as much
-    full = fleet.broadcast_like(xr.Dataset(coords={"fleet": fleet["fleet"], "time": inputs.calendar.time}))
+    full = fleet.broadcast_like(
+        xr.Dataset(coords={"fleet": fleet["fleet"], "time": inputs.calendar.time})
+    )
     d = {
-        str(n): full[n].transpose("fleet", "time", ...).to_numpy() for n in full.data_vars if full[n].dtype.kind == "f"
+        str(n): full[n].transpose("fleet", "time", ...).to_numpy()
+        for n in full.data_vars
+        if full[n].dtype.kind == "f"
     }
     highest, lowest = _envelope(d, inputs.dt)
     hard, rigid = np.isnan(d["unserved_cost"]), np.isnan(d["slack_cost"])
@@ -62,12 +68,17 @@ def _reach(inputs: Inputs) -> list[str]:
             steps = np.flatnonzero(excess > 1e-6)
             if len(steps):
                 more = f" ({len(steps)} steps in all)" if len(steps) > 1 else ""
-                lines.append(f"fleet {member}: {text(int(steps[0]), row, highest[i], lowest[i], inputs)}{more}")
+                lines.append(
+                    f"fleet {member}:"
+                    f" {text(int(steps[0]), row, highest[i], lowest[i], inputs)}{more}"
+                )
     return lines
 
 
 def _envelope(d: dict[str, np.ndarray], dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Highest and lowest energy that each member can reach at the end of each step, one forward pass over time."""
+    """Highest and lowest energy that each member can reach at the end of each step, one forward
+    pass over time.
+    """
     highest, lowest = np.zeros_like(d["charge_max"]), np.zeros_like(d["charge_max"])
     high, low = d["energy_initial"][:, 0], d["energy_initial"][:, 0]
     for t in range(highest.shape[1]):
@@ -90,26 +101,36 @@ def _step(inputs: Inputs, t: int) -> str:
     return f"the step {inputs.calendar.local(inputs.calendar.time[t])} (hour {t * inputs.dt:g})"
 
 
-def _needs(t: int, d: Mapping[str, np.ndarray], high: np.ndarray, low: np.ndarray, inputs: Inputs) -> str:
+def _needs(
+    t: int, d: Mapping[str, np.ndarray], high: np.ndarray, low: np.ndarray, inputs: Inputs
+) -> str:
     if high[t] < 0:
         remedy = "charge more before, or let it be missed at a price (unserved_cost)"
-        return f"drives {-high[t]:.6g} kWh more in {_step(inputs, t)} than can be on board; {remedy}"
-    missing, speed = d["energy_min"][t] - high[t], inputs.dt * d["eta_charge"][t] * d["charge_max"][t]
+        return (
+            f"drives {-high[t]:.6g} kWh more in {_step(inputs, t)} than can be on board; {remedy}"
+        )
+    missing, speed = (
+        d["energy_min"][t] - high[t],
+        inputs.dt * d["eta_charge"][t] * d["charge_max"][t],
+    )
     remedy = "raise the power, lower the need, or let it be missed at a price (unserved_cost)"
     if speed > 0:
         later = (1 + int(np.ceil(missing / speed - 1e-9))) * pd.Timedelta(hours=inputs.dt)
         stamp = inputs.calendar.local(inputs.calendar.time[t] + later)
         remedy = f"the earliest departure that works is {stamp}; or {remedy}"
     return (
-        f"needs {d['energy_min'][t]:.6g} kWh at the end of {_step(inputs, t)}, at most {high[t]:.6g} kWh can be reached"
-        f" ({missing:.4g} kWh missing); {remedy}"
+        f"needs {d['energy_min'][t]:.6g} kWh at the end of {_step(inputs, t)}, at most"
+        f" {high[t]:.6g} kWh can be reached ({missing:.4g} kWh missing); {remedy}"
     )
 
 
-def _overflows(t: int, d: Mapping[str, np.ndarray], high: np.ndarray, low: np.ndarray, inputs: Inputs) -> str:
+def _overflows(
+    t: int, d: Mapping[str, np.ndarray], high: np.ndarray, low: np.ndarray, inputs: Inputs
+) -> str:
     return (
-        f"holds at least {low[t]:.6g} kWh at the end of {_step(inputs, t)}, but only {d['energy_max'][t]:.6g} kWh fit"
-        " into what stays connected; give slack_cost, spill_max or more discharge power"
+        f"holds at least {low[t]:.6g} kWh at the end of {_step(inputs, t)}, but only"
+        f" {d['energy_max'][t]:.6g} kWh fit into what stays connected; give slack_cost, spill_max"
+        " or more discharge power"
     )
 
 
@@ -118,7 +139,9 @@ def _unbalanced(inputs: Inputs, assemble: Callable[[Inputs], Any]) -> list[str]:
     model = assemble(inputs).model
     matrix = solver.matrix_of(model)
     a = sp.csr_array(matrix.a)
-    short = a.maximum(0) @ matrix.lower + a.minimum(0) @ matrix.upper - matrix.row_upper  # withdrawal less injection
+    short = (
+        a.maximum(0) @ matrix.lower + a.minimum(0) @ matrix.upper - matrix.row_upper
+    )  # withdrawal less injection
     found: dict[tuple[str, str], list[tuple[pd.Timestamp, float]]] = {}
     for row in np.flatnonzero(short > 1e-6):
         name, place = model.constraints.get_label_position(int(matrix.row_labels[row]))
@@ -131,17 +154,24 @@ def _unbalanced(inputs: Inputs, assemble: Callable[[Inputs], Any]) -> list[str]:
         step = _step(inputs, int(np.flatnonzero(inputs.calendar.time == stamp)[0]))
         more = f" ({len(steps)} steps in all)" if len(steps) > 1 else ""
         remedy = "add a source there, or let a load be curtailed"
-        lines.append(f"pod {pod}: {missing:.6g} kW of {carrier} are missing in {step}, whatever runs; {remedy}{more}")
+        lines.append(
+            f"pod {pod}: {missing:.6g} kW of {carrier} are missing in {step}, whatever runs;"
+            f" {remedy}{more}"
+        )
     return lines
 
 
 def _relaxed(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -> list[str]:
-    """Allow every need to be missed and every balance to slip; where the cheapest plan does so is where it hurts."""
+    """Allow every need to be missed and every balance to slip; where the cheapest plan does so is
+    where it hurts.
+    """
     data = dict(inputs.data)
     if "fleet" not in data:
         return []
     fleet = data["fleet"]
-    data["fleet"] = fleet.assign(unserved_cost=fleet.unserved_cost.fillna(1e4), slack_cost=fleet.slack_cost.fillna(1e5))
+    data["fleet"] = fleet.assign(
+        unserved_cost=fleet.unserved_cost.fillna(1e4), slack_cost=fleet.slack_cost.fillna(1e5)
+    )
     model = assemble(replace(inputs, data=data)).model
     matrix = solver.matrix_of(model)
     try:
@@ -172,7 +202,8 @@ def _places(used: xr.DataArray, text: str, inputs: Inputs) -> list[str]:
         if float(row.max()) > 1e-6:
             t = int((row > 1e-6).argmax("time"))
             lines.append(
-                f"fleet {member}: {float(row[t]):.6g} {text} in {_step(inputs, t)}, given all else that binds it"
+                f"fleet {member}: {float(row[t]):.6g} {text} in {_step(inputs, t)}, given all else"
+                " that binds it"
             )
     return lines
 
@@ -194,7 +225,8 @@ def _conflict(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], A
     lines = ["these rules contradict each other:"]
     for name, place in names.items():
         where = ", ".join(
-            f"{k} {inputs.calendar.local(v)}" if k == "time" else f"{k} {v}" for k, v in dict(place).items()
+            f"{k} {inputs.calendar.local(v)}" if k == "time" else f"{k} {v}"
+            for k, v in dict(place).items()
         )
         lines.append(f"{name} ({where})" + _MEANING.get(name, ""))
     return lines

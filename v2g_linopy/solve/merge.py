@@ -22,7 +22,9 @@ EXTENSIVE = ("power", "energy", "money", "ramp", "money rate")
 
 @dataclass(frozen=True)
 class Merged:
-    """For each part: every member, the member that stands for it, and how many that one stands for."""
+    """For each part: every member, the member that stands for it, and how many that one stands
+    for.
+    """
 
     members: Mapping[str, pd.DataFrame]
 
@@ -32,7 +34,9 @@ class Merged:
         return sum(len(t) - t["stands_in"].nunique() for t in self.members.values())
 
 
-def merge(inputs: Inputs, apart: Mapping[str, Collection[str]] = MappingProxyType({})) -> tuple[Inputs, Merged]:
+def merge(
+    inputs: Inputs, apart: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> tuple[Inputs, Merged]:
     """Replace members with equal data by one; return the smaller inputs and what undoes it.
 
     `apart` names, by part, members that stand for nobody but themselves.
@@ -44,31 +48,45 @@ def merge(inputs: Inputs, apart: Mapping[str, Collection[str]] = MappingProxyTyp
             continue
         beside = _beside(inputs, part.name, dim)
         every = d.assign({f"{other}.{n}": x for (other, n), x in beside.items()})
-        table = _alike(every, dim, part.schema.inputs, {*apart.get(part.name, ()), *_named(inputs, part.name)})
+        table = _alike(
+            every, dim, part.schema.inputs, {*apart.get(part.name, ()), *_named(inputs, part.name)}
+        )
         if table["stands_in"].nunique() == len(table):
             continue
         members[part.name] = table
         kept = table.drop_duplicates("stands_in")
-        count = xr.DataArray(kept["count"].to_numpy(float), coords={dim: pd.Index(kept["stands_in"], name=dim)})
+        count = xr.DataArray(
+            kept["count"].to_numpy(float), coords={dim: pd.Index(kept["stands_in"], name=dim)}
+        )
         small = d.sel({dim: count.indexes[dim]})
         for field in part.schema.inputs:
             if field.name in small and is_extensive(field):
                 small[field.name] = small[field.name] * count
         data[part.name] = small.assign_attrs(d.attrs)
         for other in {other for other, _ in beside}:
-            mine = {n: x.sel({dim: count.indexes[dim]}) * count for (o, n), x in beside.items() if o == other}
+            mine = {
+                n: x.sel({dim: count.indexes[dim]}) * count
+                for (o, n), x in beside.items()
+                if o == other
+            }
             data[other] = data[other].drop_dims(dim).assign(mine).assign_attrs(data[other].attrs)
     return replace(inputs, data=data), Merged(members)
 
 
 def expand(array: xr.DataArray, merged: Merged, share: bool) -> xr.DataArray:
-    """Give every member its own labels back; `share` divides by the number that shared the value."""
+    """Give every member its own labels back; `share` divides by the number that shared the
+    value.
+    """
     for table in merged.members.values():
         dim = str(table.index.name)
         if dim in array.dims:
-            array = array.sel({dim: table["stands_in"].to_numpy()}).assign_coords({dim: table.index})
+            array = array.sel({dim: table["stands_in"].to_numpy()}).assign_coords(
+                {dim: table.index}
+            )
             if share:
-                array = array / xr.DataArray(table["count"].to_numpy(float), coords={dim: table.index})
+                array = array / xr.DataArray(
+                    table["count"].to_numpy(float), coords={dim: table.index}
+                )
     return array
 
 
@@ -80,7 +98,9 @@ def is_extensive(field: Field) -> bool:
 def _beside(inputs: Inputs, part: str, dim: str) -> dict[tuple[str, str], xr.DataArray]:
     """Return what other parts know of each member: quantities that double when the member does."""
     others = ((other.name, d) for other, d in inputs if other.name != part)
-    return {(other, str(n)): x for other, d in others for n, x in d.data_vars.items() if dim in x.dims}
+    return {
+        (other, str(n)): x for other, d in others for n, x in d.data_vars.items() if dim in x.dims
+    }
 
 
 def _named(inputs: Inputs, part: str) -> set[str]:
@@ -89,8 +109,12 @@ def _named(inputs: Inputs, part: str) -> set[str]:
     return {str(m) for name, data in named if name in data for m in data[name].to_numpy().ravel()}
 
 
-def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: Collection[str]) -> pd.DataFrame:
-    skip = {f.name for f in fields if f.kind == "label" and f.name != "pod" and not f.of} | {"vehicles"}
+def _alike(
+    d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: Collection[str]
+) -> pd.DataFrame:
+    skip = {f.name for f in fields if f.kind == "label" and f.name != "pod" and not f.of} | {
+        "vehicles"
+    }
     digests = [hashlib.blake2b(digest_size=16) for _ in range(d.sizes[dim])]
     for name in sorted(map(str, d.data_vars)):
         array = d[name]
@@ -107,7 +131,9 @@ def _alike(d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: Collection
     table.index.name = dim
     first = ~table["key"].duplicated()
     table["stands_in"] = table["key"].map(dict(zip(table["key"][first], index[first], strict=True)))
-    alone = table["stands_in"].isin(list(apart)) | index.astype(str).isin([str(name) for name in apart])
+    alone = table["stands_in"].isin(list(apart)) | index.astype(str).isin(
+        [str(name) for name in apart]
+    )
     table.loc[alone, "key"] = table.loc[alone, "stands_in"] = index[alone]
     table["count"] = table.groupby("key")["key"].transform("size")
     return table

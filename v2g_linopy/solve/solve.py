@@ -1,4 +1,6 @@
-"""Case in, result out. The groups of the case decide which parts take part; `assemble_model` writes the whole model."""
+"""Case in, result out. The groups of the case decide which parts take part; `assemble_model` writes
+the whole model.
+"""
 
 import time as clock
 from collections.abc import Mapping
@@ -27,7 +29,8 @@ Fixed = xr.DataArray | tuple[xr.DataArray, xr.DataArray]  # a plan, or a plan an
 
 
 def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str, ...]:
-    """Validate a case and return what had to be assumed (defaults, missing units), one sentence each.
+    """Validate a case and return what had to be assumed (defaults, missing units), one sentence
+    each.
 
     Raises
     ------
@@ -87,15 +90,17 @@ def solve(
     gap : float
         Relative gap at which a search with binaries may stop (HiGHS: 1e-4).
     time_limit : float
-        Seconds for all blocks and rounds together. A search with binaries returns the best plan it has by then, with
-        the status `time_limit`; without one it is a SolveError.
+        Seconds for all blocks and rounds together. A search with binaries returns the best plan it
+        has by then, with the status `time_limit`; without one it is a SolveError.
     complementarity : {"lazy", "audit", "milp", "off"}
-        How simultaneous charging and discharging is kept out (FORMULATION §1): `lazy` adds binaries where the
-        relaxation needs them, `milp` everywhere from the start, `audit` only reports, `off` does not look.
+        How simultaneous charging and discharging is kept out (FORMULATION §1): `lazy` adds binaries
+        where the relaxation needs them, `milp` everywhere from the start, `audit` only reports,
+        `off` does not look.
     blocks : bool
         Merge identical members and solve independent blocks apart; both are exact.
     fix : mapping
-        Plans to hold fixed, `{"fleet.charge": profile}`; `(profile, where)` holds only what is True in `where`.
+        Plans to hold fixed, `{"fleet.charge": profile}`; `(profile, where)` holds only what is True
+        in `where`.
     audit : bool
         Replay the result and write what it finds into `/audit`.
     parts : mapping
@@ -104,7 +109,8 @@ def solve(
     Returns
     -------
     xarray.DataTree
-        The inputs verbatim with the outputs beside them, `/ledger`, `/price`, `/dual`, `/reduced_cost`, `/audit`.
+        The inputs verbatim with the outputs beside them, `/ledger`, `/price`, `/dual`,
+        `/reduced_cost`, `/audit`.
 
     Raises
     ------
@@ -112,7 +118,13 @@ def solve(
     """
     if complementarity not in _MODES:
         raise SchemaError(
-            [Problem("complementarity", "choice", f"{complementarity!r} is not one of {', '.join(_MODES)}")]
+            [
+                Problem(
+                    "complementarity",
+                    "choice",
+                    f"{complementarity!r} is not one of {', '.join(_MODES)}",
+                )
+            ]
         )
     inputs = inputs_of(case, parts)
     settings = Settings(solver, dict(options or {}), gap, time_limit).start()
@@ -125,7 +137,10 @@ def solve(
         found = auditing.replay(result, parts)
         if not found.attrs["passed"]:
             worst = found.attrs["worst"]
-            raise SolverError(f"the plan does not pass its audit ({worst}); look at it with the audit switched off")
+            raise SolverError(
+                f"the plan does not pass its audit ({worst}); look at it with the audit"
+                " switched off"
+            )
         result["audit"] = xr.DataTree(found)
     return result
 
@@ -133,14 +148,17 @@ def solve(
 _MODES = complementarity.MODES
 _SLIP = 1e-6  # by how much a fixed plan may miss a limit: what an earlier solve leaves
 _ROUNDS = 20
-_SEARCH = 0.9  # of the time left is for the search with binaries, the rest for the prices of what it found
+# of the time left is for the search with binaries, the rest for the prices of what it found
+_SEARCH = 0.9
 _GRACE = 0.5  # seconds beyond the time limit for these prices
 _WORDS = 1.0  # seconds beyond the time limit to say why there is no plan
 _NO_PRICES = "no time was left for prices"
 
 
 class _Search:
-    """Solve, look for charging and discharging at once, add binaries where needed, until there is none left."""
+    """Solve, look for charging and discharging at once, add binaries where needed, until there is
+    none left.
+    """
 
     def __init__(self, inputs: Inputs, settings: Settings, apart: bool, fix: dict[str, Fixed]):
         self.inputs, self.settings, self.apart, self.fix = inputs, settings, apart, fix
@@ -208,9 +226,16 @@ class _Search:
             if error.status != solvers.TIME_LIMIT:
                 raise
             unknown = np.full(len(found.dual), np.nan), np.full(len(found.reduced), np.nan)
-            return replace(found, dual=unknown[0], reduced=unknown[1], note=f"{found.note}; {_NO_PRICES}")
+            return replace(
+                found, dual=unknown[0], reduced=unknown[1], note=f"{found.note}; {_NO_PRICES}"
+            )
         return replace(
-            again, status=found.status, gap=found.gap, bound=found.bound, note=found.note, blocks=found.blocks
+            again,
+            status=found.status,
+            gap=found.gap,
+            bound=found.bound,
+            note=found.note,
+            blocks=found.blocks,
         )
 
     def _matrix(self, matrix: solvers.Matrix, settings: Settings) -> Optimum:
@@ -220,7 +245,9 @@ class _Search:
 
 
 def _with_binaries(model: linopy.Model, merged: Merged) -> dict[str, set[str]]:
-    """Members, by part, that have binaries and stand for several: what is exact for an LP is not for them."""
+    """Members, by part, that have binaries and stand for several: what is exact for an LP is not
+    for them.
+    """
     found: dict[str, set[str]] = {}
     for name in model.binaries:
         part = name.partition(".")[0]
@@ -229,7 +256,9 @@ def _with_binaries(model: linopy.Model, merged: Merged) -> dict[str, set[str]]:
             labels = model.variables[name].labels
             some = (labels != -1).any([d for d in labels.dims if d != table.index.name])
             shared = set(table["stands_in"][table["count"] > 1])
-            found[part] = found.get(part, set()) | (set(some.get_index(table.index.name)[some.to_numpy()]) & shared)
+            found[part] = found.get(part, set()) | (
+                set(some.get_index(table.index.name)[some.to_numpy()]) & shared
+            )
     return {part: names for part, names in found.items() if names}
 
 
@@ -243,14 +272,22 @@ def _fix(model: linopy.Model, fix: Mapping[str, Fixed], inputs: Inputs) -> None:
             outputs = [f"{p.name}.{f.name}" for p, _ in inputs for f in p.schema.outputs]
             declared = name in outputs
             if not declared or float(abs(profile).max()) > 0:
-                detail = "has no freedom in this case" if declared else f"unknown{suggest(name, outputs)}"
+                detail = (
+                    "has no freedom in this case"
+                    if declared
+                    else f"unknown{suggest(name, outputs)}"
+                )
                 problems.append(Problem(f"fix {name}", "unknown", detail))
             continue
         x = model.variables[name]
-        value = (profile + xr.zeros_like(x.lower, dtype=float)).reindex_like(x.lower).transpose(*x.dims)
+        value = (
+            (profile + xr.zeros_like(x.lower, dtype=float)).reindex_like(x.lower).transpose(*x.dims)
+        )
         held = (where & xr.ones_like(x.lower, dtype=bool)).transpose(*x.dims)
         if bool((value.isnull() & held).any()):
-            problems.append(Problem(f"fix {name}", "labels", "does not cover every label of the variable"))
+            problems.append(
+                Problem(f"fix {name}", "labels", "does not cover every label of the variable")
+            )
             continue
         low, high = (bound.where(x.labels != -1, 0.0) for bound in (x.lower, x.upper))
         if bool((beyond := held & ((value < low - _SLIP) | (value > high + _SLIP))).any()):
@@ -262,8 +299,12 @@ def _fix(model: linopy.Model, fix: Mapping[str, Fixed], inputs: Inputs) -> None:
         raise SchemaError(problems, source="the fixed plans")
 
 
-def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, inputs: Inputs) -> Solved:
-    """Read solution, duals, reduced costs and ledger from the model, for every member of its own."""
+def _read(
+    built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, inputs: Inputs
+) -> Solved:
+    """Read solution, duals, reduced costs and ledger from the model, for every member of its
+    own.
+    """
     model = built.model
     primal = solvers.assign(model, matrix, found)
     solution = {n: v.solution for n, v in model.variables.items()} | _finish(model, primal, inputs)
@@ -285,7 +326,9 @@ def _read(built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, 
 
 
 def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) -> None:
-    """Raise where a rewritten plan is worth more or less than the optimum: the rows then say another bill."""
+    """Raise where a rewritten plan is worth more or less than the optimum: the rows then say
+    another bill.
+    """
     paid = matrix.cost * found.primal
     moved = abs(float(matrix.cost @ primal[matrix.column_labels]) - float(paid.sum()))
     allowed = 1e-6 * max(1.0, float(abs(paid).sum())) + found.gap * abs(found.objective)
@@ -294,14 +337,18 @@ def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) 
 
 
 def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str, xr.DataArray]:
-    """Return the outputs that parts rewrite or add, and write those that are variables into the solution by label."""
+    """Return the outputs that parts rewrite or add, and write those that are variables into the
+    solution by label.
+    """
     found = finished(inputs, {str(n): v.solution for n, v in model.variables.items()})
     for name, x in found.items():
         if name in model.variables:
             own = model.variables[name]
             exists = own.labels >= 0
             found[name] = x.transpose(*own.dims).where(exists)
-            primal[own.labels.to_numpy()[exists.to_numpy()]] = found[name].to_numpy()[exists.to_numpy()]
+            primal[own.labels.to_numpy()[exists.to_numpy()]] = found[name].to_numpy()[
+                exists.to_numpy()
+            ]
     return found
 
 
@@ -310,7 +357,9 @@ def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveEr
     if "infeasible" in error.status and "unbounded" not in error.status:
         return Infeasible(infeasibility.why(inputs, settings.grace(_WORDS), assemble_model))
     if "unbounded" in error.status:
-        detail = "the plan could earn without end; look for a price that pays for an unlimited quantity"
+        detail = (
+            "the plan could earn without end; look for a price that pays for an unlimited quantity"
+        )
         return Unbounded(f"unbounded: {detail}", status="unbounded")
     return error
 

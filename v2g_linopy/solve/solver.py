@@ -1,4 +1,6 @@
-"""From a linopy model to numbers: the matrix, HiGHS (interruptible, options verified), every other solver of linopy."""
+"""From a linopy model to numbers: the matrix, HiGHS (interruptible, options verified), every other
+solver of linopy.
+"""
 
 import threading
 import time
@@ -29,7 +31,9 @@ _OTHER_LIMITS = {
     "scip": {"gap": "limits/gap", "time_limit": "limits/time"},
     "gurobi": {"gap": "MIPGap", "time_limit": "TimeLimit"},
 }
-_PATIENCE = 3.0  # seconds in which HiGHS should look up after Ctrl-C; inside a factorisation it does not
+_PATIENCE = (
+    3.0  # seconds in which HiGHS should look up after Ctrl-C; inside a factorisation it does not
+)
 _ALLOWED = 1e-6  # by how much a plan may break limits and still count as allowed
 _DUAL, _PRIMAL = (int(highspy.simplex_constants.SimplexStrategy(n)) for n in (1, 4))
 _SMALL = 20_000  # non-zeros; below, a solve ends before an interrupt could matter
@@ -37,7 +41,9 @@ _SMALL = 20_000  # non-zeros; below, a solve ends before an interrupt could matt
 
 @dataclass(frozen=True)
 class Matrix:
-    """max cost x   s.t.   row_lower <= A x <= row_upper,   lower <= x <= upper,   x integer where `integer`."""
+    """max cost x   s.t.   row_lower <= A x <= row_upper,   lower <= x <= upper,   x integer where
+    `integer`.
+    """
 
     a: sp.csr_array | sp.csc_array
     row_lower: np.ndarray
@@ -46,7 +52,9 @@ class Matrix:
     lower: np.ndarray
     upper: np.ndarray
     integer: np.ndarray
-    column_labels: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # linopy's labels, where it has any
+    column_labels: np.ndarray = field(
+        default_factory=lambda: np.zeros(0, int)
+    )  # linopy's labels, where it has any
     row_labels: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     @property
@@ -57,7 +65,9 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Optimum:
-    """A solution: primal, d objective / d rhs of each row, d objective / d variable (reduced cost)."""
+    """A solution: primal, d objective / d rhs of each row, d objective / d variable (reduced
+    cost).
+    """
 
     primal: np.ndarray
     dual: np.ndarray
@@ -72,7 +82,9 @@ class Optimum:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to solve: `options` are the solver's own; the rest has the same meaning for every solver."""
+    """How to solve: `options` are the solver's own; the rest has the same meaning for every
+    solver.
+    """
 
     solver: str = "highs"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -85,8 +97,14 @@ class Settings:
         if self.gap is not None and not self.gap >= 0:
             raise SolverError(f"gap must be a number of at least 0, not {self.gap!r}")
         if self.time_limit is not None and not self.time_limit > 0:
-            raise SolverError(f"time_limit must be a number of seconds above 0, not {self.time_limit!r}")
-        return self if self.time_limit is None else replace(self, deadline=time.monotonic() + self.time_limit)
+            raise SolverError(
+                f"time_limit must be a number of seconds above 0, not {self.time_limit!r}"
+            )
+        return (
+            self
+            if self.time_limit is None
+            else replace(self, deadline=time.monotonic() + self.time_limit)
+        )
 
     @property
     def left(self) -> float | None:
@@ -95,7 +113,11 @@ class Settings:
 
     def share(self, fraction: float) -> "Settings":
         """Return settings with a fraction of the time that is left."""
-        return self if self.left is None else replace(self, deadline=time.monotonic() + fraction * self.left)
+        return (
+            self
+            if self.left is None
+            else replace(self, deadline=time.monotonic() + fraction * self.left)
+        )
 
     def grace(self, seconds: float) -> "Settings":
         """Return settings with some seconds beyond the limit, from now on if it has passed."""
@@ -143,16 +165,23 @@ def _rows(constraint: Any, index: Any) -> tuple[sp.csr_array, np.ndarray, np.nda
 
 
 def _columnwise(pieces: list[sp.csr_array], n_columns: int, position: np.ndarray) -> sp.csc_array:
-    """Stack rows by variable label into one matrix by position, column by column: HiGHS takes it twice as fast."""
+    """Stack rows by variable label into one matrix by position, column by column: HiGHS takes it
+    twice as fast.
+    """
     lengths = np.concatenate([np.zeros(1, int), *(np.diff(rows.indptr) for rows in pieces)])
     starts = np.cumsum(lengths)
-    data, columns = np.empty(starts[-1]), np.empty(starts[-1], sp.get_index_dtype(maxval=max(starts[-1], n_columns)))
+    data, columns = (
+        np.empty(starts[-1]),
+        np.empty(starts[-1], sp.get_index_dtype(maxval=max(starts[-1], n_columns))),
+    )
     end = 0
     for rows in pieces:  # kinds of rows
         here, end = end, end + rows.nnz
         data[here:end] = rows.data
         np.take(position, rows.indices, out=columns[here:end], mode="clip")
-    return sp.csr_array((data, columns, starts.astype(columns.dtype)), (len(starts) - 1, n_columns)).tocsc()
+    return sp.csr_array(
+        (data, columns, starts.astype(columns.dtype)), (len(starts) - 1, n_columns)
+    ).tocsc()
 
 
 def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
@@ -160,7 +189,9 @@ def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def assign(model: linopy.Model, matrix: Matrix, found: Optimum) -> np.ndarray:
-    """Write a solution of the matrix back to the variables and constraints of the model; return it by label."""
+    """Write a solution of the matrix back to the variables and constraints of the model; return it
+    by label.
+    """
     primal = _scatter(found.primal, matrix.column_labels, model._xCounter)
     dual = _scatter(found.dual, matrix.row_labels, model._cCounter)
     solution = Solution(primal=primal, dual=dual, objective=found.objective)
@@ -198,20 +229,30 @@ def solve(matrix: Matrix, settings: Settings) -> Optimum:
 
 
 def run_on(h: highspy.Highs, matrix: Matrix, last: np.ndarray, settings: Settings) -> Optimum:
-    """Go on from the last plan and its basis: in the primal simplex where `matrix` still allows it, else in the dual.
+    """Go on from the last plan and its basis: in the primal simplex where `matrix` still allows it,
+    else in the dual.
 
     Where prices alone have changed that takes a few steps instead of hundreds.
     """
     rows = matrix.a @ last
-    beyond = (matrix.lower - last, last - matrix.upper, matrix.row_lower - rows, rows - matrix.row_upper)
-    allowed = all(bool((x <= _ALLOWED).all()) for x in beyond)  # NaN, where nothing was found, is not
+    beyond = (
+        matrix.lower - last,
+        last - matrix.upper,
+        matrix.row_lower - rows,
+        rows - matrix.row_upper,
+    )
+    allowed = all(
+        bool((x <= _ALLOWED).all()) for x in beyond
+    )  # NaN, where nothing was found, is not
     if "simplex_strategy" not in settings.options:
         h.setOptionValue("simplex_strategy", _PRIMAL if allowed else _DUAL)
     return run(h, matrix)
 
 
 def run(h: highspy.Highs, matrix: Matrix) -> Optimum:
-    """Let HiGHS solve what it holds, which is `matrix`, from its last basis if it has one; raises as `solve`."""
+    """Let HiGHS solve what it holds, which is `matrix`, from its last basis if it has one; raises
+    as `solve`.
+    """
     _run(h, matrix.a.nnz)
     status = h.getModelStatus()
     info = h.getInfo()
@@ -268,19 +309,30 @@ def solve_other(model: linopy.Model, matrix: Matrix, settings: Settings) -> Opti
 def _limits_of(settings: Settings) -> dict[str, float]:
     """Return gap and time limit by the names that a solver has for them."""
     known = _OTHER_LIMITS.get(settings.solver, {})
-    limits = {"gap": settings.gap, "time_limit": None if settings.left is None else max(settings.left, _LEAST)}
+    limits = {
+        "gap": settings.gap,
+        "time_limit": None if settings.left is None else max(settings.left, _LEAST),
+    }
     wanted = {name: value for name, value in limits.items() if value is not None}
     if missing := [name for name in wanted if name not in known]:
-        raise SolverError(f"give {' and '.join(missing)} as options of {settings.solver} itself, by its own names")
+        raise SolverError(
+            f"give {' and '.join(missing)} as options of {settings.solver} itself, by its own names"
+        )
     return {known[name]: value for name, value in wanted.items()}
 
 
 def irreducible(matrix: Matrix, settings: Settings) -> np.ndarray:
-    """Return the rows of an irreducible infeasible subset, by position; empty where HiGHS finds none."""
+    """Return the rows of an irreducible infeasible subset, by position; empty where HiGHS finds
+    none.
+    """
     h = hand_over(matrix, settings)
     h.setOptionValue("iis_strategy", 2)
     status, iis = h.getIis()
-    return np.asarray(iis.row_index_, dtype=int) if status != highspy.HighsStatus.kError else np.zeros(0, dtype=int)
+    return (
+        np.asarray(iis.row_index_, dtype=int)
+        if status != highspy.HighsStatus.kError
+        else np.zeros(0, dtype=int)
+    )
 
 
 def hand_over(matrix: Matrix, settings: Settings) -> highspy.Highs:
@@ -326,7 +378,14 @@ def _pass(h: highspy.Highs, matrix: Matrix) -> None:
     a = sp.csc_array(matrix.a)
     columns = (-matrix.cost, matrix.lower, matrix.upper)
     status = h.passModel(
-        *(a.shape[1], a.shape[0], a.nnz, int(highspy.MatrixFormat.kColwise), int(highspy.ObjSense.kMinimize), 0.0),
+        *(
+            a.shape[1],
+            a.shape[0],
+            a.nnz,
+            int(highspy.MatrixFormat.kColwise),
+            int(highspy.ObjSense.kMinimize),
+            0.0,
+        ),
         *(*columns, matrix.row_lower, matrix.row_upper),
         *(a.indptr, a.indices, a.data, matrix.integer.astype(np.int32)),
     )
@@ -354,10 +413,13 @@ def _run(h: highspy.Highs, nonzeros: int) -> None:
 def _run_here(h: highspy.Highs) -> None:
     """Run HiGHS in this thread, with as many threads of its own as its option `threads` says.
 
-    HiGHS keeps one scheduler for all of them, and from 1.16 on does not start where an earlier solve gave it another
-    number of threads; nothing has been solved then, and a new scheduler is made.
-    """
-    if h.run() == highspy.HighsStatus.kError and h.getModelStatus() == highspy.HighsModelStatus.kNotset:
+    HiGHS keeps one scheduler for all of them, and from 1.16 on does not start where an earlier
+    solve gave it another number of threads; nothing has been solved then, and a new scheduler is
+    made."""
+    if (
+        h.run() == highspy.HighsStatus.kError
+        and h.getModelStatus() == highspy.HighsModelStatus.kNotset
+    ):
         highspy.Highs.resetGlobalScheduler(True)
         h.run()
 

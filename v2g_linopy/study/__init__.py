@@ -1,1 +1,3 @@
-"""What a plan is worth and why: ladder, scenarios, value of information, wear counted afterwards, explanations."""
+"""What a plan is worth and why: ladder, scenarios, value of information, wear counted afterwards,
+explanations.
+"""

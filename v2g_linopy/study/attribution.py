@@ -32,12 +32,14 @@ _CAUSE_OF = {
 
 
 def side_by_side(one: xr.DataTree, other: xr.DataTree) -> pd.DataFrame:
-    """Two results entry by entry: the sums of both ledgers over the horizon, by cause, and the change.
+    """Two results entry by entry: the sums of both ledgers over the horizon, by cause, and the
+    change.
 
     Returns
     -------
     pandas.DataFrame
-        ``cause``, ``entry``, ``one``, ``other``, ``change``; money of the results, in the order of `CAUSES`.
+        ``cause``, ``entry``, ``one``, ``other``, ``change``; money of the results, in the order of
+        `CAUSES`.
 
     Raises
     ------
@@ -46,8 +48,16 @@ def side_by_side(one: xr.DataTree, other: xr.DataTree) -> pd.DataFrame:
     """
     money = [str(tree.attrs.get("currency", "EUR")) for tree in (one, other)]
     if money[0] != money[1]:
-        raise SchemaError([Problem("currency", "consistency", f"{money[0]} in one result, {money[1]} in the other")])
-    table = pd.DataFrame({name: _sums(tree) for name, tree in (("one", one), ("other", other))}).fillna(0.0)
+        raise SchemaError(
+            [
+                Problem(
+                    "currency", "consistency", f"{money[0]} in one result, {money[1]} in the other"
+                )
+            ]
+        )
+    table = pd.DataFrame(
+        {name: _sums(tree) for name, tree in (("one", one), ("other", other))}
+    ).fillna(0.0)
     table["change"] = table["other"] - table["one"]
     table.insert(0, "entry", table.index)
     table.insert(0, "cause", [_cause(entry) for entry in table["entry"]])

@@ -1,8 +1,9 @@
-"""Capacity that a cell loses by time and by cycles: two published models, for evaluation after the fact only.
+"""Capacity that a cell loses by time and by cycles: two published models, for evaluation after the
+fact only.
 
-The coefficients are those of the papers named, compared with two published implementations each (SimSES of TU Munich
-for both, BLAST-Lite of NREL for NMC, an independent one for LFP). They describe one cell, not a battery in general.
-"""
+The coefficients are those of the papers named, compared with two published implementations each
+(SimSES of TU Munich for both, BLAST-Lite of NREL for NMC, an independent one for LFP). They
+describe one cell, not a battery in general."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ NMC_VOLTAGE: Mapping[float, float] = dict(
         strict=True,
     )
 )
-"""Open-circuit voltage of the Sanyo cell (V) by state of charge, to about 0.01 V: rounded from the table of BLAST-Lite,
-which was digitised from Schmalstieg et al. 2014 and, below 20 %, from Ecker et al."""
+"""Open-circuit voltage of the Sanyo cell (V) by state of charge, to about 0.01 V: rounded from the
+table of BLAST-Lite, which was digitised from Schmalstieg et al. 2014 and, below 20 %, from Ecker et
+al."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ class Use:
 
 @dataclass(frozen=True)
 class Law:
-    """Loss (share of the first capacity) that grows by a power: `(sum rate^(1/power) amount)^power`.
+    """Loss (share of the first capacity) that grows by a power: `(sum rate^(1/power)
+    amount)^power`.
 
-    With a rate that changes, the loss goes on from where it stands, so that the order does not matter.
-    """
+    With a rate that changes, the loss goes on from where it stands, so that the order does not
+    matter."""
 
     power: float
-    increments: Callable[[Use, float], np.ndarray]  # rate^(1/power) amount of each piece, at a temperature (K)
+    increments: Callable[
+        [Use, float], np.ndarray
+    ]  # rate^(1/power) amount of each piece, at a temperature (K)
 
     def grown(self, use: Use, temperature: float) -> float:
         """Return the loss to the power 1/power, which adds up."""
@@ -54,10 +59,11 @@ class Law:
 
 
 def nmc(voltage: Mapping[float, float] = NMC_VOLTAGE, charge: float = 2.15) -> tuple[Law, Law]:
-    """NMC/graphite, Sanyo UR18650E (Schmalstieg, Kaebitz, Ecker, Sauer 2014, J. Power Sources 257, 325-334).
+    """NMC/graphite, Sanyo UR18650E (Schmalstieg, Kaebitz, Ecker, Sauer 2014, J. Power Sources 257,
+    325-334).
 
-    By time (t in days, T in K, V the voltage at rest) and by charge throughput (Q in Ah of the cell, V the quadratic
-    mean over the cycle, depth of discharge DOD)::
+    By time (t in days, T in K, V the voltage at rest) and by charge throughput (Q in Ah of the
+    cell, V the quadratic mean over the cycle, depth of discharge DOD)::
 
         loss = alpha t^0.75,   alpha = (7.543 V - 23.75) 1e6 exp(-6976 / T)
         loss = beta sqrt(Q),   beta = 7.348e-3 (V - 3.667)^2 + 7.600e-4 + 4.081e-3 DOD
@@ -77,7 +83,9 @@ def nmc(voltage: Mapping[float, float] = NMC_VOLTAGE, charge: float = 2.15) -> t
     total = np.append(0.0, np.cumsum((square[1:] + square[:-1]) / 2 * np.diff(grid)))
 
     def by_time(use: Use, temperature: float) -> np.ndarray:
-        alpha = (7.543 * np.interp(use.soc, nodes, volts) - 23.75) * 1e6 * np.exp(-6976 / temperature)
+        alpha = (
+            (7.543 * np.interp(use.soc, nodes, volts) - 23.75) * 1e6 * np.exp(-6976 / temperature)
+        )
         return np.maximum(alpha, 0.0) ** (1 / 0.75) * use.hours / DAY
 
     def by_cycles(use: Use, temperature: float) -> np.ndarray:
@@ -91,13 +99,16 @@ def nmc(voltage: Mapping[float, float] = NMC_VOLTAGE, charge: float = 2.15) -> t
 
 
 def lfp() -> tuple[Law, Law]:
-    """LFP/graphite, Sony/Murata US26650FTC1 (Naumann et al. 2018, J. Energy Storage 17; 2020, J. Power Sources 451).
+    """LFP/graphite, Sony/Murata US26650FTC1 (Naumann et al. 2018, J. Energy Storage 17; 2020, J.
+    Power Sources 451).
 
-    By time (t in s, T in K) and by full equivalent cycles (FEC), with the C-rate and the depth (DOC) of each cycle::
+    By time (t in s, T in K) and by full equivalent cycles (FEC), with the C-rate and the depth
+    (DOC) of each cycle::
 
         loss = k_T k_SOC sqrt(t),   k_T = 1.2571e-5 exp(-17126 / R (1 / T - 1 / 298.15)),
                                     k_SOC = 2.8575 (SOC - 0.5)^3 + 0.60225
-        loss = k_C k_DOC sqrt(FEC) / 100,   k_C = 0.0630 C + 0.0971,   k_DOC = 4.0253 (DOC - 0.6)^3 + 1.0923
+        loss = k_C k_DOC sqrt(FEC) / 100,   k_C = 0.0630 C + 0.0971,
+        k_DOC = 4.0253 (DOC - 0.6)^3 + 1.0923
     """
 
     def by_time(use: Use, temperature: float) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""The value ladder: unmanaged, smart, V2G, with and without reserves, on one case and one ledger (FORMULATION §1)."""
+"""The value ladder: unmanaged, smart, V2G, with and without reserves, on one case and one ledger
+(FORMULATION §1).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,10 +17,15 @@ from ..solve.audit import expected
 from ..solve.solve import solve
 from .attribution import CAUSES, _cause
 
-BEFORE = {"smart": "unmanaged", "V2G": "smart", "smart + reserves": "smart", "V2G + reserves": "V2G"}
+BEFORE = {
+    "smart": "unmanaged",
+    "V2G": "smart",
+    "smart + reserves": "smart",
+    "V2G + reserves": "V2G",
+}
 FORESIGHT = (
-    "Every rung knows all prices and arrivals in advance (perfect foresight), and no position is taken without a"
-    " physical plan: the figures are upper bounds on what operation earns."
+    "Every rung knows all prices and arrivals in advance (perfect foresight), and no position is"
+    " taken without a physical plan: the figures are upper bounds on what operation earns."
 )
 
 
@@ -35,38 +42,50 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
     Returns
     -------
     xarray.DataTree
-        The result of the top rung with the group `/ladder`: `profit(rung)`, `objective(rung)`, `ledger(rung, entry)`
-        and `step(rung, cause)`, the change from the rung named in `before(rung)` (EUR); attributes `vehicles` and
-        `years` give figures per vehicle and year.
+        The result of the top rung with the group `/ladder`: `profit(rung)`, `objective(rung)`,
+        `ledger(rung, entry)` and `step(rung, cause)`, the change from the rung named in
+        `before(rung)` (EUR); attributes `vehicles` and `years` give figures per vehicle and year.
     """
     if "fleet" not in case.children:
-        raise SchemaError([Problem("fleet", "missing", "missing: the ladder compares ways to charge a fleet")])
+        raise SchemaError(
+            [Problem("fleet", "missing", "missing: the ladder compares ways to charge a fleet")]
+        )
     inputs = inputs_of(case, parts)
     results = {}
     for rung, variant, fix in _variants(case, inputs):
         try:
             results[rung] = solve(variant, fix=fix, parts=parts, **options)
         except Infeasible as error:
-            raise Infeasible(f"  on the rung {rung!r} of the ladder:\n{error.explanation}") from None
+            raise Infeasible(
+                f"  on the rung {rung!r} of the ladder:\n{error.explanation}"
+            ) from None
     top = results[list(results)[-1]]
     top["ladder"] = xr.DataTree(_ladder(results, inputs))
     return top
 
 
-def _variants(case: xr.DataTree, inputs: Inputs) -> list[tuple[str, xr.DataTree, dict[str, xr.DataArray] | None]]:
+def _variants(
+    case: xr.DataTree, inputs: Inputs
+) -> list[tuple[str, xr.DataTree, dict[str, xr.DataArray] | None]]:
     def variant(v2g: bool, reserves: bool) -> xr.DataTree:
         tree = case.copy()
         for group in (*RESULT_GROUPS, *(() if reserves else ("reserve",))):
             if group in tree.children:
                 del tree[group]
         if "energy" in tree.children:
-            tree["energy"] = tree["energy"].assign(virtual_bidding=xr.DataArray(0.0, attrs={"units": "1"}))
+            tree["energy"] = tree["energy"].assign(
+                virtual_bidding=xr.DataArray(0.0, attrs={"units": "1"})
+            )
         if not v2g:
-            tree["fleet"] = tree["fleet"].assign(discharge_max=xr.DataArray(0.0, attrs={"units": "kW"}))
+            tree["fleet"] = tree["fleet"].assign(
+                discharge_max=xr.DataArray(0.0, attrs={"units": "kW"})
+            )
         return tree
 
     smart = variant(v2g=False, reserves=False)
-    free = smart.copy()  # nobody schedules this plan: it is settled step by step, whatever the market time unit
+    free = (
+        smart.copy()
+    )  # nobody schedules this plan: it is settled step by step, whatever the market time unit
     if "energy" in free.children:
         free["energy"] = free["energy"].assign(block=xr.DataArray(0.0, attrs={"units": "h"}))
     rungs = [
@@ -105,13 +124,21 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
             "ledger": (("rung", "entry"), ledger.to_numpy(), money),
             "step": (("rung", "cause"), step.to_numpy(), money),
             "before": ("rung", [BEFORE.get(r, "") for r in rungs]),
-            "energy_charged": ("rung", [_energy(r, "charge", inputs) for r in results.values()], {"units": "kWh"}),
+            "energy_charged": (
+                "rung",
+                [_energy(r, "charge", inputs) for r in results.values()],
+                {"units": "kWh"},
+            ),
             "energy_discharged": (
                 "rung",
                 [_energy(r, "discharge", inputs) for r in results.values()],
                 {"units": "kWh"},
             ),
-            "unserved": ("rung", [_unserved(r, inputs) for r in results.values()], {"units": "kWh"}),
+            "unserved": (
+                "rung",
+                [_unserved(r, inputs) for r in results.values()],
+                {"units": "kWh"},
+            ),
         },
         coords={"rung": rungs, "entry": list(ledger.columns), "cause": list(CAUSES)},
     )
@@ -126,4 +153,8 @@ def _energy(result: xr.DataTree, side: str, inputs: Inputs) -> float:
 
 def _unserved(result: xr.DataTree, inputs: Inputs) -> float:
     fleet = result["fleet"].to_dataset()
-    return sum(float(expected(fleet[n], inputs.probability).sum()) for n in ("unserved", "unserved_trip") if n in fleet)
+    return sum(
+        float(expected(fleet[n], inputs.probability).sum())
+        for n in ("unserved", "unserved_trip")
+        if n in fleet
+    )

@@ -1,4 +1,6 @@
-"""Scenarios of a case: drawn from a history, and reduced to the few that say the most (FORMULATION §8)."""
+"""Scenarios of a case: drawn from a history, and reduced to the few that say the most (FORMULATION
+§8).
+"""
 
 from collections.abc import Sequence
 
@@ -32,10 +34,11 @@ def scenarios(
 ) -> xr.DataTree:
     """Return the case with scenarios: drawn anew, reduced to few, or both.
 
-    Series (prices, load, sun) are drawn together as whole days of residuals on a profile by time of day and class of
-    day, see `data.generators.bootstrap`; sessions as stays of the same kind of day, see
-    `data.generators.resample_sessions`. Scenarios that are drawn are equally likely. The reduction keeps those of the
-    scenarios that are nearest to all, and gives each the probability of those it stands for (`reduced`).
+    Series (prices, load, sun) are drawn together as whole days of residuals on a profile by time of
+    day and class of day, see `data.generators.bootstrap`; sessions as stays of the same kind of
+    day, see `data.generators.resample_sessions`. Scenarios that are drawn are equally likely. The
+    reduction keeps those of the scenarios that are nearest to all, and gives each the probability
+    of those it stands for (`reduced`).
 
     Parameters
     ----------
@@ -48,10 +51,11 @@ def scenarios(
     seed : int
         The same seed draws the same.
     vary : sequence of str
-        What to draw: fields that vary over time, as ``energy.price``, and ``sessions``. All of `SERIES` that the case
-        has, unless given.
+        What to draw: fields that vary over time, as ``energy.price``, and ``sessions``. All of
+        `SERIES` that the case has, unless given.
     history : xarray.DataTree
-        The case whose days are drawn, with the same members; the case itself unless given. Only what varies is read.
+        The case whose days are drawn, with the same members; the case itself unless given. Only
+        what varies is read.
 
     Raises
     ------
@@ -68,12 +72,17 @@ def scenarios(
 
 
 def reduced(case: xr.DataTree, to: int) -> xr.DataTree:
-    """Keep `to` scenarios, by fast forward selection; the others lend their probability to the nearest one kept.
+    """Keep `to` scenarios, by fast forward selection; the others lend their probability to the
+    nearest one kept.
 
-    The distance of two scenarios is the Euclidean one over every number that differs between scenarios, each array
-    scaled by its spread, so that units do not matter and long arrays weigh no more than short ones.
-    """
-    groups = {name: node.to_dataset(inherit=False) for name, node in case.children.items() if name not in RESULT_GROUPS}
+    The distance of two scenarios is the Euclidean one over every number that differs between
+    scenarios, each array scaled by its spread, so that units do not matter and long arrays weigh no
+    more than short ones."""
+    groups = {
+        name: node.to_dataset(inherit=False)
+        for name, node in case.children.items()
+        if name not in RESULT_GROUPS
+    }
     root = case.to_dataset()
     numbers = [
         x.transpose("scenario", ...).to_numpy().reshape(root.sizes["scenario"], -1).astype(float)
@@ -83,33 +92,45 @@ def reduced(case: xr.DataTree, to: int) -> xr.DataTree:
     ]
     scaled = [x / (x.std() or 1.0) / np.sqrt(x.shape[1]) for x in map(_finite, numbers)]
     features = np.hstack(scaled or [np.zeros((root.sizes["scenario"], 1))])
-    chosen, probability = fast_forward(distances(features), root["probability"].to_numpy().astype(float), to)
-    kept = {f"/{n}": ds.isel(scenario=chosen) if "scenario" in ds.dims else ds for n, ds in groups.items()}
+    chosen, probability = fast_forward(
+        distances(features), root["probability"].to_numpy().astype(float), to
+    )
+    kept = {
+        f"/{n}": ds.isel(scenario=chosen) if "scenario" in ds.dims else ds
+        for n, ds in groups.items()
+    }
     root = root.isel(scenario=chosen)
     root["probability"] = root["probability"].copy(data=probability)
     made = xr.DataTree.from_dict({"/": root, **kept})
-    made.attrs["history"] = recorded(case, f"{to} of {len(features)} scenarios kept (fast forward selection)")
+    made.attrs["history"] = recorded(
+        case, f"{to} of {len(features)} scenarios kept (fast forward selection)"
+    )
     return made
 
 
 def distances(features: np.ndarray) -> np.ndarray:
     """Return the Euclidean distance of every two rows."""
     squares = (features**2).sum(axis=1)
-    found: np.ndarray = np.sqrt(np.clip(squares[:, None] + squares - 2 * features @ features.T, 0.0, None))
+    found: np.ndarray = np.sqrt(
+        np.clip(squares[:, None] + squares - 2 * features @ features.T, 0.0, None)
+    )
     np.fill_diagonal(found, 0.0)
     return found
 
 
-def fast_forward(distance: np.ndarray, probability: np.ndarray, to: int) -> tuple[np.ndarray, np.ndarray]:
-    """Choose `to` scenarios one after the other, each the one that brings those not chosen nearest to the chosen.
+def fast_forward(
+    distance: np.ndarray, probability: np.ndarray, to: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose `to` scenarios one after the other, each the one that brings those not chosen nearest
+    to the chosen.
 
     ::
 
         u_k = argmin over u not chosen of sum_j p_j min(c_ju, least distance of j to those chosen)
 
-    Heitsch, Römisch (2003), "Scenario reduction algorithms in stochastic programming", Computational Optimization and
-    Applications 24, algorithm 2.4; Dupačová, Gröwe-Kuska, Römisch (2003), Mathematical Programming 95, theorem 2, for
-    the probabilities: those of the nearest one.
+    Heitsch, Römisch (2003), "Scenario reduction algorithms in stochastic programming",
+    Computational Optimization and Applications 24, algorithm 2.4; Dupačová, Gröwe-Kuska, Römisch
+    (2003), Mathematical Programming 95, theorem 2, for the probabilities: those of the nearest one.
 
     Returns
     -------
@@ -133,20 +154,36 @@ def _asked(case: xr.DataTree, n: int | None, reduce_to: int | None) -> list[Prob
     """What is wrong with the numbers asked for."""
     have = case.to_dataset().sizes.get("scenario")
     if n is None and reduce_to is None:
-        return [Problem("n", "missing", "missing: say how many scenarios to draw, or how many to keep (reduce_to)")]
+        return [
+            Problem(
+                "n",
+                "missing",
+                "missing: say how many scenarios to draw, or how many to keep (reduce_to)",
+            )
+        ]
     if n is not None and have is not None:
-        return [Problem("n", "consistency", f"the case has {have} scenarios; only reduce_to is possible")]
+        return [
+            Problem(
+                "n", "consistency", f"the case has {have} scenarios; only reduce_to is possible"
+            )
+        ]
     if n is not None and n < 1:
         return [Problem("n", "range", f"{n}: draw at least 1 scenario")]
     count = n or have
     if reduce_to is not None and count is None:
         return [Problem("reduce_to", "missing", "the case has no scenarios; draw some with n")]
     if reduce_to is not None and not 1 <= reduce_to <= (count or 0):
-        return [Problem("reduce_to", "range", f"{reduce_to}: there are {count} scenarios; keep 1 to {count}")]
+        return [
+            Problem(
+                "reduce_to", "range", f"{reduce_to}: there are {count} scenarios; keep 1 to {count}"
+            )
+        ]
     return []
 
 
-def _drawn(case: xr.DataTree, n: int, seed: int, vary: Sequence[str] | None, history: xr.DataTree) -> xr.DataTree:
+def _drawn(
+    case: xr.DataTree, n: int, seed: int, vary: Sequence[str] | None, history: xr.DataTree
+) -> xr.DataTree:
     """Draw every series and the sessions, and put them in the place of those of the case."""
     time, zone = pd.DatetimeIndex(case["time"].to_index()), str(case.attrs.get("timezone", "UTC"))
     series = _series(case, vary)
@@ -154,13 +191,19 @@ def _drawn(case: xr.DataTree, n: int, seed: int, vary: Sequence[str] | None, his
     if problems := [x for x in past.values() if isinstance(x, Problem)]:
         raise SchemaError(problems, "the history")
     label = np.array([f"s{k + 1:0{max(2, len(str(n)))}d}" for k in range(n)], dtype=object)
-    groups = {f"/{k}": v.to_dataset(inherit=False) for k, v in case.children.items() if k not in RESULT_GROUPS}
+    groups = {
+        f"/{k}": v.to_dataset(inherit=False)
+        for k, v in case.children.items()
+        if k not in RESULT_GROUPS
+    }
     known = {name: x for name, x in past.items() if isinstance(x, xr.DataArray)}
     for name, drawn in (bootstrapped(known, time, zone, n, seed) if known else {}).items():
         part, _, field = name.partition(".")
         declared = next(f for f in PARTS[part].schema.inputs if f.name == field)
         groups[f"/{part}"][field] = drawn.clip(declared.ge, declared.le, keep_attrs=True)
-    if "imbalance.price_short" in known:  # what is missing never costs less than what is too much is paid
+    if (
+        "imbalance.price_short" in known
+    ):  # what is missing never costs less than what is too much is paid
         imbalance = groups["/imbalance"]
         imbalance["price_short"] = imbalance.price_short.clip(imbalance.price_long, keep_attrs=True)
     if SESSIONS in (vary or ()) or (vary is None and _packed(case)):
@@ -168,9 +211,16 @@ def _drawn(case: xr.DataTree, n: int, seed: int, vary: Sequence[str] | None, his
         del groups["/sessions"]
     root = case.to_dataset().assign_coords(scenario=label)
     root["probability"] = ("scenario", np.full(n, 1 / n))
-    groups = {k: v.assign_coords(scenario=label) if "scenario" in v.dims else v for k, v in groups.items()}
+    groups = {
+        k: v.assign_coords(scenario=label) if "scenario" in v.dims else v for k, v in groups.items()
+    }
     made = xr.DataTree.from_dict({"/": root, **groups})
-    words = ", ".join([*series, *(["sessions"] if "/sessions" not in groups and SESSIONS in case.children else [])])
+    words = ", ".join(
+        [
+            *series,
+            *(["sessions"] if "/sessions" not in groups and SESSIONS in case.children else []),
+        ]
+    )
     made.attrs["history"] = recorded(case, f"{n} scenarios of {words} drawn, seed {seed}")
     return made
 
@@ -182,14 +232,20 @@ def _series(case: xr.DataTree, vary: Sequence[str] | None) -> list[str]:
         for part, node in case.children.items()
         if part in PARTS
         for field in PARTS[part].schema.inputs
-        if field.kind == "quantity" and field.name in node.data_vars and "time" in node[field.name].dims
+        if field.kind == "quantity"
+        and field.name in node.data_vars
+        and "time" in node[field.name].dims
     ]
     if vary is None:
         found = [name for name in SERIES if name in there]
     else:
         found = [name for name in vary if name != SESSIONS]
         problems = [
-            Problem(f"vary {name}", "unknown", f"no field of the case that varies over time{suggest(name, there)}")
+            Problem(
+                f"vary {name}",
+                "unknown",
+                f"no field of the case that varies over time{suggest(name, there)}",
+            )
             for name in found
             if name not in there
         ]
@@ -211,19 +267,27 @@ def _past(history: xr.DataTree, name: str, case: xr.DataTree) -> xr.DataArray | 
         return Problem(name, "missing", "missing in the history; leave it out of vary")
     x, own = history[part].to_dataset()[field], case[part].to_dataset()[field]
     if set(x.dims) != set(own.dims):
-        return Problem(name, "dims", f"has {list(x.dims)} in the history and {list(own.dims)} in the case")
+        return Problem(
+            name, "dims", f"has {list(x.dims)} in the history and {list(own.dims)} in the case"
+        )
     if x.attrs.get("units") != own.attrs.get("units"):
-        return Problem(name, "unit", f"is in {x.attrs.get('units')}, in the case in {own.attrs.get('units')}")
+        return Problem(
+            name, "unit", f"is in {x.attrs.get('units')}, in the case in {own.attrs.get('units')}"
+        )
     theirs, ours = (np.unique(np.diff(tree["time"].to_numpy())) for tree in (history, case))
     if len(ours) and not np.array_equal(theirs, ours):
         return Problem("time", "time", "the history has steps of another length than the case")
     for dim in (d for d in own.dims if d != "time"):
         missing = [str(k) for k in own.indexes[dim] if k not in x.indexes[dim]]
         if missing:
-            return Problem(f"{part}.{dim}", "labels", f"{', '.join(missing[:5])} not in the history")
+            return Problem(
+                f"{part}.{dim}", "labels", f"{', '.join(missing[:5])} not in the history"
+            )
         x = x.sel({dim: own.indexes[dim]})
     x = x.transpose(*own.dims)
-    return x if bool(np.isfinite(x).all()) else Problem(name, "nan", "the history has gaps; fill them")
+    return (
+        x if bool(np.isfinite(x).all()) else Problem(name, "nan", "the history has gaps; fill them")
+    )
 
 
 _OF_A_CASE = ("session", "connector", "vehicles")
@@ -231,7 +295,9 @@ _TABLE = ("arrival", "departure", "capacity", "energy_arrival", "energy_need", "
 
 
 def _packed(case: xr.DataTree) -> bool:
-    """Return True where the fleet can be made of the sessions again: each brings its battery, and takes it away."""
+    """Return True where the fleet can be made of the sessions again: each brings its battery, and
+    takes it away.
+    """
     if SESSIONS not in case.children or "fleet" not in case.children:
         return False
     fleet, sessions = case["fleet"].to_dataset(), case[SESSIONS].to_dataset()
@@ -251,7 +317,10 @@ def _fleet(case: xr.DataTree, time: pd.DatetimeIndex, zone: str, n: int, seed: i
             first = x.isel(fleet=0, drop=True)
             same = (x == first) | (x.isnull() & first.isnull())
             if not bool(same.all()):
-                detail = "differs between members, which are made anew of the sessions drawn; give one for all of them"
+                detail = (
+                    "differs between members, which are made anew of the sessions drawn; give one"
+                    " for all of them"
+                )
                 problems.append(Problem(f"fleet.{name}", "consistency", detail))
             x = first
         fleet[name] = x

@@ -1,6 +1,7 @@
 """What it is worth to know the future, and to plan for several of them (FORMULATION §8).
 
-Birge, Louveaux (2011), "Introduction to Stochastic Programming", chapter 4, with the signs of a profit::
+Birge, Louveaux (2011), "Introduction to Stochastic Programming", chapter 4, with the signs of a
+profit::
 
     WS >= RP >= EEV,     EVPI = WS - RP,     VSS = RP - EEV
 """
@@ -19,14 +20,21 @@ from ..solve.solve import Fixed, solve
 MEANINGS = {
     "WS": "wait and see: every scenario planned by itself, in the mean",
     "RP": "here and now: one plan for what is decided before the scenario is known",
-    "EEV": "the plan for the mean of the scenarios, kept where it is decided before the scenario is known",
+    "EEV": (
+        "the plan for the mean of the scenarios, kept where it is decided before the scenario is"
+        " known"
+    ),
     "EVPI": "expected value of perfect information, WS - RP",
     "VSS": "value of the stochastic solution, RP - EEV",
 }
 
 
 def evpi(
-    case: xr.DataTree, *, here_and_now: xr.DataTree | None = None, parts: Mapping[str, Part] = PARTS, **options: Any
+    case: xr.DataTree,
+    *,
+    here_and_now: xr.DataTree | None = None,
+    parts: Mapping[str, Part] = PARTS,
+    **options: Any,
 ) -> xr.Dataset:
     """Return what it would be worth to know the scenario before anything is decided.
 
@@ -42,12 +50,14 @@ def evpi(
     Returns
     -------
     xarray.Dataset
-        ``WS``, ``RP`` and ``EVPI``: objectives, money of the case. With `/risk` both are its weighted objective.
+        ``WS``, ``RP`` and ``EVPI``: objectives, money of the case. With `/risk` both are its
+        weighted objective.
 
     Raises
     ------
     SchemaError
-        The case has no scenarios, or a product is promised at an availability below 1, which no scenario has alone.
+        The case has no scenarios, or a product is promised at an availability below 1, which no
+        scenario has alone.
     """
     inputs = _with_scenarios(case, parts)
     known = _known(case, inputs)
@@ -58,12 +68,16 @@ def evpi(
 
 
 def vss(
-    case: xr.DataTree, *, here_and_now: xr.DataTree | None = None, parts: Mapping[str, Part] = PARTS, **options: Any
+    case: xr.DataTree,
+    *,
+    here_and_now: xr.DataTree | None = None,
+    parts: Mapping[str, Part] = PARTS,
+    **options: Any,
 ) -> xr.Dataset:
     """Return what planning for the scenarios is worth, against planning for their mean.
 
-    What the plan for the mean decides before the scenario is known (`first_stage` of markets and products) is kept,
-    and the rest planned anew in each scenario.
+    What the plan for the mean decides before the scenario is known (`first_stage` of markets and
+    products) is kept, and the rest planned anew in each scenario.
 
     Parameters
     ----------
@@ -73,8 +87,9 @@ def vss(
     Returns
     -------
     xarray.Dataset
-        ``RP``, ``EEV`` and ``VSS``: objectives, money of the case. Where the plan for the mean leaves a scenario
-        without a plan, EEV is minus infinity, and the attribute ``infeasible`` says why.
+        ``RP``, ``EEV`` and ``VSS``: objectives, money of the case. Where the plan for the mean
+        leaves a scenario without a plan, EEV is minus infinity, and the attribute ``infeasible``
+        says why.
     """
     inputs = _with_scenarios(case, parts)
     best = solve(case, parts=parts, **options) if here_and_now is None else here_and_now
@@ -101,7 +116,11 @@ def mean_case(case: xr.DataTree) -> xr.DataTree:
     def mean(x: xr.DataArray) -> xr.DataArray:
         if "scenario" not in x.dims:
             return x
-        return (x.sel(scenario=possible["scenario"]) * possible).sum("scenario", skipna=False).assign_attrs(x.attrs)
+        return (
+            (x.sel(scenario=possible["scenario"]) * possible)
+            .sum("scenario", skipna=False)
+            .assign_attrs(x.attrs)
+        )
 
     groups = {}
     for name, node in case.children.items():
@@ -116,7 +135,10 @@ def mean_case(case: xr.DataTree) -> xr.DataTree:
 def _with_scenarios(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
     inputs = inputs_of(case, parts)
     if inputs.probability is None:
-        detail = "missing: without scenarios there is nothing to know; v2g.scenarios makes some of a case"
+        detail = (
+            "missing: without scenarios there is nothing to know; v2g.scenarios makes some of a"
+            " case"
+        )
         raise SchemaError([Problem("scenario", "missing", detail)])
     return inputs
 
@@ -125,7 +147,9 @@ def _known(case: xr.DataTree, inputs: Inputs) -> xr.DataTree:
     """Return the case in which everything is decided once the scenario is known."""
     reserve = inputs.data.get("reserve")
     if reserve is not None and bool((reserve.availability < 1).any()):
-        detail = "below 1 it is a promise over all scenarios, which none can keep or break alone; give 1"
+        detail = (
+            "below 1 it is a promise over all scenarios, which none can keep or break alone; give 1"
+        )
         raise SchemaError([Problem("reserve.availability", "consistency", detail)])
     case = case.copy()
     for part, _ in inputs:
@@ -146,4 +170,6 @@ def _decided(result: xr.DataTree, inputs: Inputs) -> dict[str, Fixed]:
 
 def _table(inputs: Inputs, **numbers: float) -> xr.Dataset:
     money = inputs.calendar.currency
-    return xr.Dataset({n: ((), x, {"units": money, "long_name": MEANINGS[n]}) for n, x in numbers.items()})
+    return xr.Dataset(
+        {n: ((), x, {"units": money, "long_name": MEANINGS[n]}) for n, x in numbers.items()}
+    )

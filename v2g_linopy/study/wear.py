@@ -1,4 +1,5 @@
-"""Wear counted after the fact: rainflow cycles of every storage, their cost, and the capacity a cell would lose.
+"""Wear counted after the fact: rainflow cycles of every storage, their cost, and the capacity a
+cell would lose.
 
 `wear` needs the extra ``[wear]`` (the package rainflow).
 """
@@ -35,14 +36,26 @@ def available() -> bool:
 
 
 def with_wear(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataTree:
-    """Return the result with the group `/wear`, where there is a battery and the extra ``[wear]`` is installed."""
-    stores = [n for n in _stores(parts) if n in result.children and result[n].sizes.get(str(parts[n].schema.member), 0)]
-    return result.assign({"wear": xr.DataTree(wear(result, parts=parts))}) if stores and available() else result
+    """Return the result with the group `/wear`, where there is a battery and the extra ``[wear]``
+    is installed.
+    """
+    stores = [
+        n
+        for n in _stores(parts)
+        if n in result.children and result[n].sizes.get(str(parts[n].schema.member), 0)
+    ]
+    return (
+        result.assign({"wear": xr.DataTree(wear(result, parts=parts))})
+        if stores and available()
+        else result
+    )
 
 
 @dataclass(frozen=True)
 class Cycles:
-    """Half cycles of one path: depth as a share of capacity, mean state of charge, hours, and which way they went."""
+    """Half cycles of one path: depth as a share of capacity, mean state of charge, hours, and which
+    way they went.
+    """
 
     depth: np.ndarray
     mean: np.ndarray
@@ -51,24 +64,27 @@ class Cycles:
 
 
 def wear(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Dataset:
-    """Count the cycles of every storage in a result and price them, beside what the plan reckoned with.
+    """Count the cycles of every storage in a result and price them, beside what the plan reckoned
+    with.
 
-    A path starts at the energy before the first step, or on board at an arrival; every fall counts, also by driving.
-    What leaks (`keep` between 0 and 1) is no cycle: the path is that of the energy moved, as the plan is paid for, so
-    that segments never count too little. A discharging half cycle of depth delta costs
-    ``replacement_cost * Phi(delta)``, a charging one nothing, and a full cycle has one of each (ASTM E1049; Xu et al.
-    2018). A path with a cyclic end is a circle. To price another plan, or one that was made with `wear` alone, assign
-    `replacement_cost` to the group first.
+    A path starts at the energy before the first step, or on board at an arrival; every fall counts,
+    also by driving. What leaks (`keep` between 0 and 1) is no cycle: the path is that of the energy
+    moved, as the plan is paid for, so that segments never count too little. A discharging half
+    cycle of depth delta costs ``replacement_cost * Phi(delta)``, a charging one nothing, and a full
+    cycle has one of each (ASTM E1049; Xu et al. 2018). A path with a cyclic end is a circle. To
+    price another plan, or one that was made with `wear` alone, assign `replacement_cost` to the
+    group first.
 
     Returns
     -------
     xarray.Dataset
-        On `storage`, the names `part.member`: `capacity` (kWh), `throughput` (kWh leaving the battery by power),
-        `efc` (falls of the path over the capacity), `cost_planned` (the wear in the ledger that follows energy),
-        `cost_calendar`, `cost_counted` (NaN without a replacement cost), `cost_over` (planned less counted),
-        `price_mean` (counted, per kWh by which the path falls) and `price_marginal` (of one more kWh at the deepest
-        fall), EUR or EUR/kWh; and `cycles` on `storage` and `depth`, discharging half cycles by depth (the upper end
-        of each class). All are means over scenarios.
+        On `storage`, the names `part.member`: `capacity` (kWh), `throughput` (kWh leaving the
+        battery by power), `efc` (falls of the path over the capacity), `cost_planned` (the wear in
+        the ledger that follows energy), `cost_calendar`, `cost_counted` (NaN without a replacement
+        cost), `cost_over` (planned less counted), `price_mean` (counted, per kWh by which the path
+        falls) and `price_marginal` (of one more kWh at the deepest fall), EUR or EUR/kWh; and
+        `cycles` on `storage` and `depth`, discharging half cycles by depth (the upper end of each
+        class). All are means over scenarios.
 
     Raises
     ------
@@ -76,17 +92,28 @@ def wear(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Datase
         The extra ``[wear]`` is not installed.
     """
     if not available():
-        raise V2GError("counting cycles needs rainflow: install the extra, pip install 'v2g-linopy[wear]'")
+        raise V2GError(
+            "counting cycles needs rainflow: install the extra, pip install 'v2g-linopy[wear]'"
+        )
     inputs = inputs_of(result, parts)
     tables = [_part_table(result, inputs, name) for name in _stores(parts) if name in inputs.data]
     tables = [t for t in tables if t.sizes["storage"]]
     if not tables:
-        raise SchemaError([Problem("storage", "missing", "missing: the result has no battery and no fleet")])
-    units = {"capacity": "kWh", "throughput": "kWh", "efc": "1", "cycles": "1"} | dict.fromkeys(_PRICES, "EUR/kWh")
-    table = xr.concat(tables, "storage", data_vars="minimal", coords="minimal", compat="override", join="exact")
+        raise SchemaError(
+            [Problem("storage", "missing", "missing: the result has no battery and no fleet")]
+        )
+    units = {"capacity": "kWh", "throughput": "kWh", "efc": "1", "cycles": "1"} | dict.fromkeys(
+        _PRICES, "EUR/kWh"
+    )
+    table = xr.concat(
+        tables, "storage", data_vars="minimal", coords="minimal", compat="override", join="exact"
+    )
     currency = inputs.calendar.currency
     return table.assign(
-        {n: a.assign_attrs(units=units.get(str(n), "EUR").replace("EUR", currency)) for n, a in table.data_vars.items()}
+        {
+            n: a.assign_attrs(units=units.get(str(n), "EUR").replace("EUR", currency))
+            for n, a in table.data_vars.items()
+        }
     )
 
 
@@ -111,12 +138,18 @@ def _part_table(result: xr.DataTree, inputs: Inputs, name: str) -> xr.Dataset:
     table = xr.Dataset(coords={"storage": names, "depth": edges})
     for key in ("capacity", "throughput", "efc", "cost_counted", *_PRICES):
         table[key] = ("storage", np.array([row[key] for row in rows], float))
-    table["cycles"] = (("storage", "depth"), np.array([row["cycles"] for row in rows], float).reshape(-1, BINS))
+    table["cycles"] = (
+        ("storage", "depth"),
+        np.array([row["cycles"] for row in rows], float).reshape(-1, BINS),
+    )
     ledger = result["ledger"].to_dataset()
     sums = {n: expected(ledger[f"{name}.{n}"], weight) for n in WEAR if f"{name}.{n}" in ledger}
     totals = {n: x.sum([d for d in x.dims if d != member]).to_numpy() for n, x in sums.items()}
     nothing = np.zeros(len(names))
-    table["cost_planned"] = ("storage", 0.0 - sum((x for n, x in totals.items() if n != "wear_calendar"), nothing))
+    table["cost_planned"] = (
+        "storage",
+        0.0 - sum((x for n, x in totals.items() if n != "wear_calendar"), nothing),
+    )
     table["cost_calendar"] = ("storage", 0.0 - totals.get("wear_calendar", nothing))
     return table.assign(cost_over=table.cost_planned - table.cost_counted)
 
@@ -133,7 +166,8 @@ def capacity_loss(
 ) -> xr.Dataset:
     """Evaluate what share of its capacity a new cell would lose on the plan of each storage.
 
-    Stays of a member at its charger are taken as those of one battery; while it is away (keep 0) nothing counts.
+    Stays of a member at its charger are taken as those of one battery; while it is away (keep 0)
+    nothing counts.
 
     Parameters
     ----------
@@ -151,10 +185,13 @@ def capacity_loss(
     Returns
     -------
     xarray.Dataset
-        `loss_time`, `loss_cycles`, `loss` on `storage` (shares of the first capacity; mean over scenarios).
+        `loss_time`, `loss_cycles`, `loss` on `storage` (shares of the first capacity; mean over
+        scenarios).
     """
     if not available():
-        raise V2GError("counting cycles needs rainflow: install the extra, pip install 'v2g-linopy[wear]'")
+        raise V2GError(
+            "counting cycles needs rainflow: install the extra, pip install 'v2g-linopy[wear]'"
+        )
     if laws is None and cell not in CELLS:
         raise SchemaError([Problem("cell", "choice", f"{cell!r} is not one of {', '.join(CELLS)}")])
     laws = laws or CELLS[cell]()
@@ -165,7 +202,10 @@ def capacity_loss(
     for name in (n for n in _stores(parts) if n in inputs.data):
         paths = Paths.of(result, inputs, name)
         names += [f"{name}.{m}" for m in paths.members]
-        losses += [_lost(paths, i, laws, temperature + KELVIN, c_rate, repeats) for i in range(len(paths.members))]
+        losses += [
+            _lost(paths, i, laws, temperature + KELVIN, c_rate, repeats)
+            for i in range(len(paths.members))
+        ]
     table = np.array(losses, float).reshape(-1, 2)
     share = {"units": "1"}
     return xr.Dataset(
@@ -179,7 +219,12 @@ def capacity_loss(
 
 
 def _lost(
-    paths: Paths, i: int, laws: tuple[Law, Law], temperature: float, c_rate: float | None, repeats: float
+    paths: Paths,
+    i: int,
+    laws: tuple[Law, Law],
+    temperature: float,
+    c_rate: float | None,
+    repeats: float,
 ) -> list[float]:
     """Loss of one member by time and by cycles, mean over scenarios."""
     weights = np.ones(1) if paths.weight is None else paths.weight.to_numpy()
@@ -188,12 +233,16 @@ def _lost(
         if stay.capacity > 0:
             use = stay.use(c_rate)
             grown[stay.scenario] += [law.grown(use, temperature) for law in laws]
-    return [float(weights @ [law.loss(repeats * g) for g in grown[:, k]]) for k, law in enumerate(laws)]
+    return [
+        float(weights @ [law.loss(repeats * g) for g in grown[:, k]]) for k, law in enumerate(laws)
+    ]
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The energy of every member of a part as paths between arrivals, with the data that price them."""
+    """The energy of every member of a part as paths between arrivals, with the data that price
+    them.
+    """
 
     data: xr.Dataset
     members: pd.Index
@@ -210,12 +259,19 @@ class Paths:
         d = d.assign({n: a for n, a in group.data_vars.items() if n not in known})
         lacking = [n for n in ("charge", "discharge", "energy") if n not in d]
         if lacking:
-            raise SchemaError([Problem(f"{name}.{n}", "missing", "missing: solve the case first") for n in lacking])
+            raise SchemaError(
+                [
+                    Problem(f"{name}.{n}", "missing", "missing: solve the case first")
+                    for n in lacking
+                ]
+            )
         axes: dict[Hashable, Any] = {"time": inputs.calendar.time}
         axes = {str(member): d.indexes[member], **axes}
         if inputs.calendar.scenario is not None:
             axes = {"scenario": inputs.calendar.scenario, **axes}
-        whole = xr.DataArray(np.zeros([len(i) for i in axes.values()]), coords=axes, dims=list(axes))
+        whole = xr.DataArray(
+            np.zeros([len(i) for i in axes.values()]), coords=axes, dims=list(axes)
+        )
 
         def on_paths(x: Any) -> np.ndarray:
             array = (whole + x).transpose(*axes).to_numpy()
@@ -245,7 +301,9 @@ class Paths:
             a = {n: x[s, i] for n, x in self.arrays.items()}
             begins = np.flatnonzero(a["keep"] == 0)
             begins = begins if len(begins) and begins[0] == 0 else np.append(0, begins)
-            held = np.maximum.reduceat(a["energy"] + a["out"] + a["arriving"] + a["initial"] * (a["keep"] > 0), begins)
+            held = np.maximum.reduceat(
+                a["energy"] + a["out"] + a["arriving"] + a["initial"] * (a["keep"] > 0), begins
+            )
             ends = np.append(begins[1:], len(a["keep"]))
             for first, end in zip(begins[held > 0], ends[held > 0], strict=True):
                 yield Stay({n: x[first:end] for n, x in a.items()}, s, float(share), self.dt)
@@ -266,7 +324,8 @@ class Stay:
         return float(self.arrays["capacity"].max())
 
     def path(self, leaking: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """Energy at the start, after what arrives and after what drives away, and at the end of each step; hours.
+        """Energy at the start, after what arrives and after what drives away, and at the end of
+        each step; hours.
 
         Not `leaking`: what leaked is put back, so that the path moves by what is moved.
         """
@@ -274,7 +333,10 @@ class Stay:
         before = np.append(a["initial"][0], a["energy"][:-1])
         arrived = a["keep"] * before + a["arriving"]
         leaked = np.where(a["keep"] > 0, (1 - a["keep"]) * before, 0.0) * (not leaking)
-        points = np.column_stack([arrived, arrived - a["leaving"], a["energy"]]) + leaked.cumsum()[:, None]
+        points = (
+            np.column_stack([arrived, arrived - a["leaving"], a["energy"]])
+            + leaked.cumsum()[:, None]
+        )
         points = points.ravel()
         hours = np.repeat(np.arange(len(before)), 3) + np.tile([0.0, 0.0, 1.0], len(before))
         start = a["initial"][0] if a["keep"][0] > 0 else arrived[0]
@@ -292,14 +354,19 @@ class Stay:
     def use(self, c_rate: float | None = None) -> Use:
         """What the battery went through, for a model of its cells."""
         cycles, (level, _) = self.cycles(leaking=True), self.path()
-        soc = np.clip((level[2::3] + level[3::3]) / 2 / self.capacity, 0.0, 1.0)  # mean of each step
+        soc = np.clip(
+            (level[2::3] + level[3::3]) / 2 / self.capacity, 0.0, 1.0
+        )  # mean of each step
         rate = cycles.depth / np.maximum(cycles.hours, self.dt)
         rate = rate if c_rate is None else np.full_like(rate, c_rate)
-        return Use(soc, np.full(len(soc), self.dt), np.minimum(cycles.depth, 1.0), cycles.mean, rate)
+        return Use(
+            soc, np.full(len(soc), self.dt), np.minimum(cycles.depth, 1.0), cycles.mean, rate
+        )
 
 
 def counted(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
-    """Half cycles of a path, a circle (or a screw) where `closed`; a full cycle is a falling and a rising half.
+    """Half cycles of a path, a circle (or a screw) where `closed`; a full cycle is a falling and a
+    rising half.
 
     Parameters
     ----------
@@ -316,11 +383,15 @@ def counted(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
     turns = _turns(soc)
     found = []
     # rainflow leaves out the last of two points: the end is said twice
-    for depth, mean, count, i, j in rainflow.extract_cycles(np.append(soc[turns], soc[turns[-1:]]).tolist()):
+    for depth, mean, count, i, j in rainflow.extract_cycles(
+        np.append(soc[turns], soc[turns[-1:]]).tolist()
+    ):
         i, j = (turns[min(k, len(turns) - 1)] for k in (i, j))
         falls, length = soc[j] < soc[i], abs(hours[j] - hours[i])
         if depth > NOISE:
-            found += [(depth, mean, length, falls)] + [(depth, mean, length, not falls)] * (count == 1.0)
+            found += [(depth, mean, length, falls)] + [(depth, mean, length, not falls)] * (
+                count == 1.0
+            )
     table = np.array(found, float).reshape(-1, 4)
     return Cycles(table[:, 0], table[:, 1], table[:, 2], table[:, 3] > 0)
 
@@ -336,7 +407,9 @@ def _turns(soc: np.ndarray) -> np.ndarray:
 
 def _figures(paths: Paths, i: int) -> dict[str, Any]:
     """Cycles and cost of one member."""
-    row: dict[str, Any] = dict.fromkeys(("capacity", "throughput", "efc", "cost_counted", "price_marginal"), 0.0)
+    row: dict[str, Any] = dict.fromkeys(
+        ("capacity", "throughput", "efc", "cost_counted", "price_marginal"), 0.0
+    )
     row["cycles"], fallen = np.zeros(BINS), 0.0
     for stay in paths.of_member(i):
         a, cycles = stay.arrays, stay.cycles()
@@ -348,7 +421,9 @@ def _figures(paths: Paths, i: int) -> dict[str, Any]:
         row["cycles"] += stay.share * np.bincount(places, minlength=BINS)
         if not len(depth):
             continue
-        cost, factor, exponent = (float(np.nan_to_num(a[n][0])) for n in ("cost", "factor", "exponent"))
+        cost, factor, exponent = (
+            float(np.nan_to_num(a[n][0])) for n in ("cost", "factor", "exponent")
+        )
         row["cost_counted"] += stay.share * cost * factor * float((depth**exponent).sum())
         fallen += stay.share * float(depth.sum()) * stay.capacity
         price = cost * factor * exponent * float(depth.max()) ** (exponent - 1) / stay.capacity

@@ -1,4 +1,6 @@
-"""Series that could have been: whole days of residuals, drawn again on a seasonal profile (FORMULATION §8)."""
+"""Series that could have been: whole days of residuals, drawn again on a seasonal profile
+(FORMULATION §8).
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -9,7 +11,9 @@ import xarray as xr
 from ...errors import Problem, SchemaError
 from ..tables.local_time import local
 
-Kind = tuple[str, Callable[[pd.DatetimeIndex], np.ndarray], bool]  # name, number of each day, days of its month only
+Kind = tuple[
+    str, Callable[[pd.DatetimeIndex], np.ndarray], bool
+]  # name, number of each day, days of its month only
 
 KINDS: tuple[Kind, ...] = (
     ("month and weekday", lambda days: np.asarray(days.month * 10 + days.day_of_week), True),
@@ -20,23 +24,28 @@ KINDS: tuple[Kind, ...] = (
 )
 """Classes of local days, the finest first."""
 LEAST = 2
-"""Days of every class that a profile is the mean of; of a single one nothing would be left to draw."""
+"""Days of every class that a profile is the mean of; of a single one nothing would be left to
+draw.
+"""
 
 
 def bootstrapped(
     past: Mapping[str, xr.DataArray], time: pd.DatetimeIndex, timezone: str, count: int, seed: int
 ) -> dict[str, xr.DataArray]:
-    """Draw scenarios of several series at once: the profile of each step plus the residuals of a day of the past.
+    """Draw scenarios of several series at once: the profile of each step plus the residuals of a
+    day of the past.
 
-    The profile is the mean by time of day and class of day (the finest of `KINDS` of which the past has two days
-    each, local time). Residuals are drawn by whole local days, of all series the same day, so that hours of a day and
-    series keep what binds them (Efron, Tibshirani 1993, "An Introduction to the Bootstrap", chapter 8); where the
-    class holds the month, days of that month only.
+    The profile is the mean by time of day and class of day (the finest of `KINDS` of which the past
+    has two days each, local time). Residuals are drawn by whole local days, of all series the same
+    day, so that hours of a day and series keep what binds them (Efron, Tibshirani 1993, "An
+    Introduction to the Bootstrap", chapter 8); where the class holds the month, days of that month
+    only.
 
     Parameters
     ----------
     past
-        Series on ``time`` and any other dimension, naive UTC, uniform, without gaps, all with the same time stamps.
+        Series on ``time`` and any other dimension, naive UTC, uniform, without gaps, all with the
+        same time stamps.
     time
         Steps to draw for, as long as those of the past.
     timezone
@@ -55,7 +64,9 @@ def bootstrapped(
         The past has fewer than two whole local days, or lacks an hour of the day.
     """
     stamps = next(iter(past.values())).indexes["time"]
-    flat = {n: x.transpose("time", ...).to_numpy().reshape(len(stamps), -1) for n, x in past.items()}
+    flat = {
+        n: x.transpose("time", ...).to_numpy().reshape(len(stamps), -1) for n, x in past.items()
+    }
     days, slot = _clock(stamps, timezone)
     target, target_slot = _clock(time, timezone)
     table = pd.DataFrame(np.hstack(list(flat.values())))
@@ -78,7 +89,9 @@ def bootstrapped(
 
 
 def _clock(time: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, np.ndarray]:
-    """Return the local day of each step, and its minute of the day; the two hours of a repeated hour are one."""
+    """Return the local day of each step, and its minute of the day; the two hours of a repeated
+    hour are one.
+    """
     wall = local(pd.DatetimeIndex(time), timezone).tz_localize(None)
     return wall.normalize(), np.asarray(wall.hour * 60 + wall.minute)
 
@@ -94,8 +107,12 @@ def _whole_days(days: pd.DatetimeIndex, slot: np.ndarray) -> pd.DatetimeIndex:
     return whole
 
 
-def _kind(whole: pd.DatetimeIndex, target: pd.DatetimeIndex) -> tuple[Callable[[pd.DatetimeIndex], np.ndarray], bool]:
-    """Return the finest class of days of which there are enough in the past, and whether it is one of the season."""
+def _kind(
+    whole: pd.DatetimeIndex, target: pd.DatetimeIndex
+) -> tuple[Callable[[pd.DatetimeIndex], np.ndarray], bool]:
+    """Return the finest class of days of which there are enough in the past, and whether it is one
+    of the season.
+    """
     for _, kind, seasonal in KINDS:
         counts = pd.Series(kind(whole)).value_counts()
         wanted = counts.reindex(np.unique(kind(target)), fill_value=0)
@@ -104,7 +121,9 @@ def _kind(whole: pd.DatetimeIndex, target: pd.DatetimeIndex) -> tuple[Callable[[
     return KINDS[-1][1:]
 
 
-def _profile(mean: pd.DataFrame, plain: pd.DataFrame, kind: np.ndarray, slot: np.ndarray) -> np.ndarray:
+def _profile(
+    mean: pd.DataFrame, plain: pd.DataFrame, kind: np.ndarray, slot: np.ndarray
+) -> np.ndarray:
     """Return the mean at each step, by its time of day alone where the class has none."""
     found = mean.reindex(pd.MultiIndex.from_arrays([kind, slot])).to_numpy()
     values = np.where(np.isnan(found), plain.reindex(slot).to_numpy(), found)
@@ -115,16 +134,25 @@ def _profile(mean: pd.DataFrame, plain: pd.DataFrame, kind: np.ndarray, slot: np
     return values
 
 
-def _draws(whole: pd.DatetimeIndex, target: pd.DatetimeIndex, seasonal: bool, count: int, seed: int) -> np.ndarray:
+def _draws(
+    whole: pd.DatetimeIndex, target: pd.DatetimeIndex, seasonal: bool, count: int, seed: int
+) -> np.ndarray:
     """Return the position of the day drawn for each scenario and day."""
     rng = np.random.default_rng(seed)
     days = target.unique()
-    pools = [np.flatnonzero(whole.month == day.month) if seasonal else np.arange(len(whole)) for day in days]
+    pools = [
+        np.flatnonzero(whole.month == day.month) if seasonal else np.arange(len(whole))
+        for day in days
+    ]
     return np.stack([pool[rng.integers(0, len(pool), count)] for pool in pools], axis=1)
 
 
 def _by_day(
-    residual: np.ndarray, days: pd.DatetimeIndex, slot: np.ndarray, whole: pd.DatetimeIndex, slots: np.ndarray
+    residual: np.ndarray,
+    days: pd.DatetimeIndex,
+    slot: np.ndarray,
+    whole: pd.DatetimeIndex,
+    slots: np.ndarray,
 ) -> np.ndarray:
     """Residuals on (day, time of day, series); what the clock skips is that of the time before."""
     width = residual.shape[1]
@@ -139,5 +167,7 @@ def _like(x: xr.DataArray, values: np.ndarray, time: pd.DatetimeIndex) -> xr.Dat
     first = x.transpose("time", ...)
     coords = {d: first.indexes[d] for d in map(str, first.dims[1:]) if d in first.indexes}
     values = values.reshape((len(values), len(time), *first.shape[1:]))
-    made = xr.DataArray(values, coords | {"time": time}, ["scenario", *map(str, first.dims)], attrs=x.attrs)
+    made = xr.DataArray(
+        values, coords | {"time": time}, ["scenario", *map(str, first.dims)], attrs=x.attrs
+    )
     return made.transpose("scenario", *x.dims)

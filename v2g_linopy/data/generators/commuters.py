@@ -35,8 +35,9 @@ def commuters(
 ) -> xr.DataTree:
     """Return a case of commuters who plug in at work every day, hourly, with regulation.
 
-    Each local day each vehicle arrives at a random minute from 6 to 9 and leaves at one from 16 to 19, with a random
-    20 to 80 % of its battery on board, and needs 99 % at departure. The rest of the day is not modelled.
+    Each local day each vehicle arrives at a random minute from 6 to 9 and leaves at one from 16 to
+    19, with a random 20 to 80 % of its battery on board, and needs 99 % at departure. The rest of
+    the day is not modelled.
 
     Parameters
     ----------
@@ -47,14 +48,15 @@ def commuters(
     timezone
         IANA zone of the days.
     prices
-        Imported prices on ``time`` (UTC, hourly): ``day_ahead`` and, for regulation, ``regulation_up`` and
-        ``regulation_down``. Synthetic ones unless given.
+        Imported prices on ``time`` (UTC, hourly): ``day_ahead`` and, for regulation,
+        ``regulation_up`` and ``regulation_down``. Synthetic ones unless given.
     regulation
         The two regulation products; None for none.
     discharge
         False: chargers that cannot discharge.
     capacity, charger, efficiency, replacement, retail_price
-        kWh, kW each way, each way, EUR/kWh of battery (3000 cycles of 80 %), EUR/kWh the drivers pay.
+        kWh, kW each way, each way, EUR/kWh of battery (3000 cycles of 80 %), EUR/kWh the drivers
+        pay.
     options
         Handed to `case_from`: `limit`, `markets`, `unserved_cost`, `step`.
 
@@ -77,10 +79,16 @@ def commuters(
     wear = replacement / (3000 * 0.8)
     said = [
         f"{vehicles} vehicles on {days} local days ({timezone}), seed {seed}; {origin}.",
-        "Every day each arrives at a random minute from 6:00 to 9:00 and leaves at one from 16:00 to 19:00, "
-        "with 20 to 80 % of the battery on board (uniform), and needs 99 % at departure.",
+        (
+            "Every day each arrives at a random minute from 6:00 to 9:00 and leaves at one from"
+            " 16:00 to 19:00, with 20 to 80 % of the battery on board (uniform), and needs 99 % at"
+            " departure."
+        ),
         f"Battery {capacity:g} kWh, charger {charger:g} kW, efficiency {efficiency:g} each way.",
-        f"Wear {wear:.6f} EUR per kWh leaving the battery: {replacement:g} EUR/kWh, 3000 cycles of 80 %.",
+        (
+            f"Wear {wear:.6f} EUR per kWh leaving the battery: {replacement:g} EUR/kWh, 3000 cycles"
+            " of 80 %."
+        ),
         f"Drivers pay {retail_price:g} EUR per kWh drawn on balance.",
     ]
     return case_from(
@@ -101,7 +109,9 @@ def commuters(
     )
 
 
-def _sessions(vehicles: int, days: pd.DatetimeIndex, seed: int, timezone: str, capacity: float) -> xr.Dataset:
+def _sessions(
+    vehicles: int, days: pd.DatetimeIndex, seed: int, timezone: str, capacity: float
+) -> xr.Dataset:
     rng = np.random.default_rng([seed, 0])
     shape = (vehicles, len(days))
     arrival, departure = rng.integers(6 * 60, 9 * 60, shape), rng.integers(16 * 60, 19 * 60, shape)
@@ -113,7 +123,11 @@ def _sessions(vehicles: int, days: pd.DatetimeIndex, seed: int, timezone: str, c
             "departure": ("session", moments(days, departure, timezone)),
             "vehicle": ("session", np.repeat(labels("ev", vehicles, 3), len(days))),
             "energy_arrival": ("session", board.ravel(), doc),
-            "energy_need": ((), 0.99 * capacity, {"long_name": "energy needed on board at departure", "units": "kWh"}),
+            "energy_need": (
+                (),
+                0.99 * capacity,
+                {"long_name": "energy needed on board at departure", "units": "kWh"},
+            ),
             "capacity": ((), capacity, {"long_name": "battery", "units": "kWh"}),
         },
         coords={"session": np.arange(vehicles * len(days))},
@@ -134,5 +148,8 @@ def _covers(prices: xr.Dataset, edges: pd.DatetimeIndex, days: int) -> None:
     end = time[-1] + (time[-1] - time[-2] if len(time) > 1 else pd.Timedelta("1h"))
     if nanoseconds(time)[0] > edges[0].value or end < edges[-1]:
         whole = int(((edges[:-1] >= time[0]) & (edges[1:] <= end)).sum())
-        detail = f"{days} days from {edges[0]} UTC asked for, priced are {time[0]} to {end}: {whole} of the days"
+        detail = (
+            f"{days} days from {edges[0]} UTC asked for, priced are {time[0]} to {end}: {whole} of"
+            " the days"
+        )
         raise SchemaError([Problem("prices", "time", detail)], "the prices")

@@ -1,4 +1,6 @@
-"""The small cases in `datasets/`: `python -m v2g_linopy.data.generators.datasets [FOLDER]` writes them anew."""
+"""The small cases in `datasets/`: `python -m v2g_linopy.data.generators.datasets [FOLDER]` writes
+them anew.
+"""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -23,7 +25,9 @@ CASES: Mapping[str, Callable[[], xr.DataTree]] = {
 
 
 def make(name: str) -> xr.DataTree:
-    """Return one of the cases, free of the moment it was made at, so that the same code gives the same file."""
+    """Return one of the cases, free of the moment it was made at, so that the same code gives the
+    same file.
+    """
     case = CASES[name]()
     case.attrs["history"] = "made by python -m v2g_linopy.data.generators.datasets"
     return case

@@ -12,7 +12,10 @@ from .noise_and_prices import days_of, hourly_prices, local_day, steps_of
 from .stays import COSTS, moments
 
 POD = "depot"
-CONTAINMENT = "A symmetric reserve, sold by the hour; 15 minutes of full activation must be on board; no activation."
+CONTAINMENT = (
+    "A symmetric reserve, sold by the hour; 15 minutes of full activation must be on board; no"
+    " activation."
+)
 
 
 def depot(
@@ -29,10 +32,12 @@ def depot(
     discharge: bool = True,
     reserve: bool = True,
 ) -> xr.DataTree:
-    """Return a case of vans at one depot on quarter-hours; the default days hold the longest of the year.
+    """Return a case of vans at one depot on quarter-hours; the default days hold the longest of the
+    year.
 
-    Each van leaves at a random minute from 6 to 8 local time, drives 15 to 35 kWh, is back from 15 to 18, and needs
-    90 % of its battery when it leaves. A van is one battery all along: what it drives leaves the battery.
+    Each van leaves at a random minute from 6 to 8 local time, drives 15 to 35 kWh, is back from 15
+    to 18, and needs 90 % of its battery when it leaves. A van is one battery all along: what it
+    drives leaves the battery.
 
     Parameters
     ----------
@@ -75,13 +80,27 @@ def depot(
     if reserve:
         groups["reserve"] = containment(time, timezone, seed, site)
     text = [
-        f"{vehicles} vans, {days} local days from {start} ({timezone}), seed {seed}; prices are synthetic.",
-        "Each leaves at a random minute from 6:00 to 8:00, is back from 15:00 to 18:00, every day; all stand at the "
-        "depot when the case begins, with 40 to 90 % on board, and when it ends.",
-        f"Each drives 15 to 35 kWh a day and needs 90 % of its {capacity:g} kWh when it leaves; what must be on "
-        "board at the end is what still lets it leave so.",
-        f"Chargers {charger:g} kW each way, efficiency {efficiency:g} each way; wear 0.05 EUR per kWh leaving them.",
-        f"The connection carries {site:g} kW either way; energy is traded by the hour, at most {limit:g} kW.",
+        (
+            f"{vehicles} vans, {days} local days from {start} ({timezone}), seed {seed}; prices are"
+            " synthetic."
+        ),
+        (
+            "Each leaves at a random minute from 6:00 to 8:00, is back from 15:00 to 18:00, every"
+            " day; all stand at the depot when the case begins, with 40 to 90 % on board, and when"
+            " it ends."
+        ),
+        (
+            f"Each drives 15 to 35 kWh a day and needs 90 % of its {capacity:g} kWh when it leaves;"
+            " what must be on board at the end is what still lets it leave so."
+        ),
+        (
+            f"Chargers {charger:g} kW each way, efficiency {efficiency:g} each way; wear 0.05 EUR"
+            " per kWh leaving them."
+        ),
+        (
+            f"The connection carries {site:g} kW either way; energy is traded by the hour, at most"
+            f" {limit:g} kW."
+        ),
     ]
     if reserve:
         text.append(CONTAINMENT)
@@ -95,7 +114,9 @@ def depot(
     )
 
 
-def _nights(vehicles: int, midnight: pd.DatetimeIndex, seed: int, timezone: str, capacity: float) -> xr.Dataset:
+def _nights(
+    vehicles: int, midnight: pd.DatetimeIndex, seed: int, timezone: str, capacity: float
+) -> xr.Dataset:
     """Return the stays at the depot: from the start or an arrival to the next departure."""
     rng = np.random.default_rng([seed, 4])
     shape = (vehicles, len(midnight) - 1)
@@ -122,8 +143,16 @@ def _nights(vehicles: int, midnight: pd.DatetimeIndex, seed: int, timezone: str,
                 first.ravel(),
                 {"units": "kWh", "long_name": "energy at the start of the case"},
             ),
-            "energy_trip": ("session", trips.ravel(), {"units": "kWh", "long_name": "energy driven after this stay"}),
-            "energy_need": ((), 0.9 * capacity, {"units": "kWh", "long_name": "energy needed on board at departure"}),
+            "energy_trip": (
+                "session",
+                trips.ravel(),
+                {"units": "kWh", "long_name": "energy driven after this stay"},
+            ),
+            "energy_need": (
+                (),
+                0.9 * capacity,
+                {"units": "kWh", "long_name": "energy needed on board at departure"},
+            ),
             "capacity": ((), capacity, {"units": "kWh", "long_name": "battery"}),
         },
         coords={"session": np.arange(vehicles * count)},
@@ -131,7 +160,9 @@ def _nights(vehicles: int, midnight: pd.DatetimeIndex, seed: int, timezone: str,
 
 
 def containment(time: pd.DatetimeIndex, timezone: str, seed: int, volume: float) -> xr.Dataset:
-    """Return `/reserve`: a symmetric product by the hour, at most `volume` kW, with 15 minutes of energy on board."""
+    """Return `/reserve`: a symmetric product by the hour, at most `volume` kW, with 15 minutes of
+    energy on board.
+    """
     rng = np.random.default_rng([seed, 5])
     clock = local(time, timezone)
     block = local_day(clock) * 24 + np.asarray(clock.hour)

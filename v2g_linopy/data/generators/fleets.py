@@ -12,12 +12,25 @@ from ..tables.local_time import listed, local
 from .noise_and_prices import WORLDS, World, too_small, world_prices
 from .sun_and_buildings import by_hour
 
-# share plugged in at local hours 0, 3, 6, 9, 12, 15, 18, 21 (linear between them): working day, weekend
+# share plugged in at local hours 0, 3, 6, 9, 12, 15, 18, 21 (linear between them): working day,
+# weekend
 PROFILES = {
-    "home": ((0.95, 0.98, 0.90, 0.30, 0.25, 0.30, 0.65, 0.88), (0.92, 0.97, 0.95, 0.75, 0.60, 0.60, 0.72, 0.85)),
-    "office": ((0.08, 0.06, 0.10, 0.80, 0.85, 0.80, 0.30, 0.12), (0.05, 0.05, 0.05, 0.10, 0.12, 0.10, 0.07, 0.05)),
-    "vans": ((0.95, 0.95, 0.80, 0.20, 0.25, 0.35, 0.80, 0.95), (0.97, 0.97, 0.97, 0.90, 0.90, 0.90, 0.95, 0.97)),
-    "sharing": ((0.75, 0.80, 0.75, 0.50, 0.50, 0.48, 0.40, 0.55), (0.60, 0.72, 0.80, 0.62, 0.48, 0.45, 0.40, 0.45)),
+    "home": (
+        (0.95, 0.98, 0.90, 0.30, 0.25, 0.30, 0.65, 0.88),
+        (0.92, 0.97, 0.95, 0.75, 0.60, 0.60, 0.72, 0.85),
+    ),
+    "office": (
+        (0.08, 0.06, 0.10, 0.80, 0.85, 0.80, 0.30, 0.12),
+        (0.05, 0.05, 0.05, 0.10, 0.12, 0.10, 0.07, 0.05),
+    ),
+    "vans": (
+        (0.95, 0.95, 0.80, 0.20, 0.25, 0.35, 0.80, 0.95),
+        (0.97, 0.97, 0.97, 0.90, 0.90, 0.90, 0.95, 0.97),
+    ),
+    "sharing": (
+        (0.75, 0.80, 0.75, 0.50, 0.50, 0.48, 0.40, 0.55),
+        (0.60, 0.72, 0.80, 0.62, 0.48, 0.45, 0.40, 0.45),
+    ),
 }
 
 
@@ -38,8 +51,8 @@ def fleets(
     Parameters
     ----------
     hours, world, seed
-        Length, prices (`few`, `unmanaged` or `smart`) and seed of the case. The seed also varies the shares plugged
-        in, alike in all worlds.
+        Length, prices (`few`, `unmanaged` or `smart`) and seed of the case. The seed also varies
+        the shares plugged in, alike in all worlds.
     vehicles
         Vehicles of each fleet: 30 kWh, 7.2 kW each way, 0.9 each way.
     start, timezone
@@ -77,14 +90,28 @@ def fleets(
         wear=0.02,
         slack_cost=slack_cost,
     )
-    groups, said = markets_for(group, world_prices(time, world, timezone, seed), ("day_ahead",), None, None)
+    groups, said = markets_for(
+        group, world_prices(time, world, timezone, seed), ("day_ahead",), None, None
+    )
     slack = "none" if slack_cost is None else f"{slack_cost:g} EUR per kWh"
     text = [
-        f"Four fleets of {vehicles} vehicles, {hours} hours from {start} ({timezone}), seed {seed}.",
+        (
+            f"Four fleets of {vehicles} vehicles, {hours} hours from {start} ({timezone}), seed"
+            f" {seed}."
+        ),
         f"Prices (synthetic): {WORLDS[world]}.",
-        "Shares plugged in follow a profile by local hour, apart for working days and weekends, within 2 % at random.",
-        "Each vehicle 30 kWh, 7.2 kW, efficiency 0.9 each way; the batteries plugged in at the start are full.",
-        f"{contract_limit:g} of each battery may be used; wear 0.02 EUR per kWh leaving it; slack: {slack}.",
+        (
+            "Shares plugged in follow a profile by local hour, apart for working days and weekends,"
+            " within 2 % at random."
+        ),
+        (
+            "Each vehicle 30 kWh, 7.2 kW, efficiency 0.9 each way; the batteries plugged in at the"
+            " start are full."
+        ),
+        (
+            f"{contract_limit:g} of each battery may be used; wear 0.02 EUR per kWh leaving it;"
+            f" slack: {slack}."
+        ),
         "A fleet stands for many vehicles: one may charge while another discharges.",
     ]
     return described_case(
@@ -101,5 +128,9 @@ def _plugged(time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.DataArray:
     rng = np.random.default_rng([seed, 3])
     clock = local(time, timezone)
     shares = [by_hour(clock, *profile) for profile in PROFILES.values()]
-    values = np.clip(np.asarray(shares) + rng.uniform(-0.02, 0.02, (len(shares), len(time))), 0.0, 1.0)
-    return xr.DataArray(np.round(values, 3), coords={"fleet": list(PROFILES), "time": time}, dims=("fleet", "time"))
+    values = np.clip(
+        np.asarray(shares) + rng.uniform(-0.02, 0.02, (len(shares), len(time))), 0.0, 1.0
+    )
+    return xr.DataArray(
+        np.round(values, 3), coords={"fleet": list(PROFILES), "time": time}, dims=("fleet", "time")
+    )

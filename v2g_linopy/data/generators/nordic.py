@@ -32,11 +32,12 @@ def nordic_fcr(
     power: float = 1000.0,
     discharge: bool = True,
 ) -> xr.DataTree:
-    """Return a case of a battery and vans that sell FCR-N and FCR-D by the Nordic rules for limited reservoirs.
+    """Return a case of a battery and vans that sell FCR-N and FCR-D by the Nordic rules for limited
+    reservoirs.
 
-    Bids are by the hour, from 0.1 MW of each product, and of any size above it: whole steps of a tenth of a megawatt
-    can take minutes to prove best (`--set reserve.step=100`). The default days hold the day on which the clock goes
-    forward.
+    Bids are by the hour, from 0.1 MW of each product, and of any size above it: whole steps of a
+    tenth of a megawatt can take minutes to prove best (`--set reserve.step=100`). The default days
+    hold the day on which the clock goes forward.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ def nordic_fcr(
     battery, power
         Size of the battery (kWh; 0: none) and its power each way (kW).
     discharge
-        False: chargers that cannot discharge, and no battery: a pool that must sustain its reserves for two hours.
+        False: chargers that cannot discharge, and no battery: a pool that must sustain its reserves
+        for two hours.
 
     Raises
     ------
@@ -57,29 +59,50 @@ def nordic_fcr(
     midnight = days_of(start, days, vehicles)
     time, hours = (steps_of(midnight, timezone, s) for s in (step, "1h"))
     rng = np.random.default_rng([seed, 8])
-    sessions = stays(labels("van", vehicles), "depot", VANS, midnight[:-1], timezone, rng, discharge=discharge)
+    sessions = stays(
+        labels("van", vehicles), "depot", VANS, midnight[:-1], timezone, rng, discharge=discharge
+    )
     fleet, table = rasterise(sessions, time, rows="vehicle", outside="clip")
     groups = {"fleet": fleet.assign(COSTS), "sessions": table}
     stored = battery if discharge else 0.0
     if stored:
         groups["battery"] = batteries({"battery": stored}, power=power)
     limit = ample_limit(power + 2 * vehicles * VANS.charger, power + vehicles * VANS.charger)
-    groups["energy"] = energy_market(align(world_prices(hours, "few", timezone, seed), time), ("day_ahead",), limit)
+    groups["energy"] = energy_market(
+        align(world_prices(hours, "few", timezone, seed), time), ("day_ahead",), limit
+    )
     prices = align(capacity_prices(hours, timezone, seed), time)
     reserve = products(PRODUCTS, reservoir="limited" if discharge else "ample")
     price = prices.to_dataarray("product").transpose("product", "time")
-    bids = {"minimum_bid": xr.full_like(reserve.minimum_bid, LEAST), "step": xr.zeros_like(reserve.step)}
-    groups["reserve"] = reserve.assign(bids | {"capacity_price": price.assign_attrs(units="EUR/MW/h")})
+    bids = {
+        "minimum_bid": xr.full_like(reserve.minimum_bid, LEAST),
+        "step": xr.zeros_like(reserve.step),
+    }
+    groups["reserve"] = reserve.assign(
+        bids | {"capacity_price": price.assign_attrs(units="EUR/MW/h")}
+    )
     said = [
-        f"{vehicles} vans at a depot, {days} local days from {start} ({timezone}), seed {seed}; prices are synthetic.",
+        (
+            f"{vehicles} vans at a depot, {days} local days from {start} ({timezone}), seed {seed};"
+            " prices are synthetic."
+        ),
         VANS.sentence("Vans"),
-        f"Battery {stored:g} kWh, {power:g} kW each way; as full at the end as at the start (half)."
-        if stored
-        else "No battery; the chargers cannot discharge.",
-        "Efficiency 0.93 each way for vans, 0.95 for the battery; wear 0.05 and 0.02 EUR per kWh leaving them.",
-        f"FCR-N, FCR-D up and FCR-D down for {'limited reservoirs' if discharge else 'two hours of full activation'} "
-        f"(Nordic technical requirements of 2023, section 3.5); bids by the hour, at least {LEAST:g} kW each, of any "
-        "size above that. No activation is expected.",
+        (
+            f"Battery {stored:g} kWh, {power:g} kW each way; as full at the end as at the start"
+            " (half)."
+            if stored
+            else "No battery; the chargers cannot discharge."
+        ),
+        (
+            "Efficiency 0.93 each way for vans, 0.95 for the battery; wear 0.05 and 0.02 EUR per"
+            " kWh leaving them."
+        ),
+        (
+            "FCR-N, FCR-D up and FCR-D down for"
+            f" {'limited reservoirs' if discharge else 'two hours of full activation'} (Nordic"
+            f" technical requirements of 2023, section 3.5); bids by the hour, at least {LEAST:g}"
+            " kW each, of any size above that. No activation is expected."
+        ),
         f"Energy is traded by the hour, at most {limit:g} kW.",
     ]
     groups["energy"]["block"] = ("market", [1.0], {"units": "h"})
@@ -94,7 +117,9 @@ def nordic_fcr(
 
 
 def capacity_prices(time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.Dataset:
-    """Return synthetic hourly capacity prices (EUR/MW/h): dearer by night, when few machines run, and day by day."""
+    """Return synthetic hourly capacity prices (EUR/MW/h): dearer by night, when few machines run,
+    and day by day.
+    """
     rng = np.random.default_rng([seed, 9])
     clock = local(time, timezone)
     night = np.cos(2 * np.pi * (np.asarray(clock.hour) - 3) / 24)

@@ -22,7 +22,9 @@ from .sun_and_buildings import building, profiles, sun
 
 @dataclass(frozen=True)
 class Kind:
-    """What stands at a site of a kind: largest load (kW), roof (kWp), battery (kWh), who parks; EUR/kW of its peak."""
+    """What stands at a site of a kind: largest load (kW), roof (kWp), battery (kWh), who parks;
+    EUR/kW of its peak.
+    """
 
     load: float
     solar: float
@@ -54,16 +56,17 @@ def sites(
     discharge: bool = True,
     reserve: bool = True,
 ) -> xr.DataTree:
-    """Return a case of a portfolio: offices, depots, homes, shops and solar parks that trade together.
+    """Return a case of a portfolio: offices, depots, homes, shops and solar parks that trade
+    together.
 
-    The kinds take turns; sizes vary by a third around those of their kind. The default days are a Friday and a weekend,
-    on which the clock goes forward.
+    The kinds take turns; sizes vary by a third around those of their kind. The default days are a
+    Friday and a weekend, on which the clock goes forward.
 
     Parameters
     ----------
     vehicles, days, seed
-        Vehicles of the whole portfolio, which the pods with chargers share evenly, and local days; the same three
-        always give the same case.
+        Vehicles of the whole portfolio, which the pods with chargers share evenly, and local days;
+        the same three always give the same case.
     pods
         Points of delivery.
     start, timezone, step
@@ -82,27 +85,43 @@ def sites(
     if problems := too_small(pods=pods):
         raise SchemaError(problems, "the size of the case")
     time = steps_of(midnight, timezone, step)
-    kinds = {f"{kind}-{k // len(KINDS) + 1}": kind for k, kind in zip(range(pods), list(KINDS) * pods, strict=False)}
+    kinds = {
+        f"{kind}-{k // len(KINDS) + 1}": kind
+        for k, kind in zip(range(pods), list(KINDS) * pods, strict=False)
+    }
     rngs = {pod: np.random.default_rng([seed, 7, k]) for k, pod in enumerate(kinds)}
     size = {pod: float(np.round(rng.uniform(2 / 3, 4 / 3), 2)) for pod, rng in rngs.items()}
     cars = _cars(kinds, vehicles)
     groups = _fleet(kinds, cars, midnight, time, timezone, rngs, discharge)
     groups |= _plants(kinds, size, time, timezone, rngs)
     groups["connection"] = _connections(kinds, size, cars)
-    power = float(groups["connection"]["import_max"].sum() + groups["connection"]["export_max"].sum())
+    power = float(
+        groups["connection"]["import_max"].sum() + groups["connection"]["export_max"].sum()
+    )
     hourly = hourly_prices(midnight, time, timezone, seed)
     groups["energy"] = energy_market(hourly, ("day_ahead",), ample_limit(power))
     said = [
-        f"{counted(pods, 'pod')}, {vehicles} vehicles, {days} local days from {start} ({timezone}), seed {seed}; "
-        "sun, buildings and prices are synthetic.",
+        (
+            f"{counted(pods, 'pod')}, {vehicles} vehicles, {days} local days from {start}"
+            f" ({timezone}), seed {seed}; sun, buildings and prices are synthetic."
+        ),
         *(habit.sentence(whom) for whom, habit in _habits(kinds, cars).items()),
         "Nights that reach beyond the case are cut at its edges.",
         *(_sentence(name, kind) for name, kind in KINDS.items() if name in kinds.values()),
-        "Sizes vary by a third either way. Homes may put off, or draw ahead, a fifth of their load within the day.",
+        (
+            "Sizes vary by a third either way. Homes may put off, or draw ahead, a fifth of their"
+            " load within the day."
+        ),
         "Batteries: two hours at full power, as full at the end as at the start (half).",
-        f"Every pod pays {FEE:g} EUR/MWh of grid fee on what it draws. Offices and depots pay 6 EUR/kW for the largest "
-        "clock hour of a month; a part of a month costs in proportion to its hours.",
-        "Efficiency 0.93 each way for vehicles, 0.95 for batteries; wear 0.05 and 0.02 EUR per kWh leaving them.",
+        (
+            f"Every pod pays {FEE:g} EUR/MWh of grid fee on what it draws. Offices and depots pay 6"
+            " EUR/kW for the largest clock hour of a month; a part of a month costs in proportion"
+            " to its hours."
+        ),
+        (
+            "Efficiency 0.93 each way for vehicles, 0.95 for batteries; wear 0.05 and 0.02 EUR per"
+            " kWh leaving them."
+        ),
     ]
     if reserve:
         groups["reserve"] = containment(time, timezone, seed, power)
@@ -161,12 +180,20 @@ def _plants(
 ) -> dict[str, xr.Dataset]:
     """Return `/load`, `/renewable` and `/battery`, a member for each pod that has one."""
     groups = {}
-    loads = {p: size[p] * KINDS[k].load * building(time, timezone, rngs[p], k) for p, k in kinds.items() if k != "park"}
+    loads = {
+        p: size[p] * KINDS[k].load * building(time, timezone, rngs[p], k)
+        for p, k in kinds.items()
+        if k != "park"
+    }
     if loads:
         baseline = profiles(time, loads, "load")
-        share = xr.DataArray([0.2 * (kinds[p] == "homes") for p in loads], coords={"load": list(loads)}, dims="load")
+        share = xr.DataArray(
+            [0.2 * (kinds[p] == "homes") for p in loads], coords={"load": list(loads)}, dims="load"
+        )
         moved = (share * baseline).assign_attrs(units="kW")
-        groups["load"] = xr.Dataset({"baseline": baseline, "shift_up_max": moved, "shift_down_max": moved})
+        groups["load"] = xr.Dataset(
+            {"baseline": baseline, "shift_up_max": moved, "shift_down_max": moved}
+        )
         groups["load"]["pod"] = ("load", list(loads))
     roofs = {p: size[p] * KINDS[k].solar * sun(time, timezone, rngs[p]) for p, k in kinds.items()}
     groups["renewable"] = xr.Dataset(
@@ -178,8 +205,12 @@ def _plants(
     return groups
 
 
-def _connections(kinds: Mapping[str, str], size: Mapping[str, float], cars: Mapping[str, int]) -> xr.Dataset:
-    """Return `/connection`: what stands at the pod and half of its chargers, each way, and what the grid costs."""
+def _connections(
+    kinds: Mapping[str, str], size: Mapping[str, float], cars: Mapping[str, int]
+) -> xr.Dataset:
+    """Return `/connection`: what stands at the pod and half of its chargers, each way, and what the
+    grid costs.
+    """
     drawn, fed = [], []
     for pod, name in kinds.items():
         kind = KINDS[name]
@@ -189,11 +220,13 @@ def _connections(kinds: Mapping[str, str], size: Mapping[str, float], cars: Mapp
     peak = [KINDS[name].peak_price for name in kinds.values()]
     fields: dict[str, list[Any]] = {"import_max": drawn, "export_max": fed, "peak_price": peak}
     fields |= {"fee_import": [FEE] * len(kinds), "partial": ["pro_rata"] * len(kinds)}
-    return xr.Dataset({name: ("pod", values) for name, values in fields.items()}, coords={"pod": list(kinds)})
+    return xr.Dataset(
+        {name: ("pod", values) for name, values in fields.items()}, coords={"pod": list(kinds)}
+    )
 
 
 def _sentence(name: str, kind: Kind) -> str:
     return (
-        f"Kind {name}: load at most {kind.load:g} kW, roof {kind.solar:g} kWp, battery {kind.battery:g} kWh; the "
-        "connection carries these and half of the chargers."
+        f"Kind {name}: load at most {kind.load:g} kW, roof {kind.solar:g} kWp, battery"
+        f" {kind.battery:g} kWh; the connection carries these and half of the chargers."
     )

@@ -1,4 +1,6 @@
-"""Sessions that could have been: a stay takes arrival, length and energy of another of its kind (FORMULATION §8)."""
+"""Sessions that could have been: a stay takes arrival, length and energy of another of its kind
+(FORMULATION §8).
+"""
 
 from typing import Any
 
@@ -16,19 +18,23 @@ OURS = ("row", "energy_missing", "name", "connector", "vehicle")
 """Columns that belong to one case, not to a session."""
 
 
-def resampled(sessions: xr.Dataset, time: pd.DatetimeIndex, timezone: str, count: int, seed: int) -> xr.Dataset:
+def resampled(
+    sessions: xr.Dataset, time: pd.DatetimeIndex, timezone: str, count: int, seed: int
+) -> xr.Dataset:
     """Draw scenarios of the sessions of a case and put them on its steps.
 
-    For each session another one, arriving on a working day if it does, on a weekend if it does, is drawn with
-    replacement; the new one arrives on the old one's local day at the other's time of day, and has its length of stay,
-    energies, battery and power: what belongs together stays together. Where it stands stays as it is. A stay that
-    reaches beyond the horizon is cut there, and a need that the cut leaves out of reach is lowered.
+    For each session another one, arriving on a working day if it does, on a weekend if it does, is
+    drawn with replacement; the new one arrives on the old one's local day at the other's time of
+    day, and has its length of stay, energies, battery and power: what belongs together stays
+    together. Where it stands stays as it is. A stay that reaches beyond the horizon is cut there,
+    and a need that the cut leaves out of reach is lowered.
 
     Returns
     -------
     xarray.Dataset
-        The arrays of `rasterise` with the dimension ``scenario`` (without labels), in as many rows as the scenario with
-        the most sessions at once takes; a row that another scenario leaves free has no power in it.
+        The arrays of `rasterise` with the dimension ``scenario`` (without labels), in as many rows
+        as the scenario with the most sessions at once takes; a row that another scenario leaves
+        free has no power in it.
     """
     sessions = sessions.drop_vars([n for n in OURS if n in sessions]).drop_attrs(deep=False)
     arrival = local(pd.DatetimeIndex(sessions["arrival"].to_numpy()), timezone).tz_localize(None)
@@ -48,7 +54,9 @@ def resampled(sessions: xr.Dataset, time: pd.DatetimeIndex, timezone: str, count
     rules: Any = {"join": "outer", "coords": "minimal", "compat": "override", "data_vars": "all"}
     every: xr.Dataset = xr.concat(bare, "scenario", fill_value=idle, **rules)
     for name in places:
-        known = {k: v for f in fleets for k, v in zip(f["fleet"].values, f[name].values, strict=True)}
+        known = {
+            k: v for f in fleets for k, v in zip(f["fleet"].values, f[name].values, strict=True)
+        }
         every[name] = ("fleet", np.array([known[k] for k in every["fleet"].values], dtype=object))
     return every
 

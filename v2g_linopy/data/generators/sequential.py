@@ -1,4 +1,6 @@
-"""Generator: a small portfolio that trades day-ahead and intraday on forecasts, and settles its imbalance."""
+"""Generator: a small portfolio that trades day-ahead and intraday on forecasts, and settles its
+imbalance.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,9 @@ from .sun_and_buildings import profiles, sun
 
 POD = "portfolio"
 GATE, PUBLISHED, LEAD, SPREAD = 12.0, 13.0, 1.0, 1.0
-"""Local hours of the day before at which day-ahead closes and is published; intraday: h before delivery, EUR/MWh."""
+"""Local hours of the day before at which day-ahead closes and is published; intraday: h before
+delivery, EUR/MWh.
+"""
 LONG, SHORT = 12.0, 18.0
 """EUR/MWh below and above the intraday price at which imbalance is settled, at least."""
 ISSUED, HORIZON = pd.Timedelta(hours=6), pd.Timedelta(days=3)
@@ -36,15 +40,16 @@ def sequential(
     battery: float = 100.0,
     discharge: bool = True,
 ) -> xr.DataTree:
-    """Return a case to be operated through its gates: a battery, a solar roof and commuters at work.
+    """Return a case to be operated through its gates: a battery, a solar roof and commuters at
+    work.
 
-    Day-ahead closes at 12:00 local on the day before, by the hour; intraday trades one hour before delivery; what is
-    left is imbalance, at two prices. What happens is in the groups of the parts; `/vintage` says every six hours what
-    was forecast, `/gates` when the markets close.
+    Day-ahead closes at 12:00 local on the day before, by the hour; intraday trades one hour before
+    delivery; what is left is imbalance, at two prices. What happens is in the groups of the parts;
+    `/vintage` says every six hours what was forecast, `/gates` when the markets close.
 
-    A forecast is what comes of later revisions, which are independent of it: `forecast = truth - sum of the revisions
-    still to come`, each as large as the root of its share of a day. The error so grows with the root of the lead, up to
-    three days; what is farther ahead is not revised.
+    A forecast is what comes of later revisions, which are independent of it: `forecast = truth -
+    sum of the revisions still to come`, each as large as the root of its share of a day. The error
+    so grows with the root of the lead, up to three days; what is farther ahead is not revised.
 
     Parameters
     ----------
@@ -67,7 +72,9 @@ def sequential(
     midnight = days_of(start, days, vehicles)
     time = steps_of(midnight, timezone, step)
     rng = np.random.default_rng([seed, 9])
-    sessions = stays(labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge)
+    sessions = stays(
+        labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge
+    )
     fleet, table = rasterise(sessions, time, rows="vehicle")
     ahead = hourly_prices(midnight, time, timezone, seed)["day_ahead"].to_numpy()
     roof = solar * sun(time, timezone, rng)
@@ -77,7 +84,10 @@ def sequential(
         limit=("market", [AMPLE * power] * 2),
         block=("market", [1.0, 0.0], {"units": "h"}),
         spread=("market", [0.0, SPREAD], {"units": "EUR/MWh"}),
-        first_stage=("market", [1.0, 0.0]),  # with scenarios, day-ahead is decided before the day is known
+        first_stage=(
+            "market",
+            [1.0, 0.0],
+        ),  # with scenarios, day-ahead is decided before the day is known
     )
     groups = {
         "fleet": fleet.assign(COSTS),
@@ -101,19 +111,35 @@ def sequential(
     )
 
 
-def _said(vehicles: int, days: int, start: str, timezone: str, seed: int, solar: float, battery: float) -> list[str]:
+def _said(
+    vehicles: int, days: int, start: str, timezone: str, seed: int, solar: float, battery: float
+) -> list[str]:
     """Return what the case assumes."""
     return [
-        f"{vehicles} commuters, a roof and a battery, {days} local days from {start} ({timezone}), seed {seed}; "
-        "sun, prices and forecasts are synthetic.",
+        (
+            f"{vehicles} commuters, a roof and a battery, {days} local days from {start}"
+            f" ({timezone}), seed {seed}; sun, prices and forecasts are synthetic."
+        ),
         COMMUTERS.sentence("Vehicles") + " Their stays are known in advance.",
-        f"Roof {solar:g} kWp; battery {battery:g} kWh, {battery / 2:g} kW, as full at the end as at the start (half).",
-        f"Day-ahead, by the hour, closes at {GATE:g}:00 local on the day before and is published at {PUBLISHED:g}:00; "
-        f"intraday trades {LEAD:g} h before delivery and costs {SPREAD / 2:g} EUR/MWh each way.",
-        f"Imbalance pays at least {LONG:g} EUR/MWh less than intraday and costs at least {SHORT:g} more.",
-        f"Forecasts are issued every {ISSUED / pd.Timedelta('1h'):g} h; a day before, their standard error is "
-        f"{ERRORS['price']:g} EUR/MWh of the day-ahead price, {ERRORS['difference']:g} of what intraday pays more, and "
-        f"{100 * ERRORS['sun']:g} % of the roof at noon; it grows with the root of the lead, up to three days.",
+        (
+            f"Roof {solar:g} kWp; battery {battery:g} kWh, {battery / 2:g} kW, as full at the end"
+            " as at the start (half)."
+        ),
+        (
+            f"Day-ahead, by the hour, closes at {GATE:g}:00 local on the day before and is"
+            f" published at {PUBLISHED:g}:00; intraday trades {LEAD:g} h before delivery and costs"
+            f" {SPREAD / 2:g} EUR/MWh each way."
+        ),
+        (
+            f"Imbalance pays at least {LONG:g} EUR/MWh less than intraday and costs at least"
+            f" {SHORT:g} more."
+        ),
+        (
+            f"Forecasts are issued every {ISSUED / pd.Timedelta('1h'):g} h; a day before, their"
+            f" standard error is {ERRORS['price']:g} EUR/MWh of the day-ahead price,"
+            f" {ERRORS['difference']:g} of what intraday pays more, and {100 * ERRORS['sun']:g} %"
+            " of the roof at noon; it grows with the root of the lead, up to three days."
+        ),
     ]
 
 
@@ -127,7 +153,9 @@ def _prices(
 ) -> tuple[xr.Dataset, xr.Dataset, dict[str, xr.DataArray]]:
     """Return `/energy` and `/imbalance` as they come, and the arrays of `/vintage`."""
     issued, published = _issued(time, timezone)
-    of_price, of_difference, of_sun = (revisions(rng, issued, time, size) for size in ERRORS.values())
+    of_price, of_difference, of_sun = (
+        revisions(rng, issued, time, size) for size in ERRORS.values()
+    )
     of_price = np.where(np.asarray(issued)[:, None] < published[None, :], of_price, 0.0)
     between = of_difference.sum(axis=0)
     extra = np.abs(noise(rng, len(time), 0.8, 8.0)), np.abs(noise(rng, len(time), 0.8, 10.0))
@@ -140,17 +168,32 @@ def _prices(
     labels, stamps = {"market": ["day_ahead", "intraday"]}, {"vintage": issued, "time": time}
     euro, kilowatt = {"units": "EUR/MWh"}, {"units": "kW"}
     markets = xr.Dataset(
-        {"price": (("market", "time"), np.round([ahead, ahead + between], 2), euro)}, labels | {"time": time}
+        {"price": (("market", "time"), np.round([ahead, ahead + between], 2), euro)},
+        labels | {"time": time},
     )
-    settled = {"price_long": ahead + between - LONG - extra[0], "price_short": ahead + between + SHORT + extra[1]}
-    imbalance = xr.Dataset({n: ("time", np.round(x, 2), euro) for n, x in settled.items()}, {"time": time})
-    told = {"price_long": price_within - LONG - mean[0], "price_short": price_within + SHORT + mean[1]}
+    settled = {
+        "price_long": ahead + between - LONG - extra[0],
+        "price_short": ahead + between + SHORT + extra[1],
+    }
+    imbalance = xr.Dataset(
+        {n: ("time", np.round(x, 2), euro) for n, x in settled.items()}, {"time": time}
+    )
+    told = {
+        "price_long": price_within - LONG - mean[0],
+        "price_short": price_within + SHORT + mean[1],
+    }
     both = np.round(np.stack([price_ahead, price_within], axis=1), 2)
     vintage = {
-        "energy.price": xr.DataArray(both, labels | stamps, ("vintage", "market", "time"), attrs=euro),
-        "renewable.available": xr.DataArray(
-            np.round(seen[:, None, :], 3), {"renewable": ["roof"], **stamps}, ("vintage", "renewable", "time")
-        ).assign_attrs(kilowatt),
+        "energy.price": xr.DataArray(
+            both, labels | stamps, ("vintage", "market", "time"), attrs=euro
+        ),
+        "renewable.available": (
+            xr.DataArray(
+                np.round(seen[:, None, :], 3),
+                {"renewable": ["roof"], **stamps},
+                ("vintage", "renewable", "time"),
+            ).assign_attrs(kilowatt)
+        ),
         **{
             f"imbalance.{n}": xr.DataArray(np.round(x, 2), stamps, ("vintage", "time"), attrs=euro)
             for n, x in told.items()
@@ -160,22 +203,33 @@ def _prices(
 
 
 def _issued(time: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, np.ndarray]:
-    """Return when forecasts are issued, from an hour before the first gate on, and when each step is published."""
+    """Return when forecasts are issued, from an hour before the first gate on, and when each step
+    is published.
+    """
     day = local(time, timezone).tz_localize(None).normalize() - pd.Timedelta("1D")
-    moments = (day + pd.Timedelta(hours=PUBLISHED)).tz_localize(timezone).tz_convert("UTC").tz_localize(None)
+    moments = (
+        (day + pd.Timedelta(hours=PUBLISHED))
+        .tz_localize(timezone)
+        .tz_convert("UTC")
+        .tz_localize(None)
+    )
     first = moments[0] - pd.Timedelta(hours=PUBLISHED - GATE + 1)
     return pd.date_range(first, time[-1], freq=ISSUED), np.asarray(moments)
 
 
-def revisions(rng: np.random.Generator, issued: pd.DatetimeIndex, time: pd.DatetimeIndex, size: float) -> np.ndarray:
-    """Return by how much each forecast revises the one before, on (issued, time); none of what has happened.
+def revisions(
+    rng: np.random.Generator, issued: pd.DatetimeIndex, time: pd.DatetimeIndex, size: float
+) -> np.ndarray:
+    """Return by how much each forecast revises the one before, on (issued, time); none of what has
+    happened.
 
-    Neighbouring steps are revised alike; the first forecast revises nothing, and what the last one leaves open is
-    revised with it. `size` is the standard deviation over a day of lead.
-    """
+    Neighbouring steps are revised alike; the first forecast revises nothing, and what the last one
+    leaves open is revised with it. `size` is the standard deviation over a day of lead."""
     hours, per_day = ISSUED / pd.Timedelta("1h"), 24.0
     steps = max(1, round(pd.Timedelta("1h") / (time[1] - time[0]))) if len(time) > 1 else 1
-    drawn = [noise(rng, len(time), 0.9 ** (1 / steps), size * np.sqrt(hours / per_day)) for _ in issued]
+    drawn = [
+        noise(rng, len(time), 0.9 ** (1 / steps), size * np.sqrt(hours / per_day)) for _ in issued
+    ]
     lead = time.to_numpy()[None, :] - issued.to_numpy()[:, None]
     found = np.where((lead >= pd.Timedelta(0)) & (lead < HORIZON), drawn, 0.0)
     found[0] = 0.0
@@ -192,9 +246,17 @@ def _gates() -> xr.Dataset:
     hours, nothing = {"units": "h"}, np.nan
     return xr.Dataset(
         {
-            "hour": ("gate", [GATE, nothing], hours | {"long_name": "local hour of the day before"}),
+            "hour": (
+                "gate",
+                [GATE, nothing],
+                hours | {"long_name": "local hour of the day before"},
+            ),
             "lead": ("gate", [nothing, LEAD], hours | {"long_name": "hours before delivery"}),
-            "rolling": ("gate", [0.0, 0.0], {"units": "1", "long_name": "0: it trades when the gate closes"}),
+            "rolling": (
+                "gate",
+                [0.0, 0.0],
+                {"units": "1", "long_name": "0: it trades when the gate closes"},
+            ),
         },
         coords={"gate": ["day_ahead", "intraday"]},
     )

@@ -1,4 +1,6 @@
-"""Generator: one workplace with chargers, a battery, a solar roof and a building behind one meter."""
+"""Generator: one workplace with chargers, a battery, a solar roof and a building behind one
+meter.
+"""
 
 import numpy as np
 import xarray as xr
@@ -12,7 +14,9 @@ from .sun_and_buildings import building, profiles, sun
 
 POD = "site"
 MARGIN, DISCOUNT, FEE, TAX = 15.0, 5.0, 35.0, 20.0
-"""EUR/MWh: the supplier's margin, what export earns less than the market, grid fee and tax on import."""
+"""EUR/MWh: the supplier's margin, what export earns less than the market, grid fee and tax on
+import.
+"""
 PEAK_PRICE, PEAK_COUNT = 8.0, 3
 """EUR/kW for the mean of so many largest clock hours of a month."""
 
@@ -31,10 +35,11 @@ def site(
     import_max: float | None = None,
     discharge: bool = True,
 ) -> xr.DataTree:
-    """Return a case of one site: commuters, a battery, a solar roof and a building behind one meter with its own bill.
+    """Return a case of one site: commuters, a battery, a solar roof and a building behind one meter
+    with its own bill.
 
-    It has a supply contract, a grid fee and a tariff on its peaks, and trades on no market. The default week holds the
-    day on which the clock goes forward.
+    It has a supply contract, a grid fee and a tariff on its peaks, and trades on no market. The
+    default week holds the day on which the clock goes forward.
 
     Parameters
     ----------
@@ -45,8 +50,8 @@ def site(
     step
         Step of the case, such as 15min; prices and peaks are hourly.
     load, solar, battery
-        Largest power of the building (kW), size of the roof (kWp), size of the battery (kWh; two hours at full power).
-        0 leaves the part out.
+        Largest power of the building (kW), size of the roof (kWp), size of the battery (kWh; two
+        hours at full power). 0 leaves the part out.
     import_max
         Most the site may draw, kW; the building and half of the chargers unless given.
     discharge
@@ -59,20 +64,28 @@ def site(
     """
     midnight = days_of(start, days, vehicles)
     if not bool((midnight[:-1].day_of_week < 5).any()):
-        detail = f"{start}: commuters come on working days, and there is none in {days} day(s) from here"
+        detail = (
+            f"{start}: commuters come on working days, and there is none in {days} day(s) from here"
+        )
         raise SchemaError([Problem("start", "time", detail)], "the size of the case")
     time = steps_of(midnight, timezone, step)
     rng = np.random.default_rng([seed, 6])
-    sessions = stays(labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge)
+    sessions = stays(
+        labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge
+    )
     fleet, table = rasterise(sessions, time, rows="vehicle")
     groups = {"fleet": fleet.assign(COSTS), "sessions": table}
     roof, house = sun(time, timezone, rng), building(time, timezone, rng, "office")
     if battery:
         groups["battery"] = batteries({"battery": battery}, [POD])
     if load:
-        groups["load"] = xr.Dataset({"baseline": profiles(time, {"building": load * house}, "load")})
+        groups["load"] = xr.Dataset(
+            {"baseline": profiles(time, {"building": load * house}, "load")}
+        )
     if solar:
-        groups["renewable"] = xr.Dataset({"available": profiles(time, {"roof": solar * roof}, "renewable")})
+        groups["renewable"] = xr.Dataset(
+            {"available": profiles(time, {"roof": solar * roof}, "renewable")}
+        )
     most = load + 0.5 * vehicles * COMMUTERS.charger if import_max is None else import_max
     price = hourly_prices(midnight, time, timezone, seed)["day_ahead"].drop_attrs()
     groups["connection"] = _contract(price, most)
@@ -80,19 +93,34 @@ def site(
         if part in groups:
             groups[part]["pod"] = (part, [POD])
     said = [
-        f"{vehicles} commuters at one site, {days} local days from {start} ({timezone}), seed {seed}; "
-        "sun, building and prices are synthetic.",
+        (
+            f"{vehicles} commuters at one site, {days} local days from {start} ({timezone}), seed"
+            f" {seed}; sun, building and prices are synthetic."
+        ),
         COMMUTERS.sentence("Vehicles"),
-        f"Building: at most {load:g} kW by day, about a fifth of it at night and at weekends; it cannot be shifted.",
-        f"Roof {solar:g} kWp at 45 degrees north; one share of the clear sky for each day. It may be curtailed.",
+        (
+            f"Building: at most {load:g} kW by day, about a fifth of it at night and at weekends;"
+            " it cannot be shifted."
+        ),
+        (
+            f"Roof {solar:g} kWp at 45 degrees north; one share of the clear sky for each day. It"
+            " may be curtailed."
+        ),
         f"Battery {battery:g} kWh, {battery / 2:g} kW; as full at the end as at the start (half).",
-        "Efficiency 0.93 each way for vehicles, 0.95 for the battery; wear 0.05 and 0.02 EUR per kWh leaving them.",
+        (
+            "Efficiency 0.93 each way for vehicles, 0.95 for the battery; wear 0.05 and 0.02 EUR"
+            " per kWh leaving them."
+        ),
         f"The site draws at most {most:g} kW.",
-        f"It buys at the hourly price of the market and {MARGIN:g} EUR/MWh, sells at that price less {DISCOUNT:g}, "
-        f"and pays {FEE:g} EUR/MWh of grid fee and {TAX:g} EUR/MWh of tax on what it draws; no VAT, which a company "
-        "recovers.",
-        f"The mean of the {PEAK_COUNT} largest clock hours of a month costs {PEAK_PRICE:g} EUR/kW; a part of a month "
-        "costs in proportion to its hours.",
+        (
+            f"It buys at the hourly price of the market and {MARGIN:g} EUR/MWh, sells at that price"
+            f" less {DISCOUNT:g}, and pays {FEE:g} EUR/MWh of grid fee and {TAX:g} EUR/MWh of tax"
+            " on what it draws; no VAT, which a company recovers."
+        ),
+        (
+            f"The mean of the {PEAK_COUNT} largest clock hours of a month costs {PEAK_PRICE:g}"
+            " EUR/kW; a part of a month costs in proportion to its hours."
+        ),
     ]
     return described_case(
         time,
@@ -105,20 +133,36 @@ def site(
 
 
 def _contract(price: xr.DataArray, import_max: float) -> xr.Dataset:
-    """Return the group `/connection`: the limit of the meter, its supply contract and its grid tariff."""
+    """Return the group `/connection`: the limit of the meter, its supply contract and its grid
+    tariff.
+    """
     priced = {"supply_price": price + MARGIN, "feed_in_price": price - DISCOUNT}
     fields: dict[str, object] = {n: (("pod", "time"), x.values[None, :]) for n, x in priced.items()}
     fields |= {"import_max": ("pod", [import_max]), "partial": ("pod", ["pro_rata"])}
-    rates = {"fee_import": FEE, "tax": TAX, "peak_price": PEAK_PRICE, "peak_count": float(PEAK_COUNT)}
+    rates = {
+        "fee_import": FEE,
+        "tax": TAX,
+        "peak_price": PEAK_PRICE,
+        "peak_count": float(PEAK_COUNT),
+    }
     fields |= {name: ("pod", [rate]) for name, rate in rates.items()}
     return xr.Dataset(fields, coords={"pod": [POD], "time": price.indexes["time"]})
 
 
-def batteries(sizes: dict[str, float], pods: list[str] | None = None, power: float | None = None) -> xr.Dataset:
-    """Return the group `/battery`, half full at both ends: sizes in kWh, `power` in kW, else size / 2 h."""
+def batteries(
+    sizes: dict[str, float], pods: list[str] | None = None, power: float | None = None
+) -> xr.Dataset:
+    """Return the group `/battery`, half full at both ends: sizes in kWh, `power` in kW, else size /
+    2 h.
+    """
     size = np.array(list(sizes.values()), dtype=float)
     most = size / 2 if power is None else np.full(len(size), power)
-    data = {"charge_max": most, "discharge_max": most, "energy_max": size, "energy_initial": size / 2}
+    data = {
+        "charge_max": most,
+        "discharge_max": most,
+        "energy_max": size,
+        "energy_initial": size / 2,
+    }
     same = {"eta_charge": 0.95, "eta_discharge": 0.95, "cyclic": 1.0, "wear": 0.02}
     fields = {n: ("battery", x) for n, x in data.items()} | {n: ((), x) for n, x in same.items()}
     out = xr.Dataset(fields, coords={"battery": list(sizes)})

@@ -1,4 +1,6 @@
-"""Synthetic stays of vehicles at a pod, seeded, on local clocks: at work by day, at home or a depot by night."""
+"""Synthetic stays of vehicles at a pod, seeded, on local clocks: at work by day, at home or a depot
+by night.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +13,19 @@ from ...case.calendar import instants
 
 DAY = pd.Timedelta("1D")
 COSTS = {"wear": ((), 0.05), "unserved_cost": ((), 10.0)}
-"""EUR per kWh that leaves a battery, and per kWh of need not served, of the vehicles of a generator."""
+"""EUR per kWh that leaves a battery, and per kWh of need not served, of the vehicles of a
+generator.
+"""
 
 
 @dataclass(frozen=True)
 class Habit:
-    """When vehicles of a kind arrive and leave (minutes of the local day), and what they carry and need.
+    """When vehicles of a kind arrive and leave (minutes of the local day), and what they carry and
+    need.
 
-    `arrives`, `leaves`: earliest and latest minute; at night they leave on the morning after. `on_board`: least and
-    largest share of the battery on arrival (uniform); `need`: share at departure. `working`: on working days only.
-    """
+    `arrives`, `leaves`: earliest and latest minute; at night they leave on the morning after.
+    `on_board`: least and largest share of the battery on arrival (uniform); `need`: share at
+    departure. `working`: on working days only."""
 
     arrives: tuple[int, int]
     leaves: tuple[int, int]
@@ -38,14 +43,18 @@ class Habit:
         after = " the morning after" if self.night else ""
         low, high = (f"{100 * x:g}" for x in self.on_board)
         return (
-            f"{whom} arrive{days} at a random minute from {clock[0]} to {clock[1]} with {low} to {high} % of "
-            f"{self.capacity:g} kWh on board (uniform), leave from {clock[2]} to {clock[3]}{after} and need "
-            f"{100 * self.need:g} %; chargers {self.charger:g} kW."
+            f"{whom} arrive{days} at a random minute from {clock[0]} to {clock[1]} with {low} to"
+            f" {high} % of {self.capacity:g} kWh on board (uniform), leave from {clock[2]} to"
+            f" {clock[3]}{after} and need {100 * self.need:g} %; chargers {self.charger:g} kW."
         )
 
 
-COMMUTERS = Habit((7 * 60, 9 * 60 + 30), (16 * 60, 18 * 60 + 30), (0.3, 0.7), 0.8, 60.0, 11.0, working=True)
-RESIDENTS = Habit((17 * 60, 21 * 60), (6 * 60 + 30, 8 * 60 + 30), (0.3, 0.8), 0.8, 60.0, 11.0, night=True)
+COMMUTERS = Habit(
+    (7 * 60, 9 * 60 + 30), (16 * 60, 18 * 60 + 30), (0.3, 0.7), 0.8, 60.0, 11.0, working=True
+)
+RESIDENTS = Habit(
+    (17 * 60, 21 * 60), (6 * 60 + 30, 8 * 60 + 30), (0.3, 0.8), 0.8, 60.0, 11.0, night=True
+)
 VANS = Habit((15 * 60, 18 * 60), (6 * 60, 8 * 60), (0.3, 0.6), 0.9, 60.0, 22.0, night=True)
 
 
@@ -72,8 +81,8 @@ def stays(
 ) -> xr.Dataset:
     """Return the charging sessions of vehicles with a habit, as `rasterise` takes them.
 
-    `midnight` are the local days; nights begin the evening before the first. May be empty: no working day, no vehicle.
-    """
+    `midnight` are the local days; nights begin the evening before the first. May be empty: no
+    working day, no vehicle."""
     days = pd.DatetimeIndex([midnight[0] - DAY, *midnight]) if habit.night else midnight
     if habit.working:
         days = days[days.day_of_week < 5]
@@ -112,6 +121,11 @@ def together(tables: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def moments(days: pd.DatetimeIndex, minutes: np.ndarray, timezone: str) -> np.ndarray:
-    """Return minutes of local days as naive UTC, a row of days for each row of minutes; see `instants`."""
+    """Return minutes of local days as naive UTC, a row of days for each row of minutes; see
+    `instants`.
+    """
     clock = np.asarray(days, "datetime64[m]")[None, :] + minutes.astype("timedelta64[m]")
-    return np.asarray(instants(pd.DatetimeIndex(clock.ravel().astype("datetime64[ns]")), timezone), "datetime64[ns]")
+    return np.asarray(
+        instants(pd.DatetimeIndex(clock.ravel().astype("datetime64[ns]")), timezone),
+        "datetime64[ns]",
+    )

@@ -38,11 +38,13 @@ def read_capacity_prices(
     Parameters
     ----------
     columns
-        Which column holds what: ``time`` (start of the step), or ``date`` and ``hour``; every other key is the name
-        of a product of the catalogue, such as ``FCR-N``. An empty cell: nothing was bought.
+        Which column holds what: ``time`` (start of the step), or ``date`` and ``hour``; every other
+        key is the name of a product of the catalogue, such as ``FCR-N``. An empty cell: nothing was
+        bought.
     unit
         Of all prices, EUR/MW/h (per MW held for an hour) unless given.
-    path, timezone, ambiguous, nonexistent, hours, time_format, separator, decimal, resample, missing
+    path, timezone, ambiguous, nonexistent, hours, time_format, separator, decimal, resample,
+    missing
         As in `read_prices`.
 
     Returns
@@ -62,24 +64,35 @@ def read_capacity_prices(
         raise SchemaError([Problem("unit", "unit", detail)], source)
     rule = Clock(timezone, ambiguous, nonexistent, hours, time_format)
     utc, values = series_of(
-        path, columns, rule, separator, decimal, 'product, such as FCR-N="Price"', "" if unit else UNIT
+        path,
+        columns,
+        rule,
+        separator,
+        decimal,
+        'product, such as FCR-N="Price"',
+        "" if unit else UNIT,
     )
     out = uniform(utc, values, unit=unit or UNIT, resample=resample, missing=missing, source=source)
     return out if timezone is None else out.assign_attrs(timezone=timezone)
 
 
 def with_reserves(
-    case: xr.DataTree, prices: xr.Dataset, *, reservoir: Reservoir | None = None, volume_max: float = np.inf
+    case: xr.DataTree,
+    prices: xr.Dataset,
+    *,
+    reservoir: Reservoir | None = None,
+    volume_max: float = np.inf,
 ) -> xr.DataTree:
-    """Return a case that may sell named products at given capacity prices; they take the place of its `/reserve`.
+    """Return a case that may sell named products at given capacity prices; they take the place of
+    its `/reserve`.
 
     Parameters
     ----------
     case
         It is not changed.
     prices
-        One variable per product of the catalogue on ``time`` (naive UTC, uniform), as `read_capacity_prices` returns
-        it; it has to cover the case. NaN: nothing is bought.
+        One variable per product of the catalogue on ``time`` (naive UTC, uniform), as
+        `read_capacity_prices` returns it; it has to cover the case. NaN: nothing is bought.
     reservoir
         What stands behind FCR, as for `products`; found from the case unless given.
     volume_max
@@ -98,7 +111,9 @@ def with_reserves(
     if len(units) > 1:
         detail = f"units {', '.join(sorted(units))}; give all in one"
         raise SchemaError([Problem("prices", "unit", detail)], "the capacity prices")
-    volume = xr.where(price.isnull(), 0.0, volume_max).assign_attrs(units="kW", long_name="most that is bought")
+    volume = xr.where(price.isnull(), 0.0, volume_max).assign_attrs(
+        units="kW", long_name="most that is bought"
+    )
     price = price.fillna(0.0).assign_attrs(units=units.pop(), long_name="paid for capacity")
     reserve = products(names, reservoir=reservoir or reservoir_of(case))
     case = case.copy()

@@ -17,7 +17,14 @@ from ..tables.local_time import Ambiguous, Nonexistent, Utc, listed, to_utc
 from ..tables.series import Missing, noted, uniform
 from ..tables.session_table import COLUMNS, LABELS, LABELS_MEAN
 from ..tables.units import named_unit
-from .published import hour_labels, read_elaadnl, read_gme, read_netcdf_prices, read_netcdf_sessions, read_terna
+from .published import (
+    hour_labels,
+    read_elaadnl,
+    read_gme,
+    read_netcdf_prices,
+    read_netcdf_sessions,
+    read_terna,
+)
 
 METERED = {
     "energy": ("kWh", "metered energy charged, at the grid"),
@@ -29,16 +36,29 @@ ONBOARD = {
     "eta_onboard_charge": ("1", "its efficiency, charging"),
     "eta_onboard_discharge": ("1", "its efficiency, discharging"),
 }
-NUMBERS = {**METERED, **ONBOARD, **{name: (column.unit, column.doc) for name, column in COLUMNS.items()}}
+NUMBERS = {
+    **METERED,
+    **ONBOARD,
+    **{name: (column.unit, column.doc) for name, column in COLUMNS.items()},
+}
 FIELDS = ("arrival", "departure", "session", *LABELS, *NUMBERS)
 
 
 def session_columns() -> list[tuple[str, str, str, str]]:
-    """Every column a table of sessions may have: its name, its unit, when it is needed, and what it means."""
+    """Every column a table of sessions may have: its name, its unit, when it is needed, and what it
+    means.
+    """
     assumed = "or `--assume`"
-    rows = [("arrival", "time", "required", "plug-in"), ("departure", "time", "required", "plug-out")]
+    rows = [
+        ("arrival", "time", "required", "plug-in"),
+        ("departure", "time", "required", "plug-out"),
+    ]
     for name, (unit, doc) in NUMBERS.items():
-        need = assumed if name in BATTERY else {"energy": "for `--assume`", "power_max": "for `--assume`"}.get(name, "")
+        need = (
+            assumed
+            if name in BATTERY
+            else {"energy": "for `--assume`", "power_max": "for `--assume`"}.get(name, "")
+        )
         rows.append((name, unit, need or "optional", doc))
     labels = {"session": "label of the session, kept in the plan", **LABELS_MEAN}
     return rows + [(name, "label", "optional", doc) for name, doc in labels.items()]
@@ -50,8 +70,18 @@ def price_columns() -> list[tuple[str, str, str, str]]:
         ("time", "time", "or date and hour", "start of the step"),
         ("date", "date", "with hour", "local day"),
         ("hour", "1, 2, ...", "with date", "hour of that day, the first is 1; see `--hours`"),
-        ("day_ahead", "`--unit`", "one price at least", "price of the first market; any other name is another price"),
-        ("regulation_up", "`--unit`", "optional", "price of upward regulation; empty or 0: nothing accepted"),
+        (
+            "day_ahead",
+            "`--unit`",
+            "one price at least",
+            "price of the first market; any other name is another price",
+        ),
+        (
+            "regulation_up",
+            "`--unit`",
+            "optional",
+            "price of upward regulation; empty or 0: nothing accepted",
+        ),
         ("regulation_down", "`--unit`", "optional", "price of downward regulation"),
     ]
 
@@ -78,22 +108,23 @@ def read_prices(
     path
         CSV file with a header.
     columns
-        Which column holds what: ``time`` (start of the step), or ``date`` and ``hour``; every other key is the name
-        of a price, such as ``day_ahead``.
+        Which column holds what: ``time`` (start of the step), or ``date`` and ``hour``; every other
+        key is the name of a price, such as ``day_ahead``.
     timezone
         IANA zone of times without an offset; such times are refused without it.
     ambiguous, nonexistent
         Rules for the local hours that the clock shows twice or skips: see `to_utc`.
     hours
-        What hour labels count, 1 being the first: hours gone by since midnight (``elapsed``: 23, 24 or 25 of them), or
-        the hours on the clock (``clock``: 1 to 24 every day, so that the rules above are needed).
+        What hour labels count, 1 being the first: hours gone by since midnight (``elapsed``: 23, 24
+        or 25 of them), or the hours on the clock (``clock``: 1 to 24 every day, so that the rules
+        above are needed).
     time_format
         As in `strptime`; ISO 8601 unless given.
     separator, decimal
         Of the file.
     unit
-        Of all prices: EUR/MWh, EUR/kWh or ct/kWh. EUR/MWh unless given; a header that names another unit in brackets
-        is then refused.
+        Of all prices: EUR/MWh, EUR/kWh or ct/kWh. EUR/MWh unless given; a header that names another
+        unit in brackets is then refused.
     resample, missing
         See `uniform`.
 
@@ -109,8 +140,12 @@ def read_prices(
     """
     rule = Clock(timezone, ambiguous, nonexistent, hours, time_format)
     assumed = "" if unit else "EUR/MWh"
-    utc, values = series_of(path, columns, rule, separator, decimal, 'price, such as day_ahead="Price"', assumed)
-    out = uniform(utc, values, unit=unit or "EUR/MWh", resample=resample, missing=missing, source=str(path))
+    utc, values = series_of(
+        path, columns, rule, separator, decimal, 'price, such as day_ahead="Price"', assumed
+    )
+    out = uniform(
+        utc, values, unit=unit or "EUR/MWh", resample=resample, missing=missing, source=str(path)
+    )
     return out if timezone is None else out.assign_attrs(timezone=timezone)
 
 
@@ -125,12 +160,18 @@ class Clock(NamedTuple):
 
 
 def series_of(
-    path: str | Path, columns: Mapping[str, str], rule: Clock, separator: str, decimal: str, wanted: str, assumed: str
+    path: str | Path,
+    columns: Mapping[str, str],
+    rule: Clock,
+    separator: str,
+    decimal: str,
+    wanted: str,
+    assumed: str,
 ) -> tuple[Utc, dict[str, np.ndarray]]:
     """Return when each row begins, and its numbers.
 
-    `wanted` is what a file must hold at least one of, `assumed` the unit that no header may contradict.
-    """
+    `wanted` is what a file must hold at least one of, `assumed` the unit that no header may
+    contradict."""
     source = str(path)
     names = [n for n in columns if n not in ("time", "date", "hour")]
     _check_map(columns, names, wanted, source)
@@ -143,8 +184,13 @@ def series_of(
         zone, ambiguous, nonexistent = rule.timezone, rule.ambiguous, rule.nonexistent
         if "time" in columns:
             written = stamps(frame["time"], rule.time_format, source)
-            return to_utc(written, zone, ambiguous=ambiguous, nonexistent=nonexistent, source=source)
-        date, hour = stamps(frame["date"], rule.time_format, source), numbers(frame, ["hour"], decimal, source)["hour"]
+            return to_utc(
+                written, zone, ambiguous=ambiguous, nonexistent=nonexistent, source=source
+            )
+        date, hour = (
+            stamps(frame["date"], rule.time_format, source),
+            numbers(frame, ["hour"], decimal, source)["hour"],
+        )
         return hour_labels(date, hour, zone, rule.hours, ambiguous, nonexistent, source)
 
     utc = attempt(problems, clock)
@@ -164,7 +210,9 @@ def _check_map(columns: Mapping[str, str], names: list[str], wanted: str, source
         raise SchemaError(problems, source)
 
 
-def _check_units(columns: Mapping[str, str], assumed: Mapping[str, str], remedy: str, source: str) -> None:
+def _check_units(
+    columns: Mapping[str, str], assumed: Mapping[str, str], remedy: str, source: str
+) -> None:
     """Refuse headers that name, in brackets, another unit than the one assumed."""
     problems = []
     for name, unit in assumed.items():
@@ -173,7 +221,11 @@ def _check_units(columns: Mapping[str, str], assumed: Mapping[str, str], remedy:
             fits = factor(named, unit) is not None
             say = remedy.format(name=name, unit=named if fits else unit)
             detail = f"the header {columns[name]!r} says {named}, {unit} is assumed: "
-            detail += f"give {say}" if fits else f"is that another quantity? If it is {unit} all the same, give {say}"
+            detail += (
+                f"give {say}"
+                if fits
+                else f"is that another quantity? If it is {unit} all the same, give {say}"
+            )
             problems.append(Problem(name, "unit", detail))
     if problems:
         raise SchemaError(problems, source)
@@ -182,11 +234,19 @@ def _check_units(columns: Mapping[str, str], assumed: Mapping[str, str], remedy:
 def _check_given_units(units: Mapping[str, str], declared: Mapping[str, str], source: str) -> None:
     """Refuse units of columns that are not read, and units of another kind."""
     problems = [
-        Problem(name, "unit", f"unit {unit!r} does not fit; use one of {', '.join(accepted(declared[name]))}")
+        Problem(
+            name,
+            "unit",
+            f"unit {unit!r} does not fit; use one of {', '.join(accepted(declared[name]))}",
+        )
         for name, unit in units.items()
         if name in declared and factor(unit, declared[name]) is None
     ]
-    problems += [Problem(name, "unknown", "has a unit but no column") for name in units if name not in declared]
+    problems += [
+        Problem(name, "unknown", "has a unit but no column")
+        for name in units
+        if name not in declared
+    ]
     if problems:
         raise SchemaError(problems, source)
 
@@ -210,14 +270,15 @@ def read_sessions(
     path
         CSV file with a header.
     columns
-        Which column holds what: ``arrival`` and ``departure``, and any of ``energy`` (metered), ``power_max``,
-        ``charge_time``, ``capacity``, ``energy_arrival``, ``energy_need``, ``charge_max``, ``discharge_max``,
-        ``eta_charge``, ``eta_discharge``, ``energy_trip``, ``retail_price``, ``connector``, ``vehicle``, ``pod``,
-        ``session``.
+        Which column holds what: ``arrival`` and ``departure``, and any of ``energy`` (metered),
+        ``power_max``, ``charge_time``, ``capacity``, ``energy_arrival``, ``energy_need``,
+        ``charge_max``, ``discharge_max``, ``eta_charge``, ``eta_discharge``, ``energy_trip``,
+        ``retail_price``, ``connector``, ``vehicle``, ``pod``, ``session``.
     timezone, time_format, separator, decimal
         As in `read_prices`.
     ambiguous, nonexistent
-        Which of two hours a time means that the clock shows twice, and whether one that it skips moves an hour on.
+        Which of two hours a time means that the clock shows twice, and whether one that it skips
+        moves an hour on.
     units
         Unit of a column where it is not the declared one, such as ``{"energy": "Wh"}``.
 
@@ -244,7 +305,11 @@ def read_sessions(
 
     def clock(name: str) -> Utc:
         written = stamps(frame[name], time_format, source)
-        rules = {"ambiguous": ambiguous, "nonexistent": nonexistent, "rules": ("first", "second", "shift")}
+        rules = {
+            "ambiguous": ambiguous,
+            "nonexistent": nonexistent,
+            "rules": ("first", "second", "shift"),
+        }
         return to_utc(written, timezone, **rules, where=name, source=source)  # type: ignore[arg-type]
 
     arrival = attempt(problems, lambda: clock("arrival"))
@@ -257,7 +322,11 @@ def read_sessions(
     }
     for name in given:
         unit, doc = NUMBERS[name]
-        data[name] = ("session", values[name], {"units": (units or {}).get(name, unit), "long_name": doc})
+        data[name] = (
+            "session",
+            values[name],
+            {"units": (units or {}).get(name, unit), "long_name": doc},
+        )
     data |= {
         name: ("session", frame[name].fillna("").astype(str).str.strip().to_numpy(str))
         for name in LABELS
@@ -274,17 +343,29 @@ def _numbered(table: xr.Dataset, names: pd.Series | None) -> xr.Dataset:
     if names is None:
         return table.sortby("arrival").assign_coords(session=np.arange(table.sizes["session"]))
     number = bool(names.str.fullmatch(r"\d{1,18}").all())
-    return table.assign_coords(session=names.astype(np.int64) if number else names.to_numpy(str)).sortby("arrival")
+    return table.assign_coords(
+        session=names.astype(np.int64) if number else names.to_numpy(str)
+    ).sortby("arrival")
 
 
-def _check_fields(columns: Mapping[str, str], ambiguous: str, nonexistent: str, source: str) -> None:
+def _check_fields(
+    columns: Mapping[str, str], ambiguous: str, nonexistent: str, source: str
+) -> None:
     problems = []
     if ambiguous not in ("raise", "first", "second"):
         problems.append(
-            Problem("ambiguous", "choice", f'{ambiguous!r} is no rule for sessions; give "first" or "second"')
+            Problem(
+                "ambiguous",
+                "choice",
+                f'{ambiguous!r} is no rule for sessions; give "first" or "second"',
+            )
         )
     if nonexistent not in ("raise", "shift"):
-        problems.append(Problem("nonexistent", "choice", f'{nonexistent!r} is no rule for sessions; give "shift"'))
+        problems.append(
+            Problem(
+                "nonexistent", "choice", f'{nonexistent!r} is no rule for sessions; give "shift"'
+            )
+        )
     for name in ("arrival", "departure"):
         if name not in columns:
             problems.append(Problem("columns", "missing", f"name the column of `{name}`"))

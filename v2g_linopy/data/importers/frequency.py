@@ -57,20 +57,31 @@ def read_frequency(
     return _plausible(uniform(utc, values, unit="Hz", missing=missing, source=source), source)
 
 
-def read_netcdf_frequency(path: str | Path, *, timezone: str | None = None, missing: Missing = "problem") -> xr.Dataset:
-    """Read a frequency record from a flat NetCDF file: the variable ``frequency``, or the only one, on its time.
+def read_netcdf_frequency(
+    path: str | Path, *, timezone: str | None = None, missing: Missing = "problem"
+) -> xr.Dataset:
+    """Read a frequency record from a flat NetCDF file: the variable ``frequency``, or the only one,
+    on its time.
 
     Times are UTC unless `timezone` is given; hours that the clock shows twice need UTC.
     """
     source, file = str(path), read_netcdf(path)
     axis = clock_axis(file, source)
-    series = {str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind in "fi"}
+    series = {
+        str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind in "fi"
+    }
     record = series.get("frequency", next(iter(series.values())) if len(series) == 1 else None)
     if record is None:
         detail = f"no variable frequency; the file has {listed(series, 20) or 'no series'}"
         raise SchemaError([Problem("frequency", "missing", detail)], source)
     utc = to_utc(pd.DatetimeIndex(file.indexes[axis]), timezone or "UTC", where=axis, source=source)
-    read = uniform(utc, {"frequency": record.to_numpy().astype(float)}, unit="Hz", missing=missing, source=source)
+    read = uniform(
+        utc,
+        {"frequency": record.to_numpy().astype(float)},
+        unit="Hz",
+        missing=missing,
+        source=source,
+    )
     return _plausible(read, source)
 
 
@@ -82,9 +93,16 @@ def _plausible(read: xr.Dataset, source: str) -> xr.Dataset:
         places = [f"{f.indexes['time'][k]}: {float(f[k]):g}" for k in wrong[:3].tolist()]
         more = f" and {len(wrong) - len(places)} more" if len(wrong) > len(places) else ""
         detail = f"{', '.join(places)}{more}: not within {LEAST:g} to {MOST:g} Hz"
-        detail += '; give missing="hold" where numbers are missing' if bool(f.isnull().any()) else "; give it in Hz"
+        detail += (
+            '; give missing="hold" where numbers are missing'
+            if bool(f.isnull().any())
+            else "; give it in Hz"
+        )
         raise SchemaError([Problem("frequency", "range", detail)], source)
     return read.assign(frequency=f.assign_attrs(units="Hz", long_name="frequency of the grid"))
 
 
-FREQUENCY_FORMATS: dict[str, Callable[..., xr.Dataset]] = {"csv": read_frequency, "netcdf": read_netcdf_frequency}
+FREQUENCY_FORMATS: dict[str, Callable[..., xr.Dataset]] = {
+    "csv": read_frequency,
+    "netcdf": read_netcdf_frequency,
+}

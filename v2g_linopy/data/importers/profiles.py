@@ -37,13 +37,16 @@ def read_profiles(
     Parameters
     ----------
     columns
-        Which column holds what: ``time`` (start of the step), or ``date`` and ``hour``; every other key is the name
-        of a member, such as ``roof``.
+        Which column holds what: ``time`` (start of the step), or ``date`` and ``hour``; every other
+        key is the name of a member, such as ``roof``.
     unit
-        Of all numbers: a power (kW, W, MW), or the energy of each step (kWh, Wh, MWh), which is divided by the
-        length of its step. kW unless given; a header that names another unit in brackets is then refused.
-    path, timezone, ambiguous, nonexistent, hours, time_format, separator, decimal, resample, missing
-        As in `read_prices`. The energy of a step that the clock shows twice cannot stand for both hours.
+        Of all numbers: a power (kW, W, MW), or the energy of each step (kWh, Wh, MWh), which is
+        divided by the length of its step. kW unless given; a header that names another unit in
+        brackets is then refused.
+    path, timezone, ambiguous, nonexistent, hours, time_format, separator, decimal, resample,
+    missing
+        As in `read_prices`. The energy of a step that the clock shows twice cannot stand for both
+        hours.
 
     Returns
     -------
@@ -61,11 +64,19 @@ def read_profiles(
         detail = f"{unit!r} is neither power nor energy; use one of {', '.join(UNITS)}"
         raise SchemaError([Problem("unit", "unit", detail)], source)
     if energy is not None and ambiguous == "both":
-        detail = 'one energy cannot stand for both hours; give ambiguous="first", "second" or "infer"'
+        detail = (
+            'one energy cannot stand for both hours; give ambiguous="first", "second" or "infer"'
+        )
         raise SchemaError([Problem("ambiguous", "choice", detail)], source)
     rule = Clock(timezone, ambiguous, nonexistent, hours, time_format)
     utc, values = series_of(
-        path, columns, rule, separator, decimal, 'member, such as roof="Power"', "" if unit else "kW"
+        path,
+        columns,
+        rule,
+        separator,
+        decimal,
+        'member, such as roof="Power"',
+        "" if unit else "kW",
     )
     if power is None:
         values = {name: column[utc.row] / hours_of(utc.time) for name, column in values.items()}

@@ -24,7 +24,9 @@ def hour_labels(
     nonexistent: Nonexistent,
     source: str,
 ) -> Utc:
-    """Return the UTC start of hour labels 1, 2, ...: hours gone by since local midnight, or hours on the clock."""
+    """Return the UTC start of hour labels 1, 2, ...: hours gone by since local midnight, or hours
+    on the clock.
+    """
     if timezone is None:
         return to_utc(dates, None, source=source)
     if count == "elapsed":
@@ -32,18 +34,22 @@ def hour_labels(
     wrong = (hours < 1) | (hours > 24) | (hours != np.round(hours))
     if wrong.any():
         rows = [f"{d:%Y-%m-%d} hour {h:g}" for d, h in zip(dates[wrong], hours[wrong], strict=True)]
-        detail = f'{listed(rows)}: a clock shows hours 1 to 24; give hours="elapsed" where they are counted'
+        detail = (
+            f'{listed(rows)}: a clock shows hours 1 to 24; give hours="elapsed" where they are'
+            " counted"
+        )
         raise SchemaError([Problem("hour", "range", detail)], source)
     clock = dates + pd.to_timedelta(hours - 1, unit="h")
-    return to_utc(clock, timezone, ambiguous=ambiguous, nonexistent=nonexistent, where="hour", source=source)
+    return to_utc(
+        clock, timezone, ambiguous=ambiguous, nonexistent=nonexistent, where="hour", source=source
+    )
 
 
 def read_gme(path: str | Path, *, missing: Missing = "problem") -> xr.Dataset:
     """Read a PUN workbook of GME: ``day_ahead``, EUR/MWh, hourly, UTC.
 
-    Rows carry a date (YYYYMMDD) and an hour of the local day that counts on: 25 on the day the clock goes back.
-    Needs the extra `excel`.
-    """
+    Rows carry a date (YYYYMMDD) and an hour of the local day that counts on: 25 on the day the
+    clock goes back. Needs the extra `excel`."""
     utc, values = _italian(path, {"day_ahead": "PUN"}, "elapsed", "raise")
     out = uniform(utc, values, missing=missing, source=str(path))
     out["day_ahead"].attrs["long_name"] = "Italian single national price (PUN)"
@@ -53,11 +59,13 @@ def read_gme(path: str | Path, *, missing: Missing = "problem") -> xr.Dataset:
 def read_terna(
     path: str | Path, *, ambiguous: Literal["first", "second"] = "first", missing: Missing = "nan"
 ) -> xr.Dataset:
-    """Read a regulation workbook of Terna: ``regulation_up`` and ``regulation_down``, EUR/MWh, hourly, UTC.
+    """Read a regulation workbook of Terna: ``regulation_up`` and ``regulation_down``, EUR/MWh,
+    hourly, UTC.
 
-    Rows carry a date (YYYYMMDD) and an hour on the clock, 1 to 24 on every day: on the day the clock goes back one of
-    the two hours is not there. A price of 0 says that nothing was accepted and becomes NaN. Trailing rows with an hour
-    and nothing else are left out. Needs the extra `excel`.
+    Rows carry a date (YYYYMMDD) and an hour on the clock, 1 to 24 on every day: on the day the
+    clock goes back one of the two hours is not there. A price of 0 says that nothing was accepted
+    and becomes NaN. Trailing rows with an hour and nothing else are left out. Needs the extra
+    `excel`.
 
     Parameters
     ----------
@@ -66,46 +74,61 @@ def read_terna(
     ambiguous
         Which of the two hours of October the one row stands for; the other is missing.
     missing
-        What a missing hour becomes; NaN, which is an hour in which nothing can be sold, unless given.
+        What a missing hour becomes; NaN, which is an hour in which nothing can be sold, unless
+        given.
     """
     fields = {"regulation_down": "DOWN", "regulation_up": "UP"}
     utc, values = _italian(path, fields, "clock", ambiguous)
     values = {name: np.where(v == 0, np.nan, v) for name, v in values.items()}
     out = uniform(utc, values, missing=missing, source=str(path))
     for name, word in fields.items():
-        doc = f"mean accepted {word.lower()}ward price of regulation, NaN: nothing accepted or hour missing"
+        doc = (
+            f"mean accepted {word.lower()}ward price of regulation, NaN: nothing accepted or hour"
+            " missing"
+        )
         out[name].attrs["long_name"] = doc
     return out.assign_attrs(source=f"Terna, {Path(path).name}")
 
 
 def _italian(
-    path: str | Path, fields: dict[str, str], count: Literal["elapsed", "clock"], ambiguous: Ambiguous
+    path: str | Path,
+    fields: dict[str, str],
+    count: Literal["elapsed", "clock"],
+    ambiguous: Ambiguous,
 ) -> tuple[Utc, dict[str, np.ndarray]]:
-    """Return the rows of a workbook with a date, an hour and prices, found by a word in their headers."""
+    """Return the rows of a workbook with a date, an hour and prices, found by a word in their
+    headers.
+    """
     source, frame = str(path), read_workbook(path)
     words = {"date": "DATE", "hour": "HOUR", **fields}
-    columns = {f: next((c for c in frame.columns if word in c.upper()), f"... {word} ...") for f, word in words.items()}
+    columns = {
+        f: next((c for c in frame.columns if word in c.upper()), f"... {word} ...")
+        for f, word in words.items()
+    }
     frame = pick(frame, columns, source)
     frame = frame[~frame.drop(columns="hour").isna().all(axis=1)]
     values = numbers(frame, words, ".", source)
     undated = np.isnan(values["date"]) | np.isnan(values["hour"])
     if undated.any():
         detail = (
-            f"{undated.sum()} rows have a price but no date or hour, the first is row {frame.index[undated][0] + 2}"
+            f"{undated.sum()} rows have a price but no date or hour, the first is row"
+            f" {frame.index[undated][0] + 2}"
         )
         raise SchemaError([Problem("date", "missing", detail)], source)
     text = pd.Series(values["date"].astype(np.int64).astype(str), name="date")
     hours = values["hour"]
-    utc = hour_labels(stamps(text, "%Y%m%d", source), hours, ITALY, count, ambiguous, "raise", source)
+    utc = hour_labels(
+        stamps(text, "%Y%m%d", source), hours, ITALY, count, ambiguous, "raise", source
+    )
     return utc, {name: values[name] for name in fields}
 
 
 def read_elaadnl(path: str | Path) -> xr.Dataset:
     """Read the open charging sessions of ElaadNL, in order of arrival.
 
-    Times are UTC, written month/day/year. ``energy`` is metered (kWh), ``power_max`` the largest power seen (kW),
-    ``connector`` the charge point and its connector; neither battery nor energy on arrival are in the data.
-    """
+    Times are UTC, written month/day/year. ``energy`` is metered (kWh), ``power_max`` the largest
+    power seen (kW), ``connector`` the charge point and its connector; neither battery nor energy on
+    arrival are in the data."""
     columns = {
         "transaction": "TransactionId",
         "point": "ChargePoint",
@@ -133,11 +156,17 @@ def read_elaadnl(path: str | Path) -> xr.Dataset:
         "charge_time": ("h", "hours in which power flowed"),
         "power_max": ("kW", "largest power seen in the session"),
     }
-    data |= {n: ("session", values[n], {"units": u, "long_name": doc}) for n, (u, doc) in units.items()}
+    data |= {
+        n: ("session", values[n], {"units": u, "long_name": doc}) for n, (u, doc) in units.items()
+    }
     connector = (frame["point"].astype(str) + "/" + frame["plug"].astype(str)).to_numpy(str)
     labels = {
         "connector": ("session", connector, {"long_name": "charge point / connector"}),
-        "transaction": ("session", values["transaction"].astype(np.int64), {"long_name": "number of the transaction"}),
+        "transaction": (
+            "session",
+            values["transaction"].astype(np.int64),
+            {"long_name": "number of the transaction"},
+        ),
     }
     table = xr.Dataset(data | labels).sortby("arrival").assign_coords(session=np.arange(len(frame)))
     return table.assign_attrs(source=f"ElaadNL open data, {Path(path).name}")
@@ -154,33 +183,49 @@ def read_netcdf_prices(
 ) -> xr.Dataset:
     """Read prices from a flat NetCDF file, every numeric variable on its one time coordinate.
 
-    A coordinate ``time`` is naive UTC. One of another name (``local_hour``) shows local clocks: of `timezone`, or of
-    the attribute ``timezone`` of the file, with the rules of `to_utc`.
-    """
+    A coordinate ``time`` is naive UTC. One of another name (``local_hour``) shows local clocks: of
+    `timezone`, or of the attribute ``timezone`` of the file, with the rules of `to_utc`."""
     source, file = str(path), read_netcdf(path)
     axis = clock_axis(file, source)
     zone = timezone or ("UTC" if axis == "time" else file.attrs.get("timezone"))
     rules = {"ambiguous": ambiguous, "nonexistent": nonexistent}
     utc = to_utc(pd.DatetimeIndex(file.indexes[axis]), zone, **rules, where=axis, source=source)  # type: ignore[arg-type]
-    prices = {str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind == "f"}
-    out = uniform(utc, {n: v.to_numpy() for n, v in prices.items()}, resample=resample, missing=missing, source=source)
+    prices = {
+        str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind == "f"
+    }
+    out = uniform(
+        utc,
+        {n: v.to_numpy() for n, v in prices.items()},
+        resample=resample,
+        missing=missing,
+        source=source,
+    )
     for name, price in prices.items():
         out[name].attrs.update(price.attrs)
     return out.assign_attrs({**file.attrs, **out.attrs})
 
 
 def read_netcdf_sessions(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:
-    """Read sessions on ``session`` from a flat NetCDF file; their times are UTC unless `timezone` is given."""
+    """Read sessions on ``session`` from a flat NetCDF file; their times are UTC unless `timezone`
+    is given.
+    """
     source, file = str(path), read_netcdf(path)
     lacking = [n for n in ("arrival", "departure") if n not in file or file[n].dims != ("session",)]
     if lacking:
         detail = f"the file has {listed(file.variables, 20)}"
         raise SchemaError(
-            [Problem(f"sessions.{n}", "missing", f"no {n} on session; {detail}") for n in lacking], source
+            [Problem(f"sessions.{n}", "missing", f"no {n} on session; {detail}") for n in lacking],
+            source,
         )
     for name in ("arrival", "departure"):
         if timezone is not None:
-            utc = to_utc(pd.DatetimeIndex(file[name].to_numpy()), timezone, rules=(), where=name, source=source).time
+            utc = to_utc(
+                pd.DatetimeIndex(file[name].to_numpy()),
+                timezone,
+                rules=(),
+                where=name,
+                source=source,
+            ).time
             file[name] = ("session", np.asarray(utc, "datetime64[ns]"), file[name].attrs)
     if "session" not in file.indexes:
         file = file.assign_coords(session=np.arange(file.sizes["session"]))

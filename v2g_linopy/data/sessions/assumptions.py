@@ -25,49 +25,69 @@ Made: TypeAlias = tuple[xr.DataArray, str, str]
 
 
 class BatteryAssumption(BaseModel):
-    """Battery, energy on arrival, charger and wear of a session of which only the metered energy is known.
+    """Battery, energy on arrival, charger and wear of a session of which only the metered energy is
+    known.
 
     ::
 
         capacity       = max(capacity_min, capacity_per_energy * eta_charge * energy)
         energy_need    = full * capacity                       it left as full as this
         energy_arrival = energy_need - eta_charge * energy     and had charged what the meter says
-        charge_max     = power_max; charger_margin * energy / hours plugged in where the energy does not fit otherwise
+        charge_max     = power_max, or where the energy does not fit,
+                         charger_margin * energy / hours plugged in
         discharge_max  = discharge_share * charge_max
 
-    A vehicle that is named has one battery: the largest of its stays. A column that the data hold is taken as it is.
-    """
+    A vehicle that is named has one battery: the largest of its stays. A column that the data hold
+    is taken as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     capacity_min: float = Field(default=60.0, gt=0, description="smallest battery, kWh")
-    capacity_per_energy: float = Field(default=1.25, ge=1, description="battery per kWh that went into it")
-    full: float = Field(default=0.9, gt=0, le=1, description="energy at departure, as a share of the battery")
+    capacity_per_energy: float = Field(
+        default=1.25, ge=1, description="battery per kWh that went into it"
+    )
+    full: float = Field(
+        default=0.9, gt=0, le=1, description="energy at departure, as a share of the battery"
+    )
     eta_charge: float = Field(default=0.95, gt=0, le=1, description="charging efficiency")
     eta_discharge: float = Field(default=0.95, gt=0, le=1, description="discharging efficiency")
     charger_margin: float = Field(
         default=1.02, ge=1, description="charger per mean power, where power_max is too little"
     )
     charger_raise: float = Field(
-        default=3.0, ge=1, description="most by which a charger is raised above power_max; beyond it a unit is wrong"
+        default=3.0,
+        ge=1,
+        description="most by which a charger is raised above power_max; beyond it a unit is wrong",
     )
-    discharge_share: float = Field(default=1.0, ge=0, description="discharging per charging power; 0: smart charging")
+    discharge_share: float = Field(
+        default=1.0, ge=0, description="discharging per charging power; 0: smart charging"
+    )
     wear: float = Field(default=WEAR, ge=0, description="wear, EUR per kWh leaving the battery")
 
     @model_validator(mode="after")
     def _leaves_room(self) -> "BatteryAssumption":
         if self.full * self.capacity_per_energy < 1:
-            raise ValueError("full * capacity_per_energy must be at least 1: otherwise a car arrives with less than 0")
+            raise ValueError(
+                "full * capacity_per_energy must be at least 1: otherwise a car arrives with less"
+                " than 0"
+            )
         return self
 
     def sentences(self, given: Container[object] = (), currency: str = "EUR") -> list[str]:
-        """State the rules in words, with their numbers; those on columns that are given are left out."""
+        """State the rules in words, with their numbers; those on columns that are given are left
+        out.
+        """
         said = []
         if "capacity" not in given:
-            one = "; of a vehicle that is named, the largest of its stays" if "vehicle" in given else ""
+            one = (
+                "; of a vehicle that is named, the largest of its stays"
+                if "vehicle" in given
+                else ""
+            )
             said.append(
-                f"Battery of a session: the larger of {self.capacity_min:g} kWh and {self.capacity_per_energy:g} times "
-                f"the energy that went into it (metered energy times the charging efficiency){one}."
+                f"Battery of a session: the larger of {self.capacity_min:g} kWh and"
+                f" {self.capacity_per_energy:g} times the energy that went into it (metered energy"
+                f" times the charging efficiency){one}."
             )
         if "energy_need" not in given:
             said.append(f"Energy at departure: {self.full:g} of the battery.")
@@ -75,8 +95,9 @@ class BatteryAssumption(BaseModel):
             said.append("Energy on arrival: that at departure, less what went into the battery.")
         if "charge_max" not in given:
             said.append(
-                "Charger: the largest power seen in the session; where the metered energy does not fit the stay at "
-                f"that, {self.charger_margin:g} times the energy over the hours plugged in."
+                "Charger: the largest power seen in the session; where the metered energy does not"
+                f" fit the stay at that, {self.charger_margin:g} times the energy over the hours"
+                " plugged in."
             )
         if "discharge_max" not in given:
             said.append(f"Discharging: {self.discharge_share:g} times the charger.")
@@ -88,28 +109,38 @@ class BatteryAssumption(BaseModel):
         return [sentence.replace("EUR", currency) for sentence in said]
 
     def apply(self, sessions: xr.Dataset, currency: str = "EUR") -> tuple[xr.Dataset, list[str]]:
-        """Add the columns that are not there yet; return them and sentences on what was assumed and for whom.
+        """Add the columns that are not there yet; return them and sentences on what was assumed and
+        for whom.
 
         Parameters
         ----------
         sessions
-            Dataset on ``session`` with ``arrival`` and ``departure``, and of ``energy`` (kWh, metered at the grid) and
-            ``power_max`` (kW) what is needed for the columns that are not there.
+            Dataset on ``session`` with ``arrival`` and ``departure``, and of ``energy`` (kWh,
+            metered at the grid) and ``power_max`` (kW) what is needed for the columns that are not
+            there.
         currency
             The money of `wear` in the sentences.
 
         Raises
         ------
         SchemaError
-            ``energy`` or ``power_max`` is needed and missing, the hours plugged in are not positive, or the metered
-            energy fits a stay only with a charger more than `charger_raise` times the largest power seen.
+            ``energy`` or ``power_max`` is needed and missing, the hours plugged in are not
+            positive, or the metered energy fits a stay only with a charger more than
+            `charger_raise` times the largest power seen.
         """
         needed = {
             "energy": ("metered energy (kWh)", [n for n in BATTERY if n not in sessions]),
-            "power_max": ("largest power seen (kW)", ["charge_max"] if "charge_max" not in sessions else []),
+            "power_max": (
+                "largest power seen (kW)",
+                ["charge_max"] if "charge_max" not in sessions else [],
+            ),
         }
         problems = [
-            Problem(f"sessions.{name}", "missing", f"the battery assumption needs the {what} for {', '.join(lacking)}")
+            Problem(
+                f"sessions.{name}",
+                "missing",
+                f"the battery assumption needs the {what} for {', '.join(lacking)}",
+            )
             for name, (what, lacking) in needed.items()
             if lacking and name not in sessions
         ]
@@ -122,7 +153,9 @@ class BatteryAssumption(BaseModel):
             raise SchemaError(problems, "the sessions")
         made = dict(self._efficiencies())
         said = self.sentences(sessions, currency)
-        given = {n: in_unit(sessions[n], u, f"sessions.{n}") for n, u in UNITS.items() if n in sessions}
+        given = {
+            n: in_unit(sessions[n], u, f"sessions.{n}") for n, u in UNITS.items() if n in sessions
+        }
         if needed["energy"][1]:
             made |= self._battery(sessions, given)
         charger = given.get("charge_max")
@@ -132,17 +165,27 @@ class BatteryAssumption(BaseModel):
             said += raised
         feeding = self.discharge_share * charger
         made["discharge_max"] = (feeding, "kW", "discharging power at the grid (assumed)")
-        new = {n: a.assign_attrs(units=u, long_name=t) for n, (a, u, t) in made.items() if n not in sessions}
+        new = {
+            n: a.assign_attrs(units=u, long_name=t)
+            for n, (a, u, t) in made.items()
+            if n not in sessions
+        }
         return sessions.assign(new), said
 
     def _efficiencies(self) -> dict[str, Made]:
         return {
             "eta_charge": (xr.DataArray(self.eta_charge), "1", "charging efficiency (assumed)"),
-            "eta_discharge": (xr.DataArray(self.eta_discharge), "1", "discharging efficiency (assumed)"),
+            "eta_discharge": (
+                xr.DataArray(self.eta_discharge),
+                "1",
+                "discharging efficiency (assumed)",
+            ),
         }
 
     def _battery(self, sessions: xr.Dataset, given: Mapping[str, xr.DataArray]) -> dict[str, Made]:
-        """Battery and energy on board at both ends of a stay, from what the meter says and what the data hold."""
+        """Battery and energy on board at both ends of a stay, from what the meter says and what the
+        data hold.
+        """
         into = given.get("eta_charge", self.eta_charge) * given["energy"]
         assumed = (self.capacity_per_energy * into).clip(min=self.capacity_min)
         if "vehicle" in sessions:
@@ -155,8 +198,12 @@ class BatteryAssumption(BaseModel):
             "energy_arrival": (need - into, "kWh", "energy on board at arrival (assumed)"),
         }
 
-    def _charger(self, sessions: xr.Dataset, mean: xr.DataArray, power: xr.DataArray) -> tuple[xr.DataArray, list[str]]:
-        """The largest power seen, raised where the metered energy does not fit the stay, and which were raised."""
+    def _charger(
+        self, sessions: xr.Dataset, mean: xr.DataArray, power: xr.DataArray
+    ) -> tuple[xr.DataArray, list[str]]:
+        """The largest power seen, raised where the metered energy does not fit the stay, and which
+        were raised.
+        """
         raised = mean > power
         charger = xr.where(raised, self.charger_margin * mean, power)
         need, seen, hours = (np.asarray(x, float) for x in (charger, power, mean))
@@ -169,22 +216,30 @@ class BatteryAssumption(BaseModel):
             Problem(
                 "sessions.energy",
                 "range",
-                f"session {name[k]}: its energy over its stay is {hours[k]:.6g} kW on average, its power_max "
-                f"{seen[k]:.6g} kW; {_hint(hours[k], seen[k])}",
+                f"session {name[k]}: its energy over its stay is {hours[k]:.6g} kW on average, its"
+                f" power_max {seen[k]:.6g} kW; {_hint(hours[k], seen[k])}",
             )
             for k in beyond[:MOST_NAMED]
         ]
         if len(beyond):
-            rest = f" (and {len(beyond) - MOST_NAMED} more sessions)" if len(beyond) > MOST_NAMED else ""
-            allow = f"a charger is raised at most {self.charger_raise:g} times; give charger_raise=1000 to allow more"
+            rest = (
+                f" (and {len(beyond) - MOST_NAMED} more sessions)"
+                if len(beyond) > MOST_NAMED
+                else ""
+            )
+            allow = (
+                f"a charger is raised at most {self.charger_raise:g} times; give charger_raise=1000"
+                " to allow more"
+            )
             problems.append(Problem("sessions.power_max", "range", allow + rest))
             raise SchemaError(problems, "the sessions")
         if not len(worst):
             return charger, []
         places = [f"{name[k]} from {seen[k]:.4g} to {need[k]:.4g} kW" for k in worst]
         return charger, [
-            "Charger raised above the largest power seen, so that the metered energy fits the stay, in "
-            f"{counted(len(places), 'session')}, worst first: {listed(places, MOST_NAMED)}."
+            "Charger raised above the largest power seen, so that the metered energy fits the"
+            f" stay, in {counted(len(places), 'session')}, worst first:"
+            f" {listed(places, MOST_NAMED)}."
         ]
 
 
@@ -195,8 +250,12 @@ def session_name(sessions: xr.Dataset, k: int) -> str:
 
 
 def _largest_of_each(values: xr.DataArray, label: np.ndarray) -> xr.DataArray:
-    """The largest value of all sessions with the same label; a session without one keeps its own."""
-    number = np.unique(np.where(label == "", [f"/{k}" for k in range(len(label))], label), return_inverse=True)[1]
+    """The largest value of all sessions with the same label; a session without one keeps its
+    own.
+    """
+    number = np.unique(
+        np.where(label == "", [f"/{k}" for k in range(len(label))], label), return_inverse=True
+    )[1]
     largest = np.zeros(len(label))
     np.maximum.at(largest, number, np.asarray(values, float))
     return values.copy(data=largest[number])
@@ -210,35 +269,50 @@ def _hint(mean: float, seen: float) -> str:
 
 
 class Regulation(BaseModel):
-    """Regulation sold as two products, `up` and `down`, from one pair of prices; NaN or 0 is an hour not accepted.
+    """Regulation sold as two products, `up` and `down`, from one pair of prices; NaN or 0 is an
+    hour not accepted.
 
-    ``settlement="capacity"``: the price is paid on capacity and activated energy is settled at the energy market.
-    ``"energy"``: no capacity price, activated energy is settled at the regulation prices.
-    """
+    ``settlement="capacity"``: the price is paid on capacity and activated energy is settled at the
+    energy market. ``"energy"``: no capacity price, activated energy is settled at the regulation
+    prices."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     up: str = Field(default="regulation_up", description="name of the upward price, EUR/MWh")
     down: str = Field(default="regulation_down", description="name of the downward price, EUR/MWh")
-    activation_up: float = Field(default=0.25, ge=0, lt=1, description="expected share of upward capacity used")
-    activation_down: float = Field(default=0.75, ge=0, lt=1, description="expected share of downward capacity used")
+    activation_up: float = Field(
+        default=0.25, ge=0, lt=1, description="expected share of upward capacity used"
+    )
+    activation_down: float = Field(
+        default=0.75, ge=0, lt=1, description="expected share of downward capacity used"
+    )
     settlement: Literal["capacity", "energy"] = "capacity"
 
     def sentences(self) -> list[str]:
         """State the rules in words, with their numbers."""
         money = {
-            "capacity": "The price is paid per MW and hour; activated energy is settled at the energy market.",
-            "energy": "Nothing is paid for capacity; activated energy is settled at the regulation prices.",
+            "capacity": (
+                "The price is paid per MW and hour; activated energy is settled at the energy"
+                " market."
+            ),
+            "energy": (
+                "Nothing is paid for capacity; activated energy is settled at the regulation"
+                " prices."
+            ),
         }
         return [
-            f"Regulation is sold as two products; on average {self.activation_up:g} of upward and "
-            f"{self.activation_down:g} of downward capacity is activated.",
+            (
+                f"Regulation is sold as two products; on average {self.activation_up:g} of upward"
+                f" and {self.activation_down:g} of downward capacity is activated."
+            ),
             money[self.settlement],
             "In hours in which nothing was accepted nothing can be sold.",
         ]
 
     def reserve(self, prices: xr.Dataset, volume: float, currency: str = "EUR") -> xr.Dataset:
-        """Return the group `/reserve` for prices on ``time``; at most `volume` kW of each product can be sold."""
+        """Return the group `/reserve` for prices on ``time``; at most `volume` kW of each product
+        can be sold.
+        """
         price = stacked(prices, {"up": self.up, "down": self.down}, "product", currency)
         accepted = price.fillna(0.0) != 0
         price = price.where(accepted, 0.0)

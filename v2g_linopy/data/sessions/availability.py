@@ -29,23 +29,27 @@ def from_availability(
     unserved_cost: PerFleet | None = None,
     aggregate: bool = True,
 ) -> xr.Dataset:
-    """Return the group `/fleet` of fleets given by the share k of their vehicles that is plugged in.
+    """Return the group `/fleet` of fleets given by the share k of their vehicles that is plugged
+    in.
 
     ::
 
-        charge_max = n p k,   energy_min = (1 - L) n E k,   energy_max = n E k,   energy_initial = start n E
+        charge_max = n p k,   energy_min = (1 - L) n E k,   energy_max = n E k,
+        energy_initial = start n E
 
-    No energy arrives or leaves with the vehicles: a leaving one sells its energy first, so that a steep fall of k can
-    leave no plan at all; `slack_cost` admits one at a price.
+    No energy arrives or leaves with the vehicles: a leaving one sells its energy first, so that a
+    steep fall of k can leave no plan at all; `slack_cost` admits one at a price.
 
     Parameters
     ----------
     availability
         Share k plugged in, 0 to 1, on ``(fleet, time)``.
     vehicles
-        Number n of vehicles of each fleet. This and every other parameter: one number, or one per fleet.
+        Number n of vehicles of each fleet. This and every other parameter: one number, or one per
+        fleet.
     capacity, charge_max, discharge_max
-        Battery E (kWh) and charger p (kW, at the grid) of one vehicle; discharging is like charging unless given.
+        Battery E (kWh) and charger p (kW, at the grid) of one vehicle; discharging is like charging
+        unless given.
     contract_limit
         Share L of the battery that may be used; ``1 - L`` stays on board.
     start
@@ -81,7 +85,11 @@ def from_availability(
         "start": start,
         "wear": wear,
     }
-    given |= {n: v for n, v in (("slack_cost", slack_cost), ("unserved_cost", unserved_cost)) if v is not None}
+    given |= {
+        n: v
+        for n, v in (("slack_cost", slack_cost), ("unserved_cost", unserved_cost))
+        if v is not None
+    }
     p = {name: _per_fleet(name, value, fleets, problems) for name, value in given.items()}
     if problems:
         raise SchemaError(problems, "the fleets")
@@ -92,7 +100,11 @@ def from_availability(
         "energy_min": (1 - p["contract_limit"]) * energy * k,
         "energy_max": energy * k,
         "energy_initial": p["start"] * energy,
-        **{n: p[n] for n in ("eta_charge", "eta_discharge", "wear", "vehicles", "slack_cost") if n in p},
+        **{
+            n: p[n]
+            for n in ("eta_charge", "eta_discharge", "wear", "vehicles", "slack_cost")
+            if n in p
+        },
         "unserved_cost": p.get("unserved_cost", xr.full_like(energy, np.nan)),
         "aggregate": xr.DataArray(np.full(len(fleets), int(aggregate)), coords={"fleet": fleets}),
     }
@@ -104,17 +116,24 @@ def _share(k: xr.DataArray) -> list[Problem]:
         detail = f"has dimensions {listed(k.dims)}; it needs labelled dimensions fleet and time"
         return [Problem("availability", "dims", detail)]
     problems = []
-    for name, values in zip(k.indexes["fleet"], np.asarray(k.transpose("fleet", "time")), strict=True):
+    for name, values in zip(
+        k.indexes["fleet"], np.asarray(k.transpose("fleet", "time")), strict=True
+    ):
         wrong = ~((values >= 0) & (values <= 1))
         if wrong.any():
             first = int(np.flatnonzero(wrong)[0])
             at = k.indexes["time"][first]
-            detail = f"fleet {name}: {values[first]:g} at {at} ({wrong.sum()} such steps), allowed [0, 1]"
+            detail = (
+                f"fleet {name}: {values[first]:g} at {at} ({wrong.sum()} such steps), allowed"
+                " [0, 1]"
+            )
             problems.append(Problem("availability", "range", detail))
     return problems
 
 
-def _per_fleet(name: str, value: PerFleet, fleets: pd.Index, problems: list[Problem]) -> xr.DataArray:
+def _per_fleet(
+    name: str, value: PerFleet, fleets: pd.Index, problems: list[Problem]
+) -> xr.DataArray:
     """Return one number per fleet; note what is missing or out of range."""
     if isinstance(value, Mapping):
         if missing := [f for f in fleets if f not in value]:
@@ -126,8 +145,12 @@ def _per_fleet(name: str, value: PerFleet, fleets: pd.Index, problems: list[Prob
     value = value.drop_attrs()
     share = name in ("contract_limit", "start", "eta_charge", "eta_discharge")
     low, high = (0.0, 1.0) if share else (0.0, np.inf)
-    bad = ~((value >= low) & (value <= high) & np.isfinite(value)) | (name.startswith("eta") & (value == 0))
+    bad = ~((value >= low) & (value <= high) & np.isfinite(value)) | (
+        name.startswith("eta") & (value == 0)
+    )
     if bool(bad.any()):
         allowed = "[0, 1]" if share else "at least 0 and finite"
-        problems.append(Problem(name, "range", f"{listed(np.asarray(value[bad]))}, allowed {allowed}"))
+        problems.append(
+            Problem(name, "range", f"{listed(np.asarray(value[bad]))}, allowed {allowed}")
+        )
     return value

@@ -22,7 +22,9 @@ AMPLE = 2.0
 
 
 def installed_power(fleet: xr.Dataset) -> float:
-    """Return the sum over the fleet of the largest charging plus the largest discharging power of each member, kW."""
+    """Return the sum over the fleet of the largest charging plus the largest discharging power of
+    each member, kW.
+    """
     total = 0.0
     for name in ("charge_max", "discharge_max"):
         if name in fleet:
@@ -31,8 +33,11 @@ def installed_power(fleet: xr.Dataset) -> float:
     return total
 
 
-def energy_market(prices: xr.Dataset, markets: Sequence[str], limit: float, currency: str = "EUR") -> xr.Dataset:
-    """Return the group `/energy`: one market per named price, each with the same limit (kW, either way).
+def energy_market(
+    prices: xr.Dataset, markets: Sequence[str], limit: float, currency: str = "EUR"
+) -> xr.Dataset:
+    """Return the group `/energy`: one market per named price, each with the same limit (kW, either
+    way).
 
     Raises
     ------
@@ -44,15 +49,20 @@ def energy_market(prices: xr.Dataset, markets: Sequence[str], limit: float, curr
     for name in markets:
         gaps = price.indexes["time"][np.asarray(price.sel(market=name).isnull())]
         if len(gaps):
-            detail = f'no price at {listed(gaps)} UTC; import it with missing="hold" or give those hours'
+            detail = (
+                f'no price at {listed(gaps)} UTC; import it with missing="hold" or give those hours'
+            )
             problems.append(Problem(f"prices.{name}", "nan", detail))
     if problems:
         raise SchemaError(problems, "the prices")
     return xr.Dataset({"price": price, "limit": ("market", np.full(len(markets), float(limit)))})
 
 
-def settlement(prices: xr.Dataset, names: Sequence[str], limit: float, currency: str = "EUR") -> xr.Dataset:
-    """Return the group `/imbalance`: one price, or that of surplus and that of shortage; the limit in kW, either way.
+def settlement(
+    prices: xr.Dataset, names: Sequence[str], limit: float, currency: str = "EUR"
+) -> xr.Dataset:
+    """Return the group `/imbalance`: one price, or that of surplus and that of shortage; the limit
+    in kW, either way.
 
     Raises
     ------
@@ -63,12 +73,20 @@ def settlement(prices: xr.Dataset, names: Sequence[str], limit: float, currency:
         detail = "give one price, or two: what surplus is paid, then what shortage costs"
         raise SchemaError([Problem("imbalance", "labels", detail)], "the prices")
     each = energy_market(prices, names, limit, currency)["price"]
-    fields = dict(zip(("price_long", "price_short"), (each.sel(market=n, drop=True) for n in names), strict=False))
+    fields = dict(
+        zip(
+            ("price_long", "price_short"),
+            (each.sel(market=n, drop=True) for n in names),
+            strict=False,
+        )
+    )
     return xr.Dataset({**fields, "limit": ((), float(limit))})
 
 
 def ample_limit(power: float, volume: float = 0.0, activation: float = 0.0) -> float:
-    """Return a position limit that cannot bind: twice all charger power and all expected activation, kW."""
+    """Return a position limit that cannot bind: twice all charger power and all expected
+    activation, kW.
+    """
     return AMPLE * (power + activation * volume)
 
 
@@ -81,7 +99,9 @@ def markets_for(
     currency: str = "EUR",
     settled: Sequence[str] = (),
 ) -> tuple[dict[str, xr.Dataset], list[str]]:
-    """Return `/energy`, `/imbalance` and `/reserve` for a fleet, and the sentences that state their limits."""
+    """Return `/energy`, `/imbalance` and `/reserve` for a fleet, and the sentences that state their
+    limits.
+    """
     power = installed_power(fleet)
     said = []
     groups: dict[str, xr.Dataset] = {}
@@ -89,20 +109,22 @@ def markets_for(
         share = max(regulation.activation_up, regulation.activation_down) if regulation else 0.0
         limit = ample_limit(power, AMPLE * power, share)
         said.append(
-            f"Position limit {limit:g} kW: {AMPLE:g} times all charger power, both directions, plus what reserves are "
-            "expected to activate; it cannot bind."
+            f"Position limit {limit:g} kW: {AMPLE:g} times all charger power, both directions, plus"
+            " what reserves are expected to activate; it cannot bind."
         )
     groups["energy"] = energy_market(prices, markets, limit, currency)
     if settled:
         groups["imbalance"] = settlement(prices, settled, power, currency)
         said.append(
-            f"Imbalance is settled at {' and '.join(settled)}; at most {power:g} kW, all charger power, either way."
+            f"Imbalance is settled at {' and '.join(settled)}; at most {power:g} kW, all charger"
+            " power, either way."
         )
     if regulation is not None:
         groups["reserve"] = regulation.reserve(prices, AMPLE * power, currency)
         said += regulation.sentences()
         said.append(
-            f"At most {AMPLE * power:g} kW of each product ({AMPLE:g} times all charger power): it cannot bind."
+            f"At most {AMPLE * power:g} kW of each product ({AMPLE:g} times all charger power): it"
+            " cannot bind."
         )
     return groups, said
 
@@ -137,24 +159,26 @@ def case_from(
     Parameters
     ----------
     sessions
-        Dataset on ``session`` as `rasterise` takes it; what it lacks of battery and charger comes from `battery`.
+        Dataset on ``session`` as `rasterise` takes it; what it lacks of battery and charger comes
+        from `battery`.
     prices
         Dataset on ``time`` (naive UTC, uniform), EUR/MWh.
     timezone
         IANA zone of local days and of `start` and `end`.
     battery, connectors
-        The rule for battery, energy on arrival, charger and efficiency where the sessions, and the connectors that they
-        name (`read_connectors`), do not hold them.
+        The rule for battery, energy on arrival, charger and efficiency where the sessions, and the
+        connectors that they name (`read_connectors`), do not hold them.
     step
         Step of the model; that of the prices unless given. A finer one takes the price of its hour.
     start, end
         Local times between which the case runs (`end` excluded); all that is priced unless given.
     rows, outside, need
-        See `rasterise`. One row per vehicle where the sessions name them, else packed, unless `rows` is given. Sessions
-        that are not inside the horizon altogether are dropped, and named in the root attribute ``warnings``.
+        See `rasterise`. One row per vehicle where the sessions name them, else packed, unless
+        `rows` is given. Sessions that are not inside the horizon altogether are dropped, and named
+        in the root attribute ``warnings``.
     markets, imbalance
-        Prices that become energy markets, in order; the first settles reserves. Prices that settle imbalance, up to all
-        charger power: one, or what surplus is paid and what shortage costs.
+        Prices that become energy markets, in order; the first settles reserves. Prices that settle
+        imbalance, up to all charger power: one, or what surplus is paid and what shortage costs.
     regulation
         Adds the two regulation products.
     limit
@@ -180,7 +204,10 @@ def case_from(
     SchemaError
         Every fault of the sessions, or of the prices, at once.
     """
-    said = [*assumptions, *(note for read in (prices, sessions, connectors) for note in notes_of(read))]
+    said = [
+        *assumptions,
+        *(note for read in (prices, sessions, connectors) for note in notes_of(read)),
+    ]
     battery, cost, free = _wear(battery, wear, currency)
     rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
     time = horizon(prices, timezone, step, start, end)
@@ -196,11 +223,15 @@ def case_from(
     settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
     made = attempt(problems, rows_of)
     attempt(problems, lambda: _priced(prices, markets, settled, currency))
-    attempt(problems, lambda: None if regulation is None else regulation.reserve(prices, 0.0, currency))
+    attempt(
+        problems, lambda: None if regulation is None else regulation.reserve(prices, 0.0, currency)
+    )
     if made is None or problems:
         raise SchemaError(problems, "the sessions and prices")
     fleet, kept, named = made
-    fleet = fleet.assign(_scalars(wear=cost, unserved_cost=unserved_cost, retail_price=retail_price))
+    fleet = fleet.assign(
+        _scalars(wear=cost, unserved_cost=unserved_cost, retail_price=retail_price)
+    )
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency, settled)
     groups = {"fleet": fleet, "sessions": kept, **groups, **_chargers(connectors)}
     words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
@@ -218,7 +249,9 @@ def _warnings(text: str) -> dict[str, str]:
     return {"warnings": text} if text else {}
 
 
-def _priced(prices: xr.Dataset, markets: Sequence[str], settled: Sequence[str], currency: str) -> None:
+def _priced(
+    prices: xr.Dataset, markets: Sequence[str], settled: Sequence[str], currency: str
+) -> None:
     """Raise `SchemaError` for markets or imbalance without a price."""
     energy_market(prices, markets, 0.0, currency)
     if settled:
@@ -228,7 +261,9 @@ def _priced(prices: xr.Dataset, markets: Sequence[str], settled: Sequence[str], 
 def _at_connectors(
     sessions: xr.Dataset, connectors: xr.Dataset | None, battery: BatteryAssumption | None
 ) -> xr.Dataset:
-    """Return sessions as their connectors let them charge; what nobody gives is left to the assumption."""
+    """Return sessions as their connectors let them charge; what nobody gives is left to the
+    assumption.
+    """
     if connectors is None:
         return sessions
     cars = sessions
@@ -236,7 +271,11 @@ def _at_connectors(
         cars = cars.assign(discharge_max=("session", np.full(cars.sizes["session"], np.inf)))
     table = plugged(cars, connectors)
     given = {*sessions.data_vars, *connectors.data_vars}
-    unknown = [n for n in ("eta_charge", "eta_discharge") if not given & {n, n.replace("eta", "eta_onboard")}]
+    unknown = [
+        n
+        for n in ("eta_charge", "eta_discharge")
+        if not given & {n, n.replace("eta", "eta_onboard")}
+    ]
     return table.drop_vars(unknown)
 
 
@@ -249,26 +288,44 @@ def _chargers(connectors: xr.Dataset | None) -> dict[str, xr.Dataset]:
 def _wear(
     battery: BatteryAssumption | None, wear: float | None, currency: str
 ) -> tuple[BatteryAssumption | None, float, list[str]]:
-    """The assumption with the wear given, the wear that holds, and what to say where there is neither."""
+    """The assumption with the wear given, the wear that holds, and what to say where there is
+    neither.
+    """
     if battery is not None:
         battery = battery if wear is None else battery.model_copy(update={"wear": wear})
         return battery, battery.wear, []
-    return None, wear or 0.0, [] if wear is not None else [f"No wear: a kWh leaving a battery costs 0 {currency}."]
+    return (
+        None,
+        wear or 0.0,
+        [] if wear is not None else [f"No wear: a kWh leaving a battery costs 0 {currency}."],
+    )
 
 
 def _dropped(sessions: xr.Dataset, kept: xr.Dataset, timezone: str) -> str:
-    """Say which sessions are not in the case: when, whose, and how many kWh; empty where all are."""
+    """Say which sessions are not in the case: when, whose, and how many kWh; empty where all
+    are.
+    """
     if "dropped_sessions" not in kept.attrs:
         return ""
-    lost = sessions.isel(session=np.isin(sessions["session"], json.loads(kept.attrs["dropped_sessions"])))
+    lost = sessions.isel(
+        session=np.isin(sessions["session"], json.loads(kept.attrs["dropped_sessions"]))
+    )
     energy = None
     if "energy" in lost:
         energy = in_unit(lost["energy"], "kWh", "sessions.energy")
     elif "energy_need" in lost and "energy_arrival" in lost:
-        need, there = (in_unit(lost[n], "kWh", f"sessions.{n}") for n in ("energy_need", "energy_arrival"))
+        need, there = (
+            in_unit(lost[n], "kWh", f"sessions.{n}") for n in ("energy_need", "energy_arrival")
+        )
         energy = need - there
-    stays = [local(pd.DatetimeIndex(lost[n].to_numpy()), timezone) for n in ("arrival", "departure")]
-    kwh = np.full(lost.sizes["session"], np.nan) if energy is None else np.broadcast_to(energy, lost.sizes["session"])
+    stays = [
+        local(pd.DatetimeIndex(lost[n].to_numpy()), timezone) for n in ("arrival", "departure")
+    ]
+    kwh = (
+        np.full(lost.sizes["session"], np.nan)
+        if energy is None
+        else np.broadcast_to(energy, lost.sizes["session"])
+    )
     places = [
         f"{session_name(lost, k)}, {come:%Y-%m-%d %H:%M} to {go:%Y-%m-%d %H:%M}"
         + (f", {kwh[k]:.6g} kWh" if np.isfinite(kwh[k]) else "")
@@ -280,11 +337,19 @@ def _dropped(sessions: xr.Dataset, kept: xr.Dataset, timezone: str) -> str:
 
 
 def _first(places: list[str]) -> list[str]:
-    return places if len(places) <= MOST_NAMED else [*places[:MOST_NAMED], f"and {len(places) - MOST_NAMED} more"]
+    return (
+        places
+        if len(places) <= MOST_NAMED
+        else [*places[:MOST_NAMED], f"and {len(places) - MOST_NAMED} more"]
+    )
 
 
 def horizon(
-    prices: xr.Dataset, timezone: str, step: str | pd.Timedelta | None, start: str | None, end: str | None
+    prices: xr.Dataset,
+    timezone: str,
+    step: str | pd.Timedelta | None,
+    start: str | None,
+    end: str | None,
 ) -> pd.DatetimeIndex:
     """Return the steps between two local times, within what is priced."""
     given = pd.DatetimeIndex(prices.indexes["time"])
@@ -296,8 +361,13 @@ def horizon(
             stamp = stamps(pd.Series([text], name=where), None, "the horizon")
             edges[k] = to_utc(stamp, timezone, rules=(), where=where, source="the horizon").time[0]
     if edges[1] <= edges[0]:
-        raise SchemaError([Problem("start", "time", f"no step between {edges[0]} and {edges[1]} UTC")], "the horizon")
-    return pd.date_range(edges[0], edges[1], freq=pd.Timedelta(step or width), inclusive="left", name="time")
+        raise SchemaError(
+            [Problem("start", "time", f"no step between {edges[0]} and {edges[1]} UTC")],
+            "the horizon",
+        )
+    return pd.date_range(
+        edges[0], edges[1], freq=pd.Timedelta(step or width), inclusive="left", name="time"
+    )
 
 
 def _named(sessions: xr.Dataset) -> list[str]:
@@ -306,7 +376,9 @@ def _named(sessions: xr.Dataset) -> list[str]:
     for what in ("clipped", "capped"):
         if f"{what}_count" in a:
             names = listed(json.loads(a[f"{what}_sessions"]), 400)
-            said.append(f"{counted(a[f'{what}_count'], 'session')} {what} ({a[f'{what}_why']}): {names}.")
+            said.append(
+                f"{counted(a[f'{what}_count'], 'session')} {what} ({a[f'{what}_why']}): {names}."
+            )
     if "capped_count" in sessions.attrs:
         said.append(f"Energy missing in all: {float(sessions['energy_missing'].sum()):.3f} kWh.")
     return said

@@ -1,4 +1,6 @@
-"""What a session can draw at the plug it uses: AC through the car's own charger, DC through that of the site."""
+"""What a session can draw at the plug it uses: AC through the car's own charger, DC through that of
+the site.
+"""
 
 import re
 from collections.abc import Callable
@@ -29,20 +31,99 @@ CONNECTORS = Schema(
         Field("charge_max", "connector", "kW", "power it gives, at the grid side", ge=0),
         Field("discharge_max", "connector", "kW", "power it takes back", default=0.0, ge=0),
         Field("charge_min", "connector", "kW", "least power it gives", default=0.0, ge=0),
-        Field("eta_charge", "connector", "1", "efficiency from the grid to the plug", default=1.0, ge=0.5, le=1),
-        Field("eta_discharge", "connector", "1", "efficiency from the plug to the grid", default=1.0, ge=0.5, le=1),
-        Field("charger", "connector", "", "charger whose converter it shares", default=ABSENT, kind="label"),
-        Field("charger_max", "connector", "kW", "power of that converter, both ways", INF, ge=0, infinite=True),
+        Field(
+            "eta_charge",
+            "connector",
+            "1",
+            "efficiency from the grid to the plug",
+            default=1.0,
+            ge=0.5,
+            le=1,
+        ),
+        Field(
+            "eta_discharge",
+            "connector",
+            "1",
+            "efficiency from the plug to the grid",
+            default=1.0,
+            ge=0.5,
+            le=1,
+        ),
+        Field(
+            "charger",
+            "connector",
+            "",
+            "charger whose converter it shares",
+            default=ABSENT,
+            kind="label",
+        ),
+        Field(
+            "charger_max",
+            "connector",
+            "kW",
+            "power of that converter, both ways",
+            INF,
+            ge=0,
+            infinite=True,
+        ),
     )
 )
 CAR = (
     Field("charge_max", "session", "kW", "power the car takes", default=INF, ge=0, infinite=True),
-    Field("discharge_max", "session", "kW", "power the car gives back", default=0.0, ge=0, infinite=True),
-    Field("onboard_max", "session", "kW", "power of the on-board charger, both ways", INF, ge=0, infinite=True),
-    Field("eta_charge", "session", "1", "efficiency of the battery, charging", default=1.0, ge=0.5, le=1),
-    Field("eta_discharge", "session", "1", "efficiency of the battery, discharging", default=1.0, ge=0.5, le=1),
-    Field("eta_onboard_charge", "session", "1", "efficiency of the on-board charger", default=1.0, ge=0.5, le=1),
-    Field("eta_onboard_discharge", "session", "1", "efficiency of the on-board charger, back", 1.0, ge=0.5, le=1),
+    Field(
+        "discharge_max",
+        "session",
+        "kW",
+        "power the car gives back",
+        default=0.0,
+        ge=0,
+        infinite=True,
+    ),
+    Field(
+        "onboard_max",
+        "session",
+        "kW",
+        "power of the on-board charger, both ways",
+        INF,
+        ge=0,
+        infinite=True,
+    ),
+    Field(
+        "eta_charge",
+        "session",
+        "1",
+        "efficiency of the battery, charging",
+        default=1.0,
+        ge=0.5,
+        le=1,
+    ),
+    Field(
+        "eta_discharge",
+        "session",
+        "1",
+        "efficiency of the battery, discharging",
+        default=1.0,
+        ge=0.5,
+        le=1,
+    ),
+    Field(
+        "eta_onboard_charge",
+        "session",
+        "1",
+        "efficiency of the on-board charger",
+        default=1.0,
+        ge=0.5,
+        le=1,
+    ),
+    Field(
+        "eta_onboard_discharge",
+        "session",
+        "1",
+        "efficiency of the on-board charger, back",
+        1.0,
+        ge=0.5,
+        le=1,
+    ),
 )
 
 
@@ -52,8 +133,9 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     Parameters
     ----------
     path
-        CSV file with the headers ``connector``, ``current`` (AC or DC), ``charge_max``, and any other field of
-        `plugged`; a unit may follow in brackets, ``charge_max (kW)``. An empty cell is the default.
+        CSV file with the headers ``connector``, ``current`` (AC or DC), ``charge_max``, and any
+        other field of `plugged`; a unit may follow in brackets, ``charge_max (kW)``. An empty cell
+        is the default.
     separator, decimal
         As in `read_sessions`.
 
@@ -72,7 +154,11 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     ]
     needed = ["connector", *(name for name, field in fields.items() if field.default is REQUIRED)]
     problems += [
-        Problem(f"connectors.{name}", "missing", f"name a column so; the file has {', '.join(frame.columns)}")
+        Problem(
+            f"connectors.{name}",
+            "missing",
+            f"name a column so; the file has {', '.join(frame.columns)}",
+        )
         for name in needed
         if name not in headers
     ]
@@ -82,19 +168,25 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     quantities = [name for name in headers if name in fields and fields[name].kind == "quantity"]
     data: dict[str, object] = {}
     for name, x in numbers(frame, quantities, decimal, source).items():
-        default = np.nan if fields[name].default is REQUIRED else fields[name].default  # of an empty cell
+        default = (
+            np.nan if fields[name].default is REQUIRED else fields[name].default
+        )  # of an empty cell
         units = {"units": named_unit(headers[name]) or fields[name].unit}
         data[name] = ("connector", np.where(np.isnan(x), default, x), units)
     words = [name for name in headers if name not in quantities]
     text = {name: frame[name].fillna("").astype(str).str.strip().to_numpy(str) for name in words}
     data |= {name: ("connector", x) for name, x in text.items() if name != "connector"}
     count = counted(len(frame), "connector")
-    note = f"Power and efficiency of a session are those of car and connector together ({count}, {Path(path).name})."
+    note = (
+        f"Power and efficiency of a session are those of car and connector together ({count},"
+        f" {Path(path).name})."
+    )
     return xr.Dataset(data, coords={"connector": text["connector"]}, attrs={"notes": note})
 
 
 def converters(connectors: xr.Dataset) -> xr.Dataset | None:
-    """Return the group ``/charger``: the converters that connectors name, with the power that their rows agree on.
+    """Return the group ``/charger``: the converters that connectors name, with the power that their
+    rows agree on.
 
     Raises
     ------
@@ -104,10 +196,16 @@ def converters(connectors: xr.Dataset) -> xr.Dataset | None:
     plug, problems = CONNECTORS.validate(connectors, "connectors", Calendar(pd.DatetimeIndex([])))
     if problems or "charger" not in plug:
         return None
-    table = pd.DataFrame({"charger": plug.charger.to_numpy().astype(str), "most": plug.charger_max.to_numpy() * 1.0})
+    table = pd.DataFrame(
+        {"charger": plug.charger.to_numpy().astype(str), "most": plug.charger_max.to_numpy() * 1.0}
+    )
     power = table[table.charger != ""].groupby("charger").most.agg(["min", "max"])
     problems = [
-        Problem("connectors.charger_max", "consistency", f"charger {name}: give the power of its converter, kW, once")
+        Problem(
+            "connectors.charger_max",
+            "consistency",
+            f"charger {name}: give the power of its converter, kW, once",
+        )
         for name, low, high in power.itertuples()
         if low != high or np.isinf(high)
     ]
@@ -130,18 +228,21 @@ def plugged(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     sessions
-        Dataset on ``session`` with the label ``connector``; optional ``onboard_max`` (kW), ``eta_onboard_charge``,
-        ``eta_onboard_discharge``. ``charge_max`` and ``discharge_max`` are what the car allows (any power, and none
-        back, where they are not given), ``eta_charge`` and ``eta_discharge`` those of the battery (1).
+        Dataset on ``session`` with the label ``connector``; optional ``onboard_max`` (kW),
+        ``eta_onboard_charge``, ``eta_onboard_discharge``. ``charge_max`` and ``discharge_max`` are
+        what the car allows (any power, and none back, where they are not given), ``eta_charge`` and
+        ``eta_discharge`` those of the battery (1).
     connectors
-        Dataset on ``connector``: ``current`` (``AC`` or ``DC``), ``charge_max`` (kW at the grid side); optional
-        ``discharge_max`` (0), ``charge_min`` (0), ``eta_charge``, ``eta_discharge`` (1), and the label ``charger`` of
-        those that share a converter, whose limits stand in the group ``/charger`` of the case.
+        Dataset on ``connector``: ``current`` (``AC`` or ``DC``), ``charge_max`` (kW at the grid
+        side); optional ``discharge_max`` (0), ``charge_min`` (0), ``eta_charge``, ``eta_discharge``
+        (1), and the label ``charger`` of those that share a converter, whose limits stand in the
+        group ``/charger`` of the case.
 
     Returns
     -------
     xarray.Dataset
-        The sessions with these columns replaced, ``charge_min`` and ``charger`` among them, ready for `rasterise`.
+        The sessions with these columns replaced, ``charge_min`` and ``charger`` among them, ready
+        for `rasterise`.
 
     Raises
     ------
@@ -168,7 +269,9 @@ def plugged(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Dataset:
     return sessions.assign({n: ("session", _whole(sessions)(x)) for n, x in columns.items()})
 
 
-def _read(sessions: xr.Dataset, connectors: xr.Dataset) -> tuple[dict[str, xr.DataArray], xr.Dataset]:
+def _read(
+    sessions: xr.Dataset, connectors: xr.Dataset
+) -> tuple[dict[str, xr.DataArray], xr.Dataset]:
     """Return what the cars allow, and the connectors, in coherent units."""
     calendar = Calendar(pd.DatetimeIndex([]))
     plug, problems = CONNECTORS.validate(connectors, "connectors", calendar)
@@ -180,7 +283,11 @@ def _read(sessions: xr.Dataset, connectors: xr.Dataset) -> tuple[dict[str, xr.Da
             car[field.name] = array
     if "connector" not in sessions:
         problems.append(
-            Problem("sessions.connector", "missing", "give the connector of each session, column `connector`")
+            Problem(
+                "sessions.connector",
+                "missing",
+                "give the connector of each session, column `connector`",
+            )
         )
     elif not problems:
         problems = _unknown(sessions, plug)
@@ -197,7 +304,11 @@ def _unknown(sessions: xr.Dataset, plug: xr.Dataset) -> list[Problem]:
     known = [str(c) for c in plug.indexes["connector"]]
     names = dict.fromkeys(str(c) for c in sessions.connector.to_numpy().ravel())
     return [
-        Problem("sessions.connector", "labels", f"{c!r} has no line in the connectors{suggest(c, known)}")
+        Problem(
+            "sessions.connector",
+            "labels",
+            f"{c!r} has no line in the connectors{suggest(c, known)}",
+        )
         for c in names
         if c not in known
     ]
@@ -206,13 +317,18 @@ def _unknown(sessions: xr.Dataset, plug: xr.Dataset) -> list[Problem]:
 def _runs(sessions: xr.Dataset, columns: dict[str, xr.DataArray]) -> None:
     """Refuse plugs that start above what the car takes."""
     most, least = (_whole(sessions)(columns[n]) for n in ("charge_max", "charge_min"))
-    names = sessions.indexes["session"] if "session" in sessions.indexes else range(sessions.sizes["session"])
+    names = (
+        sessions.indexes["session"]
+        if "session" in sessions.indexes
+        else range(sessions.sizes["session"])
+    )
     plugs = _whole(sessions)(sessions.connector)
     problems = [
         Problem(
             "sessions.charge_max",
             "consistency",
-            f"session {names[k]}: takes {most[k]:g} kW, and connector {plugs[k]} gives no less than {least[k]:g} kW",
+            f"session {names[k]}: takes {most[k]:g} kW, and connector {plugs[k]} gives no less than"
+            f" {least[k]:g} kW",
         )
         for k in np.flatnonzero(least > most + 1e-9).tolist()
     ]

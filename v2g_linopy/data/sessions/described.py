@@ -103,17 +103,30 @@ def described_case(
     currency: str = "EUR",
 ) -> xr.DataTree:
     """Assemble a case whose arrays carry units and a long name."""
-    named = {group: _described(dataset, FIELDS.get(group, {}), currency) for group, dataset in groups.items()}
+    named = {
+        group: _described(dataset, FIELDS.get(group, {}), currency)
+        for group, dataset in groups.items()
+    }
     return assemble(
-        time, named, timezone=timezone, title=title, source=source, currency=currency, assumptions=assumptions
+        time,
+        named,
+        timezone=timezone,
+        title=title,
+        source=source,
+        currency=currency,
+        assumptions=assumptions,
     )
 
 
-def _described(dataset: xr.Dataset, fields: Mapping[str, tuple[str, str]], currency: str) -> xr.Dataset:
+def _described(
+    dataset: xr.Dataset, fields: Mapping[str, tuple[str, str]], currency: str
+) -> xr.Dataset:
     out = {}
     for name in dataset.data_vars:
         if name in fields:
             unit, doc = fields[str(name)]
             attrs = {"units": unit.replace("EUR", currency)} if unit else {}
-            out[name] = dataset[name].assign_attrs({**attrs, "long_name": doc, **dataset[name].attrs})
+            out[name] = dataset[name].assign_attrs(
+                {**attrs, "long_name": doc, **dataset[name].attrs}
+            )
     return dataset.assign(out)

@@ -1,4 +1,6 @@
-"""Charging sessions on a clock of steps: the arrays of `/fleet`, and the table `/sessions` they came from."""
+"""Charging sessions on a clock of steps: the arrays of `/fleet`, and the table `/sessions` they
+came from.
+"""
 
 import json
 from typing import Literal
@@ -9,12 +11,27 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 from ..tables.local_time import listed, nanoseconds, step_of
-from ..tables.session_table import COLUMNS, PLACES, Table, faults, read_table, shared, unreachable, unreachable_problems
+from ..tables.session_table import (
+    COLUMNS,
+    PLACES,
+    Table,
+    faults,
+    read_table,
+    shared,
+    unreachable,
+    unreachable_problems,
+)
 from .connectors import plugged
 from .packing import pack
 
 Rows = Literal["packed", "connector", "vehicle"]
-_PER_SESSION = {"eta_charge": 1.0, "eta_discharge": 1.0, "retail_price": 0.0, "taper_from": np.nan, "taper_to": np.nan}
+_PER_SESSION = {
+    "eta_charge": 1.0,
+    "eta_discharge": 1.0,
+    "retail_price": 0.0,
+    "taper_from": np.nan,
+    "taper_to": np.nan,
+}
 SECONDS = {"units": "seconds since 1970-01-01", "dtype": "int64"}
 
 
@@ -30,46 +47,51 @@ def rasterise(
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Turn charging sessions into the arrays of a fleet.
 
-    ``charge_max`` is the charger power times the plugged share of the step, so that a need which is just reachable
-    on the clock stays reachable on the steps. In the step of an arrival ``keep = 0`` and ``energy_in`` is the energy
-    on arrival; ``keep = 0`` where nothing is plugged in; ``energy_min`` at the last plugged step is the energy
-    needed at departure; every parameter of a session holds in its steps only.
+    ``charge_max`` is the charger power times the plugged share of the step, so that a need which is
+    just reachable on the clock stays reachable on the steps. In the step of an arrival ``keep = 0``
+    and ``energy_in`` is the energy on arrival; ``keep = 0`` where nothing is plugged in;
+    ``energy_min`` at the last plugged step is the energy needed at departure; every parameter of a
+    session holds in its steps only.
 
     Parameters
     ----------
     sessions
-        Dataset on ``session``: ``arrival``, ``departure`` (UTC), ``capacity``, ``energy_arrival``, ``energy_need``
-        (on board at departure; kWh), ``charge_max`` (kW); optional ``discharge_max`` (kW, 0), ``charge_min`` (kW, pro
-        rata of the plugged time as ``charge_max``), ``taper_from`` and ``taper_to``, ``eta_charge``,
-        ``eta_discharge``, ``retail_price`` (EUR/kWh), and the labels ``pod``, ``charger``, ``connector``, ``vehicle``.
+        Dataset on ``session``: ``arrival``, ``departure`` (UTC), ``capacity``, ``energy_arrival``,
+        ``energy_need`` (on board at departure; kWh), ``charge_max`` (kW); optional
+        ``discharge_max`` (kW, 0), ``charge_min`` (kW, pro rata of the plugged time as
+        ``charge_max``), ``taper_from`` and ``taper_to``, ``eta_charge``, ``eta_discharge``,
+        ``retail_price`` (EUR/kWh), and the labels ``pod``, ``charger``, ``connector``, ``vehicle``.
     time
         Start of each step, naive UTC, uniform.
     rows
-        What a member of the fleet is. ``packed``: as few rows as are plugged in at once, within each pod and charger,
-        never two sessions in one step of a row. ``connector``, ``vehicle``: one row per label; sessions whose label is
-        empty are packed.
+        What a member of the fleet is. ``packed``: as few rows as are plugged in at once, within
+        each pod and charger, never two sessions in one step of a row. ``connector``, ``vehicle``:
+        one row per label; sessions whose label is empty are packed.
     outside
-        What becomes of a session that is not inside the steps altogether. ``drop``: it is left out. ``clip``: it is
-        cut at the edges; one that began before them is taken to have charged at full power until then, and one that
-        lasts beyond them must hold, at the end, what still lets it reach its need. Either way it is named.
+        What becomes of a session that is not inside the steps altogether. ``drop``: it is left out.
+        ``clip``: it is cut at the edges; one that began before them is taken to have charged at
+        full power until then, and one that lasts beyond them must hold, at the end, what still lets
+        it reach its need. Either way it is named.
     need
-        What becomes of a need beyond what the charger delivers in time. ``cap``: lowered to that, and the missing kWh
-        stand in ``energy_missing``.
+        What becomes of a need beyond what the charger delivers in time. ``cap``: lowered to that,
+        and the missing kWh stand in ``energy_missing``.
     linked
-        A row (``rows="vehicle"``) is one battery all along: ``keep = 1``, and ``energy_trip`` is driven between a
-        departure and the next arrival, booked in the first step after the departure. Only the first
-        ``energy_arrival`` of a vehicle counts, and whether needs are reachable is left to the model.
+        A row (``rows="vehicle"``) is one battery all along: ``keep = 1``, and ``energy_trip`` is
+        driven between a departure and the next arrival, booked in the first step after the
+        departure. Only the first ``energy_arrival`` of a vehicle counts, and whether needs are
+        reachable is left to the model.
     connectors
-        Table of connectors: limits and efficiencies of each session are then those of car and connector together, see
-        `data.sessions.connectors.plugged`. Whether a need is reachable is judged at full power, without taper and
-        least power.
+        Table of connectors: limits and efficiencies of each session are then those of car and
+        connector together, see `data.sessions.connectors.plugged`. Whether a need is reachable is
+        judged at full power, without taper and least power.
 
     Returns
     -------
     fleet, sessions
-        Datasets for the groups ``/fleet`` (``fleet, time``) and ``/sessions``. The second is the first argument, less
-        the sessions dropped, with ``row`` (member of the fleet) and ``energy_missing`` (kWh) added; what was dropped,
-        clipped or capped stands in its attributes.
+        Datasets for the groups ``/fleet`` (``fleet, time``) and ``/sessions``. The second is the
+        first argument, less the sessions dropped, with ``row`` (member of the fleet) and
+        ``energy_missing`` (kWh) added; what was dropped, clipped or capped stands in its
+        attributes.
 
     Raises
     ------
@@ -102,7 +124,10 @@ def rasterise(
     fleet = fleet.assign_coords(fleet=label, time=time)
     fleet = fleet.assign({name: ("fleet", place) for name, place in places.items()})
     if rows == "connector":
-        fleet["connector"] = ("fleet", np.where(np.isin(label, chosen.labels["connector"]), label, ""))
+        fleet["connector"] = (
+            "fleet",
+            np.where(np.isin(label, chosen.labels["connector"]), label, ""),
+        )
     return fleet, _sessions(sessions.isel(session=kept), chosen, label[row], lack, notes)
 
 
@@ -111,7 +136,11 @@ def _linkable(table: Table | None, rows: str) -> list[Problem]:
     if rows != "vehicle":
         return [Problem("rows", "consistency", 'linked sessions need rows="vehicle"')]
     if table is not None and "vehicle" in table.labels and (table.labels["vehicle"] == "").any():
-        return [Problem("sessions.vehicle", "missing", "linked sessions need the vehicle of every session")]
+        return [
+            Problem(
+                "sessions.vehicle", "missing", "linked sessions need the vehicle of every session"
+            )
+        ]
     return []
 
 
@@ -123,21 +152,32 @@ def _horizon(
     names = [str(n) for n in table.name[~inside]]
     if outside == "problem" and names:
         span = f"{pd.Timestamp(start)} .. {pd.Timestamp(end)} UTC"
-        detail = f'{len(names)} outside {span}: {listed(names, 50)}; give outside="drop" or outside="clip"'
+        detail = (
+            f'{len(names)} outside {span}: {listed(names, 50)}; give outside="drop" or'
+            ' outside="clip"'
+        )
         problems.append(Problem("sessions", "time", detail))
     if outside == "clip":
         _clip(table, touching & ~inside, start, end)
         dropped, clipped = table.name[~touching], table.name[touching & ~inside]
-        notes = _note("dropped", dropped, "not within the steps") | _note("clipped", clipped, "cut at the edges")
+        notes = _note("dropped", dropped, "not within the steps") | _note(
+            "clipped", clipped, "cut at the edges"
+        )
         return np.flatnonzero(touching), notes
-    return np.flatnonzero(inside), _note("dropped", table.name[~inside], "not within the steps altogether")
+    return np.flatnonzero(inside), _note(
+        "dropped", table.name[~inside], "not within the steps altogether"
+    )
 
 
 def _note(what: str, names: np.ndarray, why: str) -> dict[str, str | int]:
     """Return attributes that name sessions."""
     if len(names) == 0:
         return {}
-    return {f"{what}_count": len(names), f"{what}_sessions": json.dumps(names.tolist()), f"{what}_why": why}
+    return {
+        f"{what}_count": len(names),
+        f"{what}_sessions": json.dumps(names.tolist()),
+        f"{what}_why": why,
+    }
 
 
 def _clip(table: Table, cut: np.ndarray, start: int, end: int) -> None:
@@ -154,28 +194,40 @@ def _clip(table: Table, cut: np.ndarray, start: int, end: int) -> None:
 def _rows(
     table: Table, first: np.ndarray, last: np.ndarray, rows: Rows, problems: list[Problem]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Return the labels of the rows, the row of each session, and where each row stands, as far as that is given."""
+    """Return the labels of the rows, the row of each session, and where each row stands, as far as
+    that is given.
+    """
     if rows == "packed":
         return _packed(table, first, last, np.ones(len(first), bool))
     if rows not in table.labels:
-        problems.append(Problem(f"sessions.{rows}", "missing", f'rows="{rows}" needs the {rows} of each session'))
+        problems.append(
+            Problem(
+                f"sessions.{rows}", "missing", f'rows="{rows}" needs the {rows} of each session'
+            )
+        )
         return np.array([], str), np.zeros(len(first), int), {}
     named = np.flatnonzero(table.labels[rows] != "")
-    label, start, of_named = np.unique(table.labels[rows][named], return_index=True, return_inverse=True)
+    label, start, of_named = np.unique(
+        table.labels[rows][named], return_index=True, return_inverse=True
+    )
     row = np.zeros(len(first), np.int64)
     row[named] = of_named
     order = named[np.lexsort((first[named], of_named))]
     clash = (row[order][1:] == row[order][:-1]) & (first[order][1:] <= last[order][:-1])
     for one, other in zip(order[:-1][clash], order[1:][clash], strict=True):
         detail = (
-            f"{rows} {label[row[one]]}: session {table.name[one]} leaves {table.moment(one, end=True)} and session "
-            f'{table.name[other]} arrives {table.moment(other)}, in one step; use a shorter step or rows="packed"'
+            f"{rows} {label[row[one]]}: session {table.name[one]} leaves"
+            f" {table.moment(one, end=True)} and session "
+            f"{table.name[other]} arrives {table.moment(other)}, in one step; use a shorter step or"
+            ' rows="packed"'
         )
         problems.append(Problem(f"sessions.{rows}", "consistency", detail))
     places = {name: table.labels[name][named[start]] for name in PLACES if name in table.labels}
     for name, place in places.items():
         if (moved := named[table.labels[name][named] != place[of_named]]).size:
-            detail = f"{rows} {listed(np.unique(label[row[moved]]))}: has sessions in several {name}s"
+            detail = (
+                f"{rows} {listed(np.unique(label[row[moved]]))}: has sessions in several {name}s"
+            )
             problems.append(Problem(f"sessions.{name}", "consistency", detail))
     unnamed = table.labels[rows] == ""
     if not unnamed.any():
@@ -207,7 +259,11 @@ def _packed(
         prefix = "".join(f"{word} " for word in words if word)
         labels += [f"{prefix}row {n + 1:0{width}d}" for n in range(count)]
         stands += [words] * count
-    return np.array(labels, str), row, {n: np.array([s[i] for s in stands], str) for i, n in enumerate(names)}
+    return (
+        np.array(labels, str),
+        row,
+        {n: np.array([s[i] for s in stands], str) for i, n in enumerate(names)},
+    )
 
 
 def _arrays(
@@ -226,7 +282,9 @@ def _arrays(
     session = np.repeat(np.arange(len(count)), count)
     t = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count) + np.repeat(first, count)
     edge = origin + t * step
-    share = (np.minimum(table.departure[session], edge + step) - np.maximum(table.arrival[session], edge)) / step
+    share = (
+        np.minimum(table.departure[session], edge + step) - np.maximum(table.arrival[session], edge)
+    ) / step
     at = row[session] * steps + t
 
     def over(values: np.ndarray, fill: float = 0.0) -> tuple[tuple[str, str], np.ndarray]:
@@ -263,7 +321,9 @@ def _arrays(
 def _linked(
     table: Table, first: np.ndarray, last: np.ndarray, row: np.ndarray, members: int, steps: int
 ) -> dict[str, object]:
-    """Arrays of batteries that go on between sessions: nothing restarts, trips leave the battery."""
+    """Arrays of batteries that go on between sessions: nothing restarts, trips leave the
+    battery.
+    """
     start = np.full(members, -1)
     order = np.lexsort((first, row))[::-1]
     start[row[order]] = order  # the first session of each row is written last
@@ -282,13 +342,19 @@ def _linked(
 
 
 def _numbers(names: np.ndarray) -> np.ndarray:
-    """Return session labels as numbers: themselves where they are non-negative integers, else their position."""
+    """Return session labels as numbers: themselves where they are non-negative integers, else their
+    position.
+    """
     numeric = names.dtype.kind in "iu" and bool((names >= 0).all())
     return names.astype(np.int64) if numeric else np.arange(len(names), dtype=np.int64)
 
 
 def _sessions(
-    sessions: xr.Dataset, chosen: Table, row: np.ndarray, lack: np.ndarray, notes: dict[str, str | int]
+    sessions: xr.Dataset,
+    chosen: Table,
+    row: np.ndarray,
+    lack: np.ndarray,
+    notes: dict[str, str | int],
 ) -> xr.Dataset:
     """Return the table that goes into the case."""
     if "session" in sessions.indexes and not np.array_equal(_numbers(chosen.name), chosen.name):
@@ -303,4 +369,6 @@ def _sessions(
     for name in ("arrival", "departure"):
         out[name] = out[name].astype("datetime64[ns]").assign_attrs(sessions[name].attrs)
         out[name].encoding = dict(SECONDS)
-    return out.assign_attrs({**sessions.attrs, **notes}, **_note("capped", chosen.name[lack > 0], "need lowered"))
+    return out.assign_attrs(
+        {**sessions.attrs, **notes}, **_note("capped", chosen.name[lack > 0], "need lowered")
+    )

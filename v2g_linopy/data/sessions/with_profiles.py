@@ -31,8 +31,8 @@ def with_profiles(
     case
         It is not changed.
     profiles
-        Power on ``time`` (naive UTC, uniform), one variable per member, as `read_profiles` returns it; it has to
-        cover the case.
+        Power on ``time`` (naive UTC, uniform), one variable per member, as `read_profiles` returns
+        it; it has to cover the case.
     schema
         The schema of the part.
     pods
@@ -48,7 +48,11 @@ def with_profiles(
     fresh = align(profiles, time, source="the profiles").to_dataarray(member).astype(float)
     fresh = fresh.assign_coords({member: fresh[member].astype(str)})
     currency = str(case.attrs.get("currency") or "EUR")
-    old = case.children[part].to_dataset(inherit=False) if part in case.children else xr.Dataset(coords={member: []})
+    old = (
+        case.children[part].to_dataset(inherit=False)
+        if part in case.children
+        else xr.Dataset(coords={member: []})
+    )
     before = [str(name) for name in old.indexes[member]] if member in old.indexes else []
     names = list(dict.fromkeys([*before, *map(str, fresh[member].values)]))
     declared = {f.name: f for f in schema.inputs}
@@ -62,7 +66,9 @@ def with_profiles(
         there = in_unit(old[field], "kW", f"{part}.{field}")
         there = there if member in there.dims else there.expand_dims({member: before})
         kept = there.assign_coords({member: before}).reindex({member: names})
-        values = values.where(xr.DataArray(np.isin(names, fresh[member]), dims=member, coords={member: names}), kept)
+        values = values.where(
+            xr.DataArray(np.isin(names, fresh[member]), dims=member, coords={member: names}), kept
+        )
         values = values.transpose(*(d for d in ("scenario", member, "time") if d in values.dims))
     text = str(declared[field].doc)
     grown[field] = values.assign_attrs(units=declared[field].unit, long_name=text)

@@ -18,7 +18,9 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 def attempt(problems: list[Problem], action: Callable[[], Value]) -> Value | None:
-    """Return what an action returns; where it finds faults, add them to `problems` instead of raising."""
+    """Return what an action returns; where it finds faults, add them to `problems` instead of
+    raising.
+    """
     try:
         return action()
     except SchemaError as error:
@@ -32,7 +34,12 @@ def read_csv(path: str | Path, *, separator: str, decimal: str) -> pd.DataFrame:
     _separated(path, separator)
     try:
         frame = pd.read_csv(
-            path, sep=separator, decimal=decimal, encoding="utf-8-sig", dtype=str, skipinitialspace=True
+            path,
+            sep=separator,
+            decimal=decimal,
+            encoding="utf-8-sig",
+            dtype=str,
+            skipinitialspace=True,
         )
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise InputFileError(path, f"cannot be read as a table of text: {error}") from error
@@ -43,12 +50,17 @@ def read_csv(path: str | Path, *, separator: str, decimal: str) -> pd.DataFrame:
 
 
 def _separated(path: Path, separator: str) -> None:
-    """Refuse a separator that the header does not hold where it holds another one: the columns would run together."""
+    """Refuse a separator that the header does not hold where it holds another one: the columns
+    would run together.
+    """
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         header = file.readline()
     other = max(SEPARATORS, key=header.count)
     if separator not in header and other in header:
-        raise InputFileError(path, f'the columns seem to be separated by {SEPARATORS[other]}: give separator="{other}"')
+        raise InputFileError(
+            path,
+            f'the columns seem to be separated by {SEPARATORS[other]}: give separator="{other}"',
+        )
 
 
 def read_netcdf(path: str | Path) -> xr.Dataset:
@@ -72,12 +84,16 @@ def clock_axis(file: xr.Dataset, source: str) -> str:
 
 
 def read_workbook(path: str | Path) -> pd.DataFrame:
-    """Return the first sheet of an Excel workbook; the first row is the header. Needs the extra `excel`."""
+    """Return the first sheet of an Excel workbook; the first row is the header. Needs the extra
+    `excel`.
+    """
     path = existing(path)
     try:
         import python_calamine
     except ImportError as error:
-        raise InputFileError(path, "needs the extra excel: pip install 'v2g-linopy[excel]'") from error
+        raise InputFileError(
+            path, "needs the extra excel: pip install 'v2g-linopy[excel]'"
+        ) from error
     try:
         rows = python_calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
     except (python_calamine.CalamineError, OSError) as error:
@@ -108,17 +124,29 @@ def pick(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.Dat
     return pd.DataFrame({field: frame[column] for field, column in columns.items()})
 
 
-def numbers(frame: pd.DataFrame, names: Iterable[str], decimal: str, source: str) -> dict[str, np.ndarray]:
-    """Return columns as numbers, an empty cell as NaN; raises `SchemaError` with every cell that is no number."""
+def numbers(
+    frame: pd.DataFrame, names: Iterable[str], decimal: str, source: str
+) -> dict[str, np.ndarray]:
+    """Return columns as numbers, an empty cell as NaN; raises `SchemaError` with every cell that is
+    no number.
+    """
     out, problems = {}, []
     for name in names:
         text = frame[name].astype(str).str.strip().str.replace(decimal, ".", regex=False)
-        empty = np.asarray(frame[name].isna() | text.str.lower().isin(["", "nan", "na", "n/a", "-"]))
+        empty = np.asarray(
+            frame[name].isna() | text.str.lower().isin(["", "nan", "na", "n/a", "-"])
+        )
         value = pd.to_numeric(text.where(~empty), errors="coerce").to_numpy(float)
         wrong = np.flatnonzero((np.isnan(value) & ~empty) | np.isinf(value))
         if len(wrong):
             cells = listed([f"row {k + 2}: {frame[name].iloc[k]!r}" for k in wrong])
-            problems.append(Problem(name, "type", f'not a number at {cells}; give decimal="," where commas are meant'))
+            problems.append(
+                Problem(
+                    name,
+                    "type",
+                    f'not a number at {cells}; give decimal="," where commas are meant',
+                )
+            )
         out[name] = value
     if problems:
         raise SchemaError(problems, source)
@@ -147,9 +175,16 @@ def stamps(cells: pd.Series, time_format: str | None, source: str) -> pd.Datetim
     if offset.any() and not offset.all():
         where = listed([f"row {k + 2}: {text.iloc[k]!r}" for k in np.flatnonzero(~offset)])
         raise SchemaError(
-            [Problem(str(cells.name), "time", f"some times have an offset, others have none: {where}")], source
+            [
+                Problem(
+                    str(cells.name), "time", f"some times have an offset, others have none: {where}"
+                )
+            ],
+            source,
         )
-    parsed = pd.to_datetime(text, format=time_format or "ISO8601", errors="coerce", utc=bool(offset.all()))
+    parsed = pd.to_datetime(
+        text, format=time_format or "ISO8601", errors="coerce", utc=bool(offset.all())
+    )
     wrong = np.flatnonzero(parsed.isna())
     if len(wrong):
         where = listed([f"row {k + 2}: {text.iloc[k]!r}" for k in wrong])

@@ -1,4 +1,6 @@
-"""Clocks: local time to UTC by a named rule, uniform steps, and values moved from one step to another."""
+"""Clocks: local time to UTC by a named rule, uniform steps, and values moved from one step to
+another.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
@@ -46,7 +48,9 @@ def counted(number: int, word: str) -> str:
 
 
 class Utc(NamedTuple):
-    """Instants in naive UTC, for each the number of the row it came from, and which rule was needed for which hours."""
+    """Instants in naive UTC, for each the number of the row it came from, and which rule was needed
+    for which hours.
+    """
 
     time: pd.DatetimeIndex
     row: np.ndarray
@@ -87,10 +91,12 @@ def to_utc(
     timezone
         IANA name of the zone of stamps without an offset.
     ambiguous
-        What an hour means that the clock shows twice (October). `infer`: the file writes it twice, the first
-        is summer time. `first`, `second`: it means that one. `both`: one row stands for both hours.
+        What an hour means that the clock shows twice (October). `infer`: the file writes it twice,
+        the first is summer time. `first`, `second`: it means that one. `both`: one row stands for
+        both hours.
     nonexistent
-        What an hour means that the clock skips (March). `drop`: the row is left out. `shift`: one hour later.
+        What an hour means that the clock skips (March). `drop`: the row is left out. `shift`: one
+        hour later.
     rules
         Those that a message may offer.
 
@@ -103,11 +109,19 @@ def to_utc(
     if stamps.tz is not None:
         return Utc(stamps.tz_convert("UTC").tz_localize(None), rows)
     if timezone is None:
-        detail = "local times without a zone: give timezone, an IANA name such as 'Europe/Rome', or 'UTC'"
+        detail = (
+            "local times without a zone: give timezone, an IANA name such as 'Europe/Rome', or"
+            " 'UTC'"
+        )
         raise SchemaError([Problem(where, "time", detail)], source)
     try:
-        summer = stamps.tz_localize(timezone, ambiguous=np.ones(len(stamps), bool), nonexistent="NaT")
-    except (KeyError, ValueError) as error:  # zoneinfo raises a KeyError for a name it does not know
+        summer = stamps.tz_localize(
+            timezone, ambiguous=np.ones(len(stamps), bool), nonexistent="NaT"
+        )
+    except (
+        KeyError,
+        ValueError,
+    ) as error:  # zoneinfo raises a KeyError for a name it does not know
         detail = f"{timezone!r} is not a time zone; give an IANA name such as 'Europe/Rome'"
         raise SchemaError([Problem("timezone", "time", detail)], source) from error
     winter = stamps.tz_localize(timezone, ambiguous=np.zeros(len(stamps), bool), nonexistent="NaT")
@@ -120,7 +134,12 @@ def to_utc(
     is_second = _second(stamps, twice, ambiguous)
     utc = pd.DatetimeIndex(summer.where(~is_second, winter)).tz_convert("UTC").tz_localize(None)
     if nonexistent == "shift" and skipped.any():
-        moved = (stamps + HOUR).tz_localize(timezone, ambiguous="NaT").tz_convert("UTC").tz_localize(None)
+        moved = (
+            (stamps + HOUR)
+            .tz_localize(timezone, ambiguous="NaT")
+            .tz_convert("UTC")
+            .tz_localize(None)
+        )
         utc = pd.DatetimeIndex(utc.where(~skipped, moved))
     elif nonexistent == "drop":
         kept = ~skipped
@@ -159,7 +178,9 @@ def _need_a_rule(
         problems.append(Problem(where, "time", f"{hours}: the clock skips this hour; {skip}"))
     if twice.any() and ambiguous == "raise":
         hours = listed(stamps[twice].unique().strftime("%Y-%m-%d %H:%M"))
-        problems.append(Problem(where, "time", f"{hours}: the clock shows this hour twice; {either}"))
+        problems.append(
+            Problem(where, "time", f"{hours}: the clock shows this hour twice; {either}")
+        )
     if twice.any() and ambiguous == "infer":
         counts = pd.Series(1, stamps[twice]).groupby(level=0).sum()
         odd = pd.DatetimeIndex(counts.index[counts != 2])
@@ -194,7 +215,8 @@ def _second(stamps: pd.DatetimeIndex, twice: np.ndarray, ambiguous: Ambiguous) -
 def market_hours(
     dates: pd.DatetimeIndex, hours: np.ndarray, timezone: str, *, source: str = "the input"
 ) -> pd.DatetimeIndex:
-    """Return the UTC start of the h-th hour of each local day, h = 1 ... 23, 24 or 25 as the day is long.
+    """Return the UTC start of the h-th hour of each local day, h = 1 ... 23, 24 or 25 as the day is
+    long.
 
     Raises
     ------
@@ -207,7 +229,9 @@ def market_hours(
     wrong = (hours < 1) | (hours > length) | (hours != np.round(hours))
     if wrong.any():
         rows = [f"{d:%Y-%m-%d} hour {h:g}" for d, h in zip(dates[wrong], hours[wrong], strict=True)]
-        raise SchemaError([Problem("hour", "range", f"{listed(rows)}: the day has no such hour")], source)
+        raise SchemaError(
+            [Problem("hour", "range", f"{listed(rows)}: the day has no such hour")], source
+        )
     return start + pd.to_timedelta(hours - 1, unit="h")
 
 
@@ -217,7 +241,8 @@ def step_of(time: pd.DatetimeIndex, *, source: str = "the input") -> pd.Timedelt
     Raises
     ------
     SchemaError
-        Fewer than two stamps, or a step that is not the same everywhere, with the first places named.
+        Fewer than two stamps, or a step that is not the same everywhere, with the first places
+        named.
     """
     if len(time) < 2:
         detail = f"{len(time)} time stamp(s): at least two are needed to know the step"
@@ -235,7 +260,8 @@ def step_of(time: pd.DatetimeIndex, *, source: str = "the input") -> pd.Timedelt
 def align(values: xr.Dataset, time: pd.DatetimeIndex, *, source: str = "the prices") -> xr.Dataset:
     """Move values on one uniform clock to the steps of a model.
 
-    A model step inside a value's interval takes that value; a model step over several takes their mean.
+    A model step inside a value's interval takes that value; a model step over several takes their
+    mean.
 
     Parameters
     ----------
@@ -255,14 +281,20 @@ def align(values: xr.Dataset, time: pd.DatetimeIndex, *, source: str = "the pric
     width = step_of(own, source=source)
     start, fine = nanoseconds(time), min(width.value, step.value)
     offset = (start[0] - nanoseconds(own)[0]) % fine
-    if max(width.value, step.value) % fine or offset or (width >= step and step.value * (width // step) != width.value):
+    if (
+        max(width.value, step.value) % fine
+        or offset
+        or (width >= step and step.value * (width // step) != width.value)
+    ):
         detail = f"steps of {width} from {own[0]} do not nest with steps of {step} from {time[0]}"
         raise SchemaError([Problem("time", "time", detail)], source)
     parts = max(1, step.value // width.value)
     at = (start[:, None] + np.arange(parts) * width.value - nanoseconds(own)[0]) // width.value
     outside = ((at < 0) | (at >= len(own))).any(axis=1)
     if outside.any():
-        gap = f"{outside.sum()} of {len(time)} model steps, {time[outside][0]} to {time[outside][-1]}"
+        gap = (
+            f"{outside.sum()} of {len(time)} model steps, {time[outside][0]} to {time[outside][-1]}"
+        )
         detail = f"they cover {own[0]} to {own[-1] + width} UTC; missing for {gap}"
         raise SchemaError([Problem("time", "time", detail)], source)
     picked = values.drop_vars("time").isel(time=xr.DataArray(at, dims=("time", "_part")))

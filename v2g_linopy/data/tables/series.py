@@ -1,4 +1,6 @@
-"""Rows of prices in UTC into one uniform series: duplicates, gaps and mixed steps found, never papered over."""
+"""Rows of prices in UTC into one uniform series: duplicates, gaps and mixed steps found, never
+papered over.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -35,10 +37,11 @@ def uniform(
     unit
         Unit of all columns.
     resample
-        Step of the result where the rows are not all as long: a price holds until the next row, a longer step takes
-        the mean of its parts.
+        Step of the result where the rows are not all as long: a price holds until the next row, a
+        longer step takes the mean of its parts.
     missing
-        Steps without a row: a problem, NaN, or the price before (`hold`, which also fills NaN cells).
+        Steps without a row: a problem, NaN, or the price before (`hold`, which also fills NaN
+        cells).
     source
         The file, for the message.
 
@@ -51,7 +54,10 @@ def uniform(
     time, row = utc.time[order].rename("time"), utc.row[order]
     if time.has_duplicates:
         twice = listed(time[time.duplicated()].unique())
-        raise SchemaError([Problem("time", "time", f"{twice} UTC: given more than once; one row per step")], source)
+        raise SchemaError(
+            [Problem("time", "time", f"{twice} UTC: given more than once; one row per step")],
+            source,
+        )
     data = {
         name: xr.DataArray(column[row], coords={"time": time}, dims="time", attrs={"units": unit})
         for name, column in values.items()
@@ -69,15 +75,20 @@ def uniform(
 
 
 def hours_of(time: pd.DatetimeIndex) -> np.ndarray:
-    """Return the length of each row in hours, in the order given; see `uniform` for rows that differ."""
+    """Return the length of each row in hours, in the order given; see `uniform` for rows that
+    differ.
+    """
     order = np.argsort(nanoseconds(time), kind="stable")
     hours = np.ones(len(time))
-    hours[order] = np.maximum(_lengths(time[order]), 1) / 3.6e12  # two rows of one moment are refused later
+    hours[order] = (
+        np.maximum(_lengths(time[order]), 1) / 3.6e12
+    )  # two rows of one moment are refused later
     return hours
 
 
 def _lengths(time: pd.DatetimeIndex) -> np.ndarray:
-    """Return how long each row holds: until the next, if that is a market step that the row before or after shares.
+    """Return how long each row holds: until the next, if that is a market step that the row before
+    or after shares.
 
     A single odd distance is a gap, not a step of another length.
     """
@@ -97,13 +108,23 @@ def _lengths(time: pd.DatetimeIndex) -> np.ndarray:
 def _mixed(time: pd.DatetimeIndex, length: np.ndarray) -> Problem:
     minutes = (length / 6e10).astype(int)
     change = np.flatnonzero(np.diff(minutes))
-    runs = [f"{minutes[0]} min from {time[0]}"] + [f"{minutes[k + 1]} min from {time[k + 1]}" for k in change.tolist()]
-    detail = f'steps of several lengths: {listed(runs, 4)} (UTC); give resample="15min" or resample="60min"'
+    runs = [f"{minutes[0]} min from {time[0]}"] + [
+        f"{minutes[k + 1]} min from {time[k + 1]}" for k in change.tolist()
+    ]
+    detail = (
+        f'steps of several lengths: {listed(runs, 4)} (UTC); give resample="15min" or'
+        ' resample="60min"'
+    )
     return Problem("time", "time", detail)
 
 
 def _resampled(
-    prices: xr.Dataset, time: pd.DatetimeIndex, length: np.ndarray, step: pd.Timedelta, missing: Missing, source: str
+    prices: xr.Dataset,
+    time: pd.DatetimeIndex,
+    length: np.ndarray,
+    step: pd.Timedelta,
+    missing: Missing,
+    source: str,
 ) -> xr.Dataset:
     """Return prices on `step`: a row fills its length, longer steps take the mean."""
     fine = int(np.gcd.reduce(np.append(length, step.value)))
@@ -111,7 +132,9 @@ def _resampled(
     at = np.repeat(np.arange(len(time)), count)
     shift = (np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)) * fine
     spread = prices.drop_vars("time").isel(time=at)
-    spread = spread.assign_coords(time=pd.DatetimeIndex((nanoseconds(time)[at] + shift).astype("datetime64[ns]")))
+    spread = spread.assign_coords(
+        time=pd.DatetimeIndex((nanoseconds(time)[at] + shift).astype("datetime64[ns]"))
+    )
     if spread.indexes["time"].has_duplicates:
         problem = Problem("time", "time", "rows of different length overlap; one row per step")
         raise SchemaError([problem], source)
@@ -127,7 +150,9 @@ def _resampled(
     return means.assign_coords(time=start[lead : lead + whole : parts])
 
 
-def _filled(prices: xr.Dataset, time: pd.DatetimeIndex, step: int, missing: Missing, source: str) -> xr.Dataset:
+def _filled(
+    prices: xr.Dataset, time: pd.DatetimeIndex, step: int, missing: Missing, source: str
+) -> xr.Dataset:
     """Return prices on every step from first to last."""
     full = pd.date_range(time[0], time[-1], freq=pd.Timedelta(step), name="time")
     gaps, stray = full.difference(time), time.difference(full)
@@ -135,7 +160,10 @@ def _filled(prices: xr.Dataset, time: pd.DatetimeIndex, step: int, missing: Miss
         detail = f"{listed(stray)} UTC: not on the grid of {pd.Timedelta(step)} from {time[0]}"
         raise SchemaError([Problem("time", "time", detail)], source)
     if len(gaps) and missing == "problem":
-        detail = f'{counted(len(gaps), "step")} without a row: {listed(gaps)} UTC; give missing="nan" or missing="hold"'
+        detail = (
+            f'{counted(len(gaps), "step")} without a row: {listed(gaps)} UTC; give missing="nan" or'
+            ' missing="hold"'
+        )
         raise SchemaError([Problem("time", "time", detail)], source)
     out = prices.reindex(time=full)
     if missing == "hold":
@@ -160,7 +188,8 @@ def noted(dataset: xr.Dataset, *notes: str) -> xr.Dataset:
 
 
 def combine(*prices: xr.Dataset) -> xr.Dataset:
-    """Put prices of several files side by side, on all hours that any of them holds; NaN where one has none.
+    """Put prices of several files side by side, on all hours that any of them holds; NaN where one
+    has none.
 
     Raises
     ------
@@ -172,7 +201,9 @@ def combine(*prices: xr.Dataset) -> xr.Dataset:
     steps = {step_of(pd.DatetimeIndex(p.indexes["time"])) for p in prices}
     for price in prices:
         if both := seen & set(price.data_vars):
-            problems.append(Problem("prices", "labels", f"{listed(sorted(map(str, both)))}: given by two files"))
+            problems.append(
+                Problem("prices", "labels", f"{listed(sorted(map(str, both)))}: given by two files")
+            )
         seen |= set(price.data_vars)
     if len(steps) > 1:
         detail = f'steps of {listed(sorted(steps))}; read all with one resample, such as "60min"'

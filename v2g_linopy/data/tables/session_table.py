@@ -36,9 +36,13 @@ COLUMNS = {
     "discharge_max": Column("kW", "discharging power at the grid", 0.0),
     "eta_charge": Column("1", "charging efficiency", 0.95, most=1.0, above_least=True),
     "eta_discharge": Column("1", "discharging efficiency", 0.95, most=1.0, above_least=True),
-    "energy_trip": Column("kWh", "energy driven, out of the battery, between this departure and the next arrival", 0.0),
+    "energy_trip": Column(
+        "kWh", "energy driven, out of the battery, between this departure and the next arrival", 0.0
+    ),
     "charge_min": Column("kW", "least charging power other than 0", 0.0),
-    "taper_from": Column("1", "share of the capacity where charging power starts to fall", 0.0, most=1.0),
+    "taper_from": Column(
+        "1", "share of the capacity where charging power starts to fall", 0.0, most=1.0
+    ),
     "taper_to": Column("1", "share of charge_max left at full capacity", 0.0, most=1.0),
     "retail_price": Column("EUR/kWh", "price the driver pays per kWh drawn", 0.0, least=-np.inf),
 }
@@ -54,7 +58,9 @@ PLACES = ("pod", "charger")  # a row of the fleet stands at one of each
 
 @dataclass
 class Table:
-    """Sessions as plain columns, in coherent units. `arrival` and `departure` are nanoseconds since 1970, UTC."""
+    """Sessions as plain columns, in coherent units. `arrival` and `departure` are nanoseconds since
+    1970, UTC.
+    """
 
     name: np.ndarray
     arrival: np.ndarray
@@ -79,7 +85,9 @@ class Table:
 
     def moment(self, k: int, end: bool = False) -> str:
         """Return the arrival or departure of session k for a message."""
-        return f"{pd.Timestamp(int((self.departure if end else self.arrival)[k])):%Y-%m-%d %H:%M} UTC"
+        return (
+            f"{pd.Timestamp(int((self.departure if end else self.arrival)[k])):%Y-%m-%d %H:%M} UTC"
+        )
 
     def subset(self, keep: np.ndarray) -> "Table":
         """Return the sessions marked in `keep`."""
@@ -94,7 +102,9 @@ class Table:
 
 
 def read_table(sessions: xr.Dataset, linked: bool = False) -> tuple[Table | None, list[Problem]]:
-    """Return the columns of a sessions dataset in coherent units, and every problem with their shape or values."""
+    """Return the columns of a sessions dataset in coherent units, and every problem with their
+    shape or values.
+    """
     problems = _missing(sessions, linked)
     if problems:
         return None, problems
@@ -107,13 +117,23 @@ def read_table(sessions: xr.Dataset, linked: bool = False) -> tuple[Table | None
             scale = factor(unit, column.unit)
             if scale is None:
                 expected = " or ".join(accepted(column.unit))
-                problems.append(Problem(f"sessions.{name}", "unit", f"{unit!r} is not understood; write {expected}"))
-            values[name] = np.broadcast_to(np.asarray(sessions[name], float) * (scale or 1.0), count).copy()
+                problems.append(
+                    Problem(
+                        f"sessions.{name}", "unit", f"{unit!r} is not understood; write {expected}"
+                    )
+                )
+            values[name] = np.broadcast_to(
+                np.asarray(sessions[name], float) * (scale or 1.0), count
+            ).copy()
             given.add(name)
         else:
             values[name] = np.full(count, 0.0 if column.default is None else column.default)
     labels = {n: np.asarray(sessions[n]).astype(str) for n in LABELS if n in sessions}
-    names = np.asarray(sessions.indexes["session"]) if "session" in sessions.indexes else np.arange(count)
+    names = (
+        np.asarray(sessions.indexes["session"])
+        if "session" in sessions.indexes
+        else np.arange(count)
+    )
     table = Table(names, stamps["arrival"], stamps["departure"], values, labels, frozenset(given))
     return table, problems
 
@@ -123,9 +143,15 @@ def _missing(sessions: xr.Dataset, linked: bool) -> list[Problem]:
         detail = f"has dimensions {listed(sessions.dims)}; it needs the dimension 'session'"
         return [Problem("sessions", "dims", detail)]
     wanted = {n: f"{c.doc} ({c.unit})" for n, c in COLUMNS.items() if c.default is None}
-    wanted |= {"arrival": "UTC time stamp of the arrival", "departure": "UTC time stamp of the departure"}
+    wanted |= {
+        "arrival": "UTC time stamp of the arrival",
+        "departure": "UTC time stamp of the departure",
+    }
     if linked:
-        wanted |= {"energy_trip": f"{COLUMNS['energy_trip'].doc} (kWh)", "vehicle": "vehicle; linked sessions need it"}
+        wanted |= {
+            "energy_trip": f"{COLUMNS['energy_trip'].doc} (kWh)",
+            "vehicle": "vehicle; linked sessions need it",
+        }
     problems = [
         Problem(f"sessions.{name}", "missing", f"give the {what} of each session")
         for name, what in wanted.items()
@@ -140,7 +166,11 @@ def _missing(sessions: xr.Dataset, linked: bool) -> list[Problem]:
 def _shape(name: str, array: xr.DataArray) -> list[Problem]:
     where = f"sessions.{name}"
     if set(array.dims) - {"session"}:
-        return [Problem(where, "dims", f"has dimensions {listed(array.dims)}; it may have only 'session'")]
+        return [
+            Problem(
+                where, "dims", f"has dimensions {listed(array.dims)}; it may have only 'session'"
+            )
+        ]
     if name in ("arrival", "departure") and array.dtype.kind != "M":
         return [Problem(where, "type", f"has type {array.dtype}; give UTC time stamps")]
     if name in COLUMNS and array.dtype.kind not in "iufb":
@@ -149,10 +179,18 @@ def _shape(name: str, array: xr.DataArray) -> list[Problem]:
 
 
 def faults(table: Table, linked: bool = False) -> list[Problem]:
-    """Return every fault in the values of a table, one problem per session and rule, none silently repaired."""
+    """Return every fault in the values of a table, one problem per session and rule, none silently
+    repaired.
+    """
     absent = (table.arrival == NOT_A_TIME) | (table.departure == NOT_A_TIME)
     backwards = ~absent & (table.departure <= table.arrival)
-    found = _each(table, pd.Index(table.name).duplicated(), "labels", "session", lambda k: "its label occurs twice")
+    found = _each(
+        table,
+        pd.Index(table.name).duplicated(),
+        "labels",
+        "session",
+        lambda k: "its label occurs twice",
+    )
     found += _each(table, absent, "nan", "arrival", lambda k: "arrival or departure is missing")
 
     def order(k: int) -> str:
@@ -163,7 +201,9 @@ def faults(table: Table, linked: bool = False) -> list[Problem]:
     for name in COLUMNS:
         wrong, more = _range(table, name)
         found, broken = found + more, broken | wrong
-    levels = {"energy_need": "needed at departure"} | ({} if linked else {"energy_arrival": "on arrival"})
+    levels = {"energy_need": "needed at departure"} | (
+        {} if linked else {"energy_arrival": "on arrival"}
+    )
     for name, moment in levels.items():
         found += _above_capacity(table, name, moment, broken)
     for label in ("connector", "vehicle"):
@@ -175,8 +215,14 @@ def faults(table: Table, linked: bool = False) -> list[Problem]:
 def _range(table: Table, name: str) -> tuple[np.ndarray, list[Problem]]:
     column, value = COLUMNS[name], table[name]
     finite = np.isfinite(value)
-    beyond = finite & ((value < column.least) | (value > column.most) | (column.above_least & (value == column.least)))
-    allowed = f"{'(' if column.above_least else '['}{column.least:g}, {column.most:g}] {column.unit}"
+    beyond = finite & (
+        (value < column.least)
+        | (value > column.most)
+        | (column.above_least & (value == column.least))
+    )
+    allowed = (
+        f"{'(' if column.above_least else '['}{column.least:g}, {column.most:g}] {column.unit}"
+    )
     found = _each(table, ~finite, "nan", name, lambda k: f"{value[k]}: give a number")
     found += _each(table, beyond, "range", name, lambda k: f"{value[k]:g}, allowed {allowed}")
     return ~finite | beyond, found
@@ -186,13 +232,17 @@ def _above_capacity(table: Table, name: str, moment: str, broken: np.ndarray) ->
     over = ~broken & (table[name] > table["capacity"] * (1 + REACH_TOLERANCE))
 
     def detail(k: int) -> str:
-        return f"{table[name][k]:g} kWh {moment} is above the capacity of {table['capacity'][k]:g} kWh"
+        return (
+            f"{table[name][k]:g} kWh {moment} is above the capacity of {table['capacity'][k]:g} kWh"
+        )
 
     return _each(table, over, "consistency", name, detail)
 
 
 def unreachable(table: Table) -> np.ndarray:
-    """Return the kWh each session's need lies beyond what its charger can deliver in time; 0 where it is reached."""
+    """Return the kWh each session's need lies beyond what its charger can deliver in time; 0 where
+    it is reached.
+    """
     lack = np.minimum(table["energy_need"], table["capacity"]) - table.reach
     return np.where(lack > REACH_TOLERANCE * np.maximum(1.0, table["energy_need"]), lack, 0.0)
 
@@ -203,9 +253,9 @@ def unreachable_problems(table: Table, lack: np.ndarray) -> list[Problem]:
     def detail(k: int) -> str:
         power = table["eta_charge"][k] * table["charge_max"][k]
         text = (
-            f"needs {table['energy_need'][k]:.6g} kWh on board at {table.moment(k, end=True)}, but "
-            f"{table['charge_max'][k]:g} kW from {table.moment(k)} reaches {table.reach[k]:.6g} kWh: "
-            f"{lack[k]:.4g} kWh missing"
+            f"needs {table['energy_need'][k]:.6g} kWh on board at {table.moment(k, end=True)}, but"
+            f" {table['charge_max'][k]:g} kW from {table.moment(k)} reaches {table.reach[k]:.6g}"
+            f" kWh: {lack[k]:.4g} kWh missing"
         )
         if power > 0:
             later = pd.Timestamp(int(table.departure[k])) + pd.Timedelta(hours=lack[k] / power)
@@ -229,17 +279,22 @@ def _overlaps(table: Table, label: str, broken: np.ndarray) -> list[Problem]:
     def detail(k: int) -> str:
         other = int(earlier[k])
         return (
-            f"arrives {table.moment(k)} at {label} {names[k]}, but session {table.name[other]} leaves it "
-            f"{table.moment(other, end=True)}: they overlap"
+            f"arrives {table.moment(k)} at {label} {names[k]}, but session {table.name[other]}"
+            f" leaves it {table.moment(other, end=True)}: they overlap"
         )
 
     return _each(table, earlier >= 0, "consistency", label, detail)
 
 
-def _each(table: Table, mask: np.ndarray, rule: str, column: str, detail: Callable[[int], str]) -> list[Problem]:
+def _each(
+    table: Table, mask: np.ndarray, rule: str, column: str, detail: Callable[[int], str]
+) -> list[Problem]:
     """Return a problem per marked session; beyond the first ones, the rest by name."""
     where, marked = f"sessions.{column}", np.flatnonzero(mask)
-    found = [Problem(where, rule, f"session {table.name[k]}: {detail(k)}") for k in marked[:MOST_LISTED].tolist()]
+    found = [
+        Problem(where, rule, f"session {table.name[k]}: {detail(k)}")
+        for k in marked[:MOST_LISTED].tolist()
+    ]
     if rest := [str(n) for n in table.name[marked[MOST_LISTED:]]]:
         found.append(Problem(where, rule, f"and {len(rest)} more sessions: {listed(rest, 200)}"))
     return found

@@ -13,7 +13,8 @@ from .local_time import listed
 def named_unit(header: str) -> str | None:
     """The unit that a header names in brackets.
 
-    >>> [named_unit(header) for header in ("Preis (Cent/kWh)", "DE-LU [€/MWh]", "Energie [Wh]", "Price (CET)")]
+    >>> headers = ("Preis (Cent/kWh)", "DE-LU [€/MWh]", "Energie [Wh]", "Price (CET)")
+    >>> [named_unit(header) for header in headers]
     ['ct/kWh', 'EUR/MWh', 'Wh', None]
     """
     for text in re.findall(r"[(\[]([^)\]]+)[)\]]", header):
@@ -47,8 +48,11 @@ def in_unit(array: xr.DataArray, unit: str, where: str, currency: str = "EUR") -
     return array if given == own else array * (scale / (factor(unit, unit) or 1.0))
 
 
-def stacked(prices: xr.Dataset, names: Mapping[str, str], dim: str, currency: str = "EUR") -> xr.DataArray:
-    """Return prices side by side along a new dimension, EUR/MWh; `names` maps its labels to the names of the prices.
+def stacked(
+    prices: xr.Dataset, names: Mapping[str, str], dim: str, currency: str = "EUR"
+) -> xr.DataArray:
+    """Return prices side by side along a new dimension, EUR/MWh; `names` maps its labels to the
+    names of the prices.
 
     Raises
     ------
@@ -59,5 +63,8 @@ def stacked(prices: xr.Dataset, names: Mapping[str, str], dim: str, currency: st
     if lacking:
         given = f"not among the prices given ({listed(prices.data_vars)})"
         raise SchemaError([Problem(f"prices.{n}", "missing", given) for n in lacking], "the prices")
-    arrays = [in_unit(prices[n].reset_coords(drop=True), "EUR/MWh", f"prices.{n}", currency) for n in names.values()]
+    arrays = [
+        in_unit(prices[n].reset_coords(drop=True), "EUR/MWh", f"prices.{n}", currency)
+        for n in names.values()
+    ]
     return xr.concat(arrays, dim).assign_coords({dim: list(names)}).transpose(dim, "time")

@@ -1,4 +1,6 @@
-"""Stationary batteries: storage with constants, a cyclic or a valued end, and a cap on cycles (FORMULATION §1, §7)."""
+"""Stationary batteries: storage with constants, a cyclic or a valued end, and a cap on cycles
+(FORMULATION §1, §7).
+"""
 
 from typing import Any
 
@@ -20,12 +22,19 @@ NAN = float("nan")
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Rules between fields: the range is one, the battery starts within it, and within its cap on cycles."""
+    """Rules between fields: the range is one, the battery starts within it, and within its cap on
+    cycles.
+    """
     start = d.energy_initial
     before = d.get("baseline_initial", start.clip(d.energy_min, d.energy_max))
     final = d.get("energy_final", start.clip(d.energy_min, d.energy_max))
     rules = (
-        ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
+        (
+            "energy_min",
+            d.energy_min > d.energy_max + 1e-9,
+            d.energy_min,
+            "kWh, more than energy_max",
+        ),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
         ("baseline_initial", before > d.energy_max + 1e-6, before, "kWh, more than energy_max"),
@@ -48,17 +57,61 @@ SCHEMA = Schema(
         Field("discharge_max", "battery time", "kW", "power it can feed in", ge=0),
         Field("energy_max", "battery", "kWh", "usable capacity, most energy stored", ge=0),
         Field("energy_min", "battery", "kWh", "least energy stored", default=0.0, ge=0),
-        Field("energy_initial", "battery", "kWh", "energy stored before the first step", default=0.0, ge=0),
+        Field(
+            "energy_initial",
+            "battery",
+            "kWh",
+            "energy stored before the first step",
+            default=0.0,
+            ge=0,
+        ),
         baseline_initial("battery", "stored"),
-        Field("keep", "battery", "1", "share of the energy kept from step to step", default=1.0, ge=0, le=1),
+        Field(
+            "keep",
+            "battery",
+            "1",
+            "share of the energy kept from step to step",
+            default=1.0,
+            ge=0,
+            le=1,
+        ),
         Field("eta_charge", "battery", "1", "charging efficiency", default=0.95, ge=0.5, le=1),
-        Field("eta_discharge", "battery", "1", "discharging efficiency", default=0.95, ge=0.5, le=1),
+        Field(
+            "eta_discharge", "battery", "1", "discharging efficiency", default=0.95, ge=0.5, le=1
+        ),
         Field("wear", "battery", "EUR/kWh", "wear per kWh leaving the battery", default=0.0, ge=0),
-        Field("wear_charge", "battery", "EUR/kWh", "wear per kWh entering the battery", default=0.0, ge=0),
+        Field(
+            "wear_charge",
+            "battery",
+            "EUR/kWh",
+            "wear per kWh entering the battery",
+            default=0.0,
+            ge=0,
+        ),
         *battery_wear.inputs("battery", "battery"),
-        Field("cyclic", "battery", "1", "1: ends with the energy it started with", default=0.0, kind="flag"),
-        Field("energy_final", "battery", "kWh", "energy of a cyclic end, if another than energy_initial", ABSENT, ge=0),
-        Field("energy_value", "battery", "EUR/kWh", "value of a kWh gained from start to end", default=0.0),
+        Field(
+            "cyclic",
+            "battery",
+            "1",
+            "1: ends with the energy it started with",
+            default=0.0,
+            kind="flag",
+        ),
+        Field(
+            "energy_final",
+            "battery",
+            "kWh",
+            "energy of a cyclic end, if another than energy_initial",
+            ABSENT,
+            ge=0,
+        ),
+        Field(
+            "energy_value",
+            "battery",
+            "EUR/kWh",
+            "value of a kWh gained from start to end",
+            default=0.0,
+        ),
         Field(
             "cycles_max",
             "battery",
@@ -68,23 +121,60 @@ SCHEMA = Schema(
             ge=0,
             missing=True,
         ),
-        Field("throughput_initial", "battery", "kWh", "energy that has left it before, under cycles_max", 0.0, ge=0),
-        Field("carrier", "battery", "", "what it stores", "electricity", kind="choice", choices=CARRIERS),
-        Field("pod", "battery", "", "point of delivery of the member", default="site", kind="label"),
+        Field(
+            "throughput_initial",
+            "battery",
+            "kWh",
+            "energy that has left it before, under cycles_max",
+            0.0,
+            ge=0,
+        ),
+        Field(
+            "carrier",
+            "battery",
+            "",
+            "what it stores",
+            "electricity",
+            kind="choice",
+            choices=CARRIERS,
+        ),
+        Field(
+            "pod", "battery", "", "point of delivery of the member", default="site", kind="label"
+        ),
     ),
     outputs=(
         Field("charge", "battery time", "kW", "charging power at the grid side"),
         Field("discharge", "battery time", "kW", "discharging power at the grid side"),
         Field("energy", "battery time", "kWh", "energy stored at the end of the step"),
-        Field("throughput", "battery time", "kWh", "energy that has left the battery so far, where cycles are capped"),
-        Field("charging", "battery time", "1", "1 charging, 0 discharging, where one excludes the other"),
+        Field(
+            "throughput",
+            "battery time",
+            "kWh",
+            "energy that has left the battery so far, where cycles are capped",
+        ),
+        Field(
+            "charging",
+            "battery time",
+            "1",
+            "1 charging, 0 discharging, where one excludes the other",
+        ),
         Field("charge_baseline", "battery time", "kW", "charging power if no reserve is activated"),
-        Field("discharge_baseline", "battery time", "kW", "discharging power if no reserve is activated"),
+        Field(
+            "discharge_baseline",
+            "battery time",
+            "kW",
+            "discharging power if no reserve is activated",
+        ),
         Field("energy_baseline", "battery time", "kWh", "energy stored if no reserve is activated"),
-        Field("charging_baseline", "battery time", "1", "1 charging, 0 discharging on the baseline"),
+        Field(
+            "charging_baseline", "battery time", "1", "1 charging, 0 discharging on the baseline"
+        ),
         *battery_wear.outputs("battery"),
         Field(
-            "segment_start", "battery segment", "kWh", "energy in each segment at the start, where the end is cyclic"
+            "segment_start",
+            "battery segment",
+            "kWh",
+            "energy in each segment at the start, where the end is cyclic",
         ),
     ),
     checks=(_consistent,),
@@ -93,9 +183,11 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Storage between constant bounds (FORMULATION §1), with a cyclic or a valued end and a cap on cycles (§7).
+    """Storage between constant bounds (FORMULATION §1), with a cyclic or a valued end and a cap on
+    cycles (§7).
 
-    With charge c, discharge g [kW at the grid], energy e at the end of the step, throughput q [kWh]::
+    With charge c, discharge g [kW at the grid], energy e at the end of the step, throughput q
+    [kWh]::
 
         e = keep e_{t-1} + dt (eta_c c - g / eta_d),   energy_min <= e <= energy_max
         0 <= c <= charge_max,   0 <= g <= discharge_max
@@ -103,28 +195,43 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         cash energy_left = energy_value (e_T - energy_initial)
         q = q_{t-1} + dt g / eta_d <= cycles_max energy_max
 
-    Where a replacement cost is given, the battery is cut into segments of depth with energy e_j, and with energy l_j
-    leaving each in the step [kWh]; calendar wear follows the mean energy of the step::
+    Where a replacement cost is given, the battery is cut into segments of depth with energy e_j,
+    and with energy l_j leaving each in the step [kWh]; calendar wear follows the mean energy of the
+    step::
 
-        sum_j e_j = e,   sum_j l_j = dt g / eta_d,   e_j - keep e_{j,t-1} + l_j >= 0,   0 <= e_j <= delta_j energy_max
-        k_j = replacement_cost (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j energy_max),   Phi(delta) = a delta^b
-        cyclic => e_{j,T} = e_{j,-1}, unless energy_final is given;   cash wear_cycles = -sum_j k_j l_j
-        cash wear_calendar = -dt (calendar_cost + calendar_cost_soc (e - dt (eta_c c - g / eta_d) / 2) / energy_max)
+        sum_j e_j = e,   sum_j l_j = dt g / eta_d,   e_j - keep e_{j,t-1} + l_j >= 0,
+        0 <= e_j <= delta_j energy_max
+        k_j = replacement_cost (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j energy_max),
+        Phi(delta) = a delta^b
+        cyclic => e_{j,T} = e_{j,-1}, unless energy_final is given,
+        cash wear_cycles = -sum_j k_j l_j
+        cash wear_calendar = -dt (calendar_cost
+                             + calendar_cost_soc (e - dt (eta_c c - g / eta_d) / 2) / energy_max)
 
-    What it stores comes from and goes to the node of its carrier; only electricity is held as reserve. The end and the
-    cycles are those of the expected path. Where reserves guarantee energy while activation is expected, balance and
-    bounds are written once more for the baseline path (§3). Without capacity there is no power, and no room for
-    reserves. A circle that is cut into windows closes in energy; how its segments close is known only to the whole.
-    """
+    What it stores comes from and goes to the node of its carrier; only electricity is held as
+    reserve. The end and the cycles are those of the expected path. Where reserves guarantee energy
+    while activation is expected, balance and bounds are written once more for the baseline path
+    (§3). Without capacity there is no power, and no room for reserves. A circle that is cut into
+    windows closes in energy; how its segments close is known only to the whole."""
     time = s.axis("time")
-    d = d.assign({limit: d[limit].where(d.energy_max > 0, 0.0) for limit in ("charge_max", "discharge_max")})
+    d = d.assign(
+        {limit: d[limit].where(d.energy_max > 0, 0.0) for limit in ("charge_max", "discharge_max")}
+    )
     c, g, e, store = _path(s, d, "")
-    s.add("cyclic", e == d.get("energy_final", d.energy_initial), mask=(d.cyclic > 0) & (last(time) > 0))
+    s.add(
+        "cyclic",
+        e == d.get("energy_final", d.energy_initial),
+        mask=(d.cyclic > 0) & (last(time) > 0),
+    )
 
     capped = d.cycles_max.notnull()
     q = s.maybe("throughput", capped, (d.cycles_max * d.energy_max).fillna(0.0))
     if not isinstance(q, float):
-        s.add("cycles", q - previous(q) - s.dt / d.eta_discharge * g == d.throughput_initial * first(time), mask=capped)
+        s.add(
+            "cycles",
+            q - previous(q) - s.dt / d.eta_discharge * g == d.throughput_initial * first(time),
+            mask=capped,
+        )
 
     baseline = None
     if on_two_paths(d, s.inputs.get("reserve")):
@@ -141,7 +248,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     return Terms(
         power=Flow(injection=g, withdrawal=c).split(d.carrier),
         cash={
-            entry: x for entry, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
+            entry: x
+            for entry, (rate, x) in cash.items()
+            if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
         }
         | ageing_cash
         | battery_wear.by_time(s, d, d.energy_max, e, into - out),
@@ -187,10 +296,14 @@ def _path(s: Scope, d: xr.Dataset, suffix: str) -> tuple[Any, Any, Any, Store]:
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Energy balance, limits, end and cycles of every battery, and its cash, from the written numbers alone."""
+    """Energy balance, limits, end and cycles of every battery, and its cash, from the written
+    numbers alone.
+    """
     residuals = _replay_path(v, d, "")
     if "energy_baseline" in d:
-        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, on_baseline(d), "_baseline").items()}
+        residuals |= {
+            f"{k}_baseline": x for k, x in _replay_path(v, on_baseline(d), "_baseline").items()
+        }
     gained = d.energy.isel(time=-1, drop=True) - d.energy_initial
     leaving = v.dt * d.discharge / d.eta_discharge
     left = d.throughput_initial + leaving.cumsum("time")
@@ -224,7 +337,9 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
         "limit_energy": (larger(energy - d.energy_max, d.energy_min - energy), "kWh"),
     }
     residuals = {"balance": abs(energy - expected).assign_attrs(units="kWh")}
-    return residuals | {name: excess.clip(min=0).assign_attrs(units=unit) for name, (excess, unit) in over.items()}
+    return residuals | {
+        name: excess.clip(min=0).assign_attrs(units=unit) for name, (excess, unit) in over.items()
+    }
 
 
 def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:

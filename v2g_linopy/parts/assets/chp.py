@@ -1,4 +1,6 @@
-"""Combined heat and power: engines and turbines that make electricity and heat from fuel (FORMULATION §7)."""
+"""Combined heat and power: engines and turbines that make electricity and heat from fuel
+(FORMULATION §7).
+"""
 
 from typing import Any
 
@@ -21,7 +23,9 @@ _MOST_EFFICIENT = 1.1  # of the lower heating value; a condensing engine stays b
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Rules between fields: a load it can run at, heat it can make of its fuel, a state it can start from."""
+    """Rules between fields: a load it can run at, heat it can make of its fuel, a state it can
+    start from.
+    """
     decided, start = _committed(d), d.power_initial
     overall = d.eta_power * (1 + 1 / d.power_to_heat)
     running = (d.on_initial > 0) & decided
@@ -29,10 +33,30 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     obliged = running & (d.power_min > 0) & (d.up_time_min - d.hours_initial > elapsed + 1e-9)
     stuck = obliged & (d.power_max == 0)
     rules = (
-        ("power_min", (d.power_min > d.power_max + 1e-9) & (d.power_max > 0), d.power_min, "kW, more than power_max"),
-        ("eta_power", overall > _MOST_EFFICIENT, overall, "kWh of electricity and heat from a kWh of fuel"),
-        ("power_initial", (start > 1e-6) & (d.on_initial == 0) & decided, start, "kW, but on_initial is 0"),
-        ("power_initial", (start < d.power_min - 1e-6) & running, start, "kW while on, less than power_min"),
+        (
+            "power_min",
+            (d.power_min > d.power_max + 1e-9) & (d.power_max > 0),
+            d.power_min,
+            "kW, more than power_max",
+        ),
+        (
+            "eta_power",
+            overall > _MOST_EFFICIENT,
+            overall,
+            "kWh of electricity and heat from a kWh of fuel",
+        ),
+        (
+            "power_initial",
+            (start > 1e-6) & (d.on_initial == 0) & decided,
+            start,
+            "kW, but on_initial is 0",
+        ),
+        (
+            "power_initial",
+            (start < d.power_min - 1e-6) & running,
+            start,
+            "kW while on, less than power_min",
+        ),
         ("power_max", stuck, d.power_max, "kW, but up_time_min and hours_initial keep it on"),
     )
     return broken("chp", rules, calendar)
@@ -46,21 +70,85 @@ def _step(calendar: Calendar) -> float:
 
 SCHEMA = Schema(
     inputs=(
-        Field("power_max", "chp time", "kW", "most electricity it makes; 0 while it is out of service", ge=0),
-        Field("power_min", "chp", "kW", "least electricity while it is on (minimum load)", default=0.0, ge=0),
-        Field("power_to_heat", "chp", "1", "electricity per heat; inf: its heat is not used", ge=0.01, infinite=True),
-        Field("eta_power", "chp", "1", "electrical efficiency, electricity per fuel (LHV)", ge=0.05, le=1),
+        Field(
+            "power_max",
+            "chp time",
+            "kW",
+            "most electricity it makes; 0 while it is out of service",
+            ge=0,
+        ),
+        Field(
+            "power_min",
+            "chp",
+            "kW",
+            "least electricity while it is on (minimum load)",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "power_to_heat",
+            "chp",
+            "1",
+            "electricity per heat; inf: its heat is not used",
+            ge=0.01,
+            infinite=True,
+        ),
+        Field(
+            "eta_power",
+            "chp",
+            "1",
+            "electrical efficiency, electricity per fuel (LHV)",
+            ge=0.05,
+            le=1,
+        ),
         Field("fuel_price", "chp time", "EUR/MWh", "price of fuel (LHV)"),
-        Field("dump_max", "chp time", "kW", "most heat that a cooler beside it throws away", default=0.0, ge=0),
+        Field(
+            "dump_max",
+            "chp time",
+            "kW",
+            "most heat that a cooler beside it throws away",
+            default=0.0,
+            ge=0,
+        ),
         Field("start_cost", "chp", "EUR", "cost of a start", default=0.0, ge=0),
         Field("up_time_min", "chp", "h", "least time it stays on", default=0.0, ge=0),
         Field("down_time_min", "chp", "h", "least time it stays off", default=0.0, ge=0),
-        Field("ramp_up", "chp", "kW/h", "most rise of power while it is on", default=INF, ge=0, infinite=True),
-        Field("ramp_down", "chp", "kW/h", "most fall of power while it is on", default=INF, ge=0, infinite=True),
-        Field("on_initial", "chp", "1", "1: on before the first step", default=0.0, kind="flag"),
-        Field("hours_initial", "chp", "h", "for how long it has been on or off", default=INF, ge=0, infinite=True),
         Field(
-            "power_initial", "chp", "kW", "power before the first step; NaN: no ramp into it", NAN, ge=0, missing=True
+            "ramp_up",
+            "chp",
+            "kW/h",
+            "most rise of power while it is on",
+            default=INF,
+            ge=0,
+            infinite=True,
+        ),
+        Field(
+            "ramp_down",
+            "chp",
+            "kW/h",
+            "most fall of power while it is on",
+            default=INF,
+            ge=0,
+            infinite=True,
+        ),
+        Field("on_initial", "chp", "1", "1: on before the first step", default=0.0, kind="flag"),
+        Field(
+            "hours_initial",
+            "chp",
+            "h",
+            "for how long it has been on or off",
+            default=INF,
+            ge=0,
+            infinite=True,
+        ),
+        Field(
+            "power_initial",
+            "chp",
+            "kW",
+            "power before the first step; NaN: no ramp into it",
+            NAN,
+            ge=0,
+            missing=True,
         ),
         Field("pod", "chp", "", "point of delivery of the member", default="site", kind="label"),
     ),
@@ -70,32 +158,38 @@ SCHEMA = Schema(
         Field("on", "chp time", "1", "1 while it is on, where that is a decision"),
         Field("start", "chp time", "1", "1 in the step in which it starts"),
         Field("stop", "chp time", "1", "1 in the step in which it has stopped"),
-        Field("hours", "chp time", "h", "for how long it has been on or off, up to the least time of that state"),
+        Field(
+            "hours",
+            "chp time",
+            "h",
+            "for how long it has been on or off, up to the least time of that state",
+        ),
     ),
     checks=(_consistent,),
 )
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Electricity p and heat p / power_to_heat from fuel, and when the plant is on (FORMULATION §7).
+    """Electricity p and heat p / power_to_heat from fuel, and when the plant is on (FORMULATION
+    §7).
 
     With u on, y a start, z a stop (u binary; y and z follow) and heat w thrown away [kW]::
 
         power_min u <= p <= power_max u,   0 <= w <= dump_max,   heat fed = p / power_to_heat - w
-        u - u_{t-1} = y - z,   sum of y over the last up_time_min <= u,   of z over the last down_time_min <= 1 - u
+        u - u_{t-1} = y - z,   sum of y over the last up_time_min <= u,
+        of z over the last down_time_min <= 1 - u
         p - p_{t-1} <= dt ramp_up u_{t-1} + max(power_min, dt ramp_up) y
         p_{t-1} - p <= dt ramp_down u + max(power_min, dt ramp_down) z
         cash = -dt fuel_price p / eta_power - start_cost y
 
-    The minimum times are those of Rajan and Takriti (2005). A ramp below the minimum load does not keep a plant from
-    starting or stopping: it then moves to or from its minimum load. A plant without minimum load, start cost and
-    minimum times is always on, and takes no binaries. A minimum time that the end of the horizon cuts goes on in the
-    next window (`hours`).
+    The minimum times are those of Rajan and Takriti (2005). A ramp below the minimum load does not
+    keep a plant from starting or stopping: it then moves to or from its minimum load. A plant
+    without minimum load, start cost and minimum times is always on, and takes no binaries. A
+    minimum time that the end of the horizon cuts goes on in the next window (`hours`).
 
-    It holds reserve while it is on: up power_max u - p, down p - power_min u, for as long as it is called. The heat
-    that follows activated power is met in expectation; beyond that it is left to the inertia of the heat network. Ramps
-    bind the plan, not the activation.
-    """
+    It holds reserve while it is on: up power_max u - p, down p - power_min u, for as long as it is
+    called. The heat that follows activated power is met in expectation; beyond that it is left to
+    the inertia of the heat network. Ramps bind the plan, not the activation."""
     decided = _committed(d)
     p = s.var("power", upper=d.power_max)
     w = s.maybe("dump", d.dump_max > 0, d.dump_max)
@@ -104,11 +198,21 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     if bool((np.isfinite(d.ramp_up) | np.isfinite(d.ramp_down)).any()):
         _ramps(s, d, p, states)
     fuel = d.fuel_price / d.eta_power
-    cash = {"fuel": (fuel, -fuel * s.dt * p), "start": (d.start_cost.where(decided, 0.0), -d.start_cost * start)}
+    cash = {
+        "fuel": (fuel, -fuel * s.dt * p),
+        "start": (d.start_cost.where(decided, 0.0), -d.start_cost * start),
+    }
     return Terms(
-        power={"electricity": Flow(injection=p), "heat": Flow(injection=p / d.power_to_heat, withdrawal=w)},
+        power={
+            "electricity": Flow(injection=p),
+            "heat": Flow(injection=p / d.power_to_heat, withdrawal=w),
+        },
         cash={name: x for name, (rate, x) in cash.items() if bool((rate != 0).any())},
-        flex=Flex(up=d.power_max * on - p, down=p - d.power_min * on, span=larger(d.power_max - d.power_min, 0.0)),
+        flex=Flex(
+            up=d.power_max * on - p,
+            down=p - d.power_min * on,
+            span=larger(d.power_max - d.power_min, 0.0),
+        ),
     )
 
 
@@ -133,7 +237,9 @@ def _always(d: xr.Dataset) -> xr.DataArray:
 
 
 def _states(s: Scope, d: xr.Dataset, p: Any, decided: xr.DataArray) -> tuple[Any, Any, Any, Any]:
-    """On, on in the step before, start, stop; a plant whose state is no decision is always on, if it is one."""
+    """On, on in the step before, start, stop; a plant whose state is no decision is always on, if
+    it is one.
+    """
     time, always = s.axis("time"), _always(d)
     if not bool(decided.any()):
         return always, always, 0.0, 0.0
@@ -143,20 +249,35 @@ def _states(s: Scope, d: xr.Dataset, p: Any, decided: xr.DataArray) -> tuple[Any
     s.add("power_min", p - d.power_min * u >= 0, mask=decided & (d.power_min > 0))
     s.add("switch", switched(u, y, z, d.on_initial, time), mask=decided)
 
-    left = xr.where(d.on_initial > 0, d.up_time_min, d.down_time_min) - d.hours_initial - hours_before(time, s.dt)
-    still, was_on = left > 1e-9, d.on_initial > 0  # the first state has to last for `left` hours from each step on
+    left = (
+        xr.where(d.on_initial > 0, d.up_time_min, d.down_time_min)
+        - d.hours_initial
+        - hours_before(time, s.dt)
+    )
+    still, was_on = (
+        left > 1e-9,
+        d.on_initial > 0,
+    )  # the first state has to last for `left` hours from each step on
     s.add("up_time", at_least(u, y, d.up_time_min, still & was_on, s.dt), mask=decided)
     s.add("down_time", at_least(1 - u, z, d.down_time_min, still & ~was_on, s.dt), mask=decided)
     counted = decided & ((d.up_time_min > 0) | (d.down_time_min > 0))
     if bool(counted.any()):
         hours = s.var("hours", upper=larger(d.up_time_min, d.down_time_min), mask=counted)
-        due = time_left(y, d.up_time_min, s.dt) + time_left(z, d.down_time_min, s.dt) + larger(left - s.dt, 0.0)
-        s.add("hours", hours + due - d.up_time_min * u - d.down_time_min * (1 - u) == 0, mask=counted)
+        due = (
+            time_left(y, d.up_time_min, s.dt)
+            + time_left(z, d.down_time_min, s.dt)
+            + larger(left - s.dt, 0.0)
+        )
+        s.add(
+            "hours", hours + due - d.up_time_min * u - d.down_time_min * (1 - u) == 0, mask=counted
+        )
     return u + always, previous(u) + xr.where(decided, d.on_initial * first(time), always), y, z
 
 
 def _ramps(s: Scope, d: xr.Dataset, p: Any, states: tuple[Any, Any, Any, Any]) -> None:
-    """Rise and fall of power from step to step; from and to standstill at least the minimum load."""
+    """Rise and fall of power from step to step; from and to standstill at least the minimum
+    load.
+    """
     on, before, y, z = states
     begin = first(s.axis("time"))
     last_p = previous(p) + d.power_initial.fillna(0.0) * begin
@@ -167,27 +288,41 @@ def _ramps(s: Scope, d: xr.Dataset, p: Any, states: tuple[Any, Any, Any, Any]) -
     ):
         limited = np.isfinite(rate)
         step = s.dt * rate.where(limited, 0.0)
-        s.add(name, change - step * state - larger(d.power_min, step) * switch <= 0, mask=known & limited)
+        s.add(
+            name,
+            change - step * state - larger(d.power_min, step) * switch <= 0,
+            mask=known & limited,
+        )
 
 
 def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
-    """State of plants that are out of service all along, for the next window: off, and for how long."""
+    """State of plants that are out of service all along, for the next window: off, and for how
+    long.
+    """
     idle, none = _switched(d) & ~_able(d), xr.zeros_like(d.power)
     if not bool(idle.any()):
         return {}
-    off = xr.where(d.on_initial > 0, 0.0, d.hours_initial) + hours_before(v.calendar.time, v.dt) + v.dt
+    off = (
+        xr.where(d.on_initial > 0, 0.0, d.hours_initial)
+        + hours_before(v.calendar.time, v.dt)
+        + v.dt
+    )
     hours = xr.where(idle, smaller(off, d.down_time_min), d.get("hours", none))
     return {name: none for name in ("on", "start", "stop") if name not in d} | {"hours": hours}
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Limits, states and their least times, ramps, fuel and starts of every plant, from power and state alone."""
+    """Limits, states and their least times, ramps, fuel and starts of every plant, from power and
+    state alone.
+    """
     decided = _committed(d)
     shape = xr.ones_like(d.power)
     on = d.get("on", shape).where(decided, _always(d))
     before = _shifted(on, d.on_initial.where(decided, _always(d)) * shape)
     started, stopped = (on - before).clip(min=0), (before - on).clip(min=0)
-    rise = d.power - _shifted(d.power, d.power_initial.where(_able(d)) * shape)  # NaN: nothing known of the step before
+    rise = d.power - _shifted(
+        d.power, d.power_initial.where(_able(d)) * shape
+    )  # NaN: nothing known of the step before
     lifted, dropped = (larger(d.power_min, v.dt * rate) for rate in (d.ramp_up, d.ramp_down))
     dump = d.get("dump", 0.0 * shape)
     over = {
@@ -205,8 +340,13 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "fuel": -(v.dt * d.fuel_price * d.power / d.eta_power),
         "start": -(d.start_cost * started).where(decided, 0.0),
     }
-    power = {"electricity": Flow(d.power, 0.0 * shape), "heat": Flow(d.power / d.power_to_heat, dump)}
-    return Replay(residuals, cash, power, flex=Flex(d.power_max * on - d.power, d.power - d.power_min * on))
+    power = {
+        "electricity": Flow(d.power, 0.0 * shape),
+        "heat": Flow(d.power / d.power_to_heat, dump),
+    }
+    return Replay(
+        residuals, cash, power, flex=Flex(d.power_max * on - d.power, d.power - d.power_min * on)
+    )
 
 
 def _replay_states(
@@ -214,7 +354,9 @@ def _replay_states(
 ) -> dict[str, xr.DataArray]:
     """States are 0 or 1, and when one ends it has lasted as long as it must."""
     count = xr.ones_like(on).cumsum("time")
-    since = (count - 1).where(started + stopped > 0.5).ffill("time")  # steps before the state began; NaN: the first one
+    since = (
+        (count - 1).where(started + stopped > 0.5).ffill("time")
+    )  # steps before the state began; NaN: the first one
     lasted = xr.where(since.isnull(), d.hours_initial + v.dt * count, v.dt * (count - since))
     ended = _shifted(lasted, d.hours_initial * xr.ones_like(on))
     least = xr.where(on > 0.5, d.up_time_min, d.down_time_min)

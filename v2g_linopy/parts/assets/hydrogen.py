@@ -1,4 +1,6 @@
-"""Hydrogen sites: electrolyser, tank and fuel cell, hydrogen used in the pod or sold (FORMULATION §7)."""
+"""Hydrogen sites: electrolyser, tank and fuel cell, hydrogen used in the pod or sold (FORMULATION
+§7).
+"""
 
 from typing import Any
 
@@ -16,7 +18,9 @@ INF, NAN = float("inf"), float("nan")
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Rules between fields: a load it can run at, a tank that is one and starts within it, one state to start from."""
+    """Rules between fields: a load it can run at, a tank that is one and starts within it, one
+    state to start from.
+    """
     least, start = d.electrolyser_min, d.energy_initial
     final = d.get("energy_final", start.clip(d.energy_min, d.energy_max))
     both = (d.on_initial > 0) & (d.standby_initial > 0)
@@ -28,49 +32,190 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             least,
             "kW, more than electrolyser_max",
         ),
-        ("energy_min", d.energy_min > d.energy_max + 1e-9, d.energy_min, "kWh, more than energy_max"),
+        (
+            "energy_min",
+            d.energy_min > d.energy_max + 1e-9,
+            d.energy_min,
+            "kWh, more than energy_max",
+        ),
         ("energy_initial", start > d.energy_max + 1e-6, start, "kWh, more than energy_max"),
         ("energy_initial", start < d.energy_min - 1e-6, start, "kWh, less than energy_min"),
         ("energy_final", final > d.energy_max + 1e-6, final, "kWh, more than energy_max"),
         ("energy_final", final < d.energy_min - 1e-6, final, "kWh, less than energy_min"),
         ("standby_initial", both, d.standby_initial, "and on_initial too: it is on or in standby"),
-        ("standby_initial", nowhere, d.standby_initial, "but it has no standby; give standby_power"),
+        (
+            "standby_initial",
+            nowhere,
+            d.standby_initial,
+            "but it has no standby; give standby_power",
+        ),
     )
     return broken("hydrogen", rules, calendar)
 
 
 SCHEMA = Schema(
     inputs=(
-        Field("electrolyser_max", "hydrogen time", "kW", "most electricity the electrolyser takes", default=0.0, ge=0),
-        Field("electrolyser_min", "hydrogen", "kW", "least it takes while it is on (minimum load)", 0.0, ge=0),
-        Field("eta_electrolyser", "hydrogen", "1", "hydrogen (LHV) per electricity", default=0.65, ge=0.1, le=1),
-        Field("standby_power", "hydrogen", "kW", "power drawn in standby; NaN: no standby", NAN, ge=0, missing=True),
-        Field("fuel_cell_max", "hydrogen time", "kW", "most electricity the fuel cell makes", default=0.0, ge=0),
-        Field("eta_fuel_cell", "hydrogen", "1", "electricity per hydrogen (LHV)", default=0.5, ge=0.1, le=1),
-        Field("energy_max", "hydrogen", "kWh", "capacity of the tank (LHV; 33.33 kWh per kg)", default=0.0, ge=0),
-        Field("energy_min", "hydrogen", "kWh", "least hydrogen in the tank (cushion)", default=0.0, ge=0),
-        Field("energy_initial", "hydrogen", "kWh", "hydrogen in it before the first step", default=0.0, ge=0),
-        Field("keep", "hydrogen", "1", "share of it kept from step to step", default=1.0, ge=0, le=1),
-        Field("cyclic", "hydrogen", "1", "1: ends with the hydrogen it started with", default=0.0, kind="flag"),
-        Field("energy_final", "hydrogen", "kWh", "that of a cyclic end, if another than energy_initial", ABSENT, ge=0),
         Field(
-            "energy_value", "hydrogen", "EUR/kWh", "value of a kWh gained in the tank from start to end", default=0.0
+            "electrolyser_max",
+            "hydrogen time",
+            "kW",
+            "most electricity the electrolyser takes",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "electrolyser_min",
+            "hydrogen",
+            "kW",
+            "least it takes while it is on (minimum load)",
+            0.0,
+            ge=0,
+        ),
+        Field(
+            "eta_electrolyser",
+            "hydrogen",
+            "1",
+            "hydrogen (LHV) per electricity",
+            default=0.65,
+            ge=0.1,
+            le=1,
+        ),
+        Field(
+            "standby_power",
+            "hydrogen",
+            "kW",
+            "power drawn in standby; NaN: no standby",
+            NAN,
+            ge=0,
+            missing=True,
+        ),
+        Field(
+            "fuel_cell_max",
+            "hydrogen time",
+            "kW",
+            "most electricity the fuel cell makes",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "eta_fuel_cell",
+            "hydrogen",
+            "1",
+            "electricity per hydrogen (LHV)",
+            default=0.5,
+            ge=0.1,
+            le=1,
+        ),
+        Field(
+            "energy_max",
+            "hydrogen",
+            "kWh",
+            "capacity of the tank (LHV; 33.33 kWh per kg)",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "energy_min",
+            "hydrogen",
+            "kWh",
+            "least hydrogen in the tank (cushion)",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "energy_initial",
+            "hydrogen",
+            "kWh",
+            "hydrogen in it before the first step",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "keep", "hydrogen", "1", "share of it kept from step to step", default=1.0, ge=0, le=1
+        ),
+        Field(
+            "cyclic",
+            "hydrogen",
+            "1",
+            "1: ends with the hydrogen it started with",
+            default=0.0,
+            kind="flag",
+        ),
+        Field(
+            "energy_final",
+            "hydrogen",
+            "kWh",
+            "that of a cyclic end, if another than energy_initial",
+            ABSENT,
+            ge=0,
+        ),
+        Field(
+            "energy_value",
+            "hydrogen",
+            "EUR/kWh",
+            "value of a kWh gained in the tank from start to end",
+            default=0.0,
         ),
         Field("sale_price", "hydrogen time", "EUR/kWh", "price of hydrogen sold", default=0.0),
-        Field("sale_max", "hydrogen time", "kW", "most hydrogen sold", default=0.0, ge=0, infinite=True),
-        Field("wear", "hydrogen", "EUR/h", "wear of the electrolyser while it is on", default=0.0, ge=0),
-        Field("wear_standby", "hydrogen", "EUR/h", "wear of the electrolyser in standby", default=0.0, ge=0),
+        Field(
+            "sale_max",
+            "hydrogen time",
+            "kW",
+            "most hydrogen sold",
+            default=0.0,
+            ge=0,
+            infinite=True,
+        ),
+        Field(
+            "wear",
+            "hydrogen",
+            "EUR/h",
+            "wear of the electrolyser while it is on",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "wear_standby",
+            "hydrogen",
+            "EUR/h",
+            "wear of the electrolyser in standby",
+            default=0.0,
+            ge=0,
+        ),
         Field("wear_start", "hydrogen", "EUR", "wear of a start from off", default=0.0, ge=0),
-        Field("on_initial", "hydrogen", "1", "1: electrolyser on before the first step", default=0.0, kind="flag"),
-        Field("standby_initial", "hydrogen", "1", "1: in standby before the first step", default=0.0, kind="flag"),
-        Field("pod", "hydrogen", "", "point of delivery of the member", default="site", kind="label"),
+        Field(
+            "on_initial",
+            "hydrogen",
+            "1",
+            "1: electrolyser on before the first step",
+            default=0.0,
+            kind="flag",
+        ),
+        Field(
+            "standby_initial",
+            "hydrogen",
+            "1",
+            "1: in standby before the first step",
+            default=0.0,
+            kind="flag",
+        ),
+        Field(
+            "pod", "hydrogen", "", "point of delivery of the member", default="site", kind="label"
+        ),
     ),
     outputs=(
-        Field("electrolysis", "hydrogen time", "kW", "electricity the electrolyser takes, standby apart"),
+        Field(
+            "electrolysis",
+            "hydrogen time",
+            "kW",
+            "electricity the electrolyser takes, standby apart",
+        ),
         Field("generation", "hydrogen time", "kW", "electricity the fuel cell makes"),
         Field("energy", "hydrogen time", "kWh", "hydrogen in the tank at the end of the step"),
         Field("sold", "hydrogen time", "kW", "hydrogen sold"),
-        Field("on", "hydrogen time", "1", "1 while the electrolyser is on, where that is a decision"),
+        Field(
+            "on", "hydrogen time", "1", "1 while the electrolyser is on, where that is a decision"
+        ),
         Field("standby", "hydrogen time", "1", "1 in standby"),
         Field("start", "hydrogen time", "1", "1 in the step in which it starts from off"),
     ),
@@ -79,32 +224,40 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Electrolyser c, fuel cell g [kW electric], tank e [kWh], sale q [kW], all on the hydrogen node (FORMULATION §7).
+    """Electrolyser c, fuel cell g [kW electric], tank e [kWh], sale q [kW], all on the hydrogen
+    node (FORMULATION §7).
 
     With u on, b in standby (binaries), y a start from off (it follows)::
 
         hydrogen fed = eta_electrolyser c - g / eta_fuel_cell - q - (e - keep e_{t-1}) / dt
         electrolyser_min u <= c <= electrolyser_max u,   electricity drawn = c + standby_power b
-        u + b <= 1,   b <= u_{t-1} + b_{t-1},   u - u_{t-1} - b_{t-1} <= y <= min(u, 1 - u_{t-1} - b_{t-1})
+        u + b <= 1,   b <= u_{t-1} + b_{t-1},
+        u - u_{t-1} - b_{t-1} <= y <= min(u, 1 - u_{t-1} - b_{t-1})
         0 <= g <= fuel_cell_max,   energy_min <= e <= energy_max,   0 <= q <= sale_max
         cyclic => e_T = energy_final, by default e_0
-        cash = dt sale_price q - dt wear u - dt wear_standby b - wear_start y + energy_value (e_T - e_0)
+        cash = dt sale_price q - dt wear u - dt wear_standby b - wear_start y
+               + energy_value (e_T - e_0)
 
-    Standby is entered from on, never from off. The mass balance is that of the pod: sites of one pod share a pipe, and
-    a load of the carrier hydrogen draws from it. An electrolyser without minimum load, standby and wear takes no
-    binaries. Electrolyser and fuel cell are two devices and may run in one step.
+    Standby is entered from on, never from off. The mass balance is that of the pod: sites of one
+    pod share a pipe, and a load of the carrier hydrogen draws from it. An electrolyser without
+    minimum load, standby and wear takes no binaries. Electrolyser and fuel cell are two devices and
+    may run in one step.
 
-    Both hold reserve in their present state: up (c - electrolyser_min u) + (fuel_cell_max - g), down
-    (electrolyser_max u - c) + g. Endurance is counted in the tank, at the rate of the fuel cell where there is one,
-    else of the electrolyser; what is sold or drawn by loads is not touched. The guarantee `expected` asks for no
-    hydrogen: a fuel cell that has none can sell it, as an empty battery can.
-    """
+    Both hold reserve in their present state: up (c - electrolyser_min u) + (fuel_cell_max - g),
+    down (electrolyser_max u - c) + g. Endurance is counted in the tank, at the rate of the fuel
+    cell where there is one, else of the electrolyser; what is sold or drawn by loads is not
+    touched. The guarantee `expected` asks for no hydrogen: a fuel cell that has none can sell it,
+    as an empty battery can."""
     time, decided = s.axis("time"), _committed(d)
     c = s.maybe("electrolysis", d.electrolyser_max > 0, d.electrolyser_max)
     g = s.maybe("generation", d.fuel_cell_max > 0, d.fuel_cell_max)
     q = s.maybe("sold", d.sale_max > 0, d.sale_max)
     e = s.var("energy", lower=d.energy_min, upper=d.energy_max)
-    s.add("cyclic", e == d.get("energy_final", d.energy_initial), mask=(d.cyclic > 0) & (last(time) > 0))
+    s.add(
+        "cyclic",
+        e == d.get("energy_final", d.energy_initial),
+        mask=(d.cyclic > 0) & (last(time) > 0),
+    )
     u, b, y = _states(s, d, c, decided)
     on = u + _always(d)
 
@@ -126,11 +279,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         power={
             "electricity": Flow(injection=g, withdrawal=c + d.standby_power.fillna(0.0) * b),
             "hydrogen": Flow(
-                injection=d.eta_electrolyser * c + start / s.dt, withdrawal=g / d.eta_fuel_cell + q + e / s.dt
+                injection=d.eta_electrolyser * c + start / s.dt,
+                withdrawal=g / d.eta_fuel_cell + q + e / s.dt,
             ),
         },
         cash={
-            name: x for name, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
+            name: x
+            for name, (rate, x) in cash.items()
+            if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
         },
         flex=Flex(
             up=c - d.electrolyser_min * on + d.fuel_cell_max - g,
@@ -171,7 +327,9 @@ def _states(s: Scope, d: xr.Dataset, c: Any, decided: xr.DataArray) -> tuple[Any
     y = s.var("start", upper=1.0, mask=decided)
     before = previous(u + b) + (d.on_initial + d.standby_initial) * first(s.axis("time"))
     s.add("electrolyser_max", c - d.electrolyser_max * u <= 0, mask=decided)
-    s.add("electrolyser_min", c - d.electrolyser_min * u >= 0, mask=decided & (d.electrolyser_min > 0))
+    s.add(
+        "electrolyser_min", c - d.electrolyser_min * u >= 0, mask=decided & (d.electrolyser_min > 0)
+    )
     s.add("one_state", u + b <= 1, mask=ready)
     s.add("standby_from_on", b - before <= 0, mask=ready)
     s.add("start_from_off", y - u + before >= 0, mask=decided)
@@ -182,11 +340,17 @@ def _states(s: Scope, d: xr.Dataset, c: Any, decided: xr.DataArray) -> tuple[Any
 
 def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """An electrolyser that is out of service all along is off, for the next window."""
-    return {} if bool(_able(d).all()) else {n: xr.zeros_like(d.energy) for n in ("on", "standby") if n not in d}
+    return (
+        {}
+        if bool(_able(d).all())
+        else {n: xr.zeros_like(d.energy) for n in ("on", "standby") if n not in d}
+    )
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Limits, states and their order, tank and cash of every site; the audit adds up the hydrogen of each pod."""
+    """Limits, states and their order, tank and cash of every site; the audit adds up the hydrogen
+    of each pod.
+    """
     decided = _committed(d)
     none = xr.zeros_like(d.energy)
     taken, made, sold = (d.get(name, none) for name in ("electrolysis", "generation", "sold"))
@@ -210,7 +374,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     states = {
         "state": larger(abs(u - u.round()), abs(b - b.round())),
         "one_state": (u + b - 1).clip(min=0),
-        "standby": larger(b - awake, b.where(d.standby_power.isnull(), 0.0)).where(decided, 0.0).clip(min=0),
+        "standby": (
+            larger(b - awake, b.where(d.standby_power.isnull(), 0.0))
+            .where(decided, 0.0)
+            .clip(min=0)
+        ),
         "started": abs(d.get("start", none) - started).where(decided, 0.0),
     }
     residuals |= {name: wrong.assign_attrs(units="1") for name, wrong in states.items()}

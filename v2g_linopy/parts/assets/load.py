@@ -1,4 +1,6 @@
-"""Loads of electricity, heat or hydrogen: fixed, curtailable at a cost, shiftable within a window (FORMULATION §7)."""
+"""Loads of electricity, heat or hydrogen: fixed, curtailable at a cost, shiftable within a window
+(FORMULATION §7).
+"""
 
 import numpy as np
 import xarray as xr
@@ -20,42 +22,99 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         wrong = (d[name] > 1e-6) & ~_shiftable(d)
         if bool(wrong.any()):
             place, value = worst(d[name].broadcast_like(wrong), wrong, calendar)
-            detail = f"{place}{value:g} kWh to be made up, but the load cannot shift; give shift_up_max, shift_down_max"
+            detail = (
+                f"{place}{value:g} kWh to be made up, but the load cannot shift; give shift_up_max,"
+                " shift_down_max"
+            )
             problems.append(Problem(f"load.{name}", "consistency", detail))
     return problems
 
 
 SCHEMA = Schema(
     inputs=(
-        Field("baseline", "load time", "kW", "power it draws if nothing is curtailed or shifted", ge=0),
         Field(
-            "curtail_max", "load time", "kW", "power that may be curtailed, at most baseline", 0.0, ge=0, infinite=True
+            "baseline", "load time", "kW", "power it draws if nothing is curtailed or shifted", ge=0
         ),
-        Field("curtail_cost", "load time", "EUR/kWh", "cost of energy curtailed", default=10.0, ge=0),
-        Field("shift_up_max", "load time", "kW", "power that may be drawn above baseline", default=0.0, ge=0),
-        Field("shift_down_max", "load time", "kW", "power below baseline, made up in the window", default=0.0, ge=0),
+        Field(
+            "curtail_max",
+            "load time",
+            "kW",
+            "power that may be curtailed, at most baseline",
+            0.0,
+            ge=0,
+            infinite=True,
+        ),
+        Field(
+            "curtail_cost", "load time", "EUR/kWh", "cost of energy curtailed", default=10.0, ge=0
+        ),
+        Field(
+            "shift_up_max",
+            "load time",
+            "kW",
+            "power that may be drawn above baseline",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "shift_down_max",
+            "load time",
+            "kW",
+            "power below baseline, made up in the window",
+            default=0.0,
+            ge=0,
+        ),
         Field(
             "window",
             "load",
             "h",
-            "shifted energy is made up within windows of this length from local midnight on; 24 is the local day,"
-            " 0 the whole horizon",
+            "shifted energy is made up within windows of this length from local midnight on; 24 is"
+            " the local day, 0 the whole horizon",
             default=24.0,
             ge=0,
             le=24,
         ),
-        Field("advanced_initial", "load", "kWh", "drawn ahead before the first step, in its window", default=0.0, ge=0),
-        Field("owed_initial", "load", "kWh", "put off before the first step, in its window", default=0.0, ge=0),
         Field(
-            "carrier", "load", "", "what it draws; heat and hydrogen", "electricity", kind="choice", choices=CARRIERS
+            "advanced_initial",
+            "load",
+            "kWh",
+            "drawn ahead before the first step, in its window",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "owed_initial",
+            "load",
+            "kWh",
+            "put off before the first step, in its window",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "carrier",
+            "load",
+            "",
+            "what it draws; heat and hydrogen",
+            "electricity",
+            kind="choice",
+            choices=CARRIERS,
         ),
         Field("pod", "load", "", "point of delivery of the member", default="site", kind="label"),
     ),
     outputs=(
         Field("power", "load time", "kW", "power drawn"),
         Field("curtail", "load time", "kW", "power curtailed, where it may be"),
-        Field("advanced", "load time", "kWh", "energy drawn ahead in the window so far, at the end of the step"),
-        Field("owed", "load time", "kWh", "energy put off in the window so far, at the end of the step"),
+        Field(
+            "advanced",
+            "load time",
+            "kWh",
+            "energy drawn ahead in the window so far, at the end of the step",
+        ),
+        Field(
+            "owed",
+            "load time",
+            "kWh",
+            "energy put off in the window so far, at the end of the step",
+        ),
     ),
     checks=(_consistent,),
 )
@@ -64,18 +123,24 @@ SCHEMA = Schema(
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """One template: a box about the baseline and the energy of a window (FORMULATION §7).
 
-    With power p, curtailment r [kW], and energy drawn ahead a and put off o since the window began [kWh]::
+    With power p, curtailment r [kW], and energy drawn ahead a and put off o since the window began
+    [kWh]::
 
-        -shift_down_max <= p + r - baseline <= shift_up_max,   p >= 0,   0 <= r <= min(curtail_max, baseline)
+        -shift_down_max <= p + r - baseline <= shift_up_max,   p >= 0,
+        0 <= r <= min(curtail_max, baseline)
         a - o = (a - o)_{t-1} + dt (p + r - baseline),   a = o = 0 at the end of each window
         cash = -dt curtail_cost r
 
-    A window that the end of the horizon cuts closes there. What a load draws comes from the node of its carrier at its
-    pod. An electric load holds reserve: up what can still be curtailed, min(curtail_max, baseline) - r, and down what
-    is curtailed, r. Shiftable energy is not offered, and a load that shifts offers curtailment only where shifting
-    always leaves as much to be curtailed.
-    """
-    time, same, most = s.axis("time"), same_window(d.window, s.calendar.time, s.calendar.timezone, s.dt), _most(d)
+    A window that the end of the horizon cuts closes there. What a load draws comes from the node of
+    its carrier at its pod. An electric load holds reserve: up what can still be curtailed,
+    min(curtail_max, baseline) - r, and down what is curtailed, r. Shiftable energy is not offered,
+    and a load that shifts offers curtailment only where shifting always leaves as much to be
+    curtailed."""
+    time, same, most = (
+        s.axis("time"),
+        same_window(d.window, s.calendar.time, s.calendar.timezone, s.dt),
+        _most(d),
+    )
     least = larger(d.baseline - d.shift_down_max - most, 0.0)
     p = s.var("power", lower=least, upper=d.baseline + d.shift_up_max)
     r = s.maybe("curtail", most > 0, most)
@@ -104,7 +169,9 @@ def _most(d: xr.Dataset) -> xr.DataArray:
 
 
 def _offered(d: xr.Dataset) -> xr.DataArray:
-    """Most power that can be offered for curtailment: what is drawn before curtailment is never less."""
+    """Most power that can be offered for curtailment: what is drawn before curtailment is never
+    less.
+    """
     most = _most(d)
     firm = (d.baseline - d.shift_down_max >= most) & (d.carrier == "electricity")
     return xr.DataArray(most.where(firm, 0.0))
@@ -124,10 +191,16 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     before = d.advanced_initial - d.owed_initial
     total = (before + v.dt * moved.cumsum("time")).transpose(*moved.dims)
     ends = closing(same)
-    since = total.where(ends).ffill("time").shift(time=1).fillna(0.0)  # what earlier windows left open, 0 if nothing
+    since = (
+        total.where(ends).ffill("time").shift(time=1).fillna(0.0)
+    )  # what earlier windows left open, 0 if nothing
     residuals = {
         "curtail": larger(-r, r - most).clip(min=0).assign_attrs(units="kW"),
-        "limit_shift": larger(moved - d.shift_up_max, -moved - d.shift_down_max).clip(min=0).assign_attrs(units="kW"),
+        "limit_shift": (
+            larger(moved - d.shift_up_max, -moved - d.shift_down_max)
+            .clip(min=0)
+            .assign_attrs(units="kW")
+        ),
         "limit_sign": (-d.power).clip(min=0).assign_attrs(units="kW"),
         "window": abs(total - since).where(ends, 0.0).assign_attrs(units="kWh"),
     }
@@ -138,7 +211,16 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     here = {c: (d.carrier == c).astype(float) for c in CARRIERS if bool((d.carrier == c).any())}
     power = {carrier: Flow(withdrawal=d.power * mine) for carrier, mine in here.items()}
     sheds = (d.carrier == "electricity") & (d.baseline - d.shift_down_max >= most)
-    return Replay(residuals, cash, power, flex=Flex((most - r).where(sheds, 0.0), r.where(sheds, 0.0)))
+    return Replay(
+        residuals, cash, power, flex=Flex((most - r).where(sheds, 0.0), r.where(sheds, 0.0))
+    )
 
 
-PART = Part("load", Stage.ASSET, SCHEMA, build, replay, carry={"advanced_initial": "advanced", "owed_initial": "owed"})
+PART = Part(
+    "load",
+    Stage.ASSET,
+    SCHEMA,
+    build,
+    replay,
+    carry={"advanced_initial": "advanced", "owed_initial": "owed"},
+)

@@ -11,9 +11,24 @@ from ...model.view import View
 SCHEMA = Schema(
     inputs=(
         Field("available", "renewable time", "kW", "power that sun or wind would give", ge=0),
-        Field("curtailable", "renewable", "1", "1: less than available may be fed in", default=1.0, kind="flag"),
-        Field("cost", "renewable time", "EUR/kWh", "cost of energy fed in; negative is a premium", default=0.0),
-        Field("pod", "renewable", "", "point of delivery of the member", default="site", kind="label"),
+        Field(
+            "curtailable",
+            "renewable",
+            "1",
+            "1: less than available may be fed in",
+            default=1.0,
+            kind="flag",
+        ),
+        Field(
+            "cost",
+            "renewable time",
+            "EUR/kWh",
+            "cost of energy fed in; negative is a premium",
+            default=0.0,
+        ),
+        Field(
+            "pod", "renewable", "", "point of delivery of the member", default="site", kind="label"
+        ),
     ),
     outputs=(Field("curtail", "renewable time", "kW", "power available and not fed in"),),
 )
@@ -47,7 +62,12 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "sign": (-d.curtail).clip(min=0).assign_attrs(units="kW"),
     }
     cash = {"cost": -(d.cost * power * v.dt)}
-    return Replay(residuals, cash, {"electricity": Flow(injection=power)}, flex=Flex(d.curtail, most - d.curtail))
+    return Replay(
+        residuals,
+        cash,
+        {"electricity": Flow(injection=power)},
+        flex=Flex(d.curtail, most - d.curtail),
+    )
 
 
 PART = Part("renewable", Stage.ASSET, SCHEMA, build, replay)

@@ -1,4 +1,6 @@
-"""Room for reserves in a written plan of a storage, in plain xarray: what a replay of a battery or a fleet shows."""
+"""Room for reserves in a written plan of a storage, in plain xarray: what a replay of a battery or
+a fleet shows.
+"""
 
 from dataclasses import replace
 
@@ -11,7 +13,10 @@ from ...model.terms import Edge, Flex, Store
 
 def baseline_initial(member: str, where: str) -> Field:
     """Input: where the path without activation begins."""
-    meaning = f"energy {where} before the first step if no reserve had been activated; by default energy_initial"
+    meaning = (
+        f"energy {where} before the first step if no reserve had been activated; by default"
+        " energy_initial"
+    )
     return Field("baseline_initial", member, "kWh", meaning, ABSENT, ge=0)
 
 
@@ -21,10 +26,11 @@ def on_baseline(d: xr.Dataset) -> xr.Dataset:
 
 
 def of_storage(d: xr.Dataset) -> Flex:
-    """Room about the expected power, and about the energy at both edges of the step on the path that is guaranteed.
+    """Room about the expected power, and about the energy at both edges of the step on the path
+    that is guaranteed.
 
-    At the start edge floor and ceiling are what a legal plan can hold there before power flows (FORMULATION §3).
-    """
+    At the start edge floor and ceiling are what a legal plan can hold there before power flows
+    (FORMULATION §3)."""
     path = "_baseline" if "energy_baseline" in d else ""
     power, idle = (d["discharge" + p] - d["charge" + p] for p in ("", path))
     sides = (d[way + path] for way in ("charge", "discharge"))
@@ -33,7 +39,14 @@ def of_storage(d: xr.Dataset) -> Flex:
     return Flex(
         up=d.discharge_max.where(there, 0.0) - power,
         down=d.charge_max.where(there, 0.0) + power,
-        store=Store(lambda: _edges(begun, path), d.eta_charge, d.eta_discharge, d.get("keep", 1.0), *sides, *can),
+        store=Store(
+            lambda: _edges(begun, path),
+            d.eta_charge,
+            d.eta_discharge,
+            d.get("keep", 1.0),
+            *sides,
+            *can,
+        ),
         baseline=idle - power if path else None,
     )
 
@@ -47,9 +60,14 @@ def of_vehicles(d: xr.Dataset) -> Flex:
 
 
 def _ranges(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
-    """Room up and down about the expected power: to the ends of the range of powers that it stands in."""
+    """Room up and down about the expected power: to the ends of the range of powers that it stands
+    in.
+    """
     charging, discharging = d.charge > 1e-6, d.discharge > 1e-6
-    gap_in, gap_out = (d.charge_min > 0) & (d.charge_max > 0), (d.discharge_min > 0) & (d.discharge_max > 0)
+    gap_in, gap_out = (
+        (d.charge_min > 0) & (d.charge_max > 0),
+        (d.discharge_min > 0) & (d.discharge_max > 0),
+    )
     low, high = -most_drawn(d, "energy"), d.discharge_max + xr.zeros_like(d.charge)
     if "energy_baseline" in d:
         low = larger(low, -most_drawn(d, "energy_baseline"))
@@ -63,12 +81,16 @@ def _ranges(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
 def most_drawn(d: xr.Dataset, energy: str) -> xr.DataArray:
     """Most charging power at the state in which the step ends."""
     full = (d[energy] / d.energy_max - d.taper_from) / (1 - d.taper_from)
-    share = (1 - (1 - d.taper_to) * full.clip(min=0.0)).where(d.taper_from.notnull() & (d.energy_max > 0), 1.0)
+    share = (1 - (1 - d.taper_to) * full.clip(min=0.0)).where(
+        d.taper_from.notnull() & (d.energy_max > 0), 1.0
+    )
     return d.charge_max * share
 
 
 def _storing(d: xr.Dataset) -> xr.DataArray:
-    """Return False where nothing can hold energy in the step, so that its power delivers nothing."""
+    """Return False where nothing can hold energy in the step, so that its power delivers
+    nothing.
+    """
     before = _before(d.energy_max + xr.zeros_like(d.energy), d.energy_initial) * d.get("keep", 1.0)
     passing = d.get("energy_in", 0.0) + d.get("energy_out", 0.0) + d.get("spill_max", 0.0)
     return xr.DataArray(d.energy_max + before + passing > 0)
@@ -86,7 +108,10 @@ def _edges(d: xr.Dataset, path: str) -> tuple[Edge, Edge]:
     highest = _before(d.energy_max + full, d.energy_initial) * keep + arriving
     highest = highest + (d.get("energy_out", 0.0) + full).where(soft, 0.0)
     return (
-        Edge(start - smaller(d.energy_min + full, lowest), larger(d.energy_max + full, highest) - start),
+        Edge(
+            start - smaller(d.energy_min + full, lowest),
+            larger(d.energy_max + full, highest) - start,
+        ),
         Edge(energy + d.get("unserved", 0.0) - d.energy_min, d.energy_max - energy),
     )
 

@@ -17,10 +17,16 @@ from ...model.view import View
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """A market block is one contract: its gate is open, or closed, for all of its steps; a position takes trading."""
+    """A market block is one contract: its gate is open, or closed, for all of its steps; a position
+    takes trading.
+    """
     traded = d.get("turnover", abs(d.committed))
     less = traded < abs(d.committed) - 1e-9
-    problems = broken("energy", [("turnover", less, traded, "kW, less than the committed position takes")], calendar)
+    problems = broken(
+        "energy",
+        [("turnover", less, traded, "kW, less than the committed position takes")],
+        calendar,
+    )
     return problems + gate_problems("energy", "position", d, calendar)
 
 
@@ -32,13 +38,39 @@ def _with_firm(d: xr.Dataset) -> xr.Dataset:
 SCHEMA = Schema(
     inputs=(
         Field("price", "market time", "EUR/MWh", "price of energy"),
-        Field("spread", "market time", "EUR/MWh", "what a purchase costs above a sale", default=0.0, ge=0),
+        Field(
+            "spread",
+            "market time",
+            "EUR/MWh",
+            "what a purchase costs above a sale",
+            default=0.0,
+            ge=0,
+        ),
         Field("limit", "market time", "kW", "largest position, either way", ge=0),
         Field(
-            "block", "market", "h", "market time unit with one position; 0 is the model step", default=0.0, ge=0, le=24
+            "block",
+            "market",
+            "h",
+            "market time unit with one position; 0 is the model step",
+            default=0.0,
+            ge=0,
+            le=24,
         ),
-        Field("closed", "market time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
-        Field("committed", "market time", "kW", "position taken before; more is traded while the gate is open", 0.0),
+        Field(
+            "closed",
+            "market time",
+            "1",
+            "1 once the gate has closed, for a whole block",
+            0.0,
+            kind="flag",
+        ),
+        Field(
+            "committed",
+            "market time",
+            "kW",
+            "position taken before; more is traded while the gate is open",
+            0.0,
+        ),
         Field(
             "turnover",
             "market time",
@@ -47,33 +79,70 @@ SCHEMA = Schema(
             default=ABSENT,
             ge=0,
         ),
-        Field("virtual_bidding", "", "1", "1 allows positions that no physical plan backs", default=0.0, kind="flag"),
         Field(
-            "unbacked", "time", "kW", "position beyond the plan that is allowed where virtual bidding is off", 0.0, ge=0
+            "virtual_bidding",
+            "",
+            "1",
+            "1 allows positions that no physical plan backs",
+            default=0.0,
+            kind="flag",
+        ),
+        Field(
+            "unbacked",
+            "time",
+            "kW",
+            "position beyond the plan that is allowed where virtual bidding is off",
+            0.0,
+            ge=0,
         ),
         Field(
             "revisable",
             "time",
             "1",
-            "1: committed positions may be traded back, as what is known has changed since; 0: they stay backed",
+            "1: committed positions may be traded back, as what is known has changed since; 0: they"
+            " stay backed",
             1.0,
             kind="flag",
         ),
         Field(
-            *("executed", "market time", "1", "1: what is traded holds; 0: it is planned for a gate that closes later"),
+            *(
+                "executed",
+                "market time",
+                "1",
+                "1: what is traded holds; 0: it is planned for a gate that closes later",
+            ),
             default=ABSENT,
             kind="flag",
         ),
-        Field("first_stage", "market", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
         Field(
-            *("bid", "market", "", "what is decided before the scenario is known: a quantity, or one for each price"),
+            "first_stage",
+            "market",
+            "1",
+            "1: decided before the scenario is known",
+            default=1.0,
+            kind="flag",
+        ),
+        Field(
+            *(
+                "bid",
+                "market",
+                "",
+                "what is decided before the scenario is known: a quantity, or one for each price",
+            ),
             default="quantity",
             kind="choice",
             choices=("quantity", "curve"),
         ),
     ),
     outputs=(
-        Field("position", "market time", "kW", "sale; negative is a purchase", first_stage="firm", signed=True),
+        Field(
+            "position",
+            "market time",
+            "kW",
+            "sale; negative is a purchase",
+            first_stage="firm",
+            signed=True,
+        ),
         Field("sold", "market time", "kW", "power sold, without what was committed before"),
         Field("bought", "market time", "kW", "power bought, without what was committed before"),
     ),
@@ -91,21 +160,23 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         closed => sold = bought = 0
         cash = dt (pi position - sigma / 2 (sold + bought + turnover))
 
-    A market decided before the scenario is known takes one quantity, or with `bid` "curve" one for each price: equal
-    prices have equal positions, and a higher price no smaller one (sale +), at every step by itself.
+    A market decided before the scenario is known takes one quantity, or with `bid` "curve" one for
+    each price: equal prices have equal positions, and a higher price no smaller one (sale +), at
+    every step by itself.
 
-    Where several gates are open at once (imbalance that may be settled is one) and virtual bidding is off, what is sold
-    is backed by the plan's injection and what is bought by its withdrawal, at the pods that trade here: those with a
-    supply contract back nothing. What was committed before has taken its part, also where its gate has closed; if it is
-    revisable, it may be traded back, and the net position is what the plan backs; where something is traded now, also
-    without the trades that are only planned (`executed` 0). `unbacked` widens all of them. The backing is gross: what
-    one member draws and another feeds in backs a purchase and a sale at once, and so does activation that is expected,
-    as energy delivered there is injection and withdrawal. Up to that much is still traded on paper between two open
-    markets.
-    """
+    Where several gates are open at once (imbalance that may be settled is one) and virtual bidding
+    is off, what is sold is backed by the plan's injection and what is bought by its withdrawal, at
+    the pods that trade here: those with a supply contract back nothing. What was committed before
+    has taken its part, also where its gate has closed; if it is revisable, it may be traded back,
+    and the net position is what the plan backs; where something is traded now, also without the
+    trades that are only planned (`executed` 0). `unbacked` widens all of them. The backing is
+    gross: what one member draws and another feeds in backs a purchase and a sale at once, and so
+    does activation that is expected, as energy delivered there is injection and withdrawal. Up to
+    that much is still traded on paper between two open markets."""
     is_open = d.closed == 0
     lowest, highest = (
-        xr.where(is_open, x, d.committed) for x in (smaller(-d.limit, d.committed), larger(d.limit, d.committed))
+        xr.where(is_open, x, d.committed)
+        for x in (smaller(-d.limit, d.committed), larger(d.limit, d.committed))
     )
     position = s.var("position", lower=lowest, upper=highest)
     s.add("block", position - previous(position) == 0, mask=s.blocks(d.block) & is_open)
@@ -119,13 +190,27 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         sold = s.var("sold", upper=highest - d.committed)
         bought = s.var("bought", upper=d.committed - lowest)
         s.add("split", position - sold + bought == d.committed)
-        cash["spread"] = -d.spread / 2 * s.dt * (sold + bought + d.get("turnover", abs(d.committed)))
+        cash["spread"] = (
+            -d.spread / 2 * s.dt * (sold + bought + d.get("turnover", abs(d.committed)))
+        )
         if bool(backed.any()):
-            injection, withdrawal = _total(s, "injection") + d.unbacked, _total(s, "withdrawal") + d.unbacked
-            for way, one, other, plan in (("sales", sold, bought, injection), ("purchases", bought, sold, withdrawal)):
-                room, net, known = _room_to_trade(d, 1.0 if way == "sales" else -1.0, lowest, highest)
+            injection, withdrawal = (
+                _total(s, "injection") + d.unbacked,
+                _total(s, "withdrawal") + d.unbacked,
+            )
+            for way, one, other, plan in (
+                ("sales", sold, bought, injection),
+                ("purchases", bought, sold, withdrawal),
+            ):
+                room, net, known = _room_to_trade(
+                    d, 1.0 if way == "sales" else -1.0, lowest, highest
+                )
                 s.add(f"backed_{way}", one.sum("market") - plan <= room, mask=backed)
-                s.add(f"backed_net_{way}", (one - other).sum("market") - plan <= net, mask=backed & known)
+                s.add(
+                    f"backed_net_{way}",
+                    (one - other).sum("market") - plan <= net,
+                    mask=backed & known,
+                )
                 if "executed" in d:
                     now = (d.executed * (one - other)).sum("market")
                     trades = ((d.executed > 0) & is_open).any("market")
@@ -134,11 +219,15 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 
 def _several_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
-    """Return True where a step can be traded in several ways: markets whose gate is open, and settled imbalance.
+    """Return True where a step can be traded in several ways: markets whose gate is open, and
+    settled imbalance.
 
-    A market that has closed is one of them while what it committed may not be revised: the flows that backed it stay.
-    """
-    is_open, settled = (d.closed == 0) & (d.limit > 0), 0 if imbalance is None else imbalance.limit > 0
+    A market that has closed is one of them while what it committed may not be revised: the flows
+    that backed it stay."""
+    is_open, settled = (
+        (d.closed == 0) & (d.limit > 0),
+        0 if imbalance is None else imbalance.limit > 0,
+    )
     ways = is_open.sum("market") + settled
     held = (is_open | (d.committed != 0)).sum("market") + settled
     return (ways > 1) | ((held > 1) & (d.revisable == 0))
@@ -147,11 +236,12 @@ def _several_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
 def _room_to_trade(
     d: xr.Dataset, way: float, lowest: xr.DataArray, highest: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Power that may be traded one way (sale +) beyond the plan, in gross and in net; True where the net has a row.
+    """Power that may be traded one way (sale +) beyond the plan, in gross and in net; True where
+    the net has a row.
 
-    What was traded the other way may be traded back; what was traded this way has taken its part of the plan. Of what
-    may be revised, more than the open gates can still trade back is left as it is.
-    """
+    What was traded the other way may be traded back; what was traded this way has taken its part of
+    the plan. Of what may be revised, more than the open gates can still trade back is left as it
+    is."""
     due, back = way * d.committed.sum("market"), d.revisable > 0
     taken = (way * d.committed).clip(min=0).sum("market")
     reach = ((d.committed - lowest) if way > 0 else (highest - d.committed)).sum("market")
@@ -165,7 +255,9 @@ def _by_price(d: xr.Dataset) -> xr.DataArray:
 
 
 def _total(s: Scope, side: str) -> Any:
-    """Gross injection or withdrawal of everything built so far, without the pods that have a supplier (kW)."""
+    """Gross injection or withdrawal of everything built so far, without the pods that have a
+    supplier (kW).
+    """
     total: Any = -activated_at_suppliers(s, "down" if side == "injection" else "up")
     connection = s.inputs.get("connection")
     for part, flow in s.flows.items():
@@ -193,7 +285,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         residuals["curve"] = fall.assign_attrs(units="kW")
     cash = {"energy": d.price * position * v.dt}
     if "sold" in d:
-        residuals["split"] = abs(d.committed + d.sold - d.bought - position).assign_attrs(units="kW")
+        residuals["split"] = abs(d.committed + d.sold - d.bought - position).assign_attrs(
+            units="kW"
+        )
         before = d["turnover"] if "turnover" in d else abs(d.committed)
         cash["spread"] = -(d.sold + d.bought + before) * d.spread * v.dt / 2
         residuals |= _replay_backing(v, d)
@@ -201,7 +295,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 
 
 def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
-    """What is sold and bought beyond the plan where several gates are open and virtual bidding is off."""
+    """What is sold and bought beyond the plan where several gates are open and virtual bidding is
+    off.
+    """
     is_open = d.closed == 0
     several = _replay_ways(v, d) > 1
     injection = withdrawal = d.unbacked
@@ -210,22 +306,41 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
         injection = injection + _replay_traded(v, part, flow.injection)
         withdrawal = withdrawal + _replay_traded(v, part, flow.withdrawal)
     for x, here in _replay_supplied_shares(v):
-        injection = injection - (v.groups["reserve"].activation_down * x).where(here, 0.0).sum([*here.dims, "product"])
-        withdrawal = withdrawal - (v.groups["reserve"].activation_up * x).where(here, 0.0).sum([*here.dims, "product"])
+        injection = injection - (v.groups["reserve"].activation_down * x).where(here, 0.0).sum(
+            [*here.dims, "product"]
+        )
+        withdrawal = withdrawal - (v.groups["reserve"].activation_up * x).where(here, 0.0).sum(
+            [*here.dims, "product"]
+        )
     due, free = d.committed.sum("market"), d.revisable == 1
-    room = {way: xr.where(is_open, larger(d.limit - way * d.committed, 0.0), 0.0).sum("market") for way in (1, -1)}
+    room = {
+        way: xr.where(is_open, larger(d.limit - way * d.committed, 0.0), 0.0).sum("market")
+        for way in (1, -1)
+    }
     excess = {}
-    for name, way, one, plan in (("sales", 1, d.sold, injection), ("purchases", -1, d.bought, withdrawal)):
+    for name, way, one, plan in (
+        ("sales", 1, d.sold, injection),
+        ("purchases", -1, d.bought, withdrawal),
+    ):
         stuck = larger(way * due - room[-way], 0.0)
-        counted = xr.where(free, smaller(way * due, 0.0), larger(way * d.committed, 0.0).sum("market"))
+        counted = xr.where(
+            free, smaller(way * due, 0.0), larger(way * d.committed, 0.0).sum("market")
+        )
         excess[f"backed_{name}"] = one.sum("market") + counted - plan
-        excess[f"backed_net_{name}"] = (way * d.position.sum("market") - stuck - plan).where(free & (due != 0), 0.0)
+        excess[f"backed_net_{name}"] = (way * d.position.sum("market") - stuck - plan).where(
+            free & (due != 0), 0.0
+        )
         if "executed" in d:
             held = due + (d.executed * (d.sold - d.bought)).sum("market")
             now = (is_open & (d.executed == 1)).any("market")
-            excess[f"backed_now_{name}"] = (way * held - stuck - plan).where(free & (due != 0) & now, 0.0)
+            excess[f"backed_now_{name}"] = (way * held - stuck - plan).where(
+                free & (due != 0) & now, 0.0
+            )
     strict = several & (d.virtual_bidding == 0)
-    return {name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW") for name, x in excess.items()}
+    return {
+        name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW")
+        for name, x in excess.items()
+    }
 
 
 def _replay_ways(v: View, d: xr.Dataset) -> xr.DataArray:
@@ -262,7 +377,11 @@ def _replay_supplied_shares(v: View) -> list[tuple[xr.DataArray, xr.DataArray]]:
     """Reserve shares of each asset, and which of its members have a supplier."""
     reserve, contracts = v.get("reserve"), _replay_contracts(v)
     names = [str(n) for n in (reserve.data_vars if reserve is not None and contracts else ())]
-    shares = {n.removeprefix("share_"): reserve[n] for n in names if reserve is not None and n.startswith("share_")}
+    shares = {
+        n.removeprefix("share_"): reserve[n]
+        for n in names
+        if reserve is not None and n.startswith("share_")
+    }
     return [(x, v.groups[asset].pod.astype(str).isin(contracts)) for asset, x in shares.items()]
 
 

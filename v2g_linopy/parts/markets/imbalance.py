@@ -1,4 +1,6 @@
-"""Imbalance settlement: what is delivered beyond the position, and what is missing from it (FORMULATION §4)."""
+"""Imbalance settlement: what is delivered beyond the position, and what is missing from it
+(FORMULATION §4).
+"""
 
 import xarray as xr
 
@@ -14,7 +16,9 @@ _SHOWN = 5  # hours named of those that are wrong
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """A shortfall costs at least what a surplus earns: else the plan would be long and short at once without end."""
+    """A shortfall costs at least what a surplus earns: else the plan would be long and short at
+    once without end.
+    """
     if "price_short" not in d:
         return []
     below = d.price_short < d.price_long - 1e-12
@@ -25,14 +29,23 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         some = below.any([x for x in below.dims if x != "time"])
         stamps = [calendar.local(t) for t in some[some].indexes["time"]]
         where = f": {', '.join(stamps[:_SHOWN])}{', ...' if len(stamps) > _SHOWN else ''}"
-    detail = f"below price_long in {count} step(s){where}; being long and short at once would earn without risk"
+    detail = (
+        f"below price_long in {count} step(s){where}; being long and short at once would earn"
+        " without risk"
+    )
     return [Problem("imbalance.price_short", "consistency", detail)]
 
 
 SCHEMA = Schema(
     inputs=(
         Field("price_long", "time", "EUR/MWh", "received for energy delivered beyond the position"),
-        Field("price_short", "time", "EUR/MWh", "paid for energy missing; by default price_long", ABSENT),
+        Field(
+            "price_short",
+            "time",
+            "EUR/MWh",
+            "paid for energy missing; by default price_long",
+            ABSENT,
+        ),
         Field("limit", "time", "kW", "largest imbalance, either way", ge=0),
     ),
     outputs=(
@@ -50,13 +63,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     cash = dt (price_long long - price_short short),   price_short >= price_long
 
-    With a single price both are the same, and the limit is what keeps a plan from living on the imbalance. Deviations
-    of the pods with a supply contract of their own are their supplier's.
-    """
+    With a single price both are the same, and the limit is what keeps a plan from living on the
+    imbalance. Deviations of the pods with a supply contract of their own are their supplier's."""
     long, short = s.var("long", upper=d.limit), s.var("short", upper=d.limit)
     return Terms(
         power={"electricity": Flow(injection=short, withdrawal=long)},
-        cash={"settlement": s.dt * (d.price_long * long - d.get("price_short", d.price_long) * short)},
+        cash={
+            "settlement": s.dt * (d.price_long * long - d.get("price_short", d.price_long) * short)
+        },
     )
 
 
@@ -64,7 +78,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     """Limits and settlement of the imbalance; never long and short in one step."""
     short_price = d["price_short"] if "price_short" in d else d["price_long"]
     residuals = {
-        "limit": xr.concat([d.long - d.limit, d.short - d.limit], "way").clip(min=0).assign_attrs(units="kW"),
+        "limit": (
+            xr.concat([d.long - d.limit, d.short - d.limit], "way")
+            .clip(min=0)
+            .assign_attrs(units="kW")
+        ),
         "sign": xr.concat([-d.long, -d.short], "way").clip(min=0).assign_attrs(units="kW"),
         "both": xr.where(d.long < d.short, d.long, d.short).clip(min=0).assign_attrs(units="kW"),
     }

@@ -1,4 +1,6 @@
-"""Chargers whose plugs share one converter, such as a DC bus behind a rectifier (FORMULATION §1)."""
+"""Chargers whose plugs share one converter, such as a DC bus behind a rectifier (FORMULATION
+§1).
+"""
 
 from typing import Any
 
@@ -13,17 +15,32 @@ from ...model.view import View
 
 SCHEMA = Schema(
     inputs=(
-        Field("charge_max", "charger time", "kW", "power its converter can draw for all plugs", ge=0, infinite=True),
-        Field("discharge_max", "charger time", "kW", "power it can feed in from all plugs", ge=0, infinite=True),
+        Field(
+            "charge_max",
+            "charger time",
+            "kW",
+            "power its converter can draw for all plugs",
+            ge=0,
+            infinite=True,
+        ),
+        Field(
+            "discharge_max",
+            "charger time",
+            "kW",
+            "power it can feed in from all plugs",
+            ge=0,
+            infinite=True,
+        ),
     ),
 )
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Limits of each converter, as planned and with every reserve held behind it fully activated (FORMULATION §1).
+    """Limits of each converter, as planned and with every reserve held behind it fully activated
+    (FORMULATION §1).
 
-    With charge c and discharge g of the members whose `charger` it is, and `held` the reserve they hold, measured from
-    the expected power [kW at the grid side of the converter]::
+    With charge c and discharge g of the members whose `charger` it is, and `held` the reserve they
+    hold, measured from the expected power [kW at the grid side of the converter]::
 
         -discharge_max <= sum (c - g) <= charge_max
         sum (g - c + held_up) <= discharge_max,   sum (c - g + held_down) <= charge_max
@@ -31,7 +48,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     What one plug gives another counts as net; its losses are those of the way through the grid.
     """
     fleet = s.inputs.get("fleet")
-    if fleet is None or "charger" not in fleet or not bool((fleet.charge_max + fleet.discharge_max > 0).any()):
+    if (
+        fleet is None
+        or "charger" not in fleet
+        or not bool((fleet.charge_max + fleet.discharge_max > 0).any())
+    ):
         return Terms()
     chargers = d.indexes["charger"]
     fed = s.per_label(s.flows["fleet"].net, "fleet", "charger", chargers)

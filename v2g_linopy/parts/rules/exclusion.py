@@ -1,4 +1,6 @@
-"""Exclusion: of the reserve products that a rule names, at most one is sold at a time (FORMULATION §3)."""
+"""Exclusion: of the reserve products that a rule names, at most one is sold at a time (FORMULATION
+§3).
+"""
 
 import xarray as xr
 
@@ -14,10 +16,14 @@ _NONE = 1e-6  # kW that count as nothing sold
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """A rule that never names two products at once excludes nothing: a label is missing, or misspelt."""
+    """A rule that never names two products at once excludes nothing: a label is missing, or
+    misspelt.
+    """
     most = d.group.sum("product")
     most = most.max([x for x in most.dims if x != "rule"])
-    detail = "rule {}: it names {:g} product{} at a time, and excludes nothing; give a 1 to at least two"
+    detail = (
+        "rule {}: it names {:g} product{} at a time, and excludes nothing; give a 1 to at least two"
+    )
     return [
         Problem("exclusion.group", "consistency", detail.format(rule, n, "" if n == 1 else "s"))
         for rule, n in zip(d.indexes["rule"], most.transpose("rule").data, strict=True)
@@ -26,7 +32,9 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
 
 
 SCHEMA = Schema(
-    inputs=(Field("group", "rule product time", "1", "1: the rule names this product", kind="flag"),),
+    inputs=(
+        Field("group", "rule product time", "1", "1: the rule names this product", kind="flag"),
+    ),
     checks=(_consistent,),
 )
 
@@ -34,11 +42,12 @@ SCHEMA = Schema(
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """At most one product of each rule is sold in a step, z being 1 where `/reserve` may sell it::
 
-        sum_product group z <= 1,     minimum_bid z <= volume <= X z     (the second in `/reserve`, X from the data)
+        sum_product group z <= 1,
+        minimum_bid z <= volume <= X z     (the second in `/reserve`, X from the data)
 
-    Whatever was committed before its gate closed stays; the rule then lets no other product of it be sold. Rules are
-    policy: by the Nordic requirements for FCR products may be sold together where their power and energy add up.
-    """
+    Whatever was committed before its gate closed stays; the rule then lets no other product of it
+    be sold. Rules are policy: by the Nordic requirements for FCR products may be sold together
+    where their power and energy add up."""
     reserve = s.inputs["reserve"]
     group = named(d, reserve.indexes["product"])
     if "reserve.offered" in s.model.variables:
@@ -48,7 +57,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Capacity sold of a rule's products beside the largest of them, or beside one that was committed (kW)."""
+    """Capacity sold of a rule's products beside the largest of them, or beside one that was
+    committed (kW).
+    """
     reserve = v.groups["reserve"]
     sold = (reserve.volume * d.group).fillna(0.0)
     is_open = (reserve.closed == 0) + sold * 0 > 0

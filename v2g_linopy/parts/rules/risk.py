@@ -16,9 +16,14 @@ from ...model.view import View
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Risk needs scenarios, one weight and one level for all of them, and a tail that is not empty."""
+    """Risk needs scenarios, one weight and one level for all of them, and a tail that is not
+    empty.
+    """
     if calendar.scenario is None:
-        detail = "the case has no scenarios; give scenario and probability at the root, or leave /risk out"
+        detail = (
+            "the case has no scenarios; give scenario and probability at the root, or leave"
+            " /risk out"
+        )
         return [Problem("risk", "missing", detail)]
     problems = [
         Problem(f"risk.{name}", "dims", "differs by scenario; give one number for all of them")
@@ -27,23 +32,49 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     ]
     if not problems and float(d.confidence) >= 1:
         problems.append(
-            Problem("risk.confidence", "range", "1 leaves no scenario in the tail; give less, such as 0.95")
+            Problem(
+                "risk.confidence",
+                "range",
+                "1 leaves no scenario in the tail; give less, such as 0.95",
+            )
         )
     return problems
 
 
 SCHEMA = Schema(
     inputs=(
-        Field("weight", "", "1", "weight of the worst scenarios in the objective; 0: the mean alone", ge=0, le=1),
         Field(
-            "confidence", "", "1", "confidence level: the worst 1 - confidence of the scenarios count", 0.95, ge=0, le=1
+            "weight",
+            "",
+            "1",
+            "weight of the worst scenarios in the objective; 0: the mean alone",
+            ge=0,
+            le=1,
+        ),
+        Field(
+            "confidence",
+            "",
+            "1",
+            "confidence level: the worst 1 - confidence of the scenarios count",
+            0.95,
+            ge=0,
+            le=1,
         ),
     ),
     outputs=(
         Field("profit", "", "EUR", "profit of each scenario, penalties deducted", signed=True),
-        Field("value_at_risk", "", "EUR", "profit not exceeded in the worst 1 - confidence", signed=True, certain=True),
+        Field(
+            "value_at_risk",
+            "",
+            "EUR",
+            "profit not exceeded in the worst 1 - confidence",
+            signed=True,
+            certain=True,
+        ),
         Field("shortfall", "", "EUR", "profit missing to the value at risk", auxiliary=True),
-        Field("cvar", "", "EUR", "mean profit in the worst 1 - confidence", signed=True, certain=True),
+        Field(
+            "cvar", "", "EUR", "mean profit in the worst 1 - confidence", signed=True, certain=True
+        ),
     ),
     checks=(_consistent,),
 )
@@ -54,14 +85,16 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     With the weight beta, the confidence level alpha and the probabilities p_s::
 
-        max (1 - beta) sum_s p_s profit_s + beta CVaR,     CVaR = zeta - 1/(1 - alpha) sum_s p_s xi_s
-        xi_s >= zeta - profit_s,   xi_s >= 0,              profit_s = sum of all cash of the scenario [EUR]
+        max (1 - beta) sum_s p_s profit_s + beta CVaR,
+        CVaR = zeta - 1/(1 - alpha) sum_s p_s xi_s
+        xi_s >= zeta - profit_s,   xi_s >= 0,
+        profit_s = sum of all cash of the scenario [EUR]
 
-    All other parts have put sum_s p_s profit_s into the objective; the ledger entry `adjustment`, which is no money,
-    adds beta (CVaR - sum_s p_s profit_s). Cash that is the same in every scenario, or no decision at all, counts in
-    each. Penalties count as in the objective, so that a need weighs against money in a bad scenario as in a good one.
-    At beta = 1 the plan of a scenario outside the tail is any that stays outside.
-    """
+    All other parts have put sum_s p_s profit_s into the objective; the ledger entry `adjustment`,
+    which is no money, adds beta (CVaR - sum_s p_s profit_s). Cash that is the same in every
+    scenario, or no decision at all, counts in each. Penalties count as in the objective, so that a
+    need weighs against money in a bad scenario as in a good one. At beta = 1 the plan of a scenario
+    outside the tail is any that stays outside."""
     p = s.calendar.probability
     profit, shortfall = s.var("profit", lower=-np.inf), s.var("shortfall")
     threshold = s.var("value_at_risk", lower=-np.inf)
@@ -77,7 +110,9 @@ def _per_scenario(entries: list[Any]) -> Any:
 
 
 def finish(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
-    """Value at risk and CVaR from the sorted profits: where beta is 0 the programme leaves both open."""
+    """Value at risk and CVaR from the sorted profits: where beta is 0 the programme leaves both
+    open.
+    """
     p, tail = v.calendar.probability, 1 - d.confidence
     threshold = risk_measures.quantile(d.profit, p, tail)
     shortfall = (threshold - d.profit).clip(min=0.0)
@@ -89,10 +124,17 @@ def finish(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Profit of every scenario from the cash that the other replays found; value at risk and CVaR by sorting."""
+    """Profit of every scenario from the cash that the other replays found; value at risk and CVaR
+    by sorting.
+    """
     p = v.calendar.probability
-    profit = xr.zeros_like(p) + _per_scenario([cash for done in v.done.values() for cash in done.cash.values()])
-    mean, cvar = (p * profit).sum("scenario"), risk_measures.mean_of_lowest(profit, p, 1 - d.confidence)
+    profit = xr.zeros_like(p) + _per_scenario(
+        [cash for done in v.done.values() for cash in done.cash.values()]
+    )
+    mean, cvar = (
+        (p * profit).sum("scenario"),
+        risk_measures.mean_of_lowest(profit, p, 1 - d.confidence),
+    )
     scale = 1.0 + abs(profit).max()
     gaps = {
         "profit": d.profit - profit,

@@ -49,7 +49,9 @@ class ResultPlots:
         return figures.energy_flow(self._reading())
 
     def peaks(self, **options: Any) -> Figure:
-        """Import by clock hour and the hours that set the peak of each month; one pod with ``pod=``."""
+        """Import by clock hour and the hours that set the peak of each month; one pod with
+        ``pod=``.
+        """
         return figures.peaks(self._reading(), **options)
 
     def positions(self, **window: Any) -> Figure:

@@ -1,4 +1,6 @@
-"""Every figure of the report: ``figure(result, ...) -> matplotlib.figure.Figure``. Needs the extra ``[report]``."""
+"""Every figure of the report: ``figure(result, ...) -> matplotlib.figure.Figure``. Needs the extra
+``[report]``.
+"""
 
 from .batteries import cycle_depth
 from .dispatch import corridor, dispatch

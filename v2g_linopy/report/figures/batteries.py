@@ -16,13 +16,17 @@ KINDS = {"fleet": ("vehicles", BLUE), "battery": ("stationary batteries", ORANGE
 
 
 def cycle_depth(result: Result) -> Figure:
-    """How often the batteries were discharged how deep, by rainflow counting, and what that adds up to.
+    """How often the batteries were discharged how deep, by rainflow counting, and what that adds up
+    to.
 
     Left: discharging half cycles by depth. Right: the equivalent full cycles that they make.
     """
     view = Reading.of(result)
     if not view.has("wear", "cycles"):
-        return empty("No cycles were counted in this result: install the extra, pip install 'v2g-linopy[wear]'.")
+        return empty(
+            "No cycles were counted in this result: install the extra, pip install"
+            " 'v2g-linopy[wear]'."
+        )
     counts = view.full("wear", "cycles", "storage", "depth")
     edges = np.append(0.0, np.asarray(view.index("wear", "depth"), dtype=float)) * 100
     kinds = np.array([str(name).partition(".")[0] for name in view.index("wear", "storage")])
@@ -44,5 +48,7 @@ def cycle_depth(result: Result) -> Figure:
         title(axes[0, 1], "What they add up to")
         if len(set(kinds.tolist())) > 1:
             handles, labels = named(axes[0, 1])
-            figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6)
+            figure.legend(
+                handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6
+            )
     return figure

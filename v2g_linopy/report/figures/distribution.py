@@ -1,4 +1,6 @@
-"""How profit differs between scenarios: the distribution, its value at risk, and the mean of its worst part."""
+"""How profit differs between scenarios: the distribution, its value at risk, and the mean of its
+worst part.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,11 @@ LEVEL = 0.95
 
 
 def distribution(result: Result) -> dict[str, Any] | None:
-    """Profit of each scenario, worst first, and what the worst of them come to; None without scenarios.
+    """Profit of each scenario, worst first, and what the worst of them come to; None without
+    scenarios.
 
-    ``confidence`` is that of `/risk`, else 0.95; ``value_at_risk`` is the profit that the worst 1 - confidence do not
-    exceed, ``cvar`` their mean. Money over the horizon, penalties not counted.
+    ``confidence`` is that of `/risk`, else 0.95; ``value_at_risk`` is the profit that the worst 1 -
+    confidence do not exceed, ``cvar`` their mean. Money over the horizon, penalties not counted.
     """
     view = Reading.of(result)
     weight = None if view.source is None else probability(view.source.to_dataset())
@@ -43,12 +46,16 @@ def distribution(result: Result) -> dict[str, Any] | None:
         "mean": float((profit * weight).sum()),
         "value_at_risk": float(risk_measures.quantile(profit, weight, 1 - level)),
         "cvar": float(risk_measures.mean_of_lowest(profit, weight, 1 - level)),
-        "scenarios": pd.DataFrame({n: x.to_numpy()[order] for n, x in rows.items()}).to_dict("records"),
+        "scenarios": (
+            pd.DataFrame({n: x.to_numpy()[order] for n, x in rows.items()}).to_dict("records")
+        ),
     }
 
 
 def profit_distribution(result: Result) -> Figure:
-    """Profit of the scenarios, the worst on the left, each as wide as it is likely; with mean, VaR and CVaR."""
+    """Profit of the scenarios, the worst on the left, each as wide as it is likely; with mean, VaR
+    and CVaR.
+    """
     view = Reading.of(result)
     found = distribution(view)
     if found is None:
@@ -61,10 +68,15 @@ def profit_distribution(result: Result) -> Figure:
         axes = grid[0, 0]
         base = min(0.0, float(profit.min()))
         axes.stairs(profit, edges, baseline=0.0, fill=True, color=BLUE, alpha=0.35)
-        axes.stairs(profit, edges, baseline=None, color=BLUE, linewidth=1.6, label="profit of the scenarios")
+        axes.stairs(
+            profit, edges, baseline=None, color=BLUE, linewidth=1.6, label="profit of the scenarios"
+        )
         axes.axvspan(0, tail, color=ORANGE, alpha=0.25, label=f"worst {tail:.3g} %", linewidth=0)
         lines = (("mean", "mean", BLACK, "-"), ("value_at_risk", "value at risk", VERMILLION, ":"))
-        for key, label, colour, style in (*lines, ("cvar", "CVaR: mean of the worst", VERMILLION, "--")):
+        for key, label, colour, style in (
+            *lines,
+            ("cvar", "CVaR: mean of the worst", VERMILLION, "--"),
+        ):
             axes.axhline(found[key], color=colour, linestyle=style, linewidth=1.2, label=label)
         axes.axhline(0, color=BLACK, linewidth=0.6)
         axes.set_xlim(0, 100)

@@ -19,7 +19,8 @@ SMALLEST_PEAK = 1e-6
 
 
 def peaks(result: Result, pod: str | None = None) -> Figure:
-    """Import of one meter by clock hour, the hours that set the peak of each month, and the peak that is charged.
+    """Import of one meter by clock hour, the hours that set the peak of each month, and the peak
+    that is charged.
 
     Parameters
     ----------
@@ -31,7 +32,11 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
     view = Reading.of(result)
     priced = priced_pods(view)
     if not priced or (pod is not None and pod not in priced):
-        return empty("No peak price in this result." if pod is None else f"No peak price at {pod} in this result.")
+        return empty(
+            "No peak price in this result."
+            if pod is None
+            else f"No peak price at {pod} in this result."
+        )
     chosen = pod or priced[0]
     hours = hourly(view, chosen)
     with sheet(height=3.6) as (figure, grid):
@@ -40,20 +45,41 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
         stride = -(-len(hours) // MOST_STEPS)
         drawn = np.maximum.reduceat(hours["import"].to_numpy(), np.arange(0, len(hours), stride))
         label = "import by clock hour" if stride == 1 else f"import, largest clock hour in {stride}"
-        axes.stairs(drawn, np.append(edges[:-1:stride], edges[-1]), fill=True, color=BLUE, alpha=0.45, label=label)
+        axes.stairs(
+            drawn,
+            np.append(edges[:-1:stride], edges[-1]),
+            fill=True,
+            color=BLUE,
+            alpha=0.45,
+            label=label,
+        )
         setting = hours[hours["sets"]]
-        axes.plot(setting["start"] + 0.5, setting["import"], "v", color=VERMILLION, markersize=5, label="sets the peak")
-        heights = {m: charged(view, chosen, m, hours[hours["month"] == m]) for m in map(str, hours["month"].unique())}
+        axes.plot(
+            setting["start"] + 0.5,
+            setting["import"],
+            "v",
+            color=VERMILLION,
+            markersize=5,
+            label="sets the peak",
+        )
+        heights = {
+            m: charged(view, chosen, m, hours[hours["month"] == m])
+            for m in map(str, hours["month"].unique())
+        }
         for month, height in heights.items():
             part = hours[hours["month"] == month]
             span = (part["start"].iloc[0], edges[part.index[-1] + 1])
             first = "peak charged" if month == hours["month"].iloc[0] else None
-            axes.plot(span, (height, height), color=BLACK, linestyle="--", linewidth=1.0, label=first)
+            axes.plot(
+                span, (height, height), color=BLACK, linestyle="--", linewidth=1.0, label=first
+            )
             where = {"xytext": (3, 7), "textcoords": "offset points", "fontsize": 8}
             axes.annotate(f"{month}: {words.number(height)} kW", (span[0], height), **where)
         axes.set_ylim(0, 1.16 * max(float(hours["import"].max()), *heights.values(), SMALLEST_PEAK))
         axes.set_ylabel("import, kW")
-        more = f"{chosen}, one of {len(priced)} pods that pay for peaks" if len(priced) > 1 else chosen
+        more = (
+            f"{chosen}, one of {len(priced)} pods that pay for peaks" if len(priced) > 1 else chosen
+        )
         mean = f"mean of {view.scenarios} scenarios" if view.scenarios else ""
         title(axes, "Hours that set the peak", ", ".join(filter(None, [more, mean])))
         clock(axes, view)
@@ -63,27 +89,42 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
 
 def priced_pods(view: Reading) -> list[str]:
     """The pods that pay for their peaks, the dearest first."""
-    if not view.has("connection", "peak_price") or not view.has("connection", "import_") or not len(view.time):
+    if (
+        not view.has("connection", "peak_price")
+        or not view.has("connection", "import_")
+        or not len(view.time)
+    ):
         return []
     price = view.full("connection", "peak_price", "pod")
-    rate = np.asarray(price.values, dtype=float) * np.asarray(view.get("connection", "import_").max("time").values)
+    rate = np.asarray(price.values, dtype=float) * np.asarray(
+        view.get("connection", "import_").max("time").values
+    )
     order = np.argsort(-rate, kind="stable")
     labels = [str(p) for p in price.indexes["pod"]]
     return [labels[k] for k in order if float(price[k]) > 0]
 
 
 def hourly(view: Reading, pod: str) -> pd.DataFrame:
-    """Clock hours of a meter: `start` (h from the first), `month`, mean `import` (kW), and which of them `sets` a peak.
+    """Clock hours of a meter: `start` (h from the first), `month`, mean `import` (kW), and which of
+    them `sets` a peak.
 
-    Those set it that are as large as the smallest that counts. An hour counts with its weight; where days are counted,
-    the largest hour of a day counts for it. Of a month that began before, what was metered then takes its places.
-    """
-    drawn = np.asarray(view.full("connection", "import_", "pod", "time").sel(pod=pod).values, dtype=float)
-    weight = np.asarray(view.full("connection", "peak_weight", "pod", "time", default=1.0).sel(pod=pod).values)
+    Those set it that are as large as the smallest that counts. An hour counts with its weight;
+    where days are counted, the largest hour of a day counts for it. Of a month that began before,
+    what was metered then takes its places."""
+    drawn = np.asarray(
+        view.full("connection", "import_", "pod", "time").sel(pod=pod).values, dtype=float
+    )
+    weight = np.asarray(
+        view.full("connection", "peak_weight", "pod", "time", default=1.0).sel(pod=pod).values
+    )
     wall = view.local.tz_localize(None)
     begin = view.time - (wall - wall.floor("h"))
-    table = pd.DataFrame({"begin": begin, "import": drawn * view.hours, "counted": weight * drawn * view.hours})
-    hours = table.groupby("begin", sort=True).sum().reset_index()  # kWh in a clock hour are its mean kW
+    table = pd.DataFrame(
+        {"begin": begin, "import": drawn * view.hours, "counted": weight * drawn * view.hours}
+    )
+    hours = (
+        table.groupby("begin", sort=True).sum().reset_index()
+    )  # kWh in a clock hour are its mean kW
     local = pd.DatetimeIndex(hours["begin"]).tz_localize("UTC").tz_convert(view.timezone)
     hours["start"] = np.maximum(hours_from(local, view.local[0]), 0.0)
     hours["month"], hours["day"] = local.strftime("%Y-%m"), local.strftime("%Y-%m-%d")
@@ -118,5 +159,7 @@ def _before(view: Reading, pod: str) -> list[float]:
     if not view.has("connection", "peak_initial"):
         return []
     given = view.groups["connection"]["peak_initial"]
-    values = np.atleast_1d(np.asarray((given.sel(pod=pod) if "pod" in given.dims else given).values, dtype=float))
+    values = np.atleast_1d(
+        np.asarray((given.sel(pod=pod) if "pod" in given.dims else given).values, dtype=float)
+    )
     return [float(x) for x in values if np.isfinite(x)]

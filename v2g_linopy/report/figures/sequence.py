@@ -1,4 +1,6 @@
-"""A case that was operated through its gates: positions against what was delivered, and what foresight was worth."""
+"""A case that was operated through its gates: positions against what was delivered, and what
+foresight was worth.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,20 @@ import pandas as pd
 from .. import labels
 from ..csv import operated
 from ..view import Moment, Reading, Result
-from .style import BLACK, GREEN, GREY, PALE, SKY, VERMILLION, clock, empty, hours_from, legend, sheet, title
+from .style import (
+    BLACK,
+    GREEN,
+    GREY,
+    PALE,
+    SKY,
+    VERMILLION,
+    clock,
+    empty,
+    hours_from,
+    legend,
+    sheet,
+    title,
+)
 from .value import colours
 
 if TYPE_CHECKING:
@@ -29,9 +44,14 @@ FORECASTS = {
 
 
 def traded(view: Reading) -> dict[str, np.ndarray]:
-    """Power of every market and of the imbalance (kW per step, sale +); they add up to what was delivered."""
+    """Power of every market and of the imbalance (kW per step, sale +); they add up to what was
+    delivered.
+    """
     position = view.full("energy", "position", "market", "time")
-    table = {str(m): np.asarray(position.sel(market=m).values, dtype=float) for m in view.index("energy", "market")}
+    table = {
+        str(m): np.asarray(position.sel(market=m).values, dtype=float)
+        for m in view.index("energy", "market")
+    }
     if view.has(IMBALANCE, "long"):
         left = view.full(IMBALANCE, "long", "time") - view.full(IMBALANCE, "short", "time")
         table[IMBALANCE] = np.asarray(left.values, dtype=float)
@@ -39,17 +59,23 @@ def traded(view: Reading) -> dict[str, np.ndarray]:
 
 
 def positions(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """Position of every market and the imbalance, one upon the other, and what was delivered; local time.
+    """Position of every market and the imbalance, one upon the other, and what was delivered; local
+    time.
 
     Parameters
     ----------
     result
         A result of ``simulate``, or a plan with several markets.
     start, days
-        Part of the horizon to draw, on the local clock; by default everything, or the busiest week of a long horizon.
+        Part of the horizon to draw, on the local clock; by default everything, or the busiest week
+        of a long horizon.
     """
     whole = Reading.of(result)
-    if not len(whole.index("energy", "market")) or not whole.has("energy", "position") or not len(whole.time):
+    if (
+        not len(whole.index("energy", "market"))
+        or not whole.has("energy", "position")
+        or not len(whole.time)
+    ):
         return empty("No position in an energy market in this result.")
     view = whole.window(start, days)
     table = traded(view)
@@ -63,11 +89,15 @@ def positions(result: Result, start: Moment = None, days: float | None = None) -
             for base, part in ((above, values.clip(min=0)), (below, values.clip(max=0))):
                 if (abs(part) > SMALLEST).any():
                     style = {"fill": True, "color": shade[name], "linewidth": 0}
-                    axes.stairs(base + part, view.thin_edges, baseline=base.copy(), label=label, **style)
+                    axes.stairs(
+                        base + part, view.thin_edges, baseline=base.copy(), label=label, **style
+                    )
                     base += part
                     label = None
         delivered = view.thin(sum(table.values(), np.zeros(len(view.time))))
-        axes.stairs(delivered, view.thin_edges, baseline=None, color=BLACK, linewidth=1.2, label="delivered")
+        axes.stairs(
+            delivered, view.thin_edges, baseline=None, color=BLACK, linewidth=1.2, label="delivered"
+        )
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_ylabel("position, kW\n(+ sold, − bought)")
         title(axes, "Positions against what was delivered", view.note)
@@ -80,7 +110,10 @@ def regret(result: Result) -> Figure:
     """Profit by local day as it came and with hindsight, and the regret, also added up."""
     view = Reading.of(result)
     if not view.has("sequence", "regret"):
-        return empty("This result was not compared with hindsight: it is of no simulation, or of one without it.")
+        return empty(
+            "This result was not compared with hindsight: it is of no simulation, or of one"
+            " without it."
+        )
     table = by_day(view)
     word = "per local day"
     if len(table) > MOST_DAYS:
@@ -92,12 +125,33 @@ def regret(result: Result) -> Figure:
     with sheet(2, 1, height=4.4, sharex=True, height_ratios=[1.5, 1.0]) as (figure, grid):
         top, low = grid[:, 0]
         top.bar(middle - 0.2 * width, table["profit"], 0.36 * width, color=GREEN, label="profit")
-        top.bar(middle + 0.2 * width, table["hindsight"], 0.36 * width, color=SKY, label="with hindsight")
+        top.bar(
+            middle + 0.2 * width,
+            table["hindsight"],
+            0.36 * width,
+            color=SKY,
+            label="with hindsight",
+        )
         top.set_ylabel(f"{view.currency} {word}")
         title(top, "Profit and hindsight", view.note)
         legend(top)
-        low.bar(middle, table["regret"], 0.76 * width, color=PALE, edgecolor=GREY, linewidth=0.6, label="regret")
-        low.plot(edges[1:], table["regret"].cumsum(), "o-", color=VERMILLION, markersize=3, label="regret, added up")
+        low.bar(
+            middle,
+            table["regret"],
+            0.76 * width,
+            color=PALE,
+            edgecolor=GREY,
+            linewidth=0.6,
+            label="regret",
+        )
+        low.plot(
+            edges[1:],
+            table["regret"].cumsum(),
+            "o-",
+            color=VERMILLION,
+            markersize=3,
+            label="regret, added up",
+        )
         low.set_ylabel(f"{view.currency} {word}")
         title(low, "Regret")
         legend(low)
@@ -129,13 +183,16 @@ def _sentence(view: Reading) -> str:
     forecast = str(view.attrs.get("forecast", ""))
     known = FORECASTS.get(forecast, f"on forecasts of the kind {forecast}")
     decided = labels.count(float(view.attrs["decisions"]), "decision")
-    text = f"The case was operated in {decided}, {known}. What is shown was delivered and settled on what happened."
+    text = (
+        f"The case was operated in {decided}, {known}. What is shown was delivered and settled on"
+        " what happened."
+    )
     if "regret" not in view.attrs:
         return text
     best, less = (float(view.attrs[n]) for n in ("objective_hindsight", "regret"))
     return (
-        f"{text} Knowing everything in advance it would have earned {labels.money(best)} {view.currency}; "
-        f"the regret is {labels.money(less)} {view.currency}."
+        f"{text} Knowing everything in advance it would have earned {labels.money(best)}"
+        f" {view.currency}; the regret is {labels.money(less)} {view.currency}."
     )
 
 
@@ -155,7 +212,9 @@ def _markets(view: Reading) -> list[dict[str, Any]]:
 def _reserves(view: Reading) -> list[dict[str, Any]]:
     """What every reserve product came to: capacity, activation, and what was not held."""
     ledger = view.groups["ledger"].data_vars if view.has("ledger") else {}
-    entries = [x for n, x in ledger.items() if str(n).startswith("reserve.") and "product" in x.dims]
+    entries = [
+        x for n, x in ledger.items() if str(n).startswith("reserve.") and "product" in x.dims
+    ]
     products = entries[0].indexes["product"] if entries else []
     income = {str(p): sum(float(x.sel(product=p).sum()) for x in entries) for p in products}
     return [{"name": name, "cells": ["", "", labels.money(paid)]} for name, paid in income.items()]
@@ -176,7 +235,10 @@ def _days(view: Reading) -> dict[str, Any]:
     columns = ["profit", "hindsight", "regret"]
     names = [*pd.DatetimeIndex(table.index).strftime("%a %Y-%m-%d")[:MOST_DAYS], "all days"]
     amounts = np.vstack([table[columns].to_numpy()[:MOST_DAYS], table[columns].sum().to_numpy()])
-    shown = [{"name": n, "cells": [labels.money(float(x)) for x in row]} for n, row in zip(names, amounts, strict=True)]
+    shown = [
+        {"name": n, "cells": [labels.money(float(x)) for x in row]}
+        for n, row in zip(names, amounts, strict=True)
+    ]
     return {"rows": shown, "more": max(0, len(table) - MOST_DAYS)}
 
 
@@ -187,6 +249,9 @@ def _stages(view: Reading) -> list[dict[str, Any]]:
     table = view.groups["stages"]
     levels = zip(table.indexes["stage"], table["profit"].values, table["value"].values, strict=True)
     return [
-        {"name": labels.market(str(name)), "cells": [labels.money(float(x)), labels.signed(float(y), 2)]}
+        {
+            "name": labels.market(str(name)),
+            "cells": [labels.money(float(x)), labels.signed(float(y), 2)],
+        }
         for name, x, y in levels
     ]

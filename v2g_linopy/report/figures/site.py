@@ -1,4 +1,6 @@
-"""Figures about sites: the balance at the meter, the load duration curve, and where the energy comes from and goes."""
+"""Figures about sites: the balance at the meter, the load duration curve, and where the energy
+comes from and goes.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,11 @@ NOTHING = "No asset whose power is known in this result."
 GRID = "grid"
 
 
-def balance(result: Result, pod: str | None = None, start: Moment = None, days: float | None = None) -> Figure:
-    """Stacked power of every asset, drawn above zero and fed in below; the line is what the meter sees.
+def balance(
+    result: Result, pod: str | None = None, start: Moment = None, days: float | None = None
+) -> Figure:
+    """Stacked power of every asset, drawn above zero and fed in below; the line is what the meter
+    sees.
 
     Parameters
     ----------
@@ -34,7 +39,8 @@ def balance(result: Result, pod: str | None = None, start: Moment = None, days: 
     pod
         One point of delivery; all together unless given.
     start, days
-        Part of the horizon to draw, on the local clock; by default everything, or the busiest week of a long horizon.
+        Part of the horizon to draw, on the local clock; by default everything, or the busiest week
+        of a long horizon.
     """
     whole = Reading.of(result)
     if not powered(whole):
@@ -46,7 +52,9 @@ def balance(result: Result, pod: str | None = None, start: Moment = None, days: 
         above = np.zeros(len(view.thin_edges) - 1)
         below = above.copy()
         for name, shade in shades(meter).items():
-            drawn, fed = (view.thin(meter[way].sel(asset=name).to_numpy()) for way in ("drawn", "fed"))
+            drawn, fed = (
+                view.thin(meter[way].sel(asset=name).to_numpy()) for way in ("drawn", "fed")
+            )
             for base, values in ((above, above + drawn), (below, below - fed)):
                 if np.abs(values - base).max(initial=0) > 1e-9:
                     label = None if labels.asset(name) in named(axes) else labels.asset(name)
@@ -54,7 +62,9 @@ def balance(result: Result, pod: str | None = None, start: Moment = None, days: 
                     axes.stairs(values, view.thin_edges, label=label, **band)
             above, below = above + drawn, below - fed
         line = view.thin(net(meter).to_numpy())
-        axes.stairs(line, view.thin_edges, baseline=None, color=BLACK, linewidth=1.2, label="at the meter")
+        axes.stairs(
+            line, view.thin_edges, baseline=None, color=BLACK, linewidth=1.2, label="at the meter"
+        )
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_ylabel("power, kW\n(+ drawn, − fed in)")
         title(axes, f"Power balance, {place(whole, pod)}", view.note)
@@ -66,8 +76,9 @@ def balance(result: Result, pod: str | None = None, start: Moment = None, days: 
 def load_duration(result: Result, pod: str | None = None) -> Figure:
     """Power at the meter of every step, sorted: as planned, and as it would be without flexibility.
 
-    Without flexibility vehicles charge at full power from arrival until their need is met, batteries stand idle, loads
-    draw their baseline and sun and wind give all they can; what else there is (plants) runs as planned.
+    Without flexibility vehicles charge at full power from arrival until their need is met,
+    batteries stand idle, loads draw their baseline and sun and wind give all they can; what else
+    there is (plants) runs as planned.
 
     Parameters
     ----------
@@ -83,7 +94,14 @@ def load_duration(result: Result, pod: str | None = None) -> Figure:
     with sheet(height=3.4) as (figure, grid):
         axes = grid[0, 0]
         if "before" in meter:
-            curve(axes, view, meter["before"].to_numpy(), color=BLACK, linestyle="--", label="without flexibility")
+            curve(
+                axes,
+                view,
+                meter["before"].to_numpy(),
+                color=BLACK,
+                linestyle="--",
+                label="without flexibility",
+            )
         curve(axes, view, net(meter).to_numpy(), color=BLUE, linewidth=1.8, label="as planned")
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_xlim(0, view.edges[-1])
@@ -98,12 +116,16 @@ def load_duration(result: Result, pod: str | None = None) -> Figure:
 def curve(axes: Axes, view: Reading, power: np.ndarray, **line: object) -> None:
     """Power in falling order over hours; of many steps a selection with both ends."""
     power = np.sort(power)[::-1]
-    chosen = np.unique(np.linspace(0, len(power) - 1, min(len(power), MOST_STEPS)).round().astype(int))
+    chosen = np.unique(
+        np.linspace(0, len(power) - 1, min(len(power), MOST_STEPS)).round().astype(int)
+    )
     axes.stairs(power[chosen], np.append(chosen, len(power)) * view.hours, baseline=None, **line)  # type: ignore[arg-type]
 
 
 def energy_flow(result: Result) -> Figure:
-    """Energy of each pod over the horizon: where it comes from (upper bar) and where it goes (lower bar)."""
+    """Energy of each pod over the horizon: where it comes from (upper bar) and where it goes (lower
+    bar).
+    """
     view = Reading.of(result)
     if not powered(view) or not len(view.time):
         return empty(NOTHING)
@@ -124,25 +146,45 @@ def energy_flow(result: Result) -> Figure:
                 edge = {"edgecolor": "white", "linewidth": 0.6}
                 if name == GRID:
                     edge = {"edgecolor": GREY, "linewidth": 0.6, "hatch": "////"}
-                axes.barh(places + shift, values, left=start, height=0.34, color=colour, label=label, **edge)
+                axes.barh(
+                    places + shift,
+                    values,
+                    left=start,
+                    height=0.34,
+                    color=colour,
+                    label=label,
+                    **edge,
+                )
                 start = start + values
             for spot, end in zip(places, start, strict=True):
-                note = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 7.5}
+                note = {
+                    "xytext": (4, 0),
+                    "textcoords": "offset points",
+                    "va": "center",
+                    "fontsize": 7.5,
+                }
                 axes.annotate(f"{way} {labels.number(end, 0)}", (end, spot + shift), **note)
         axes.set_yticks(places, [str(p)[:24] for p in pods])
         axes.invert_yaxis()
         axes.margins(x=0.14)
         axes.grid(visible=True, axis="x")
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("energy over the horizon, kWh (upper bar: where it comes from; lower bar: where it goes)")
-        some = f"{len(pods)} of {len(view.pods)} pods, by energy" if len(pods) < len(view.pods) else ""
+        axes.set_xlabel(
+            "energy over the horizon, kWh (upper bar: where it comes from; lower bar: where it"
+            " goes)"
+        )
+        some = (
+            f"{len(pods)} of {len(view.pods)} pods, by energy" if len(pods) < len(view.pods) else ""
+        )
         title(axes, "Energy by source and use", ", ".join(filter(None, [some, view.note])))
         beneath(figure, axes)
     return figure
 
 
 def energies(view: Reading) -> xr.Dataset:
-    """Energy over the horizon by pod, kWh on (asset, pod): `from` an asset or the grid, `to` an asset or the grid."""
+    """Energy over the horizon by pod, kWh on (asset, pod): `from` an asset or the grid, `to` an
+    asset or the grid.
+    """
     meter = view.meter
     exchange = net(meter)
     drawn, fed = (meter[way].sum("time") for way in ("drawn", "fed"))
@@ -179,7 +221,13 @@ def at(view: Reading, pod: str | None) -> xr.Dataset:
         return view.meter.sum("pod")
     if pod not in view.pods:
         known = ", ".join(map(str, view.pods))
-        raise SchemaError([Problem("pod", "labels", f"{pod!r} is not one of {known}{suggest(pod, list(view.pods))}")])
+        raise SchemaError(
+            [
+                Problem(
+                    "pod", "labels", f"{pod!r} is not one of {known}{suggest(pod, list(view.pods))}"
+                )
+            ]
+        )
     return view.meter.sel(pod=pod)
 
 
@@ -193,10 +241,15 @@ def place(view: Reading, pod: str | None) -> str:
 def shades(meter: xr.Dataset) -> dict[str, str]:
     """A colour per asset: that of its kind, or the next free one."""
     known = list(ASSETS)
-    names = sorted(map(str, meter.indexes["asset"]), key=lambda a: known.index(a) if a in known else len(known))
+    names = sorted(
+        map(str, meter.indexes["asset"]), key=lambda a: known.index(a) if a in known else len(known)
+    )
     free = [c for c in CYCLE if c not in ASSETS.values()]
     strangers = [n for n in names if n not in ASSETS]
-    return {n: ASSETS.get(n, free[strangers.index(n) % len(free)] if n in strangers else GREY) for n in names}
+    return {
+        n: ASSETS.get(n, free[strangers.index(n) % len(free)] if n in strangers else GREY)
+        for n in names
+    }
 
 
 def named(axes: Axes) -> list[str]:

@@ -13,16 +13,25 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-BANDS = ((0.0, 1.0, 0.25, "all signals"), (0.05, 0.95, 0.5, "5 to 95 % of them"), (0.25, 0.75, 0.9, "the middle half"))
+BANDS = (
+    (0.0, 1.0, 0.25, "all signals"),
+    (0.05, 0.95, 0.5, "5 to 95 % of them"),
+    (0.25, 0.75, 0.9, "the middle half"),
+)
 
 
 def stress_fan(result: Result, found: xr.Dataset) -> Figure:
-    """Energy on board of all that hold reserve, over the signals of a stress test, between floor and capacity.
+    """Energy on board of all that hold reserve, over the signals of a stress test, between floor
+    and capacity.
 
     `found` is what `v2g.stress(result, signals, paths=True)` returns.
     """
     view = Reading.of(result)
-    stores = [a for a in ("fleet", "battery") if view.has("reserve", f"share_{a}") and view.has(a, "energy")]
+    stores = [
+        a
+        for a in ("fleet", "battery")
+        if view.has("reserve", f"share_{a}") and view.has(a, "energy")
+    ]
     if not stores or "drawn" not in found:
         return empty("No battery holds reserve in this result.")
 
@@ -30,7 +39,11 @@ def stress_fan(result: Result, found: xr.Dataset) -> Figure:
         arrays = []
         for asset in stores:
             name = next((n for n in names if view.has(asset, n)), names[0])
-            arrays.append(np.asarray(view.full(asset, name, asset, "time").transpose(asset, "time").values).sum(axis=0))
+            arrays.append(
+                np.asarray(
+                    view.full(asset, name, asset, "time").transpose(asset, "time").values
+                ).sum(axis=0)
+            )
         return np.sum(arrays, axis=0)
 
     plan = total("energy_baseline", "energy")
@@ -41,7 +54,15 @@ def stress_fan(result: Result, found: xr.Dataset) -> Figure:
         axes = grid[0, 0]
         for low, high, alpha, name in BANDS:
             edges = plan - np.quantile(drawn, [high, low], axis=0)
-            axes.fill_between(at, edges[0], edges[1], color=SKY if alpha < 0.9 else BLUE, alpha=alpha, lw=0, label=name)
+            axes.fill_between(
+                at,
+                edges[0],
+                edges[1],
+                color=SKY if alpha < 0.9 else BLUE,
+                alpha=alpha,
+                lw=0,
+                label=name,
+            )
         axes.plot(at, plan, color=BLACK, linewidth=1.2, label="no call")
         for name, label in (("energy_max", "least and most"), ("energy_min", "")):
             axes.plot(at, total(name), color=GREY, linewidth=0.9, linestyle="--", label=label)

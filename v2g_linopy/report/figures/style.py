@@ -1,7 +1,7 @@
 """How figures look: colours, type, the local clock along an axis, and small deterministic SVG.
 
-matplotlib is an optional extra; this is the only module that imports it. No pyplot, no global state.
-"""
+matplotlib is an optional extra; this is the only module that imports it. No pyplot, no global
+state."""
 
 from __future__ import annotations
 
@@ -88,13 +88,17 @@ def matplotlib() -> Any:
         import matplotlib.colors
         import matplotlib.figure
     except ModuleNotFoundError as error:
-        raise V2GError("figures need matplotlib: install the extra, pip install 'v2g-linopy[report]'") from error
+        raise V2GError(
+            "figures need matplotlib: install the extra, pip install 'v2g-linopy[report]'"
+        ) from error
     return matplotlib
 
 
 def diverging() -> Any:
     """Colour map from feeding in through white to charging, in the colours of the other figures."""
-    return matplotlib().colors.LinearSegmentedColormap.from_list("v2g", [DISCHARGE, "#ffffff", CHARGE])
+    return matplotlib().colors.LinearSegmentedColormap.from_list(
+        "v2g", [DISCHARGE, "#ffffff", CHARGE]
+    )
 
 
 @cache
@@ -127,7 +131,10 @@ def sheet(
 def tidy(axes: Axes) -> None:
     """Numbers for people along the axes, and a sensible range where everything is zero."""
     axes.tick_params(labelsize=8, colors="#333333")
-    for axis, limits, place in ((axes.xaxis, axes.get_xlim, axes.set_xlim), (axes.yaxis, axes.get_ylim, axes.set_ylim)):
+    for axis, limits, place in (
+        (axes.xaxis, axes.get_xlim, axes.set_xlim),
+        (axes.yaxis, axes.get_ylim, axes.set_ylim),
+    ):
         if type(axis.get_major_formatter()).__name__ != "ScalarFormatter":
             continue
         axis.set_major_formatter(tick_number)
@@ -146,7 +153,15 @@ def empty(reason: str) -> Figure:
     """A figure that says why there is nothing to draw."""
     with sheet(height=1.1) as (figure, axes):
         axes[0, 0].axis("off")
-        axes[0, 0].text(0.5, 0.5, reason, ha="center", va="center", color="#333333", transform=axes[0, 0].transAxes)
+        axes[0, 0].text(
+            0.5,
+            0.5,
+            reason,
+            ha="center",
+            va="center",
+            color="#333333",
+            transform=axes[0, 0].transAxes,
+        )
     return figure
 
 
@@ -173,8 +188,8 @@ def hours_from(moments: pd.DatetimeIndex, start: pd.Timestamp) -> np.ndarray:
 def ticks(start: pd.Timestamp, span: float) -> tuple[pd.DatetimeIndex, list[str]]:
     """Round moments of the local clock within `span` hours of `start`, and their labels.
 
-    The clock runs in local time, so that a day of 23 or 25 hours has its ticks where people see them.
-    """
+    The clock runs in local time, so that a day of 23 or 25 hours has its ticks where people see
+    them."""
     end = start + pd.Timedelta(hours=span)
     steps = (
         (3, "min", 15),
@@ -233,7 +248,10 @@ def beneath(figure: Figure, axes: Axes) -> None:
 def named(axes: Axes) -> tuple[list[Any], list[str]]:
     """What the panel shows, and its names; lines of comparison last."""
     handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] in ("unmanaged", "headroom", "sum", "at the meter"))
+    order = sorted(
+        range(len(labels)),
+        key=lambda i: labels[i] in ("unmanaged", "headroom", "sum", "at the meter"),
+    )
     return [handles[i] for i in order], [labels[i] for i in order]
 
 
@@ -256,7 +274,11 @@ def svg(figure: Figure, name: str, description: str = "") -> str:
     """
     target = io.StringIO()
     with matplotlib().rc_context(STYLE | {"svg.hashsalt": name}):
-        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            target,
+            format="svg",
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
     text = target.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
@@ -264,7 +286,9 @@ def svg(figure: Figure, name: str, description: str = "") -> str:
     text = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
     text = re.sub(r'(url\(|xlink:href=")#([\w-]+)', rf"\1#{name}-\2", text)
     text = re.sub(r' d="([^"]*)"', lambda m: ' d="' + short(m[1]) + '"', text)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(description or name)}" ', 1).strip()
+    return text.replace(
+        "<svg ", f'<svg role="img" aria-label="{escape(description or name)}" ', 1
+    ).strip()
 
 
 def short(path: str) -> str:

@@ -36,9 +36,15 @@ MOST_POINTS = 1500
 
 
 def reserve(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """Reserve sold, in the power it may need, against the headroom of all assets about their baseline; up and down."""
+    """Reserve sold, in the power it may need, against the headroom of all assets about their
+    baseline; up and down.
+    """
     whole = Reading.of(result)
-    if not len(whole.index("reserve", "product")) or not whole.has("reserve", "volume") or not len(whole.time):
+    if (
+        not len(whole.index("reserve", "product"))
+        or not whole.has("reserve", "volume")
+        or not len(whole.time)
+    ):
         return empty("No reserve product in this result.")
     view = whole.window(start, days)
     volume = view.full("reserve", "volume", "product", "time")
@@ -46,7 +52,9 @@ def reserve(result: Result, start: Moment = None, days: float | None = None) -> 
     shade = colours(names)
     with sheet(2, 1, height=4.6, sharex=True) as (figure, grid):
         for axes, way in zip(grid[:, 0], ("up", "down"), strict=True):
-            needed = np.asarray((view.full("reserve", way, "product") * volume).transpose("product", "time").values)
+            needed = np.asarray(
+                (view.full("reserve", way, "product") * volume).transpose("product", "time").values
+            )
             base = np.zeros(len(view.thin_edges) - 1)
             for name, values in zip(names, view.thin(needed), strict=True):
                 if values.any():
@@ -61,7 +69,9 @@ def reserve(result: Result, start: Moment = None, days: float | None = None) -> 
                     )
                     base = base + values
             room = view.thin(headroom(view, way))
-            axes.stairs(room, view.thin_edges, baseline=None, color=BLACK, linewidth=1.0, label="headroom")
+            axes.stairs(
+                room, view.thin_edges, baseline=None, color=BLACK, linewidth=1.0, label="headroom"
+            )
             axes.set_ylabel(f"{'upward' if way == 'up' else 'downward'}, kW")
             axes.set_ylim(0, None)
             if way == "up" or base.any():
@@ -73,13 +83,17 @@ def reserve(result: Result, start: Moment = None, days: float | None = None) -> 
 
 
 def headroom(view: Reading, way: str) -> np.ndarray:
-    """Power (kW) by which the injection of all assets can still rise (up) or fall (down) about its baseline, per step.
+    """Power (kW) by which the injection of all assets can still rise (up) or fall (down) about its
+    baseline, per step.
 
     The baseline is the expected power less the expected activation of what is sold.
     """
     if view.assets:
         steps = slice(view.offset, view.offset + len(view.time))
-        room = sum(np.asarray(a.room[way].isel(time=steps).sum(a.member).values) for a in view.assets.values())
+        room = sum(
+            np.asarray(a.room[way].isel(time=steps).sum(a.member).values)
+            for a in view.assets.values()
+        )
         sign = 1 if way == "up" else -1
         net = view.get("reserve", "activation_up") - view.get("reserve", "activation_down")
         called = (net * view.full("reserve", "volume", "product", "time")).sum("product")
@@ -94,7 +108,9 @@ def headroom(view: Reading, way: str) -> np.ndarray:
 
 
 def price_response(result: Result) -> Figure:
-    """Net power at each price (left), and energy drawn and fed in per price level over the whole horizon (right)."""
+    """Net power at each price (left), and energy drawn and fed in per price level over the whole
+    horizon (right).
+    """
     view = Reading.of(result)
     price = view.price
     known = np.isfinite(price)
@@ -135,7 +151,13 @@ def levels(axes: Axes, view: Reading, known: np.ndarray) -> None:
     places = np.arange(count)
     axes.bar(places, per_level(view.total("charge")), color=CHARGE, width=0.8, label="charging")
     if view.total("discharge").any():
-        axes.bar(places, -per_level(view.total("discharge")), color=DISCHARGE, width=0.8, label="feeding in")
+        axes.bar(
+            places,
+            -per_level(view.total("discharge")),
+            color=DISCHARGE,
+            width=0.8,
+            label="feeding in",
+        )
     if view.unmanaged_power.size:
         axes.step(
             np.append(places - 0.5, count - 0.5),
@@ -149,7 +171,8 @@ def levels(axes: Axes, view: Reading, known: np.ndarray) -> None:
     axes.axhline(0, color=GREY, linewidth=0.8)
     middle = [np.median(price[level == i]) for i in places]
     axes.set_xticks(
-        places[:: max(1, count // 6)], [f"{middle[i]:.0f}".replace("-", "−") for i in places[:: max(1, count // 6)]]
+        places[:: max(1, count // 6)],
+        [f"{middle[i]:.0f}".replace("-", "−") for i in places[:: max(1, count // 6)]],
     )
     axes.set_xlabel(f"price level, median {view.currency}/MWh (equal hours each)")
     axes.set_ylabel("energy, kWh")
@@ -157,9 +180,13 @@ def levels(axes: Axes, view: Reading, known: np.ndarray) -> None:
 
 
 def shadow_prices(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """What one more unit would be worth: electricity at each pod, and energy in the batteries of the members."""
+    """What one more unit would be worth: electricity at each pod, and energy in the batteries of
+    the members.
+    """
     whole = Reading.of(result)
-    if not whole.has("price", "electricity") and not any(whole.has("dual", f"{part}.balance") for part in STORES):
+    if not whole.has("price", "electricity") and not any(
+        whole.has("dual", f"{part}.balance") for part in STORES
+    ):
         return empty("No shadow prices in this result.")
     if not len(whole.time):
         return empty("No time step in this result.")
@@ -187,7 +214,12 @@ def at_pods(axes: Axes, view: Reading) -> None:
             shade = colours(pods)
             for pod, line in zip(pods, view.thin(value), strict=True):
                 axes.stairs(
-                    line, view.thin_edges, baseline=None, color=shade[pod], linewidth=2.2, label=f"electricity at {pod}"
+                    line,
+                    view.thin_edges,
+                    baseline=None,
+                    color=shade[pod],
+                    linewidth=2.2,
+                    label=f"electricity at {pod}",
                 )
         else:
             band(axes, view, value, "electricity at the pods", PURPLE)
@@ -214,17 +246,32 @@ def in_batteries(axes: Axes, view: Reading, stores: list[str]) -> None:
         band(axes, view, 1000 * np.asarray(value.values), f"stored energy, {label}", colour, shade)
 
 
-def band(axes: Axes, view: Reading, values: np.ndarray, label: str, colour: str, shade: str = SKY) -> None:
+def band(
+    axes: Axes, view: Reading, values: np.ndarray, label: str, colour: str, shade: str = SKY
+) -> None:
     """Median over members, and the middle 90 % as a band."""
     values = view.pick(values)
     low, middle, high = (np.full(values.shape[1], np.nan) for _ in range(3))
     some = np.isfinite(values).any(axis=0)
     if some.any():
-        low[some], middle[some], high[some] = np.nanquantile(values[:, some], (0.05, 0.5, 0.95), axis=0)
+        low[some], middle[some], high[some] = np.nanquantile(
+            values[:, some], (0.05, 0.5, 0.95), axis=0
+        )
     if len(values) > 1:
         axes.stairs(
-            high, view.thin_edges, baseline=low, fill=True, color=shade, alpha=0.4, linewidth=0, label="middle 90 %"
+            high,
+            view.thin_edges,
+            baseline=low,
+            fill=True,
+            color=shade,
+            alpha=0.4,
+            linewidth=0,
+            label="middle 90 %",
         )
     axes.stairs(
-        middle, view.thin_edges, baseline=None, color=colour, label=f"{label}{', median' if len(values) > 1 else ''}"
+        middle,
+        view.thin_edges,
+        baseline=None,
+        color=colour,
+        label=f"{label}{', median' if len(values) > 1 else ''}",
     )

@@ -10,19 +10,43 @@ import pandas as pd
 from ...solve.result import in_profit
 from .. import labels as words
 from ..view import Reading, Result
-from .style import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, VERMILLION, empty, named, sheet, title
+from .style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    empty,
+    named,
+    sheet,
+    title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CAUSES = {"energy": BLUE, "reserve": GREEN, "wear": VERMILLION, "drivers": ORANGE, "grid": PURPLE, "other": GREY}
+CAUSES = {
+    "energy": BLUE,
+    "reserve": GREEN,
+    "wear": VERMILLION,
+    "drivers": ORANGE,
+    "grid": PURPLE,
+    "other": GREY,
+}
 PENALTIES = "penalties"
 """The cause that changes the objective and not the profit."""
 
 
 def steps(view: Reading) -> pd.DataFrame:
-    """What changes from the compared rung to each rung, in money over the horizon: rungs by causes."""
+    """What changes from the compared rung to each rung, in money over the horizon: rungs by
+    causes.
+    """
     ladder = view.groups["ladder"]
     return pd.DataFrame(
         ladder["step"].transpose("rung", "cause").values,
@@ -43,11 +67,16 @@ def value_ladder(result: Result) -> Figure:
     """
     view = Reading.of(result)
     if not view.has("ladder", "profit"):
-        return empty("No value ladder: this result was solved alone. `v2g compare` adds the ladder.")
+        return empty(
+            "No value ladder: this result was solved alone. `v2g compare` adds the ladder."
+        )
     factor, unit = view.scale, view.unit
     rungs = [str(r) for r in view.index("ladder", "rung")]
     profit = np.asarray(view.get("ladder", "profit").values, dtype=float) * factor
-    with sheet(1, 2, height=1.2 + 0.46 * len(rungs), sharey=True, width_ratios=[1, 1.15]) as (figure, axes):
+    with sheet(1, 2, height=1.2 + 0.46 * len(rungs), sharey=True, width_ratios=[1, 1.15]) as (
+        figure,
+        axes,
+    ):
         left, right = axes[0]
         places = np.arange(len(rungs))
         left.barh(places, profit, color=PALE, height=0.62)
@@ -60,7 +89,9 @@ def value_ladder(result: Result) -> Figure:
         right.set_xlabel(f"change, {unit}")
         title(right, "Where the change comes from")
         handles, labels = named(right)
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6)
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6
+        )
         for panel in (left, right):
             panel.grid(visible=True, axis="x")
             panel.grid(visible=False, axis="y")
@@ -79,16 +110,35 @@ def changes(axes: Axes, view: Reading, rungs: list[str], factor: float) -> None:
             continue
         start = np.where(values >= 0, gain, loss)
         label = words.CAUSES.get(cause, cause)
-        axes.barh(places, values, left=start, height=0.62, color=CAUSES.get(cause, SKY), label=label)
+        axes.barh(
+            places, values, left=start, height=0.62, color=CAUSES.get(cause, SKY), label=label
+        )
         gain, loss = gain + np.maximum(values, 0), loss + np.minimum(values, 0)
     shown = [i for i, rung in enumerate(rungs) if before(view, rung)]
     total = table.sum(axis=1).to_numpy()
-    axes.plot(total[shown], places[shown], "D", color=BLACK, markersize=4.5, markeredgecolor="white", label="sum")
+    axes.plot(
+        total[shown],
+        places[shown],
+        "D",
+        color=BLACK,
+        markersize=4.5,
+        markeredgecolor="white",
+        label="sum",
+    )
     reach = float(gain.max(initial=0)) - float(loss.min(initial=0)) or 1.0
     for i in shown:
         text = f"{words.signed(total[i])}  on {before(view, rungs[i])}"
-        axes.annotate(text, (gain[i], places[i]), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.set_xlim(float(loss.min(initial=0)) - 0.06 * reach, float(gain.max(initial=0)) + 0.55 * reach)
+        axes.annotate(
+            text,
+            (gain[i], places[i]),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axes.set_xlim(
+        float(loss.min(initial=0)) - 0.06 * reach, float(gain.max(initial=0)) + 0.55 * reach
+    )
 
 
 def numbers(axes: Axes, places: np.ndarray, values: np.ndarray) -> None:
@@ -106,7 +156,10 @@ def numbers(axes: Axes, places: np.ndarray, values: np.ndarray) -> None:
             va="center",
             fontsize=8,
         )
-    axes.set_xlim(low - (0.3 * reach if low < 0 else 0), high + (0.3 * reach if high > 0 or low == 0 else 0.02 * reach))
+    axes.set_xlim(
+        low - (0.3 * reach if low < 0 else 0),
+        high + (0.3 * reach if high > 0 or low == 0 else 0.02 * reach),
+    )
 
 
 def bill(result: Result) -> Figure:

@@ -23,14 +23,16 @@ def heat_map(
     days: float | None = None,
     members: int = MOST_ROWS,
 ) -> Figure:
-    """Net power of each member in local time: charging blue, feeding in orange, not plugged in grey.
+    """Net power of each member in local time: charging blue, feeding in orange, not plugged in
+    grey.
 
     Parameters
     ----------
     result
         A result of ``solve`` or ``compare``.
     start, days
-        Part of the horizon, on the local clock; by default everything, or the busiest week of a long horizon.
+        Part of the horizon, on the local clock; by default everything, or the busiest week of a
+        long horizon.
     members
         How many members to draw; of a larger fleet, those that move most energy.
     """
@@ -65,7 +67,9 @@ def heat_map(
         axes.grid(visible=False)
         axes.set_ylabel("member")
         some = (
-            "" if len(labels) == len(view.members) else f"{len(labels)} of {len(view.members)} members, by energy moved"
+            ""
+            if len(labels) == len(view.members)
+            else f"{len(labels)} of {len(view.members)} members, by energy moved"
         )
         title(axes, "Who charges when", ", ".join(filter(None, [some, view.note])))
         bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=25)
@@ -77,7 +81,8 @@ def heat_map(
 
 
 def state_of_energy(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """How full the plugged-in batteries are: median, middle half and middle 90 % of the members, per step.
+    """How full the plugged-in batteries are: median, middle half and middle 90 % of the members,
+    per step.
 
     The share is energy on board at the end of the step over the most the member can hold then.
     """
@@ -86,7 +91,9 @@ def state_of_energy(result: Result, start: Moment = None, days: float | None = N
         return empty("No vehicle in this result.")
     view = whole.window(start, days)
     size = view.fleet("energy_max")
-    share = np.asarray((100 * view.fleet("energy") / size.where((size > 0) & view.connected)).values)
+    share = np.asarray(
+        (100 * view.fleet("energy") / size.where((size > 0) & view.connected)).values
+    )
     share = view.pick(share)
     bands = quantiles(share)
     count = np.isfinite(share).sum(axis=0)
@@ -94,10 +101,21 @@ def state_of_energy(result: Result, start: Moment = None, days: float | None = N
     with sheet(2, 1, height=4.0, height_ratios=[2.6, 1], sharex=True) as (figure, grid):
         axes, below = grid[0, 0], grid[1, 0]
         if len(view.members) > 1:
-            axes.fill_between(ends, bands[0], bands[4], color=SKY, alpha=0.35, linewidth=0, label="middle 90 %")
-            axes.fill_between(ends, bands[1], bands[3], color=SKY, alpha=0.8, linewidth=0, label="middle half")
+            axes.fill_between(
+                ends, bands[0], bands[4], color=SKY, alpha=0.35, linewidth=0, label="middle 90 %"
+            )
+            axes.fill_between(
+                ends, bands[1], bands[3], color=SKY, alpha=0.8, linewidth=0, label="middle half"
+            )
         label = "median" if len(view.members) > 1 else str(view.members[0])
-        axes.plot(ends, bands[2], color=BLUE, linewidth=1.5, label=label, marker="." if len(ends) == 1 else "")
+        axes.plot(
+            ends,
+            bands[2],
+            color=BLUE,
+            linewidth=1.5,
+            label=label,
+            marker="." if len(ends) == 1 else "",
+        )
         axes.set_ylim(0, 103)
         axes.set_ylabel("state of energy of\nplugged-in members, %")
         title(axes, "State of energy", view.note)
@@ -111,7 +129,9 @@ def state_of_energy(result: Result, start: Moment = None, days: float | None = N
 
 
 def quantiles(share: np.ndarray) -> np.ndarray:
-    """Quantiles over members of each step, NaN where nobody is plugged in: an array (quantile, step)."""
+    """Quantiles over members of each step, NaN where nobody is plugged in: an array (quantile,
+    step).
+    """
     bands = np.full((len(QUANTILES), share.shape[1]), np.nan)
     some = np.isfinite(share).any(axis=0)
     if some.any():

@@ -1,4 +1,6 @@
-"""What the page says: headline, tiles, rows of its tables, and sentences; numbers already written for people."""
+"""What the page says: headline, tiles, rows of its tables, and sentences; numbers already written
+for people.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ LONGEST_SENTENCE = 320
 def chain(ladder: pd.DataFrame) -> list[str]:
     """Rungs from the top one down the comparisons to the first."""
     found: list[str] = []
-    against = {str(rung): str(other) for rung, other in zip(ladder["rung"], ladder["against"], strict=True)}
+    against = {
+        str(rung): str(other) for rung, other in zip(ladder["rung"], ladder["against"], strict=True)
+    }
     rung = str(ladder["rung"].iloc[-1])
     while rung and rung not in found:
         found.append(rung)
@@ -52,7 +56,10 @@ def headline(view: Reading) -> str:
     path = chain(ladder)
     rows = ladder.set_index("rung").loc[path]
     gain = float(rows["profit"].iloc[0] - rows["profit"].iloc[-1]) * view.scale
-    more = f"{labels.amount(abs(gain))} {view.unit} {'more' if gain >= 0 else 'less'} than {path[-1]} charging"
+    more = (
+        f"{labels.amount(abs(gain))} {view.unit} {'more' if gain >= 0 else 'less'} than {path[-1]}"
+        " charging"
+    )
     causes = rows.iloc[:-1][[c for c in _causes(ladder) if c != PENALTIES]].sum() * view.scale
     parts = labels.parts({labels.CAUSES.get(str(k), str(k)): float(v) for k, v in causes.items()})
     return f"{path[0]} earns {more}" + (f": {parts}." if parts else ".")
@@ -76,8 +83,15 @@ def warnings(view: Reading) -> list[str]:
     status = str(view.attrs.get("status", "optimal"))
     if status != "optimal":
         gap = view.attrs.get("mip_gap")
-        proof = f"; it may be up to {labels.number(100 * float(gap))} % below the best" if gap is not None else ""
-        notes.append(f"The solver stopped early ({status.replace('_', ' ')}): this is the best plan found{proof}.")
+        proof = (
+            f"; it may be up to {labels.number(100 * float(gap))} % below the best"
+            if gap is not None
+            else ""
+        )
+        notes.append(
+            f"The solver stopped early ({status.replace('_', ' ')}): this is the best plan"
+            f" found{proof}."
+        )
     notes += str(view.attrs.get("warnings", "")).splitlines()
     missing = float(view.total("unserved").sum() + view.total("unserved_trip").sum())
     if missing > tables.SMALLEST_NEED:
@@ -126,11 +140,15 @@ def bill_rows(view: Reading) -> list[dict[str, str]]:
         }
 
     money, penalty = table[~table["penalty"]], table[table["penalty"]]
-    rows = [row("", *entry) for entry in zip(money["words"], money["entry"], money["amount"], strict=True)]
+    rows = [
+        row("", *entry)
+        for entry in zip(money["words"], money["entry"], money["amount"], strict=True)
+    ]
     rows.append(row("sum", "profit", "", float(money["amount"].sum())))
     if len(penalty):
         rows += [
-            row("minor", *entry) for entry in zip(penalty["words"], penalty["entry"], penalty["amount"], strict=True)
+            row("minor", *entry)
+            for entry in zip(penalty["words"], penalty["entry"], penalty["amount"], strict=True)
         ]
         rows.append(row("sum", _objective_is(penalty), "", float(table["amount"].sum())))
     return rows
@@ -138,19 +156,31 @@ def bill_rows(view: Reading) -> list[dict[str, str]]:
 
 def _objective_is(beside: pd.DataFrame) -> str:
     """What the objective adds to profit."""
-    some = {"penalties": beside["entry"] != ADJUSTMENT, "the weight of risk": beside["entry"] == ADJUSTMENT}
-    return f"objective (profit and {' and '.join(name for name, there in some.items() if there.any())})"
+    some = {
+        "penalties": beside["entry"] != ADJUSTMENT,
+        "the weight of risk": beside["entry"] == ADJUSTMENT,
+    }
+    return (
+        "objective (profit and"
+        f" {' and '.join(name for name, there in some.items() if there.any())})"
+    )
 
 
 def months(view: Reading) -> dict[str, Any]:
-    """The bill by local month as shown, and that of each pod where there are several; empty for a bill of one month."""
+    """The bill by local month as shown, and that of each pod where there are several; empty for a
+    bill of one month.
+    """
     table = bill.monthly(view)
     whole, pods = bill.by_month(table), bill.by_pod(table)
     if not pods and len(whole.columns) <= 2:
         return {}
     columns = list(whole.columns)
     sheets = [
-        {"pod": pod or "the portfolio", "rows": _month_rows(part, columns), "sum": labels.money(bill.total(part))}
+        {
+            "pod": pod or "the portfolio",
+            "rows": _month_rows(part, columns),
+            "sum": labels.money(bill.total(part)),
+        }
         for pod, part in list(pods.items())[:MOST_PODS]
     ]
     return {
@@ -169,9 +199,13 @@ def _month_rows(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]
     def row(kind: str, text: str, amounts: pd.Series) -> dict[str, Any]:
         return {"kind": kind, "words": text, "cells": [labels.money(float(x)) for x in amounts]}
 
-    rows = [row("", labels.entry(str(name)), amounts) for name, amounts in wide[~penalty].iterrows()]
+    rows = [
+        row("", labels.entry(str(name)), amounts) for name, amounts in wide[~penalty].iterrows()
+    ]
     rows.append(row("sum", "profit", wide[~penalty].sum()))
-    rows += [row("minor", labels.entry(str(name)), amounts) for name, amounts in wide[penalty].iterrows()]
+    rows += [
+        row("minor", labels.entry(str(name)), amounts) for name, amounts in wide[penalty].iterrows()
+    ]
     return rows
 
 
@@ -180,12 +214,24 @@ def needs(view: Reading) -> dict[str, Any]:
     table = tables.unserved(view)
     shown = table.head(MOST_NEEDS)
     rows = [
-        {**{str(k): v for k, v in row.items()}, "kWh": labels.number(row["kWh"]), "by": row["by"].replace("T", " ")}
+        {
+            **{str(k): v for k, v in row.items()},
+            "kWh": labels.number(row["kWh"]),
+            "by": row["by"].replace("T", " "),
+        }
         for row in shown.to_dict("records")
     ]
     missing = labels.number(float(table["kWh"].sum()))
-    sentence = f"{labels.count(len(table), 'need')} could not be served, {missing} kWh in all. Worst first:"
-    return {"rows": rows, "session": "session" in table, "more": max(0, len(table) - len(shown)), "sentence": sentence}
+    sentence = (
+        f"{labels.count(len(table), 'need')} could not be served, {missing} kWh in all. Worst"
+        " first:"
+    )
+    return {
+        "rows": rows,
+        "session": "session" in table,
+        "more": max(0, len(table) - len(shown)),
+        "sentence": sentence,
+    }
 
 
 def wear(view: Reading) -> dict[str, Any]:
@@ -194,7 +240,11 @@ def wear(view: Reading) -> dict[str, Any]:
     costs = ("cost_planned", "cost_counted", "cost_over", "cost_calendar")
 
     def shown(name: str, row: Any) -> dict[str, Any]:
-        cells = [labels.number(row["efc"]), labels.number(row["throughput"]), *(labels.money(row[n]) for n in costs)]
+        cells = [
+            labels.number(row["efc"]),
+            labels.number(row["throughput"]),
+            *(labels.money(row[n]) for n in costs),
+        ]
         prices = [labels.number(row.get(n, math.nan)) for n in ("price_mean", "price_marginal")]
         return {"name": name, "cells": cells + prices}
 
@@ -206,7 +256,9 @@ def wear(view: Reading) -> dict[str, Any]:
 
 
 def solution(view: Reading) -> list[str]:
-    """How the plan was found: exclusion of simultaneous charging and discharging, blocks, merging."""
+    """How the plan was found: exclusion of simultaneous charging and discharging, blocks,
+    merging.
+    """
     attrs = view.attrs
     texts = []
     if attrs.get("complementarity"):
@@ -214,7 +266,10 @@ def solution(view: Reading) -> list[str]:
     if attrs.get("block_note"):
         texts.append(_sentence(f"Independent blocks: {attrs['block_note']}"))
     if int(attrs.get("merged_members") or 0):
-        texts.append(f"{labels.count(int(attrs['merged_members']), 'identical member')} merged, which is exact.")
+        texts.append(
+            f"{labels.count(int(attrs['merged_members']), 'identical member')} merged, which is"
+            " exact."
+        )
     return texts
 
 
@@ -238,7 +293,12 @@ def audit(view: Reading) -> dict[str, Any]:
         if passed
         else "DEVIATES from the limits or the bill"
     )
-    return {"sentence": f"The written plan was replayed independently of the optimisation: it {verdict}.", "rows": rows}
+    return {
+        "sentence": (
+            f"The written plan was replayed independently of the optimisation: it {verdict}."
+        ),
+        "rows": rows,
+    }
 
 
 def facts(view: Reading) -> list[tuple[str, str]]:
@@ -247,7 +307,10 @@ def facts(view: Reading) -> list[tuple[str, str]]:
     found = [
         ("status", a.get("status")),
         ("solver", " ".join(str(a[k]) for k in ("solver", "solver_version") if k in a)),
-        ("v2g-linopy, linopy", ", ".join(str(a[k]) for k in ("v2g_linopy_version", "linopy_version") if k in a)),
+        (
+            "v2g-linopy, linopy",
+            ", ".join(str(a[k]) for k in ("v2g_linopy_version", "linopy_version") if k in a),
+        ),
         ("build and solve", _seconds(a)),
         ("size", _size(a)),
         ("case hash", a.get("case_hash")),
@@ -259,7 +322,11 @@ def facts(view: Reading) -> list[tuple[str, str]]:
 def assumptions(view: Reading) -> list[str]:
     """What the case states as its assumptions; long lists are cut short."""
     given = view.attrs.get("assumptions", "")
-    lines = given.splitlines() if isinstance(given, str) else [str(line) for line in np.atleast_1d(np.asarray(given))]
+    lines = (
+        given.splitlines()
+        if isinstance(given, str)
+        else [str(line) for line in np.atleast_1d(np.asarray(given))]
+    )
     return [_short(line.strip(" -*")) for line in lines if line.strip(" -*")]
 
 
@@ -274,16 +341,21 @@ def defaults(view: Reading) -> list[str]:
 def cause_words() -> str:
     """What the columns of the ladder mean."""
     return (
-        "Energy: what the energy markets pay or cost; the energy shift on the rung smart, arbitrage on the rung V2G. "
-        "Reserves: what is paid for being ready and for activated energy. Battery wear: replacement cost of the energy "
-        "that passes through the batteries. Drivers' payments: what drivers pay for the net energy they draw. "
-        "Grid tariffs and taxes: what the meter pays beside its energy."
+        "Energy: what the energy markets pay or cost; the energy shift on the rung smart, arbitrage"
+        " on the rung V2G. Reserves: what is paid for being ready and for activated energy. Battery"
+        " wear: replacement cost of the energy that passes through the batteries. Drivers'"
+        " payments: what drivers pay for the net energy they draw. Grid tariffs and taxes: what the"
+        " meter pays beside its energy."
     )
 
 
 def _causes(ladder: pd.DataFrame) -> list[str]:
     fixed = {"rung", "profit", "per_unit", "against", "change"}
-    return [c for c in ladder.columns if c not in fixed and (c not in RARE or ladder[c].abs().max() > 0.005)]
+    return [
+        c
+        for c in ladder.columns
+        if c not in fixed and (c not in RARE or ladder[c].abs().max() > 0.005)
+    ]
 
 
 def _cell(value: float | None) -> dict[str, str]:
@@ -302,7 +374,10 @@ def _rung_in_words(view: Reading, row: pd.Series, names: list[str], first: bool)
     change = labels.parts({view.unit: row["change"] * scale})
     if not change:
         return f"{text} Against {row['against']}: no change."
-    return f"{text} Against {row['against']}: {labels.signed_amount(row['change'] * scale)} {view.unit} ({parts})."
+    return (
+        f"{text} Against {row['against']}: {labels.signed_amount(row['change'] * scale)}"
+        f" {view.unit} ({parts})."
+    )
 
 
 def _whom(view: Reading) -> list[str]:
@@ -326,7 +401,10 @@ def _fleet(view: Reading) -> list[str]:
     if len(view.members) != view.vehicles:
         parts.append(f"modelled as {labels.count(len(view.members), 'member')}")
     if view.kind == "row":
-        parts = [f"{labels.count(sessions, 'charging session')}, packed into {labels.count(len(view.members), 'row')}"]
+        parts = [
+            f"{labels.count(sessions, 'charging session')}, packed into"
+            f" {labels.count(len(view.members), 'row')}"
+        ]
     elif sessions:
         parts.append(labels.count(sessions, "charging session"))
     return parts
@@ -351,5 +429,7 @@ def _seconds(attrs: Any) -> str:
 
 def _size(attrs: Any) -> str:
     return ", ".join(
-        f"{labels.number(float(attrs[k]), 0)} {k}" for k in ("rows", "columns", "nonzeros", "binaries") if k in attrs
+        f"{labels.number(float(attrs[k]), 0)} {k}"
+        for k in ("rows", "columns", "nonzeros", "binaries")
+        if k in attrs
     )

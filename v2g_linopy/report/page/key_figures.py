@@ -1,4 +1,6 @@
-"""The key figures at the head of the page: of the bill, of the meter, and of each kind of asset there is."""
+"""The key figures at the head of the page: of the bill, of the meter, and of each kind of asset
+there is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ def tiles(view: Reading) -> list[dict[str, str]]:
     """Key figures: of the bill, the meter, and of each kind of asset there is."""
     figures = tables.kpi(view)
     profit = planned_profit(view)
-    scaled = f"{view.per}; {labels.money(profit)} {view.currency} over the horizon" if view.units else view.per
+    scaled = (
+        f"{view.per}; {labels.money(profit)} {view.currency} over the horizon"
+        if view.units
+        else view.per
+    )
     cells = [("profit", labels.amount(profit * view.scale), view.currency, scaled)]
     cells += _hindsight_tiles(view)
     cells += _meter_tiles(view, figures) if view.others or not len(view.members) else []
@@ -48,21 +54,31 @@ def _meter_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
     ]
     for name in view.others:
         found = assets.get(name, {})
-        carrier = "" if "drawn_kWh" in found else next((k for k in found if k.endswith("drawn_kWh")), "")[:-9]
-        used, made, lost = (found.get(key, 0.0) for key in (f"{carrier}drawn_kWh", "fed_in_kWh", "curtailed_kWh"))
+        carrier = (
+            ""
+            if "drawn_kWh" in found
+            else next((k for k in found if k.endswith("drawn_kWh")), "")[:-9]
+        )
+        used, made, lost = (
+            found.get(key, 0.0) for key in (f"{carrier}drawn_kWh", "fed_in_kWh", "curtailed_kWh")
+        )
         more = f"{_shown(lost)} kWh curtailed" if "curtailed_kWh" in found else ""
         if name == "battery":
             cycles = f"{_shown(found.get('equivalent_full_cycles'))} full cycles in all"
             cells.append((labels.asset(name), _shown(made), "kWh", f"discharged; {cycles}"))
         elif made > used:
-            cells.append((labels.asset(name), _shown(made), "kWh", ", ".join(filter(None, ["fed in", more]))))
+            cells.append(
+                (labels.asset(name), _shown(made), "kWh", ", ".join(filter(None, ["fed in", more])))
+            )
         else:
             cells.append(
                 (
                     labels.asset(name),
                     _shown(used),
                     "kWh",
-                    ", ".join(filter(None, [f"of {carrier[:-1]} drawn" if carrier else "drawn", more])),
+                    ", ".join(
+                        filter(None, [f"of {carrier[:-1]} drawn" if carrier else "drawn", more])
+                    ),
                 )
             )
     return cells
@@ -73,18 +89,32 @@ def _fleet_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
     energy, power, prices = figures["energy"], figures["power"], figures["prices"]
     per_mwh = f"{view.currency}/MWh"
     missing = energy["unserved_kWh"] + energy["unserved_trip_kWh"]
-    share = 100 * energy["discharged_kWh"] / energy["charged_kWh"] if energy["charged_kWh"] else math.nan
+    share = (
+        100 * energy["discharged_kWh"] / energy["charged_kWh"]
+        if energy["charged_kWh"]
+        else math.nan
+    )
     mean = f"market mean {_shown(prices['mean'])} {per_mwh}"
     unmanaged = f"unmanaged {_shown(power['peak_unmanaged_kW'])} kW"
     cells = [
-        ("energy charged", _shown(energy["charged_kWh"]), "kWh", f"unmanaged {_shown(energy['unmanaged_kWh'])} kWh"),
+        (
+            "energy charged",
+            _shown(energy["charged_kWh"]),
+            "kWh",
+            f"unmanaged {_shown(energy['unmanaged_kWh'])} kWh",
+        ),
         (
             "energy fed back",
             _shown(energy["discharged_kWh"]),
             "kWh",
             f"{labels.number(share, 1)} % of what was charged",
         ),
-        ("need not served", _shown(missing), "kWh", "named below" if missing > tables.SMALLEST_NEED else ""),
+        (
+            "need not served",
+            _shown(missing),
+            "kWh",
+            "named below" if missing > tables.SMALLEST_NEED else "",
+        ),
     ]
     if not view.others:
         cells.append(("largest import", _shown(power["peak_import_kW"]), "kW", unmanaged))
@@ -96,7 +126,12 @@ def _fleet_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
     cycles = _shown(energy["equivalent_full_cycles_per_unit"])
     return [
         *cells,
-        ("battery use" if not view.others else "vehicles' batteries", cycles, "cycles", f"by feeding in, {per}"),
+        (
+            "battery use" if not view.others else "vehicles' batteries",
+            cycles,
+            "cycles",
+            f"by feeding in, {per}",
+        ),
     ]
 
 

@@ -1,4 +1,6 @@
-"""The report: one HTML file that opens anywhere, offline, and prints. Needs the extra ``[report]``."""
+"""The report: one HTML file that opens anywhere, offline, and prints. Needs the extra
+``[report]``.
+"""
 
 from __future__ import annotations
 
@@ -25,77 +27,83 @@ HERE = Path(__file__).parent
 
 CAPTIONS = {
     "value_ladder": (
-        "Value ladder. Left: profit of each way of operating the same fleet. Right: the change from the rung "
-        "named beside the bar, by cause; gains to the right of zero, losses to the left, the diamond is their "
-        "sum."
+        "Value ladder. Left: profit of each way of operating the same fleet. Right: the change from"
+        " the rung named beside the bar, by cause; gains to the right of zero, losses to the left,"
+        " the diamond is their sum."
     ),
     "balance": (
-        "Power balance at the meter, all pods together. Above zero: what loads, vehicles and batteries draw; below: "
-        "what sun, wind, plants, vehicles and batteries feed in. The line is left for the grid: import above, export "
-        "below zero."
+        "Power balance at the meter, all pods together. Above zero: what loads, vehicles and"
+        " batteries draw; below: what sun, wind, plants, vehicles and batteries feed in. The line"
+        " is left for the grid: import above, export below zero."
     ),
     "load_duration": (
-        "Load duration at the meter, all pods together. As planned, and without flexibility: vehicles charge at full "
-        "power from arrival until their need is met, batteries stand idle, loads draw their baseline, sun and wind "
-        "give all they can; other plants run as planned."
+        "Load duration at the meter, all pods together. As planned, and without flexibility:"
+        " vehicles charge at full power from arrival until their need is met, batteries stand idle,"
+        " loads draw their baseline, sun and wind give all they can; other plants run as planned."
     ),
     "energy_flow": (
-        "Energy over the horizon by pod. Upper bar: where it comes from; lower bar: where it goes. What goes through a "
-        "battery stands in both; the two bars are as long as each other."
+        "Energy over the horizon by pod. Upper bar: where it comes from; lower bar: where it goes."
+        " What goes through a battery stands in both; the two bars are as long as each other."
     ),
     "peaks": (
-        "Peaks. The import of the meter by clock hour; marked are the hours that set the peak of each month (all that "
-        "are as large as the smallest that counts), the dashed line is the peak that is charged. Of several pods with "
-        "a peak price, the one that pays most."
+        "Peaks. The import of the meter by clock hour; marked are the hours that set the peak of"
+        " each month (all that are as large as the smallest that counts), the dashed line is the"
+        " peak that is charged. Of several pods with a peak price, the one that pays most."
     ),
     "profit_distribution": (
-        "Profit over the scenarios, the worst on the left, each as wide as it is likely. The value at risk is the "
-        "profit that the worst of them (shaded) do not exceed, CVaR their mean. Penalties are not counted."
+        "Profit over the scenarios, the worst on the left, each as wide as it is likely. The value"
+        " at risk is the profit that the worst of them (shaded) do not exceed, CVaR their mean."
+        " Penalties are not counted."
     ),
     "positions": (
-        "Positions. Coloured: what was sold (above zero) and bought (below) in each market, and what was left to the "
-        "imbalance. The line is their sum: what was delivered."
+        "Positions. Coloured: what was sold (above zero) and bought (below) in each market, and"
+        " what was left to the imbalance. The line is their sum: what was delivered."
     ),
     "regret": (
-        "Hindsight. Above: what each local day earned, and what the best plan that knows everything in advance earns "
-        "on it. Below: the difference, the regret, and its sum; on one day it can be negative, as energy is moved "
-        "between days."
+        "Hindsight. Above: what each local day earned, and what the best plan that knows everything"
+        " in advance earns on it. Below: the difference, the regret, and its sum; on one day it can"
+        " be negative, as energy is moved between days."
     ),
     "dispatch": (
-        "Fleet dispatch. Above: the market price. Below: power drawn (blue) and fed in (orange) by the whole "
-        "fleet; the dashed line is unmanaged charging, at full power from arrival until the need is met."
+        "Fleet dispatch. Above: the market price. Below: power drawn (blue) and fed in (orange) by"
+        " the whole fleet; the dashed line is unmanaged charging, at full power from arrival until"
+        " the need is met."
     ),
     "corridor": (
-        "Energy corridor. The plan moves between charging everything at once and charging as late as the needs "
-        "allow; the room between is the flexibility of the fleet. Each edge can be reached at each moment, not "
-        "followed all along."
+        "Energy corridor. The plan moves between charging everything at once and charging as late"
+        " as the needs allow; the room between is the flexibility of the fleet. Each edge can be"
+        " reached at each moment, not followed all along."
     ),
     "heat_map": (
-        "Members in time. Blue: charging, orange: feeding in, white: plugged in and waiting, grey: not plugged in."
+        "Members in time. Blue: charging, orange: feeding in, white: plugged in and waiting, grey:"
+        " not plugged in."
     ),
     "state_of_energy": (
-        "State of energy of the members plugged in, as a share of the most they can hold at that time."
+        "State of energy of the members plugged in, as a share of the most they can hold at that"
+        " time."
     ),
     "reserve": (
-        "Reserves. Coloured: power that the reserve sold may need. Line: room that the assets have in that "
-        "direction about its baseline."
+        "Reserves. Coloured: power that the reserve sold may need. Line: room that the assets have"
+        " in that direction about its baseline."
     ),
     "price_response": (
-        "Answer to prices. Left: power of the fleet at each price. Right: energy per price level; each level "
-        "holds the same number of hours, the dearest on the right."
+        "Answer to prices. Left: power of the fleet at each price. Right: energy per price level;"
+        " each level holds the same number of hours, the dearest on the right."
     ),
     "shadow_prices": (
-        "Shadow prices. Above: what one more MWh would be worth at the connection; dashed: the market price. Below: "
-        "what one more unit of energy in the battery would be worth; where no reserve is sold, charging pays while the "
-        "price is below this value times the efficiency. Below zero, a fuller battery would cost money: it leaves less "
-        "room for what pays for filling it, downward reserve or a price below zero."
+        "Shadow prices. Above: what one more MWh would be worth at the connection; dashed: the"
+        " market price. Below: what one more unit of energy in the battery would be worth; where no"
+        " reserve is sold, charging pays while the price is below this value times the efficiency."
+        " Below zero, a fuller battery would cost money: it leaves less room for what pays for"
+        " filling it, downward reserve or a price below zero."
     ),
     "cycle_depth": (
-        "Depth of cycles, counted by the rainflow method along the energy of each battery. Left: how many discharges "
-        "went how deep. Right: the equivalent full cycles they add up to."
+        "Depth of cycles, counted by the rainflow method along the energy of each battery. Left:"
+        " how many discharges went how deep. Right: the equivalent full cycles they add up to."
     ),
     "bill": (
-        "The bill. Green is income, red is cost, blue is the profit; hatched bars are penalties and no part of profit."
+        "The bill. Green is income, red is cost, blue is the profit; hatched bars are penalties and"
+        " no part of profit."
     ),
 }
 """What each figure shows, in words: printed below it, and read out in its place."""
@@ -194,6 +202,10 @@ def _template() -> Template:
     try:
         from jinja2 import Environment, StrictUndefined
     except ModuleNotFoundError as error:
-        raise V2GError("the report needs jinja2: install the extra, pip install 'v2g-linopy[report]'") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+        raise V2GError(
+            "the report needs jinja2: install the extra, pip install 'v2g-linopy[report]'"
+        ) from error
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
     return environment.from_string((HERE / "page.html.j2").read_text(encoding="utf-8"))

@@ -1,4 +1,6 @@
-"""Why the plan is what it is, in words: needs, prices, the value of stored energy, and the limits that bind."""
+"""Why the plan is what it is, in words: needs, prices, the value of stored energy, and the limits
+that bind.
+"""
 
 import xarray as xr
 
@@ -29,7 +31,8 @@ def explain(
     vehicle : str, optional
         Label of a fleet member; without it the whole plan is summed up.
     hour : str, optional
-        A moment, on the local clock of the case unless it has an offset: only the vehicle's step at that moment.
+        A moment, on the local clock of the case unless it has an offset: only the vehicle's step at
+        that moment.
     scenario : str, optional
         Which scenario, where there are several; the first by default.
     most : int
@@ -45,4 +48,8 @@ def explain(
         return "\n".join(whole(plan, most))
     position = plan.member(vehicle)
     name, car = plan.members[position], table(plan, position)
-    return "\n".join(story(plan, name, car, most) if hour is None else moment(plan, name, car, plan.step_at(hour)))
+    return "\n".join(
+        story(plan, name, car, most)
+        if hour is None
+        else moment(plan, name, car, plan.step_at(hour))
+    )

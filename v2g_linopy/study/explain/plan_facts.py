@@ -1,4 +1,6 @@
-"""A result read for explaining: inputs in coherent units, outputs, duals, one member as a table over time."""
+"""A result read for explaining: inputs in coherent units, outputs, duals, one member as a table
+over time.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,14 +40,18 @@ _FLEET = (
 
 
 class NotInResult(V2GError, LookupError):  # noqa: N818
-    """A vehicle, an hour or a scenario that the result does not hold; the message offers the nearest."""
+    """A vehicle, an hour or a scenario that the result does not hold; the message offers the
+    nearest.
+    """
 
     exit_code = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A result read for explaining: inputs in coherent units with defaults, outputs, duals; one scenario."""
+    """A result read for explaining: inputs in coherent units with defaults, outputs, duals; one
+    scenario.
+    """
 
     groups: dict[str, xr.Dataset]
     attrs: dict[str, object]
@@ -62,13 +68,25 @@ class Plan:
         groups = {str(name): node.to_dataset() for name, node in result.children.items()}
         for name in groups.keys() & PARTS.keys():
             clean, _ = PARTS[name].schema.validate(groups[name], name, calendar)
-            groups[name] = groups[name].drop_vars(list(clean.data_vars), errors="ignore").assign(clean.data_vars)
+            groups[name] = (
+                groups[name]
+                .drop_vars(list(clean.data_vars), errors="ignore")
+                .assign(clean.data_vars)
+            )
         attrs, note = {str(k): v for k, v in result.attrs.items()}, ""
         if calendar.scenario is not None:
-            label = calendar.scenario[position_of(scenario or str(calendar.scenario[0]), calendar.scenario, "scenario")]
+            label = calendar.scenario[
+                position_of(scenario or str(calendar.scenario[0]), calendar.scenario, "scenario")
+            ]
             weight = float(result["probability"].sel(scenario=label))
-            note = f"This is scenario {label}, one of {len(calendar.scenario)}, of probability {weight:g}."
-            groups = {k: v.sel(scenario=label, drop=True) if "scenario" in v.dims else v for k, v in groups.items()}
+            note = (
+                f"This is scenario {label}, one of {len(calendar.scenario)}, of probability"
+                f" {weight:g}."
+            )
+            groups = {
+                k: v.sel(scenario=label, drop=True) if "scenario" in v.dims else v
+                for k, v in groups.items()
+            }
             for name in {"dual", "reduced_cost"} & groups.keys():
                 groups[name] = groups[name] / (weight or 1.0)
         return cls(groups, attrs, calendar, step_hours(result), note)
@@ -95,12 +113,16 @@ class Plan:
         return position_of(name, self.members, "vehicle")
 
     def step_at(self, hour: str) -> int:
-        """Position of the step that holds a moment, in ISO 8601: 02.08. is one day here and another there."""
+        """Position of the step that holds a moment, in ISO 8601: 02.08. is one day here and another
+        there.
+        """
         try:
             stamp = pd.Timestamp(datetime.fromisoformat(hour))
         except ValueError:
             example = f"{self.local[0]:%Y-%m-%d %H:%M}"
-            raise NotInResult(f"cannot read the moment {hour!r}; write it in ISO 8601, such as '{example}'") from None
+            raise NotInResult(
+                f"cannot read the moment {hour!r}; write it in ISO 8601, such as '{example}'"
+            ) from None
         if stamp.tzinfo is None:
             stamp = self.on_the_clock(stamp, hour)
         step = int(self.local.searchsorted(stamp, side="right")) - 1
@@ -110,21 +132,32 @@ class Plan:
         return step
 
     def on_the_clock(self, stamp: pd.Timestamp, hour: str) -> pd.Timestamp:
-        """A moment of the local clock; one that the clock shows twice or skips needs another word."""
+        """A moment of the local clock; one that the clock shows twice or skips needs another
+        word.
+        """
         zone = self.calendar.timezone
         either = pd.DatetimeIndex([stamp, stamp]).tz_localize(
             zone, ambiguous=np.array([True, False]), nonexistent="NaT"
         )
         if either.isna().any():
-            raise NotInResult(f"{hour!r} does not exist: the clock of {zone} skips this hour; give one before or after")
+            raise NotInResult(
+                f"{hour!r} does not exist: the clock of {zone} skips this hour; give one before or"
+                " after"
+            )
         if either[0] != either[1]:
             first, second = (moment.isoformat()[-6:] for moment in either)
-            raise NotInResult(f"{hour!r} happens twice on the clock of {zone}; add {first} or {second}")
+            raise NotInResult(
+                f"{hour!r} happens twice on the clock of {zone}; add {first} or {second}"
+            )
         return either[0]
 
     def array(self, group: str, name: str) -> xr.DataArray | None:
         """An array of the result, None where it has none."""
-        return self.groups[group][name] if group in self.groups and name in self.groups[group] else None
+        return (
+            self.groups[group][name]
+            if group in self.groups and name in self.groups[group]
+            else None
+        )
 
     def series(self, group: str, name: str, **labels: object) -> np.ndarray:
         """An array over time at some labels; zeros where the result has none."""
@@ -132,19 +165,27 @@ class Plan:
         if found is None:
             return np.zeros(len(self.calendar.time))
         chosen = found.sel({k: v for k, v in labels.items() if k in found.dims}, drop=True)
-        every_step = xr.DataArray(np.zeros(len(self.calendar.time)), coords={"time": self.calendar.time})
+        every_step = xr.DataArray(
+            np.zeros(len(self.calendar.time)), coords={"time": self.calendar.time}
+        )
         return np.asarray((chosen.fillna(0.0) + every_step).transpose("time"), dtype=float)
 
     def price(self, pod: str = SITE) -> np.ndarray:
-        """Price of energy at a pod (EUR/MWh): its shadow price, or that of the first market where there is none."""
-        if (found := self.array("price", "electricity")) is not None and bool(found.notnull().any()):
+        """Price of energy at a pod (EUR/MWh): its shadow price, or that of the first market where
+        there is none.
+        """
+        if (found := self.array("price", "electricity")) is not None and bool(
+            found.notnull().any()
+        ):
             return self.series("price", "electricity", pod=pod)
         return self.market_price
 
     @property
     def market_price(self) -> np.ndarray:
         """Price of the first market (EUR/MWh); zeros without a market."""
-        markets = list(self.groups["energy"].indexes.get("market", [])) if "energy" in self.groups else []
+        markets = (
+            list(self.groups["energy"].indexes.get("market", [])) if "energy" in self.groups else []
+        )
         return 1000 * self.series("energy", "price", **({"market": markets[0]} if markets else {}))
 
     @property
@@ -156,15 +197,27 @@ class Plan:
     @property
     def products(self) -> list[str]:
         """Labels of the reserve products."""
-        return [str(p) for p in self.groups["reserve"].indexes["product"]] if "reserve" in self.groups else []
+        return (
+            [str(p) for p in self.groups["reserve"].indexes["product"]]
+            if "reserve" in self.groups
+            else []
+        )
 
 
 def table(plan: Plan, position: int) -> pd.DataFrame:
-    """One member over time: kW and kWh; `price` and `value` in EUR/MWh; `*_gain` in EUR per unit of the variable."""
+    """One member over time: kW and kWh; `price` and `value` in EUR/MWh; `*_gain` in EUR per unit of
+    the variable.
+    """
     label = plan.groups["fleet"].indexes["fleet"][position]
     pods = plan.array("fleet", "pod")
-    pod = SITE if pods is None else str((pods.sel(fleet=label) if "fleet" in pods.dims else pods).item())
-    car = pd.DataFrame({name: plan.series("fleet", name, fleet=label) for name in _FLEET}, index=plan.calendar.time)
+    pod = (
+        SITE
+        if pods is None
+        else str((pods.sel(fleet=label) if "fleet" in pods.dims else pods).item())
+    )
+    car = pd.DataFrame(
+        {name: plan.series("fleet", name, fleet=label) for name in _FLEET}, index=plan.calendar.time
+    )
     car["price"] = plan.price(pod)
     car["value"] = 1000 * plan.series("dual", "fleet.balance", fleet=label)
     car["need_cost"] = -plan.series("dual", "fleet.need", fleet=label)
@@ -175,7 +228,10 @@ def table(plan: Plan, position: int) -> pd.DataFrame:
     for product in plan.products:
         car[f"held {product}"] = plan.series("reserve", "share_fleet", fleet=label, product=product)
     for way in ("up", "down"):
-        shares = (plan.series("reserve", f"activation_{way}", product=p) * car[f"held {p}"] for p in plan.products)
+        shares = (
+            plan.series("reserve", f"activation_{way}", product=p) * car[f"held {p}"]
+            for p in plan.products
+        )
         car[f"called_{way}"] = sum(shares, np.zeros(len(car)))
     car["plugged"] = (car.charge_max > 0) | (car.discharge_max > 0)
     began = car.plugged & (~car.plugged.shift(fill_value=False) | (car.keep == 0))
@@ -186,17 +242,23 @@ def table(plan: Plan, position: int) -> pd.DataFrame:
 
 
 def money_of(plan: Plan, name: str, car: Frame) -> dict[str, float]:
-    """What a member earned (EUR) per entry; energy at the price of its pod, reserves by its share of the volume."""
+    """What a member earned (EUR) per entry; energy at the price of its pod, reserves by its share
+    of the volume.
+    """
     label, time = plan.groups["fleet"].indexes["fleet"][plan.member(name)], plan.calendar.time
     bill: dict[str, float] = {}
     activated = np.zeros(len(time))
     for product in plan.products:
         share, volume = car[f"held {product}"], plan.series("reserve", "volume", product=product)
         part = np.divide(share, volume, out=np.zeros(len(time)), where=volume > SMALL)
-        up, down = (plan.series("reserve", f"activation_{way}", product=product) for way in ("up", "down"))
+        up, down = (
+            plan.series("reserve", f"activation_{way}", product=product) for way in ("up", "down")
+        )
         activated += (up - down) * share
         for entry in ("reserve.capacity", "reserve.activation"):
-            bill[entry] = bill.get(entry, 0.0) + float(plan.series("ledger", entry, product=product) @ part)
+            bill[entry] = bill.get(entry, 0.0) + float(
+                plan.series("ledger", entry, product=product) @ part
+            )
     bill["energy"] = float((car.discharge - car.charge - activated) @ car.price) * plan.dt / 1000
     for entry in map(str, plan.groups.get("ledger", xr.Dataset()).data_vars):
         if entry.startswith("fleet."):
@@ -235,4 +297,7 @@ def _without_fleet(result: xr.DataTree) -> str:
     if "ledger" not in result.children:
         return "this file holds no plan of a fleet: give the result.nc that `v2g solve` wrote"
     there = ", ".join(name for name in result.children if name in PARTS) or "nothing"
-    return f"the result has no fleet ({there}), and only the plan of vehicles is told in words; see `v2g report`"
+    return (
+        f"the result has no fleet ({there}), and only the plan of vehicles is told in words; see"
+        " `v2g report`"
+    )

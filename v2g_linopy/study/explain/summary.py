@@ -45,20 +45,36 @@ LIMITS = {
 def whole(plan: Plan, most: int) -> list[str]:
     """The plan in a page: money, energy, needs not served, and where limits bind."""
     fleet, attrs = plan.groups["fleet"], plan.attrs
-    profit, status, size = float(str(attrs.get("profit", "nan"))), attrs.get("status", "unknown"), len(plan.members)
+    profit, status, size = (
+        float(str(attrs.get("profit", "nan"))),
+        attrs.get("status", "unknown"),
+        len(plan.members),
+    )
     lines = [
-        f"{attrs.get('title') or 'Plan'}: {size} member{'s' * (size != 1)}, {span(plan, 0, len(plan.calendar.time))}",
+        (
+            f"{attrs.get('title') or 'Plan'}: {size} member{'s' * (size != 1)},"
+            f" {span(plan, 0, len(plan.calendar.time))}"
+        ),
         f"Profit {profit:.2f} {plan.money} ({status}): {_meaning(plan)}.",
-        *filter(None, [plan.note, str(attrs.get("complementarity", "")), str(attrs.get("block_note", ""))]),
+        *filter(
+            None,
+            [plan.note, str(attrs.get("complementarity", "")), str(attrs.get("block_note", ""))],
+        ),
         *("", f"The bill ({plan.money})"),
     ]
     for entry, amounts in plan.groups.get("ledger", xr.Dataset()).data_vars.items():
         lines.append(f"  {entry!s:<28}{float(amounts.sum()):>12.2f}")
-    drawn, given = (np.asarray(fleet[n].fillna(0.0).sum("fleet"), dtype=float) for n in ("charge", "discharge"))
+    drawn, given = (
+        np.asarray(fleet[n].fillna(0.0).sum("fleet"), dtype=float) for n in ("charge", "discharge")
+    )
     price, known = plan.market_price, "energy" in plan.groups
     lines += ["", "Energy"]
     for verb, power in (("drew", drawn), ("fed in", given)):
-        mean = f" at {power @ price / power.sum():.1f} {plan.money}/MWh" if power.sum() > SMALL and known else ""
+        mean = (
+            f" at {power @ price / power.sum():.1f} {plan.money}/MWh"
+            if power.sum() > SMALL and known
+            else ""
+        )
         lines.append(f"  {verb} {plan.dt * power.sum():.1f} kWh{mean}")
     if known:
         lines.append(f"  the mean price was {price.mean():.1f} {plan.money}/MWh")
@@ -70,46 +86,77 @@ def whole(plan: Plan, most: int) -> list[str]:
         "Where limits bind, and what one unit more everywhere would earn",
     ]
     lines += binding(plan)
-    return [*lines, "", f"Ask about one of them: explain --vehicle {plan.members[0]}" if plan.members else ""]
+    return [
+        *lines,
+        "",
+        f"Ask about one of them: explain --vehicle {plan.members[0]}" if plan.members else "",
+    ]
 
 
 def _meaning(plan: Plan) -> str:
-    """What kind of profit it is: of a plan that knows everything, of scenarios, or of what was operated."""
+    """What kind of profit it is: of a plan that knows everything, of scenarios, or of what was
+    operated.
+    """
     if "decisions" in plan.attrs:
-        known = f"operated in {plan.attrs['decisions']} decisions, forecast: {plan.attrs.get('forecast', 'unknown')}"
+        known = (
+            f"operated in {plan.attrs['decisions']} decisions, forecast:"
+            f" {plan.attrs.get('forecast', 'unknown')}"
+        )
         if "regret" not in plan.attrs:
             return known
         best, less = (float(str(plan.attrs[n])) for n in ("objective_hindsight", "regret"))
         return f"{known}; {best:.2f} with hindsight, regret {less:.2f}"
-    return "the mean of all scenarios" if plan.note else "the prices are taken as known, so nothing can be better"
+    return (
+        "the mean of all scenarios"
+        if plan.note
+        else "the prices are taken as known, so nothing can be better"
+    )
 
 
 def unserved(plan: Plan, most: int) -> list[str]:
     """The members whose needs were not served, with the kWh missing."""
     fleet = plan.groups["fleet"]
     total = sum(
-        (fleet[n].fillna(0.0).sum("time") for n in ("unserved", "unserved_trip") if n in fleet), xr.DataArray(0.0)
+        (fleet[n].fillna(0.0).sum("time") for n in ("unserved", "unserved_trip") if n in fleet),
+        xr.DataArray(0.0),
     )
-    missing = {m: float(x) for m, x in zip(plan.members, np.atleast_1d(total), strict=False) if float(x) > SMALL}
+    missing = {
+        m: float(x)
+        for m, x in zip(plan.members, np.atleast_1d(total), strict=False)
+        if float(x) > SMALL
+    }
     worst = sorted(missing, key=lambda m: -missing[m])
     lines = [f"  {name}: {missing[name]:.2f} kWh" for name in worst[:most]]
-    return [*lines, *([f"  … and {len(worst) - most} more"] if len(worst) > most else [])] or ["  none"]
+    return [*lines, *([f"  … and {len(worst) - most} more"] if len(worst) > most else [])] or [
+        "  none"
+    ]
 
 
 def binding(plan: Plan) -> list[str]:
-    """Every kind of limit that costs something: in how many places, and what one unit more everywhere would earn."""
+    """Every kind of limit that costs something: in how many places, and what one unit more
+    everywhere would earn.
+    """
     if not plan.explained:
-        operated = "; what was operated has none, only plans do" if "decisions" in plan.attrs else ""
+        operated = (
+            "; what was operated has none, only plans do" if "decisions" in plan.attrs else ""
+        )
         return [f"  the result holds no shadow prices{operated}"]
     found = []
     for group, name in (
-        (g, str(n)) for g in ("reduced_cost", "dual") for n in plan.groups.get(g, xr.Dataset()).data_vars
+        (g, str(n))
+        for g in ("reduced_cost", "dual")
+        for n in plan.groups.get(g, xr.Dataset()).data_vars
     ):
-        worth = abs(plan.groups[group][name]) if group == "dual" else plan.groups[group][name].clip(min=0)
+        worth = (
+            abs(plan.groups[group][name])
+            if group == "dual"
+            else plan.groups[group][name].clip(min=0)
+        )
         count = int((worth > SMALL).sum())
         if count and name.split(".")[0] in PARTS and name not in BALANCES:
             found.append((count, float(worth.sum()), LIMITS.get(name, name)))
     lines = [
-        f"  {words:<34}{count:>9} places {worth:>14.2f} {plan.money}" for count, worth, words in sorted(found)[::-1]
+        f"  {words:<34}{count:>9} places {worth:>14.2f} {plan.money}"
+        for count, worth, words in sorted(found)[::-1]
     ]
     return lines or ["  nowhere: only prices decided"]

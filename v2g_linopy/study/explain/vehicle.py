@@ -1,4 +1,6 @@
-"""One vehicle in words: its stays, what held it back, its reserves and its money, or a single step."""
+"""One vehicle in words: its stays, what held it back, its reserves and its money, or a single
+step.
+"""
 
 import numpy as np
 
@@ -12,7 +14,10 @@ def story(plan: Plan, name: str, car: Frame, most: int) -> list[str]:
     """The account of one vehicle: its stays, what held it back, its reserves and its money."""
     stays = [stay for number, stay in car.groupby("stay") if number > 0]
     hours = plan.dt * car.plugged.sum()
-    head = f"{name}: {len(stays)} stay{'s' * (len(stays) != 1)} of {hours:g} h in all, {span(plan, 0, len(car))}"
+    head = (
+        f"{name}: {len(stays)} stay{'s' * (len(stays) != 1)} of {hours:g} h in all,"
+        f" {span(plan, 0, len(car))}"
+    )
     lines = [head, *filter(None, [plan.note])]
     if not stays:
         return [*lines, "It is never plugged in, so there is nothing to decide."]
@@ -21,7 +26,11 @@ def story(plan: Plan, name: str, car: Frame, most: int) -> list[str]:
         lines += visit(plan, car, stay)
     if len(stays) > most:
         lines.append(f"  … and {len(stays) - most} more stays")
-    lines += ["", "What held it back (worth of one unit more, over the whole horizon)", *limits(plan, car)]
+    lines += [
+        "",
+        "What held it back (worth of one unit more, over the whole horizon)",
+        *limits(plan, car),
+    ]
     lines += ["", f"Its money ({plan.money})"]
     bill = money_of(plan, name, car)
     lines += [f"  {entry:<28}{amount:>12.2f}" for entry, amount in bill.items()] or ["  none"]
@@ -32,7 +41,9 @@ def visit(plan: Plan, car: Frame, stay: Frame) -> list[str]:
     """One stay: need, charging and feeding in against prices, reserves."""
     first, last = (int(car.index.get_loc(stay.index[i])) for i in (0, -1))
     need, missing = float(stay.energy_min.iloc[-1]), float(stay.unserved.sum())
-    leaves = f"left with {stay.energy.iloc[-1]:.1f} kWh" + (f" (needed {need:.1f})" if need > SMALL else "")
+    leaves = f"left with {stay.energy.iloc[-1]:.1f} kWh" + (
+        f" (needed {need:.1f})" if need > SMALL else ""
+    )
     lines = [f"  {span(plan, first, last + 1)}: came with {stay.arrived.iloc[0]:.1f} kWh, {leaves}"]
     if missing > SMALL:
         lines.append(f"    {missing:.2f} kWh of its need could not be served")
@@ -40,13 +51,19 @@ def visit(plan: Plan, car: Frame, stay: Frame) -> list[str]:
     lines.append("    " + fed_in(plan, stay))
     if (value := float(stay.value.mean())) and abs(value) > SMALL:
         lines.append(
-            f"    a kWh in the battery was worth {value / 1000:.4f} {plan.money} on average{why_below(stay, value)}"
+            f"    a kWh in the battery was worth {value / 1000:.4f} {plan.money} on"
+            f" average{why_below(stay, value)}"
         )
     if float(stay.need_cost.iloc[-1]) > SMALL:
         lines.append(
-            f"    the need at departure binds: one kWh less would earn {stay.need_cost.iloc[-1]:.4f} {plan.money}"
+            "    the need at departure binds: one kWh less would earn"
+            f" {stay.need_cost.iloc[-1]:.4f} {plan.money}"
         )
-    held = [f"{stay[f'held {p}'].mean():.2f} kW {p}" for p in plan.products if stay[f"held {p}"].max() > SMALL]
+    held = [
+        f"{stay[f'held {p}'].mean():.2f} kW {p}"
+        for p in plan.products
+        if stay[f"held {p}"].max() > SMALL
+    ]
     return [*lines, *([f"    held on average {', '.join(held)}"] if held else [])]
 
 
@@ -59,11 +76,16 @@ def why_below(stay: Frame, value: float) -> str:
 
 
 def called(plan: Plan, stay: Frame, way: str, power: str) -> str:
-    """How much of what was drawn or fed in is the expected activation of reserves; empty where none is."""
+    """How much of what was drawn or fed in is the expected activation of reserves; empty where none
+    is.
+    """
     energy = plan.dt * float(np.minimum(stay[f"called_{way}"], stay[power]).sum())
     if energy <= SMALL:
         return ""
-    return f", up to {energy:.1f} kWh of it activated {way}ward reserve, for which the reserve pays as well"
+    return (
+        f", up to {energy:.1f} kWh of it activated {way}ward reserve, for which the reserve pays as"
+        " well"
+    )
 
 
 def charged(plan: Plan, stay: Frame) -> str:
@@ -73,12 +95,17 @@ def charged(plan: Plan, stay: Frame) -> str:
     if drawn <= SMALL:
         idle = stay[stay.charge_max > 0]
         fall = -1000 * float(idle.charge_gain.max()) / plan.dt if len(idle) else np.nan
-        return "drew nothing" + (f": {spared(plan, fall, 'lower')}" if fall > SMALL else f" (mean price {mean})")
+        return "drew nothing" + (
+            f": {spared(plan, fall, 'lower')}" if fall > SMALL else f" (mean price {mean})"
+        )
     paid = float((stay.charge @ stay.price) / stay.charge.sum())
     full = plan.dt * int((stay.charge > stay.charge_max - SMALL)[stay.charge_max > 0].sum())
     hours = f", {full:g} h at full power" if full else ""
     reserve = called(plan, stay, "down", "charge")
-    return f"drew {drawn:.1f} kWh at {paid:.1f} {plan.money}/MWh (mean of the stay {mean}){hours}{reserve}"
+    return (
+        f"drew {drawn:.1f} kWh at {paid:.1f} {plan.money}/MWh (mean of the stay"
+        f" {mean}){hours}{reserve}"
+    )
 
 
 def fed_in(plan: Plan, stay: Frame) -> str:
@@ -88,7 +115,10 @@ def fed_in(plan: Plan, stay: Frame) -> str:
     given = float(stay.discharge.sum()) * plan.dt
     if given > SMALL:
         earned = float((stay.discharge @ stay.price) / stay.discharge.sum())
-        return f"fed in {given:.1f} kWh at {earned:.1f} {plan.money}/MWh{called(plan, stay, 'up', 'discharge')}"
+        return (
+            f"fed in {given:.1f} kWh at {earned:.1f}"
+            f" {plan.money}/MWh{called(plan, stay, 'up', 'discharge')}"
+        )
     able = np.flatnonzero(stay.discharge_max > 0)
     short = (-1000 / plan.dt * stay.discharge_gain.to_numpy(dtype=float))[able]
     if short.max() <= SMALL:
@@ -113,7 +143,9 @@ def limits(plan: Plan, car: Frame) -> list[str]:
         "kW of room to rise (reserves)": car.up_gain.clip(lower=0),
         "kW of room to fall (reserves)": car.down_gain.clip(lower=0),
     }
-    found = sorted(((g.sum(), name, int((g > SMALL).sum())) for name, g in worth.items()), reverse=True)
+    found = sorted(
+        ((g.sum(), name, int((g > SMALL).sum())) for name, g in worth.items()), reverse=True
+    )
     lines = [
         f"  a {name:<32}{gain:>10.4f} {plan.money}, binding in {steps} step{'s' * (steps != 1)}"
         for gain, name, steps in found
@@ -121,9 +153,13 @@ def limits(plan: Plan, car: Frame) -> list[str]:
     ]
     if any("room to" in line for line in lines):
         lines += [
-            "  (room to rise: power by which it could still feed in more or draw less, which upward reserve needs;"
+            "  (room to rise: power by which it could still feed in more or draw less, which upward"
+            " reserve needs;"
         ]
-        lines += ["  room to fall: power by which it could draw more or feed in less, which downward reserve needs)"]
+        lines += [
+            "  room to fall: power by which it could draw more or feed in less, which downward"
+            " reserve needs)"
+        ]
     return lines or ["  nothing of its own: only prices decided"]
 
 
@@ -134,17 +170,24 @@ def moment(plan: Plan, name: str, car: Frame, step: int) -> list[str]:
     if not now.plugged:
         return [*lines, "It is not plugged in."]
     lines += [
-        f"It drew {now.charge:.2f} of {now.charge_max:g} kW, fed in {now.discharge:.2f} of {now.discharge_max:g} kW,"
-        f" and ended with {now.energy:.2f} of {now.energy_max:g} kWh (least {now.energy_min:g}).",
+        (
+            f"It drew {now.charge:.2f} of {now.charge_max:g} kW, fed in {now.discharge:.2f} of"
+            f" {now.discharge_max:g} kW, and ended with {now.energy:.2f} of {now.energy_max:g} kWh"
+            f" (least {now.energy_min:g})."
+        ),
     ]
     held = [
-        f"{now[f'held {product}']:.2f} kW of {product}" for product in plan.products if now[f"held {product}"] > SMALL
+        f"{now[f'held {product}']:.2f} kW of {product}"
+        for product in plan.products
+        if now[f"held {product}"] > SMALL
     ]
     lines += [f"It held {', '.join(held)}."] if held else []
     if not plan.explained:
         return [*lines, "The result holds no shadow prices, so there is nothing more to say."]
     worth = f"{price(plan, now.value)}{why_below(car[step : step + 1], now.value)}"
-    lines.append(f"The price of energy was {price(plan, now.price)}, stored energy was worth {worth}.")
+    lines.append(
+        f"The price of energy was {price(plan, now.price)}, stored energy was worth {worth}."
+    )
     lines.append(f"Drawing: {decided(plan, now, 'charge', drawing(plan, now))}")
     if now.discharge_max > 0:
         lines.append(f"Feeding in: {decided(plan, now, 'discharge', feeding_in(plan, now))}")
@@ -177,7 +220,9 @@ def decided(plan: Plan, now: Frame, way: str, terms: dict[str, float]) -> str:
     """The sum of the terms, and what it means where the power stands."""
     gain, power = 1000 * float(now[f"{way}_gain"]) / plan.dt, float(now[way])
     terms = terms | {"other limits": gain - sum(terms.values())}
-    words = " ".join(f"{amount:+.2f} {name}" for name, amount in terms.items() if abs(amount) > CENT)
+    words = " ".join(
+        f"{amount:+.2f} {name}" for name, amount in terms.items() if abs(amount) > CENT
+    )
     if power > SMALL:
         verdict = "it gains, up to its limit" if gain > CENT else "it just pays"
     else:

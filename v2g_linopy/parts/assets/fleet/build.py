@@ -18,39 +18,50 @@ from .schema import is_active
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """Virtual battery of every member, with energy not served and slack (FORMULATION §1).
 
-    With charge c, discharge g [kW at the grid], energy e at the end of the step [kWh], need not served u, slack s::
+    With charge c, discharge g [kW at the grid], energy e at the end of the step [kWh], need not
+    served u, slack s::
 
-        e = start + dt (eta_c (c + s_in) - (g + s_out) / eta_d),   start = keep e_{t-1} + e_in - (e_out - u_out) - spill
-        0 <= c <= charge_max,  0 <= g <= discharge_max,  e_min - u <= e <= e_max,  0 <= spill <= spill_max
+        e = start + dt (eta_c (c + s_in) - (g + s_out) / eta_d),
+        start = keep e_{t-1} + e_in - (e_out - u_out) - spill
+        0 <= c <= charge_max,   0 <= g <= discharge_max,   e_min - u <= e <= e_max,
+        0 <= spill <= spill_max
 
-    Where a replacement cost is given, each battery is cut into segments of depth with energy e_j, and with energy l_j
-    leaving each by power and m_j by driving [kWh]; calendar wear follows the mean energy of the step::
+    Where a replacement cost is given, each battery is cut into segments of depth with energy e_j,
+    and with energy l_j leaving each by power and m_j by driving [kWh]; calendar wear follows the
+    mean energy of the step::
 
-        sum_j e_j = e,   sum_j l_j = dt (g + s_out) / eta_d,   sum_j m_j + passed = e_out - u_out + spill
-        e_j - keep e_{j,t-1} - [keep = 0] shallow_j(e_in) + l_j + m_j >= 0,   0 <= e_j <= delta_j wear_capacity
+        sum_j e_j = e,   sum_j l_j = dt (g + s_out) / eta_d,
+        sum_j m_j + passed = e_out - u_out + spill
+        e_j - keep e_{j,t-1} - [keep = 0] shallow_j(e_in) + l_j + m_j >= 0,
+        0 <= e_j <= delta_j wear_capacity
         cash wear_cycles = -sum_j k_j (l_j + m_j) - k_J passed   (k_j as for a battery)
         cash wear_calendar = -dt (calendar_cost + calendar_cost_soc (mean energy) / wear_capacity)
 
-    A trip is part of the cycle it deepens: what one fall of energy costs cannot be told apart between driving and
-    selling. Calendar wear counts while the member holds or moves energy, plugged in or not.
+    A trip is part of the cycle it deepens: what one fall of energy costs cannot be told apart
+    between driving and selling. Calendar wear counts while the member holds or moves energy,
+    plugged in or not.
 
     With a least power, x and y are 1 while it charges or discharges::
 
-        charge_min x <= c <= charge_max x,   discharge_min y <= g <= discharge_max y,   one of c, g is 0
+        charge_min x <= c <= charge_max x,   discharge_min y <= g <= discharge_max y,
+        one of c, g is 0
 
-    Near full the charging power falls in a line. It is read at the end of the step, so that the plan can be followed at
-    every moment of the step; with taper_to = 0 the battery is never quite full::
+    Near full the charging power falls in a line. It is read at the end of the step, so that the
+    plan can be followed at every moment of the step; with taper_to = 0 the battery is never quite
+    full::
 
         c <= charge_max (1 - (1 - taper_to) (e / energy_max - taper_from) / (1 - taper_from))
 
-    Reserves move the power within one of the ranges that least powers leave (charging, or discharging, or both where
-    nothing lies between), and not above the taper at the energy of the plan; a long call fills the battery beyond.
-    Energy not served relaxes a need; it never becomes energy that could be sold. A charger with nothing on board has
-    no power, and no room for reserves. Where reserves guarantee energy while activation is expected, the same
-    equations are written once more for the baseline path, in the same range (§3).
-    """
+    Reserves move the power within one of the ranges that least powers leave (charging, or
+    discharging, or both where nothing lies between), and not above the taper at the energy of the
+    plan; a long call fills the battery beyond. Energy not served relaxes a need; it never becomes
+    energy that could be sold. A charger with nothing on board has no power, and no room for
+    reserves. Where reserves guarantee energy while activation is expected, the same equations are
+    written once more for the baseline path, in the same range (§3)."""
     on_board = _on_board(d, s.axis("time"))
-    d = d.assign({limit: d[limit].where(on_board, 0.0) for limit in ("charge_max", "discharge_max")})
+    d = d.assign(
+        {limit: d[limit].where(on_board, 0.0) for limit in ("charge_max", "discharge_max")}
+    )
     soft, alive = d.unserved_cost.notnull(), is_active(d)
     slack = d.slack_cost.notnull() & alive
     u = s.maybe("unserved", (d.energy_min > 0) & soft, d.energy_min)
@@ -80,7 +91,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     return Terms(
         power={"electricity": Flow(injection=g, withdrawal=c)},
         cash={
-            entry: x for entry, (rate, x) in cash.items() if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
+            entry: x
+            for entry, (rate, x) in cash.items()
+            if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
         }
         | worn,
         flex=_flex(d, c, g, on, shared[-1], store, baseline),
@@ -88,7 +101,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 
 def _charge_room(s: Scope, d: xr.Dataset, on: tuple[Any, Any]) -> Any:
-    """Charging power within the taper of every path, and in the range that least powers leave; 0 if nothing tapers."""
+    """Charging power within the taper of every path, and in the range that least powers leave; 0 if
+    nothing tapers.
+    """
     tapered = power_limits.tapered(d)
     if "reserve" not in s.inputs or not bool(tapered.any()):
         return 0.0
@@ -98,7 +113,9 @@ def _charge_room(s: Scope, d: xr.Dataset, on: tuple[Any, Any]) -> Any:
     return room
 
 
-def _flex(d: xr.Dataset, c: Any, g: Any, on: tuple[Any, Any], room: Any, store: Store, baseline: Any) -> Flex:
+def _flex(
+    d: xr.Dataset, c: Any, g: Any, on: tuple[Any, Any], room: Any, store: Store, baseline: Any
+) -> Flex:
     """Room about the expected power, and the energy behind it."""
     most_in, most_out = power_limits.most(d, "charge", on), power_limits.most(d, "discharge", on)
     if not isinstance(room, float):
@@ -112,8 +129,12 @@ def _flex(d: xr.Dataset, c: Any, g: Any, on: tuple[Any, Any], room: Any, store: 
     )
 
 
-def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tuple[Any, ...]) -> tuple[Any, Any, Store]:
-    """One trajectory of the battery: its charge, its discharge, and the room it leaves at both edges of each step."""
+def _path(
+    s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tuple[Any, ...]
+) -> tuple[Any, Any, Store]:
+    """One trajectory of the battery: its charge, its discharge, and the room it leaves at both
+    edges of each step.
+    """
     u, u_out, s_in, s_out, on, room = shared
     time = s.axis("time")
     c = s.maybe("charge" + suffix, d.charge_max > 0, d.charge_max)
@@ -161,7 +182,9 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tup
     return c, g, Store(edges, d.eta_charge, d.eta_discharge, d.keep, *sides)
 
 
-def _worn(s: Scope, d: xr.Dataset, alive: xr.DataArray, shared: tuple[Any, ...], c: Any, g: Any) -> dict[str, Any]:
+def _worn(
+    s: Scope, d: xr.Dataset, alive: xr.DataArray, shared: tuple[Any, ...], c: Any, g: Any
+) -> dict[str, Any]:
     """Wear by depth and by time along the expected path."""
     if "wear_capacity" not in d:
         return battery_wear.by_time(s, d, d.energy_max, 0.0, 0.0, alive)
@@ -190,7 +213,11 @@ def _start_range(d: xr.Dataset, time: Any) -> tuple[xr.DataArray, xr.DataArray]:
     floor = xr.where((d.energy_min > 0) & soft, 0.0, d.energy_min)
     arriving = d.energy_in - d.energy_out
     low = d.keep * previous_data(floor, d.energy_initial, time) + arriving - d.spill_max
-    high = d.keep * previous_data(d.energy_max, d.energy_initial, time) + arriving + xr.where(soft, d.energy_out, 0.0)
+    high = (
+        d.keep * previous_data(d.energy_max, d.energy_initial, time)
+        + arriving
+        + xr.where(soft, d.energy_out, 0.0)
+    )
     return low, high
 
 

@@ -13,7 +13,9 @@ from .schema import SCHEMA
 def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """Where the segments stand if they fill and empty shallow first, for the next window."""
     driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
-    return battery_wear.levels(d, d.get("wear_capacity", d.energy_max), d.energy_in.where(d.keep == 0, 0.0), driven)
+    return battery_wear.levels(
+        d, d.get("wear_capacity", d.energy_max), d.energy_in.where(d.keep == 0, 0.0), driven
+    )
 
 
 PART = Part(
@@ -22,7 +24,11 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={"energy_initial": "energy", "baseline_initial": "energy_baseline", "segment_initial": "segment_level"},
+    carry={
+        "energy_initial": "energy",
+        "baseline_initial": "energy_baseline",
+        "segment_initial": "segment_level",
+    },
     finish=finish,
     stock={"energy": "balance"},
 )

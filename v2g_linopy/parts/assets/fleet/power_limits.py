@@ -1,8 +1,9 @@
-"""Powers a charger can run at: least powers but 0, the taper near full, and the room they leave (FORMULATION §1).
+"""Powers a charger can run at: least powers but 0, the taper near full, and the room they leave
+(FORMULATION §1).
 
-`d` holds `charge_max`, `charge_min`, `discharge_max`, `discharge_min` [kW], `taper_from`, `taper_to` and `energy_max`;
-`on` is a pair of binaries, 1 while it charges and while it discharges, plain 0 where there is no least power.
-"""
+`d` holds `charge_max`, `charge_min`, `discharge_max`, `discharge_min` [kW], `taper_from`,
+`taper_to` and `energy_max`; `on` is a pair of binaries, 1 while it charges and while it discharges,
+plain 0 where there is no least power."""
 
 from typing import Any
 
@@ -21,38 +22,74 @@ def tapered(d: xr.Dataset) -> xr.DataArray:
     return d.taper_from.notnull() & (d.charge_max > 0) & (d.energy_max > 0)
 
 
-def either_off_or_above(d: xr.Dataset, way: str, power: Any, back: Any, on: Any) -> tuple[Any, Any, Any]:
+def either_off_or_above(
+    d: xr.Dataset, way: str, power: Any, back: Any, on: Any
+) -> tuple[Any, Any, Any]:
     """Rows: power is 0 or within least and most, and what flows back is 0 while it is not."""
     most_back = d[f"{BACK[way]}_max"]
-    return power - d[f"{way}_max"] * on <= 0, power - d[f"{way}_min"] * on >= 0, back + most_back * on <= most_back
+    return (
+        power - d[f"{way}_max"] * on <= 0,
+        power - d[f"{way}_min"] * on >= 0,
+        back + most_back * on <= most_back,
+    )
 
 
 def within_taper(d: xr.Dataset, power: Any, energy: Any) -> Any:
-    """Row: power below the line from charge_max at taper_from to taper_to charge_max at energy_max."""
-    slope = d.charge_max * (1 - d.taper_to) / ((1 - d.taper_from) * d.energy_max.where(d.energy_max > 0, 1.0))
+    """Row: power below the line from charge_max at taper_from to taper_to charge_max at
+    energy_max.
+    """
+    slope = (
+        d.charge_max
+        * (1 - d.taper_to)
+        / ((1 - d.taper_from) * d.energy_max.where(d.energy_max > 0, 1.0))
+    )
     top = d.charge_max * (1 - d.taper_to * d.taper_from) / (1 - d.taper_from)
     return power + slope.fillna(0.0) * energy <= top.fillna(0.0)
 
 
 def most(d: xr.Dataset, way: str, on: tuple[Any, Any]) -> Any:
-    """Most power one way without crossing a gap: all of it, or 0 while off, or 0 while on the other way (kW)."""
+    """Most power one way without crossing a gap: all of it, or 0 while off, or 0 while on the other
+    way (kW).
+    """
     own, other = on if way == "charge" else on[::-1]
     gap, limit = least(d, way), d[f"{way}_max"]
     if not bool((gap | least(d, BACK[way])).any()):
         return limit
-    return limit.where(~gap, 0.0) - limit.where(~gap & least(d, BACK[way]), 0.0) * other + limit.where(gap, 0.0) * own
+    return (
+        limit.where(~gap, 0.0)
+        - limit.where(~gap & least(d, BACK[way]), 0.0) * other
+        + limit.where(gap, 0.0) * own
+    )
 
 
 def inconsistent(d: xr.Dataset) -> list[tuple[str, xr.DataArray, xr.DataArray, str]]:
-    """Return field, where it is wrong, its values and why: both hold for one battery, and leave some power."""
-    bends, many, one = d.taper_from.notnull(), d.aggregate > 0, "holds for one vehicle, and aggregate says many"
+    """Return field, where it is wrong, its values and why: both hold for one battery, and leave
+    some power.
+    """
+    bends, many, one = (
+        d.taper_from.notnull(),
+        d.aggregate > 0,
+        "holds for one vehicle, and aggregate says many",
+    )
     found = [
         ("taper_from", bends & many, d.taper_from, one),
         ("taper_from", d.taper_from >= 1, d.taper_from, "allowed [0, 1)"),
-        ("taper_to", bends & d.taper_to.isnull(), d.taper_to, "missing: give the share of charge_max left when full"),
+        (
+            "taper_to",
+            bends & d.taper_to.isnull(),
+            d.taper_to,
+            "missing: give the share of charge_max left when full",
+        ),
     ]
     for way in BACK:
         low, high = d[f"{way}_min"], d[f"{way}_max"]
-        found.append((f"{way}_min", (high > 0) & (low > high + 1e-9), low, f"more than {way}_max at that step"))
+        found.append(
+            (
+                f"{way}_min",
+                (high > 0) & (low > high + 1e-9),
+                low,
+                f"more than {way}_max at that step",
+            )
+        )
         found.append((f"{way}_min", (low > 0) & many, low, one))
     return found

@@ -11,10 +11,14 @@ from .schema import is_active
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Energy balance, limits and needs of every member and step, and its cash, from the written numbers alone."""
+    """Energy balance, limits and needs of every member and step, and its cash, from the written
+    numbers alone.
+    """
     residuals = _replay_path(v, d, "")
     if "energy_baseline" in d:
-        residuals |= {f"{k}_baseline": x for k, x in _replay_path(v, on_baseline(d), "_baseline").items()}
+        residuals |= {
+            f"{k}_baseline": x for k, x in _replay_path(v, on_baseline(d), "_baseline").items()
+        }
     leaving = v.dt * d.discharge / d.eta_discharge
     cash = {
         "wear": -(d.wear * leaving),
@@ -22,14 +26,20 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "drivers": d.retail_price * v.dt * (d.charge - d.discharge),
         "slack.unserved": -(d.unserved_cost * d.get("unserved", 0.0)).fillna(0.0),
         "slack.unserved_trip": -(d.unserved_cost * d.get("unserved_trip", 0.0)).fillna(0.0),
-        "slack.balance": -(d.slack_cost * v.dt * (d.get("slack_in", 0.0) + d.get("slack_out", 0.0))).fillna(0.0),
+        "slack.balance": (
+            -(d.slack_cost * v.dt * (d.get("slack_in", 0.0) + d.get("slack_out", 0.0))).fillna(0.0)
+        ),
     }
     taken = v.dt * (d.discharge + d.get("slack_out", 0.0)) / d.eta_discharge
     driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
     capacity = d.get("wear_capacity", d.energy_max)
-    residuals |= battery_wear.replayed(v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven)
+    residuals |= battery_wear.replayed(
+        v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven
+    )
     cash |= battery_wear.paid(v, d, capacity, is_active(d))
-    return Replay(residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_vehicles(d))
+    return Replay(
+        residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_vehicles(d)
+    )
 
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
@@ -62,7 +72,9 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
 
 
 def _present(d: xr.Dataset, energy: xr.DataArray) -> xr.DataArray:
-    """Return False where no battery is there: none that holds energy now, none from before, none that comes or goes."""
+    """Return False where no battery is there: none that holds energy now, none from before, none
+    that comes or goes.
+    """
     fits = d.energy_max + xr.zeros_like(energy)
     stayed = xr.where(fits.time == fits.time[0], d.energy_initial, fits.shift(time=1))
     absent = (fits == 0) & ((stayed == 0) | (d.keep == 0))

@@ -1,1 +1,3 @@
-"""Power purchase agreements and contracts for difference, physical and financial (FORMULATION §6)."""
+"""Power purchase agreements and contracts for difference, physical and financial (FORMULATION
+§6).
+"""

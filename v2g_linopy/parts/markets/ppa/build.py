@@ -1,4 +1,6 @@
-"""Power purchase agreements and contracts for difference, physical and financial (FORMULATION §6)."""
+"""Power purchase agreements and contracts for difference, physical and financial (FORMULATION
+§6).
+"""
 
 from typing import Any
 
@@ -16,38 +18,44 @@ from .schema import SIDES, plant_of
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """Quantity Q of each contract [kW], and what is paid for it (FORMULATION §6).
 
-    With strike K, reference R (price of a market at the step, or its mean over the local month), sign +1 for a seller
-    and -1 for a buyer, p what the plant feeds in, and a = 0 where the contract rests, 1 elsewhere::
+    With strike K, reference R (price of a market at the step, or its mean over the local month),
+    sign +1 for a seller and -1 for a buyer, p what the plant feeds in, and a = 0 where the contract
+    rests, 1 elsewhere::
 
         Q = a share p  (output),   a share available  (deemed),   a baseload
         difference = dt sign (K - R) Q  (two-way),   dt sign max(K - R, 0) Q  (one-way)
-        delivery = dt sign K Q,   Q leaves the market node for a seller and enters it for a buyer  (physical)
+        delivery = dt sign K Q,
+        Q leaves the market node for a seller and enters it for a buyer  (physical)
 
     Where energy is due, ahead A and behind B [kWh] since the period of H hours began::
 
         A - B = (A - B)_{t-1} + dt Q - (1 - tolerance) contracted a dt / H
         shortfall = -shortfall_price B  at the end of each period,   A, B >= 0
 
-    Nothing is due while the contract rests; the end of the horizon ends a period. A run of negative prices that is long
-    enough is without payment from its first step on (as in section 51 of the German EEG). A reference that is published
-    but not traded is a market with limit 0.
+    Nothing is due while the contract rests; the end of the horizon ends a period. A run of negative
+    prices that is long enough is without payment from its first step on (as in section 51 of the
+    German EEG). A reference that is published but not traded is a market with limit 0.
 
-    What came before the horizon is given, what comes after it is not seen. A run goes on from `negative_initial` hours;
-    steps of it that were paid for before it was long enough stay paid. A month that began with h hours at the mean M
-    goes on from there, and what was settled at M, E kWh, is settled again, as is what was charged for a shortfall::
+    What came before the horizon is given, what comes after it is not seen. A run goes on from
+    `negative_initial` hours; steps of it that were paid for before it was long enough stay paid. A
+    month that began with h hours at the mean M goes on from there, and what was settled at M, E
+    kWh, is settled again, as is what was charged for a shortfall::
 
         R = (h M + dt sum of prices) / (h + hours in the horizon)
-        correction = sign ((K - R) - (K - M)) E  (two-way),   sign (max(K - R, 0) - max(K - M, 0)) E  (one-way)
+        correction = sign ((K - R) - (K - M)) E  (two-way),
+        sign (max(K - R, 0) - max(K - M, 0)) E  (one-way)
         shortfall = shortfall_price behind_initial  in the first step of a period that began before
 
-    with the strike K of the first step. So windows that follow each other add up to the bill of the whole, but for a
-    run of negative prices that becomes long enough only after the window in which it began.
-    """
+    with the strike K of the first step. So windows that follow each other add up to the bill of the
+    whole, but for a run of negative prices that becomes long enough only after the window in which
+    it began."""
     sign, physical = xr.where(d.side == "seller", 1.0, -1.0), d.settlement == "physical"
     cash: dict[str, Any] = {}
     if bool((~physical).any()):
         reference = _reference(s, d)
-        cash["difference"] = sign * _rate(d, d.strike, reference) * s.dt * _quantity(s, d, ~physical)
+        cash["difference"] = (
+            sign * _rate(d, d.strike, reference) * s.dt * _quantity(s, d, ~physical)
+        )
         if bool((d.settled_initial > 0).any()):
             cash["correction"] = sign * _corrected(s, d, reference)
     if bool(physical.any()):
@@ -63,10 +71,18 @@ def _rate(d: xr.Dataset, strike: xr.DataArray, reference: xr.DataArray) -> xr.Da
 
 
 def _corrected(s: Scope, d: xr.Dataset, reference: xr.DataArray) -> xr.DataArray:
-    """What energy settled before the horizon is worth more at the mean of now, where its month goes on (EUR)."""
-    strike, now = (x.isel(time=0, drop=True) if "time" in x.dims else x for x in (d.strike, reference))
-    goes_on = (d.averaging == "month") & (d.settlement != "physical") & (_over(s.calendar, "month") > 0)
-    return (_rate(d, strike, now) - _rate(d, strike, d.mean_initial)).where(goes_on, 0.0) * d.settled_initial
+    """What energy settled before the horizon is worth more at the mean of now, where its month goes
+    on (EUR).
+    """
+    strike, now = (
+        x.isel(time=0, drop=True) if "time" in x.dims else x for x in (d.strike, reference)
+    )
+    goes_on = (
+        (d.averaging == "month") & (d.settlement != "physical") & (_over(s.calendar, "month") > 0)
+    )
+    return (_rate(d, strike, now) - _rate(d, strike, d.mean_initial)).where(
+        goes_on, 0.0
+    ) * d.settled_initial
 
 
 def _over(calendar: Calendar, kind: str) -> float:
@@ -78,13 +94,16 @@ def _power(s: Scope, d: xr.Dataset, physical: xr.DataArray) -> dict[str, Flow]:
     """Energy bought enters the market node, energy sold leaves it."""
     ways = {side: physical & (d.side == side) for side in SIDES}
     sold, bought = (
-        _quantity(s, d, some).sum("contract") if bool(some.any()) else 0.0 for some in (ways["seller"], ways["buyer"])
+        _quantity(s, d, some).sum("contract") if bool(some.any()) else 0.0
+        for some in (ways["seller"], ways["buyer"])
     )
     return {"electricity": Flow(injection=bought, withdrawal=sold)} if bool(physical.any()) else {}
 
 
 def _quantity(s: Scope, d: xr.Dataset, where: xr.DataArray) -> Any:
-    """Power under each contract, 0 but for those named in `where`: data, and the output of plants where that counts."""
+    """Power under each contract, 0 but for those named in `where`: data, and the output of plants
+    where that counts.
+    """
     plant, active = plant_of(d), _active(s, d)
     fixed = where & (d.volume_type == "baseload")
     power: Any = active * d.baseload.where(fixed, 0.0)
@@ -110,13 +129,19 @@ def _price(energy: xr.Dataset, time: pd.Index, d: xr.Dataset) -> xr.DataArray:
 
 
 def _reference(s: Scope, d: xr.Dataset) -> xr.DataArray:
-    """Price of each step, or the mean over its local month: over what came before the horizon, and over the horizon."""
+    """Price of each step, or the mean over its local month: over what came before the horizon, and
+    over the horizon.
+    """
     price = _price(s.inputs["energy"], s.axis("time"), d)
     if not bool((d.averaging == "month").any()):
         return price
     month, known = _months(d, s.calendar)
-    hours = known + s.dt * xr.ones_like(price).groupby(month).sum().sel(month=month).drop_vars("month")
-    total = known * d.mean_initial + s.dt * price.groupby(month).sum().sel(month=month).drop_vars("month")
+    hours = known + s.dt * xr.ones_like(price).groupby(month).sum().sel(month=month).drop_vars(
+        "month"
+    )
+    total = known * d.mean_initial + s.dt * price.groupby(month).sum().sel(month=month).drop_vars(
+        "month"
+    )
     return xr.where(d.averaging == "month", total / hours, price)
 
 
@@ -145,13 +170,17 @@ def _shortfall(s: Scope, d: xr.Dataset) -> Any:
     due = (d.contracted > 0) & (same >= 0)
     ahead, behind = s.var("ahead", mask=due), s.var("behind", mask=due)
     since = ahead - behind - same * previous(ahead - behind)
-    given = (d.ahead_initial - d.behind_initial) * continues * start - owed * _active(s, d) * s.dt / hours
+    given = (d.ahead_initial - d.behind_initial) * continues * start - owed * _active(
+        s, d
+    ) * s.dt / hours
     s.add("due", since - s.dt * _quantity(s, d, d.contracted > 0) == given, mask=due)
     return closing(same) * behind - (d.contracted > 0) * continues * start * d.behind_initial
 
 
 def _periods(s: Scope, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """1 where a step is in the period of the one before, hours of its period, 1 where that began before the horizon."""
+    """1 where a step is in the period of the one before, hours of its period, 1 where that began
+    before the horizon.
+    """
     later = 1.0 - first(s.axis("time"))
     same: Any = later + 0.0 * d.contracted
     hours: Any = d.get("period_hours", len(s.axis("time")) * s.dt)

@@ -9,7 +9,9 @@ from .schema import plant_of
 
 
 def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
-    """How far the month and a run of negative prices have come at the end of each step, for the next window."""
+    """How far the month and a run of negative prices have come at the end of each step, for the
+    next window.
+    """
     price = _price(v.groups["energy"], v.calendar.time, d)
     found = {}
     if bool(d.negative_hours.notnull().any()):
@@ -20,10 +22,15 @@ def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
         month, known = _months(d, v.calendar)
         hours = known + v.dt * xr.ones_like(price).groupby(month).cumsum("time")
         total = known * d.mean_initial + v.dt * price.groupby(month).cumsum("time")
-        energy = (v.dt * _planned(v, d) * _unless_negative(price, d, v.dt)).groupby(month).cumsum("time")
+        energy = (
+            (v.dt * _planned(v, d) * _unless_negative(price, d, v.dt)).groupby(month).cumsum("time")
+        )
         before = d.settled_initial * (known > 0)
         states = {"mean_to_date": total / hours, "mean_hours": hours, "settled": energy + before}
-        found |= {name: x.drop_vars("month", errors="ignore").where(monthly, 0.0) for name, x in states.items()}
+        found |= {
+            name: x.drop_vars("month", errors="ignore").where(monthly, 0.0)
+            for name, x in states.items()
+        }
     return found
 
 

@@ -15,44 +15,56 @@ from .schema import in_every_scenario
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Volumes backed by named members, about the baseline b = p - sum_r (a_up - a_dn) x (FORMULATION §3).
+    """Volumes backed by named members, about the baseline b = p - sum_r (a_up - a_dn) x
+    (FORMULATION §3).
 
-    With shares x [kW per member], expected activation a_up, a_dn, and p the expected injection of the member::
+    With shares x [kW per member], expected activation a_up, a_dn, and p the expected injection of
+    the member::
 
         volume = sum_i x + shortfall,   shortfall <= committed once the gate has closed, 0 before
         sum_r up x <= (p + room up) - b,     sum_r down x <= b - (p - room down)
-        endurance, both edges:   sum_r hours_up x / eta_d <= e0 - floor,   sum_r hours_down eta_c x <= ceiling - e0
-        excursion, both edges:   sum_r excursion_up x <= e0 - floor,       sum_r excursion_down x <= ceiling - e0
-        calls, at the end edge:  sum_r V_up <= e0 - floor,                 sum_r V_down <= ceiling - e0
-        cash = dt (capacity_price volume + a_up p_up volume - a_dn p_dn volume - shortfall_price shortfall)
+        endurance, both edges:   sum_r hours_up x / eta_d <= e0 - floor,
+                                 sum_r hours_down eta_c x <= ceiling - e0
+        excursion, both edges:   sum_r excursion_up x <= e0 - floor,
+                                 sum_r excursion_down x <= ceiling - e0
+        calls, at the end edge:  sum_r V_up <= e0 - floor,   sum_r V_down <= ceiling - e0
+        cash = dt (capacity_price volume + a_up p_up volume - a_dn p_dn volume
+                   - shortfall_price shortfall)
 
-    V is the most energy in the battery that admissible calls can have moved, with K the product of keep over the G
-    steps of an activation cycle, and c_r the baseline charging (sum_r c_r <= c) that calls of product r stop first::
+    V is the most energy in the battery that admissible calls can have moved, with K the product of
+    keep over the G steps of an activation cycle, and c_r the baseline charging (sum_r c_r <= c)
+    that calls of product r stop first::
 
-        w_up = max(eta_c X, X / eta_d - (1 / eta_d - eta_c) c_r),   X = up x       w_down = X / eta_d, or eta_c X (*)
+        w_up = max(eta_c X, X / eta_d - (1 / eta_d - eta_c) c_r),
+        X = up x       w_down = X / eta_d, or eta_c X (*)
         physical  V_t >= dt w_t        box  V_t >= keep_t V_{t-1} + dt w_t
-        budget    V_t >= keep_t V_{t-1},   V_t >= K_t V_{t-G} + period w_t     (*) where the baseline never discharges
+        budget    V_t >= keep_t V_{t-1},
+                  V_t >= K_t V_{t-G} + period w_t     (*) where the baseline never discharges
 
-    A budget with a period of several steps (Lauinger, Vuille, Kuhn) is the dual of the worst calls up to each step,
-    with the worth p of a call more in each cycle, q of one in each step, and K_ts what is left at t of a call at s::
+    A budget with a period of several steps (Lauinger, Vuille, Kuhn) is the dual of the worst calls
+    up to each step, with the worth p of a call more in each cycle, q of one in each step, and K_ts
+    what is left at t of a call at s::
 
-        V_t >= period / dt sum_s p_ts + sum_s q_ts,   p_ts + p_t,s+1 + ... + p_t,s+G-1 + q_ts >= dt K_ts w_s
+        V_t >= period / dt sum_s p_ts + sum_s q_ts,
+        p_ts + p_t,s+1 + ... + p_t,s+G-1 + q_ts >= dt K_ts w_s
 
-    and for the volume while its gate is open, with X its largest value by the data, z binary and n whole::
+    and for the volume while its gate is open, with X its largest value by the data, z binary and n
+    whole::
 
         minimum_bid z <= volume <= X z,     volume = step n;     closed => volume = committed
 
-    There is a z only for products with a least bid or named in `/exclusion`, an n only for those with a bid step.
+    There is a z only for products with a least bid or named in `/exclusion`, an n only for those
+    with a bid step.
 
-    A product with an availability a below 1 (0.9: P90) is held in the mean of the worst 1 - a of the scenarios instead
-    of in each. That is its CVaR, and stricter than a probability of a::
+    A product with an availability a below 1 (0.9: P90) is held in the mean of the worst 1 - a of
+    the scenarios instead of in each. That is its CVaR, and stricter than a probability of a::
 
         zeta - 1/(1 - a) sum_s p_s xi_s >= 0,   xi_s >= zeta - (sum_i x_is - volume),   xi_s >= 0
 
-    The energy markets carry the baseline; the activated energy is settled here. A plant without a reservoir (an
-    engine on gas, sun, a load that is curtailed) needs no energy: it does not run out while it is called. One with a
-    reservoir and no baseline path of its own (hydrogen) guarantees no energy while activation is expected, since its
-    energy is known on the expected path alone.
+    The energy markets carry the baseline; the activated energy is settled here. A plant without a
+    reservoir (an engine on gas, sun, a load that is curtailed) needs no energy: it does not run out
+    while it is called. One with a reservoir and no baseline path of its own (hydrogen) guarantees
+    no energy while activation is expected, since its energy is known on the expected path alone.
     """
     volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
     held, sold, largest = _shares(s, d)
@@ -80,7 +92,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 
 def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, Held], Any, Any]:
-    """Shares of every member within its room; what each asset holds, what all hold of each product, and the most."""
+    """Shares of every member within its room; what each asset holds, what all hold of each product,
+    and the most.
+    """
     net, held = d.activation_up - d.activation_down, dict[str, Held]()
     sold: Any = 0.0
     largest: Any = 0.0
@@ -90,7 +104,9 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, Held], Any, Any]:
         if f.store is not None and f.baseline is None and guarantees_energy(d):
             possible = possible & ~guarantees.energy_backed(d)
         most = f.span / larger(d.up - net, d.down + net)
-        x = s.maybe("share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}")
+        x = s.maybe(
+            "share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}"
+        )
         energy_backing.rows(s, d, asset, x, possible)
         if isinstance(x, float):
             if f.baseline is not None and not isinstance(f.baseline, float):
@@ -111,7 +127,11 @@ def _shortfall(s: Scope, d: xr.Dataset) -> tuple[Any, dict[str, Any]]:
     """Committed capacity that nobody holds, and what that costs."""
     failing = (d.committed > 0) & d.shortfall_price.notnull()
     short = s.maybe("shortfall", failing, d.committed.where(d.closed > 0, 0.0))
-    return short, {} if isinstance(short, float) else {"shortfall": -s.dt * d.shortfall_price.fillna(0.0) * short}
+    return short, (
+        {}
+        if isinstance(short, float)
+        else {"shortfall": -s.dt * d.shortfall_price.fillna(0.0) * short}
+    )
 
 
 def _available(s: Scope, d: xr.Dataset, surplus: Any, mask: xr.DataArray) -> None:
@@ -121,11 +141,17 @@ def _available(s: Scope, d: xr.Dataset, surplus: Any, mask: xr.DataArray) -> Non
     threshold = s.var("surplus_at_risk", lower=float("-inf"), mask=mask)
     missing, tail = s.var("missing", mask=mask), (1 - d.availability).where(mask, 1.0)
     s.add("missing", missing - threshold + surplus >= 0, mask=mask)
-    s.add("availability", risk_measures.worst_mean(threshold, missing, s.calendar.probability, tail) >= 0, mask=mask)
+    s.add(
+        "availability",
+        risk_measures.worst_mean(threshold, missing, s.calendar.probability, tail) >= 0,
+        mask=mask,
+    )
 
 
 def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
-    """Sum_r due_r x <= room at both edges of the step [kWh]: of endurance, and of excursions within the step."""
+    """Sum_r due_r x <= room at both edges of the step [kWh]: of endurance, and of excursions within
+    the step.
+    """
     store, endured = s.flex[asset].store, d.guarantee == "endurance"
     if store is None or not bool(guarantees.energy_backed(d).any()):
         return
@@ -143,19 +169,29 @@ def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -
 
 
 def _hours(d: xr.Dataset, store: Store, way: str) -> xr.DataArray:
-    """Energy to be held per kW sold (h): more by members that flow one way, who cannot be brought back by the other."""
+    """Energy to be held per kW sold (h): more by members that flow one way, who cannot be brought
+    back by the other.
+    """
     hours = d[f"hours_{way}"]
     one_way = ~(xr.DataArray(store.charges) & store.discharges) & (hours > 0)
     return xr.where(one_way, larger(hours, d.hours_one_way), hours)
 
 
-def _activation_prices(d: xr.Dataset, energy: xr.Dataset | None) -> tuple[xr.DataArray, xr.DataArray]:
-    """Price of activated energy upward and downward: as given, else of the market in `settlement`, else the first."""
+def _activation_prices(
+    d: xr.Dataset, energy: xr.Dataset | None
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Price of activated energy upward and downward: as given, else of the market in `settlement`,
+    else the first.
+    """
     if energy is None:  # every pod has a supplier; what is activated then has prices of its own
         market = xr.DataArray(0.0)
     elif "settlement" in d:
         market = energy.price.sel(market=d.settlement.astype(str)).drop_vars("market")
     else:
-        market = energy.price.isel(market=0, drop=True) if "market" in energy.price.dims else energy.price
+        market = (
+            energy.price.isel(market=0, drop=True)
+            if "market" in energy.price.dims
+            else energy.price
+        )
     up, down = d.get("activation_price_up"), d.get("activation_price_down")
     return (market if up is None else up), (market if down is None else down)

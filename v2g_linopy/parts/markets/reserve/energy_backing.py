@@ -1,4 +1,6 @@
-"""Energy behind reserves for every admissible call: the levels `physical`, `budget` and `box` (FORMULATION §3)."""
+"""Energy behind reserves for every admissible call: the levels `physical`, `budget` and `box`
+(FORMULATION §3).
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,11 +17,11 @@ from .guarantees import robust, within_a_step
 
 
 def rows(s: Scope, d: xr.Dataset, asset: str, x: Any, possible: xr.DataArray) -> None:
-    """Room for the worst admissible calls at the end of each step (the equations stand in `markets/reserve.py`).
+    """Room for the worst admissible calls at the end of each step (the equations stand in
+    `markets/reserve.py`).
 
-    Nothing of V outlives a restart (keep = 0). Before the first step it is what was carried here; in the dual form
-    calls before it do not count against the cycles after it, which is safe.
-    """
+    Nothing of V outlives a restart (keep = 0). Before the first step it is what was carried here;
+    in the dual form calls before it do not count against the cycles after it, which is safe."""
     store = s.flex[asset].store
     if store is None or not bool(robust(d).any()):
         return
@@ -28,13 +30,22 @@ def rows(s: Scope, d: xr.Dataset, asset: str, x: Any, possible: xr.DataArray) ->
         reserve = _Reserve(s, d, asset, way, store, possible & robust(d) & (d[way] > 0))
         if bool(reserve.held.any()):
             most = reserve.worst(d[way] * x)
-            s.add(f"calls_{way}_{asset}", most.sum("product") <= room, mask=reserve.held.any("product"))
+            s.add(
+                f"calls_{way}_{asset}",
+                most.sum("product") <= room,
+                mask=reserve.held.any("product"),
+            )
 
 
 def in_steps(d: xr.Dataset, dt: float) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the activation cycle in steps (0: a call leaves nothing behind), and the calls of a step in it."""
+    """Return the activation cycle in steps (0: a call leaves nothing behind), and the calls of a
+    step in it.
+    """
     budgeted = d.guarantee == "budget"
-    cycle, calls = larger((d.activation_cycle / dt).round(), 1.0), d.activation_period.fillna(dt) / dt
+    cycle, calls = (
+        larger((d.activation_cycle / dt).round(), 1.0),
+        d.activation_period.fillna(dt) / dt,
+    )
     limited = budgeted & (calls < cycle)
     steps = xr.where(limited, cycle, xr.where(d.guarantee == "physical", 0.0, 1.0))
     return steps, xr.where(limited, calls, 1.0)
@@ -46,13 +57,21 @@ Rate = tuple[str, Any, xr.DataArray]  # name, kW, where it counts
 class _Reserve:
     """What the products of one direction may call from an asset: V on (member, product, time)."""
 
-    def __init__(self, s: Scope, d: xr.Dataset, asset: str, way: str, store: Store, calls: xr.DataArray):
+    def __init__(
+        self, s: Scope, d: xr.Dataset, asset: str, way: str, store: Store, calls: xr.DataArray
+    ):
         self.s, self.d, self.asset, self.way, self.store = s, d, asset, way, store
-        time, self.members = s.axis("time"), s.inputs[asset].indexes[s.inputs[asset].attrs["member"]]
+        time, self.members = (
+            s.axis("time"),
+            s.inputs[asset].indexes[s.inputs[asset].attrs["member"]],
+        )
         self.calls = calls & xr.DataArray(np.ones(len(time), bool), coords={"time": time})
         self.keep = store.keep + xr.zeros_like(first(time))
         self.steps, self.share = in_steps(d, s.dt)
-        self.name, before = {"up": ("called_up", "drawn_initial"), "down": ("called_down", "stored_initial")}[way]
+        self.name, before = {
+            "up": ("called_up", "drawn_initial"),
+            "down": ("called_down", "stored_initial"),
+        }[way]
         self.carried = d.get(f"{before}_{asset}")
         self.lasting = robust(d) & (self.steps > 0)
         self.held = self._held()
@@ -73,8 +92,12 @@ class _Reserve:
         return v
 
     def _many(self, rates: list[Rate], v: Any, many: xr.DataArray) -> None:
-        """Rows where the activation period is longer than a step: the dual of the worst calls up to each step."""
-        ago = pd.RangeIndex(min(int(run_hours(self.keep > 0, 1.0).max()) + 1, self.keep.sizes["time"]), name="ago")
+        """Rows where the activation period is longer than a step: the dual of the worst calls up to
+        each step.
+        """
+        ago = pd.RangeIndex(
+            min(int(run_hours(self.keep > 0, 1.0).max()) + 1, self.keep.sizes["time"]), name="ago"
+        )
         left = _left_since(self.keep, ago)
         lag = xr.DataArray(np.arange(min(len(ago), int(self.steps.max()))), dims="lag")
         there, suffix = many & (left > 0), f"_{self.way}_{self.asset}"
@@ -82,7 +105,9 @@ class _Reserve:
             self.s.var(name, mask=there, over=[self.members, ago], suffix=suffix)
             for name in ("cycle_worth", "call_worth")
         )
-        self._add("dual", v - self.share * cycle.sum("ago") - call.sum("ago") >= self._before(1), many)
+        self._add(
+            "dual", v - self.share * cycle.sum("ago") - call.sum("ago") >= self._before(1), many
+        )
         worth = cycle.lagged((lag < self.steps).astype(float), dim="ago") + call
         for name, rate, where in rates:
             due = self.s.dt * left * rate.earlier(ago)
@@ -92,12 +117,18 @@ class _Reserve:
         self.s.add(f"{self.name}_{name}_{self.asset}", row, mask=mask)
 
     def _rates(self, power: Any) -> Iterator[Rate]:
-        """Yield what a call takes from or brings to the battery, kW; the largest counts, each where it can be that."""
+        """Yield what a call takes from or brings to the battery, kW; the largest counts, each where
+        it can be that.
+        """
         store, always = self.store, xr.ones_like(self.calls)
         if not bool(self.calls.any()):
             return
         if self.way == "down":
-            yield "call", power * xr.where(store.discharges, 1 / store.eta_discharge, store.eta_charge), always
+            yield (
+                "call",
+                power * xr.where(store.discharges, 1 / store.eta_discharge, store.eta_charge),
+                always,
+            )
             return
         loss = 1 / store.eta_discharge - store.eta_charge
         saved = always & store.charges & store.discharges & (loss > 0)
@@ -105,21 +136,35 @@ class _Reserve:
         if bool((self.calls & stops).any()):
             yield "stop", power * store.eta_charge, stops
         if bool((self.calls & feeds).any()):
-            yield "feed", power / store.eta_discharge - loss * self._stopped(self.calls & saved), feeds
+            yield (
+                "feed",
+                power / store.eta_discharge - loss * self._stopped(self.calls & saved),
+                feeds,
+            )
 
     def _stopped(self, where: xr.DataArray) -> Any:
-        """Baseline charging that is stopped for calls of each product: all of it for one, shared out to several."""
+        """Baseline charging that is stopped for calls of each product: all of it for one, shared
+        out to several.
+        """
         if not bool(where.any()):
             return 0.0
         if int((robust(self.d) & (self.d.up > 0)).sum()) == 1:
             return self.store.charge
         c = self.s.var("charge_share", mask=where, over=[self.members], suffix=f"_{self.asset}")
-        self.s.add(f"charge_share_{self.asset}", c.sum("product") <= self.store.charge, mask=where.any("product"))
+        self.s.add(
+            f"charge_share_{self.asset}",
+            c.sum("product") <= self.store.charge,
+            mask=where.any("product"),
+        )
         return c
 
     def _held(self) -> xr.DataArray:
-        """Return True where calls may have left something: since the last restart, or from before the start."""
-        at = xr.zeros_like(self.keep, dtype=int) + xr.DataArray(np.arange(self.keep.sizes["time"]), dims="time")
+        """Return True where calls may have left something: since the last restart, or from before
+        the start.
+        """
+        at = xr.zeros_like(self.keep, dtype=int) + xr.DataArray(
+            np.arange(self.keep.sizes["time"]), dims="time"
+        )
         called, restart = _latest(at.where(self.calls, -1)), _latest(at.where(self.keep == 0, 0))
         held = (called >= restart) & (self.lasting | self.calls)
         if self.carried is None:
@@ -127,11 +172,17 @@ class _Reserve:
         return held | ((self.carried > 0).any("lag") & (_left(self.keep, None) > 0) & self.lasting)
 
     def _before(self, cycle: int) -> Any:
-        """What was called a cycle ago, where that is before the first step, as far as it is still there (kWh)."""
+        """What was called a cycle ago, where that is before the first step, as far as it is still
+        there (kWh).
+        """
         if self.carried is None or not cycle:
             return 0.0
-        lag = cycle - xr.DataArray(np.arange(self.keep.sizes["time"]), coords={"time": self.s.axis("time")})
-        known = self.carried.reindex(lag=range(1, cycle + 1), fill_value=0.0).sel(lag=lag.clip(min=1))
+        lag = cycle - xr.DataArray(
+            np.arange(self.keep.sizes["time"]), coords={"time": self.s.axis("time")}
+        )
+        known = self.carried.reindex(lag=range(1, cycle + 1), fill_value=0.0).sel(
+            lag=lag.clip(min=1)
+        )
         return known.where(lag >= 1, 0.0).drop_vars("lag") * _left(self.keep, None)
 
 
@@ -142,7 +193,9 @@ def _ago(x: xr.DataArray, ago: pd.Index) -> xr.DataArray:
 
 
 def _left_since(keep: xr.DataArray, ago: pd.Index) -> xr.DataArray:
-    """Share of a deviation of so many steps ago that is left; 0 of one from before the first step."""
+    """Share of a deviation of so many steps ago that is left; 0 of one from before the first
+    step.
+    """
     gone, log = (keep == 0).astype(int).cumsum("time") + 1, _log(keep).cumsum("time")
     return xr.where(_ago(gone, ago) == gone, np.exp(log - _ago(log, ago)), 0.0)
 
@@ -155,13 +208,19 @@ def _latest(at: xr.DataArray) -> xr.DataArray:
     """Return the largest number so far."""
     return xr.DataArray(
         xr.apply_ufunc(
-            np.maximum.accumulate, at, input_core_dims=[["time"]], output_core_dims=[["time"]], kwargs={"axis": -1}
+            np.maximum.accumulate,
+            at,
+            input_core_dims=[["time"]],
+            output_core_dims=[["time"]],
+            kwargs={"axis": -1},
         )
     )
 
 
 def _left(keep: xr.DataArray, steps: int | None) -> xr.DataArray:
-    """Share of a deviation that is left `steps` later, at each step; None: of one from before the first step."""
+    """Share of a deviation that is left `steps` later, at each step; None: of one from before the
+    first step.
+    """
     gone, log = (keep == 0).astype(int).cumsum("time"), _log(keep).cumsum("time")
     if steps is not None:
         gone, log = (x - x.shift(time=steps, fill_value=0) for x in (gone, log))

@@ -11,7 +11,9 @@ LEVELS = ("expected", "endurance", *SURE)
 WAYS = ("up", "down")
 NAN = float("nan")
 INPUTS = (
-    Field("guarantee", "product", "", "what backs the bid", "expected", kind="choice", choices=LEVELS),
+    Field(
+        "guarantee", "product", "", "what backs the bid", "expected", kind="choice", choices=LEVELS
+    ),
     Field(
         "activation_period",
         "product",
@@ -34,7 +36,8 @@ INPUTS = (
         "excursion_up",
         "product time",
         "h",
-        "most energy that calls within a step draw from the battery at any moment of it, per kW sold",
+        "most energy that calls within a step draw from the battery at any moment of it, per kW"
+        " sold",
         0.0,
         ge=0,
     ),
@@ -42,7 +45,8 @@ INPUTS = (
         "excursion_down",
         "product time",
         "h",
-        "most energy that calls within a step store in the battery at any moment of it, per kW sold",
+        "most energy that calls within a step store in the battery at any moment of it, per kW"
+        " sold",
         0.0,
         ge=0,
     ),
@@ -50,24 +54,64 @@ INPUTS = (
         "drawn_initial",
         "product lag",
         "kWh",
-        "most energy that calls up to so many steps before the first (lag 1, 2, ...) have drawn, as left at the start",
+        "most energy that calls up to so many steps before the first (lag 1, 2, ...) have drawn, as"
+        " left at the start",
         ABSENT,
         ge=0,
         shared=True,
     ),
-    Field("stored_initial", "product lag", "kWh", "the same for energy stored", ABSENT, ge=0, shared=True),
+    Field(
+        "stored_initial",
+        "product lag",
+        "kWh",
+        "the same for energy stored",
+        ABSENT,
+        ge=0,
+        shared=True,
+    ),
 )
 OUTPUTS = (
-    Field("charge_share", "product time", "kW", "baseline charging that calls of the product stop first", shared=True),
-    Field("called_up", "product time", "kWh", "energy drawn by the worst calls so far", shared=True, auxiliary=True),
-    Field("called_down", "product time", "kWh", "energy stored by them", shared=True, auxiliary=True),
-    Field("cycle_worth", "product time", "kWh", "worth of a call more per cycle", shared=True, auxiliary=True),
-    Field("call_worth", "product time", "kWh", "worth of a call more per step", shared=True, auxiliary=True),
+    Field(
+        "charge_share",
+        "product time",
+        "kW",
+        "baseline charging that calls of the product stop first",
+        shared=True,
+    ),
+    Field(
+        "called_up",
+        "product time",
+        "kWh",
+        "energy drawn by the worst calls so far",
+        shared=True,
+        auxiliary=True,
+    ),
+    Field(
+        "called_down", "product time", "kWh", "energy stored by them", shared=True, auxiliary=True
+    ),
+    Field(
+        "cycle_worth",
+        "product time",
+        "kWh",
+        "worth of a call more per cycle",
+        shared=True,
+        auxiliary=True,
+    ),
+    Field(
+        "call_worth",
+        "product time",
+        "kWh",
+        "worth of a call more per step",
+        shared=True,
+        auxiliary=True,
+    ),
 )
 
 
 def problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Return what no budget can be: without a cycle, of no activation, of parts of steps; and lags out of order."""
+    """Return what no budget can be: without a cycle, of no activation, of parts of steps; and lags
+    out of order.
+    """
     period, cycle = _given(d, calendar)
     budgeted = d.guarantee == "budget"
     rules = [
@@ -78,7 +122,14 @@ def problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ),
         ("activation_cycle", cycle < period - 1e-9, "h, less than activation_period"),
         ("activation_period", period <= 0, "h of activation; give more, or no period for one step"),
-        *((f"excursion_{w}", (d[f"excursion_{w}"] > 0) & (d[w] == 0), f"h, but {w} is 0: no power") for w in WAYS),
+        *(
+            (
+                f"excursion_{w}",
+                (d[f"excursion_{w}"] > 0) & (d[w] == 0),
+                f"h, but {w} is 0: no power",
+            )
+            for w in WAYS
+        ),
     ]
     if len(calendar.time) > 1:
         step = _step(calendar)
@@ -128,5 +179,7 @@ def energy_backed(d: xr.Dataset) -> xr.DataArray:
 
 
 def within_a_step(share: xr.DataArray) -> xr.DataArray:
-    """Return True for a budget of at most one step in the cycle, whose worst calls a recursion finds."""
+    """Return True for a budget of at most one step in the cycle, whose worst calls a recursion
+    finds.
+    """
     return share <= 1 + 1e-9

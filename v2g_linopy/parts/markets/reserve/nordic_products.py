@@ -1,10 +1,11 @@
-"""Nordic reserve products by name: what a kW sold needs in power and energy, how it is called, what a bid may be.
+"""Nordic reserve products by name: what a kW sold needs in power and energy, how it is called, what
+a bid may be.
 
-Power, energy and thresholds of FCR: *Technical Requirements for Frequency Containment Reserve Provision in the Nordic
-Synchronous Area* (ENTSO-E, 26 May 2023), section 3.5 with Tables 10 and 11, here "§3.5". Bids: Fingrid's bid validation
-rules for FCR and its pages on the aFRR and mFRR capacity markets; the other Nordic operators differ (Svenska kraftnät
-takes FCR-D from 0.1 MW): set `minimum_bid` and `step` of the case where they do.
-"""
+Power, energy and thresholds of FCR: *Technical Requirements for Frequency Containment Reserve
+Provision in the Nordic Synchronous Area* (ENTSO-E, 26 May 2023), section 3.5 with Tables 10 and 11,
+here "§3.5". Bids: Fingrid's bid validation rules for FCR and its pages on the aFRR and mFRR
+capacity markets; the other Nordic operators differ (Svenska kraftnät takes FCR-D from 0.1 MW): set
+`minimum_bid` and `step` of the case where they do."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,17 +20,20 @@ from ....errors import Problem, SchemaError
 
 Reservoir = Literal["limited", "ample"]
 AMPLE_HOURS = 2.0
-"""§3.5: an entity is one of limited energy reservoir (LER) where it cannot sustain full activation for two hours."""
+"""§3.5: an entity is one of limited energy reservoir (LER) where it cannot sustain full activation
+for two hours.
+"""
 NOMINAL = 50.0  # Hz
 NONE = (np.nan, np.nan)
 
 
 @dataclass(frozen=True)
 class Management:
-    """Energy management: power in the normal state (NEM) per kW sold, beyond the activation and against it.
+    """Energy management: power in the normal state (NEM) per kW sold, beyond the activation and
+    against it.
 
-    `nem`, `aem`: minutes of full activation left below which the mode begins, and above which it ends.
-    """
+    `nem`, `aem`: minutes of full activation left below which the mode begins, and above which it
+    ends."""
 
     power: float = 0.0
     nem: tuple[float, float] = NONE
@@ -40,10 +44,9 @@ class Management:
 class Product:
     """One product, per kW sold.
 
-    `up`, `down`: 1 where it is activated that way. `hours`: energy that must be held each such way (h). `least`,
-    `lot`: the least bid and its step (kW). `rise`, `fall`: frequencies (Hz) at which activation begins and is full,
-    upward and downward; NaN where a product follows no droop.
-    """
+    `up`, `down`: 1 where it is activated that way. `hours`: energy that must be held each such way
+    (h). `least`, `lot`: the least bid and its step (kW). `rise`, `fall`: frequencies (Hz) at which
+    activation begins and is full, upward and downward; NaN where a product follows no droop."""
 
     up: float
     down: float
@@ -68,11 +71,14 @@ CATALOGUE: Mapping[str, Product] = MappingProxyType(
         "mFRR down": Product(0, 1, 1.0, 1000.0, 1000.0),
     }
 )
-"""Every product that can be named. aFRR and mFRR are held for the hour that they are sold for (an assumption)."""
+"""Every product that can be named. aFRR and mFRR are held for the hour that they are sold for (an
+assumption).
+"""
 
 
 def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Dataset:
-    """Return Nordic reserve products as arrays of `/reserve`, ready for a case but for their capacity price.
+    """Return Nordic reserve products as arrays of `/reserve`, ready for a case but for their
+    capacity price.
 
     Per kW sold, `limited` (§3.5, Tables 10 and 11; the default)::
 
@@ -80,10 +86,11 @@ def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Da
         power up/down   1.34 / 1.34   1.00 / 0.20   0.20 / 1.00
         energy up/down  1 h / 1 h     20 min / -    - / 20 min
 
-    The power beyond 1 is for energy management in the normal state (NEM). `ample` is for reservoirs of two hours of
-    full activation, which manage no energy: power 1, energy 2 h in each direction that is sold. Chargers that cannot
-    discharge have no NEM and hold two hours in either table (`hours_one_way`), also where a case is compared without
-    discharging; a pool of them is sold as `ample`, without the power for NEM: `reservoir_of` tells which a case needs.
+    The power beyond 1 is for energy management in the normal state (NEM). `ample` is for reservoirs
+    of two hours of full activation, which manage no energy: power 1, energy 2 h in each direction
+    that is sold. Chargers that cannot discharge have no NEM and hold two hours in either table
+    (`hours_one_way`), also where a case is compared without discharging; a pool of them is sold as
+    `ample`, without the power for NEM: `reservoir_of` tells which a case needs.
 
     Parameters
     ----------
@@ -95,8 +102,8 @@ def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Da
     Returns
     -------
     xarray.Dataset
-        `up`, `down`, `hours_up`, `hours_down`, `hours_one_way`, `guarantee` (endurance), `block` (1 h), `minimum_bid`,
-        `step` on (product).
+        `up`, `down`, `hours_up`, `hours_down`, `hours_one_way`, `guarantee` (endurance), `block` (1
+        h), `minimum_bid`, `step` on (product).
 
     Raises
     ------
@@ -123,21 +130,23 @@ def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Da
 
 
 def reservoir_of(case: xr.DataTree) -> Reservoir:
-    """Return `ample` where no vehicle and no battery of a case can discharge, so that there is no NEM, else `limited`.
+    """Return `ample` where no vehicle and no battery of a case can discharge, so that there is no
+    NEM, else `limited`.
 
-    A pool of both kinds counts as `limited`; sell its unidirectional chargers apart where the operator asks for it.
-    """
+    A pool of both kinds counts as `limited`; sell its unidirectional chargers apart where the
+    operator asks for it."""
     stores = [case[name].to_dataset() for name in ("fleet", "battery") if name in case.children]
     powers = [d.get("discharge_max") for d in stores]
     return "limited" if any(x is not None and bool((x > 0).any()) for x in powers) else "ample"
 
 
 def management(names: Iterable[str]) -> xr.Dataset:
-    """Return what energy management of named products goes by, on (product); 0 and NaN for those without it.
+    """Return what energy management of named products goes by, on (product); 0 and NaN for those
+    without it.
 
-    `low`, `high`: 1 where an empty, a full reservoir is in the way; `nem`: power per kW sold; `nem_enable`,
-    `nem_disable`, `aem_enable`, `aem_disable`: minutes of full activation left (§3.5, Table 11).
-    """
+    `low`, `high`: 1 where an empty, a full reservoir is in the way; `nem`: power per kW sold;
+    `nem_enable`, `nem_disable`, `aem_enable`, `aem_disable`: minutes of full activation left (§3.5,
+    Table 11)."""
     names = listed(names)
     chosen = [CATALOGUE[name] for name in names]
     columns = {
@@ -148,11 +157,14 @@ def management(names: Iterable[str]) -> xr.Dataset:
     for mode in ("nem", "aem"):
         for k, edge in enumerate(("enable", "disable")):
             columns[f"{mode}_{edge}"] = [getattr(p.management, mode)[k] for p in chosen]
-    return xr.Dataset({n: ("product", np.array(c, float)) for n, c in columns.items()}, coords={"product": names})
+    return xr.Dataset(
+        {n: ("product", np.array(c, float)) for n, c in columns.items()}, coords={"product": names}
+    )
 
 
 def droop(frequency: xr.DataArray, names: Iterable[str]) -> xr.DataArray:
-    """Return the activation of products at a grid frequency (Hz), as a share of what is sold, + upward::
+    """Return the activation of products at a grid frequency (Hz), as a share of what is sold, +
+    upward::
 
         FCR-N   clip((50 - f) / 0.1, -1, 1)
         FCR-D   up clip((49.9 - f) / 0.4, 0, 1),   down -clip((f - 50.1) / 0.4, 0, 1)
@@ -169,14 +181,18 @@ def droop(frequency: xr.DataArray, names: Iterable[str]) -> xr.DataArray:
         if n not in driven()
     ]:
         raise SchemaError(problems, "the products")
-    signals = [_share(frequency, *CATALOGUE[n].rise) - _share(frequency, *CATALOGUE[n].fall) for n in names]
+    signals = [
+        _share(frequency, *CATALOGUE[n].rise) - _share(frequency, *CATALOGUE[n].fall) for n in names
+    ]
     stacked = xr.concat(signals, xr.Variable("product", np.array(names, dtype=object)))
     return stacked.assign_attrs(units="1", long_name="share activated, + upward")
 
 
 def driven() -> list[str]:
     """Return the names of the products that follow the frequency."""
-    return [n for n, p in CATALOGUE.items() if np.isfinite(p.rise).any() or np.isfinite(p.fall).any()]
+    return [
+        n for n, p in CATALOGUE.items() if np.isfinite(p.rise).any() or np.isfinite(p.fall).any()
+    ]
 
 
 def _share(frequency: xr.DataArray, begins: float, full: float) -> xr.DataArray:
@@ -189,11 +205,22 @@ def listed(names: Iterable[str]) -> list[str]:
     """Return names as a list; every one must be in the catalogue, once."""
     names = [names] if isinstance(names, str) else [str(n) for n in names]
     problems = [
-        Problem("products", "choice", f"{n!r} is no product{suggest(n, CATALOGUE)}; there are {', '.join(CATALOGUE)}")
+        Problem(
+            "products",
+            "choice",
+            f"{n!r} is no product{suggest(n, CATALOGUE)}; there are {', '.join(CATALOGUE)}",
+        )
         for n in names
         if n not in CATALOGUE
     ]
-    problems += [Problem("products", "labels", f"{n} appears more than once") for n in {*names} if names.count(n) > 1]
+    problems += [
+        Problem("products", "labels", f"{n} appears more than once")
+        for n in {*names}
+        if names.count(n) > 1
+    ]
     if problems or not names:
-        raise SchemaError(problems or [Problem("products", "missing", "name at least one product")], "the products")
+        raise SchemaError(
+            problems or [Problem("products", "missing", "name at least one product")],
+            "the products",
+        )
     return names

@@ -13,12 +13,16 @@ from .schema import in_every_scenario
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Every kW sold is held by named members with the room and the energy it needs; settlement of every product.
+    """Every kW sold is held by named members with the room and the energy it needs; settlement of
+    every product.
 
-    The room is what the replay of each asset found in the plan; an asset that shows none backs nothing. The worst
-    admissible calls are found by dynamic programming over their patterns.
-    """
-    shares = {name.removeprefix("share_"): d[name] for name in map(str, d.data_vars) if name.startswith("share_")}
+    The room is what the replay of each asset found in the plan; an asset that shows none backs
+    nothing. The worst admissible calls are found by dynamic programming over their patterns."""
+    shares = {
+        name.removeprefix("share_"): d[name]
+        for name in map(str, d.data_vars)
+        if name.startswith("share_")
+    }
     sold: Any = 0.0
     residuals: dict[str, xr.DataArray] = {}
     held = {}
@@ -26,7 +30,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         room = v.done[asset].flex or Flex(0.0, 0.0)
         sold = sold + x.sum(v.groups[asset].attrs["member"])
         moved = -((d.activation_up - d.activation_down) * x).sum("product")
-        up, down = held[asset] = (d.up * x).sum("product") + moved, (d.down * x).sum("product") - moved
+        up, down = held[asset] = (
+            (d.up * x).sum("product") + moved,
+            (d.down * x).sum("product") - moved,
+        )
         residuals[f"sign_{asset}"] = (-x).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
@@ -40,25 +47,36 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     always = in_every_scenario(d, v.calendar)
     short = d["shortfall"] if "shortfall" in d else xr.zeros_like(d.volume)
     failing = (d.closed == 1) & d.shortfall_price.notnull()
-    residuals["failing"] = (short - d.committed.where(failing, 0.0)).clip(min=0).assign_attrs(units="kW")
-    residuals["allocation"] = abs(d.volume - short - sold).where(always, 0.0).assign_attrs(units="kW")
+    residuals["failing"] = (
+        (short - d.committed.where(failing, 0.0)).clip(min=0).assign_attrs(units="kW")
+    )
+    residuals["allocation"] = (
+        abs(d.volume - short - sold).where(always, 0.0).assign_attrs(units="kW")
+    )
     if not bool(always.all()):
         worst = risk_measures.mean_of_lowest(
             sold - d.volume, v.calendar.probability, (1 - d.availability).where(~always, 1.0)
         )
-        residuals["availability"] = (-worst).clip(min=0).where(~always, 0.0).assign_attrs(units="kW")
+        residuals["availability"] = (
+            (-worst).clip(min=0).where(~always, 0.0).assign_attrs(units="kW")
+        )
     residuals["volume"] = (d.volume - d.volume_max).clip(min=0).assign_attrs(units="kW")
     up, down = _settled_at(v, d)
     gain = d.activation_up * up - d.activation_down * down
     cash = {"capacity": d.volume * d.capacity_price * v.dt, "activation": d.volume * gain * v.dt}
     cash["shortfall"] = -(short * d.shortfall_price * v.dt).fillna(0.0)
     residuals |= {name: x.assign_attrs(units="kW") for name, x in _replay_bids(v, d).items()}
-    lowered, raised = (d.activation_down * d.volume).sum("product"), (d.activation_up * d.volume).sum("product")
+    lowered, raised = (
+        (d.activation_down * d.volume).sum("product"),
+        (d.activation_up * d.volume).sum("product"),
+    )
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
 
 
 def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
-    """How far volumes are from bids that a market accepts, and from what was committed where the gate has closed."""
+    """How far volumes are from bids that a market accepts, and from what was committed where the
+    gate has closed.
+    """
     is_open = d.closed == 0
     return {
         "sign": (-d.volume).clip(min=0),
@@ -72,7 +90,9 @@ def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
 def _replay_on_board(
     d: xr.Dataset, store: Store, edges: tuple[Edge, Edge], asset: str, x: xr.DataArray
 ) -> dict[str, xr.DataArray]:
-    """Energy held at both edges of the step, against what the capacity sold has to hold and calls within it move."""
+    """Energy held at both edges of the step, against what the capacity sold has to hold and calls
+    within it move.
+    """
     bound = d.guarantee == "endurance"
     alone = (xr.zeros_like(x) + store.charges + store.discharges) < 2
     rising, falling = (
@@ -106,7 +126,9 @@ def roll(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
     """What the worst calls of these steps leave behind, for the guarantees of the next window."""
     stores = {asset: found.flex.store for asset, found in v.done.items() if found.flex is not None}
     return {
-        f"{moved}_initial_{asset}": worst_case_activation.left_after(steps, d, store, asset, v.dt, way)
+        f"{moved}_initial_{asset}": worst_case_activation.left_after(
+            steps, d, store, asset, v.dt, way
+        )
         for asset, store in stores.items()
         for moved, way in (("drawn", "up"), ("stored", "down"))
         if store is not None and f"share_{asset}" in d and bool(guarantees.robust(d).any())

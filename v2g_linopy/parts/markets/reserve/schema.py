@@ -18,20 +18,37 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             problems.append(Problem("reserve.up", "consistency", detail))
         for way in ("up", "down"):
             if bool((p[f"activation_{way}"] > p[way] + 1e-9).any()):
-                detail = f"product {product}: more than the power held in that direction ({way} = {float(p[way]):g})"
+                detail = (
+                    f"product {product}: more than the power held in that direction ({way} ="
+                    f" {float(p[way]):g})"
+                )
                 problems.append(Problem(f"reserve.activation_{way}", "consistency", detail))
-    return problems + gate_problems("reserve", "volume", d, calendar) + guarantees.problems(d, calendar)
+    return (
+        problems
+        + gate_problems("reserve", "volume", d, calendar)
+        + guarantees.problems(d, calendar)
+    )
 
 
 def _promised_in_advance(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """A volume that some scenarios may fall short of is one for all of them, and is not activated in the plan."""
+    """A volume that some scenarios may fall short of is one for all of them, and is not activated
+    in the plan.
+    """
     expected = d.activation_up + d.activation_down > 0
     called = expected.any([n for n in expected.dims if n != "product"])
+    nobody_delivers = (
+        "with activation expected, nobody would deliver what is not held; give 1, or no activation"
+    )
     wrong = {
-        "with activation expected, nobody would deliver what is not held; give 1, or no activation": called,
-        "a volume decided once the scenario is known is held in it; give 1, or first_stage 1": d.first_stage == 0,
+        nobody_delivers: called,
+        "a volume decided once the scenario is known is held in it; give 1, or first_stage 1": (
+            d.first_stage == 0
+        ),
     }
-    rules = [("availability", (d.availability < 1) & where, d.availability, detail) for detail, where in wrong.items()]
+    rules = [
+        ("availability", (d.availability < 1) & where, d.availability, detail)
+        for detail, where in wrong.items()
+    ]
     return broken("reserve", rules, calendar)
 
 
@@ -39,21 +56,64 @@ SCHEMA = Schema(
     inputs=(
         Field("up", "product", "1", "power held upward per kW sold", ge=0),
         Field("down", "product", "1", "power held downward per kW sold", ge=0),
-        Field("hours_up", "product", "h", "energy held upward per kW sold (endurance)", default=0.0, ge=0),
-        Field("hours_down", "product", "h", "energy held downward per kW sold (endurance)", default=0.0, ge=0),
+        Field(
+            "hours_up",
+            "product",
+            "h",
+            "energy held upward per kW sold (endurance)",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "hours_down",
+            "product",
+            "h",
+            "energy held downward per kW sold (endurance)",
+            default=0.0,
+            ge=0,
+        ),
         Field(
             "hours_one_way",
             "product",
             "h",
-            "energy held instead, where that is more, by members that can only charge or only discharge",
+            "energy held instead, where that is more, by members that can only charge or only"
+            " discharge",
             default=0.0,
             ge=0,
         ),
         Field("capacity_price", "product time", "EUR/MW/h", "paid for capacity", default=0.0),
-        Field("activation_up", "product time", "1", "expected share activated upward", default=0.0, ge=0, le=1),
-        Field("activation_down", "product time", "1", "expected share activated downward", default=0.0, ge=0, le=1),
-        Field("activation_price_up", "product time", "EUR/MWh", "received for energy activated upward", default=ABSENT),
-        Field("activation_price_down", "product time", "EUR/MWh", "paid for energy activated downward", default=ABSENT),
+        Field(
+            "activation_up",
+            "product time",
+            "1",
+            "expected share activated upward",
+            default=0.0,
+            ge=0,
+            le=1,
+        ),
+        Field(
+            "activation_down",
+            "product time",
+            "1",
+            "expected share activated downward",
+            default=0.0,
+            ge=0,
+            le=1,
+        ),
+        Field(
+            "activation_price_up",
+            "product time",
+            "EUR/MWh",
+            "received for energy activated upward",
+            default=ABSENT,
+        ),
+        Field(
+            "activation_price_down",
+            "product time",
+            "EUR/MWh",
+            "paid for energy activated downward",
+            default=ABSENT,
+        ),
         Field(
             "settlement",
             "product",
@@ -64,23 +124,82 @@ SCHEMA = Schema(
             of="energy",
         ),
         *guarantees.INPUTS,
-        Field("volume_max", "product time", "kW", "most that is bought; 0: nothing", float("inf"), ge=0, infinite=True),
         Field(
-            "block", "product", "h", "market time unit with one volume; 0 is the model step", default=0.0, ge=0, le=24
+            "volume_max",
+            "product time",
+            "kW",
+            "most that is bought; 0: nothing",
+            float("inf"),
+            ge=0,
+            infinite=True,
         ),
-        Field("minimum_bid", "product", "kW", "least that can be sold, other than nothing", default=0.0, ge=0),
-        Field("step", "product", "kW", "what a volume is a multiple of; 0: any volume", default=0.0, ge=0),
-        Field("closed", "product time", "1", "1 once the gate has closed, for a whole block", 0.0, kind="flag"),
-        Field("committed", "product time", "kW", "capacity already sold where the gate has closed", default=0.0, ge=0),
         Field(
-            *("shortfall_price", "product time", "EUR/MW/h", "paid for committed capacity not held; NaN: must be held"),
+            "block",
+            "product",
+            "h",
+            "market time unit with one volume; 0 is the model step",
+            default=0.0,
+            ge=0,
+            le=24,
+        ),
+        Field(
+            "minimum_bid",
+            "product",
+            "kW",
+            "least that can be sold, other than nothing",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "step",
+            "product",
+            "kW",
+            "what a volume is a multiple of; 0: any volume",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "closed",
+            "product time",
+            "1",
+            "1 once the gate has closed, for a whole block",
+            0.0,
+            kind="flag",
+        ),
+        Field(
+            "committed",
+            "product time",
+            "kW",
+            "capacity already sold where the gate has closed",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            *(
+                "shortfall_price",
+                "product time",
+                "EUR/MW/h",
+                "paid for committed capacity not held; NaN: must be held",
+            ),
             default=float("nan"),
             ge=0,
             missing=True,
         ),
-        Field("first_stage", "product", "1", "1: decided before the scenario is known", default=1.0, kind="flag"),
         Field(
-            *("availability", "product", "1", "level at which the volume is there over the scenarios; 1: in each"),
+            "first_stage",
+            "product",
+            "1",
+            "1: decided before the scenario is known",
+            default=1.0,
+            kind="flag",
+        ),
+        Field(
+            *(
+                "availability",
+                "product",
+                "1",
+                "level at which the volume is there over the scenarios; 1: in each",
+            ),
             default=1.0,
             ge=0,
             le=1,
@@ -88,13 +207,24 @@ SCHEMA = Schema(
     ),
     outputs=(
         Field("volume", "product time", "kW", "capacity sold", first_stage="first_stage"),
-        Field("share", "product time", "kW", "capacity held by each member of an asset", shared=True),
+        Field(
+            "share", "product time", "kW", "capacity held by each member of an asset", shared=True
+        ),
         Field("shortfall", "product time", "kW", "committed capacity that nobody holds"),
         Field("offered", "product time", "1", "1 where the product may be sold", auxiliary=True),
         Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
         *guarantees.OUTPUTS,
-        Field("surplus_at_risk", "product time", "kW", "held above the volume", auxiliary=True, certain=True),
-        Field("missing", "product time", "kW", "held less than the surplus at risk", auxiliary=True),
+        Field(
+            "surplus_at_risk",
+            "product time",
+            "kW",
+            "held above the volume",
+            auxiliary=True,
+            certain=True,
+        ),
+        Field(
+            "missing", "product time", "kW", "held less than the surplus at risk", auxiliary=True
+        ),
     ),
     checks=(_consistent, _promised_in_advance),
     completions=(gated,),

@@ -1,7 +1,8 @@
-"""What the worst admissible calls of a reserve do to a written plan, found by dynamic programming over their patterns.
+"""What the worst admissible calls of a reserve do to a written plan, found by dynamic programming
+over their patterns.
 
-No row of a model stands behind it: the calls of the last steps are the state, their energy is the value, and every
-sequence of full calls of a step that the guarantee admits is a path through them.
+No row of a model stands behind it: the calls of the last steps are the state, their energy is the
+value, and every sequence of full calls of a step that the guarantee admits is a path through them.
 """
 
 from dataclasses import replace
@@ -14,16 +15,24 @@ import xarray as xr
 from ....model.formulas import larger
 from ....model.terms import Edge, Store
 
-PATTERNS = 20_000  # most states; beyond, calls come in unbroken runs: admissible, but not always the worst
+PATTERNS = (
+    20_000  # most states; beyond, calls come in unbroken runs: admissible, but not always the worst
+)
 ROUNDING = 1e-9  # kW
 
 
-def short(d: xr.Dataset, store: Store, end: Edge, asset: str, x: xr.DataArray, dt: float) -> dict[str, xr.DataArray]:
-    """Return by how much the worst calls pass the room at the end of each step (kWh), and shared charging (kW)."""
+def short(
+    d: xr.Dataset, store: Store, end: Edge, asset: str, x: xr.DataArray, dt: float
+) -> dict[str, xr.DataArray]:
+    """Return by how much the worst calls pass the room at the end of each step (kWh), and shared
+    charging (kW).
+    """
     found = {}
     for way, room in (("up", end.above), ("down", end.below)):
         moved = most_moved(d, store, asset, x, dt, way).sum("product")
-        found[f"calls_{way}_{asset}"] = (moved - room).where(moved > 0, 0.0).clip(min=0).assign_attrs(units="kWh")
+        found[f"calls_{way}_{asset}"] = (
+            (moved - room).where(moved > 0, 0.0).clip(min=0).assign_attrs(units="kWh")
+        )
     if (stopped := d.get(f"charge_share_{asset}")) is not None:
         over = larger(stopped.sum("product") - store.charge, -stopped.min("product"))
         found[f"charge_share_{asset}"] = over.clip(min=0).assign_attrs(units="kW")
@@ -33,8 +42,11 @@ def short(d: xr.Dataset, store: Store, end: Edge, asset: str, x: xr.DataArray, d
 _SIDES = ("eta_charge", "eta_discharge", "keep", "charge", "discharge", "discharges")
 
 
-def left_after(steps: int, d: xr.Dataset, store: Store, asset: str, dt: float, way: str) -> xr.DataArray:
-    """Return what is left after so many steps of the most that calls up to each `lag` before can have moved (kWh).
+def left_after(
+    steps: int, d: xr.Dataset, store: Store, asset: str, dt: float, way: str
+) -> xr.DataArray:
+    """Return what is left after so many steps of the most that calls up to each `lag` before can
+    have moved (kWh).
 
     It is the bound of a plan, whose later windows then keep what a plan of the whole has to keep.
     """
@@ -48,12 +60,19 @@ def left_after(steps: int, d: xr.Dataset, store: Store, asset: str, dt: float, w
 
 
 def most_moved(
-    d: xr.Dataset, store: Store, asset: str, x: xr.DataArray, dt: float, way: str, history: bool = False
+    d: xr.Dataset,
+    store: Store,
+    asset: str,
+    x: xr.DataArray,
+    dt: float,
+    way: str,
+    history: bool = False,
 ) -> xr.DataArray:
-    """Return the most energy that calls of each product can have drawn (`up`) or stored by the end of each step.
+    """Return the most energy that calls of each product can have drawn (`up`) or stored by the end
+    of each step.
 
-    With `history`, by the calls up to each `lag` (1, 2, ... steps back from the end), as far as it is left at the end.
-    """
+    With `history`, by the calls up to each `lag` (1, 2, ... steps back from the end), as far as it
+    is left at the end."""
     rate = _drawn(d, store, asset, x) if way == "up" else _stored(d, store, x, sure=history)
     keep = store.keep + xr.zeros_like(rate.isel(product=0, drop=True))
     known = d.get(f"drawn_initial_{asset}" if way == "up" else f"stored_initial_{asset}")
@@ -62,13 +81,17 @@ def most_moved(
         p = d.sel(product=product)
         before = None if known is None else known.sel(product=product)
         moved = _followed(dt * rate.sel(product=product), keep, *_budget(p, dt), before, history)
-        found.append(moved if str(p.guarantee.item()) in ("physical", "budget", "box") else 0.0 * moved)
+        found.append(
+            moved if str(p.guarantee.item()) in ("physical", "budget", "box") else 0.0 * moved
+        )
     every = xr.concat(xr.align(*found, join="outer", fill_value=0.0), d.indexes["product"])
     return every.transpose(..., "product", "lag" if history else "time")
 
 
 def _drawn(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> xr.DataArray:
-    """KW that a full upward call takes from the battery: it first stops charging, as far as that is its own to stop."""
+    """KW that a full upward call takes from the battery: it first stops charging, as far as that is
+    its own to stop.
+    """
     power = d.up * x
     sole = int((d.guarantee.isin(("physical", "budget", "box")) & (d.up > 0)).sum()) == 1
     stopped = d.get(f"charge_share_{asset}", store.charge if sole else 0.0)
@@ -76,8 +99,12 @@ def _drawn(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> xr.DataA
 
 
 def _stored(d: xr.Dataset, store: Store, x: xr.DataArray, sure: bool) -> xr.DataArray:
-    """KW that a full downward call brings to the battery, or leaves in it where it feeds in; `sure`: where it may."""
-    feeding = (store.discharges if sure else store.discharge > ROUNDING) & xr.ones_like(x, dtype=bool)
+    """KW that a full downward call brings to the battery, or leaves in it where it feeds in;
+    `sure`: where it may.
+    """
+    feeding = (store.discharges if sure else store.discharge > ROUNDING) & xr.ones_like(
+        x, dtype=bool
+    )
     return d.down * x * xr.where(feeding, 1 / store.eta_discharge, store.eta_charge)
 
 
@@ -86,7 +113,9 @@ def _loss(store: Store) -> xr.DataArray:
 
 
 def _budget(p: xr.Dataset, dt: float) -> tuple[int, float]:
-    """Steps in which calls are counted (0: no call outlives its step), and how many of them may be full calls."""
+    """Steps in which calls are counted (0: no call outlives its step), and how many of them may be
+    full calls.
+    """
     level = str(p.guarantee.item())
     if level != "budget":
         return (0 if level == "physical" else 1), 1.0
@@ -96,7 +125,12 @@ def _budget(p: xr.Dataset, dt: float) -> tuple[int, float]:
 
 
 def _followed(
-    energy: xr.DataArray, keep: xr.DataArray, cycle: int, calls: float, before: xr.DataArray | None, history: bool
+    energy: xr.DataArray,
+    keep: xr.DataArray,
+    cycle: int,
+    calls: float,
+    before: xr.DataArray | None,
+    history: bool,
 ) -> xr.DataArray:
     """Run the recursion over the steps, all members and scenarios at once."""
     energy, keep = xr.broadcast(energy, keep)
@@ -116,12 +150,20 @@ def _followed(
         levels, left = _patterns(*steps, earlier, round(calls))
     if history:
         lags = range(1, len(left) + 1)
-        return xr.DataArray(np.moveaxis(left, 0, -1), dims=(*shape.dims, "lag"), coords={**shape.coords, "lag": lags})
+        return xr.DataArray(
+            np.moveaxis(left, 0, -1),
+            dims=(*shape.dims, "lag"),
+            coords={**shape.coords, "lag": lags},
+        )
     return energy.copy(data=np.moveaxis(levels, 0, -1))
 
 
-def _spaced(energy: np.ndarray, keep: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """V_t = max(V_{t-1}, V_{t-G} + energy_t), each as far as it is left: the last call was a cycle ago at least."""
+def _spaced(
+    energy: np.ndarray, keep: np.ndarray, before: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """V_t = max(V_{t-1}, V_{t-G} + energy_t), each as far as it is left: the last call was a cycle
+    ago at least.
+    """
     levels, left = np.empty_like(energy), before.copy()
     for t, (now, kept) in enumerate(zip(energy, keep, strict=True)):
         left *= kept
@@ -130,8 +172,12 @@ def _spaced(energy: np.ndarray, keep: np.ndarray, before: np.ndarray) -> tuple[n
     return levels, left
 
 
-def _patterns(energy: np.ndarray, keep: np.ndarray, before: np.ndarray, calls: int) -> tuple[np.ndarray, np.ndarray]:
-    """The most over every pattern of calls in the last G - 1 steps; those from before the start do not count in it."""
+def _patterns(
+    energy: np.ndarray, keep: np.ndarray, before: np.ndarray, calls: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The most over every pattern of calls in the last G - 1 steps; those from before the start do
+    not count in it.
+    """
     span = len(before) - 1
     patterns = _within(span, calls)
     if patterns is None:
@@ -140,7 +186,10 @@ def _patterns(energy: np.ndarray, keep: np.ndarray, before: np.ndarray, calls: i
     newest = np.array([p & 1 for p in patterns])
     one = np.array([place[p >> 1] for p in patterns])
     other = np.array(
-        [place[q] if _fits(q := p >> 1 | 1 << (span - 1), p & 1, calls) else place[p >> 1] for p in patterns]
+        [
+            place[q] if _fits(q := p >> 1 | 1 << (span - 1), p & 1, calls) else place[p >> 1]
+            for p in patterns
+        ]
     )
     value = np.broadcast_to(before[0], (len(patterns), *before.shape[1:])).copy()
     levels = np.empty_like(energy)
@@ -156,7 +205,9 @@ def _fits(pattern: int, call: int, calls: int) -> bool:
 
 
 def _within(span: int, calls: int) -> list[int] | None:
-    """Every pattern of at most so many calls in `span` steps, as bits; None if there are too many to follow."""
+    """Every pattern of at most so many calls in `span` steps, as bits; None if there are too many
+    to follow.
+    """
     found: list[int] = []
     for many in range(min(span, calls) + 1):
         for places in combinations(range(span), many):
@@ -166,8 +217,12 @@ def _within(span: int, calls: int) -> list[int] | None:
     return found
 
 
-def _runs(energy: np.ndarray, keep: np.ndarray, before: np.ndarray, calls: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same of calls in unbroken runs of at most the activation period, a cycle from end to end."""
+def _runs(
+    energy: np.ndarray, keep: np.ndarray, before: np.ndarray, calls: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of calls in unbroken runs of at most the activation period, a cycle from end to
+    end.
+    """
     total, run = np.zeros_like(energy), np.zeros((calls, *energy.shape[1:]))
     for t, (now, kept) in enumerate(zip(energy, keep, strict=True)):
         run = np.concatenate([now[None], run[:-1] * kept])

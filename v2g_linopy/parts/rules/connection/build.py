@@ -1,4 +1,6 @@
-"""The connection of each pod to the grid: its limits and its bill, from supply to peak tariff (FORMULATION §5)."""
+"""The connection of each pod to the grid: its limits and its bill, from supply to peak tariff
+(FORMULATION §5).
+"""
 
 from typing import Any
 
@@ -14,19 +16,23 @@ from .tariff import peaks_of, years_of
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Meter of each pod; its limits hold as planned and with every reserve held there fully activated; its bill.
+    """Meter of each pod; its limits hold as planned and with every reserve held there fully
+    activated; its bill.
 
-    With exchange the injection of the pod [kW] and `held` the reserve measured from the expected power::
+    With exchange the injection of the pod [kW] and `held` the reserve measured from the expected
+    power::
 
         export - import = exchange,   0 <= import <= import_max,   0 <= export <= export_max
         exchange + held_up <= export_max,   -exchange + held_down <= import_max
 
-    A pod with a supply contract buys all it draws and sells all it feeds in there, activated reserves included, and
-    none of it reaches the markets of the portfolio. Per step [EUR/kWh] and per month [EUR/kW]::
+    A pod with a supply contract buys all it draws and sells all it feeds in there, activated
+    reserves included, and none of it reaches the markets of the portfolio. Per step [EUR/kWh] and
+    per month [EUR/kW]::
 
         cash = dt (feed_in_price - fee_export - usage_cost) export
              - dt ((1 + vat) (supply_price + fee_import + tax) + usage_cost) import
-             - (1 + vat) (peak_price peak + subscribed_price subscribed hours / 8760 + overrun_price overrun)
+             - (1 + vat) (peak_price peak + subscribed_price subscribed hours / 8760
+                           + overrun_price overrun)
              - (fixed_cost + capacity_cost capacity / 8760) hours
         peak = mean of the K largest weight import of the month,   overrun >= import - subscribed
 
@@ -34,14 +40,15 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         import <= import_max importing,   export <= export_max (1 - importing)
 
-    Where it is zero, the plan is written without what flows both ways. The mean of the K = peak_count largest is the
-    linear programme peak = eta + sum z / K, z >= weight P - eta, z, eta >= 0, with P the import of a clock hour; K is
-    the number of periods in the horizon where a month has fewer. A month that began before the first step pays for
-    what exceeds its peak so far (`peak_initial`, `day_initial`, `hour_initial`, `overrun_initial`).
+    Where it is zero, the plan is written without what flows both ways. The mean of the K =
+    peak_count largest is the linear programme peak = eta + sum z / K, z >= weight P - eta, z, eta
+    >= 0, with P the import of a clock hour; K is the number of periods in the horizon where a month
+    has fewer. A month that began before the first step pays for what exceeds its peak so far
+    (`peak_initial`, `day_initial`, `hour_initial`, `overrun_initial`).
 
-    The overrun is that of the largest step of each month and priced per kW, as where a maximeter reads quarter-hours.
-    A window of a longer horizon pays months in full (`partial`): then the windows add up to the bill of the whole.
-    """
+    The overrun is that of the largest step of each month and priced per kW, as where a maximeter
+    reads quarter-hours. A window of a longer horizon pays months in full (`partial`): then the
+    windows add up to the bill of the whole."""
     drawn, fed = s.var("import_", upper=d.import_max), s.var("export", upper=d.export_max)
     exchange = s["node.exchange"].sel(pod=d.indexes["pod"])
     s.add("meter", fed - drawn - exchange == 0)
@@ -81,7 +88,11 @@ def _per_step(d: xr.Dataset, dt: float, drawn: Any, fed: Any) -> dict[str, Any]:
         "vat": (-d.vat * (supply + d.fee_import + d.tax), drawn),
         "usage": (-d.usage_cost, drawn + fed),
     }
-    return {entry: dt * rate * power for entry, (rate, power) in rates.items() if bool((rate != 0).any())}
+    return {
+        entry: dt * rate * power
+        for entry, (rate, power) in rates.items()
+        if bool((rate != 0).any())
+    }
 
 
 def _per_month(s: Scope, d: xr.Dataset, drawn: Any) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""A meter read step by step from a written plan: the independent check of peaks and overruns (FORMULATION §14)."""
+"""A meter read step by step from a written plan: the independent check of peaks and overruns
+(FORMULATION §14).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ STATES = ("hour_energy", "day_peak", "peak_to_date", "overrun_to_date")
 
 @dataclass
 class Meter:
-    """What the meters of all pods show, one column each; `rank` 0 is the largest period of the month."""
+    """What the meters of all pods show, one column each; `rank` 0 is the largest period of the
+    month.
+    """
 
     daily: np.ndarray
     count: np.ndarray
@@ -29,9 +33,13 @@ class Meter:
         self.overrun = np.fmax(self.overrun, overrun)
 
     def close(self, units: set[str]) -> tuple[np.ndarray, ...]:
-        """End the hour, day and month that end with the step; return what stood before the next ones began."""
+        """End the hour, day and month that end with the step; return what stood before the next
+        ones began.
+        """
         energy = self.energy
-        if "hour" in units:  # its mean, which is its kWh, enters the day and, where periods are hours, the month
+        if (
+            "hour" in units
+        ):  # its mean, which is its kWh, enters the day and, where periods are hours, the month
             self.day = np.fmax(self.day, energy)
             self._enter(np.where(self.daily, np.nan, energy))
             self.energy = np.zeros_like(energy)
@@ -45,7 +53,9 @@ class Meter:
         return energy, day, top, overrun
 
     def peak(self, hour: bool, day: bool) -> np.ndarray:
-        """Return the mean of the K largest periods; one that is running (`hour`, `day`) counts as it stands."""
+        """Return the mean of the K largest periods; one that is running (`hour`, `day`) counts as
+        it stands.
+        """
         running = np.fmax(self.day, self.energy) if hour else self.day
         period = np.where(self.daily, running if day else np.nan, self.energy if hour else np.nan)
         columns = []
@@ -65,8 +75,9 @@ def read(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     Returns
     -------
     dict
-        `peak` and `overrun` (kW) by month, the `before` of each that the horizon found (kW, 0 but for the first
-        month), and `hour_energy`, `day_peak`, `peak_to_date`, `overrun_to_date` at the end of each step.
+        `peak` and `overrun` (kW) by month, the `before` of each that the horizon found (kW, 0 but
+        for the first month), and `hour_energy`, `day_peak`, `peak_to_date`, `overrun_to_date` at
+        the end of each step.
     """
     columns = [x for x in ("scenario", "pod") if x in d.import_.dims]
     flat = xr.broadcast(d.import_, d.peak_weight, d.subscribed)
@@ -101,7 +112,9 @@ def read(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
 
 
 def _clock(v: View) -> Iterator[tuple[int, str, set[str], set[str]]]:
-    """Yield each step with its month, and which of hour, day and month open and close with it on the local clock."""
+    """Yield each step with its month, and which of hour, day and month open and close with it on
+    the local clock.
+    """
     time = v.calendar.time
     edges = [time[0] - pd.Timedelta(seconds=1), *time, time[-1] + pd.Timedelta(hours=v.dt)]
     local = pd.DatetimeIndex(edges).tz_localize("UTC").tz_convert(v.calendar.timezone)
@@ -114,7 +127,9 @@ def _clock(v: View) -> Iterator[tuple[int, str, set[str], set[str]]]:
 
 
 def _start(v: View, d: xr.Dataset, columns: list[str], size: int) -> Meter:
-    """Meters as the horizon finds them: what is left of an hour, a day or a month that began before."""
+    """Meters as the horizon finds them: what is left of an hour, a day or a month that began
+    before.
+    """
     _, _, opens, _ = next(_clock(v))
     every = d.import_.isel(time=0, drop=True)
 
@@ -141,7 +156,9 @@ def _table(x: xr.DataArray, columns: list[str], rows: str) -> np.ndarray:
     return x.transpose(rows, *columns).to_numpy().reshape(x.sizes[rows], -1)
 
 
-def _array(values: np.ndarray, axes: dict[str, pd.Index], extra: dict[str, pd.Index]) -> xr.DataArray:
+def _array(
+    values: np.ndarray, axes: dict[str, pd.Index], extra: dict[str, pd.Index]
+) -> xr.DataArray:
     """Undo `_table`: time or month first, then ranks, then columns."""
     order = [x for x in ("month", "time", "rank") if x in extra]
     shape = [len(extra[x]) for x in order] + [len(i) for i in axes.values()]

@@ -1,4 +1,6 @@
-"""The charge on the mean of the K largest imports of each month: rows, and what its meter carries (FORMULATION §5)."""
+"""The charge on the mean of the K largest imports of each month: rows, and what its meter carries
+(FORMULATION §5).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,22 +21,24 @@ from ....model.scope import Scope
 class Peaks:
     """A peak tariff as data, all on pod.
 
-    A period is a clock hour, or a local day of which the largest clock hour counts; an hour counts with the mean of
-    `weight` times import. What was metered before the first step holds for the month, day and hour that it cuts.
-    """
+    A period is a clock hour, or a local day of which the largest clock hour counts; an hour counts
+    with the mean of `weight` times import. What was metered before the first step holds for the
+    month, day and hour that it cuts."""
 
     price: xr.DataArray  # EUR/kW of a month
     count: xr.DataArray  # K
     daily: xr.DataArray  # True where a period is a local day
     weight: xr.DataArray  # on (pod, time)
-    initial: xr.DataArray | None  # kW on (pod, rank): largest periods of the month so far; NaN where there were fewer
+    initial: (
+        xr.DataArray | None
+    )  # kW on (pod, rank): largest periods of the month so far; NaN where there were fewer
     hour_initial: xr.DataArray  # kWh, weighted, in the hour so far
     day_initial: xr.DataArray  # kW, the largest hour of the day so far
     pro_rata: xr.DataArray  # True where a month is paid for the part of it that the horizon covers
     calendar: Calendar
     dt: float
 
-    # ---- what is data ------------------------------------------------------------------------------------------------
+    # ---- what is data ----------------------------------------------------------------------------
 
     def steps_by(self, unit: str) -> xr.DataArray:
         """Return the hour, day or month of each step."""
@@ -51,15 +55,25 @@ class Peaks:
         return periods.hours_by(unit, self.axis("hour"), self.calendar.timezone)
 
     def first(self, unit: str) -> xr.DataArray:
-        """Return 1 for the first hour, day or month, if it began before the first step; 0 elsewhere."""
+        """Return 1 for the first hour, day or month, if it began before the first step; 0
+        elsewhere.
+        """
         index = self.axis(unit)
         cut = not periods.begins(unit, self.calendar.time[0], self.calendar.timezone)
-        return xr.DataArray(cut * (index == index[0]).astype(float), coords={unit: index}, dims=unit)
+        return xr.DataArray(
+            cut * (index == index[0]).astype(float), coords={unit: index}, dims=unit
+        )
 
     @cached_property
     def carried(self) -> xr.DataArray | None:
-        """The largest periods of a month that began before the first step, kW on (pod, rank); None without any."""
-        if self.initial is None or not bool(self.first("month").any()) or not bool(self.initial.notnull().any()):
+        """The largest periods of a month that began before the first step, kW on (pod, rank); None
+        without any.
+        """
+        if (
+            self.initial is None
+            or not bool(self.first("month").any())
+            or not bool(self.initial.notnull().any())
+        ):
             return None
         return self.initial
 
@@ -86,29 +100,37 @@ class Peaks:
         """The peak of the month so far, on (pod, month): it has been charged already."""
         hour, day = (float(self.first(unit).max()) for unit in ("hour", "day"))
         hourly = self.hour_initial.where(hour > 0)
-        running = xr.where(self.daily, larger(self.day_initial, hourly.fillna(0.0)).where(day > 0), hourly)
-        known = [running.expand_dims("rank"), *([] if self.carried is None else [self.carried.drop_vars("rank")])]
+        running = xr.where(
+            self.daily, larger(self.day_initial, hourly.fillna(0.0)).where(day > 0), hourly
+        )
+        known = [
+            running.expand_dims("rank"),
+            *([] if self.carried is None else [self.carried.drop_vars("rank")]),
+        ]
         largest = _descending(xr.concat(xr.broadcast(*known, exclude=["rank"]), "rank"), "rank")
         many = smaller(self.count, largest.notnull().sum("rank"))
         total = largest.where(largest["rank"] < many, 0.0).sum("rank")
         return total / larger(many, 1) * self.first("month")
 
     def charge(self, billed: Any) -> Any:
-        """Return what is paid for a month beyond what has been charged already, EUR on (pod, month)."""
+        """Return what is paid for a month beyond what has been charged already, EUR on (pod,
+        month).
+        """
         rate = self.price * self.share
         return rate * billed - rate * self.before
 
-    # ---- rows --------------------------------------------------------------------------------------------------------
+    # ---- rows ------------------------------------------------------------------------------------
 
     def billed(self, s: Scope, drawn: Any) -> Any:
         """Write the rows and return the mean of the K largest periods, kW on (pod, month).
 
-        With P the weighted mean import of an hour, threshold eta >= 0 and excess z >= 0 of each period::
+        With P the weighted mean import of an hour, threshold eta >= 0 and excess z >= 0 of each
+        period::
 
             billed = eta + sum z / K,   z >= P - eta     (of a day: for each of its hours)
 
-        At the optimum eta is the K-th largest period, and the excess what the larger ones have above it.
-        """
+        At the optimum eta is the K-th largest period, and the excess what the larger ones have
+        above it."""
         priced = self.price > 0
         eta = s.maybe("peak_threshold", priced)
         power = (self.dt * self.weight * drawn).grouped(self.steps_by("hour"), self.axis("hour"))
@@ -120,7 +142,9 @@ class Peaks:
             if isinstance(z, float):
                 continue
             seen = z if period == "hour" else z.at(self.by("day", "hour"))
-            s.add(f"peak_{period}", seen + eta.at(self.by("month", "hour")) - power >= 0, mask=metered)
+            s.add(
+                f"peak_{period}", seen + eta.at(self.by("month", "hour")) - power >= 0, mask=metered
+            )
             above = above + z.grouped(self.by("month", period), self.axis("month"))
             known = self.first("day") * self.day_initial
             if period == "day" and bool((known > 0).any()):
@@ -130,18 +154,28 @@ class Peaks:
             there = priced & self.carried.notnull()
             y = s.maybe("peak_excess_before", there)
             if not isinstance(y, float):
-                s.add("peak_before", y + eta.sel(month=self.axis("month")[0]) >= self.carried.fillna(0.0), mask=there)
+                s.add(
+                    "peak_before",
+                    y + eta.sel(month=self.axis("month")[0]) >= self.carried.fillna(0.0),
+                    mask=there,
+                )
                 above = above + y.sum("rank") * self.first("month")
         return eta + above / self.places
 
-    # ---- the plan as a meter reads it --------------------------------------------------------------------------------
+    # ---- the plan as a meter reads it ------------------------------------------------------------
 
     def read(self, drawn: xr.DataArray) -> dict[str, xr.DataArray]:
-        """Return threshold, excess and peak of a plan, the least that pays for it, and what its meter carries on."""
+        """Return threshold, excess and peak of a plan, the least that pays for it, and what its
+        meter carries on.
+        """
         hourly = periods.sums(self.dt * self.weight * drawn, self.steps_by("hour"))
         hourly = hourly + self.hour_initial * self.first("hour")
-        daily = larger(periods.most(hourly, self.by("day", "hour")), self.first("day") * self.day_initial)
-        eta = xr.concat([self._threshold(m, hourly, daily) for m in self.axis("month")], self.axis("month"))
+        daily = larger(
+            periods.most(hourly, self.by("day", "hour")), self.first("day") * self.day_initial
+        )
+        eta = xr.concat(
+            [self._threshold(m, hourly, daily) for m in self.axis("month")], self.axis("month")
+        )
         found = {
             "peak_threshold": eta,
             "peak_excess": _above(hourly, eta, self.by("month", "hour")).where(~self.daily),
@@ -164,7 +198,9 @@ class Peaks:
         known = []
         for x, period, mine in ((hourly, "hour", ~self.daily), (daily, "day", self.daily)):
             inside = self.by("month", period).to_numpy() == month
-            known.append(x.isel({period: inside}).where(mine).rename({period: "rank"}).drop_vars("rank"))
+            known.append(
+                x.isel({period: inside}).where(mine).rename({period: "rank"}).drop_vars("rank")
+            )
         if self.carried is not None and month == self.axis("month")[0]:
             known.append(self.carried.drop_vars("rank"))
         largest = _descending(xr.concat(xr.broadcast(*known, exclude=["rank"]), "rank"), "rank")
@@ -175,31 +211,44 @@ class Peaks:
         """Return what the next window has to know at the end of each step."""
         time, zone = self.calendar.time, self.calendar.timezone
         later = time + pd.Timedelta(hours=self.dt)
-        ends = {u: self._on(periods.labels(u, time, zone) != periods.labels(u, later, zone)) for u in ("hour", "day")}
+        ends = {
+            u: self._on(periods.labels(u, time, zone) != periods.labels(u, later, zone))
+            for u in ("hour", "day")
+        }
         total = (self.dt * self.weight * drawn).transpose(..., "time").cumsum("time")
         starts = self._on(~pd.Index(self.steps_by("hour").to_numpy()).duplicated())
         energy = total - total.shift(time=1, fill_value=0.0).where(starts).ffill("time")
-        energy = energy + self.hour_initial * self.first("hour").sel(hour=self.steps_by("hour")).drop_vars("hour")
+        energy = energy + self.hour_initial * self.first("hour").sel(
+            hour=self.steps_by("hour")
+        ).drop_vars("hour")
         known = self.day_initial * self.first("day").sel(day=self.steps_by("day")).drop_vars("day")
-        day_peak = _largest_so_far(larger(energy.where(ends["hour"], 0.0), known), self.steps_by("day"))
+        day_peak = _largest_so_far(
+            larger(energy.where(ends["hour"], 0.0), known), self.steps_by("day")
+        )
         closed = xr.where(self.daily, day_peak.where(ends["day"]), energy.where(ends["hour"]))
         return {"hour_energy": energy, "day_peak": day_peak, "peak_to_date": self._to_date(closed)}
 
     def _to_date(self, closed: xr.DataArray) -> xr.DataArray:
-        """Return the K largest closed periods of the month so far, on (pod, rank, time): what one rank loses the next
-        one gains."""
+        """Return the K largest closed periods of the month so far, on (pod, rank, time): what one
+        rank loses the next one gains."""
         ranks = pd.RangeIndex(1, int(self.count.max()) + 1, name="rank")
         month, level = self.steps_by("month"), closed
         if self.carried is not None:
-            stamps = pd.date_range(end=month.get_index("time")[0], periods=self.carried.sizes["rank"] + 1, freq="s")
+            stamps = pd.date_range(
+                end=month.get_index("time")[0], periods=self.carried.sizes["rank"] + 1, freq="s"
+            )
             earlier = self.carried.rename(rank="time").assign_coords(time=stamps[:-1])
             level = xr.concat(xr.broadcast(earlier, closed, exclude=["time"]), "time")
-            month = xr.concat([xr.full_like(earlier.time, month.to_numpy()[0], dtype=object), month], "time")
+            month = xr.concat(
+                [xr.full_like(earlier.time, month.to_numpy()[0], dtype=object), month], "time"
+            )
         level, found = level.fillna(-np.inf), []
         before = xr.DataArray(month == month.shift(time=1))
         for rank in ranks:
             best = _largest_so_far(level, month)
-            found.append(best.isel(time=slice(-len(self.calendar.time), None)).where(rank <= self.count))
+            found.append(
+                best.isel(time=slice(-len(self.calendar.time), None)).where(rank <= self.count)
+            )
             level = smaller(level, best.shift(time=1, fill_value=-np.inf).where(before, -np.inf))
         out = xr.concat(found, ranks).transpose(..., "rank", "time")
         return out.where(np.isfinite(out))
@@ -210,9 +259,14 @@ class Peaks:
 
 
 def unmetered(d: xr.Dataset, calendar: Calendar) -> Iterator[tuple[str, str]]:
-    """Yield the field and the fault of what no meter can count: more periods than a month has, ranks without order."""
+    """Yield the field and the fault of what no meter can count: more periods than a month has,
+    ranks without order.
+    """
     months, countless = periods.axis("month", calendar.time, calendar.timezone), False
-    for unit, there in (("hour", periods.hours_in(months, calendar.timezone)), ("day", periods.days_in(months))):
+    for unit, there in (
+        ("hour", periods.hours_in(months, calendar.timezone)),
+        ("day", periods.days_in(months)),
+    ):
         over = (d.peak_count > there) & (d.peak_period == unit)
         if bool(over.any()):
             place, value = worst(d.peak_count.broadcast_like(over), over, calendar)
@@ -229,12 +283,17 @@ def unmetered(d: xr.Dataset, calendar: Calendar) -> Iterator[tuple[str, str]]:
             )
 
 
-def largest_overrun(excess: xr.DataArray, peaks: Peaks, initial: xr.DataArray) -> dict[str, xr.DataArray]:
+def largest_overrun(
+    excess: xr.DataArray, peaks: Peaks, initial: xr.DataArray
+) -> dict[str, xr.DataArray]:
     """Return the largest excess of each month, and of the month so far at each step (kW)."""
     month = peaks.steps_by("month")
     known = (initial * peaks.first("month")).sel(month=month).drop_vars("month")
     excess = larger(excess.clip(min=0), known)
-    return {"overrun": periods.most(excess, month), "overrun_to_date": _largest_so_far(excess, month)}
+    return {
+        "overrun": periods.most(excess, month),
+        "overrun_to_date": _largest_so_far(excess, month),
+    }
 
 
 def _above(x: xr.DataArray, eta: xr.DataArray, month: xr.DataArray) -> xr.DataArray:

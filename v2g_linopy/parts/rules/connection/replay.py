@@ -14,8 +14,8 @@ from . import meter_replay
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Meter, limits, limits under full activation, and every line of the bill, recomputed per pod.
 
-    Peaks and overruns are read off the written import step by step, as a meter would, and the largest are sorted.
-    """
+    Peaks and overruns are read off the written import step by step, as a meter would, and the
+    largest are sorted."""
     net: Any = 0.0
     up: Any = 0.0
     down: Any = 0.0
@@ -45,7 +45,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     return Replay(residuals, _replay_bill(v, d, metered), _replay_supply(v, d))
 
 
-def _replay_bill(v: View, d: xr.Dataset, metered: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+def _replay_bill(
+    v: View, d: xr.Dataset, metered: dict[str, xr.DataArray]
+) -> dict[str, xr.DataArray]:
     """Every line of the bill from the written import and export, and from what the meter shows."""
     drawn, fed = v.dt * d.import_, v.dt * d.export
     month = periods.steps_by("month", v.calendar.time, v.calendar.timezone)
@@ -74,13 +76,21 @@ def _replay_bill(v: View, d: xr.Dataset, metered: dict[str, xr.DataArray]) -> di
 
 
 def _replay_supply(v: View, d: xr.Dataset) -> dict[str, Flow]:
-    """What the pods with a supply contract exchange, and what is activated there, stays with the supplier."""
+    """What the pods with a supply contract exchange, and what is activated there, stays with the
+    supplier.
+    """
     contract = d.supply_price.notnull()
-    injection, withdrawal = d.import_.where(contract, 0.0).sum("pod"), d.export.where(contract, 0.0).sum("pod")
+    injection, withdrawal = (
+        d.import_.where(contract, 0.0).sum("pod"),
+        d.export.where(contract, 0.0).sum("pod"),
+    )
     reserve = v.get("reserve")
     for name in map(str, reserve.data_vars if reserve is not None else ()):
         if reserve is not None and name.startswith("share_"):
-            power = {way: (reserve[f"activation_{way}"] * reserve[name]).sum("product") for way in ("up", "down")}
+            power = {
+                way: (reserve[f"activation_{way}"] * reserve[name]).sum("product")
+                for way in ("up", "down")
+            }
             up, down = (_at_pod(v, d, name.removeprefix("share_"), x) for x in power.values())
             injection = injection + up.where(contract, 0.0).sum("pod")
             withdrawal = withdrawal + down.where(contract, 0.0).sum("pod")
