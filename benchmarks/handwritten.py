@@ -83,9 +83,8 @@ def build(case: xr.DataTree) -> highspy.Highs:
 
 
 def program_of(a: Arrays) -> Program:
-    """FORMULATION 1-3: balance and need of each member, headroom about the baseline, allocation,
-    node, market.
-    """
+    """docs/formulation.md §1–3: balance and need of each member, headroom about the baseline,
+    allocation, node, market."""
     program, d, r, dt = Program(), a.fleet, a.reserve, a.dt
     needed, plugged, alive, bought = d["energy_min"] > 0, a.plugged, a.alive, r["volume_max"] > 0
     net = r["activation_up"] - r["activation_down"]

@@ -12,7 +12,7 @@ from benchmarks.arrays import Arrays, read
 
 
 def build(case: xr.DataTree) -> pyo.ConcreteModel:
-    """FORMULATION 1-3 on the arrays of `case`."""
+    """docs/formulation.md §1–3 on the arrays of `case`."""
     a = read(case)
     model = pyo.ConcreteModel()
     _sets(model, a)

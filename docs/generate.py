@@ -315,7 +315,7 @@ def prose(text: str | None) -> str:
     """Return a docstring as Markdown: indented blocks after `::` become code, references to
     sections go.
     """
-    text = re.sub(r"\s*\((?:FORMULATION )?§[^)]*\)", "", inspect.cleandoc(text or ""))
+    text = re.sub(r"\s*\((?:docs/formulation\.md\s+)?§[^)]*\)", "", inspect.cleandoc(text or ""))
     lines: list[str] = []
     code = False
     for line in text.splitlines():

@@ -173,7 +173,7 @@ def test_no_import_hides_in_a_function():
 
 def test_build_names_its_arrays():
     """No bare numpy, no position, no loop over members or time inside `build` and what it calls
-    (STYLE 5).
+    .
     """
     wrong = []
     for path, tree in TREES.items():

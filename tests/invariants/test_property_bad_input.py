@@ -1,6 +1,5 @@
-"""Bad input gives a list of Problems with every fault named, never a result (FORMULATION §15:
-37).
-"""
+"""Bad input gives a list of Problems with every fault named, never a result (docs/formulation.md
+§15: 37)."""
 
 from functools import cache
 

@@ -1,4 +1,6 @@
-"""Bids that a market accepts, against every combination of whole kW (FORMULATION §15: 34)."""
+"""Bids that a market accepts, against every combination of whole kW (docs/formulation.md §15:
+34).
+"""
 
 from itertools import product as combinations
 

@@ -1,4 +1,6 @@
-"""One drawn case, one solve, every physical rule at once (FORMULATION §14, §15: 1 and 2)."""
+"""One drawn case, one solve, every physical rule at once (docs/formulation.md §14, §15: 1 and
+2).
+"""
 
 import numpy as np
 import pytest

@@ -1,6 +1,5 @@
-"""What flexibility is worth, and where it is worth nothing (FORMULATION §15: 5, 6, 7, 19, 31, 32,
-33).
-"""
+"""What flexibility is worth, and where it is worth nothing (docs/formulation.md §15: 5, 6, 7, 19,
+31, 32, 33)."""
 
 import numpy as np
 import xarray as xr

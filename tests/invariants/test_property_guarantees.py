@@ -1,4 +1,4 @@
-"""What reserves promise, on drawn cases (FORMULATION §15: 10, 11, 12, 24)."""
+"""What reserves promise, on drawn cases (docs/formulation.md §15: 10, 11, 12, 24)."""
 
 from unittest.mock import patch
 

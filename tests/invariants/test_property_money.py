@@ -1,4 +1,4 @@
-"""What the objective does when money changes (FORMULATION §15: 3, 4, 6, 8, 9)."""
+"""What the objective does when money changes (docs/formulation.md §15: 3, 4, 6, 8, 9)."""
 
 import numpy as np
 from hypothesis import given

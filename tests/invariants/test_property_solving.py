@@ -1,5 +1,5 @@
 """The solver is not part of the answer: duality, blocks, merging, binaries, other solvers
-(FORMULATION §15: 20, 29).
+(docs/formulation.md §15: 20, 29).
 """
 
 from itertools import product

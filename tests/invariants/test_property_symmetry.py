@@ -1,6 +1,5 @@
-"""What changes nothing: order, copies, clocks, units, files (FORMULATION §15: 13, 14, 15, 21, 22,
-25, 26, 27, 28).
-"""
+"""What changes nothing: order, copies, clocks, units, files (docs/formulation.md §15: 13, 14, 15,
+21, 22, 25, 26, 27, 28)."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Decisions under uncertainty (FORMULATION §15: 22), on relaxations: they are convex.
+"""Decisions under uncertainty (docs/formulation.md §15: 22), on relaxations: they are convex.
 
 A battery, sun that differs, a day-ahead market and one to correct in, two to four scenarios.
 """

@@ -1,4 +1,4 @@
-"""Wear by depth against an independent count of the same path (FORMULATION §9, §15: 30).
+"""Wear by depth against an independent count of the same path (docs/formulation.md §9, §15: 30).
 
 Batteries hold 8 kWh, lossless; a path moves by whole or half kWh, of which eight segments see the
 whole ones."""

@@ -303,7 +303,9 @@ def test_windows_go_on_where_the_last_one_ended(part):
 
 
 def test_doubling_the_price_doubles_wear():
-    """Held plan, price of a new battery 16 and 32 EUR: 17 and 34 EUR (FORMULATION §15: 30)."""
+    """Held plan, price of a new battery 16 and 32 EUR: 17 and 34 EUR (docs/formulation.md §15:
+    30).
+    """
     plan = moved(charge=[0, 2.5, 0], discharge=[7.5, 0, 5])
     paid = [
         total(

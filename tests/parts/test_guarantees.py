@@ -1,5 +1,5 @@
 """Reserves that survive every admissible call: what each level lets a battery sell, by hand
-(FORMULATION §3).
+(docs/formulation.md §3).
 """
 
 from itertools import product as every

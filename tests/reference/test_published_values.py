@@ -1,4 +1,6 @@
-"""Values of FORMULATION §16 A and B, from real data, through the public API and through files."""
+"""Values of docs/formulation.md §16 A and B, from real data, through the public API and through
+files.
+"""
 
 import numpy as np
 import pandas as pd

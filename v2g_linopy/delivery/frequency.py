@@ -1,6 +1,5 @@
-"""A frequency record folded into what a case knows of its reserves in each step (FORMULATION
-§3).
-"""
+"""A frequency record folded into what a case knows of its reserves in each step
+(docs/formulation.md §3)."""
 
 from collections.abc import Sequence
 

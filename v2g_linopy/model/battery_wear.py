@@ -1,5 +1,5 @@
 """Wear of a storage by the depth of its cycles and by time, for every part that has batteries
-(FORMULATION §9).
+(docs/formulation.md §9).
 
 The part keeps its own equations; here stand the fields, the rows of the segments and their
 independent check."""
@@ -254,7 +254,7 @@ def cycles(
     charges: xr.DataArray | bool = True,
 ) -> dict[str, Any]:
     """Cash of the depth of cycles, with a battery cut into segments of depth (Xu et al. 2018;
-    FORMULATION §9).
+    docs/formulation.md §9).
 
     With energy e_j in segment j at the end of the step, and energy leaving it by power l_j and by
     driving m_j [kWh]::
@@ -334,7 +334,7 @@ def by_time(
     there: xr.DataArray | bool = True,
 ) -> dict[str, Any]:
     """Cash of calendar wear: `-dt (k0 + k1 SOC)` at the mean state of charge of the step
-    (FORMULATION §9).
+    (docs/formulation.md §9).
 
     `net` is the energy that power brought in the step, so that the mean energy is `energy - net /
     2`; both ends count."""

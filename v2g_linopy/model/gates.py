@@ -1,5 +1,5 @@
 """When markets close and what was known when: the groups `/gates` and `/vintage` of a case
-(FORMULATION §4).
+(docs/formulation.md §4).
 """
 
 from collections.abc import Mapping

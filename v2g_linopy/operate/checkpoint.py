@@ -1,5 +1,5 @@
 """A run in windows that survives its process: what each window decided, in a file of its own
-(FORMULATION §4).
+(docs/formulation.md §4).
 """
 
 import json

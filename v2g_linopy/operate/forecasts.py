@@ -1,6 +1,5 @@
-"""What a plan may know: forecasts of the file, those of earlier days, or everything (FORMULATION
-§4).
-"""
+"""What a plan may know: forecasts of the file, those of earlier days, or everything
+(docs/formulation.md §4)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

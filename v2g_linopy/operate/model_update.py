@@ -1,5 +1,5 @@
 """A model whose numbers move while its rows stay: solved again and again without being built again
-(DESIGN §8, rule 4).
+(docs/architecture.md §8, rule 4).
 
 The parts whose data changed, and those that read them, write themselves once more; what they write
 is compared with what stands there, and the bounds, right-hand sides, costs and coefficients that

@@ -1,5 +1,5 @@
 """Operate a case through its gates on forecasts, settle it on what happened, against hindsight
-(FORMULATION §4).
+(docs/formulation.md §4).
 """
 
 from collections.abc import Callable, Mapping

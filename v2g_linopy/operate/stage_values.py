@@ -1,5 +1,5 @@
 """What each market of a sequence is worth: the run with markets added one after the other
-(FORMULATION §4).
+(docs/formulation.md §4).
 """
 
 from collections.abc import Callable, Mapping

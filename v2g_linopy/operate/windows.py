@@ -1,5 +1,5 @@
 """Windows of a sequence: plan on what is known, freeze what closes, deliver what is due, hand over
-(FORMULATION §4).
+(docs/formulation.md §4).
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,5 +1,5 @@
 """The whole model, written once: every part in its stage, the nodes of each carrier, the objective
-(DESIGN §2).
+(docs/architecture.md §2).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,5 +1,5 @@
 """No storage charges and discharges at once: where the LP is exact, and where it takes binaries
-(FORMULATION §1).
+(docs/formulation.md §1).
 """
 
 from collections.abc import Iterable, Iterator, Mapping

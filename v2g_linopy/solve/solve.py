@@ -93,9 +93,9 @@ def solve(
         Seconds for all blocks and rounds together. A search with binaries returns the best plan it
         has by then, with the status `time_limit`; without one it is a SolveError.
     complementarity : {"lazy", "audit", "milp", "off"}
-        How simultaneous charging and discharging is kept out (FORMULATION §1): `lazy` adds binaries
-        where the relaxation needs them, `milp` everywhere from the start, `audit` only reports,
-        `off` does not look.
+        How simultaneous charging and discharging is kept out (docs/formulation.md §1): `lazy` adds
+        binaries where the relaxation needs them, `milp` everywhere from the start, `audit` only
+        reports, `off` does not look.
     blocks : bool
         Merge identical members and solve independent blocks apart; both are exact.
     fix : mapping

@@ -1,5 +1,5 @@
 """The value ladder: unmanaged, smart, V2G, with and without reserves, on one case and one ledger
-(FORMULATION §1).
+(docs/formulation.md §1).
 """
 
 from collections.abc import Mapping

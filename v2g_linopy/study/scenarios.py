@@ -1,6 +1,5 @@
-"""Scenarios of a case: drawn from a history, and reduced to the few that say the most (FORMULATION
-§8).
-"""
+"""Scenarios of a case: drawn from a history, and reduced to the few that say the most
+(docs/formulation.md §8)."""
 
 from collections.abc import Sequence
 

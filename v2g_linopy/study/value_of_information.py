@@ -1,4 +1,4 @@
-"""What it is worth to know the future, and to plan for several of them (FORMULATION §8).
+"""What it is worth to know the future, and to plan for several of them (docs/formulation.md §8).
 
 Birge, Louveaux (2011), "Introduction to Stochastic Programming", chapter 4, with the signs of a
 profit::

@@ -1,5 +1,5 @@
 """Series that could have been: whole days of residuals, drawn again on a seasonal profile
-(FORMULATION §8).
+(docs/formulation.md §8).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,5 +1,5 @@
 """Sessions that could have been: a stay takes arrival, length and energy of another of its kind
-(FORMULATION §8).
+(docs/formulation.md §8).
 """
 
 from typing import Any

@@ -1,5 +1,5 @@
 """Stationary batteries: storage with constants, a cyclic or a valued end, and a cap on cycles
-(FORMULATION §1, §7).
+(docs/formulation.md §1, §7).
 """
 
 from typing import Any
@@ -183,8 +183,8 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Storage between constant bounds (FORMULATION §1), with a cyclic or a valued end and a cap on
-    cycles (§7).
+    """Storage between constant bounds (docs/formulation.md §1), with a cyclic or a valued end and a
+    cap on cycles (§7).
 
     With charge c, discharge g [kW at the grid], energy e at the end of the step, throughput q
     [kWh]::

@@ -1,5 +1,5 @@
 """Combined heat and power: engines and turbines that make electricity and heat from fuel
-(FORMULATION §7).
+(docs/formulation.md §7).
 """
 
 from typing import Any
@@ -170,8 +170,8 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Electricity p and heat p / power_to_heat from fuel, and when the plant is on (FORMULATION
-    §7).
+    """Electricity p and heat p / power_to_heat from fuel, and when the plant is on
+    (docs/formulation.md §7).
 
     With u on, y a start, z a stop (u binary; y and z follow) and heat w thrown away [kW]::
 

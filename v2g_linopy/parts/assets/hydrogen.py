@@ -1,6 +1,5 @@
-"""Hydrogen sites: electrolyser, tank and fuel cell, hydrogen used in the pod or sold (FORMULATION
-§7).
-"""
+"""Hydrogen sites: electrolyser, tank and fuel cell, hydrogen used in the pod or sold
+(docs/formulation.md §7)."""
 
 from typing import Any
 
@@ -225,7 +224,7 @@ SCHEMA = Schema(
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """Electrolyser c, fuel cell g [kW electric], tank e [kWh], sale q [kW], all on the hydrogen
-    node (FORMULATION §7).
+    node (docs/formulation.md §7).
 
     With u on, b in standby (binaries), y a start from off (it follows)::
 

@@ -1,5 +1,5 @@
 """Loads of electricity, heat or hydrogen: fixed, curtailable at a cost, shiftable within a window
-(FORMULATION §7).
+(docs/formulation.md §7).
 """
 
 import numpy as np
@@ -121,7 +121,7 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """One template: a box about the baseline and the energy of a window (FORMULATION §7).
+    """One template: a box about the baseline and the energy of a window (docs/formulation.md §7).
 
     With power p, curtailment r [kW], and energy drawn ahead a and put off o since the window began
     [kWh]::

@@ -1,4 +1,4 @@
-"""Sun and wind: what is available, fed in or curtailed (FORMULATION §7)."""
+"""Sun and wind: what is available, fed in or curtailed (docs/formulation.md §7)."""
 
 import xarray as xr
 
@@ -35,7 +35,7 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Power p = available - r is fed in, r >= 0 is curtailed and reported (FORMULATION §7).
+    """Power p = available - r is fed in, r >= 0 is curtailed and reported (docs/formulation.md §7).
 
     ::
 

@@ -30,7 +30,7 @@ def of_storage(d: xr.Dataset) -> Flex:
     that is guaranteed.
 
     At the start edge floor and ceiling are what a legal plan can hold there before power flows
-    (FORMULATION §3)."""
+    (docs/formulation.md §3)."""
     path = "_baseline" if "energy_baseline" in d else ""
     power, idle = (d["discharge" + p] - d["charge" + p] for p in ("", path))
     sides = (d[way + path] for way in ("charge", "discharge"))

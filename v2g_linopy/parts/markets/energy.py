@@ -1,4 +1,4 @@
-"""Energy markets: day-ahead, intraday and others, traded side by side (FORMULATION §2)."""
+"""Energy markets: day-ahead, intraday and others, traded side by side (docs/formulation.md §2)."""
 
 from typing import Any
 
@@ -152,7 +152,8 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Positions within their limits, or as committed once the gate has closed (FORMULATION §2).
+    """Positions within their limits, or as committed once the gate has closed (docs/formulation.md
+    §2).
 
     With price pi and spread sigma, and what was traded before as data::
 

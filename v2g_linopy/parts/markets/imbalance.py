@@ -1,5 +1,5 @@
 """Imbalance settlement: what is delivered beyond the position, and what is missing from it
-(FORMULATION §4).
+(docs/formulation.md §4).
 """
 
 import xarray as xr
@@ -57,7 +57,7 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """What the positions do not cover is settled at the imbalance price (FORMULATION §4).
+    """What the positions do not cover is settled at the imbalance price (docs/formulation.md §4).
 
     delivered - position = long - short,   0 <= long, short <= limit
 

@@ -1,6 +1,5 @@
-"""Chargers whose plugs share one converter, such as a DC bus behind a rectifier (FORMULATION
-§1).
-"""
+"""Chargers whose plugs share one converter, such as a DC bus behind a rectifier
+(docs/formulation.md §1)."""
 
 from typing import Any
 
@@ -37,7 +36,7 @@ SCHEMA = Schema(
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """Limits of each converter, as planned and with every reserve held behind it fully activated
-    (FORMULATION §1).
+    (docs/formulation.md §1).
 
     With charge c and discharge g of the members whose `charger` it is, and `held` the reserve they
     hold, measured from the expected power [kW at the grid side of the converter]::

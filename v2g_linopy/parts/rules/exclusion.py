@@ -1,6 +1,5 @@
-"""Exclusion: of the reserve products that a rule names, at most one is sold at a time (FORMULATION
-§3).
-"""
+"""Exclusion: of the reserve products that a rule names, at most one is sold at a time
+(docs/formulation.md §3)."""
 
 import xarray as xr
 

@@ -1,4 +1,4 @@
-"""Risk: the expected profit against the mean of the worst scenarios (FORMULATION §8)."""
+"""Risk: the expected profit against the mean of the worst scenarios (docs/formulation.md §8)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -81,7 +81,8 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Mean profit and the mean of its worst scenarios, weighed against each other (FORMULATION §8).
+    """Mean profit and the mean of its worst scenarios, weighed against each other
+    (docs/formulation.md §8).
 
     With the weight beta, the confidence level alpha and the probabilities p_s::
 

@@ -1,3 +1,3 @@
 """Fleets: vehicles, packed rows of sessions, cohorts or whole fleets, as virtual batteries
-(FORMULATION §1).
+(docs/formulation.md §1).
 """

@@ -1,4 +1,4 @@
-"""The virtual battery of every member of a fleet (FORMULATION §1)."""
+"""The virtual battery of every member of a fleet (docs/formulation.md §1)."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from .schema import is_active
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Virtual battery of every member, with energy not served and slack (FORMULATION §1).
+    """Virtual battery of every member, with energy not served and slack (docs/formulation.md §1).
 
     With charge c, discharge g [kW at the grid], energy e at the end of the step [kWh], need not
     served u, slack s::

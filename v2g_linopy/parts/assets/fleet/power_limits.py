@@ -1,5 +1,5 @@
 """Powers a charger can run at: least powers but 0, the taper near full, and the room they leave
-(FORMULATION §1).
+(docs/formulation.md §1).
 
 `d` holds `charge_max`, `charge_min`, `discharge_max`, `discharge_min` [kW], `taper_from`,
 `taper_to` and `energy_max`; `on` is a pair of binaries, 1 while it charges and while it discharges,

@@ -1,3 +1,2 @@
-"""Power purchase agreements and contracts for difference, physical and financial (FORMULATION
-§6).
-"""
+"""Power purchase agreements and contracts for difference, physical and financial
+(docs/formulation.md §6)."""

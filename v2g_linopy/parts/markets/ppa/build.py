@@ -1,6 +1,5 @@
-"""Power purchase agreements and contracts for difference, physical and financial (FORMULATION
-§6).
-"""
+"""Power purchase agreements and contracts for difference, physical and financial
+(docs/formulation.md §6)."""
 
 from typing import Any
 
@@ -16,7 +15,7 @@ from .schema import SIDES, plant_of
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Quantity Q of each contract [kW], and what is paid for it (FORMULATION §6).
+    """Quantity Q of each contract [kW], and what is paid for it (docs/formulation.md §6).
 
     With strike K, reference R (price of a market at the step, or its mean over the local month),
     sign +1 for a seller and -1 for a buyer, p what the plant feeds in, and a = 0 where the contract

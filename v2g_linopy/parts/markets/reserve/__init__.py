@@ -1,1 +1,3 @@
-"""Reserve products: regulation, FCR, aFRR, mFRR and others as labels of data (FORMULATION §3)."""
+"""Reserve products: regulation, FCR, aFRR, mFRR and others as labels of data (docs/formulation.md
+§3).
+"""

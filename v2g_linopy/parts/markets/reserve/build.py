@@ -1,4 +1,6 @@
-"""Reserve products: regulation, FCR, aFRR, mFRR and others as labels of data (FORMULATION §3)."""
+"""Reserve products: regulation, FCR, aFRR, mFRR and others as labels of data (docs/formulation.md
+§3).
+"""
 
 from typing import Any
 
@@ -16,7 +18,7 @@ from .schema import in_every_scenario
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """Volumes backed by named members, about the baseline b = p - sum_r (a_up - a_dn) x
-    (FORMULATION §3).
+    (docs/formulation.md §3).
 
     With shares x [kW per member], expected activation a_up, a_dn, and p the expected injection of
     the member::

@@ -1,5 +1,5 @@
 """Energy behind reserves for every admissible call: the levels `physical`, `budget` and `box`
-(FORMULATION §3).
+(docs/formulation.md §3).
 """
 
 from collections.abc import Iterator

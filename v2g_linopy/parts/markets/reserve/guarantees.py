@@ -1,4 +1,4 @@
-"""Fields of what a product guarantees, and rules between them (FORMULATION §3)."""
+"""Fields of what a product guarantees, and rules between them (docs/formulation.md §3)."""
 
 import pandas as pd
 import xarray as xr

@@ -1,3 +1,3 @@
 """The connection of each pod to the grid: its limits and its bill, from supply to peak tariff
-(FORMULATION §5).
+(docs/formulation.md §5).
 """

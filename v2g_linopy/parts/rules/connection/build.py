@@ -1,5 +1,5 @@
 """The connection of each pod to the grid: its limits and its bill, from supply to peak tariff
-(FORMULATION §5).
+(docs/formulation.md §5).
 """
 
 from typing import Any

@@ -1,5 +1,5 @@
 """A meter read step by step from a written plan: the independent check of peaks and overruns
-(FORMULATION §14).
+(docs/formulation.md §14).
 """
 
 from collections.abc import Iterator

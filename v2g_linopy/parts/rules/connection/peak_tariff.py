@@ -1,5 +1,5 @@
 """The charge on the mean of the K largest imports of each month: rows, and what its meter carries
-(FORMULATION §5).
+(docs/formulation.md §5).
 """
 
 from collections.abc import Iterator
