@@ -13,7 +13,7 @@
     └── Interrupted        stopped by the user                       exit 130
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,51 @@ class V2GError(Exception):
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """A parameter that mends a problem, and the values to choose from.
+
+    It is data, so that each face of the package says it in its own words: `ambiguous="first"` in
+    Python is `--ambiguous first` on the command line.
+
+    >>> str(Remedy("ambiguous", ("first", "second")))
+    'give ambiguous="first" or "second"'
+    >>> str(Remedy("need", ("cap",), advice="{} lowers it to what is reached"))
+    'need="cap" lowers it to what is reached'
+    >>> str(Remedy("units", ("Wh",), key="energy"))
+    'give units={"energy": "Wh"}'
+    """
+
+    parameter: str  # 'ambiguous'
+    values: tuple[str | float, ...] = ()  # none: the user knows the value
+    key: str = ""  # where the parameter is a mapping: the entry to give
+    meanings: tuple[str, ...] = ()  # said after each value
+    advice: str = "give {}"  # {} stands for parameter and values; no words of the input beside it
+
+    def __str__(self) -> str:
+        return self.advice.format(in_python_words(self))
+
+    def choice(self, written: Callable[[str | float], str]) -> str:
+        """The values as alternatives, each written by `written` and followed by its meaning."""
+        meanings = self.meanings or ("",) * len(self.values)
+        words = [f"{written(v)}{m}" for v, m in zip(self.values, meanings, strict=True)]
+        return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+Words = Callable[[Remedy], str]
+"""How a face of the package writes the parameter and the values of a remedy."""
+
+
+def in_python_words(remedy: Remedy) -> str:
+    """The parameter and the values of a remedy as a keyword argument."""
+    if not remedy.values:
+        return f"{remedy.parameter}[{remedy.key!r}]" if remedy.key else remedy.parameter
+    values = remedy.choice(lambda value: f'"{value}"' if isinstance(value, str) else f"{value:g}")
+    if remedy.key:
+        values = f'{{"{remedy.key}": {values}}}'
+    return f"{remedy.parameter}={values}"
+
+
+@dataclass(frozen=True)
 class Problem:
     """One fault of the input: where it is, which rule it breaks, and what to do."""
 
@@ -33,9 +78,18 @@ class Problem:
     # 'consistency'
     rule: str
     detail: str
+    remedies: tuple[Remedy, ...] = ()  # parameters that mend it
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.detail}"
+        return f"{self.where}: {self.sentence()}"
+
+    def sentence(self, words: Words = in_python_words) -> str:
+        """The detail and the remedies, whose parameters are written by `words`.
+
+        >>> Problem("time", "time", "a gap", (Remedy("missing", ("hold",)),)).sentence()
+        'a gap; give missing="hold"'
+        """
+        return "; ".join([self.detail, *(r.advice.format(words(r)) for r in self.remedies)])
 
 
 class SchemaError(V2GError, ValueError):
@@ -47,7 +101,7 @@ class SchemaError(V2GError, ValueError):
         self.problems = tuple(problems)
         self.source = source
         width = max((len(p.where) for p in self.problems), default=0)
-        lines = [f"  {p.where:<{width}}   {p.detail}" for p in self.problems]
+        lines = [f"  {p.where:<{width}}   {p.sentence()}" for p in self.problems]
         count = f"{len(lines)} problem{'s' if len(lines) != 1 else ''}"
         super().__init__("\n".join([f"{count} in {source}", *lines]))
 
@@ -55,8 +109,8 @@ class SchemaError(V2GError, ValueError):
 class InputFileError(SchemaError):
     """A file cannot be read at all: missing, empty, truncated, or of another kind."""
 
-    def __init__(self, path: str | Path, detail: str):
-        super().__init__([Problem(str(path), "file", detail)], source="the input")
+    def __init__(self, path: str | Path, detail: str, remedies: tuple[Remedy, ...] = ()):
+        super().__init__([Problem(str(path), "file", detail, remedies)], source="the input")
 
 
 class SolveError(V2GError, RuntimeError):

@@ -125,7 +125,7 @@ def usage_hint(error: BaseException) -> str:
 def problems(error: BaseException) -> list[dict[str, str]]:
     """The single problems of an error, for machines."""
     return [
-        {"where": p.where, "rule": p.rule, "detail": p.detail}
+        {"where": p.where, "rule": p.rule, "detail": p.sentence()}
         for p in getattr(error, "problems", ())
     ]
 

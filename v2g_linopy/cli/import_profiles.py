@@ -17,7 +17,7 @@ from ..parts.catalogue import PARTS
 from .import_common import End, Limit, Market, Step, Target, markets_of, told, zone_of
 from .input_files import PriceOptions, ProfileOptions, TableOptions, read_case, read_profiles
 from .new import Start, Writing, day
-from .option_words import spoken
+from .option_words import in_option_words
 from .options import command, nearest, step_length
 from .terminal import Terminal
 
@@ -174,7 +174,7 @@ def grown(
     case: xr.DataTree, part: str, field: str, read: xr.Dataset, pods: Mapping[str, str], origin: str
 ) -> xr.DataTree:
     """Put the profiles into the case, and say so in its assumptions."""
-    with spoken():
+    with in_option_words():
         case = data.with_profiles(case, part, field, read, PARTS[part].schema, pods=pods)
     told(case, f"/{part}, {', '.join(map(str, read.data_vars))}: {origin}.", read)
     return case

@@ -16,7 +16,7 @@ from ..parts.markets.reserve.nordic_products import CATALOGUE, Reservoir, reserv
 from .import_common import Target, told
 from .input_files import NETCDF, MissingPower, SeriesOptions, TableOptions, read_case, use
 from .new import Writing
-from .option_words import spoken
+from .option_words import in_option_words
 from .options import command, one_of
 from .terminal import Terminal
 
@@ -94,7 +94,7 @@ def reserves(
     case = read_case(into)
     read = use(data.CAPACITY_FORMATS, file, "csv", asdict(table) | asdict(prices), "")
     stands: Reservoir = reservoir or reservoir_of(case)  # type: ignore[assignment]
-    with spoken():
+    with in_option_words():
         made = data.with_reserves(case, read, reservoir=stands, volume_max=volume_max)
     names = ", ".join(map(str, read.data_vars))
     replaced = (
@@ -124,7 +124,7 @@ def frequency(
     case = read_case(into)
     form = "netcdf" if file.suffix.lower() in NETCDF else "csv"
     read = use(data.FREQUENCY_FORMATS, file, form, asdict(table) | {"missing": missing}, "")
-    with spoken():
+    with in_option_words():
         made = with_frequency(case, read["frequency"], moved=moved)
     begins = read.indexes["time"][0]
     said = f"Activation and excursions of FCR: frequency record {file.name}, from {begins} UTC"

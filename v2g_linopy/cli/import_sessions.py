@@ -30,7 +30,7 @@ from .import_common import (
 )
 from .input_files import PriceOptions, StayOptions, read_sessions, use
 from .new import Start, Writing, day
-from .option_words import spoken
+from .option_words import in_option_words
 from .options import command, nearest, one_of, pairs, scalar, step_length
 from .terminal import Terminal
 
@@ -178,7 +178,7 @@ def sessions(
         plugs = None if making.connectors is None else read_connectors(making.connectors, table)
         battery = battery_of(stays, assume, making.wear, file, at_connectors=plugs is not None)
         arguments = making.arguments(traded, pairs(table.column, "--column"))
-        with spoken(KEPT):
+        with in_option_words(KEPT):
             case = data.case_from(
                 stays,
                 traded,

@@ -21,7 +21,7 @@ from ..data.importers.profiles import UNITS as POWER_UNITS
 from ..data.tables.files import read_csv, read_workbook
 from ..data.tables.series import combine
 from ..errors import InputFileError, Problem, SchemaError
-from .option_words import spoken
+from .option_words import in_option_words
 from .options import nearest, pairs, step_length
 
 Readers = Mapping[str, Callable[..., xr.Dataset]]
@@ -247,7 +247,7 @@ def read_prices(
         use(PRICE_FORMATS, path, form or price_format(path, prefix), options, prefix)
         for path in paths
     ]
-    with spoken():
+    with in_option_words():
         return read[0] if len(read) == 1 else combine(*read)
 
 
@@ -284,7 +284,7 @@ def use(
         understood(key, value, get_args(known[key].annotation), flag, *quantity_of(readers))
     if "separator" in given:
         given["separator"] = TAB.get(given["separator"], given["separator"])
-    with spoken(
+    with in_option_words(
         {
             key: f"--{prefix}{key}"
             for key in ("column", "timezone", "ambiguous", "nonexistent", "missing")
@@ -355,7 +355,7 @@ def session_format(path: Path, options: Mapping[str, Any]) -> str:
     separator = options.get("separator") or ","
     if options.get("column") or separator != ",":
         return "csv"
-    with spoken():
+    with in_option_words():
         return (
             "elaadnl"
             if set(read_csv(path, separator=",", decimal=".").columns) >= ELAADNL

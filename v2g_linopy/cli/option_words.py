@@ -4,10 +4,11 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from ..errors import InputFileError, Problem, SchemaError
+from ..data import BatteryAssumption
+from ..errors import InputFileError, Problem, Remedy, SchemaError
 
 OPTIONS = (
     *(
@@ -26,11 +27,13 @@ OPTIONS = (
 """Parameters of the readers and of `case_from` that are options of a command."""
 PAIRS = {"day_ahead": "column", "charger_raise": "assume"}
 """Words that are the key of an option KEY=VALUE."""
+MAPPINGS = {"columns": "column", "units": "column_unit"}
+"""Parameters that are mappings, and the option KEY=VALUE that gives one entry."""
 NAMES = "|".join((*OPTIONS, *PAIRS))
 
 
 @contextmanager
-def spoken(renamed: Mapping[str, str] | None = None) -> Iterator[None]:
+def in_option_words(renamed: Mapping[str, str] | None = None) -> Iterator[None]:
     """Raise every problem of the input in the words of the command line; `renamed` are options of
     another name.
     """
@@ -49,6 +52,36 @@ def said(problem: Problem, renamed: Mapping[str, str]) -> Problem:
     def option(name: str) -> str:
         return renamed.get(name, f"--{name.replace('_', '-')}")
 
+    def words(remedy: Remedy) -> str:
+        return option_words(remedy, option)
+
+    detail = rewritten(problem.detail, option)
+    text = Problem(problem.where, problem.rule, detail, problem.remedies).sentence(words)
+    where, _, key = problem.where.partition(".")
+    if where == "columns":
+        return Problem(f"{option('column')} {key}".strip(), problem.rule, text)
+    return Problem(
+        option(where) if where in OPTIONS and not key else problem.where, problem.rule, text
+    )
+
+
+def option_words(remedy: Remedy, option: Callable[[str], str]) -> str:
+    """The parameter and the values of a remedy as the user types them; `option` names the option of
+    a parameter.
+    """
+    parameter, key = MAPPINGS.get(remedy.parameter, remedy.parameter), remedy.key
+    if parameter in BatteryAssumption.model_fields:
+        parameter, key = "assume", parameter
+    name = option(parameter)
+    if not remedy.values:
+        return f"{name} {key}".rstrip()
+    values = remedy.choice(lambda value: shlex.quote(str(value)))
+    return f"{name} {key}={values}" if key else f"{name} {values}"
+
+
+def rewritten(detail: str, option: Callable[[str], str]) -> str:
+    """A sentence that still names parameters, with options instead."""
+
     def assigned(found: re.Match[str]) -> str:
         name, value = found["name"], found["value"]
         value = shlex.quote(value if found["quote"] else value.rstrip(",;."))
@@ -56,19 +89,11 @@ def said(problem: Problem, renamed: Mapping[str, str]) -> Problem:
             f"{option(PAIRS[name])} {name}={value}" if name in PAIRS else f"{option(name)} {value}"
         )
 
-    text = re.sub(
-        r'units=\{"(\w+)": "([^"]+)"\}', rf"{option('column_unit')} \1=\2", problem.detail
-    )
+    text = re.sub(r'units=\{"(\w+)": "([^"]+)"\}', rf"{option('column_unit')} \1=\2", detail)
     text = re.sub(
         rf'\b(?P<name>{NAMES})=(?P<quote>"?)(?P<value>[^"\s;,)]+|(?<=")[^"]+)"?', assigned, text
     )
     text = re.sub(
         rf"\bgive ({'|'.join(OPTIONS)})\b", lambda found: f"give {option(found[1])}", text
     )
-    text = re.sub(r'"(infer|first|second|both|drop|shift|nan|hold|problem|clip|cap)"', r"\1", text)
-    where, _, key = problem.where.partition(".")
-    if where == "columns":
-        return Problem(f"{option('column')} {key}".strip(), problem.rule, text)
-    return Problem(
-        option(where) if where in OPTIONS and not key else problem.where, problem.rule, text
-    )
+    return re.sub(r'"(infer|first|second|both|drop|shift|nan|hold|problem|clip|cap)"', r"\1", text)
