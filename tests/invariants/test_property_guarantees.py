@@ -103,7 +103,7 @@ def test_windows_that_roll_add_up(case, steps):
     )
     later = case.isel(time=slice(steps, None))
     done = whole["fleet"].to_dataset().isel(time=steps - 1, drop=True)
-    rest = edit_later(later, done, audit.rolled(whole, steps).get("reserve", {}))
+    rest = edit_later(later, done, audit.next_states_of_result(whole, steps).get("reserve", {}))
     assert close(
         ledger + objective(rest, complementarity="off"), float(whole.attrs["objective"]), 1e-7
     )
@@ -116,7 +116,7 @@ def edit_later(case: xr.DataTree, done: xr.Dataset, left: dict[str, xr.DataArray
     fleet, reserve = group(case, "fleet"), group(case, "reserve")
     initial = {
         into: done[out].drop_attrs()
-        for into, out in v2g.PARTS["fleet"].carry.items()
+        for into, out in v2g.PARTS["fleet"].state_inputs.items()
         if out in done
     }
     given = {name: x.assign_attrs(units="kWh") for name, x in left.items()}

@@ -198,7 +198,7 @@ def test_single_prices_are_netted():
     much.
     """
     d = xr.Dataset({"long": ("time", [2.0, 5.0]), "short": ("time", [5.0, 2.0])})
-    netted = v2g.PARTS["imbalance"].finish(None, d)
+    netted = v2g.PARTS["imbalance"].postprocess(None, d)
     assert netted["long"].to_numpy().tolist() == [0, 3]
     assert netted["short"].to_numpy().tolist() == [3, 0]
 

@@ -446,8 +446,8 @@ def test_every_part_rolls():
     nothing on."""
     made = [make() for make in STORIES.values()]
     nothing = {"imbalance", "exclusion", "risk"}
-    assert not any(v2g.PARTS[name].carry for name in nothing)
+    assert not any(v2g.PARTS[name].state_inputs for name in nothing)
     assert {part for story in made for part in story.tree.children} == set(v2g.PARTS) - nothing
-    assert {f"{p.name}.{i}" for p in v2g.PARTS.values() for i in p.carry} == {
+    assert {f"{p.name}.{i}" for p in v2g.PARTS.values() for i in p.state_inputs} == {
         m for s in made for m in s.matters
     }

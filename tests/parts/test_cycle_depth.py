@@ -295,7 +295,9 @@ def test_windows_go_on_where_the_last_one_ended(part):
     for hour in (1, 2, 3, 4, 5):
         first = worn(slice(0, hour), energy_initial=7.5)
         last = first[part].to_dataset().isel({"time": -1, part: 0}, drop=True)
-        carried = {i: last[v2g.PARTS[part].carry[i]] for i in ("energy_initial", "segment_initial")}
+        carried = {
+            i: last[v2g.PARTS[part].state_inputs[i]] for i in ("energy_initial", "segment_initial")
+        }
         second = worn(slice(hour, 6), **carried)
         assert total(first, f"{part}.wear_cycles") + total(second, f"{part}.wear_cycles") == approx(
             -29

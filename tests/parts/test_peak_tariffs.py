@@ -304,7 +304,9 @@ def windows(whole: xr.DataTree, cut: int) -> tuple[xr.DataTree, xr.DataTree]:
             groups[f"/{name}"] = given.isel(time=part) if "time" in given.dims else given
         if results:
             ends = results[0]["connection"].to_dataset(inherit=False).isel(time=-1, drop=True)
-            carried = {i: ends[o] for i, o in v2g.PARTS["connection"].carry.items() if o in ends}
+            carried = {
+                i: ends[o] for i, o in v2g.PARTS["connection"].state_inputs.items() if o in ends
+            }
             groups["/connection"] = groups["/connection"].assign(carried)
         root = whole.to_dataset().isel(time=part)
         root.attrs["step_hours"] = 0.5

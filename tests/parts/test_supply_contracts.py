@@ -353,6 +353,6 @@ def test_a_plan_is_not_rewritten_into_another_bill():
     def another(v: object, d: xr.Dataset) -> dict[str, xr.DataArray]:
         return {"import_": d.import_ + 1.0}
 
-    parts = v2g.PARTS | {"connection": replace(v2g.PARTS["connection"], finish=another)}
+    parts = v2g.PARTS | {"connection": replace(v2g.PARTS["connection"], postprocess=another)}
     with pytest.raises(v2g.SolverError, match=r"differ by 0\.2"):
         v2g.solve(case(None, None, connection=CONTRACT, load=house(2)), parts=parts, audit=False)

@@ -120,7 +120,7 @@ class Field:
         self, array: xr.DataArray, where: str, calendar: Calendar
     ) -> tuple[xr.DataArray, list[Problem]]:
         if missing := int(array.isnull().sum()):
-            place, _ = worst(xr.zeros_like(array, dtype=float), array.isnull(), calendar)
+            place, _ = worst_violation(xr.zeros_like(array, dtype=float), array.isnull(), calendar)
             more = f" (and {missing - 1} more)" if missing > 1 else ""
             return array, [Problem(where, "nan", f"{place}missing{more}, give every label")]
         if self.kind == "choice":
@@ -183,7 +183,7 @@ class Field:
         problems = []
         for rule, wrong, remedy in faults:
             if count := int(wrong.sum()):
-                place, value = worst(array, wrong, calendar)
+                place, value = worst_violation(array, wrong, calendar)
                 more = f" (and {count - 1} more)" if count > 1 else ""
                 months = _whole_months(wrong, calendar) if rule == "nan" else []
                 whole = f"; nothing in all of {_words(months)}" if months else ""
@@ -308,7 +308,9 @@ class Schema:
         ]
 
 
-def worst(array: xr.DataArray, wrong: xr.DataArray, calendar: Calendar) -> tuple[str, float]:
+def worst_violation(
+    array: xr.DataArray, wrong: xr.DataArray, calendar: Calendar
+) -> tuple[str, float]:
     """Return where the most extreme wrong value stands, in the user's words, and the value."""
     extreme = xr.DataArray(abs(array.where(wrong))).fillna(np.inf).where(wrong, -1.0)
     spot = {str(d): int(i) for d, i in dict(extreme.argmax(...)).items()} if array.dims else {}
@@ -327,12 +329,12 @@ Rule = tuple[
 ]  # field, where it is broken, the number to show, what is wrong
 
 
-def broken(part: str, rules: Iterable[Rule], calendar: Calendar) -> list[Problem]:
+def violations(part: str, rules: Iterable[Rule], calendar: Calendar) -> list[Problem]:
     """Return a problem for each rule between fields that is broken somewhere."""
     problems = []
     for name, wrong, array, detail in rules:
         if count := int(wrong.sum()):
-            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
+            place, value = worst_violation(array.broadcast_like(wrong), wrong, calendar)
             more = f" (and {count - 1} more)" if count > 1 else ""
             problems.append(
                 Problem(f"{part}.{name}", "consistency", f"{place}{value:g}{more} {detail}")

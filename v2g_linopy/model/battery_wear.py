@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ..algebra.expression import Sum
-from ..case.schema import ABSENT, Calendar, Field, Rule, broken
+from ..case.schema import ABSENT, Calendar, Field, Rule, violations
 from ..errors import Problem
 from .formulas import first, larger, last, previous, previous_data, smaller
 from .formulas_storage import most_between, segment_price, segment_rows, shallow_first
@@ -134,7 +134,7 @@ def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
         rules.append(
             ("segment_depth", abs(total - 1) > 1e-9, total, "is the sum over segments; make it 1")
         )
-    found = broken(part, rules, calendar)
+    found = violations(part, rules, calendar)
     if "segment_initial" not in d or not _priced(d).any() or found:
         return found
     depth = _depths(d)
@@ -149,7 +149,7 @@ def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
     apart = _priced(d) & (abs(total - d.energy_initial) > 1e-6)
     sums = ("segment_initial", apart, total, "kWh in all segments; make it energy_initial")
     fits = ("segment_initial", given > room + 1e-6, given, "kWh, more than the segment holds")
-    return broken(part, (sums, fits), calendar)
+    return violations(part, (sums, fits), calendar)
 
 
 def vehicle_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray, str], ...]:

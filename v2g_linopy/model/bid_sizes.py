@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..case.schema import Calendar, worst
+from ..case.schema import Calendar, worst_violation
 from ..errors import Problem
 from .formulas_time import same_block
 
@@ -45,7 +45,7 @@ def gate_problems(part: str, traded: str, d: xr.Dataset, calendar: Calendar) -> 
                 & (d.closed.shift(time=1) > 0 if "time" in d.closed.dims else True)
             )
         if count := int(parted.sum()):
-            place, hours = worst(d.block.broadcast_like(parted), parted, calendar)
+            place, hours = worst_violation(d.block.broadcast_like(parted), parted, calendar)
             more = f" (and {count - 1} more)" if count > 1 else ""
             detail = f"{place.removesuffix(': ')}{more} {words.format(hours)}"
             problems.append(Problem(f"{part}.{name}", "consistency", detail))

@@ -29,22 +29,22 @@ class Part:
     schema: Schema
     build: Callable[[Scope, xr.Dataset], Terms]
     replay: Callable[[View, xr.Dataset], Replay]
-    carry: Mapping[str, str] = field(
+    state_inputs: Mapping[str, str] = field(
         default_factory=dict
     )  # input of the next window <- output at its start
-    finish: Callable[[View, xr.Dataset], Mapping[str, xr.DataArray]] | None = None
+    postprocess: Callable[[View, xr.Dataset], Mapping[str, xr.DataArray]] | None = None
     """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no
     row needs.
     """
-    stock: Mapping[str, str] = field(
+    terminal_storage: Mapping[str, str] = field(
         default_factory=dict
     )  # energy that may be left at the end <- rows that value it
-    ongoing: Mapping[str, float] = field(
+    end_of_window_inputs: Mapping[str, float] = field(
         default_factory=dict
     )  # inputs where the horizon ends and the case goes on
-    roll: Callable[[View, xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
+    next_state: Callable[[View, xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
     """Inputs of a window that starts after so many steps, where they are more than outputs at its
-    start (`carry`).
+    start (`state_inputs`).
     """
 
     def has(self, name: str) -> bool:

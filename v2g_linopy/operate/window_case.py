@@ -73,9 +73,10 @@ def carried(
 ) -> xr.DataTree:
     """Cut a case to the steps from `at` on, begun in the state in which `result` is then.
 
-    Each part says in `carry` which of its inputs is which of its outputs at the end of the step
-    before: energy on board, how long a plant has been on, the peaks of the month so far. An output
-    that the result does not have, as nothing depended on it, leaves the input as the case has it.
+    Each part says in `state_inputs` which of its inputs is which of its outputs at the end of the
+    step before: energy on board, how long a plant has been on, the peaks of the month so far. An
+    output that the result does not have, as nothing depended on it, leaves the input as the case
+    has it.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def _state(
     taken on once.
     """
     state = {}
-    for into, out in part.carry.items():
+    for into, out in part.state_inputs.items():
         if out not in done or ("time" not in done[out].dims and into in given):
             continue
         x: Any = done[out]

@@ -16,7 +16,7 @@ from ..model.gates import TRADED, Gates
 from ..model.inputs import Inputs
 from ..model.reserve_rules import guarantees_energy
 from ..solve import audit, complementarity, infeasibility
-from ..solve.assembly import assemble_model, finished
+from ..solve.assembly import assemble_model, postprocessed
 from ..solve.solver import Settings
 from .forecasts import Forecast, Key
 from .model_update import Moving, Plan, StaleError
@@ -166,7 +166,10 @@ class _Run:
                 cut = cut.assign(energy_final=d.energy_initial)
             if w.last < q.windows[-1].last:
                 cut = cut.assign(
-                    {name: xr.zeros_like(d[name]) + x for name, x in part.ongoing.items()}
+                    {
+                        name: xr.zeros_like(d[name]) + x
+                        for name, x in part.end_of_window_inputs.items()
+                    }
                 )
             data[part.name] = cut.assign_coords(time=q.time[steps]).assign_attrs(d.attrs)
         return replace(
@@ -311,7 +314,7 @@ class _Run:
         if self.window.last == self.q.windows[-1].last or self.moving is None:
             return
         for part, price in self.state.worth.items():
-            (stock,) = self.base.parts[part].stock
+            (stock,) = self.base.parts[part].terminal_storage
             self.moving.worth(f"{part}.{stock}", price * last(self.base.calendar.time))
 
     def _worth(self, plan: Plan, first: int) -> dict[str, xr.DataArray]:
@@ -321,7 +324,7 @@ class _Run:
         day = slice(first, first + max(1, round(24 / self.base.dt)))
         found = {}
         for part, _ in self.base:
-            for stock, rows in part.stock.items():
+            for stock, rows in part.terminal_storage.items():
                 if f"{part.name}.{stock}" in plan and f"{part.name}.{rows}" in plan.rows:
                     value = plan.dual(f"{part.name}.{rows}").isel(time=day).mean("time")
                     found[part.name] = value.fillna(0.0).clip(min=0.0)
@@ -361,10 +364,10 @@ class _Run:
         if self.window.last < self.q.windows[-1].last:
             self.state.worth = self._worth(plan, size)
         outputs = {n: x.fillna(0.0) for n, x in done.items()}
-        outputs |= finished(self.seen, outputs)
+        outputs |= postprocessed(self.seen, outputs)
         for part, _ in self.base:
             flags = {f.name for f in part.schema.inputs if f.kind == "flag"}
-            for name, output in part.carry.items():
+            for name, output in part.state_inputs.items():
                 x = outputs.get(f"{part.name}.{output}")
                 if x is not None and "time" in x.dims:
                     x = x.isel(time=size - 1, drop=True)
@@ -375,7 +378,7 @@ class _Run:
             )
             for p, d in self.seen.data.items()
         }
-        for owner, inputs in audit.roll(self.seen, plans, size).items():
+        for owner, inputs in audit.next_states(self.seen, plans, size).items():
             self.state.carried |= {(owner, name): x for name, x in inputs.items()}
 
     def _position(self, moment: pd.Timestamp) -> int:

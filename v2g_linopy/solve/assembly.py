@@ -128,11 +128,11 @@ def set_objective(
     model.add_objective(linopy.LinearExpression(terms, model), sense="max")
 
 
-def finished(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+def postprocessed(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
     """Return the outputs that parts rewrite or add, from the levels of the variables by name."""
     found = {}
     for part, d in inputs:
-        if part.finish is None or not d.sizes.get(part.schema.member or "", 1):
+        if part.postprocess is None or not d.sizes.get(part.schema.member or "", 1):
             continue
         seen = {
             p.name: d for p, d in inputs if p is part or part.stage is Stage.MARKET
@@ -149,7 +149,7 @@ def finished(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, 
         }
         declared = {f.name: f.dims.split() for f in part.schema.outputs}
         view = View(plans, inputs.calendar, inputs.dt, {})
-        for name, x in part.finish(view, plans[part.name]).items():
+        for name, x in part.postprocess(view, plans[part.name]).items():
             found[f"{part.name}.{name}"] = x.transpose(..., *declared[name])
     return found
 

@@ -110,27 +110,33 @@ def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataA
     return xr.concat([found["backed_sales"], found["backed_purchases"]], "way").max("way")
 
 
-def rolled(
+def next_states_of_result(
     result: xr.DataTree, steps: int, parts: Mapping[str, Part] = PARTS
 ) -> dict[str, dict[str, xr.DataArray]]:
-    """Return what the `roll` of each part carries from a plan into a window that starts after so
+    """Return what the `next_state` of each part carries from a plan into a window that starts after so
     many of its steps.
     """
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
-    return roll(inputs, groups, steps)
+    return next_states(inputs, groups, steps)
 
 
-def roll(
+def next_states(
     inputs: Inputs, groups: Mapping[str, xr.Dataset], steps: int
 ) -> dict[str, dict[str, xr.DataArray]]:
     """Return the same from inputs and outputs by part."""
-    some = [p for p, d in inputs if p.roll is not None and d.sizes.get(p.schema.member or "", 1)]
+    some = [
+        p for p, d in inputs if p.next_state is not None and d.sizes.get(p.schema.member or "", 1)
+    ]
     if not some:
         return {}
     done = _asset_replays(inputs, groups)
     view = View(groups, inputs.calendar, inputs.dt, done)
-    return {p.name: dict(p.roll(view, groups[p.name], steps)) for p in some if p.roll is not None}
+    return {
+        p.name: dict(p.next_state(view, groups[p.name], steps))
+        for p in some
+        if p.next_state is not None
+    }
 
 
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:

@@ -11,7 +11,7 @@ import linopy
 import numpy as np
 import xarray as xr
 
-from ..case.schema import suggest, worst
+from ..case.schema import suggest, worst_violation
 from ..errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
 from ..model import gates
 from ..model.inputs import Inputs, inputs_of
@@ -20,7 +20,7 @@ from ..parts.catalogue import PARTS
 from . import audit as auditing
 from . import blocks, complementarity, infeasibility
 from . import solver as solvers
-from .assembly import Built, assemble_model, finished
+from .assembly import Built, assemble_model, postprocessed
 from .merge import Merged, expand, merge
 from .result import Solved, result_of
 from .solver import Optimum, Settings
@@ -291,7 +291,7 @@ def _fix(model: linopy.Model, fix: Mapping[str, Fixed], inputs: Inputs) -> None:
             continue
         low, high = (bound.where(x.labels != -1, 0.0) for bound in (x.lower, x.upper))
         if bool((beyond := held & ((value < low - _SLIP) | (value > high + _SLIP))).any()):
-            place, number = worst(value, beyond, inputs.calendar)
+            place, number = worst_violation(value, beyond, inputs.calendar)
             bounds = f"[{float(low.where(beyond).min()):g}, {float(high.where(beyond).max()):g}]"
             problems.append(Problem(f"fix {name}", "range", f"{place}{number:g}, allowed {bounds}"))
         x.update(lower=value.where(held, x.lower), upper=value.where(held, x.upper))
@@ -340,7 +340,7 @@ def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str
     """Return the outputs that parts rewrite or add, and write those that are variables into the
     solution by label.
     """
-    found = finished(inputs, {str(n): v.solution for n, v in model.variables.items()})
+    found = postprocessed(inputs, {str(n): v.solution for n, v in model.variables.items()})
     for name, x in found.items():
         if name in model.variables:
             own = model.variables[name]

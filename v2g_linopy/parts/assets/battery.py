@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from ...case.schema import ABSENT, Calendar, Field, Schema, broken
+from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model import battery_wear
 from ...model.formulas import first, larger, last, previous, previous_data, smaller
@@ -48,7 +48,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             "kWh, more than cycles_max times energy_max allows",
         ),
     )
-    return broken("battery", rules, calendar) + battery_wear.problems(d, "battery", calendar)
+    return violations("battery", rules, calendar) + battery_wear.problems(d, "battery", calendar)
 
 
 SCHEMA = Schema(
@@ -342,7 +342,7 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     }
 
 
-def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """Where the segments stand if they fill and empty shallow first, for the next window."""
     return battery_wear.levels(d, d.energy_max)
 
@@ -353,14 +353,14 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={
+    state_inputs={
         "energy_initial": "energy",
         "baseline_initial": "energy_baseline",
         "throughput_initial": "throughput",
         "segment_initial": "segment_level",
         "energy_final": "energy_initial",
     },
-    finish=finish,
-    stock={"energy": "balance"},
-    ongoing={"cyclic": 0.0, "energy_value": 0.0},
+    postprocess=postprocess,
+    terminal_storage={"energy": "balance"},
+    end_of_window_inputs={"cyclic": 0.0, "energy_value": 0.0},
 )

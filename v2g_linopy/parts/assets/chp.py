@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...case.schema import Calendar, Field, Schema, broken
+from ...case.schema import Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model.formulas import first, larger, previous, smaller
 from ...model.formulas_commitment import at_least, switched, time_left
@@ -59,7 +59,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ),
         ("power_max", stuck, d.power_max, "kW, but up_time_min and hours_initial keep it on"),
     )
-    return broken("chp", rules, calendar)
+    return violations("chp", rules, calendar)
 
 
 def _step(calendar: Calendar) -> float:
@@ -295,7 +295,7 @@ def _ramps(s: Scope, d: xr.Dataset, p: Any, states: tuple[Any, Any, Any, Any]) -
         )
 
 
-def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """State of plants that are out of service all along, for the next window: off, and for how
     long.
     """
@@ -384,6 +384,6 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={"on_initial": "on", "hours_initial": "hours", "power_initial": "power"},
-    finish=finish,
+    state_inputs={"on_initial": "on", "hours_initial": "hours", "power_initial": "power"},
+    postprocess=postprocess,
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from ...case.schema import ABSENT, Calendar, Field, Schema, broken
+from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model.formulas import first, larger, last, previous, previous_data, smaller
 from ...model.part import Part, Stage
@@ -49,7 +49,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             "but it has no standby; give standby_power",
         ),
     )
-    return broken("hydrogen", rules, calendar)
+    return violations("hydrogen", rules, calendar)
 
 
 SCHEMA = Schema(
@@ -337,7 +337,7 @@ def _states(s: Scope, d: xr.Dataset, c: Any, decided: xr.DataArray) -> tuple[Any
     return u, b, y
 
 
-def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """An electrolyser that is out of service all along is off, for the next window."""
     return (
         {}
@@ -422,12 +422,12 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={
+    state_inputs={
         "energy_initial": "energy",
         "on_initial": "on",
         "standby_initial": "standby",
         "energy_final": "energy_initial",
     },
-    finish=finish,
-    ongoing={"cyclic": 0.0, "energy_value": 0.0},
+    postprocess=postprocess,
+    end_of_window_inputs={"cyclic": 0.0, "energy_value": 0.0},
 )

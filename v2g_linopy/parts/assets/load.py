@@ -5,7 +5,7 @@
 import numpy as np
 import xarray as xr
 
-from ...case.schema import Calendar, Field, Schema, worst
+from ...case.schema import Calendar, Field, Schema, worst_violation
 from ...errors import Problem
 from ...model.formulas import first, larger, previous, smaller
 from ...model.formulas_time import closing, same_window
@@ -21,7 +21,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     for name in ("advanced_initial", "owed_initial"):
         wrong = (d[name] > 1e-6) & ~_shiftable(d)
         if bool(wrong.any()):
-            place, value = worst(d[name].broadcast_like(wrong), wrong, calendar)
+            place, value = worst_violation(d[name].broadcast_like(wrong), wrong, calendar)
             detail = (
                 f"{place}{value:g} kWh to be made up, but the load cannot shift; give shift_up_max,"
                 " shift_down_max"
@@ -222,5 +222,5 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={"advanced_initial": "advanced", "owed_initial": "owed"},
+    state_inputs={"advanced_initial": "advanced", "owed_initial": "owed"},
 )

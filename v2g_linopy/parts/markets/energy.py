@@ -4,7 +4,7 @@ from typing import Any
 
 import xarray as xr
 
-from ...case.schema import ABSENT, Calendar, Field, Schema, broken
+from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model import bid_curves
 from ...model.bid_sizes import gate_problems
@@ -22,7 +22,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """
     traded = d.get("turnover", abs(d.committed))
     less = traded < abs(d.committed) - 1e-9
-    problems = broken(
+    problems = violations(
         "energy",
         [("turnover", less, traded, "kW, less than the committed position takes")],
         calendar,

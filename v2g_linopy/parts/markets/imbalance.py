@@ -90,10 +90,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     return Replay(residuals, cash, {"electricity": Flow(injection=d.short, withdrawal=d.long)})
 
 
-def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """With a single price only the difference counts: it is long or short, never both."""
     both = smaller(d.long, d.short)
     return {"long": d.long - both, "short": d.short - both}
 
 
-PART = Part("imbalance", Stage.MARKET, SCHEMA, build, replay, finish=finish)
+PART = Part("imbalance", Stage.MARKET, SCHEMA, build, replay, postprocess=postprocess)

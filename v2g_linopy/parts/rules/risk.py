@@ -110,7 +110,7 @@ def _per_scenario(entries: list[Any]) -> Any:
     return sum(x.sum([n for n in x.dims if n != "scenario"]) for x in entries)
 
 
-def finish(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
+def postprocess(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
     """Value at risk and CVaR from the sorted profits: where beta is 0 the programme leaves both
     open.
     """
@@ -148,4 +148,4 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     )
 
 
-PART = Part("risk", Stage.RISK, SCHEMA, build, replay, finish=finish)
+PART = Part("risk", Stage.RISK, SCHEMA, build, replay, postprocess=postprocess)

@@ -10,7 +10,7 @@ from .replay import replay
 from .schema import SCHEMA
 
 
-def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """Where the segments stand if they fill and empty shallow first, for the next window."""
     driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
     return battery_wear.levels(
@@ -24,11 +24,11 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={
+    state_inputs={
         "energy_initial": "energy",
         "baseline_initial": "energy_baseline",
         "segment_initial": "segment_level",
     },
-    finish=finish,
-    stock={"energy": "balance"},
+    postprocess=postprocess,
+    terminal_storage={"energy": "balance"},
 )

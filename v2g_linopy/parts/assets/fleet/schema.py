@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from ....case.schema import ABSENT, Calendar, Field, Schema, worst
+from ....case.schema import ABSENT, Calendar, Field, Schema, worst_violation
 from ....errors import Problem
 from ....model import battery_wear
 from ..reserve_room import baseline_initial
@@ -40,7 +40,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     problems = []
     for name, wrong, array, detail in rules:
         if count := int(wrong.sum()):
-            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
+            place, value = worst_violation(array.broadcast_like(wrong), wrong, calendar)
             more = f" (and {count - 1} more)" if count > 1 else ""
             problems.append(
                 Problem(f"fleet.{name}", "consistency", f"{place}{value:g}{more}, {detail}")

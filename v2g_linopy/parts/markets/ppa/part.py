@@ -4,7 +4,7 @@ from ....model.part import Part, Stage
 from .build import build
 from .replay import replay
 from .schema import SCHEMA
-from .state import finish
+from .state import postprocess
 
 PART = Part(
     "ppa",
@@ -12,7 +12,7 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={
+    state_inputs={
         "ahead_initial": "ahead",
         "behind_initial": "behind",
         "negative_initial": "negative_run",
@@ -20,5 +20,5 @@ PART = Part(
         "mean_hours_initial": "mean_hours",
         "settled_initial": "settled",
     },
-    finish=finish,
+    postprocess=postprocess,
 )

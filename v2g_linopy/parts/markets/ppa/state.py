@@ -8,7 +8,7 @@ from .build import _months, _of_plants, _price, _unless_negative
 from .schema import plant_of
 
 
-def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """How far the month and a run of negative prices have come at the end of each step, for the
     next window.
     """

@@ -3,7 +3,7 @@
 import pandas as pd
 import xarray as xr
 
-from ....case.schema import ABSENT, Calendar, Field, worst
+from ....case.schema import ABSENT, Calendar, Field, worst_violation
 from ....errors import Problem
 
 SURE = ("physical", "budget", "box")
@@ -141,7 +141,7 @@ def problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     found = []
     for name, wrong, detail in rules:
         if bool(wrong.any()):
-            place, value = worst(d[name].broadcast_like(wrong), wrong, calendar)
+            place, value = worst_violation(d[name].broadcast_like(wrong), wrong, calendar)
             number = "" if detail.startswith("missing") else f"{value:g} "
             found.append(Problem(f"reserve.{name}", "consistency", f"{place}{number}{detail}"))
     return found + _lags(d)

@@ -2,7 +2,7 @@
 
 from ....model.part import Part, Stage
 from .build import build
-from .replay import replay, roll
+from .replay import next_state, replay
 from .schema import SCHEMA
 
-PART = Part("reserve", Stage.MARKET, SCHEMA, build, replay, roll=roll)
+PART = Part("reserve", Stage.MARKET, SCHEMA, build, replay, next_state=next_state)

@@ -122,7 +122,7 @@ def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     return d.get("activation_price_up", price), d.get("activation_price_down", price)
 
 
-def roll(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
+def next_state(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
     """What the worst calls of these steps leave behind, for the guarantees of the next window."""
     stores = {asset: found.flex.store for asset, found in v.done.items() if found.flex is not None}
     return {

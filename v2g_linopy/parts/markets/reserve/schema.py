@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from ....case.schema import ABSENT, Calendar, Field, Schema, broken
+from ....case.schema import ABSENT, Calendar, Field, Schema, violations
 from ....errors import Problem
 from ....model.bid_sizes import gate_problems, gated
 from . import guarantees
@@ -49,7 +49,7 @@ def _promised_in_advance(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         ("availability", (d.availability < 1) & where, d.availability, detail)
         for detail, where in wrong.items()
     ]
-    return broken("reserve", rules, calendar)
+    return violations("reserve", rules, calendar)
 
 
 SCHEMA = Schema(

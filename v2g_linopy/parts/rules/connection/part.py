@@ -12,7 +12,7 @@ from .schema import SCHEMA
 from .tariff import peaks_of
 
 
-def finish(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """Take out what flows both ways where that costs nothing, and read the meter of each month."""
     both = smaller(d.import_, d.export)
     found = {"import_": d.import_ - both, "export": d.export - both}
@@ -31,11 +31,11 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    carry={
+    state_inputs={
         "peak_initial": "peak_to_date",
         "hour_initial": "hour_energy",
         "day_initial": "day_peak",
         "overrun_initial": "overrun_to_date",
     },
-    finish=finish,
+    postprocess=postprocess,
 )

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ....case import calendar as periods
-from ....case.schema import Calendar, worst
+from ....case.schema import Calendar, worst_violation
 from ....model.formulas import larger, smaller
 from ....model.scope import Scope
 
@@ -269,7 +269,7 @@ def unmetered(d: xr.Dataset, calendar: Calendar) -> Iterator[tuple[str, str]]:
     ):
         over = (d.peak_count > there) & (d.peak_period == unit)
         if bool(over.any()):
-            place, value = worst(d.peak_count.broadcast_like(over), over, calendar)
+            place, value = worst_violation(d.peak_count.broadcast_like(over), over, calendar)
             at = place.partition(" month ")[2].rstrip(": ") or months[0]
             most = f"at most the {float(there.sel(month=at)):g} {unit}s of that month"
             yield "peak_count", f"{place}{value:g}, {most}"

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from ....case.schema import ABSENT, Calendar, Field, Schema, worst
+from ....case.schema import ABSENT, Calendar, Field, Schema, worst_violation
 from ....errors import Problem
 from ....model.reserve_rules import supplied
 from .peak_tariff import unmetered
@@ -64,7 +64,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     problems = []
     for name, wrong, array, detail in rules:
         if count := int(wrong.sum()):
-            place, value = worst(array.broadcast_like(wrong), wrong, calendar)
+            place, value = worst_violation(array.broadcast_like(wrong), wrong, calendar)
             more = f" (and {count - 1} more)" if count > 1 else ""
             shown = f"{place}{'' if np.isnan(value) else f'{value:g} '}{detail}{more}"
             problems.append(Problem(f"connection.{name}", "consistency", shown))
