@@ -113,8 +113,8 @@ def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataA
 def next_states_of_result(
     result: xr.DataTree, steps: int, parts: Mapping[str, Part] = PARTS
 ) -> dict[str, dict[str, xr.DataArray]]:
-    """Return what the `next_state` of each part carries from a plan into a window that starts after so
-    many of its steps.
+    """Return what the `next_state` of each part carries from a plan into a window that starts
+    after so many of its steps.
     """
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
@@ -125,18 +125,16 @@ def next_states(
     inputs: Inputs, groups: Mapping[str, xr.Dataset], steps: int
 ) -> dict[str, dict[str, xr.DataArray]]:
     """Return the same from inputs and outputs by part."""
-    some = [
-        p for p, d in inputs if p.next_state is not None and d.sizes.get(p.schema.member or "", 1)
+    with_state = [
+        (p, p.next_state)
+        for p, d in inputs
+        if p.next_state is not None and d.sizes.get(p.schema.member or "", 1)
     ]
-    if not some:
+    if not with_state:
         return {}
     done = _asset_replays(inputs, groups)
     view = View(groups, inputs.calendar, inputs.dt, done)
-    return {
-        p.name: dict(p.next_state(view, groups[p.name], steps))
-        for p in some
-        if p.next_state is not None
-    }
+    return {p.name: dict(next_state(view, groups[p.name], steps)) for p, next_state in with_state}
 
 
 def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
