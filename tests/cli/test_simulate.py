@@ -292,12 +292,17 @@ def test_every_part_of_the_state_is_read_back(tmp_path):
     state = simulate.fresh(case, q)
     for number, after in enumerate(itertools.islice(windows.run(q, state), 2)):
         after.revised = number == 1  # whatever these forecasts did: else nothing told is kept
-        kept.keep(q, after)
-    again = kept.begin(q, simulate.fresh(case, q))
-    assert state.worth and state.carried and state.told and len(again.happened) == 2
+        kept.save(q, after)
+    again = kept.restore(q, simulate.fresh(case, q))
+    assert (
+        state.terminal_value
+        and state.next_inputs
+        and state.last_forecast
+        and len(again.realised) == 2
+    )
     for field in fields(state):
         one, other = getattr(state, field.name), getattr(again, field.name)
-        if field.name == "happened":
+        if field.name == "realised":
             one, other = (
                 {(k, n): x for k, w in enumerate(list_) for n, x in w.items()}
                 for list_ in (one, other)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import v2g_linopy as v2g
 from v2g_linopy.model.inputs import Inputs, inputs_of
-from v2g_linopy.operate.model_update import Moving, StaleError
+from v2g_linopy.operate.model_update import RebuildNeeded, ResolvableModel
 from v2g_linopy.solve import assembly, solver
 
 STEPS = 4
@@ -109,20 +109,20 @@ def test_a_moved_model_is_the_one_built_anew(data):
     Proves what is sent to the solver and what is not: one bound, cost or coefficient forgotten
     would stay for good."""
     inputs = opened()
-    moving = Moving(inputs, SETTINGS)
-    assert moving.solve().found.objective == pytest.approx(anew(inputs), rel=1e-9, abs=1e-9)
+    moving = ResolvableModel(inputs, SETTINGS)
+    assert moving.solve().optimum.objective == pytest.approx(anew(inputs), rel=1e-9, abs=1e-9)
     for _ in range(5):
         inputs, changed = data.draw(moves(inputs))
         try:
             expected = anew(inputs)
         except v2g.SolveError:
             expected = None
-        moving.move(inputs, changed)
+        moving.update(inputs, changed)
         if expected is None:
             with pytest.raises(v2g.SolveError):
                 moving.solve()
         else:
-            assert moving.solve().found.objective == pytest.approx(expected, rel=1e-9, abs=1e-9)
+            assert moving.solve().optimum.objective == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_a_model_that_cannot_move_is_left_as_it_was():
@@ -134,20 +134,20 @@ def test_a_model_that_cannot_move_is_left_as_it_was():
     closed = replace(
         inputs, data={**inputs.data, "battery": battery.assign(charge_max=0 * battery.charge_max)}
     )
-    moving = Moving(closed, SETTINGS)
-    before = moving.solve().found.objective
+    moving = ResolvableModel(closed, SETTINGS)
+    before = moving.solve().optimum.objective
     cyclic = battery.assign(
         cyclic=xr.ones_like(battery.cyclic), energy_initial=xr.ones_like(battery.energy_initial)
     )
-    with pytest.raises(StaleError):
-        moving.move(
+    with pytest.raises(RebuildNeeded):
+        moving.update(
             replace(inputs, data={**inputs.data, "battery": cyclic}), frozenset({"battery"})
         )
-    assert moving.solve().found.objective == before
+    assert moving.solve().optimum.objective == before
     energy = closed.data["energy"]
     dearer = replace(closed, data={**closed.data, "energy": energy.assign(price=energy.price * 2)})
-    moving.move(dearer, frozenset({"energy"}))
-    assert moving.solve().found.objective == pytest.approx(anew(dearer), rel=1e-9)
+    moving.update(dearer, frozenset({"energy"}))
+    assert moving.solve().optimum.objective == pytest.approx(anew(dearer), rel=1e-9)
 
 
 def test_the_past_stays_as_it_was():
@@ -155,14 +155,14 @@ def test_the_past_stays_as_it_was():
     planned again.
     """
     inputs = opened()
-    moving = Moving(inputs, SETTINGS)
+    moving = ResolvableModel(inputs, SETTINGS)
     first = moving.solve()["battery.energy"]
-    moving.happened(0, 2)
+    moving.fix_past(0, 2)
     energy = inputs.data["energy"]
     turned = replace(
         inputs, data={**inputs.data, "energy": energy.assign(price=200 - energy.price)}
     )
-    moving.move(turned, frozenset({"energy"}))
-    moving.release(("energy", "imbalance"))
+    moving.update(turned, frozenset({"energy"}))
+    moving.free_past(("energy", "imbalance"))
     again = moving.solve()["battery.energy"]
     np.testing.assert_array_equal(again.isel(time=slice(0, 2)), first.isel(time=slice(0, 2)))

@@ -145,7 +145,7 @@ def test_the_rest_of_a_plan_starts_from_what_is_carried(data):
     except v2g.Infeasible:
         return
     cut = data.draw(st.integers(1, len(price) - 1))
-    rest = v2g.solve(v2g.carried(tree, whole, cut), gap=0.0)
+    rest = v2g.solve(v2g.with_initial_state(tree, whole, cut), gap=0.0)
     after = sum(
         float(x.isel(time=slice(cut, None)).sum()) for x in whole["ledger"].data_vars.values()
     )

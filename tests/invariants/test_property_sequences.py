@@ -259,7 +259,7 @@ def decided(
     states = []
     for after in windows.run(q, simulate.fresh(tree, q)):
         states.append(deepcopy(after))  # a run goes on in the state that it has
-        if q.edge(q.windows[len(after.happened) - 1].stop) >= until:
+        if q.edge(q.windows[len(after.realised) - 1].stop) >= until:
             break
     return states
 
@@ -282,12 +282,12 @@ def test_what_is_known_later_decides_nothing_earlier(make, forecast, start):
     (_, one, one_later), (_, other, other_later) = (
         decided(x, forecast, start, later) for x in (tree, altered(tree, now, 1))
     )
-    assert len(one.happened) == len(other.happened) == 2
+    assert len(one.realised) == len(other.realised) == 2
     for part, positions in one.committed.items():
         xr.testing.assert_identical(positions, other.committed[part])
         xr.testing.assert_identical(one.turnover[part], other.turnover[part])
     assert float(abs(one.committed["energy"]).sum()) > 0
-    for before, after in zip(one.happened, other.happened, strict=True):
+    for before, after in zip(one.realised, other.realised, strict=True):
         assert before.keys() == after.keys()
         for name, done in before.items():
             np.testing.assert_array_equal(done.to_numpy(), after[name].to_numpy(), err_msg=name)
@@ -318,10 +318,10 @@ def test_a_run_goes_on_from_where_it_stopped():
             raise StopError
 
     with pytest.raises(StopError):
-        v2g.simulate(tree, keep=stop, **options)
+        v2g.simulate(tree, on_window=stop, **options)
     state = kept[-1]
-    assert len(state.happened) == 2
-    again = v2g.simulate(tree, state=state, **options)
+    assert len(state.realised) == 2
+    again = v2g.simulate(tree, resume_from=state, **options)
     assert again.attrs["objective"] == whole.attrs["objective"]
     assert again.attrs["decisions"] == whole.attrs["decisions"]
     for part in ("energy", "battery", "imbalance", "renewable"):

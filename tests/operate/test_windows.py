@@ -365,8 +365,8 @@ def windows(name: str) -> list[Window]:
     time, rest = story.tree.to_dataset().indexes["time"], story.tree
     edges, found = [*(time[c] for c in (0, *story.cuts)), None], []
     for start, stop in zip(edges, edges[1:], strict=False):
-        rest = v2g.carried(rest, found[-1].result, start) if found else rest
-        window = v2g.window(rest, None, None if story.ahead else stop)
+        rest = v2g.with_initial_state(rest, found[-1].result, start) if found else rest
+        window = v2g.select_window(rest, None, None if story.ahead else stop)
         for into, value in story.ends.items() if stop is not None else ():
             window[into.replace(".", "/")] = xr.DataArray(value)
         result = v2g.solve(window, fix=held(whole, window), gap=0.0)

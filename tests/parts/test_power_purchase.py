@@ -355,7 +355,7 @@ def test_the_balance_is_carried_to_the_next_window():
     roof = {"available": [3, 3, 4, 1]}
     due = {"contracted": 4 * 744, "shortfall_price": 100, "period": "month"}
     whole = v2g.solve(tree := sited(cfd(**due), [50, 20, 90, 10], roof))
-    later = v2g.solve(window := v2g.carried(tree, whole, 2))
+    later = v2g.solve(window := v2g.with_initial_state(tree, whole, 2))
     assert row(whole, "ppa.behind") == [1, 2, 2, 5]
     assert row(later, "ppa.behind") == [2, 5]
     fresh = sited(cfd(**due), [90, 10], {"available": [4, 1]}, start="2026-02-01 00:00")
@@ -442,7 +442,7 @@ def test_a_window_of_the_horizon_owes_its_part():
     come.
     """
     tree = sited(cfd(contracted=15, shortfall_price=100, period="horizon"))
-    assert row(v2g.solve(v2g.window(tree, 0, 1)), "ppa.behind") == [2]
+    assert row(v2g.solve(v2g.select_window(tree, 0, 1)), "ppa.behind") == [2]
 
 
 def test_each_future_has_its_own_settlement(pipeline):

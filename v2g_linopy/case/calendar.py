@@ -82,18 +82,18 @@ def begins(unit: str, moment: pd.Timestamp, timezone: str) -> bool:
     return bool(earlier != now)
 
 
-def straddles(time: pd.DatetimeIndex, timezone: str, dt: float) -> np.ndarray:
+def crosses_hour(time: pd.DatetimeIndex, timezone: str, dt: float) -> np.ndarray:
     """Return True where a step does not end in the clock hour in which it begins."""
     ends = time + pd.Timedelta(hours=dt) - pd.Timedelta(seconds=1)
     return np.asarray(labels("hour", time, timezone) != labels("hour", ends, timezone))
 
 
-def sums(x: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
+def sum_by(x: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
     """Sum over the steps of each label (`label` is ordered): x on time becomes x on hours."""
     return _by(np.add, x, label)
 
 
-def most(x: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
+def max_by(x: xr.DataArray, label: xr.DataArray) -> xr.DataArray:
     """Return the largest value of each label (`label` is ordered)."""
     return _by(np.maximum, x, label)
 

@@ -163,13 +163,14 @@ def operated(
     for.
     """
     checkpoint = folder / WINDOWS
-    with terminal.solving(f"Simulating {describe(tree)}", counted=True) as tell:
-        result = simulate(tree, checkpoint=checkpoint, hindsight=hindsight, tell=tell, **arguments)
+    with terminal.solving(f"Simulating {describe(tree)}", counted=True) as move:
+        result = simulate(
+            tree, checkpoint=checkpoint, hindsight=hindsight, progress=move, **arguments
+        )
     if stages:
-        with terminal.solving("Value of each market", counted=True) as tell:
-            result["stages"] = xr.DataTree(
-                stage_values(tree, result, tell=lambda stage: tell, **arguments)
-            )
+        with terminal.solving("Value of each market", counted=True) as move:
+            values = stage_values(tree, result, progress=lambda stage: move, **arguments)
+            result["stages"] = xr.DataTree(values)
     return with_wear(result)
 
 

@@ -47,7 +47,7 @@ Verbose = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-Tell = Callable[[int, int], None]
+MoveBar = Callable[[int, int], None]
 """Takes how much is done, and of how much."""
 LOGGERS = ("v2g_linopy", "linopy")
 LOG_LINES = 15
@@ -89,9 +89,9 @@ class Terminal:
             logger.setLevel(level)
 
     @contextmanager
-    def progress(self, label: str, counted: bool = False) -> Iterator[Tell]:
+    def progress(self, label: str, counted: bool = False) -> Iterator[MoveBar]:
         """Show a spinner and the time spent, on a terminal only; with `counted` a bar that
-        `tell(done, of)` moves.
+        `move(done, of)` sets.
         """
         console = Console(stderr=True)
         if self.quiet or self.verbose or not console.is_terminal:
@@ -107,18 +107,18 @@ class Terminal:
             yield lambda done, of: bar.update(task, completed=done, total=of)
 
     @contextmanager
-    def solving(self, label: str, counted: bool = False) -> Iterator[Tell]:
+    def solving(self, label: str, counted: bool = False) -> Iterator[MoveBar]:
         """Keep what a solver prints off stdout: on stderr with `-v`, else aside, and shown only if
         the solver fails.
         """
-        with self.progress(label, counted) as tell, tempfile.TemporaryFile() as log:
+        with self.progress(label, counted) as move, tempfile.TemporaryFile() as log:
             try:
                 with redirected(
                     sys.stderr.fileno()
                     if self.verbose and has_descriptor(sys.stderr)
                     else log.fileno()
                 ):
-                    yield tell
+                    yield move
             except SolverError:
                 log.seek(0)
                 last = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]

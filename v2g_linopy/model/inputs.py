@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 import xarray as xr
 
-from ..case.calendar import straddles
+from ..case.calendar import crosses_hour
 from ..case.io import calendar_of, step_hours
 from ..case.schema import Calendar, suggest
 from ..errors import Problem, SchemaError
@@ -189,7 +189,7 @@ def _clock(connection: xr.Dataset | None, calendar: Calendar, dt: float) -> list
     """A peak tariff counts clock hours, which steps must not cross."""
     if connection is None or not bool((connection.peak_price > 0).any()):
         return []
-    crossing = straddles(calendar.time, calendar.timezone, dt)
+    crossing = crosses_hour(calendar.time, calendar.timezone, dt)
     if not crossing.any():
         return []
     when = calendar.local(calendar.time[crossing][0])

@@ -10,15 +10,14 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from ..case.io import fingerprint, read, write
-from ..case.version import package_version
+from ..case.io import fingerprint, package_version, read, write
 from ..errors import InputFileError, Problem, SchemaError
 from ..model.inputs import Inputs
 from .forecasts import Key
 from .windows import Sequence, State, Window
 
-_ARRAYS = ("carried", "worth", "told", "happened")
 _DECIDED = ("committed", "turnover")  # over all steps; a window changes its own
+_OTHERS = ("carried", "worth", "told", "happened")  # groups of the file, which names are kept
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Checkpoint:
     folder: Path
     run: Mapping[str, str]
 
-    def begin(self, q: Sequence, state: State) -> State:
+    def restore(self, sequence: Sequence, state: State) -> State:
         """Return the state to go on from: that after the last window kept, or the given one where
         there is none.
 
@@ -53,10 +52,10 @@ class Checkpoint:
                 raise InputFileError(
                     path, f"is not window {number} of the run; remove {self.folder} to start anew"
                 )
-            state = _restored(q, q.windows[number], state, tree)
+            state = _restored(sequence, sequence.windows[number], state, tree)
         return state
 
-    def keep(self, q: Sequence, state: State) -> None:
+    def save(self, sequence: Sequence, state: State) -> None:
         """Write the window that has just been decided, whole or not at all.
 
         Raises
@@ -64,24 +63,23 @@ class Checkpoint:
         OutputError
             The folder cannot be written, or the disk is full; the windows before stay.
         """
-        number = len(state.happened) - 1
-        write(
-            _tree(q.windows[number], state, number, self.run),
-            self.folder / f"{number:05d}.nc",
-            overwrite=True,
-        )
+        number = len(state.realised) - 1
+        tree = _tree(sequence.windows[number], state, number, self.run)
+        write(tree, self.folder / f"{number:05d}.nc", overwrite=True)
 
     def _compare(self, tree: xr.DataTree) -> None:
         """Refuse the windows of another run, naming what differs."""
         then, now = json.loads(str(tree.attrs.get("run", "{}"))), self.run
-        said = ["the case has changed"] if then.get("case") != now["case"] else []
-        said += [
-            f"{k} was {then.get(k)}, is {x}"
-            for k, x in now.items()
-            if k != "case" and then.get(k) != x
+        changes = ["the case has changed"] if then.get("case") != now["case"] else []
+        changes += [
+            f"{name} was {then.get(name)}, is {x}"
+            for name, x in now.items()
+            if name != "case" and then.get(name) != x
         ]
-        if said:
-            detail = f"{'; '.join(said)}; run it as before, or remove {self.folder} to start anew"
+        if changes:
+            detail = (
+                f"{'; '.join(changes)}; run it as before, or remove {self.folder} to start anew"
+            )
             raise SchemaError(
                 [Problem("resume", "consistency", detail)], source="the unfinished run"
             )
@@ -94,20 +92,20 @@ def windows_in(folder: Path) -> list[Path]:
     return [folder / f"{k:05d}.nc" for k in range(count)]
 
 
-def run_of(case: xr.DataTree, truth: Inputs, q: Sequence) -> dict[str, str]:
+def run_of(case: xr.DataTree, truth: Inputs, sequence: Sequence) -> dict[str, str]:
     """Say what a run is: everything that its decisions follow from."""
     known = {n: case[n].to_dataset() for n in ("gates", "vintage") if n in case.children}
-    first, hours = q.windows[0], truth.dt
-    limits = {"gap": q.settings.gap, **q.settings.options}
+    first, end, hours = sequence.windows[0], sequence.windows[-1].stop, truth.dt
+    limits = {"gap": sequence.settings.gap, **sequence.settings.options}
     return {
         "case": fingerprint({**truth.data, **{f"/{n}": ds for n, ds in known.items()}}),
         "time zone": truth.calendar.timezone,
-        "forecast": q.forecast.name,
-        "steps": f"{q.edge(q.windows[0].first)} to {q.edge(q.windows[-1].stop)} UTC",
+        "forecast": sequence.forecast.name,
+        "steps": f"{sequence.edge(first.first)} to {sequence.edge(end)} UTC",
         "window": f"{hours * (first.stop - first.first):g} h",
         "reach of the first plan": f"{hours * (first.last - first.first):g} h",
-        "every": f"{q.every:g} h",
-        "complementarity": q.mode,
+        "every": f"{sequence.every:g} h",
+        "complementarity": sequence.mode,
         "solver options": json.dumps(limits, sort_keys=True, default=str),
         "v2g-linopy": package_version(),
     }
@@ -115,21 +113,21 @@ def run_of(case: xr.DataTree, truth: Inputs, q: Sequence) -> dict[str, str]:
 
 def _tree(window: Window, state: State, number: int, run: Mapping[str, str]) -> xr.DataTree:
     """Return what one window has added to the state."""
-    steps = slice(window.first, window.last)
-    happened = state.happened[-1]
     groups = {
-        **{n: {p: x.isel(time=steps) for p, x in getattr(state, n).items()} for n in _DECIDED},
-        "carried": {".".join(k): x for k, x in state.carried.items()},
-        "worth": {
-            f"{part}.stored": x for part, x in state.worth.items()
-        },  # a part may be called as its dimension
-        "told": {".".join(k): x for k, x in state.told.items()},
-        "happened": happened,
+        **{
+            name: {part: x.isel(time=window.steps) for part, x in getattr(state, name).items()}
+            for name in _DECIDED
+        },
+        "carried": {".".join(key): x for key, x in state.next_inputs.items()},
+        # not the name of the part alone, which may be that of its dimension
+        "worth": {f"{part}.stored": x for part, x in state.terminal_value.items()},
+        "told": {".".join(key): x for key, x in state.last_forecast.items()},
+        "happened": state.realised[-1],
     }
     counts = {"decisions": state.decisions, "rebuilt": state.rebuilt, "revised": int(state.revised)}
     root = xr.Dataset(attrs={"window": number, "run": json.dumps(run), **counts})
     return xr.DataTree.from_dict(
-        {"/": root, **{f"/{n}": _dataset(arrays) for n, arrays in groups.items()}}
+        {"/": root, **{f"/{name}": _dataset(arrays) for name, arrays in groups.items()}}
     )
 
 
@@ -143,22 +141,24 @@ def _dataset(arrays: Mapping[str, xr.DataArray]) -> xr.Dataset:
     )
 
 
-def _restored(q: Sequence, window: Window, state: State, tree: xr.DataTree) -> State:
+def _restored(sequence: Sequence, window: Window, state: State, tree: xr.DataTree) -> State:
     """Return the state after a window that has been kept."""
-    whole, plan = slice(window.first, window.stop), slice(window.first, window.last)
+    plan, delivered = sequence.time[window.steps], sequence.time[window.first : window.stop]
     found = {
-        n: _arrays(tree, n, q.time[whole if n == "happened" else plan])
-        for n in (*_DECIDED, *_ARRAYS)
+        name: _arrays(tree, name, delivered if name == "happened" else plan)
+        for name in (*_DECIDED, *_OTHERS)
     }
     for name in _DECIDED:
         for part, x in found[name].items():
-            now = getattr(state, name)[part].copy()
-            now[{"time": plan}] = x.transpose(*now.dims).to_numpy()
-            getattr(state, name)[part] = now
-    state.carried |= {_key(n): x for n, x in found["carried"].items()}
-    state.told = {_key(n): x for n, x in found["told"].items()}
-    state.worth = {_key(n)[0]: x for n, x in found["worth"].items()}
-    state.happened.append(found["happened"])
+            whole = getattr(state, name)[part].copy()
+            whole[{"time": window.steps}] = x.transpose(*whole.dims).to_numpy()
+            getattr(state, name)[part] = whole
+
+    state.next_inputs |= {_key(n): x for n, x in found["carried"].items()}
+    state.last_forecast = {_key(n): x for n, x in found["told"].items()}
+    state.terminal_value = {_key(n)[0]: x for n, x in found["worth"].items()}
+    state.realised.append(found["happened"])
+
     state.decisions, state.rebuilt = int(tree.attrs["decisions"]), int(tree.attrs["rebuilt"])
     state.revised = bool(tree.attrs["revised"])
     return state

@@ -13,7 +13,7 @@ from ..errors import Problem, SchemaError
 from ..model.inputs import Inputs
 
 Key = tuple[str, str]  # part, field
-EXPECTED = "expected "  # before the name of a row that holds the visits of an earlier week
+EXPECTED_VISIT = "expected "  # before the name of a row that holds the visits of an earlier week
 UNCERTAIN: Mapping[str, tuple[str, ...]] = {
     "energy": ("price",),
     "imbalance": ("price_long", "price_short"),
@@ -172,7 +172,7 @@ class Naive:
             return truth
         fleet = truth.data["fleet"]
         empty = {n: xr.zeros_like(x) for n, x in self._visits.items()}
-        names = [f"{EXPECTED}{x}" for x in fleet.indexes["fleet"]]
+        names = [f"{EXPECTED_VISIT}{x}" for x in fleet.indexes["fleet"]]
         twin = fleet.assign(empty).drop_vars("session", errors="ignore").assign_coords(fleet=names)
         twin["energy_initial"] = xr.zeros_like(fleet.energy_initial.astype(float)).assign_coords(
             fleet=names
@@ -248,7 +248,7 @@ class Naive:
             )
             rows = [
                 *map(str, array.indexes["fleet"]),
-                *(f"{EXPECTED}{x}" for x in array.indexes["fleet"]),
+                *(f"{EXPECTED_VISIT}{x}" for x in array.indexes["fleet"]),
             ]
             axes = {"fleet": rows, "time": time[first:last]}
             found["fleet", name] = xr.DataArray(

@@ -20,7 +20,7 @@ from ..solve import audit, solve
 from ..solve.solver import Settings
 from . import windows
 from .checkpoint import Checkpoint, run_of
-from .forecasts import EXPECTED, Forecast, Naive, Perfect, Vintages
+from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Vintages
 from .unmanaged import unmanaged
 from .windows import Sequence, State, Window
 
@@ -43,9 +43,9 @@ def simulate(
     ahead: float | None = 48.0,
     hindsight: bool = True,
     checkpoint: str | Path | None = None,
-    state: State | None = None,
-    keep: Callable[[State], None] = lambda state: None,
-    tell: Callable[[int, int], None] = lambda done, of: None,
+    resume_from: State | None = None,
+    on_window: Callable[[State], None] = lambda state: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
     in_place: bool = True,
     complementarity: str = "lazy",
     parts: Mapping[str, Part] = PARTS,
@@ -78,10 +78,12 @@ def simulate(
         A folder for what every window decided. A run goes on from the windows it finds there, to
         the same result as without the interruption; those of another case or with other options are
         refused. Remove it when done.
-    state, keep : State, callable
-        Go on from a state; `keep(state)` is called after every window.
-    tell : callable
-        `tell(done, of)` is called before every window.
+    resume_from : State, optional
+        Go on from a state that `on_window` was given.
+    on_window : callable
+        `on_window(state)` is called after every window.
+    progress : callable
+        `progress(done, of)` is called before every window.
     in_place : bool
         False builds every model anew (slow; for comparison).
     complementarity, parts, **options
@@ -103,13 +105,15 @@ def simulate(
     q = sequence(
         case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options
     )
-    state = fresh(case, q) if state is None else state
+    state = fresh(case, q) if resume_from is None else resume_from
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), run_of(case, truth, q))
-    state = state if kept is None else kept.begin(q, state)
-    for after in windows.run(q, state, tell):
+    if kept is not None:
+        state = kept.restore(q, state)
+    for after in windows.run(q, state, progress):
         if kept is not None:
-            kept.keep(q, after)
-        keep(after)
+            kept.save(q, after)
+        on_window(after)
+
     result = settled(case, q, state, parts, options)
     result.attrs |= {
         "decisions": state.decisions,
@@ -156,17 +160,11 @@ def sequence(
     first, end = (
         _step(truth, at, name, problems) for at, name in ((start, "start"), (stop, "stop"))
     )
-    size, more = (max(1, round(x / truth.dt)) for x in (window, window if ahead is None else ahead))
     if not problems and first >= end:
         problems.append(Problem("stop", "time", "must lie after start"))
     if problems:
         raise SchemaError(problems, source="the simulation")
-    edges = range(first, end, size)
-    parts = tuple(
-        Window(a, min(a + size, end), end if ahead is None else min(a + size + more, end))
-        for a in edges
-    )
-    gates = gates_of(case, truth)
+
     settings = Settings(
         options.get("solver", "highs"),
         dict(options.get("options") or {}),
@@ -174,7 +172,26 @@ def sequence(
         options.get("time_limit"),
     )
     return Sequence(
-        source.planned(truth), gates, source, parts, every, settings, complementarity, in_place
+        planned=source.planned(truth),
+        gates=gates_of(case, truth),
+        forecast=source,
+        windows=_windows(first, end, window, ahead, truth.dt),
+        every=every,
+        settings=settings,
+        mode=complementarity,
+        in_place=in_place,
+    )
+
+
+def _windows(
+    first: int, end: int, window: float, ahead: float | None, dt: float
+) -> tuple[Window, ...]:
+    """Cut steps into windows of some hours, whose plans reach some hours beyond them."""
+    size = max(1, round(window / dt))
+    beyond = end if ahead is None else max(1, round(ahead / dt))
+    begins = range(first, end, size)
+    return tuple(
+        Window(begin, min(begin + size, end), min(begin + size + beyond, end)) for begin in begins
     )
 
 
@@ -205,17 +222,11 @@ def _unfit(
     """What keeps a case from being run in sequence."""
     problems = []
     if truth.calendar.scenario is not None:
-        problems.append(
-            Problem(
-                "scenario",
-                "dims",
-                "a case with scenarios is solved, not simulated; take one of them",
-            )
-        )
+        detail = "a case with scenarios is solved, not simulated; take one of them"
+        problems.append(Problem("scenario", "dims", detail))
     if "energy" not in truth.data:
-        problems.append(
-            Problem("energy", "missing", "missing: a sequence needs at least one energy market")
-        )
+        detail = "missing: a sequence needs at least one energy market"
+        problems.append(Problem("energy", "missing", detail))
     elif source.fields and "imbalance" not in truth.data:
         detail = (
             "missing: what is sold on a forecast is not what is delivered; give its price_long and"
@@ -223,12 +234,13 @@ def _unfit(
         )
         problems.append(Problem("imbalance", "missing", detail))
     for name, hours in (("every", every), ("window", window), ("ahead", ahead)):
-        steps = truth.dt if hours is None else hours / truth.dt
-        least = 0 if name == "ahead" else 1
-        if hours is not None and (steps < least or abs(steps - round(steps)) > 1e-9):
-            problems.append(
-                Problem(name, "range", f"{hours:g} h is no whole number of steps of {truth.dt:g} h")
-            )
+        if hours is None:
+            continue
+        steps = hours / truth.dt
+        fewest = 0 if name == "ahead" else 1
+        if steps < fewest or abs(steps - round(steps)) > 1e-9:
+            detail = f"{hours:g} h is no whole number of steps of {truth.dt:g} h"
+            problems.append(Problem(name, "range", detail))
     return problems
 
 
@@ -240,20 +252,14 @@ def _step(truth: Inputs, at: str | pd.Timestamp | None, name: str, problems: lis
     try:
         stamp = pd.Timestamp(at)
     except ValueError:
-        problems.append(
-            Problem(
-                name, "time", f"{at!r} is no time; give UTC such as 2026-03-01 or 2026-03-01T12:00"
-            )
-        )
+        detail = f"{at!r} is no time; give UTC such as 2026-03-01 or 2026-03-01T12:00"
+        problems.append(Problem(name, "time", detail))
         return 0
     stamp = stamp if stamp.tz is None else stamp.tz_convert("UTC").tz_localize(None)
     steps = (stamp - time[0]) / pd.Timedelta(hours=truth.dt)
     if not 0 <= steps <= len(time) or steps != round(steps):
-        problems.append(
-            Problem(
-                name, "time", f"{stamp} UTC is no step of the case, {time[0]} to {time[-1]} UTC"
-            )
-        )
+        detail = f"{stamp} UTC is no step of the case, {time[0]} to {time[-1]} UTC"
+        problems.append(Problem(name, "time", detail))
         return 0
     return int(steps)
 
@@ -268,14 +274,14 @@ def fresh(case: xr.DataTree, q: Sequence) -> State:
         if d is None or "committed" not in d:
             continue
         axes = {member: d.indexes[member], "time": q.time}
-        flat = xr.DataArray(0.0, coords=axes, dims=list(axes))
-        committed[part] = (d.committed + flat).transpose(member, "time")
-        turnover[part] = (
-            d["turnover"] + flat if "turnover" in d else abs(committed[part])
-        ).transpose(member, "time")
+        zeros = xr.DataArray(0.0, coords=axes, dims=list(axes))
+        committed[part] = (d.committed + zeros).transpose(member, "time")
+        traded = d["turnover"] + zeros if "turnover" in d else abs(committed[part])
+        turnover[part] = traded.transpose(member, "time")
     state = State(committed, turnover)
     if q.windows[0].first and (energy := _charged_before(case, q)) is not None:
-        state.started["fleet", "energy_initial"] = state.carried["fleet", "energy_initial"] = energy
+        key = "fleet", "energy_initial"
+        state.initial_inputs[key] = state.next_inputs[key] = energy
     return state
 
 
@@ -285,17 +291,18 @@ def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
     if fleet is None or not fleet.sizes["fleet"]:
         return None
     charge = unmanaged(case)
-    d = fleet.isel(time=slice(0, q.windows[0].first)).sel(fleet=charge.indexes["fleet"])
-    flat = xr.zeros_like(charge.isel(time=slice(0, q.windows[0].first)))
+    before = slice(0, q.windows[0].first)
+    d = fleet.isel(time=before).sel(fleet=charge.indexes["fleet"])
+    zeros = xr.zeros_like(charge.isel(time=before))
     names = ("keep", "energy_in", "energy_out", "eta_charge", "energy_max")
-    x = {n: (d[n] + flat).transpose("time", "fleet").to_numpy() for n in names}
+    x = {n: (d[n] + zeros).transpose("time", "fleet").to_numpy() for n in names}
     drawn = charge.transpose("time", "fleet").to_numpy()
+
     energy = d.energy_initial.to_numpy() + 0.0 * drawn[0]
     for t in range(q.windows[0].first):
-        energy = x["keep"][t] * energy + x["energy_in"][t] - x["energy_out"][t]
-        energy = np.clip(
-            energy + q.planned.dt * x["eta_charge"][t] * drawn[t], 0.0, x["energy_max"][t]
-        )
+        arrived = x["keep"][t] * energy + x["energy_in"][t] - x["energy_out"][t]
+        gained = q.planned.dt * x["eta_charge"][t] * drawn[t]
+        energy = np.clip(arrived + gained, 0.0, x["energy_max"][t])
     there = xr.DataArray(energy, coords={"fleet": charge.indexes["fleet"]}, dims="fleet")
     return there.reindex(fleet=fleet.indexes["fleet"], fill_value=0.0)
 
@@ -313,15 +320,15 @@ def settled(
     It has no shadow prices: where nothing is left to decide, there is only what imbalance costs.
     """
     tree = _cut(case, q, state)
-    steps = slice(q.windows[0].first, q.windows[-1].last)
     for part, committed in state.committed.items():
         group = tree[part].to_dataset()
         kilowatt = {"units": "kW"}
-        taken = {"closed": xr.ones_like(committed), "committed": committed.assign_attrs(kilowatt)}
+        traded = {"closed": xr.ones_like(committed), "committed": committed.assign_attrs(kilowatt)}
         if part == "energy":
-            taken["turnover"] = state.turnover[part].assign_attrs(kilowatt)
-        group = group.drop_vars([n for n in taken if n in group])
-        tree[part] = xr.DataTree(group.assign({n: x.isel(time=steps) for n, x in taken.items()}))
+            traded["turnover"] = state.turnover[part].assign_attrs(kilowatt)
+        group = group.drop_vars([n for n in traded if n in group])
+        operated = {n: x.isel(time=q.steps) for n, x in traded.items()}
+        tree[part] = xr.DataTree(group.assign(operated))
     result = solve.solve(tree, fix=_done(q, state), complementarity="off", parts=parts, **options)
     result.attrs["complementarity"] = ""
     return result.filter(lambda node: node.name not in ("price", "dual", "reduced_cost"))
@@ -329,47 +336,56 @@ def settled(
 
 def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
     """Return the case on the steps that were operated, as it stood where they begin."""
-    steps, groups = slice(q.windows[0].first, q.windows[-1].last), {}
+    groups = {}
     for name, node in case.children.items():
         if name not in (*RESULT_GROUPS, "vintage"):
             group = node.to_dataset(inherit=False)
-            groups[name] = group.isel(time=steps) if "time" in group.dims else group
-    root = case.to_dataset().isel(time=steps)
-    before = state.started.get(("fleet", "energy_initial"))
+            groups[name] = group.isel(time=q.steps) if "time" in group.dims else group
+
+    before = state.initial_inputs.get(("fleet", "energy_initial"))
     if before is not None:
-        labels = groups["fleet"].indexes["fleet"]
-        groups["fleet"] = groups["fleet"].assign(
-            energy_initial=before.sel(fleet=labels).assign_attrs(units="kWh")
-        )
+        fleet = groups["fleet"]
+        energy = before.sel(fleet=fleet.indexes["fleet"]).assign_attrs(units="kWh")
+        groups["fleet"] = fleet.assign(energy_initial=energy)
+
     if guarantees_energy(q.planned.data.get("reserve")):
-        for part, _ in q.planned:  # on two paths from the start, also where nothing came to be sold
-            if part.has("baseline_initial") and "baseline_initial" not in groups[part.name]:
-                begun = groups[part.name].get(
-                    "energy_initial", xr.DataArray(0.0, attrs={"units": "kWh"})
-                )
-                groups[part.name] = groups[part.name].assign(baseline_initial=begun)
+        # on two paths from the start, also where nothing came to be sold
+        empty = xr.DataArray(0.0, attrs={"units": "kWh"})
+        for part, _ in q.planned:
+            group = groups[part.name]
+            if part.has("baseline_initial") and "baseline_initial" not in group:
+                on_board = group.get("energy_initial", empty)
+                groups[part.name] = group.assign(baseline_initial=on_board)
+
+    root = case.to_dataset().isel(time=q.steps)
     return xr.DataTree.from_dict({"/": root, **{f"/{n}": g for n, g in groups.items()}})
 
 
 def _done(q: Sequence, state: State) -> dict[str, xr.DataArray]:
     """Every decision about assets, and the shares of reserves that they hold, over all windows."""
-    names = {p.name for p, _ in q.planned if p.stage is Stage.ASSET} | {"reserve"}
-    steps = slice(q.windows[0].first, q.windows[-1].last)
+    assets = {p.name for p, _ in q.planned if p.stage is Stage.ASSET}
     found = {}
-    for name in dict.fromkeys(n for window in state.happened for n in window):
+    for name in dict.fromkeys(n for window in state.realised for n in window):
         part, _, leaf = name.partition(".")
-        if part not in names or leaf.startswith(_FOLLOWS):
+        share = part == "reserve" and leaf.startswith("share_")
+        if leaf.startswith(_FOLLOWS) or not (part in assets or share):
             continue
-        if part == "reserve" and not leaf.startswith("share_"):
-            continue
-        some = next(window[name] for window in state.happened if name in window)
-        known = [window[name] for window in state.happened if name in window]
-        x = xr.concat(known, "time").reindex(time=q.time[steps]).fillna(0.0).transpose(*some.dims)
-        for dim in [d for d in x.dims if d != "time" and x.indexes[d].dtype.kind in "OUT"]:
-            x = x.isel({dim: ~x.indexes[dim].astype(str).str.startswith(EXPECTED)})
-        if part != "reserve" or float(x.max()) > 0:
+        x = _over_all_windows(q, state, name)
+        if part in assets or float(x.max()) > 0:
             found[name] = x
     return found
+
+
+def _over_all_windows(q: Sequence, state: State, name: str) -> xr.DataArray:
+    """Put what was done with a variable in each window together, without expected visits."""
+    known = [window[name] for window in state.realised if name in window]
+    x = xr.concat(known, "time").reindex(time=q.time[q.steps]).fillna(0.0)
+    x = x.transpose(*known[0].dims)
+    for dim in x.dims:
+        if dim != "time" and x.indexes[dim].dtype.kind in "OUT":
+            expected = x.indexes[dim].astype(str).str.startswith(EXPECTED_VISIT)
+            x = x.isel({dim: ~expected})
+    return x
 
 
 def with_hindsight(

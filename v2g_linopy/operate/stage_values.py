@@ -16,7 +16,7 @@ from ..parts.catalogue import PARTS
 from .simulate import simulate
 
 LIMIT = {"energy": "limit", "reserve": "volume_max"}  # what keeps a market or product shut at 0
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]  # takes how much is done, and of how much
 
 
 def stage_values(
@@ -24,7 +24,7 @@ def stage_values(
     result: xr.DataTree | None = None,
     *,
     parts: Mapping[str, Part] = PARTS,
-    tell: Callable[[str], Tell] = lambda stage: lambda done, of: None,
+    progress: Callable[[str], Progress] = lambda stage: lambda done, of: None,
     **options: Any,
 ) -> xr.Dataset:
     """Operate a case again and again, each time with one market or product more, in the order of
@@ -39,8 +39,8 @@ def stage_values(
         As for `simulate`.
     result : xarray.DataTree, optional
         The run with all markets, where it is known already.
-    tell : callable
-        `tell(stage)` returns the `tell` of the run of that stage.
+    progress : callable
+        `progress(stage)` returns the `progress` of the run of that stage.
     parts, **options
         As for `simulate`.
 
@@ -57,13 +57,15 @@ def stage_values(
     order = stages_of(case, parts)
     profit = []
     for k, (_, label) in enumerate(order):
-        last = k == len(order) - 1
-        if last and result is not None:
+        complete = k == len(order) - 1
+        if complete and result is not None:
             run = result
         else:
             shut = _shut(case, order[k + 1 :], parts)
-            run = simulate(shut, parts=parts, tell=tell(label), **options | {"hindsight": False})
+            without_hindsight = {**options, "hindsight": False}
+            run = simulate(shut, parts=parts, progress=progress(label), **without_hindsight)
         profit.append(float(run.attrs["profit"]))
+
     money = {"units": str(case.attrs.get("currency", "EUR"))}
     names = pd.Index([label for _, label in order], name="stage")
     levels = {"profit": np.array(profit), "value": np.diff(profit, prepend=np.nan)}
@@ -79,10 +81,8 @@ def stages_of(case: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> list[tupl
     for part, close in gates_of(case, truth).close.items():
         dim = TRADED[part][0]
         lead = ((close.time - close) / np.timedelta64(1, "h")).mean("time")
-        early += [
-            (-float(hours), part, str(x))
-            for x, hours in zip(close.indexes[dim], lead.to_numpy(), strict=True)
-        ]
+        for x, hours in zip(close.indexes[dim], lead.to_numpy(), strict=True):
+            early.append((-float(hours), part, str(x)))
     return [(part, label) for _, part, label in sorted(early, key=lambda found: found[0])]
 
 

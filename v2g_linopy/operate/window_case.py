@@ -16,7 +16,7 @@ from ..parts.catalogue import PARTS
 Moment = int | str | pd.Timestamp | None
 
 
-def window(
+def select_window(
     case: xr.DataTree,
     start: Moment = None,
     stop: Moment = None,
@@ -25,10 +25,10 @@ def window(
 ) -> xr.DataTree:
     """Cut a case to the steps from `start` until before `stop`.
 
-    The states that it begins in are those of the case: `carried` replaces them. What holds at an
-    end (a cyclic end, the value of energy left, shifted load made up) holds at the end of the
-    window. Capacities that a case leaves to be found from its whole length (`fleet.wear_capacity`)
-    are written down before it is cut.
+    The states that it begins in are those of the case: `with_initial_state` replaces them. What
+    holds at an end (a cyclic end, the value of energy left, shifted load made up) holds at the end
+    of the window. Capacities that a case leaves to be found from its whole length
+    (`fleet.wear_capacity`) are written down before it is cut.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def window(
     return xr.DataTree.from_dict({"/": root, **groups})
 
 
-def carried(
+def with_initial_state(
     case: xr.DataTree, result: xr.DataTree, at: Moment, *, parts: Mapping[str, Part] = PARTS
 ) -> xr.DataTree:
     """Cut a case to the steps from `at` on, begun in the state in which `result` is then.
@@ -93,7 +93,7 @@ def carried(
     SchemaError
         The case ends before `at`, or the result does not have the step before it.
     """
-    later = window(case, at, parts=parts)
+    later = select_window(case, at, parts=parts)
     stamp = later.to_dataset().indexes["time"][0]
     before = stamp - pd.Timedelta(hours=step_hours(case))
     if before not in result.to_dataset().indexes["time"]:

@@ -4,6 +4,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import xarray as xr
 
@@ -19,6 +20,29 @@ _CALLED = {"fleet": "vehicle"}  # a member, where its part is called otherwise
 Flags = Mapping[tuple[str, str], xr.DataArray]  # (part, path) -> True where one excludes the other
 Overlap = Mapping[tuple[str, str], xr.DataArray]  # (part, path) -> kW at once
 
+EXPECTED_PATH, BASELINE_PATH = "", "_baseline"  # of a storage, as names of its variables end
+
+
+class Direction(NamedTuple):
+    """Names of a binary and of the two powers that it decides between."""
+
+    binary: str
+    charge: str
+    discharge: str
+
+
+def direction(part: str, path: str) -> Direction:
+    """Return the variables of a path of a storage of which one excludes another."""
+    return Direction(f"{part}.charging{path}", f"{part}.charge{path}", f"{part}.discharge{path}")
+
+
+def directions(variables: Iterable[str]) -> list[Direction]:
+    """Return the directions whose binaries are among some variables."""
+    there = list(variables)
+    parts = dict.fromkeys(name.partition(".")[0] for name in there)
+    possible = [direction(part, path) for part in parts for path in (EXPECTED_PATH, BASELINE_PATH)]
+    return [names for names in possible if names.binary in there]
+
 
 def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
     """Return every (member, time) at which charging excludes discharging.
@@ -31,12 +55,12 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
     for part, d in _storages(inputs):
         both = (d.charge_max > 0) & (d.discharge_max > 0)
         single = both & (d["aggregate"] == 0) if "aggregate" in d else both
-        called = activated_both_ways(reserve) & (
-            d.get("carrier", xr.DataArray("electricity")) == "electricity"
-        )
-        paths = {"": single & ~called}
+
+        electric = d.get("carrier", xr.DataArray("electricity")) == "electricity"
+        activated = activated_both_ways(reserve) & electric
+        paths = {EXPECTED_PATH: single & ~activated}
         if on_two_paths(d, reserve):
-            paths["_baseline"] = single
+            paths[BASELINE_PATH] = single
         found |= {(part.name, path): where for path, where in paths.items() if bool(where.any())}
     return found
 
@@ -55,12 +79,11 @@ def overlap(
     """Return min(charge, discharge) at every place where one excludes the other (kW)."""
     found = {}
     for (part, path), mask in where.items():
-        charge, discharge = (
-            solution.get(f"{part}.{side}{path}") for side in ("charge", "discharge")
-        )
+        names = direction(part, path)
+        charge, discharge = solution.get(names.charge), solution.get(names.discharge)
         if charge is not None and discharge is not None:
-            both = xr.where(charge < discharge, charge, discharge)
-            found[part, path] = both.fillna(0.0).where(mask, 0.0)
+            at_once = xr.where(charge < discharge, charge, discharge)
+            found[part, path] = at_once.fillna(0.0).where(mask, 0.0)
     return found
 
 
@@ -76,22 +99,21 @@ def candidates(
     A kW more charged and eta_c eta_d kW more discharged leave the energy on board as it is. With
     the reduced costs r of both that earns (r_c + eta_c eta_d r_d) / dt, per kWh drawn. Where a kWh
     costs what it earns, mu, that is -(1 - eta_c eta_d) mu - kappa_c - eta_c eta_d kappa_d, with
-    wear kappa per grid-side kWh: the threshold of §1. It is more where calls can stop the charging
-    (§3) or where trades want a backing of flows (§2)."""
+    wear kappa per grid-side kWh: the threshold of §1. It is more where activation can stop the
+    charging (§3) or where trades want a backing of flows (§2)."""
     found = {}
     for (part, path), both in offenders.items():
         d, mask = inputs.data[part], where[part, path]
-        kept, weight = d.eta_charge * d.eta_discharge, inputs.weight(dual)
-        charge, discharge = (
-            reduced[f"{part}.{way}{path}"] / (inputs.dt * weight) for way in ("charge", "discharge")
-        )
+        names, kept = direction(part, path), d.eta_charge * d.eta_discharge
+        per_kwh = inputs.dt * inputs.weight(dual)
+        charge, discharge = reduced[names.charge] / per_kwh, reduced[names.discharge] / per_kwh
+
         pays = (charge + kept * discharge >= -1e-9) & (kept < 1 - 1e-12)
         chosen = (pays & mask) | (both > TOLERANCE)
         if "scenario" in chosen.dims:
             chosen = chosen.any("scenario")
-        found[part, path] = (
-            chosen.transpose(*mask.dims) if set(mask.dims) == set(chosen.dims) else chosen
-        )
+        same_axes = set(mask.dims) == set(chosen.dims)
+        found[part, path] = chosen.transpose(*mask.dims) if same_axes else chosen
     return found
 
 

@@ -81,7 +81,7 @@ class Peaks:
     def places(self) -> xr.DataArray:
         """The number of periods whose mean is charged in each month: K, or as many as there are."""
         ones = {unit: xr.ones_like(self.by("month", unit), dtype=float) for unit in ("hour", "day")}
-        there = {unit: periods.sums(x, self.by("month", unit)) for unit, x in ones.items()}
+        there = {unit: periods.sum_by(x, self.by("month", unit)) for unit, x in ones.items()}
         known = xr.where(self.daily, there["day"], there["hour"])
         if self.carried is not None:
             known = known + self.carried.notnull().sum("rank") * self.first("month")
@@ -91,7 +91,7 @@ class Peaks:
     def share(self) -> xr.DataArray:
         """Share of each month that is paid for."""
         month = self.steps_by("month")
-        covered = self.dt * periods.sums(xr.ones_like(month, dtype=float), month)
+        covered = self.dt * periods.sum_by(xr.ones_like(month, dtype=float), month)
         whole = periods.hours_in(self.axis("month"), self.calendar.timezone)
         return xr.where(self.pro_rata, covered / whole, 1.0)
 
@@ -168,10 +168,10 @@ class Peaks:
         """Return threshold, excess and peak of a plan, the least that pays for it, and what its
         meter carries on.
         """
-        hourly = periods.sums(self.dt * self.weight * drawn, self.steps_by("hour"))
+        hourly = periods.sum_by(self.dt * self.weight * drawn, self.steps_by("hour"))
         hourly = hourly + self.hour_initial * self.first("hour")
         daily = larger(
-            periods.most(hourly, self.by("day", "hour")), self.first("day") * self.day_initial
+            periods.max_by(hourly, self.by("day", "hour")), self.first("day") * self.day_initial
         )
         eta = xr.concat(
             [self._threshold(m, hourly, daily) for m in self.axis("month")], self.axis("month")
@@ -182,7 +182,7 @@ class Peaks:
             "peak_excess_day": _above(daily, eta, self.by("month", "day")).where(self.daily),
         }
         totals = [
-            periods.sums(found[name].fillna(0.0), self.by("month", period))
+            periods.sum_by(found[name].fillna(0.0), self.by("month", period))
             for name, period in (("peak_excess", "hour"), ("peak_excess_day", "day"))
         ]
         above: Any = sum(totals)
@@ -291,7 +291,7 @@ def largest_overrun(
     known = (initial * peaks.first("month")).sel(month=month).drop_vars("month")
     excess = larger(excess.clip(min=0), known)
     return {
-        "overrun": periods.most(excess, month),
+        "overrun": periods.max_by(excess, month),
         "overrun_to_date": _largest_so_far(excess, month),
     }
 

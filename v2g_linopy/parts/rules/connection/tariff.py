@@ -26,4 +26,4 @@ def peaks_of(d: xr.Dataset, calendar: Calendar, dt: float) -> Peaks:
 def years_of(tariff: Peaks) -> xr.DataArray:
     """Length of the part of each month that the horizon covers, in years of 8760 hours."""
     month = tariff.steps_by("month")
-    return tariff.dt * periods.sums(xr.ones_like(month, dtype=float), month) / periods.YEAR
+    return tariff.dt * periods.sum_by(xr.ones_like(month, dtype=float), month) / periods.YEAR
