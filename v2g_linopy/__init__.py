@@ -1,62 +1,172 @@
 """A case file in, the best plan for an EV fleet out, with a proof that it is physical and a bill
 that adds up.
+
+This is the door of the house: a name is loaded when it is first used, so that `import v2g_linopy`
+and `v2g --help` are quick.
 """
 
-import xarray as _xr
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from .case.io import assemble, read, write
-from .case.io import package_version as _package_version
-from .data import (
-    case_from,
-    commuters,
-    depot,
-    fleets,
-    from_availability,
-    nordic_fcr,
-    rasterise,
-    read_capacity_prices,
-    read_connectors,
-    read_frequency,
-    read_prices,
-    read_profiles,
-    read_sessions,
-    sequential,
-    site,
-    sites,
-    with_reserves,
-)
-from .delivery import nordic_energy_management as energy_management
-from .delivery.activation_signals import extreme_signals, random_signals
-from .delivery.frequency import frequency_signals, with_frequency
-from .delivery.stress_test import stress
-from .errors import (
-    Infeasible,
-    Interrupted,
-    OutputError,
-    Problem,
-    SchemaError,
-    SolveError,
-    SolverError,
-    V2GError,
-)
-from .operate.simulate import simulate
-from .operate.stage_values import stage_values
-from .operate.unmanaged import unmanaged
-from .operate.window_case import select_window, with_initial_state
-from .parts.catalogue import PARTS
-from .parts.markets.reserve.nordic_products import products
-from .report.figures.accessor import ResultPlots as _ResultPlots
-from .solve.audit import replay
-from .solve.solve import build, check, solve
-from .study.explain import explain
-from .study.ladder import compare
-from .study.scenarios import scenarios
-from .study.value_of_information import evpi, vss
-from .study.wear import capacity_loss, wear
+_HOME = {
+    "__version__": "case.version",
+    "assemble": "case.io",
+    "read": "case.io",
+    "write": "case.io",
+    "case_from": "data",
+    "commuters": "data",
+    "depot": "data",
+    "fleets": "data",
+    "from_availability": "data",
+    "nordic_fcr": "data",
+    "rasterise": "data",
+    "read_capacity_prices": "data",
+    "read_connectors": "data",
+    "read_frequency": "data",
+    "read_prices": "data",
+    "read_profiles": "data",
+    "read_sessions": "data",
+    "sequential": "data",
+    "site": "data",
+    "sites": "data",
+    "with_reserves": "data",
+    "extreme_signals": "delivery.activation_signals",
+    "random_signals": "delivery.activation_signals",
+    "frequency_signals": "delivery.frequency",
+    "with_frequency": "delivery.frequency",
+    "stress": "delivery.stress_test",
+    "Infeasible": "errors",
+    "Interrupted": "errors",
+    "OutputError": "errors",
+    "Problem": "errors",
+    "SchemaError": "errors",
+    "SolveError": "errors",
+    "SolverError": "errors",
+    "V2GError": "errors",
+    "simulate": "operate.simulate",
+    "stage_values": "operate.stage_values",
+    "unmanaged": "operate.unmanaged",
+    "select_window": "operate.window_case",
+    "with_initial_state": "operate.window_case",
+    "PARTS": "parts.catalogue",
+    "products": "parts.markets.reserve.nordic_products",
+    "replay": "solve.audit",
+    "build": "solve.solve",
+    "check": "solve.solve",
+    "solve": "solve.solve",
+    "explain": "study.explain",
+    "compare": "study.ladder",
+    "scenarios": "study.scenarios",
+    "evpi": "study.value_of_information",
+    "vss": "study.value_of_information",
+    "capacity_loss": "study.wear",
+    "wear": "study.wear",
+}
+"""The module that holds each public name."""
+_RENAMED = {"energy_management": "delivery.nordic_energy_management"}
+"""Modules that are public as they are, under another name."""
 
-__version__ = _package_version()
+if TYPE_CHECKING:  # the same names, for type checkers and editors
+    from .case.io import assemble, read, write
+    from .case.version import __version__ as __version__
+    from .data import (
+        case_from,
+        commuters,
+        depot,
+        fleets,
+        from_availability,
+        nordic_fcr,
+        rasterise,
+        read_capacity_prices,
+        read_connectors,
+        read_frequency,
+        read_prices,
+        read_profiles,
+        read_sessions,
+        sequential,
+        site,
+        sites,
+        with_reserves,
+    )
+    from .delivery import nordic_energy_management as energy_management
+    from .delivery.activation_signals import extreme_signals, random_signals
+    from .delivery.frequency import frequency_signals, with_frequency
+    from .delivery.stress_test import stress
+    from .errors import (
+        Infeasible,
+        Interrupted,
+        OutputError,
+        Problem,
+        SchemaError,
+        SolveError,
+        SolverError,
+        V2GError,
+    )
+    from .operate.simulate import simulate
+    from .operate.stage_values import stage_values
+    from .operate.unmanaged import unmanaged
+    from .operate.window_case import select_window, with_initial_state
+    from .parts.catalogue import PARTS
+    from .parts.markets.reserve.nordic_products import products
+    from .solve.audit import replay
+    from .solve.solve import build, check, solve
+    from .study.explain import explain
+    from .study.ladder import compare
+    from .study.scenarios import scenarios
+    from .study.value_of_information import evpi, vss
+    from .study.wear import capacity_loss, wear
+else:
 
-_xr.register_datatree_accessor("plot")(_ResultPlots)
+    def __getattr__(name: str) -> Any:
+        """Load a public name, or a room, when it is first used."""
+        if name in _HOME:
+            found = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        elif name in _RENAMED:
+            found = import_module(f".{_RENAMED[name]}", __name__)
+        elif not name.startswith("_") and find_spec(f".{name}", __name__):
+            found = import_module(f".{name}", __name__)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        """Every public name, loaded or not."""
+        return sorted({*globals(), *__all__})
+
+
+class _Door(ModuleType):
+    """The package, in which a function keeps its name where a room is called the same.
+
+    Python gives a package the attribute `solve` when it loads the room `solve`; here the name
+    belongs to the function `solve`.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        is_room = isinstance(value, ModuleType) and value.__name__ == f"{__name__}.{name}"
+        if not (is_room and name in _HOME):
+            super().__setattr__(name, value)
+        if is_room:
+            _offer_plots()
+
+
+def _plots(result: Any) -> Any:
+    """Figures of a result: `result.plot.dispatch()`."""
+    return import_module(".report.figures.accessor", __name__).ResultPlots(result)
+
+
+def _offer_plots() -> None:
+    """Give results their figures, as soon as there can be results."""
+    trees = getattr(sys.modules.get("xarray"), "DataTree", None)
+    if trees is not None and getattr(trees, "plot", None) is not _plots:
+        sys.modules["xarray"].register_datatree_accessor("plot")(_plots)
+
+
+sys.modules[__name__].__class__ = _Door
+_offer_plots()
 
 __all__ = [
     "PARTS",

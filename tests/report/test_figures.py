@@ -11,8 +11,8 @@ import xarray as xr
 from made_results import result
 
 import v2g_linopy as v2g
-from v2g_linopy.report import ResultPlots
 from v2g_linopy.report.figures import all as figures
+from v2g_linopy.report.figures.accessor import ResultPlots
 from v2g_linopy.report.figures.dispatch import corridor_of, least
 from v2g_linopy.report.figures.style import hours_from, svg, ticks
 from v2g_linopy.report.figures.trading import headroom

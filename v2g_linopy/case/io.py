@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ import xarray as xr
 from ..errors import InputFileError, OutputError, Problem, SchemaError
 from .calendar import labels
 from .schema import Calendar
+from .version import package_version
 
 SCHEMA_VERSION = 1
 CONVENTIONS = "v2g-linopy-1"
@@ -30,14 +30,6 @@ _FULL = {
     errno.EFBIG: "the file would be larger than this system allows (ulimit -f)",
 }
 _TIME = {"units": "seconds since 1970-01-01", "dtype": "int64", "calendar": "proleptic_gregorian"}
-
-
-def package_version() -> str:
-    """Return the version of the installed package."""
-    try:
-        return version("v2g-linopy")
-    except PackageNotFoundError:
-        return "0+checkout"
 
 
 def assemble(

@@ -14,7 +14,7 @@ import xarray as xr
 
 import v2g_linopy as v2g
 
-from ..case.io import package_version
+from ..case.version import package_version
 from ..errors import SolverError
 from .options import command
 from .terminal import Terminal

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from ..case.io import fingerprint, package_version, read, write
+from ..case.io import fingerprint, read, write
+from ..case.version import package_version
 from ..errors import InputFileError, Problem, SchemaError
 from ..model.inputs import Inputs
 from .forecasts import Key

@@ -8,8 +8,9 @@ from importlib.metadata import version
 
 import xarray as xr
 
-from ..case.io import CONVENTIONS, SCHEMA_VERSION, fingerprint, package_version, stamped
+from ..case.io import CONVENTIONS, SCHEMA_VERSION, fingerprint, stamped
 from ..case.schema import describe
+from ..case.version import package_version
 from ..model.inputs import RESULT_GROUPS, Inputs
 from .audit import expected
 from .solver import Optimum, Settings
