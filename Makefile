@@ -5,8 +5,15 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 WORKERS ?= 2
 PYTEST_FLAGS ?=
+CONSTRAINTS ?= constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test coverage lint format bench docs datasets clean
+# What is installed is pinned; what pip installs to build the package as well: older pips read the first name for that,
+# newer ones the second. `make test CONSTRAINTS=` takes the newest versions.
+export PIP_CONSTRAINT = $(CONSTRAINTS)
+export PIP_BUILD_CONSTRAINT = $(CONSTRAINTS)
+
+.PHONY: demo test coverage lint format bench docs datasets constraints clean
 
 demo: $(VENV)/.installed  ## 100 commuters, four weeks: table, plan, bids and report in demo/
 	$(BIN)/v2g new $(DEMO)/case --template commuters --vehicles 100 --days 28 --force
@@ -37,17 +44,27 @@ docs: $(VENV)/.developed demo  ## pages written from the code, picture and table
 datasets: $(VENV)/.installed  ## the small cases in datasets/
 	$(BIN)/python -m v2g_linopy.data.generators.datasets
 
+constraints:  ## pin the newest versions that pyproject.toml allows, for every Python and platform
+	$(PYTHON) -m venv $(VENV)
+	@PIP_CONSTRAINT= PIP_BUILD_CONSTRAINT= $(INSTALL) --upgrade uv
+	@{ echo "# What \`make demo\`, \`make test\` and .ci/run install: made by \`make constraints\` on $$(date -u +%F) with" && \
+	echo "# $$($(BIN)/python --version) and $$($(BIN)/uv --version | cut -d ' ' -f 1,2), for Python 3.11 and newer; a marker says where a line holds." && \
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' | \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links pyproject.toml -; } > constraints.new
+	@mv constraints.new constraints.txt
+
 clean:  ## everything that was made, except the virtual environment
 	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is missing or older than 3.11; name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+	$(INSTALL) --editable '.[all]'
 	@touch $@
 
 $(VENV)/.developed: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	@touch $@
