@@ -28,7 +28,7 @@ def year(days: int) -> xr.DataTree:
     sessions = data.read_netcdf_sessions(SESSIONS)
     end = np.datetime64("2019-01-01") + np.timedelta64(days, "D")
     battery = data.BatteryAssumption()
-    return data.case_from(
+    return data.case_from_sessions(
         sessions,
         prices,
         timezone="Europe/Amsterdam",

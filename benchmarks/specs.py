@@ -180,8 +180,8 @@ def pods(size: Size, rounds: int) -> Outcome:
     """
     many, days = size
     small, large = (
-        v2g.sites(vehicles=3 * 10, days=7, pods=10),
-        v2g.sites(vehicles=3 * many, days=days, pods=many),
+        v2g.portfolio(vehicles=3 * 10, days=7, pods=10),
+        v2g.portfolio(vehicles=3 * many, days=days, pods=many),
     )
     seconds = [cpu(lambda: package.build_and_hand_over(large)) for _ in range(rounds)]
     few, all_of = calls(lambda: package.build(small)), calls(lambda: package.build(large))

@@ -14,7 +14,7 @@ import v2g_linopy as v2g
 from v2g_linopy.data import (
     BatteryAssumption,
     Regulation,
-    case_from,
+    case_from_sessions,
     read_elaadnl,
     read_netcdf_prices,
     read_prices,
@@ -49,13 +49,13 @@ def test_the_cheap_hour_is_used():
     """10 kWh into a lossless battery in the cheaper of two hours: at 20 EUR/MWh 0.20 EUR; the dear
     one costs 0.50.
     """
-    result = v2g.solve(case_from(stays((0, 2)), spot(50, 20), **UTC))
+    result = v2g.solve(case_from_sessions(stays((0, 2)), spot(50, 20), **UTC))
     assert result.attrs["profit"] == pytest.approx(-0.20)
 
 
 def test_hourly_prices_on_a_finer_model():
     """A model step of 15 minutes takes the price of its hour: the same bill."""
-    case = case_from(stays((0, 2)), spot(50, 20), step="15min", **UTC)
+    case = case_from_sessions(stays((0, 2)), spot(50, 20), step="15min", **UTC)
     assert case.sizes["time"] == 8
     assert v2g.solve(case).attrs["profit"] == pytest.approx(-0.20)
 
@@ -64,7 +64,7 @@ def test_start_and_end_are_local():
     """Rome in January is an hour ahead of UTC: from 1:00 to 3:00 local are the UTC hours 0 and
     1.
     """
-    case = case_from(
+    case = case_from_sessions(
         stays((0, 2)),
         spot(1, 2, 3),
         timezone="Europe/Rome",
@@ -78,18 +78,18 @@ def test_units_of_prices_are_read():
     """2 ct/kWh = 0.02 EUR/kWh = 20 EUR/MWh."""
     prices = spot(5, 2)
     prices.day_ahead.attrs["units"] = "ct/kWh"
-    assert v2g.solve(case_from(stays((0, 2)), prices, **UTC)).attrs["profit"] == pytest.approx(
-        -0.20
-    )
+    assert v2g.solve(case_from_sessions(stays((0, 2)), prices, **UTC)).attrs[
+        "profit"
+    ] == pytest.approx(-0.20)
     prices.day_ahead.attrs["units"] = "kW"
     with pytest.raises(SchemaError, match="unit 'kW' does not fit"):
-        case_from(stays((0, 2)), prices, **UTC)
+        case_from_sessions(stays((0, 2)), prices, **UTC)
 
 
 def test_another_money():
     prices = spot(50, 20)
     prices.day_ahead.attrs["units"] = "USD/MWh"
-    case = case_from(stays((0, 2)), prices, currency="USD", **UTC)
+    case = case_from_sessions(stays((0, 2)), prices, currency="USD", **UTC)
     assert (
         case["energy"].price.attrs["units"] == "USD/MWh"
         and case["fleet"].wear.attrs["units"] == "USD/kWh"
@@ -99,10 +99,10 @@ def test_another_money():
 
 def test_hours_without_a_price_are_named():
     with pytest.raises(SchemaError) as error:
-        case_from(stays((0, 2)), spot(50, np.nan), **UTC)
+        case_from_sessions(stays((0, 2)), spot(50, np.nan), **UTC)
     assert "no price at 2026-01-05 01:00:00 UTC" in str(error.value)
     with pytest.raises(SchemaError, match="prices.intraday"):
-        case_from(stays((0, 2)), spot(50, 20), markets=("day_ahead", "intraday"), **UTC)
+        case_from_sessions(stays((0, 2)), spot(50, 20), markets=("day_ahead", "intraday"), **UTC)
 
 
 def test_regulation_is_two_products():
@@ -110,15 +110,15 @@ def test_regulation_is_two_products():
     of 0 that pays.
     """
     prices = spot(50, 50, 50, regulation_up=[90, np.nan, 0], regulation_down=[0, 20, 30])
-    reserve = case_from(stays((0, 2)), prices, regulation=Regulation(), **UTC)["reserve"]
+    reserve = case_from_sessions(stays((0, 2)), prices, regulation=Regulation(), **UTC)["reserve"]
     assert reserve.product.values.tolist() == ["up", "down"]
     assert (reserve.volume_max.values > 0).tolist() == [[True, False, False], [False, True, True]]
     assert reserve.capacity_price.values.tolist() == [[90, 0, 0], [0, 20, 30]]
     assert reserve.activation_up.values.tolist() == [0.25, 0]
     assert reserve.activation_down.values.tolist() == [0, 0.75]
-    settled = case_from(stays((0, 2)), prices, regulation=Regulation(settlement="energy"), **UTC)[
-        "reserve"
-    ]
+    settled = case_from_sessions(
+        stays((0, 2)), prices, regulation=Regulation(settlement="energy"), **UTC
+    )["reserve"]
     assert "capacity_price" not in settled
     assert settled.activation_price_up.values.tolist() == [[90, 0, 0], [0, 20, 30]]
 
@@ -127,7 +127,7 @@ def test_ample_limits_do_not_bind():
     """Halving limit and volume leaves the profit alone; the case says what they are."""
     prices = spot(50, 20, 80, regulation_up=[90, 95, 70], regulation_down=[20, 20, 30])
     sessions = stays((0, 3), (1, 3), energy_need=30.0, discharge_max=10.0)
-    case = case_from(sessions, prices, regulation=Regulation(), **UTC)
+    case = case_from_sessions(sessions, prices, regulation=Regulation(), **UTC)
     assert case["energy"].limit.item() == 2 * (40 + 0.75 * 80)
     assert "it cannot bind" in case.attrs["assumptions"]
     profit = v2g.solve(case).attrs["profit"]
@@ -200,16 +200,16 @@ def test_wear_is_part_of_the_assumption():
     or told to be 0.
     """
     sessions, prices = metered((0, 2)), spot(50, 20)
-    assumed = case_from(sessions, prices, battery=BatteryAssumption(), **UTC)
+    assumed = case_from_sessions(sessions, prices, battery=BatteryAssumption(), **UTC)
     assert float(assumed["fleet"].wear) == pytest.approx(200 / 2400)
     assert (
         "Wear 0.0833333 EUR per kWh leaving the battery: 200 EUR/kWh"
         in assumed.attrs["assumptions"]
     )
-    given = case_from(sessions, prices, battery=BatteryAssumption(), wear=0.01, **UTC)
+    given = case_from_sessions(sessions, prices, battery=BatteryAssumption(), wear=0.01, **UTC)
     assert float(given["fleet"].wear) == 0.01
     assert "Wear 0.01 EUR per kWh leaving the battery." in given.attrs["assumptions"]
-    free = case_from(stays((0, 2)), prices, **UTC)
+    free = case_from_sessions(stays((0, 2)), prices, **UTC)
     assert float(free["fleet"].wear) == 0
     assert "No wear: a kWh leaving a battery costs 0 EUR." in free.attrs["assumptions"]
 
@@ -231,7 +231,7 @@ def test_what_the_data_hold_is_not_assumed():
     table, _ = BatteryAssumption().apply(metered((0, 4)).assign(capacity=("session", [77.0])))
     assert table.capacity.values.tolist() == [77.0]
     with pytest.raises(SchemaError) as error:
-        case_from(metered((0, 2)), spot(50, 20), **UTC)
+        case_from_sessions(metered((0, 2)), spot(50, 20), **UTC)
     missing = {p.where for p in error.value.problems if p.rule == "missing"}
     assert missing == {
         f"sessions.{n}" for n in ("capacity", "energy_arrival", "energy_need", "charge_max")
@@ -239,7 +239,7 @@ def test_what_the_data_hold_is_not_assumed():
 
 
 def test_the_case_says_what_was_assumed():
-    case = case_from(
+    case = case_from_sessions(
         metered((0, 1), (1, 2), (1, 9), energy=[20.0, 5.0, 5.0]),
         spot(50, 20),
         battery=BatteryAssumption(),
@@ -299,7 +299,7 @@ def test_published_commuters(rows):
     """
     sessions, prices = italian_commuters(10, 7)
     given = {"wear": 200 / 2400, "retail_price": 0.01, "rows": rows, **UTC}
-    result = v2g.solve(case_from(sessions, prices, regulation=Regulation(), **given))
+    result = v2g.solve(case_from_sessions(sessions, prices, regulation=Regulation(), **given))
     assert result.attrs["profit"] == pytest.approx(567.515896, rel=1e-8)
 
 
@@ -312,7 +312,7 @@ def test_a_dutch_week_is_served():
         reference("nl_prices_2019.nc"), ambiguous="both", nonexistent="drop"
     )
     sessions = sessions.isel(session=slice(0, 220))
-    case = case_from(
+    case = case_from_sessions(
         sessions,
         prices,
         timezone="Europe/Amsterdam",
@@ -339,7 +339,9 @@ def test_faults_of_sessions_and_prices_come_together():
     message.
     """
     with pytest.raises(SchemaError) as error:
-        case_from(stays((0, 2), energy_need=35.0), spot(50, np.nan), regulation=Regulation(), **UTC)
+        case_from_sessions(
+            stays((0, 2), energy_need=35.0), spot(50, np.nan), regulation=Regulation(), **UTC
+        )
     where = [p.where for p in error.value.problems]
     assert where == [
         "sessions.energy_need",
@@ -357,7 +359,7 @@ def test_rules_of_the_clock_are_told(tmp_path):
     rules = {"timezone": "Europe/Rome", "ambiguous": "both", "missing": "hold"}
     prices = read_prices(tmp_path / "p.csv", columns=columns, **rules)
     start = pd.Timestamp("2026-10-25 10:00")
-    case = case_from(stays((0, 2), start=start), prices, timezone="Europe/Rome")
+    case = case_from_sessions(stays((0, 2), start=start), prices, timezone="Europe/Rome")
     assert case.attrs["assumptions"].splitlines()[:2] == [
         "1 step without a row, 2026-10-25 19:00:00 UTC: the price before holds.",
         (
@@ -369,4 +371,4 @@ def test_rules_of_the_clock_are_told(tmp_path):
 
 def test_an_empty_horizon_is_refused():
     with pytest.raises(SchemaError, match="no step between"):
-        case_from(stays((0, 2)), spot(1, 2), start=str(START + pd.Timedelta("2h")), **UTC)
+        case_from_sessions(stays((0, 2)), spot(1, 2), start=str(START + pd.Timedelta("2h")), **UTC)

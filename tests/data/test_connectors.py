@@ -10,7 +10,7 @@ from pytest import approx
 from sessions_made import stays, steps
 
 import v2g_linopy as v2g
-from v2g_linopy.data.sessions.connectors import plugged
+from v2g_linopy.data.sessions.connectors import with_connector_limits
 from v2g_linopy.errors import SchemaError
 
 
@@ -44,7 +44,7 @@ def visits(*plugs, **columns):
 
 def test_ac_goes_through_the_car():
     """The car's own charger limits both ways, 11 kW at a post of 22, and its efficiency counts."""
-    table = plugged(visits("post"), connectors())
+    table = with_connector_limits(visits("post"), connectors())
     assert float(table.charge_max[0]) == 11
     assert float(table.discharge_max[0]) == 11
     assert float(table.eta_charge[0]) == approx(0.9)
@@ -56,7 +56,7 @@ def test_dc_goes_past_it():
     """40 kW that the car takes of the 50, 15 kW that it gives of the 20; each way at the charger's
     efficiency.
     """
-    table = plugged(visits("fast"), connectors())
+    table = with_connector_limits(visits("fast"), connectors())
     assert float(table.charge_max[0]) == 40
     assert float(table.discharge_max[0]) == 15
     assert float(table.eta_charge[0]) == approx(0.95)
@@ -68,14 +68,16 @@ def test_the_connector_limits_too():
     """A post of 7.4 kW before 11 kW on board; a car with a battery efficiency of its own multiplies
     it in.
     """
-    slow = plugged(visits("post").assign(eta_charge=0.95), connectors(charge_max=[7.4, 50.0]))
+    slow = with_connector_limits(
+        visits("post").assign(eta_charge=0.95), connectors(charge_max=[7.4, 50.0])
+    )
     assert float(slow.charge_max[0]) == 7.4
     assert float(slow.eta_charge[0]) == approx(0.95 * 0.9)
 
 
 def test_without_a_word_from_the_car():
     """A car takes what is given, and gives nothing back."""
-    table = plugged(
+    table = with_connector_limits(
         visits("fast").drop_vars(["charge_max", "discharge_max", "onboard_max"]), connectors()
     )
     assert float(table.charge_max[0]) == 50
@@ -88,8 +90,8 @@ def test_units_are_converted():
     table["onboard_max"] = (table.onboard_max * 1000).assign_attrs(units="W")
     plugs = connectors()
     plugs["charge_max"] = (plugs.charge_max / 1000).assign_attrs(units="MW")
-    assert float(plugged(table, plugs).charge_max[0]) == 11
-    assert float(plugged(table.assign(onboard_max=30.0), plugs).charge_max[0]) == 22
+    assert float(with_connector_limits(table, plugs).charge_max[0]) == 11
+    assert float(with_connector_limits(table.assign(onboard_max=30.0), plugs).charge_max[0]) == 22
 
 
 def test_one_row_two_plugs():
@@ -98,7 +100,7 @@ def test_one_row_two_plugs():
 
     10 kWh more are due after each: 10 / 0.9 kW over two hours, then 10 / 0.95.
     """
-    fleet, _ = v2g.rasterise(visits("post", "fast"), steps(4), connectors=connectors())
+    fleet, _ = v2g.sessions_to_fleet(visits("post", "fast"), steps(4), connectors=connectors())
     assert fleet.charge_max.values.tolist() == [[11, 11, 40, 40]]
     assert fleet.charge_min.values.tolist() == [[1.5, 1.5, 4, 4]]
     assert fleet.eta_charge.values == approx(np.array([[0.9, 0.9, 0.95, 0.95]]))
@@ -116,7 +118,9 @@ def test_least_power_is_pro_rata_of_the_plugged_time():
     """Plugged for a quarter of the first hour: a quarter of 1.5 kW, as a quarter of 11."""
     table = visits("post")
     table["arrival"] = table.arrival + np.timedelta64(45, "m")
-    fleet, _ = v2g.rasterise(table.assign(energy_need=10.0), steps(3), connectors=connectors())
+    fleet, _ = v2g.sessions_to_fleet(
+        table.assign(energy_need=10.0), steps(3), connectors=connectors()
+    )
     assert fleet.charge_min.values.tolist() == [[0.375, 1.5, 0]]
     assert fleet.charge_max.values.tolist() == [[2.75, 11, 0]]
 
@@ -124,7 +128,7 @@ def test_least_power_is_pro_rata_of_the_plugged_time():
 def test_sessions_carry_their_taper():
     """A column of the sessions; nothing where nothing is plugged in."""
     table = stays((0, 1), (2, 3), taper_from=[0.8, 0.5], taper_to=[0.1, 0.2])
-    fleet, _ = v2g.rasterise(table, steps(4))
+    fleet, _ = v2g.sessions_to_fleet(table, steps(4))
     assert fleet.taper_from.values[0, [0, 2]].tolist() == [0.8, 0.5]
     assert np.isnan(fleet.taper_from.values[0, [1, 3]]).all()
     energy = xr.Dataset({"price": 10.0, "limit": 100.0}, coords={"market": ["spot"]})
@@ -136,7 +140,7 @@ def test_a_row_stands_at_one_charger():
     they stand.
     """
     plugs = connectors(charger=["", "hub"])
-    fleet, _ = v2g.rasterise(visits("post", "fast", "post"), steps(6), connectors=plugs)
+    fleet, _ = v2g.sessions_to_fleet(visits("post", "fast", "post"), steps(6), connectors=plugs)
     assert fleet.charger.values.tolist() == ["", "hub"]
     assert fleet.fleet.values.tolist() == ["row 01", "hub row 01"]
     assert fleet.session.values.tolist() == [[0, 0, -1, -1, 2, 2], [-1, -1, 1, 1, -1, -1]]
@@ -152,12 +156,12 @@ def test_sessions_behind_one_converter():
     for name in ("arrival", "departure"):
         table[name] = ("session", table[name].values[[0, 0]])
     with pytest.raises(SchemaError, match="overlap"):
-        v2g.rasterise(table, steps(2), connectors=plugs)  # one plug, one car
+        v2g.sessions_to_fleet(table, steps(2), connectors=plugs)  # one plug, one car
     two = xr.concat(
         [plugs, plugs.sel(connector=["fast"]).assign_coords(connector=["fast 2"])], "connector"
     )
     table["connector"] = ("session", ["fast", "fast 2"])
-    fleet, _ = v2g.rasterise(table, steps(2), connectors=two)
+    fleet, _ = v2g.sessions_to_fleet(table, steps(2), connectors=two)
     energy = xr.Dataset({"price": 10.0, "limit": 100.0}, coords={"market": ["spot"]})
     hub = xr.Dataset({"charge_max": 45.0, "discharge_max": 0.0}, coords={"charger": ["hub"]})
     result = v2g.solve(v2g.assemble(steps(2), {"fleet": fleet, "energy": energy, "charger": hub}))
@@ -203,7 +207,7 @@ BAD = {
 def test_bad_input_is_named(name, session, plug, where, words):
     """The column, the connector or session, and what is allowed."""
     with pytest.raises(SchemaError) as found:
-        v2g.rasterise(visits(name, **session), steps(2), connectors=connectors(**plug))
+        v2g.sessions_to_fleet(visits(name, **session), steps(2), connectors=connectors(**plug))
     (problem,) = found.value.problems
     assert problem.where == where
     assert words in problem.detail
@@ -212,4 +216,6 @@ def test_bad_input_is_named(name, session, plug, where, words):
 def test_a_session_without_a_connector_is_refused():
     """Where connectors are given, each session names one."""
     with pytest.raises(SchemaError, match=r"sessions\.connector.*give the connector"):
-        v2g.rasterise(visits("post").drop_vars("connector"), steps(2), connectors=connectors())
+        v2g.sessions_to_fleet(
+            visits("post").drop_vars("connector"), steps(2), connectors=connectors()
+        )

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "datasets"
 @pytest.mark.parametrize("name", CASES)
 def test_regenerated(name):
     """Same arrays, same words: whoever changes a generator runs `python -m
-    v2g_linopy.ingest.datasets` again.
+    v2g_linopy.data.generators.datasets` again.
     """
     stored, made = v2g.read(FOLDER / name), make(name)
     assert set(stored.children) == set(made.children)

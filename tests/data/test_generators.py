@@ -6,12 +6,10 @@ import pytest
 import xarray as xr
 
 import v2g_linopy as v2g
-from v2g_linopy.case.units import TABLE
-from v2g_linopy.data import commuters, depot, fleets, nordic_fcr, sequential, site, sites
+from v2g_linopy.data import commuters, depot, fleets, nordic_fcr, portfolio, sequential, site
 from v2g_linopy.data.generators.noise_and_prices import italian_prices, world_prices
 from v2g_linopy.data.generators.portfolio import KINDS
 from v2g_linopy.data.generators.sun_and_buildings import BUILDINGS, building, sun
-from v2g_linopy.data.sessions.described import FIELDS
 from v2g_linopy.errors import SchemaError
 
 MAKERS = {
@@ -21,7 +19,7 @@ MAKERS = {
     "site": lambda seed: site(vehicles=3, days=2, seed=seed),
     "nordic_fcr": lambda seed: nordic_fcr(vehicles=3, days=1, seed=seed),
     "sequential": lambda seed: sequential(vehicles=3, days=2, seed=seed),
-    "sites": lambda seed: sites(vehicles=4, days=2, seed=seed, pods=6),
+    "portfolio": lambda seed: portfolio(vehicles=4, days=2, seed=seed, pods=6),
 }
 
 
@@ -49,17 +47,6 @@ def test_a_case_is_valid_served_and_says_what_it_is(name):
     for missing in ("unserved", "unserved_trip", "slack_in", "slack_out"):
         if missing in result["fleet"]:
             assert float(result["fleet"][missing].sum()) == pytest.approx(0, abs=1e-6)
-
-
-def test_units_are_those_of_the_schema():
-    """What ingest writes of an array is what the part that reads it declares."""
-    for part, fields in FIELDS.items():
-        declared = {f.name: f for f in v2g.PARTS[part].schema.inputs}
-        for name, (unit, _) in fields.items():
-            assert unit == (
-                declared[name].unit if declared[name].kind in ("quantity", "flag") else ""
-            ), name
-            assert not unit or unit in TABLE
 
 
 def test_commuters_keep_local_hours():
@@ -167,7 +154,7 @@ def test_sizes_are_checked():
         ({"vehicles": 0}, "vehicles"),
     ):
         with pytest.raises(SchemaError, match=f"{words} .*0: must be at least 1"):
-            sites(**sizes)
+            portfolio(**sizes)
     with pytest.raises(SchemaError, match="choose one of few, unmanaged, smart"):
         fleets(world="none")
 
@@ -205,7 +192,7 @@ def test_a_portfolio_of_every_kind(start, hours):
     """Ten pods, two of each kind; thirty vehicles are shared by the six that have chargers; nights
     cross the edges.
     """
-    case = sites(start=start)
+    case = portfolio(start=start)
     assert case.sizes["time"] == hours
     pods = list(case["connection"].pod.values)
     assert [p.split("-")[0] for p in pods] == list(KINDS) * 2
@@ -230,9 +217,9 @@ def test_a_portfolio_of_every_kind(start, hours):
 def test_a_portfolio_without_anyone_to_park():
     """One office on a Saturday has no fleet; with a depot beside it there is one."""
     saturday = {"days": 1, "vehicles": 3, "start": "2026-03-28"}
-    assert "fleet" not in sites(pods=1, **saturday).children
-    v2g.check(sites(pods=1, **saturday))
-    assert "fleet" in sites(pods=2, **saturday).children
+    assert "fleet" not in portfolio(pods=1, **saturday).children
+    v2g.check(portfolio(pods=1, **saturday))
+    assert "fleet" in portfolio(pods=2, **saturday).children
 
 
 def test_the_sun_shines_by_day():

@@ -111,9 +111,6 @@ def profile(values, **coords):
     return xr.Dataset({"new": ("time", values, {"units": "kW"})}, coords={"time": time})
 
 
-LOAD = v2g.PARTS["load"].schema
-
-
 def test_a_new_member_beside_an_old_one():
     """The old load keeps every field it has, one without the dimension of members too; the new one
     gets defaults.
@@ -128,7 +125,7 @@ def test_a_new_member_beside_an_old_one():
     group["curtail_cost"] = ((), 50.0, {"units": "ct/kWh"})
     old["load"] = xr.DataTree(group)
     case_ = with_profiles(
-        old, "load", "baseline", profile([1.0, 2.0, 3.0, 4.0]), LOAD, pods={"new": "south"}
+        old, "load", "baseline", profile([1.0, 2.0, 3.0, 4.0]), pods={"new": "south"}
     )
     v2g.check(case_)
     load = case_["load"].to_dataset()
@@ -151,7 +148,7 @@ def test_a_known_member_gets_new_numbers_only():
             "other": {"baseline": 5.0, "shift_up_max": 0.0},
         },
     )
-    load = with_profiles(old, "load", "baseline", profile([1.0, 2.0, 3.0, 4.0]), LOAD)[
+    load = with_profiles(old, "load", "baseline", profile([1.0, 2.0, 3.0, 4.0]))[
         "load"
     ].to_dataset()
     assert load.baseline.sel(load="new").values.tolist() == [1, 2, 3, 4]
@@ -167,7 +164,7 @@ def test_scenarios_of_an_old_member_stay():
         load={"old": {"baseline": both}},
         scenarios={"dry": 0.5, "wet": 0.5},
     )
-    load = with_profiles(old, "load", "baseline", profile([7.0, 8.0]), LOAD)
+    load = with_profiles(old, "load", "baseline", profile([7.0, 8.0]))
     v2g.check(load)
     assert load["load"].baseline.sel(load="old", scenario="wet").values.tolist() == [2, 2]
     assert load["load"].baseline.sel(load="new", scenario="wet").values.tolist() == [7, 8]
@@ -178,10 +175,10 @@ def test_finer_profiles_are_averaged_and_gaps_refused():
     where.
     """
     fine = profile([1.0, 2.0, 3.0, 6.0] * 2, freq="15min")
-    found = with_profiles(case(None, market([10.0, 10.0])), "load", "baseline", fine, LOAD)
+    found = with_profiles(case(None, market([10.0, 10.0])), "load", "baseline", fine)
     assert found["load"].baseline.values.tolist() == [[3, 3]]
     with pytest.raises(SchemaError, match="missing for 1 of 3 model steps"):
-        with_profiles(case(None, market([10.0] * 3)), "load", "baseline", fine, LOAD)
+        with_profiles(case(None, market([10.0] * 3)), "load", "baseline", fine)
 
 
 def test_a_new_group_survives_the_file(tmp_path):
@@ -190,7 +187,6 @@ def test_a_new_group_survives_the_file(tmp_path):
         "load",
         "baseline",
         profile([1.0] * 4),
-        LOAD,
         pods={"new": "a"},
     )
     v2g.write(made, tmp_path / "case.nc")

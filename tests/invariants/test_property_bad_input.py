@@ -316,11 +316,11 @@ def test_overlapping_or_impossible_sessions_are_named(spans, arrival):
     )
     time = pd.date_range(start, periods=30, freq="h", name="time")
     if not (backwards or full or overlap):
-        fleet, _ = v2g.rasterise(sessions, time, rows="connector")
+        fleet, _ = v2g.sessions_to_fleet(sessions, time, rows="connector")
         assert float(fleet.energy_in.sum()) == sum(arrival[:n])
         return
     with pytest.raises(v2g.SchemaError) as caught:
-        v2g.rasterise(sessions, time, rows="connector")
+        v2g.sessions_to_fleet(sessions, time, rows="connector")
     text = str(caught.value)
     assert all(f"stay-{i}" in text for i in backwards | full)
     assert ("overlap" in text) or not overlap

@@ -32,7 +32,7 @@ def january() -> xr.DataTree:
     sessions = data.read_netcdf_sessions(reference("nl_sessions_2019.nc"))
     battery = data.BatteryAssumption()
     zone = "Europe/Amsterdam"
-    tree = data.case_from(
+    tree = data.case_from_sessions(
         sessions, prices, timezone=zone, battery=battery, step="1h", end="2019-01-10", wear=0.02
     )
     energy, time = tree["energy"].to_dataset(), tree.indexes["time"]

@@ -145,7 +145,7 @@ def test_stays_are_drawn_whole():
     )
     time = pd.date_range(start, periods=96, freq="h", name="time")
     prices = xr.Dataset({"day_ahead": ("time", np.full(96, 30.0))}, coords={"time": time})
-    tree = v2g.case_from(sessions, prices, timezone="UTC")
+    tree = v2g.case_from_sessions(sessions, prices, timezone="UTC")
     drawn = v2g.scenarios(tree, n=6, seed=2, vary=["sessions"])
     fleet = drawn["fleet"].to_dataset()
     assert "sessions" not in drawn.children and float(fleet.unserved_cost) == 10.0

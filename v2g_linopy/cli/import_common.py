@@ -106,7 +106,7 @@ def regulation_of(read: xr.Dataset, rule: str | None) -> Regulation | None:
     return Regulation(settlement=rule or "capacity")  # type: ignore[arg-type]
 
 
-def told(case: xr.DataTree, said: str, read: xr.Dataset) -> None:
+def add_assumption(case: xr.DataTree, said: str, read: xr.Dataset) -> None:
     """Add a sentence, and what was done to the file, to the assumptions of a case."""
     before = str(case.attrs.get("assumptions", "")).splitlines()
     case.attrs["assumptions"] = "\n".join([*before, said, *notes_of(read)])

@@ -12,8 +12,9 @@ from .. import data
 from ..case.io import atomic
 from ..case.units import factor
 from ..data.importers.csv import price_columns
-from ..data.sessions.case_from import energy_market, settlement
-from ..data.tables.local_time import local
+from ..data.sessions.markets import energy_market, imbalance_market
+from ..data.sessions.new_case import with_meaning
+from ..data.tables.local_time import to_local
 from ..errors import Problem, SchemaError
 from .import_common import (
     Imbalance,
@@ -136,7 +137,7 @@ def in_words(read: xr.Dataset, zone: str) -> list[str]:
     """The prices in a few numbers: a wrong unit or clock shows here."""
     edges = pd.DatetimeIndex(read.indexes["time"])
     step = data.step_of(edges)
-    first, last = local(pd.DatetimeIndex([edges[0], edges[-1] + step]), zone)
+    first, last = to_local(pd.DatetimeIndex([edges[0], edges[-1] + step]), zone)
     minutes = step / pd.Timedelta("1min")
     lines = [f"  {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} {zone}, steps of {minutes:g} min"]
     for name in map(str, read.data_vars):
@@ -173,8 +174,8 @@ def with_prices(
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
     if settled:
         most = float(energy["limit"].max()) if "limit" in energy else 0.0
-        group = settlement(data.align(read[list(settled)], time), settled, most)
-        group = group.map(lambda x: x.assign_attrs(units="kW" if x.ndim == 0 else "EUR/MWh"))
+        group = imbalance_market(data.align(read[list(settled)], time), settled, most)
+        group = with_meaning("imbalance", group)
         if "imbalance" in case.children:
             group["limit"] = case["imbalance"].to_dataset()["limit"]
         case["imbalance"] = xr.DataTree(group)
@@ -188,8 +189,8 @@ def with_prices(
         )
         raise SchemaError([Problem("energy.market", "labels", detail)], "the prices")
     aligned = data.align(read[names], time)
-    price = energy_market(aligned, labels, 0.0)["price"].assign_attrs(units="EUR/MWh")
-    case["energy"] = xr.DataTree(energy.drop_vars("price").assign(price=price))
+    fresh = with_meaning("energy", energy_market(aligned, labels, 0.0))
+    case["energy"] = xr.DataTree(energy.drop_vars("price").assign(price=fresh["price"]))
     if "vintage" in case.children:  # forecasts of prices that are no longer there
         known = case.children["vintage"].to_dataset(inherit=False)
         stale = [

@@ -9,12 +9,12 @@ import typer
 import xarray as xr
 
 from .. import data
-from ..data.sessions.case_from import AMPLE, energy_market, horizon
-from ..data.sessions.described import described_case
+from ..data.sessions.case_from_sessions import horizon
+from ..data.sessions.markets import AMPLE, energy_market
+from ..data.sessions.new_case import new_case
 from ..data.tables.local_time import align
 from ..data.tables.series import notes_of
-from ..parts.catalogue import PARTS
-from .import_common import End, Limit, Market, Step, Target, markets_of, told, zone_of
+from .import_common import End, Limit, Market, Step, Target, add_assumption, markets_of, zone_of
 from .input_files import PriceOptions, ProfileOptions, TableOptions, read_case, read_profiles
 from .new import Start, Writing, day
 from .option_words import in_option_words
@@ -91,13 +91,13 @@ class CaseOptions:
         limit = most if self.limit is None else self.limit
         energy = energy_market(align(traded, time), markets_of(traded, self.market), limit)
         said = [*notes_of(traded), f"Energy is traded up to {limit:g} kW either way."]
-        return described_case(
+        return new_case(
             time,
             {"energy": energy},
             timezone=timezone,
             title=title,
             source=title,
-            assumptions="\n".join(said),
+            assumptions=said,
         )
 
 
@@ -175,8 +175,8 @@ def grown(
 ) -> xr.DataTree:
     """Put the profiles into the case, and say so in its assumptions."""
     with in_option_words():
-        case = data.with_profiles(case, part, field, read, PARTS[part].schema, pods=pods)
-    told(case, f"/{part}, {', '.join(map(str, read.data_vars))}: {origin}.", read)
+        case = data.with_profiles(case, part, field, read, pods=pods)
+    add_assumption(case, f"/{part}, {', '.join(map(str, read.data_vars))}: {origin}.", read)
     return case
 
 

@@ -13,7 +13,7 @@ from ..case.units import accepted
 from ..data.importers.capacity_prices import UNIT
 from ..delivery.frequency import with_frequency
 from ..parts.markets.reserve.nordic_products import CATALOGUE, Reservoir, reservoir_of
-from .import_common import Target, told
+from .import_common import Target, add_assumption
 from .input_files import NETCDF, MissingPower, SeriesOptions, TableOptions, read_case, use
 from .new import Writing
 from .option_words import in_option_words
@@ -102,7 +102,9 @@ def reserves(
         if "reserve" in case.children
         else ""
     )
-    told(made, f"/reserve, {names}: from {file.name}, for {WORDS[stands]}{replaced}.", read)
+    add_assumption(
+        made, f"/reserve, {names}: from {file.name}, for {WORDS[stands]}{replaced}.", read
+    )
     writing.finish(terminal, made, path)
 
 
@@ -128,7 +130,7 @@ def frequency(
         made = with_frequency(case, read["frequency"], moved=moved)
     begins = read.indexes["time"][0]
     said = f"Activation and excursions of FCR: frequency record {file.name}, from {begins} UTC"
-    told(made, said + (", moved to the start of the case." if moved else "."), read)
+    add_assumption(made, said + (", moved to the start of the case." if moved else "."), read)
     writing.finish(terminal, made, path)
 
 

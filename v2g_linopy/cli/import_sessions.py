@@ -103,7 +103,7 @@ class CaseOptions:
     limit: Limit = None
 
     def arguments(self, traded: xr.Dataset, columns: dict[str, str]) -> dict[str, Any]:
-        """The keyword arguments of `case_from`; `columns` are those that the user named."""
+        """The arguments of `case_from_sessions`; `columns` are those that the user named."""
         if self.rows is not None:
             one_of("--rows", self.rows, ("vehicle", "connector", "packed"))
         one_of("--need", self.need, ("problem", "cap"))
@@ -179,7 +179,7 @@ def sessions(
         battery = battery_of(stays, assume, making.wear, file, at_connectors=plugs is not None)
         arguments = making.arguments(traded, pairs(table.column, "--column"))
         with in_option_words(KEPT):
-            case = data.case_from(
+            case = data.case_from_sessions(
                 stays,
                 traded,
                 timezone=zone_of(table.timezone, stays, traded),

@@ -176,7 +176,7 @@ def made(
         Template.FLEETS: data.fleets,
         Template.DEPOT: data.depot,
         Template.SITE: data.site,
-        Template.PORTFOLIO: data.sites,
+        Template.PORTFOLIO: data.portfolio,
         Template.NORDIC_FCR: data.nordic_fcr,
         Template.SEQUENTIAL: data.sequential,
     }

@@ -24,7 +24,7 @@ OPTIONS = (
     ),
     *("missing", "rows", "outside", "need", "step", "start", "end", "moved"),
 )
-"""Parameters of the readers and of `case_from` that are options of a command."""
+"""Parameters of the readers and of `case_from_sessions` that are options of a command."""
 PAIRS = {"day_ahead": "column", "charger_raise": "assume"}
 """Words that are the key of an option KEY=VALUE."""
 MAPPINGS = {"columns": "column", "units": "column_unit"}

@@ -3,11 +3,11 @@
 from .generators.commuters import commuters
 from .generators.depot import depot
 from .generators.fleets import fleets
-from .generators.frequency import frequency_record
+from .generators.frequency_record import frequency_record
 from .generators.nordic import nordic_fcr
-from .generators.portfolio import sites
+from .generators.portfolio import portfolio
 from .generators.sequential import sequential
-from .generators.site import site
+from .generators.single_site import site
 from .importers.capacity_prices import CAPACITY_FORMATS, read_capacity_prices, with_reserves
 from .importers.csv import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
 from .importers.frequency import FREQUENCY_FORMATS, read_frequency, read_netcdf_frequency
@@ -21,9 +21,9 @@ from .importers.published import (
 )
 from .sessions.assumptions import BatteryAssumption, Regulation
 from .sessions.availability import from_availability
-from .sessions.case_from import case_from
+from .sessions.case_from_sessions import case_from_sessions
 from .sessions.connectors import read_connectors
-from .sessions.rasterise import rasterise
+from .sessions.sessions_to_fleet import sessions_to_fleet
 from .sessions.with_profiles import with_profiles
 from .tables.local_time import align, step_of, to_utc
 from .tables.series import combine
@@ -37,7 +37,7 @@ __all__ = [
     "BatteryAssumption",
     "Regulation",
     "align",
-    "case_from",
+    "case_from_sessions",
     "combine",
     "commuters",
     "depot",
@@ -45,7 +45,7 @@ __all__ = [
     "frequency_record",
     "from_availability",
     "nordic_fcr",
-    "rasterise",
+    "sessions_to_fleet",
     "read_capacity_prices",
     "read_connectors",
     "read_elaadnl",
@@ -60,7 +60,7 @@ __all__ = [
     "read_terna",
     "sequential",
     "site",
-    "sites",
+    "portfolio",
     "step_of",
     "to_utc",
     "with_profiles",

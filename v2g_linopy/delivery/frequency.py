@@ -14,18 +14,7 @@ from ..parts.catalogue import PARTS
 from ..parts.markets.reserve.nordic_products import driven, droop
 
 STORES = ("fleet", "battery")
-FOLDED = {
-    "activation_up": ("1", "mean share activated upward, from a frequency record"),
-    "activation_down": ("1", "mean share activated downward, from a frequency record"),
-    "excursion_up": (
-        "h",
-        "worst energy drawn from the battery within the step per kW sold, from a frequency record",
-    ),
-    "excursion_down": (
-        "h",
-        "worst energy stored in the battery within the step per kW sold, from a frequency record",
-    ),
-}
+FOLDED = ("activation_up", "activation_down", "excursion_up", "excursion_down")
 
 
 def fold(
@@ -92,10 +81,11 @@ def fold(
         else down / eta_discharge - eta_charge * up
     )
     folded = (up.mean(axis=-1), down.mean(axis=-1), worst(drawn), worst(stored))
-    data = {
-        name: (("product", "time"), x, {"units": unit, "long_name": words})
-        for (name, (unit, words)), x in zip(FOLDED.items(), folded, strict=True)
-    }
+    declared = {field.name: field for field in PARTS["reserve"].schema.inputs}
+    data = {}
+    for name, values in zip(FOLDED, folded, strict=True):
+        meaning = {"units": declared[name].unit, "long_name": declared[name].doc}
+        data[name] = (("product", "time"), values, meaning)
     return xr.Dataset(data, coords={"product": signal.indexes["product"], "time": time})
 
 

@@ -9,8 +9,8 @@ import xarray as xr
 
 from ..case.io import recorded
 from ..case.schema import suggest
-from ..data.generators.bootstrap import bootstrapped
-from ..data.generators.resample_sessions import resampled
+from ..data.generators.bootstrap import bootstrap_series
+from ..data.generators.resample_sessions import resample_sessions
 from ..errors import Problem, SchemaError
 from ..model.inputs import RESULT_GROUPS, inputs_of
 from ..parts.catalogue import PARTS
@@ -196,7 +196,7 @@ def _drawn(
         if k not in RESULT_GROUPS
     }
     known = {name: x for name, x in past.items() if isinstance(x, xr.DataArray)}
-    for name, drawn in (bootstrapped(known, time, zone, n, seed) if known else {}).items():
+    for name, drawn in (bootstrap_series(known, time, zone, n, seed) if known else {}).items():
         part, _, field = name.partition(".")
         declared = next(f for f in PARTS[part].schema.inputs if f.name == field)
         groups[f"/{part}"][field] = drawn.clip(declared.ge, declared.le, keep_attrs=True)
@@ -307,7 +307,9 @@ def _packed(case: xr.DataTree) -> bool:
 def _fleet(case: xr.DataTree, time: pd.DatetimeIndex, zone: str, n: int, seed: int) -> xr.Dataset:
     """The fleet of every scenario; what is not of a session is as in the case."""
     old = case.children["fleet"].to_dataset(inherit=False)
-    fleet = resampled(case.children[SESSIONS].to_dataset(inherit=False), time, zone, n, seed)
+    fleet = resample_sessions(
+        case.children[SESSIONS].to_dataset(inherit=False), time, zone, n, seed
+    )
     problems = []
     for name, x in old.data_vars.items():
         if name in fleet or name in _OF_A_CASE:

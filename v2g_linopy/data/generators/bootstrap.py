@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.local_time import local
+from ..tables.local_time import to_local
 
 Kind = tuple[
     str, Callable[[pd.DatetimeIndex], np.ndarray], bool
@@ -29,7 +29,7 @@ draw.
 """
 
 
-def bootstrapped(
+def bootstrap_series(
     past: Mapping[str, xr.DataArray], time: pd.DatetimeIndex, timezone: str, count: int, seed: int
 ) -> dict[str, xr.DataArray]:
     """Draw scenarios of several series at once: the profile of each step plus the residuals of a
@@ -92,7 +92,7 @@ def _clock(time: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, np.
     """Return the local day of each step, and its minute of the day; the two hours of a repeated
     hour are one.
     """
-    wall = local(pd.DatetimeIndex(time), timezone).tz_localize(None)
+    wall = to_local(pd.DatetimeIndex(time), timezone).tz_localize(None)
     return wall.normalize(), np.asarray(wall.hour * 60 + wall.minute)
 
 

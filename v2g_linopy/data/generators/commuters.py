@@ -8,7 +8,7 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 from ..sessions.assumptions import Regulation
-from ..sessions.case_from import case_from
+from ..sessions.case_from_sessions import case_from_sessions
 from ..tables.local_time import nanoseconds
 from .noise_and_prices import days_of, italian_prices, steps_of
 from .stays import DAY, labels, moments
@@ -58,7 +58,7 @@ def commuters(
         kWh, kW each way, each way, EUR/kWh of battery (3000 cycles of 80 %), EUR/kWh the drivers
         pay.
     options
-        Handed to `case_from`: `limit`, `markets`, `unserved_cost`, `step`.
+        Handed to `case_from_sessions`: `limit`, `markets`, `unserved_cost`, `step`.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def commuters(
         ),
         f"Drivers pay {retail_price:g} EUR per kWh drawn on balance.",
     ]
-    return case_from(
+    return case_from_sessions(
         sessions,
         prices,
         timezone=timezone,
@@ -103,7 +103,7 @@ def commuters(
         wear=wear,
         retail_price=retail_price,
         title=f"{vehicles} commuters, {days} days",
-        source=f"v2g_linopy.data.generators.commuters, {origin}",
+        source=f"v2g_linopy.commuters, {origin}",
         assumptions=said,
         **options,
     )
@@ -116,19 +116,15 @@ def _sessions(
     shape = (vehicles, len(days))
     arrival, departure = rng.integers(6 * 60, 9 * 60, shape), rng.integers(16 * 60, 19 * 60, shape)
     board = np.round(rng.uniform(0.2, 0.8, shape) * capacity, 3)
-    doc = {"long_name": "energy on board at arrival", "units": "kWh"}
+    kilowatt_hours = {"units": "kWh"}
     return xr.Dataset(
         {
             "arrival": ("session", moments(days, arrival, timezone)),
             "departure": ("session", moments(days, departure, timezone)),
             "vehicle": ("session", np.repeat(labels("ev", vehicles, 3), len(days))),
-            "energy_arrival": ("session", board.ravel(), doc),
-            "energy_need": (
-                (),
-                0.99 * capacity,
-                {"long_name": "energy needed on board at departure", "units": "kWh"},
-            ),
-            "capacity": ((), capacity, {"long_name": "battery", "units": "kWh"}),
+            "energy_arrival": ("session", board.ravel(), kilowatt_hours),
+            "energy_need": ((), 0.99 * capacity, kilowatt_hours),
+            "capacity": ((), capacity, kilowatt_hours),
         },
         coords={"session": np.arange(vehicles * len(days))},
     )

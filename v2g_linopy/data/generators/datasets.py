@@ -12,15 +12,15 @@ from ...case.io import write
 from .commuters import commuters
 from .depot import depot
 from .fleets import fleets
-from .portfolio import sites
-from .site import site
+from .portfolio import portfolio
+from .single_site import site
 
 CASES: Mapping[str, Callable[[], xr.DataTree]] = {
     "commuters_10x7.nc": lambda: commuters(vehicles=10, days=7, seed=0),
     "fleets_168h_few.nc": lambda: fleets(hours=168, world="few", seed=0),
     "depot_12x3.nc": lambda: depot(vehicles=12, days=3, seed=0),
     "site_10x7.nc": lambda: site(vehicles=10, days=7, seed=0),
-    "portfolio_10x3.nc": lambda: sites(vehicles=12, days=3, seed=0, pods=10),
+    "portfolio_10x3.nc": lambda: portfolio(vehicles=12, days=3, seed=0, pods=10),
 }
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..sessions.case_from import ample_limit, energy_market, installed_power
-from ..sessions.described import described_case
-from ..sessions.rasterise import rasterise
-from ..tables.local_time import local
+from ..sessions.markets import ample_limit, energy_market, installed_power
+from ..sessions.new_case import new_case
+from ..sessions.sessions_to_fleet import sessions_to_fleet
+from ..tables.local_time import to_local
 from .noise_and_prices import days_of, hourly_prices, local_day, steps_of
 from .stays import COSTS, moments
 
@@ -65,7 +65,7 @@ def depot(
     power = {"charge_max": charger, "discharge_max": charger * discharge}
     sessions = sessions.assign({n: ((), v, {"units": "kW"}) for n, v in power.items()})
     sessions = sessions.assign(eta_charge=((), efficiency), eta_discharge=((), efficiency))
-    fleet, table = rasterise(sessions, time, rows="vehicle", outside="clip", linked=True)
+    fleet, table = sessions_to_fleet(sessions, time, rows="vehicle", outside="clip", linked=True)
     limit = ample_limit(installed_power(fleet), installed_power(fleet))
     market = energy_market(hourly_prices(midnight, time, timezone, seed), ("day_ahead",), limit)
     market["block"] = ("market", [1.0], {"units": "h"})
@@ -104,13 +104,13 @@ def depot(
     ]
     if reserve:
         text.append(CONTAINMENT)
-    return described_case(
+    return new_case(
         time,
         groups,
         timezone=timezone,
         title=f"Depot of {vehicles} vans, {days} days",
-        source="v2g_linopy.data.generators.depot, synthetic",
-        assumptions="\n".join(text),
+        source="v2g_linopy.depot, synthetic",
+        assumptions=text,
     )
 
 
@@ -132,28 +132,17 @@ def _nights(
     first[:, 0] = board
     trips = np.concatenate([driven, np.zeros((vehicles, 1))], axis=1)
     label = np.array([f"van-{k + 1:02d}" for k in range(vehicles)])
+    kilowatt_hours = {"units": "kWh"}
     return xr.Dataset(
         {
             "arrival": ("session", moments(since, arrival, timezone)),
             "departure": ("session", moments(midnight, departure, timezone)),
             "vehicle": ("session", np.repeat(label, count)),
             "pod": ("session", np.full(vehicles * count, POD)),
-            "energy_arrival": (
-                "session",
-                first.ravel(),
-                {"units": "kWh", "long_name": "energy at the start of the case"},
-            ),
-            "energy_trip": (
-                "session",
-                trips.ravel(),
-                {"units": "kWh", "long_name": "energy driven after this stay"},
-            ),
-            "energy_need": (
-                (),
-                0.9 * capacity,
-                {"units": "kWh", "long_name": "energy needed on board at departure"},
-            ),
-            "capacity": ((), capacity, {"units": "kWh", "long_name": "battery"}),
+            "energy_arrival": ("session", first.ravel(), kilowatt_hours),
+            "energy_trip": ("session", trips.ravel(), kilowatt_hours),
+            "energy_need": ((), 0.9 * capacity, kilowatt_hours),
+            "capacity": ((), capacity, kilowatt_hours),
         },
         coords={"session": np.arange(vehicles * count)},
     )
@@ -164,7 +153,7 @@ def containment(time: pd.DatetimeIndex, timezone: str, seed: int, volume: float)
     energy on board.
     """
     rng = np.random.default_rng([seed, 5])
-    clock = local(time, timezone)
+    clock = to_local(time, timezone)
     block = local_day(clock) * 24 + np.asarray(clock.hour)
     price = np.round(rng.uniform(4.0, 16.0, int(block.max()) + 1), 2)[block]
     return xr.Dataset(

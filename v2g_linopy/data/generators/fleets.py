@@ -6,9 +6,10 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 from ..sessions.availability import from_availability
-from ..sessions.case_from import markets_for
-from ..sessions.described import described_case
-from ..tables.local_time import listed, local
+from ..sessions.markets import markets_for
+from ..sessions.new_case import new_case
+from ..tables.local_time import to_local
+from ..tables.wording import first_few
 from .noise_and_prices import WORLDS, World, too_small, world_prices
 from .sun_and_buildings import by_hour
 
@@ -71,7 +72,9 @@ def fleets(
     """
     problems = too_small(hours=hours, vehicles=vehicles)
     if world not in WORLDS:
-        problems.append(Problem("world", "unknown", f"{world!r}; choose one of {listed(WORLDS)}"))
+        problems.append(
+            Problem("world", "unknown", f"{world!r}; choose one of {first_few(WORLDS)}")
+        )
     if problems:
         raise SchemaError(problems, "the size of the case")
     first = pd.Timestamp(start).tz_localize(timezone).tz_convert("UTC").tz_localize(None)
@@ -114,19 +117,19 @@ def fleets(
         ),
         "A fleet stands for many vehicles: one may charge while another discharges.",
     ]
-    return described_case(
+    return new_case(
         time,
         {"fleet": group, **groups},
         timezone=timezone,
         title=f"Four fleets, {hours} hours, {world}",
-        source="v2g_linopy.data.generators.fleets, synthetic",
-        assumptions="\n".join(text + said),
+        source="v2g_linopy.fleets, synthetic",
+        assumptions=text + said,
     )
 
 
 def _plugged(time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.DataArray:
     rng = np.random.default_rng([seed, 3])
-    clock = local(time, timezone)
+    clock = to_local(time, timezone)
     shares = [by_hour(clock, *profile) for profile in PROFILES.values()]
     values = np.clip(
         np.asarray(shares) + rng.uniform(-0.02, 0.02, (len(shares), len(time))), 0.0, 1.0

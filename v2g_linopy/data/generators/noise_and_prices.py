@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.local_time import align, local
+from ..tables.local_time import align, to_local
 
 World = Literal["few", "unmanaged", "smart"]
 WORLDS = {
@@ -125,7 +125,7 @@ def italian_prices(
     in runs of about seven and more at night, nothing is accepted. Downward: about 27 EUR/MWh,
     nothing accepted in about 0.3 %. NaN: nothing was accepted."""
     rng = np.random.default_rng([seed, 1])
-    clock, count = local(time, timezone), len(time)
+    clock, count = to_local(time, timezone), len(time)
     weekend = np.asarray(clock.day_of_week >= 5)
     ahead = 53.5 + np.take(_ITALIAN_DAY, clock.hour) - 7.0 * weekend + noise(rng, count, 0.95, 8.0)
     up = (
@@ -165,7 +165,7 @@ def world_prices(
     Sunny days push the midday valley below zero.
     """
     rng = np.random.default_rng([seed, 2])
-    clock = local(time, timezone)
+    clock = to_local(time, timezone)
     shape = np.take(np.asarray(_SOLAR_DAY, float), clock.hour)
     day = local_day(clock)
     shape = np.where(shape < -10, shape * rng.uniform(0.4, 1.4, int(day[-1]) + 1)[day], shape)

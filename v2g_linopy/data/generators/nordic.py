@@ -5,12 +5,12 @@ import pandas as pd
 import xarray as xr
 
 from ...parts.markets.reserve.nordic_products import products
-from ..sessions.case_from import ample_limit, energy_market
-from ..sessions.described import described_case
-from ..sessions.rasterise import rasterise
-from ..tables.local_time import align, local
+from ..sessions.markets import ample_limit, energy_market
+from ..sessions.new_case import new_case
+from ..sessions.sessions_to_fleet import sessions_to_fleet
+from ..tables.local_time import align, to_local
 from .noise_and_prices import days_of, local_day, noise, steps_of, world_prices
-from .site import batteries
+from .single_site import batteries
 from .stays import COSTS, VANS, labels, stays
 
 PRODUCTS = ("FCR-N", "FCR-D up", "FCR-D down")
@@ -62,7 +62,7 @@ def nordic_fcr(
     sessions = stays(
         labels("van", vehicles), "depot", VANS, midnight[:-1], timezone, rng, discharge=discharge
     )
-    fleet, table = rasterise(sessions, time, rows="vehicle", outside="clip")
+    fleet, table = sessions_to_fleet(sessions, time, rows="vehicle", outside="clip")
     groups = {"fleet": fleet.assign(COSTS), "sessions": table}
     stored = battery if discharge else 0.0
     if stored:
@@ -106,13 +106,13 @@ def nordic_fcr(
         f"Energy is traded by the hour, at most {limit:g} kW.",
     ]
     groups["energy"]["block"] = ("market", [1.0], {"units": "h"})
-    return described_case(
+    return new_case(
         time,
         groups,
         timezone=timezone,
         title=f"Nordic containment reserves, {vehicles} vans, {days} days",
-        source="v2g_linopy.data.generators.nordic, synthetic",
-        assumptions="\n".join(said),
+        source="v2g_linopy.nordic_fcr, synthetic",
+        assumptions=said,
     )
 
 
@@ -121,7 +121,7 @@ def capacity_prices(time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.Data
     and day by day.
     """
     rng = np.random.default_rng([seed, 9])
-    clock = local(time, timezone)
+    clock = to_local(time, timezone)
     night = np.cos(2 * np.pi * (np.asarray(clock.hour) - 3) / 24)
     day = local_day(clock)
     series = {}

@@ -9,13 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import SchemaError
-from ..sessions.case_from import ample_limit, energy_market
-from ..sessions.described import described_case
-from ..sessions.rasterise import rasterise
-from ..tables.local_time import counted
+from ..sessions.markets import ample_limit, energy_market
+from ..sessions.new_case import new_case
+from ..sessions.sessions_to_fleet import sessions_to_fleet
+from ..tables.wording import with_count
 from .depot import CONTAINMENT, containment
 from .noise_and_prices import days_of, hourly_prices, steps_of, too_small
-from .site import batteries
+from .single_site import batteries
 from .stays import COMMUTERS, COSTS, RESIDENTS, VANS, Habit, stays, together
 from .sun_and_buildings import building, profiles, sun
 
@@ -44,7 +44,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def sites(
+def portfolio(
     vehicles: int = 30,
     days: int = 3,
     seed: int = 0,
@@ -102,7 +102,7 @@ def sites(
     groups["energy"] = energy_market(hourly, ("day_ahead",), ample_limit(power))
     said = [
         (
-            f"{counted(pods, 'pod')}, {vehicles} vehicles, {days} local days from {start}"
+            f"{with_count(pods, 'pod')}, {vehicles} vehicles, {days} local days from {start}"
             f" ({timezone}), seed {seed}; sun, buildings and prices are synthetic."
         ),
         *(habit.sentence(whom) for whom, habit in _habits(kinds, cars).items()),
@@ -126,13 +126,13 @@ def sites(
     if reserve:
         groups["reserve"] = containment(time, timezone, seed, power)
         said.append(CONTAINMENT)
-    return described_case(
+    return new_case(
         time,
         groups,
         timezone=timezone,
-        title=f"Portfolio of {counted(pods, 'pod')}, {days} days",
-        source="v2g_linopy.data.generators.portfolio, synthetic",
-        assumptions="\n".join(said),
+        title=f"Portfolio of {with_count(pods, 'pod')}, {days} days",
+        source="v2g_linopy.portfolio, synthetic",
+        assumptions=said,
     )
 
 
@@ -167,7 +167,7 @@ def _fleet(
             tables.append(stays(names, pod, habit, days, timezone, rngs[pod], discharge=discharge))
     if not any(table.sizes["session"] for table in tables):
         return {}
-    fleet, table = rasterise(together(tables), time, rows="vehicle", outside="clip")
+    fleet, table = sessions_to_fleet(together(tables), time, rows="vehicle", outside="clip")
     return {"fleet": fleet.assign(COSTS), "sessions": table}
 
 

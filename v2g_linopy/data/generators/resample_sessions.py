@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from ...case.calendar import instants
-from ..sessions.rasterise import rasterise
-from ..tables.local_time import local
+from ..sessions.sessions_to_fleet import sessions_to_fleet
+from ..tables.local_time import to_local
 
 PLACES = ("pod", "charger")
 """What stays with the place of a session, whoever stands there."""
@@ -18,7 +18,7 @@ OURS = ("row", "energy_missing", "name", "connector", "vehicle")
 """Columns that belong to one case, not to a session."""
 
 
-def resampled(
+def resample_sessions(
     sessions: xr.Dataset, time: pd.DatetimeIndex, timezone: str, count: int, seed: int
 ) -> xr.Dataset:
     """Draw scenarios of the sessions of a case and put them on its steps.
@@ -32,12 +32,12 @@ def resampled(
     Returns
     -------
     xarray.Dataset
-        The arrays of `rasterise` with the dimension ``scenario`` (without labels), in as many rows
-        as the scenario with the most sessions at once takes; a row that another scenario leaves
-        free has no power in it.
+        The arrays of `sessions_to_fleet` with the dimension ``scenario`` (without labels), in as
+        many rows as the scenario with the most sessions at once takes; a row that another scenario
+        leaves free has no power in it.
     """
     sessions = sessions.drop_vars([n for n in OURS if n in sessions]).drop_attrs(deep=False)
-    arrival = local(pd.DatetimeIndex(sessions["arrival"].to_numpy()), timezone).tz_localize(None)
+    arrival = to_local(pd.DatetimeIndex(sessions["arrival"].to_numpy()), timezone).tz_localize(None)
     stay = sessions["departure"].to_numpy() - sessions["arrival"].to_numpy()
     weekend = np.asarray(arrival.day_of_week >= 5)
     rng = np.random.default_rng([seed, 1])
@@ -75,5 +75,5 @@ def _on_steps(
     table = sessions.isel(session=donor).assign_coords(session=np.arange(len(donor)))
     table = table.assign({n: ("session", sessions[n].to_numpy()) for n in PLACES if n in sessions})
     table = table.assign(arrival=("session", start), departure=("session", start + stay[donor]))
-    fleet, _ = rasterise(table, time, rows="packed", outside="clip", need="cap")
+    fleet, _ = sessions_to_fleet(table, time, rows="packed", outside="clip", need="cap")
     return fleet.drop_vars("session")

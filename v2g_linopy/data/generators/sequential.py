@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..sessions.case_from import AMPLE, installed_power
-from ..sessions.described import described_case
-from ..sessions.rasterise import rasterise
-from ..tables.local_time import local
+from ..sessions.markets import AMPLE, installed_power
+from ..sessions.new_case import new_case
+from ..sessions.sessions_to_fleet import sessions_to_fleet
+from ..tables.local_time import to_local
 from .noise_and_prices import days_of, hourly_prices, noise, steps_of
-from .site import batteries
+from .single_site import batteries
 from .stays import COMMUTERS, COSTS, labels, stays
 from .sun_and_buildings import profiles, sun
 
@@ -75,7 +75,7 @@ def sequential(
     sessions = stays(
         labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge
     )
-    fleet, table = rasterise(sessions, time, rows="vehicle")
+    fleet, table = sessions_to_fleet(sessions, time, rows="vehicle")
     ahead = hourly_prices(midnight, time, timezone, seed)["day_ahead"].to_numpy()
     roof = solar * sun(time, timezone, rng)
     markets, imbalance, vintage = _prices(time, timezone, ahead, roof, solar, rng)
@@ -101,13 +101,13 @@ def sequential(
     }
     groups["renewable"]["pod"] = ("renewable", [POD])
     said = _said(vehicles, days, start, timezone, seed, solar, battery)
-    return described_case(
+    return new_case(
         time,
         groups,
         timezone=timezone,
         title=f"Markets in sequence, {days} days",
-        source="v2g_linopy.data.generators.sequential, synthetic",
-        assumptions="\n".join(said),
+        source="v2g_linopy.sequential, synthetic",
+        assumptions=said,
     )
 
 
@@ -178,7 +178,7 @@ def _prices(
     imbalance = xr.Dataset(
         {n: ("time", np.round(x, 2), euro) for n, x in settled.items()}, {"time": time}
     )
-    told = {
+    foretold = {
         "price_long": price_within - LONG - mean[0],
         "price_short": price_within + SHORT + mean[1],
     }
@@ -196,7 +196,7 @@ def _prices(
         ),
         **{
             f"imbalance.{n}": xr.DataArray(np.round(x, 2), stamps, ("vintage", "time"), attrs=euro)
-            for n, x in told.items()
+            for n, x in foretold.items()
         },
     }
     return markets, imbalance, vintage
@@ -206,7 +206,7 @@ def _issued(time: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, np
     """Return when forecasts are issued, from an hour before the first gate on, and when each step
     is published.
     """
-    day = local(time, timezone).tz_localize(None).normalize() - pd.Timedelta("1D")
+    day = to_local(time, timezone).tz_localize(None).normalize() - pd.Timedelta("1D")
     moments = (
         (day + pd.Timedelta(hours=PUBLISHED))
         .tz_localize(timezone)
@@ -243,20 +243,12 @@ def to_come(revised: np.ndarray) -> np.ndarray:
 
 def _gates() -> xr.Dataset:
     """Return the group `/gates`."""
-    hours, nothing = {"units": "h"}, np.nan
+    never = np.nan
     return xr.Dataset(
         {
-            "hour": (
-                "gate",
-                [GATE, nothing],
-                hours | {"long_name": "local hour of the day before"},
-            ),
-            "lead": ("gate", [nothing, LEAD], hours | {"long_name": "hours before delivery"}),
-            "rolling": (
-                "gate",
-                [0.0, 0.0],
-                {"units": "1", "long_name": "0: it trades when the gate closes"},
-            ),
+            "hour": ("gate", [GATE, never]),
+            "lead": ("gate", [never, LEAD]),
+            "rolling": ("gate", [0.0, 0.0]),  # each trades when its gate closes
         },
         coords={"gate": ["day_ahead", "intraday"]},
     )

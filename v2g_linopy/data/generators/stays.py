@@ -79,7 +79,7 @@ def stays(
     discharge: bool = True,
     efficiency: float = 0.93,
 ) -> xr.Dataset:
-    """Return the charging sessions of vehicles with a habit, as `rasterise` takes them.
+    """Return the charging sessions of vehicles with a habit, as `sessions_to_fleet` takes them.
 
     `midnight` are the local days; nights begin the evening before the first. May be empty: no
     working day, no vehicle."""

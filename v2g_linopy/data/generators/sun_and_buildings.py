@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..tables.local_time import local, nanoseconds
+from ..tables.local_time import nanoseconds, to_local
 from .noise_and_prices import local_day, noise
 
 FINE = pd.Timedelta("5min").value
@@ -69,7 +69,7 @@ def sun(time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator) -> np.n
         declination
     ) * np.cos(angle)
     clear = 0.82 * np.maximum(elevation, 0.0) ** 1.15
-    number = local_day(local(time, timezone))
+    number = local_day(to_local(time, timezone))
     share = np.clip(rng.beta(2.2, 0.8, int(number[-1]) + 1), 0.1, 1.0)[number]
     cloud = np.clip(share + (1 - share) * noise(rng, len(time), 0.9, 0.5), 0.05, 1.0)
     return np.asarray(np.round(clear.mean(axis=1) * cloud, 4))
@@ -83,7 +83,7 @@ def building(
 
     `kind` is one of `BUILDINGS`.
     """
-    shape = by_hour(local(time, timezone), *BUILDINGS[kind])
+    shape = by_hour(to_local(time, timezone), *BUILDINGS[kind])
     return np.asarray(
         np.round(np.clip(shape * (1 + noise(rng, len(time), 0.8, 0.05)), 0.05, 1.0), 4)
     )

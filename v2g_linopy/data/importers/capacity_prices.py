@@ -11,6 +11,7 @@ import xarray as xr
 from ...case.units import accepted, factor
 from ...errors import Problem, SchemaError
 from ...parts.markets.reserve.nordic_products import Reservoir, listed, products, reservoir_of
+from ..sessions.new_case import currency_of, with_meaning
 from ..tables.local_time import Ambiguous, Nonexistent, align
 from ..tables.series import Missing, uniform
 from .csv import Clock, series_of
@@ -111,13 +112,12 @@ def with_reserves(
     if len(units) > 1:
         detail = f"units {', '.join(sorted(units))}; give all in one"
         raise SchemaError([Problem("prices", "unit", detail)], "the capacity prices")
-    volume = xr.where(price.isnull(), 0.0, volume_max).assign_attrs(
-        units="kW", long_name="most that is bought"
-    )
-    price = price.fillna(0.0).assign_attrs(units=units.pop(), long_name="paid for capacity")
+    volume = xr.where(price.isnull(), 0.0, volume_max)
+    price = price.fillna(0.0).assign_attrs(units=units.pop())
     reserve = products(names, reservoir=reservoir or reservoir_of(case))
+    reserve = reserve.assign(capacity_price=price, volume_max=volume)
     case = case.copy()
-    case["reserve"] = xr.DataTree(reserve.assign(capacity_price=price, volume_max=volume))
+    case["reserve"] = xr.DataTree(with_meaning("reserve", reserve, currency_of(case)))
     return case
 
 

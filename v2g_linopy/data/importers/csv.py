@@ -12,11 +12,12 @@ import xarray as xr
 from ...case.units import accepted, factor
 from ...errors import Problem, SchemaError
 from ..sessions.assumptions import BATTERY
-from ..tables.files import attempt, numbers, pick, read_csv, stamps
-from ..tables.local_time import Ambiguous, Nonexistent, Utc, listed, to_utc
-from ..tables.series import Missing, noted, uniform
-from ..tables.session_table import COLUMNS, LABELS, LABELS_MEAN
-from ..tables.units import named_unit
+from ..tables.files import attempt, number_columns, pick, read_csv, stamps
+from ..tables.local_time import Ambiguous, Nonexistent, Utc, to_utc
+from ..tables.series import Missing, add_notes, uniform
+from ..tables.session_table import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
+from ..tables.unit_conversion import named_unit
+from ..tables.wording import first_few
 from .published import (
     hour_labels,
     read_elaadnl,
@@ -26,21 +27,7 @@ from .published import (
     read_terna,
 )
 
-METERED = {
-    "energy": ("kWh", "metered energy charged, at the grid"),
-    "power_max": ("kW", "largest power seen in the session, at the grid"),
-    "charge_time": ("h", "hours in which power flowed"),
-}
-ONBOARD = {
-    "onboard_max": ("kW", "power of the car's own charger, at AC connectors"),
-    "eta_onboard_charge": ("1", "its efficiency, charging"),
-    "eta_onboard_discharge": ("1", "its efficiency, discharging"),
-}
-NUMBERS = {
-    **METERED,
-    **ONBOARD,
-    **{name: (column.unit, column.doc) for name, column in COLUMNS.items()},
-}
+NUMBERS = {**METERED, **ONBOARD, **COLUMNS}
 FIELDS = ("arrival", "departure", "session", *LABELS, *NUMBERS)
 
 
@@ -53,14 +40,15 @@ def session_columns() -> list[tuple[str, str, str, str]]:
         ("arrival", "time", "required", "plug-in"),
         ("departure", "time", "required", "plug-out"),
     ]
-    for name, (unit, doc) in NUMBERS.items():
+    for name, field in NUMBERS.items():
         need = (
             assumed
             if name in BATTERY
             else {"energy": "for `--assume`", "power_max": "for `--assume`"}.get(name, "")
         )
-        rows.append((name, unit, need or "optional", doc))
-    labels = {"session": "label of the session, kept in the plan", **LABELS_MEAN}
+        rows.append((name, field.unit, need or "optional", field.doc))
+    labels = {"session": "label of the session, kept in the plan"}
+    labels |= {name: field.doc for name, field in LABELS.items()}
     return rows + [(name, "label", "optional", doc) for name, doc in labels.items()]
 
 
@@ -178,7 +166,7 @@ def series_of(
     frame = pick(read_csv(path, separator=separator, decimal=decimal), columns, source)
     _check_units(columns, dict.fromkeys(names, assumed) if assumed else {}, 'unit="{unit}"', source)
     problems: list[Problem] = []
-    values = attempt(problems, lambda: numbers(frame, names, decimal, source))
+    values = attempt(problems, lambda: number_columns(frame, names, decimal, source))
 
     def clock() -> Utc:
         zone, ambiguous, nonexistent = rule.timezone, rule.ambiguous, rule.nonexistent
@@ -189,7 +177,7 @@ def series_of(
             )
         date, hour = (
             stamps(frame["date"], rule.time_format, source),
-            numbers(frame, ["hour"], decimal, source)["hour"],
+            number_columns(frame, ["hour"], decimal, source)["hour"],
         )
         return hour_labels(date, hour, zone, rule.hours, ambiguous, nonexistent, source)
 
@@ -295,13 +283,13 @@ def read_sessions(
     source = str(path)
     _check_fields(columns, ambiguous, nonexistent, source)
     frame = pick(read_csv(path, separator=separator, decimal=decimal), columns, source)
-    declared = {n: unit for n, (unit, _) in NUMBERS.items() if n in columns}
+    declared = {n: field.unit for n, field in NUMBERS.items() if n in columns}
     _check_given_units(units or {}, declared, source)
     assumed = {n: unit for n, unit in declared.items() if n not in (units or {})}
     _check_units(columns, assumed, 'units={{"{name}": "{unit}"}}', source)
     given = [n for n in NUMBERS if n in columns]
     problems: list[Problem] = []
-    values = attempt(problems, lambda: numbers(frame, given, decimal, source))
+    values = attempt(problems, lambda: number_columns(frame, given, decimal, source))
 
     def clock(name: str) -> Utc:
         written = stamps(frame[name], time_format, source)
@@ -317,22 +305,19 @@ def read_sessions(
     if values is None or arrival is None or departure is None:
         raise SchemaError(problems, source)
     data: dict[str, object] = {
-        name: ("session", np.asarray(utc.time, "datetime64[ns]"), {"long_name": f"{name}, UTC"})
+        name: ("session", np.asarray(utc.time, "datetime64[ns]"), {"long_name": MOMENTS[name].doc})
         for name, utc in (("arrival", arrival), ("departure", departure))
     }
     for name in given:
-        unit, doc = NUMBERS[name]
-        data[name] = (
-            "session",
-            values[name],
-            {"units": (units or {}).get(name, unit), "long_name": doc},
-        )
+        field = NUMBERS[name]
+        attributes = {"units": (units or {}).get(name, field.unit), "long_name": field.doc}
+        data[name] = ("session", values[name], attributes)
     data |= {
         name: ("session", frame[name].fillna("").astype(str).str.strip().to_numpy(str))
         for name in LABELS
         if name in columns
     }
-    table = noted(xr.Dataset(data), arrival.note, departure.note)
+    table = add_notes(xr.Dataset(data), arrival.note, departure.note)
     if timezone is not None:
         table.attrs["timezone"] = timezone
     return _numbered(table, frame["session"].astype(str) if "session" in columns else None)
@@ -372,7 +357,7 @@ def _check_fields(
     for name in columns:
         if name not in FIELDS:
             near = get_close_matches(name, FIELDS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose from {listed(FIELDS, 30)}"
+            hint = f"did you mean {near[0]}?" if near else f"choose from {first_few(FIELDS, 30)}"
             problems.append(Problem(f"columns.{name}", "unknown", hint))
     if problems:
         raise SchemaError(problems, source)

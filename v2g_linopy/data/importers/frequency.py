@@ -9,8 +9,9 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 from ..tables.files import clock_axis, read_netcdf
-from ..tables.local_time import Ambiguous, Nonexistent, listed, to_utc
+from ..tables.local_time import Ambiguous, Nonexistent, to_utc
 from ..tables.series import Missing, uniform
+from ..tables.wording import first_few
 from .csv import Clock, series_of
 
 LEAST, MOST = 45.0, 55.0
@@ -72,7 +73,7 @@ def read_netcdf_frequency(
     }
     record = series.get("frequency", next(iter(series.values())) if len(series) == 1 else None)
     if record is None:
-        detail = f"no variable frequency; the file has {listed(series, 20) or 'no series'}"
+        detail = f"no variable frequency; the file has {first_few(series, 20) or 'no series'}"
         raise SchemaError([Problem("frequency", "missing", detail)], source)
     utc = to_utc(pd.DatetimeIndex(file.indexes[axis]), timezone or "UTC", where=axis, source=source)
     read = uniform(

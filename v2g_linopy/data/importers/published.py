@@ -1,16 +1,26 @@
 """Named formats of published data, each with the traps its publisher set."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.files import clock_axis, numbers, pick, read_csv, read_netcdf, read_workbook, stamps
-from ..tables.local_time import Ambiguous, Nonexistent, Utc, listed, market_hours, to_utc
+from ..tables.files import (
+    clock_axis,
+    number_columns,
+    pick,
+    read_csv,
+    read_netcdf,
+    read_workbook,
+    stamps,
+)
+from ..tables.local_time import Ambiguous, Nonexistent, Utc, market_hours, to_utc
 from ..tables.series import Missing, uniform
+from ..tables.session_table import METERED, MOMENTS
+from ..tables.wording import first_few
 
 ITALY = "Europe/Rome"
 
@@ -35,7 +45,7 @@ def hour_labels(
     if wrong.any():
         rows = [f"{d:%Y-%m-%d} hour {h:g}" for d, h in zip(dates[wrong], hours[wrong], strict=True)]
         detail = (
-            f'{listed(rows)}: a clock shows hours 1 to 24; give hours="elapsed" where they are'
+            f'{first_few(rows)}: a clock shows hours 1 to 24; give hours="elapsed" where they are'
             " counted"
         )
         raise SchemaError([Problem("hour", "range", detail)], source)
@@ -107,7 +117,7 @@ def _italian(
     }
     frame = pick(frame, columns, source)
     frame = frame[~frame.drop(columns="hour").isna().all(axis=1)]
-    values = numbers(frame, words, ".", source)
+    values = number_columns(frame, words, ".", source)
     undated = np.isnan(values["date"]) | np.isnan(values["hour"])
     if undated.any():
         detail = (
@@ -142,23 +152,15 @@ def read_elaadnl(path: str | Path) -> xr.Dataset:
     }
     source = str(path)
     frame = pick(read_csv(path, separator=",", decimal="."), columns, source)
-    values = numbers(frame, ("transaction", "charge_time", "energy", "power_max"), ".", source)
-    data = {
-        name: (
-            "session",
-            np.asarray(stamps(frame[name], "%m/%d/%Y %H:%M", source), "datetime64[ns]"),
-            {"long_name": doc},
-        )
-        for name, doc in (("arrival", "plug-in, UTC"), ("departure", "plug-out, UTC"))
-    }
-    units = {
-        "energy": ("kWh", "metered energy charged, at the grid"),
-        "charge_time": ("h", "hours in which power flowed"),
-        "power_max": ("kW", "largest power seen in the session"),
-    }
-    data |= {
-        n: ("session", values[n], {"units": u, "long_name": doc}) for n, (u, doc) in units.items()
-    }
+    values = number_columns(
+        frame, ("transaction", "charge_time", "energy", "power_max"), ".", source
+    )
+    data: dict[str, Any] = {}
+    for name, field in MOMENTS.items():
+        moments = stamps(frame[name], "%m/%d/%Y %H:%M", source)
+        data[name] = ("session", np.asarray(moments, "datetime64[ns]"), {"long_name": field.doc})
+    for name, field in METERED.items():
+        data[name] = ("session", values[name], {"units": field.unit, "long_name": field.doc})
     connector = (frame["point"].astype(str) + "/" + frame["plug"].astype(str)).to_numpy(str)
     labels = {
         "connector": ("session", connector, {"long_name": "charge point / connector"}),
@@ -212,7 +214,7 @@ def read_netcdf_sessions(path: str | Path, *, timezone: str | None = None) -> xr
     source, file = str(path), read_netcdf(path)
     lacking = [n for n in ("arrival", "departure") if n not in file or file[n].dims != ("session",)]
     if lacking:
-        detail = f"the file has {listed(file.variables, 20)}"
+        detail = f"the file has {first_few(file.variables, 20)}"
         raise SchemaError(
             [Problem(f"sessions.{n}", "missing", f"no {n} on session; {detail}") for n in lacking],
             source,

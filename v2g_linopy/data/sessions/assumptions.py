@@ -1,27 +1,24 @@
 """What the data does not hold: stated assumptions, never silent guesses."""
 
 from collections.abc import Container, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...errors import Problem, SchemaError
-from ..tables.local_time import counted, listed
-from ..tables.units import in_unit, stacked
+from ..tables.session_table import SESSION_FIELDS
+from ..tables.unit_conversion import in_unit, stacked
+from ..tables.wording import first_few, with_count
 
 WEAR = 200 / (3000 * 0.8)
 """EUR per kWh leaving a battery: one of 200 EUR/kWh that lasts 3000 cycles of 80 %."""
 BATTERY = ("capacity", "energy_need", "energy_arrival", "charge_max")
-UNITS = {
-    **{name: "kWh" for name in ("energy", "capacity", "energy_need", "energy_arrival")},
-    **{name: "kW" for name in ("power_max", "charge_max")},
-    "eta_charge": "1",
-}
+USED = (*BATTERY, "energy", "power_max", "eta_charge")
+"""Columns that the rule reads where the data hold them."""
 MOST_NAMED = 20
 """Sessions that a message names."""
-Made: TypeAlias = tuple[xr.DataArray, str, str]
 
 
 class BatteryAssumption(BaseModel):
@@ -147,42 +144,35 @@ class BatteryAssumption(BaseModel):
         hours = (sessions["departure"] - sessions["arrival"]) / np.timedelta64(1, "h")
         if bool((~(hours > 0)).any()):
             bad = np.asarray(sessions["session"])[np.asarray(~(hours > 0))]
-            detail = f"session {listed(bad, 50)}: leaves before or when it arrives"
+            detail = f"session {first_few(bad, 50)}: leaves before or when it arrives"
             problems.append(Problem("sessions.departure", "consistency", detail))
         if problems:
             raise SchemaError(problems, "the sessions")
-        made = dict(self._efficiencies())
+        made = self._efficiencies()
         said = self.sentences(sessions, currency)
         given = {
-            n: in_unit(sessions[n], u, f"sessions.{n}") for n, u in UNITS.items() if n in sessions
+            name: in_unit(sessions[name], SESSION_FIELDS[name].unit, f"sessions.{name}")
+            for name in USED
+            if name in sessions
         }
         if needed["energy"][1]:
             made |= self._battery(sessions, given)
         charger = given.get("charge_max")
         if charger is None:
             charger, raised = self._charger(sessions, given["energy"] / hours, given["power_max"])
-            made["charge_max"] = (charger, "kW", "charger power at the grid (assumed)")
+            made["charge_max"] = charger
             said += raised
-        feeding = self.discharge_share * charger
-        made["discharge_max"] = (feeding, "kW", "discharging power at the grid (assumed)")
-        new = {
-            n: a.assign_attrs(units=u, long_name=t)
-            for n, (a, u, t) in made.items()
-            if n not in sessions
-        }
+        made["discharge_max"] = self.discharge_share * charger
+        new = {name: _assumed(name, x) for name, x in made.items() if name not in sessions}
         return sessions.assign(new), said
 
-    def _efficiencies(self) -> dict[str, Made]:
-        return {
-            "eta_charge": (xr.DataArray(self.eta_charge), "1", "charging efficiency (assumed)"),
-            "eta_discharge": (
-                xr.DataArray(self.eta_discharge),
-                "1",
-                "discharging efficiency (assumed)",
-            ),
-        }
+    def _efficiencies(self) -> dict[str, xr.DataArray]:
+        ways = ("eta_charge", "eta_discharge")
+        return {way: xr.DataArray(getattr(self, way)) for way in ways}
 
-    def _battery(self, sessions: xr.Dataset, given: Mapping[str, xr.DataArray]) -> dict[str, Made]:
+    def _battery(
+        self, sessions: xr.Dataset, given: Mapping[str, xr.DataArray]
+    ) -> dict[str, xr.DataArray]:
         """Battery and energy on board at both ends of a stay, from what the meter says and what the
         data hold.
         """
@@ -192,11 +182,7 @@ class BatteryAssumption(BaseModel):
             assumed = _largest_of_each(assumed, np.asarray(sessions["vehicle"]).astype(str))
         capacity = given.get("capacity", assumed)
         need = given.get("energy_need", xr.DataArray(self.full * capacity))
-        return {
-            "capacity": (capacity, "kWh", "battery (assumed)"),
-            "energy_need": (need, "kWh", "energy on board needed at departure (assumed)"),
-            "energy_arrival": (need - into, "kWh", "energy on board at arrival (assumed)"),
-        }
+        return {"capacity": capacity, "energy_need": need, "energy_arrival": need - into}
 
     def _charger(
         self, sessions: xr.Dataset, mean: xr.DataArray, power: xr.DataArray
@@ -238,9 +224,15 @@ class BatteryAssumption(BaseModel):
         places = [f"{name[k]} from {seen[k]:.4g} to {need[k]:.4g} kW" for k in worst]
         return charger, [
             "Charger raised above the largest power seen, so that the metered energy fits the"
-            f" stay, in {counted(len(places), 'session')}, worst first:"
-            f" {listed(places, MOST_NAMED)}."
+            f" stay, in {with_count(len(places), 'session')}, worst first:"
+            f" {first_few(places, MOST_NAMED)}."
         ]
+
+
+def _assumed(name: str, values: xr.DataArray) -> xr.DataArray:
+    """Give a column the unit and the meaning that it has in a table of sessions; it is no data."""
+    field = SESSION_FIELDS[name]
+    return values.assign_attrs(units=field.unit, long_name=f"{field.doc} (assumed)")
 
 
 def session_name(sessions: xr.Dataset, k: int) -> str:

@@ -7,8 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.local_time import listed
-from ..tables.units import in_unit
+from ..tables.unit_conversion import in_unit
+from ..tables.wording import first_few
 
 PerFleet = float | Mapping[str, float] | xr.DataArray
 
@@ -113,7 +113,7 @@ def from_availability(
 
 def _share(k: xr.DataArray) -> list[Problem]:
     if set(k.dims) != {"fleet", "time"} or not {"fleet", "time"} <= set(k.indexes):
-        detail = f"has dimensions {listed(k.dims)}; it needs labelled dimensions fleet and time"
+        detail = f"has dimensions {first_few(k.dims)}; it needs labelled dimensions fleet and time"
         return [Problem("availability", "dims", detail)]
     problems = []
     for name, values in zip(
@@ -137,7 +137,9 @@ def _per_fleet(
     """Return one number per fleet; note what is missing or out of range."""
     if isinstance(value, Mapping):
         if missing := [f for f in fleets if f not in value]:
-            problems.append(Problem(name, "labels", f"gives nothing for fleet {listed(missing)}"))
+            problems.append(
+                Problem(name, "labels", f"gives nothing for fleet {first_few(missing)}")
+            )
         numbers = [float(value.get(f, 0.0)) for f in fleets]
         value = xr.DataArray(numbers, coords={"fleet": fleets})
     elif not isinstance(value, xr.DataArray):
@@ -151,6 +153,6 @@ def _per_fleet(
     if bool(bad.any()):
         allowed = "[0, 1]" if share else "at least 0 and finite"
         problems.append(
-            Problem(name, "range", f"{listed(np.asarray(value[bad]))}, allowed {allowed}")
+            Problem(name, "range", f"{first_few(np.asarray(value[bad]))}, allowed {allowed}")
         )
     return value

@@ -12,9 +12,10 @@ import xarray as xr
 
 from ...case.schema import ABSENT, REQUIRED, Calendar, Field, Schema, suggest
 from ...errors import Problem, SchemaError
-from ..tables.files import numbers, read_csv
-from ..tables.local_time import counted
-from ..tables.units import named_unit
+from ..tables.files import number_columns, read_csv
+from ..tables.session_table import ONBOARD
+from ..tables.unit_conversion import named_unit
+from ..tables.wording import with_count
 
 INF = float("inf")
 
@@ -80,15 +81,6 @@ CAR = (
         infinite=True,
     ),
     Field(
-        "onboard_max",
-        "session",
-        "kW",
-        "power of the on-board charger, both ways",
-        INF,
-        ge=0,
-        infinite=True,
-    ),
-    Field(
         "eta_charge",
         "session",
         "1",
@@ -106,24 +98,7 @@ CAR = (
         ge=0.5,
         le=1,
     ),
-    Field(
-        "eta_onboard_charge",
-        "session",
-        "1",
-        "efficiency of the on-board charger",
-        default=1.0,
-        ge=0.5,
-        le=1,
-    ),
-    Field(
-        "eta_onboard_discharge",
-        "session",
-        "1",
-        "efficiency of the on-board charger, back",
-        1.0,
-        ge=0.5,
-        le=1,
-    ),
+    *ONBOARD.values(),
 )
 
 
@@ -134,8 +109,8 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     ----------
     path
         CSV file with the headers ``connector``, ``current`` (AC or DC), ``charge_max``, and any
-        other field of `plugged`; a unit may follow in brackets, ``charge_max (kW)``. An empty cell
-        is the default.
+        other field of `with_connector_limits`; a unit may follow in brackets, ``charge_max (kW)``.
+        An empty cell is the default.
     separator, decimal
         As in `read_sessions`.
 
@@ -167,7 +142,7 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     frame = frame.rename(columns={header: name for name, header in headers.items()})
     quantities = [name for name in headers if name in fields and fields[name].kind == "quantity"]
     data: dict[str, object] = {}
-    for name, x in numbers(frame, quantities, decimal, source).items():
+    for name, x in number_columns(frame, quantities, decimal, source).items():
         default = (
             np.nan if fields[name].default is REQUIRED else fields[name].default
         )  # of an empty cell
@@ -176,7 +151,7 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     words = [name for name in headers if name not in quantities]
     text = {name: frame[name].fillna("").astype(str).str.strip().to_numpy(str) for name in words}
     data |= {name: ("connector", x) for name, x in text.items() if name != "connector"}
-    count = counted(len(frame), "connector")
+    count = with_count(len(frame), "connector")
     note = (
         f"Power and efficiency of a session are those of car and connector together ({count},"
         f" {Path(path).name})."
@@ -196,10 +171,13 @@ def converters(connectors: xr.Dataset) -> xr.Dataset | None:
     plug, problems = CONNECTORS.validate(connectors, "connectors", Calendar(pd.DatetimeIndex([])))
     if problems or "charger" not in plug:
         return None
-    table = pd.DataFrame(
-        {"charger": plug.charger.to_numpy().astype(str), "most": plug.charger_max.to_numpy() * 1.0}
+    rows = pd.DataFrame(
+        {
+            "charger": plug.charger.to_numpy().astype(str),
+            "power": plug.charger_max.to_numpy() * 1.0,
+        }
     )
-    power = table[table.charger != ""].groupby("charger").most.agg(["min", "max"])
+    power = rows[rows.charger != ""].groupby("charger").power.agg(["min", "max"])
     problems = [
         Problem(
             "connectors.charger_max",
@@ -211,12 +189,14 @@ def converters(connectors: xr.Dataset) -> xr.Dataset | None:
     ]
     if problems:
         raise SchemaError(problems, "the sessions and connectors")
-    most = ("charger", power["max"].to_numpy())
-    limits = {"charge_max": most, "discharge_max": most}
-    return xr.Dataset(limits, coords={"charger": power.index.to_numpy(str)}) if len(power) else None
+    if not len(power):
+        return None
+    both_ways = ("charger", power["max"].to_numpy())
+    limits = {"charge_max": both_ways, "discharge_max": both_ways}
+    return xr.Dataset(limits, coords={"charger": power.index.to_numpy(str)})
 
 
-def plugged(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Dataset:
+def with_connector_limits(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Dataset:
     """Give each session the limits and efficiencies of car and connector together.
 
     A session uses one plug, so this is data and takes no rows in the model::
@@ -242,7 +222,7 @@ def plugged(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         The sessions with these columns replaced, ``charge_min`` and ``charger`` among them, ready
-        for `rasterise`.
+        for `sessions_to_fleet`.
 
     Raises
     ------

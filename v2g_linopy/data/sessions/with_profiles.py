@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...case.schema import REQUIRED, Field, Schema
+from ...case.schema import REQUIRED, Field
 from ...case.units import factor
+from ...parts.catalogue import PARTS
 from ..tables.local_time import align
-from ..tables.units import in_unit
+from ..tables.unit_conversion import in_unit
+from .new_case import attributes_of, currency_of
 
 
 def with_profiles(
@@ -18,7 +20,6 @@ def with_profiles(
     part: str,
     field: str,
     profiles: xr.Dataset,
-    schema: Schema,
     *,
     pods: Mapping[str, str] | None = None,
 ) -> xr.DataTree:
@@ -33,8 +34,6 @@ def with_profiles(
     profiles
         Power on ``time`` (naive UTC, uniform), one variable per member, as `read_profiles` returns
         it; it has to cover the case.
-    schema
-        The schema of the part.
     pods
         Point of delivery by name; the others keep theirs, or stand at the default one.
 
@@ -43,11 +42,12 @@ def with_profiles(
     SchemaError
         Steps that the profiles do not cover, or units of another kind.
     """
+    schema = PARTS[part].schema
     case, member = case.copy(), str(schema.member)
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
     fresh = align(profiles, time, source="the profiles").to_dataarray(member).astype(float)
     fresh = fresh.assign_coords({member: fresh[member].astype(str)})
-    currency = str(case.attrs.get("currency") or "EUR")
+    currency = currency_of(case)
     old = (
         case.children[part].to_dataset(inherit=False)
         if part in case.children
@@ -70,12 +70,11 @@ def with_profiles(
             xr.DataArray(np.isin(names, fresh[member]), dims=member, coords={member: names}), kept
         )
         values = values.transpose(*(d for d in ("scenario", member, "time") if d in values.dims))
-    text = str(declared[field].doc)
-    grown[field] = values.assign_attrs(units=declared[field].unit, long_name=text)
+    grown[field] = values.assign_attrs(attributes_of(declared[field]))
     if pods:
         place = grown.get("pod", xr.DataArray([declared["pod"].default] * len(names), dims=member))
         labels = [pods.get(name, str(pod)) for name, pod in zip(names, place.values, strict=True)]
-        grown["pod"] = xr.DataArray(labels, dims=member, attrs={"long_name": declared["pod"].doc})
+        grown["pod"] = xr.DataArray(labels, dims=member, attrs=attributes_of(declared["pod"]))
     case[part] = xr.DataTree(xr.Dataset(grown, coords={member: names}))
     return case
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from ...case.io import existing
 from ...errors import InputFileError, Problem, SchemaError
-from .local_time import listed
+from .wording import first_few
 
 Value = TypeVar("Value")
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
@@ -78,7 +78,7 @@ def clock_axis(file: xr.Dataset, source: str) -> str:
     """Return the one dimension of a flat file that has time stamps, or raise `SchemaError`."""
     axes = [str(d) for d, index in file.indexes.items() if isinstance(index, pd.DatetimeIndex)]
     if len(axes) != 1:
-        detail = f"needs one dimension with time stamps, has {listed(axes) or 'none'}"
+        detail = f"needs one dimension with time stamps, has {first_few(axes) or 'none'}"
         raise SchemaError([Problem("time", "time", detail)], source)
     return axes[0]
 
@@ -117,14 +117,14 @@ def pick(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.Dat
         if column not in frame.columns:
             near = get_close_matches(column, list(frame.columns), 1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            detail = f"no column {column!r}; {hint}the file has {listed(frame.columns, 20)}"
+            detail = f"no column {column!r}; {hint}the file has {first_few(frame.columns, 20)}"
             problems.append(Problem(field, "missing", detail))
     if problems:
         raise SchemaError(problems, source)
     return pd.DataFrame({field: frame[column] for field, column in columns.items()})
 
 
-def numbers(
+def number_columns(
     frame: pd.DataFrame, names: Iterable[str], decimal: str, source: str
 ) -> dict[str, np.ndarray]:
     """Return columns as numbers, an empty cell as NaN; raises `SchemaError` with every cell that is
@@ -139,7 +139,7 @@ def numbers(
         value = pd.to_numeric(text.where(~empty), errors="coerce").to_numpy(float)
         wrong = np.flatnonzero((np.isnan(value) & ~empty) | np.isinf(value))
         if len(wrong):
-            cells = listed([f"row {k + 2}: {frame[name].iloc[k]!r}" for k in wrong])
+            cells = first_few([f"row {k + 2}: {frame[name].iloc[k]!r}" for k in wrong])
             problems.append(
                 Problem(
                     name,
@@ -173,7 +173,7 @@ def stamps(cells: pd.Series, time_format: str | None, source: str) -> pd.Datetim
     text = cells.astype(str).str.strip()
     offset = text.str.contains(r"(?:Z|UTC|[+-]\d{2}:?\d{2})$", regex=True)
     if offset.any() and not offset.all():
-        where = listed([f"row {k + 2}: {text.iloc[k]!r}" for k in np.flatnonzero(~offset)])
+        where = first_few([f"row {k + 2}: {text.iloc[k]!r}" for k in np.flatnonzero(~offset)])
         raise SchemaError(
             [
                 Problem(
@@ -187,7 +187,7 @@ def stamps(cells: pd.Series, time_format: str | None, source: str) -> pd.Datetim
     )
     wrong = np.flatnonzero(parsed.isna())
     if len(wrong):
-        where = listed([f"row {k + 2}: {text.iloc[k]!r}" for k in wrong])
+        where = first_few([f"row {k + 2}: {text.iloc[k]!r}" for k in wrong])
         wanted = f"the format {time_format!r}" if time_format else "ISO 8601 (2019-03-31 14:15)"
         detail = f"not a time in {wanted} at {where}; give time_format, such as '%d/%m/%Y %H:%M'"
         raise SchemaError([Problem(str(cells.name), "time", detail)], source)

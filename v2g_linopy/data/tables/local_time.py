@@ -10,9 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
+from .wording import first_few
 
 
-def local(time: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+def to_local(time: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
     """Return naive UTC stamps as local times with their zone."""
     return time.tz_localize("UTC").tz_convert(timezone)
 
@@ -38,15 +39,6 @@ RULES = {
 }
 
 
-def counted(number: int, word: str) -> str:
-    """Write a number with its word.
-
-    >>> counted(1, "session"), counted(2, "session")
-    ('1 session', '2 sessions')
-    """
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
 class Utc(NamedTuple):
     """Instants in naive UTC, for each the number of the row it came from, and which rule was needed
     for which hours.
@@ -60,16 +52,6 @@ class Utc(NamedTuple):
 def nanoseconds(stamps: object) -> np.ndarray:
     """Return time stamps as whole nanoseconds since 1970, whatever resolution they carry."""
     return np.asarray(stamps, "datetime64[ns]").astype(np.int64)
-
-
-def listed(values: object, most: int = 6) -> str:
-    """Join values for a message, the first few in full.
-
-    >>> listed(range(9), most=3)
-    '0, 1, 2 and 6 more'
-    """
-    words = [str(v) for v in values]  # type: ignore[attr-defined]
-    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def to_utc(
@@ -154,7 +136,7 @@ def to_utc(
 def _note(stamps: pd.DatetimeIndex, timezone: str, used: Mapping[str, np.ndarray]) -> str:
     """Say which hours needed a rule."""
     said = [
-        f"{listed(stamps[mask].unique().strftime('%Y-%m-%d %H:%M'))}: {RULES[rule]}"
+        f"{first_few(stamps[mask].unique().strftime('%Y-%m-%d %H:%M'))}: {RULES[rule]}"
         for rule, mask in used.items()
         if mask.any()
     ]
@@ -174,10 +156,10 @@ def _need_a_rule(
     either = _remedy("ambiguous", AMBIGUOUS_RULES, rules)
     skip = _remedy("nonexistent", NONEXISTENT_RULES, rules)
     if skipped.any() and nonexistent == "raise":
-        hours = listed(stamps[skipped].unique().strftime("%Y-%m-%d %H:%M"))
+        hours = first_few(stamps[skipped].unique().strftime("%Y-%m-%d %H:%M"))
         problems.append(Problem(where, "time", f"{hours}: the clock skips this hour; {skip}"))
     if twice.any() and ambiguous == "raise":
-        hours = listed(stamps[twice].unique().strftime("%Y-%m-%d %H:%M"))
+        hours = first_few(stamps[twice].unique().strftime("%Y-%m-%d %H:%M"))
         problems.append(
             Problem(where, "time", f"{hours}: the clock shows this hour twice; {either}")
         )
@@ -185,7 +167,7 @@ def _need_a_rule(
         counts = pd.Series(1, stamps[twice]).groupby(level=0).sum()
         odd = pd.DatetimeIndex(counts.index[counts != 2])
         if len(odd):
-            hours = listed(odd.strftime("%Y-%m-%d %H:%M"))
+            hours = first_few(odd.strftime("%Y-%m-%d %H:%M"))
             detail = f"{hours}: not written twice, so nothing can be inferred; {either}"
             problems.append(Problem(where, "time", detail))
     return problems
@@ -230,7 +212,7 @@ def market_hours(
     if wrong.any():
         rows = [f"{d:%Y-%m-%d} hour {h:g}" for d, h in zip(dates[wrong], hours[wrong], strict=True)]
         raise SchemaError(
-            [Problem("hour", "range", f"{listed(rows)}: the day has no such hour")], source
+            [Problem("hour", "range", f"{first_few(rows)}: the day has no such hour")], source
         )
     return start + pd.to_timedelta(hours - 1, unit="h")
 
@@ -251,7 +233,7 @@ def step_of(time: pd.DatetimeIndex, *, source: str = "the input") -> pd.Timedelt
     step = pd.Timedelta(int(np.median(steps)))
     odd = np.flatnonzero(steps != step.value)
     if len(odd) or step.value <= 0:
-        places = listed([f"{time[k]} -> {time[k + 1]}" for k in odd.tolist()], 3)
+        places = first_few([f"{time[k]} -> {time[k + 1]}" for k in odd.tolist()], 3)
         detail = f"the step must be the same everywhere and positive; most are {step}, but {places}"
         raise SchemaError([Problem("time", "time", detail)], source)
     return step

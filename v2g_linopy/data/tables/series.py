@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...errors import Problem, SchemaError
-from .local_time import Utc, counted, listed, nanoseconds, step_of
+from ...errors import Problem, Remedy, SchemaError
+from .local_time import Utc, nanoseconds, step_of
+from .wording import first_few, with_count
 
 Missing = Literal["problem", "nan", "hold"]
 LONGEST = pd.Timedelta("1h").value
@@ -53,7 +54,7 @@ def uniform(
     order = np.argsort(nanoseconds(utc.time), kind="stable")
     time, row = utc.time[order].rename("time"), utc.row[order]
     if time.has_duplicates:
-        twice = listed(time[time.duplicated()].unique())
+        twice = first_few(time[time.duplicated()].unique())
         raise SchemaError(
             [Problem("time", "time", f"{twice} UTC: given more than once; one row per step")],
             source,
@@ -71,7 +72,9 @@ def uniform(
         out = _resampled(prices, time, length, pd.Timedelta(resample), missing, source)
     else:
         out = _filled(prices, time, int(length[0]), missing, source)
-    return noted(out, utc.note, f"Prices of several steps brought to {resample}." if mixed else "")
+    return add_notes(
+        out, utc.note, f"Prices of several steps brought to {resample}." if mixed else ""
+    )
 
 
 def hours_of(time: pd.DatetimeIndex) -> np.ndarray:
@@ -112,7 +115,7 @@ def _mixed(time: pd.DatetimeIndex, length: np.ndarray) -> Problem:
         f"{minutes[k + 1]} min from {time[k + 1]}" for k in change.tolist()
     ]
     detail = (
-        f'steps of several lengths: {listed(runs, 4)} (UTC); give resample="15min" or'
+        f'steps of several lengths: {first_few(runs, 4)} (UTC); give resample="15min" or'
         ' resample="60min"'
     )
     return Problem("time", "time", detail)
@@ -157,14 +160,12 @@ def _filled(
     full = pd.date_range(time[0], time[-1], freq=pd.Timedelta(step), name="time")
     gaps, stray = full.difference(time), time.difference(full)
     if len(stray):
-        detail = f"{listed(stray)} UTC: not on the grid of {pd.Timedelta(step)} from {time[0]}"
+        detail = f"{first_few(stray)} UTC: not on the grid of {pd.Timedelta(step)} from {time[0]}"
         raise SchemaError([Problem("time", "time", detail)], source)
     if len(gaps) and missing == "problem":
-        detail = (
-            f'{counted(len(gaps), "step")} without a row: {listed(gaps)} UTC; give missing="nan" or'
-            ' missing="hold"'
-        )
-        raise SchemaError([Problem("time", "time", detail)], source)
+        detail = f"{with_count(len(gaps), 'step')} without a row: {first_few(gaps)} UTC"
+        rules = Remedy("missing", ("nan", "hold"))
+        raise SchemaError([Problem("time", "time", detail, (rules,))], source)
     out = prices.reindex(time=full)
     if missing == "hold":
         out = out.ffill("time")
@@ -173,7 +174,9 @@ def _filled(
     if len(gaps) == 0:
         return out
     how = "the price before holds" if missing == "hold" else "left without a price"
-    return noted(out, f"{counted(len(gaps), 'step')} without a row, {listed(gaps)} UTC: {how}.")
+    return add_notes(
+        out, f"{with_count(len(gaps), 'step')} without a row, {first_few(gaps)} UTC: {how}."
+    )
 
 
 def notes_of(dataset: xr.Dataset | None) -> list[str]:
@@ -181,7 +184,7 @@ def notes_of(dataset: xr.Dataset | None) -> list[str]:
     return [] if dataset is None else str(dataset.attrs.get("notes", "")).splitlines()
 
 
-def noted(dataset: xr.Dataset, *notes: str) -> xr.Dataset:
+def add_notes(dataset: xr.Dataset, *notes: str) -> xr.Dataset:
     """Add sentences to the attribute `notes`, in which a dataset carries what was done to it."""
     lines = [line for line in (*notes_of(dataset), *notes) if line]
     return dataset.assign_attrs(notes="\n".join(dict.fromkeys(lines))) if lines else dataset
@@ -202,14 +205,16 @@ def combine(*prices: xr.Dataset) -> xr.Dataset:
     for price in prices:
         if both := seen & set(price.data_vars):
             problems.append(
-                Problem("prices", "labels", f"{listed(sorted(map(str, both)))}: given by two files")
+                Problem(
+                    "prices", "labels", f"{first_few(sorted(map(str, both)))}: given by two files"
+                )
             )
         seen |= set(price.data_vars)
     if len(steps) > 1:
-        detail = f'steps of {listed(sorted(steps))}; read all with one resample, such as "60min"'
+        detail = f'steps of {first_few(sorted(steps))}; read all with one resample, such as "60min"'
         problems.append(Problem("prices", "time", detail))
     if problems:
         raise SchemaError(problems, "the prices")
     merged = xr.merge(prices, join="outer", combine_attrs="drop_conflicts")
     merged.attrs.pop("notes", None)
-    return noted(merged, *(line for p in prices for line in notes_of(p)))
+    return add_notes(merged, *(line for p in prices for line in notes_of(p)))

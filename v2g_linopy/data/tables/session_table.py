@@ -7,57 +7,105 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ...case.schema import ABSENT, REQUIRED, Field
 from ...case.units import accepted, factor
 from ...errors import Problem
-from .local_time import listed, nanoseconds
+from .local_time import nanoseconds
+from .wording import first_few
 
 MOST_LISTED = 20
 REACH_TOLERANCE = 1e-9
 NOT_A_TIME = np.iinfo(np.int64).min
 
 
-@dataclass(frozen=True)
-class Column:
-    """One quantity per session: unit, meaning, default (None: required), and the range allowed."""
+def _column(
+    name: str,
+    unit: str,
+    doc: str,
+    default: object = REQUIRED,
+    *,
+    ge: float = 0.0,
+    le: float = np.inf,
+) -> Field:
+    """Declare one number per session; it may not be negative unless that is said."""
+    return Field(name, "session", unit, doc, default, ge, le)
 
-    unit: str
-    doc: str
-    default: float | None = None
-    least: float = 0.0
-    most: float = np.inf
-    above_least: bool = False
+
+def _label(name: str, doc: str) -> Field:
+    """Declare one word per session."""
+    return Field(name, "session", "", doc, ABSENT, kind="label")
 
 
-COLUMNS = {
-    "capacity": Column("kWh", "most energy the battery may hold"),
-    "energy_arrival": Column("kWh", "energy in the battery at arrival"),
-    "energy_need": Column("kWh", "energy that must be in the battery at departure"),
-    "charge_max": Column("kW", "charger power at the grid"),
-    "discharge_max": Column("kW", "discharging power at the grid", 0.0),
-    "eta_charge": Column("1", "charging efficiency", 0.95, most=1.0, above_least=True),
-    "eta_discharge": Column("1", "discharging efficiency", 0.95, most=1.0, above_least=True),
-    "energy_trip": Column(
-        "kWh", "energy driven, out of the battery, between this departure and the next arrival", 0.0
+def _by_name(*fields: Field) -> dict[str, Field]:
+    return {field.name: field for field in fields}
+
+
+COLUMNS = _by_name(
+    _column("capacity", "kWh", "most energy the battery may hold"),
+    _column("energy_arrival", "kWh", "energy in the battery at arrival"),
+    _column("energy_need", "kWh", "energy that must be in the battery at departure"),
+    _column("charge_max", "kW", "charger power at the grid"),
+    _column("discharge_max", "kW", "discharging power at the grid", 0.0),
+    _column("eta_charge", "1", "charging efficiency", 0.95, le=1.0),
+    _column("eta_discharge", "1", "discharging efficiency", 0.95, le=1.0),
+    _column(
+        "energy_trip",
+        "kWh",
+        "energy driven, out of the battery, between this departure and the next arrival",
+        0.0,
     ),
-    "charge_min": Column("kW", "least charging power other than 0", 0.0),
-    "taper_from": Column(
-        "1", "share of the capacity where charging power starts to fall", 0.0, most=1.0
+    _column("charge_min", "kW", "least charging power other than 0", 0.0),
+    _column(
+        "taper_from", "1", "share of the capacity where charging power starts to fall", 0.0, le=1.0
     ),
-    "taper_to": Column("1", "share of charge_max left at full capacity", 0.0, most=1.0),
-    "retail_price": Column("EUR/kWh", "price the driver pays per kWh drawn", 0.0, least=-np.inf),
-}
-LABELS_MEAN = {
-    "pod": "point of delivery, by whose limits and prices the session is bound",
-    "charger": "charger, whose converter its plugs share",
-    "connector": "connector; one member of the fleet each, where vehicles are not named",
-    "vehicle": "vehicle; one member of the fleet each",
-}
-LABELS = tuple(LABELS_MEAN)
+    _column("taper_to", "1", "share of charge_max left at full capacity", 0.0, le=1.0),
+    _column("retail_price", "EUR/kWh", "price the driver pays per kWh drawn", 0.0, ge=-np.inf),
+)
+"""What a fleet is made of, for each session."""
+METERED = _by_name(
+    _column("energy", "kWh", "metered energy charged, at the grid", ABSENT),
+    _column("power_max", "kW", "largest power seen in the session, at the grid", ABSENT),
+    _column("charge_time", "h", "hours in which power flowed", ABSENT),
+)
+"""What a meter says of a session; the rest of it is assumed."""
+ONBOARD = _by_name(
+    Field(
+        "onboard_max",
+        "session",
+        "kW",
+        "power of the car's own charger, at AC connectors",
+        np.inf,
+        ge=0,
+        infinite=True,
+    ),
+    _column("eta_onboard_charge", "1", "its efficiency, charging", 1.0, ge=0.5, le=1),
+    _column("eta_onboard_discharge", "1", "its efficiency, discharging", 1.0, ge=0.5, le=1),
+)
+"""What a car adds to the connector that it uses."""
+LABELS = _by_name(
+    _label("pod", "point of delivery, by whose limits and prices the session is bound"),
+    _label("charger", "charger, whose converter its plugs share"),
+    _label("connector", "connector; one member of the fleet each, where vehicles are not named"),
+    _label("vehicle", "vehicle; one member of the fleet each"),
+)
+MOMENTS = _by_name(_label("arrival", "plug-in, UTC"), _label("departure", "plug-out, UTC"))
+MADE = _by_name(
+    _label("row", "member of the fleet"),
+    _column(
+        "energy_missing",
+        "kWh",
+        "need beyond what the charger delivers in time, not required of the plan",
+    ),
+)
+"""What is added where sessions become a fleet."""
+SESSION_FIELDS = {**MOMENTS, **COLUMNS, **METERED, **ONBOARD, **LABELS, **MADE}
+"""Every array that a table of sessions may hold, declared once."""
+NOT_ZERO = ("eta_charge", "eta_discharge")  # of their range the lower end is not allowed
 PLACES = ("pod", "charger")  # a row of the fleet stands at one of each
 
 
 @dataclass
-class Table:
+class SessionTable:
     """Sessions as plain columns, in coherent units. `arrival` and `departure` are nanoseconds since
     1970, UTC.
     """
@@ -89,9 +137,9 @@ class Table:
             f"{pd.Timestamp(int((self.departure if end else self.arrival)[k])):%Y-%m-%d %H:%M} UTC"
         )
 
-    def subset(self, keep: np.ndarray) -> "Table":
+    def subset(self, keep: np.ndarray) -> "SessionTable":
         """Return the sessions marked in `keep`."""
-        return Table(
+        return SessionTable(
             self.name[keep],
             self.arrival[keep],
             self.departure[keep],
@@ -101,7 +149,9 @@ class Table:
         )
 
 
-def read_table(sessions: xr.Dataset, linked: bool = False) -> tuple[Table | None, list[Problem]]:
+def read_table(
+    sessions: xr.Dataset, linked: bool = False
+) -> tuple[SessionTable | None, list[Problem]]:
     """Return the columns of a sessions dataset in coherent units, and every problem with their
     shape or values.
     """
@@ -116,10 +166,10 @@ def read_table(sessions: xr.Dataset, linked: bool = False) -> tuple[Table | None
             unit = sessions[name].attrs.get("units", column.unit)
             scale = factor(unit, column.unit)
             if scale is None:
-                expected = " or ".join(accepted(column.unit))
+                units = " or ".join(accepted(column.unit))
                 problems.append(
                     Problem(
-                        f"sessions.{name}", "unit", f"{unit!r} is not understood; write {expected}"
+                        f"sessions.{name}", "unit", f"{unit!r} is not understood; write {units}"
                     )
                 )
             values[name] = np.broadcast_to(
@@ -127,22 +177,24 @@ def read_table(sessions: xr.Dataset, linked: bool = False) -> tuple[Table | None
             ).copy()
             given.add(name)
         else:
-            values[name] = np.full(count, 0.0 if column.default is None else column.default)
+            values[name] = np.full(count, 0.0 if column.default is REQUIRED else column.default)
     labels = {n: np.asarray(sessions[n]).astype(str) for n in LABELS if n in sessions}
     names = (
         np.asarray(sessions.indexes["session"])
         if "session" in sessions.indexes
         else np.arange(count)
     )
-    table = Table(names, stamps["arrival"], stamps["departure"], values, labels, frozenset(given))
+    table = SessionTable(
+        names, stamps["arrival"], stamps["departure"], values, labels, frozenset(given)
+    )
     return table, problems
 
 
 def _missing(sessions: xr.Dataset, linked: bool) -> list[Problem]:
     if "session" not in sessions.dims:
-        detail = f"has dimensions {listed(sessions.dims)}; it needs the dimension 'session'"
+        detail = f"has dimensions {first_few(sessions.dims)}; it needs the dimension 'session'"
         return [Problem("sessions", "dims", detail)]
-    wanted = {n: f"{c.doc} ({c.unit})" for n, c in COLUMNS.items() if c.default is None}
+    wanted = {n: f"{c.doc} ({c.unit})" for n, c in COLUMNS.items() if c.default is REQUIRED}
     wanted |= {
         "arrival": "UTC time stamp of the arrival",
         "departure": "UTC time stamp of the departure",
@@ -168,7 +220,7 @@ def _shape(name: str, array: xr.DataArray) -> list[Problem]:
     if set(array.dims) - {"session"}:
         return [
             Problem(
-                where, "dims", f"has dimensions {listed(array.dims)}; it may have only 'session'"
+                where, "dims", f"has dimensions {first_few(array.dims)}; it may have only 'session'"
             )
         ]
     if name in ("arrival", "departure") and array.dtype.kind != "M":
@@ -178,7 +230,7 @@ def _shape(name: str, array: xr.DataArray) -> list[Problem]:
     return []
 
 
-def faults(table: Table, linked: bool = False) -> list[Problem]:
+def faults(table: SessionTable, linked: bool = False) -> list[Problem]:
     """Return every fault in the values of a table, one problem per session and rule, none silently
     repaired.
     """
@@ -212,23 +264,20 @@ def faults(table: Table, linked: bool = False) -> list[Problem]:
     return found
 
 
-def _range(table: Table, name: str) -> tuple[np.ndarray, list[Problem]]:
-    column, value = COLUMNS[name], table[name]
+def _range(table: SessionTable, name: str) -> tuple[np.ndarray, list[Problem]]:
+    column, value, open_end = COLUMNS[name], table[name], name in NOT_ZERO
     finite = np.isfinite(value)
-    beyond = finite & (
-        (value < column.least)
-        | (value > column.most)
-        | (column.above_least & (value == column.least))
-    )
-    allowed = (
-        f"{'(' if column.above_least else '['}{column.least:g}, {column.most:g}] {column.unit}"
-    )
+    too_small = value <= column.ge if open_end else value < column.ge
+    beyond = finite & (too_small | (value > column.le))
+    allowed = f"{'(' if open_end else '['}{column.ge:g}, {column.le:g}] {column.unit}"
     found = _each(table, ~finite, "nan", name, lambda k: f"{value[k]}: give a number")
     found += _each(table, beyond, "range", name, lambda k: f"{value[k]:g}, allowed {allowed}")
     return ~finite | beyond, found
 
 
-def _above_capacity(table: Table, name: str, moment: str, broken: np.ndarray) -> list[Problem]:
+def _above_capacity(
+    table: SessionTable, name: str, moment: str, broken: np.ndarray
+) -> list[Problem]:
     over = ~broken & (table[name] > table["capacity"] * (1 + REACH_TOLERANCE))
 
     def detail(k: int) -> str:
@@ -239,7 +288,7 @@ def _above_capacity(table: Table, name: str, moment: str, broken: np.ndarray) ->
     return _each(table, over, "consistency", name, detail)
 
 
-def unreachable(table: Table) -> np.ndarray:
+def unreachable(table: SessionTable) -> np.ndarray:
     """Return the kWh each session's need lies beyond what its charger can deliver in time; 0 where
     it is reached.
     """
@@ -247,7 +296,7 @@ def unreachable(table: Table) -> np.ndarray:
     return np.where(lack > REACH_TOLERANCE * np.maximum(1.0, table["energy_need"]), lack, 0.0)
 
 
-def unreachable_problems(table: Table, lack: np.ndarray) -> list[Problem]:
+def unreachable_problems(table: SessionTable, lack: np.ndarray) -> list[Problem]:
     """Tell which needs cannot be met, by how much, and which departure would do."""
 
     def detail(k: int) -> str:
@@ -265,7 +314,7 @@ def unreachable_problems(table: Table, lack: np.ndarray) -> list[Problem]:
     return _each(table, lack > 0, "consistency", "energy_need", detail)
 
 
-def _overlaps(table: Table, label: str, broken: np.ndarray) -> list[Problem]:
+def _overlaps(table: SessionTable, label: str, broken: np.ndarray) -> list[Problem]:
     """Sessions of one connector or vehicle that begin before an earlier one has ended."""
     names, earlier = table.labels[label], np.full(len(table.name), -1)
     order, latest = np.lexsort((table.departure, table.arrival, names)), -1
@@ -287,7 +336,7 @@ def _overlaps(table: Table, label: str, broken: np.ndarray) -> list[Problem]:
 
 
 def _each(
-    table: Table, mask: np.ndarray, rule: str, column: str, detail: Callable[[int], str]
+    table: SessionTable, mask: np.ndarray, rule: str, column: str, detail: Callable[[int], str]
 ) -> list[Problem]:
     """Return a problem per marked session; beyond the first ones, the rest by name."""
     where, marked = f"sessions.{column}", np.flatnonzero(mask)
@@ -296,7 +345,7 @@ def _each(
         for k in marked[:MOST_LISTED].tolist()
     ]
     if rest := [str(n) for n in table.name[marked[MOST_LISTED:]]]:
-        found.append(Problem(where, rule, f"and {len(rest)} more sessions: {listed(rest, 200)}"))
+        found.append(Problem(where, rule, f"and {len(rest)} more sessions: {first_few(rest, 200)}"))
     return found
 
 

@@ -13,7 +13,7 @@ from reference_data import reference
 from sessions_made import START, stays, steps
 
 import v2g_linopy as v2g
-from v2g_linopy.data import BatteryAssumption, rasterise
+from v2g_linopy.data import BatteryAssumption, sessions_to_fleet
 from v2g_linopy.data.sessions.packing import concurrent, pack
 from v2g_linopy.errors import SchemaError
 
@@ -26,7 +26,7 @@ def test_partial_steps_are_pro_rata():
     """Plugged 0:30 to 2:15 at 10 kW: 5, 10 and 2.5 kW. Full power in the edge steps would deliver
     30 kWh, not 17.5.
     """
-    fleet, _ = rasterise(stays((0.5, 2.25)), steps(4))
+    fleet, _ = sessions_to_fleet(stays((0.5, 2.25)), steps(4))
     assert row(fleet, "charge_max").tolist() == [5.0, 10.0, 2.5, 0.0]
     assert row(fleet, "energy_in").tolist() == [10.0, 0.0, 0.0, 0.0]
     assert row(fleet, "energy_min").tolist() == [0.0, 0.0, 20.0, 0.0]
@@ -39,7 +39,7 @@ def test_departure_on_the_edge_of_a_step_leaves_the_next_step_alone():
     """Leaving at 2:00 sharp occupies steps 0 and 1; the next car may arrive in step 2 of the same
     row.
     """
-    fleet, table = rasterise(stays((0, 2), (2, 4)), steps(4))
+    fleet, table = sessions_to_fleet(stays((0, 2), (2, 4)), steps(4))
     assert fleet.sizes["fleet"] == 1
     assert row(fleet, "session").tolist() == [0, 0, 1, 1]
     assert row(fleet, "keep").tolist() == [0.0, 1.0, 0.0, 1.0]
@@ -48,7 +48,7 @@ def test_departure_on_the_edge_of_a_step_leaves_the_next_step_alone():
 
 def test_a_stay_within_one_step():
     """6 minutes at 10 kW bring 1 kWh: arrival, need and energy all stand in the one step."""
-    fleet, _ = rasterise(stays((1.5, 1.6), energy_need=11.0), steps(3))
+    fleet, _ = sessions_to_fleet(stays((1.5, 1.6), energy_need=11.0), steps(3))
     assert row(fleet, "charge_max") == pytest.approx([0, 1, 0])
     assert row(fleet, "energy_in").tolist() == [0, 10, 0]
     assert row(fleet, "energy_min").tolist() == [0, 11, 0]
@@ -65,7 +65,7 @@ def test_a_need_that_is_just_reachable_is_served(step):
         (1 / 3, 2 + 7 / 60), charge_max=9.0, eta_charge=0.8, energy_need=10 + 0.8 * 9 * 107 / 60
     )
     time = steps(4 * int(pd.Timedelta("1h") / pd.Timedelta(step)), step)
-    fleet, _ = rasterise(sessions, time)
+    fleet, _ = sessions_to_fleet(sessions, time)
     energy = xr.Dataset(
         {"price": ((), 1000.0), "limit": ("market", [100.0])}, coords={"market": ["spot"]}
     )
@@ -79,15 +79,15 @@ def test_two_sessions_of_one_connector_in_one_step_need_two_rows():
     be one row.
     """
     sessions = stays((0, 7 / 6), (1.5, 3), connector=["a", "a"])
-    fleet, _ = rasterise(sessions, steps(3))
+    fleet, _ = sessions_to_fleet(sessions, steps(3))
     assert fleet.sizes["fleet"] == 2
     with pytest.raises(
         SchemaError,
         match="connector a: session 0 leaves 2026-01-05 01:10 UTC and session 1 arrives",
     ) as error:
-        rasterise(sessions, steps(3), rows="connector")
+        sessions_to_fleet(sessions, steps(3), rows="connector")
     assert len(error.value.problems) == 1
-    fleet, _ = rasterise(sessions, steps(12, "15min"), rows="connector")
+    fleet, _ = sessions_to_fleet(sessions, steps(12, "15min"), rows="connector")
     assert fleet.fleet.values.tolist() == ["a"]
     assert fleet.connector.values.tolist() == ["a"]
 
@@ -96,8 +96,10 @@ def test_sessions_share_a_row_only_within_a_pod():
     """Three stays one after the other fit one row; with the middle one at another pod there are
     two.
     """
-    one, _ = rasterise(stays((0, 1), (1, 2), (2, 3)), steps(3))
-    two, _ = rasterise(stays((0, 1), (1, 2), (2, 3), pod=["north", "south", "north"]), steps(3))
+    one, _ = sessions_to_fleet(stays((0, 1), (1, 2), (2, 3)), steps(3))
+    two, _ = sessions_to_fleet(
+        stays((0, 1), (1, 2), (2, 3), pod=["north", "south", "north"]), steps(3)
+    )
     assert one.sizes["fleet"] == 1
     assert two.fleet.values.tolist() == ["north row 01", "south row 01"]
     assert two.pod.values.tolist() == ["north", "south"]
@@ -109,7 +111,7 @@ def test_parameters_belong_to_their_session():
     sessions = stays(
         (0, 1), (1, 2), capacity=[40.0, 80.0], charge_max=[10.0, 20.0], eta_charge=[1.0, 0.9]
     )
-    fleet, _ = rasterise(sessions, steps(3))
+    fleet, _ = sessions_to_fleet(sessions, steps(3))
     assert row(fleet, "energy_max").tolist() == [40, 80, 0]
     assert row(fleet, "charge_max").tolist() == [10, 20, 0]
     assert row(fleet, "eta_charge").tolist() == [1.0, 0.9, 1.0]
@@ -120,7 +122,7 @@ def test_units_of_the_table_are_read():
     """20000 W and 0.04 MWh are 20 kW and 40 kWh."""
     sessions = stays((0, 1), charge_max=20000.0, capacity=0.04)
     sessions.charge_max.attrs["units"], sessions.capacity.attrs["units"] = "W", "MWh"
-    fleet, _ = rasterise(
+    fleet, _ = sessions_to_fleet(
         sessions, steps(1, "1h").append(steps(1, "1h", START + pd.Timedelta("1h")))
     )
     assert row(fleet, "charge_max").tolist() == [20, 0]
@@ -132,7 +134,7 @@ def test_a_linked_vehicle_drives_between_its_stays():
     sessions = stays(
         (0, 2), (4, 6), vehicle=["v", "v"], energy_trip=[12.0, 0.0], energy_arrival=[30.0, 0.0]
     )
-    fleet, _ = rasterise(sessions, steps(6), rows="vehicle", linked=True)
+    fleet, _ = sessions_to_fleet(sessions, steps(6), rows="vehicle", linked=True)
     assert float(fleet.keep) == 1 and float(fleet.energy_in) == 0
     assert fleet.energy_initial.values.tolist() == [30.0]
     assert fleet.energy_max.values.tolist() == [40.0]
@@ -153,14 +155,14 @@ def test_outside_is_named_and_dropped_or_clipped():
     """
     sessions = stays((-1, 2), (1, 5), (2, 3), (9, 12), energy_need=[25.0, 25.0, 15.0, 15.0])
     with pytest.raises(SchemaError, match="3 outside .*: 0, 1, 3; give outside="):
-        rasterise(sessions, steps(4))
-    fleet, table = rasterise(sessions, steps(4), outside="drop")
+        sessions_to_fleet(sessions, steps(4))
+    fleet, table = sessions_to_fleet(sessions, steps(4), outside="drop")
     assert table.session.values.tolist() == [2]
     assert (
         json.loads(table.attrs["dropped_sessions"]) == [0, 1, 3]
         and table.attrs["dropped_count"] == 3
     )
-    fleet, table = rasterise(sessions, steps(4), outside="clip")
+    fleet, table = sessions_to_fleet(sessions, steps(4), outside="clip")
     assert table.session.values.tolist() == [0, 1, 2]
     assert json.loads(table.attrs["dropped_sessions"]) == [3]
     assert json.loads(table.attrs["clipped_sessions"]) == [0, 1]
@@ -178,12 +180,12 @@ def test_need_beyond_the_charger():
     """1.5 h at 10 kW bring 15 kWh to the 10 on board: 30 kWh are 5 too many, reached at 2:00."""
     sessions = stays((0, 1.5), (0, 3), energy_need=[30.0, 40.0])
     with pytest.raises(SchemaError) as error:
-        rasterise(sessions, steps(3))
+        sessions_to_fleet(sessions, steps(3))
     (problem,) = error.value.problems
     assert problem.where == "sessions.energy_need"
     assert "session 0: needs 30 kWh on board at 2026-01-05 01:30" in problem.detail
     assert "reaches 25 kWh: 5 kWh missing (possible from 2026-01-05 02:00 UTC)" in problem.detail
-    fleet, table = rasterise(sessions, steps(3), need="cap")
+    fleet, table = sessions_to_fleet(sessions, steps(3), need="cap")
     assert sorted(fleet.energy_min.max("time").values.tolist()) == [25.0, 40.0]
     assert table.energy_missing.values.tolist() == [5.0, 0.0]
     assert json.loads(table.attrs["capped_sessions"]) == [0]
@@ -202,7 +204,7 @@ def test_every_fault_is_listed_at_once():
         energy_need=[20.0, 20, 20, 20, 20, 20, 20, 20, 41],
     )  # fmt: skip
     with pytest.raises(SchemaError) as error:
-        rasterise(sessions, steps(4))
+        sessions_to_fleet(sessions, steps(4))
     text = [f"{p.where}: {p.detail}" for p in error.value.problems]
     expected = [
         "sessions.energy_arrival: session 0: 50 kWh on arrival is above the capacity of 40 kWh",
@@ -235,7 +237,7 @@ def test_missing_columns_and_wrong_types_are_listed_at_once():
     sessions = stays((0, 1)).drop_vars(["capacity", "arrival"])
     sessions["charge_max"] = ("session", ["ten"])
     with pytest.raises(SchemaError) as error:
-        rasterise(sessions, steps(2))
+        sessions_to_fleet(sessions, steps(2))
     assert {(p.where, p.rule) for p in error.value.problems} == {
         ("sessions.capacity", "missing"),
         ("sessions.arrival", "missing"),
@@ -246,7 +248,7 @@ def test_missing_columns_and_wrong_types_are_listed_at_once():
 def test_unsorted_or_uneven_steps_are_refused():
     for time in (steps(4)[::-1], steps(4)[[0, 1, 3]], steps(1)):
         with pytest.raises(SchemaError, match="step"):
-            rasterise(stays((0, 1)), pd.DatetimeIndex(time))
+            sessions_to_fleet(stays((0, 1)), pd.DatetimeIndex(time))
 
 
 def test_overlap_behind_a_long_stay_is_found():
@@ -254,25 +256,25 @@ def test_overlap_behind_a_long_stay_is_found():
     the second.
     """
     with pytest.raises(SchemaError) as error:
-        rasterise(stays((0, 10), (1, 2), (5, 6), vehicle="v"), steps(12))
+        sessions_to_fleet(stays((0, 10), (1, 2), (5, 6), vehicle="v"), steps(12))
     assert [p.detail.split(":")[0] for p in error.value.problems] == ["session 1", "session 2"]
 
 
 def test_text_labels_become_numbers_and_keep_their_name():
     sessions = stays((0, 1), (0, 1)).assign_coords(session=["x", "y"])
-    fleet, table = rasterise(sessions, steps(2))
+    fleet, table = sessions_to_fleet(sessions, steps(2))
     assert table.session.values.tolist() == [0, 1]
     assert table.name.values.tolist() == ["x", "y"]
     assert set(np.unique(fleet.session)) == {-1, 0, 1}
 
 
 def test_no_sessions_no_rows():
-    fleet, table = rasterise(stays(), steps(2))
+    fleet, table = sessions_to_fleet(stays(), steps(2))
     assert fleet.sizes == {"fleet": 0, "time": 2} and table.sizes["session"] == 0
 
 
 def test_the_result_survives_a_file(tmp_path):
-    fleet, table = rasterise(stays((0, 2), (9, 12)), steps(4), outside="drop")
+    fleet, table = sessions_to_fleet(stays((0, 2), (9, 12)), steps(4), outside="drop")
     energy = xr.Dataset(
         {"price": ((), 1.0), "limit": ("market", [1.0])}, coords={"market": ["spot"]}
     )
@@ -299,7 +301,7 @@ def test_plugged_hours_and_energy_are_conserved(spans, quarter):
     """
     step, count = (0.25, 32) if quarter else (1.0, 8)
     time = steps(count, pd.Timedelta(hours=step))
-    fleet, table = rasterise(stays(*spans, charge_max=1.0), time, need="cap")
+    fleet, table = sessions_to_fleet(stays(*spans, charge_max=1.0), time, need="cap")
     hours = sum(end - begin for begin, end in spans)
     assert float(fleet.charge_max.sum()) * step == pytest.approx(hours)
     assert float(fleet.energy_in.sum()) == pytest.approx(10.0 * len(spans))
@@ -344,7 +346,7 @@ def test_a_year_of_dutch_sessions_packs_into_22_rows():
     sessions, _ = BatteryAssumption().apply(sessions)
     time = pd.date_range("2019-01-01", periods=34944, freq="15min", name="time")
     began = process_time()
-    fleet, table = rasterise(sessions, time, outside="drop")
+    fleet, table = sessions_to_fleet(sessions, time, outside="drop")
     assert process_time() - began < 1.0, "vectorised: 0.05 s of CPU time, or 0.2 s at first"
     assert fleet.sizes == {"fleet": 22, "time": 34944}
     assert table.sizes["session"] == 9963 and table.attrs["dropped_count"] == 37

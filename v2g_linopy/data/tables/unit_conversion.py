@@ -7,7 +7,7 @@ import xarray as xr
 
 from ...case.units import TABLE, accepted, factor
 from ...errors import Problem, SchemaError
-from .local_time import listed
+from .wording import first_few
 
 
 def named_unit(header: str) -> str | None:
@@ -61,7 +61,7 @@ def stacked(
     """
     lacking = [name for name in names.values() if name not in prices]
     if lacking:
-        given = f"not among the prices given ({listed(prices.data_vars)})"
+        given = f"not among the prices given ({first_few(prices.data_vars)})"
         raise SchemaError([Problem(f"prices.{n}", "missing", given) for n in lacking], "the prices")
     arrays = [
         in_unit(prices[n].reset_coords(drop=True), "EUR/MWh", f"prices.{n}", currency)

@@ -10,126 +10,18 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 from ..tables.files import attempt, stamps
-from ..tables.local_time import align, counted, listed, local, step_of, to_utc
+from ..tables.local_time import align, step_of, to_local, to_utc
 from ..tables.series import notes_of
-from ..tables.units import in_unit, stacked
+from ..tables.unit_conversion import in_unit
+from ..tables.wording import first_few, with_count
 from .assumptions import MOST_NAMED, BatteryAssumption, Regulation, session_name
-from .connectors import converters, plugged
-from .described import described_case
-from .rasterise import Rows, rasterise
-
-AMPLE = 2.0
-
-
-def installed_power(fleet: xr.Dataset) -> float:
-    """Return the sum over the fleet of the largest charging plus the largest discharging power of
-    each member, kW.
-    """
-    total = 0.0
-    for name in ("charge_max", "discharge_max"):
-        if name in fleet:
-            values = fleet[name]
-            total += float((values.max("time") if "time" in values.dims else values).sum())
-    return total
+from .connectors import converters, with_connector_limits
+from .markets import energy_market, imbalance_market, markets_for
+from .new_case import new_case
+from .sessions_to_fleet import Rows, sessions_to_fleet
 
 
-def energy_market(
-    prices: xr.Dataset, markets: Sequence[str], limit: float, currency: str = "EUR"
-) -> xr.Dataset:
-    """Return the group `/energy`: one market per named price, each with the same limit (kW, either
-    way).
-
-    Raises
-    ------
-    SchemaError
-        A price that is not there, or hours without a price, named.
-    """
-    price = stacked(prices, {n: n for n in markets}, "market", currency)
-    problems = []
-    for name in markets:
-        gaps = price.indexes["time"][np.asarray(price.sel(market=name).isnull())]
-        if len(gaps):
-            detail = (
-                f'no price at {listed(gaps)} UTC; import it with missing="hold" or give those hours'
-            )
-            problems.append(Problem(f"prices.{name}", "nan", detail))
-    if problems:
-        raise SchemaError(problems, "the prices")
-    return xr.Dataset({"price": price, "limit": ("market", np.full(len(markets), float(limit)))})
-
-
-def settlement(
-    prices: xr.Dataset, names: Sequence[str], limit: float, currency: str = "EUR"
-) -> xr.Dataset:
-    """Return the group `/imbalance`: one price, or that of surplus and that of shortage; the limit
-    in kW, either way.
-
-    Raises
-    ------
-    SchemaError
-        More than two names, a price that is not there, or hours without a price, named.
-    """
-    if not 1 <= len(names) <= 2:
-        detail = "give one price, or two: what surplus is paid, then what shortage costs"
-        raise SchemaError([Problem("imbalance", "labels", detail)], "the prices")
-    each = energy_market(prices, names, limit, currency)["price"]
-    fields = dict(
-        zip(
-            ("price_long", "price_short"),
-            (each.sel(market=n, drop=True) for n in names),
-            strict=False,
-        )
-    )
-    return xr.Dataset({**fields, "limit": ((), float(limit))})
-
-
-def ample_limit(power: float, volume: float = 0.0, activation: float = 0.0) -> float:
-    """Return a position limit that cannot bind: twice all charger power and all expected
-    activation, kW.
-    """
-    return AMPLE * (power + activation * volume)
-
-
-def markets_for(
-    fleet: xr.Dataset,
-    prices: xr.Dataset,
-    markets: Sequence[str],
-    regulation: Regulation | None,
-    limit: float | None,
-    currency: str = "EUR",
-    settled: Sequence[str] = (),
-) -> tuple[dict[str, xr.Dataset], list[str]]:
-    """Return `/energy`, `/imbalance` and `/reserve` for a fleet, and the sentences that state their
-    limits.
-    """
-    power = installed_power(fleet)
-    said = []
-    groups: dict[str, xr.Dataset] = {}
-    if limit is None:
-        share = max(regulation.activation_up, regulation.activation_down) if regulation else 0.0
-        limit = ample_limit(power, AMPLE * power, share)
-        said.append(
-            f"Position limit {limit:g} kW: {AMPLE:g} times all charger power, both directions, plus"
-            " what reserves are expected to activate; it cannot bind."
-        )
-    groups["energy"] = energy_market(prices, markets, limit, currency)
-    if settled:
-        groups["imbalance"] = settlement(prices, settled, power, currency)
-        said.append(
-            f"Imbalance is settled at {' and '.join(settled)}; at most {power:g} kW, all charger"
-            " power, either way."
-        )
-    if regulation is not None:
-        groups["reserve"] = regulation.reserve(prices, AMPLE * power, currency)
-        said += regulation.sentences()
-        said.append(
-            f"At most {AMPLE * power:g} kW of each product ({AMPLE:g} times all charger power): it"
-            " cannot bind."
-        )
-    return groups, said
-
-
-def case_from(
+def case_from_sessions(
     sessions: xr.Dataset,
     prices: xr.Dataset,
     *,
@@ -159,8 +51,8 @@ def case_from(
     Parameters
     ----------
     sessions
-        Dataset on ``session`` as `rasterise` takes it; what it lacks of battery and charger comes
-        from `battery`.
+        Dataset on ``session`` as `sessions_to_fleet` takes it; what it lacks of battery and charger
+        comes from `battery`.
     prices
         Dataset on ``time`` (naive UTC, uniform), EUR/MWh.
     timezone
@@ -173,9 +65,9 @@ def case_from(
     start, end
         Local times between which the case runs (`end` excluded); all that is priced unless given.
     rows, outside, need
-        See `rasterise`. One row per vehicle where the sessions name them, else packed, unless
-        `rows` is given. Sessions that are not inside the horizon altogether are dropped, and named
-        in the root attribute ``warnings``.
+        See `sessions_to_fleet`. One row per vehicle where the sessions name them, else packed,
+        unless `rows` is given. Sessions that are not inside the horizon altogether are dropped, and
+        named in the root attribute ``warnings``.
     markets, imbalance
         Prices that become energy markets, in order; the first settles reserves. Prices that settle
         imbalance, up to all charger power: one, or what surplus is paid and what shortage costs.
@@ -217,7 +109,7 @@ def case_from(
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
         known = _at_connectors(sessions, connectors, battery)
         table, more = (known, free) if battery is None else battery.apply(known, currency)
-        fleet, kept = rasterise(table, time, rows=rows, outside=outside, need=need)
+        fleet, kept = sessions_to_fleet(table, time, rows=rows, outside=outside, need=need)
         return fleet, kept, more + _named(kept)
 
     settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
@@ -234,8 +126,15 @@ def case_from(
     )
     groups, more = markets_for(fleet, prices, markets, regulation, limit, currency, settled)
     groups = {"fleet": fleet, "sessions": kept, **groups, **_chargers(connectors)}
-    words = {"title": title, "source": source, "assumptions": "\n".join(said + named + more)}
-    case = described_case(time, groups, timezone=timezone, currency=currency, **words)
+    case = new_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=title,
+        source=source,
+        currency=currency,
+        assumptions=[*said, *named, *more],
+    )
     case.attrs |= _warnings(_dropped(sessions, kept, timezone))
     return case
 
@@ -255,7 +154,7 @@ def _priced(
     """Raise `SchemaError` for markets or imbalance without a price."""
     energy_market(prices, markets, 0.0, currency)
     if settled:
-        settlement(prices, settled, 0.0, currency)
+        imbalance_market(prices, settled, 0.0, currency)
 
 
 def _at_connectors(
@@ -269,7 +168,7 @@ def _at_connectors(
     cars = sessions
     if battery is not None and battery.discharge_share > 0 and "discharge_max" not in cars:
         cars = cars.assign(discharge_max=("session", np.full(cars.sizes["session"], np.inf)))
-    table = plugged(cars, connectors)
+    table = with_connector_limits(cars, connectors)
     given = {*sessions.data_vars, *connectors.data_vars}
     unknown = [
         n
@@ -319,7 +218,7 @@ def _dropped(sessions: xr.Dataset, kept: xr.Dataset, timezone: str) -> str:
         )
         energy = need - there
     stays = [
-        local(pd.DatetimeIndex(lost[n].to_numpy()), timezone) for n in ("arrival", "departure")
+        to_local(pd.DatetimeIndex(lost[n].to_numpy()), timezone) for n in ("arrival", "departure")
     ]
     kwh = (
         np.full(lost.sizes["session"], np.nan)
@@ -333,7 +232,9 @@ def _dropped(sessions: xr.Dataset, kept: xr.Dataset, timezone: str) -> str:
     ]
     total = f", {np.nansum(kwh):.6g} kWh in all" if energy is not None else ""
     why = kept.attrs["dropped_why"]
-    return f"{counted(len(places), 'session')} dropped{total} ({why}): {'; '.join(_first(places))}."
+    return (
+        f"{with_count(len(places), 'session')} dropped{total} ({why}): {'; '.join(_first(places))}."
+    )
 
 
 def _first(places: list[str]) -> list[str]:
@@ -375,9 +276,9 @@ def _named(sessions: xr.Dataset) -> list[str]:
     said, a = [], sessions.attrs
     for what in ("clipped", "capped"):
         if f"{what}_count" in a:
-            names = listed(json.loads(a[f"{what}_sessions"]), 400)
+            names = first_few(json.loads(a[f"{what}_sessions"]), 400)
             said.append(
-                f"{counted(a[f'{what}_count'], 'session')} {what} ({a[f'{what}_why']}): {names}."
+                f"{with_count(a[f'{what}_count'], 'session')} {what} ({a[f'{what}_why']}): {names}."
             )
     if "capped_count" in sessions.attrs:
         said.append(f"Energy missing in all: {float(sessions['energy_missing'].sum()):.3f} kWh.")

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..sessions.described import described_case
-from ..sessions.rasterise import rasterise
+from ..sessions.new_case import new_case
+from ..sessions.sessions_to_fleet import sessions_to_fleet
 from .noise_and_prices import days_of, hourly_prices, steps_of
 from .stays import COMMUTERS, COSTS, labels, stays
 from .sun_and_buildings import building, profiles, sun
@@ -73,7 +73,7 @@ def site(
     sessions = stays(
         labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge
     )
-    fleet, table = rasterise(sessions, time, rows="vehicle")
+    fleet, table = sessions_to_fleet(sessions, time, rows="vehicle")
     groups = {"fleet": fleet.assign(COSTS), "sessions": table}
     roof, house = sun(time, timezone, rng), building(time, timezone, rng, "office")
     if battery:
@@ -122,13 +122,13 @@ def site(
             " EUR/kW; a part of a month costs in proportion to its hours."
         ),
     ]
-    return described_case(
+    return new_case(
         time,
         groups,
         timezone=timezone,
         title=f"Site with {vehicles} commuters, {days} days",
-        source="v2g_linopy.data.generators.site, synthetic",
-        assumptions="\n".join(said),
+        source="v2g_linopy.site, synthetic",
+        assumptions=said,
     )
 
 

@@ -10,18 +10,20 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.local_time import listed, nanoseconds, step_of
+from ..tables.local_time import nanoseconds, step_of
 from ..tables.session_table import (
     COLUMNS,
+    MADE,
     PLACES,
-    Table,
+    SessionTable,
     faults,
     read_table,
     shared,
     unreachable,
     unreachable_problems,
 )
-from .connectors import plugged
+from ..tables.wording import first_few
+from .connectors import with_connector_limits
 from .packing import pack
 
 Rows = Literal["packed", "connector", "vehicle"]
@@ -35,7 +37,7 @@ _PER_SESSION = {
 SECONDS = {"units": "seconds since 1970-01-01", "dtype": "int64"}
 
 
-def rasterise(
+def sessions_to_fleet(
     sessions: xr.Dataset,
     time: pd.DatetimeIndex,
     *,
@@ -82,8 +84,8 @@ def rasterise(
         reachable is left to the model.
     connectors
         Table of connectors: limits and efficiencies of each session are then those of car and
-        connector together, see `data.sessions.connectors.plugged`. Whether a need is reachable is
-        judged at full power, without taper and least power.
+        connector together, see `data.sessions.connectors.with_connector_limits`. Whether a need is
+        reachable is judged at full power, without taper and least power.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def rasterise(
         Every fault of every session at once.
     """
     if connectors is not None:
-        sessions = plugged(sessions, connectors)
+        sessions = with_connector_limits(sessions, connectors)
     step, origin = step_of(time).value, nanoseconds(time)[0]
     table, problems = read_table(sessions, linked)
     if linked:
@@ -131,7 +133,7 @@ def rasterise(
     return fleet, _sessions(sessions.isel(session=kept), chosen, label[row], lack, notes)
 
 
-def _linkable(table: Table | None, rows: str) -> list[Problem]:
+def _linkable(table: SessionTable | None, rows: str) -> list[Problem]:
     """Return what keeps sessions from being one battery all along."""
     if rows != "vehicle":
         return [Problem("rows", "consistency", 'linked sessions need rows="vehicle"')]
@@ -145,7 +147,12 @@ def _linkable(table: Table | None, rows: str) -> list[Problem]:
 
 
 def _horizon(
-    table: Table, inside: np.ndarray, outside: str, start: int, end: int, problems: list[Problem]
+    table: SessionTable,
+    inside: np.ndarray,
+    outside: str,
+    start: int,
+    end: int,
+    problems: list[Problem],
 ) -> tuple[np.ndarray, dict[str, str | int]]:
     """Return which sessions stay, and what the dataset says of the others; clips in place."""
     touching = (table.departure > start) & (table.arrival < end)
@@ -153,7 +160,7 @@ def _horizon(
     if outside == "problem" and names:
         span = f"{pd.Timestamp(start)} .. {pd.Timestamp(end)} UTC"
         detail = (
-            f'{len(names)} outside {span}: {listed(names, 50)}; give outside="drop" or'
+            f'{len(names)} outside {span}: {first_few(names, 50)}; give outside="drop" or'
             ' outside="clip"'
         )
         problems.append(Problem("sessions", "time", detail))
@@ -180,7 +187,7 @@ def _note(what: str, names: np.ndarray, why: str) -> dict[str, str | int]:
     }
 
 
-def _clip(table: Table, cut: np.ndarray, start: int, end: int) -> None:
+def _clip(table: SessionTable, cut: np.ndarray, start: int, end: int) -> None:
     rate = table["eta_charge"] * table["charge_max"] / 3.6e12  # kWh per nanosecond
     before = np.where(cut, np.maximum(0, start - table.arrival), 0)
     charged = np.clip(table["energy_need"] - table["energy_arrival"], 0.0, rate * before)
@@ -192,7 +199,7 @@ def _clip(table: Table, cut: np.ndarray, start: int, end: int) -> None:
 
 
 def _rows(
-    table: Table, first: np.ndarray, last: np.ndarray, rows: Rows, problems: list[Problem]
+    table: SessionTable, first: np.ndarray, last: np.ndarray, rows: Rows, problems: list[Problem]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Return the labels of the rows, the row of each session, and where each row stands, as far as
     that is given.
@@ -226,7 +233,7 @@ def _rows(
     for name, place in places.items():
         if (moved := named[table.labels[name][named] != place[of_named]]).size:
             detail = (
-                f"{rows} {listed(np.unique(label[row[moved]]))}: has sessions in several {name}s"
+                f"{rows} {first_few(np.unique(label[row[moved]]))}: has sessions in several {name}s"
             )
             problems.append(Problem(f"sessions.{name}", "consistency", detail))
     unnamed = table.labels[rows] == ""
@@ -239,7 +246,7 @@ def _rows(
 
 
 def _packed(
-    table: Table, first: np.ndarray, last: np.ndarray, chosen: np.ndarray
+    table: SessionTable, first: np.ndarray, last: np.ndarray, chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Pack the sessions chosen into as few rows as possible, within each place."""
     names = [name for name in PLACES if name in table.labels]
@@ -267,7 +274,7 @@ def _packed(
 
 
 def _arrays(
-    table: Table,
+    table: SessionTable,
     first: np.ndarray,
     last: np.ndarray,
     row: np.ndarray,
@@ -319,7 +326,12 @@ def _arrays(
 
 
 def _linked(
-    table: Table, first: np.ndarray, last: np.ndarray, row: np.ndarray, members: int, steps: int
+    table: SessionTable,
+    first: np.ndarray,
+    last: np.ndarray,
+    row: np.ndarray,
+    members: int,
+    steps: int,
 ) -> dict[str, object]:
     """Arrays of batteries that go on between sessions: nothing restarts, trips leave the
     battery.
@@ -351,7 +363,7 @@ def _numbers(names: np.ndarray) -> np.ndarray:
 
 def _sessions(
     sessions: xr.Dataset,
-    chosen: Table,
+    chosen: SessionTable,
     row: np.ndarray,
     lack: np.ndarray,
     notes: dict[str, str | int],
@@ -363,9 +375,9 @@ def _sessions(
     for name in COLUMNS:
         if name in out and not out[name].dims:
             out[name] = out[name].expand_dims(session=out["session"])
-    out["row"] = ("session", row, {"long_name": "member of the fleet"})
-    doc = "need beyond what the charger delivers in time, not required of the plan"
-    out["energy_missing"] = ("session", lack, {"units": "kWh", "long_name": doc})
+    out["row"] = ("session", row, {"long_name": MADE["row"].doc})
+    missing = MADE["energy_missing"]
+    out[missing.name] = ("session", lack, {"units": missing.unit, "long_name": missing.doc})
     for name in ("arrival", "departure"):
         out[name] = out[name].astype("datetime64[ns]").assign_attrs(sessions[name].attrs)
         out[name].encoding = dict(SECONDS)
