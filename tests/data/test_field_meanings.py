@@ -22,7 +22,7 @@ from v2g_linopy.data import (
     with_reserves,
 )
 from v2g_linopy.data.generators.noise_and_prices import italian_prices
-from v2g_linopy.data.sessions.new_case import declared_fields
+from v2g_linopy.data.sessions.new_case import declared_fields, with_meaning
 from v2g_linopy.data.tables.session_table import SESSION_FIELDS
 
 TIME = pd.date_range("2026-03-23", periods=24, freq="h", name="time")
@@ -147,3 +147,16 @@ def test_a_case_in_another_money_says_so():
     assert case["energy"].price.attrs["units"] == "USD/MWh"
     assert case["fleet"].unserved_cost.attrs["units"] == "USD/kWh"
     assert case["reserve"].capacity_price.attrs["units"] == "USD/MW/h"
+
+
+def test_a_unit_that_is_given_stays():
+    """12 MW stay 12 MW: the meaning is that of the schema, the numbers are not touched. A table of
+    sessions also keeps a meaning of its own.
+    """
+    given = {"units": "MW", "long_name": "of the maker"}
+    fleet = xr.Dataset({"charge_max": ((), 12.0, given)})
+    assert with_meaning("fleet", fleet).charge_max.attrs == {
+        "units": "MW",
+        "long_name": "power the plugged vehicles can draw",
+    }
+    assert with_meaning("sessions", fleet).charge_max.attrs == given
