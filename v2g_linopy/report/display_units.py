@@ -20,7 +20,7 @@ def probability(root: xr.Dataset) -> xr.DataArray | None:
     )
 
 
-def expected(data: xr.Dataset, weight: xr.DataArray | None, group: str) -> xr.Dataset:
+def scenario_means(data: xr.Dataset, weight: xr.DataArray | None, group: str) -> xr.Dataset:
     """Probability-weighted mean over scenarios; labels are those of the first scenario.
 
     Row duals carry the probability already and are summed.

@@ -17,7 +17,7 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.scope import per_pod
 from ..model.terms import Flex, Flow, Replay
 from ..parts.catalogue import PARTS
-from ..solve.audit import assets, expected
+from ..solve.audit import assets, scenario_mean
 
 ELECTRICITY = "electricity"
 
@@ -70,7 +70,7 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
 
     def on_members(power: Any) -> xr.DataArray:
         full: xr.DataArray = (
-            expected(power, weight) if isinstance(power, xr.DataArray) else xr.DataArray(power)
+            scenario_mean(power, weight) if isinstance(power, xr.DataArray) else xr.DataArray(power)
         )
         return (full.reset_coords(drop=True).fillna(0.0) + shape).transpose(member, "time")
 

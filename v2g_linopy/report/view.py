@@ -20,7 +20,7 @@ from ..errors import SchemaError
 from ..model.part import Stage
 from ..operate.unmanaged import unmanaged
 from ..parts.catalogue import PARTS
-from .display_units import displayed, expected, probability
+from .display_units import displayed, probability, scenario_means
 from .power_at_meter import ELECTRICITY, Asset, assets_of, metered
 
 LONGEST_WINDOW = 10.0
@@ -72,7 +72,7 @@ class Reading:
             weight = xr.DataArray(weight["scenario"] == scenario).astype(float)
         currency = str(result.attrs.get("currency") or "EUR")
         groups = {
-            name: displayed(expected(node.to_dataset(), weight, name), name, currency)
+            name: displayed(scenario_means(node.to_dataset(), weight, name), name, currency)
             for name, node in result.children.items()
         }
         return cls(groups, dict(result.attrs), time, step_hours(result), weight, result)

@@ -203,7 +203,8 @@ def _cash(ledger: xr.Dataset, name: str, cash: xr.DataArray) -> xr.DataArray:
 def _objective(result: xr.DataTree, inputs: Inputs) -> xr.DataArray:
     """Difference between the objective and the sum of the ledger, relative."""
     total = sum(
-        float(expected(x, inputs.probability).sum()) for x in result["ledger"].data_vars.values()
+        float(scenario_mean(x, inputs.probability).sum())
+        for x in result["ledger"].data_vars.values()
     )
     objective = float(result.attrs["objective"])
     scale = max(1.0, abs(objective))
@@ -212,8 +213,13 @@ def _objective(result: xr.DataTree, inputs: Inputs) -> xr.DataArray:
     )
 
 
-def expected(x: xr.DataArray, probability: xr.DataArray | None) -> xr.DataArray:
+def scenario_mean(x: xr.DataArray, probability: xr.DataArray | None) -> xr.DataArray:
     """Return the mean over scenarios, weighted by their probability."""
     return (
         x if probability is None or "scenario" not in x.dims else (x * probability).sum("scenario")
     )
+
+
+def mean_total(x: xr.DataArray, probability: xr.DataArray | None) -> float:
+    """Return the sum over all steps and members, as a mean over scenarios."""
+    return float(scenario_mean(x, probability).sum())

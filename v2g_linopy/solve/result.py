@@ -9,10 +9,10 @@ from importlib.metadata import version
 import xarray as xr
 
 from ..case.io import CONVENTIONS, SCHEMA_VERSION, fingerprint, stamped
-from ..case.schema import describe
+from ..case.schema import Field, Schema, describe
 from ..case.version import package_version
 from ..model.inputs import RESULT_GROUPS, Inputs
-from .audit import expected
+from .audit import mean_total
 from .solver import Optimum, Settings
 
 PENALTY = ".slack."  # entries of the ledger that belong to the objective, not to profit
@@ -39,7 +39,6 @@ class Solved:
 
 def result_of(case: xr.DataTree, inputs: Inputs, solved: Solved, settings: Settings) -> xr.DataTree:
     """Put a result together."""
-    currency = inputs.calendar.currency
     groups = {
         name: node.to_dataset(inherit=False)
         for name, node in case.children.items()
@@ -47,26 +46,31 @@ def result_of(case: xr.DataTree, inputs: Inputs, solved: Solved, settings: Setti
     }
     for part, _ in inputs:
         groups[part.name] = _with_outputs(groups[part.name], inputs, part.name, solved)
+
+    currency = inputs.calendar.currency
     ledger = {n: x.assign_attrs(units=currency) for n, x in solved.ledger.items()}
-    weight = inputs.dt * inputs.weight(solved.dual)
-    prices = {
-        name.removeprefix("node."): (
-            (1000.0 * row / weight).assign_attrs(
-                units=f"{currency}/MWh",
-                long_name=f"shadow price, {name.removeprefix('node.')} node",
-            )
-        )
-        for name, row in solved.dual.items()
-        if name.startswith("node.") and (name != "node.market" or "energy" in inputs.data)
-    }
+    duals = {n: x for n, x in solved.dual.items() if "node." not in n}
     groups["ledger"] = xr.Dataset(ledger)
-    groups["price"] = xr.Dataset(prices)
-    groups["dual"] = _plain(
-        {n: _every_scenario(x, inputs) for n, x in solved.dual.items() if "node." not in n}
-    )
+    groups["price"] = xr.Dataset(_prices(inputs, solved))
+    groups["dual"] = _plain({n: _every_scenario(x, inputs) for n, x in duals.items()})
     groups["reduced_cost"] = _plain(dict(solved.reduced))
+
     root = case.to_dataset().assign_attrs(_attributes(case, inputs, solved, settings, ledger))
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": ds for name, ds in groups.items()}})
+
+
+def _prices(inputs: Inputs, solved: Solved) -> dict[str, xr.DataArray]:
+    """Shadow prices of the nodes, per MWh of the scenario in which they hold."""
+    weight = inputs.dt * inputs.weight(solved.dual)
+    units = f"{inputs.calendar.currency}/MWh"
+    prices = {}
+    for row, dual in solved.dual.items():
+        node = row.removeprefix("node.")
+        traded = node != "market" or "energy" in inputs.data
+        if row.startswith("node.") and traded:
+            words = f"shadow price, {node} node"
+            prices[node] = (1000.0 * dual / weight).assign_attrs(units=units, long_name=words)
+    return prices
 
 
 def in_profit(entry: str) -> bool:
@@ -77,50 +81,55 @@ def in_profit(entry: str) -> bool:
 
 
 def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) -> xr.Dataset:
-    """Replace the outputs of an earlier solve; a battery shows its plan also where nothing could
-    move.
-    """
-    fields, data = inputs.parts[part].schema.outputs, inputs.data[part]
-    group = group.drop_vars(
-        [str(v) for v in group.data_vars if any(f.names(str(v)) for f in fields)]
-    )
-    used = {
-        "time",
-        inputs.parts[part].schema.member,
-        *(d for v in group.data_vars.values() for d in v.dims),
+    """Replace the outputs of an earlier solve by those of this one."""
+    schema = inputs.parts[part].schema
+    levels = {
+        name.partition(".")[2]: x
+        for name, x in solved.solution.items()
+        if name.partition(".")[0] == part
     }
-    group = group.drop_vars(
-        [str(c) for c in group.indexes if c not in used]
-    )  # months, ranks: they may differ now
     made: dict[str, xr.DataArray] = {}
-    for field in (f for f in fields if not f.auxiliary):
-        found = {
-            n.partition(".")[2]: x
-            for n, x in solved.solution.items()
-            if n.partition(".")[0] == part
-        }
-        found = {n: x for n, x in found.items() if field.names(n)}
-        path = "_baseline" if f"{part}.energy_baseline" in solved.solution else ""
-        if not found and field.name in (
-            "charge",
-            "discharge",
-            "energy",
-            "charge" + path,
-            "discharge" + path,
-        ):
-            axes = {
-                d: inputs.calendar.time if d == "time" else data.indexes[d]
-                for d in field.dims.split()
-            }
-            found = {field.name: xr.DataArray(0.0, coords=axes, dims=list(axes))}
+    for field in schema.outputs:
+        if field.auxiliary:
+            continue
+        found = {name: x for name, x in levels.items() if field.names(name)}
+        if not found and field.name in _always_shown(levels):
+            found = {field.name: _zeros(field, inputs, part)}
         for name, x in found.items():
-            clean = (x if field.missing else x.fillna(0.0)).drop_vars(
-                [c for c in x.coords if c not in x.dims]
-            )
-            if not field.signed:
-                clean = clean.clip(min=0.0) + 0.0  # a residue of -1e-12 is a zero
-            made[name] = describe(clean, field, inputs.calendar.currency)
-    return group.assign(made)
+            made[name] = describe(_clean(x, field), field, inputs.calendar.currency)
+    return _without_outputs(group, schema).assign(made)
+
+
+def _without_outputs(group: xr.Dataset, schema: Schema) -> xr.Dataset:
+    """Leave the outputs of an earlier solve out, and labels that were theirs alone: months and
+    ranks may differ now.
+    """
+    outputs = [n for n in map(str, group.data_vars) if any(f.names(n) for f in schema.outputs)]
+    group = group.drop_vars(outputs)
+    used = {"time", schema.member, *(d for x in group.data_vars.values() for d in x.dims)}
+    return group.drop_vars([str(label) for label in group.indexes if label not in used])
+
+
+def _always_shown(levels: Mapping[str, xr.DataArray]) -> tuple[str, ...]:
+    """Outputs of a storage that stand in a result also where nothing could move."""
+    power = ("charge", "discharge")
+    on_baseline = tuple(f"{n}_baseline" for n in power) if "energy_baseline" in levels else ()
+    return (*power, "energy", *on_baseline)
+
+
+def _zeros(field: Field, inputs: Inputs, part: str) -> xr.DataArray:
+    """Return an output that is 0 everywhere."""
+    data, time = inputs.data[part], inputs.calendar.time
+    axes = {dim: time if dim == "time" else data.indexes[dim] for dim in field.dims.split()}
+    return xr.DataArray(0.0, coords=axes, dims=list(axes))
+
+
+def _clean(x: xr.DataArray, field: Field) -> xr.DataArray:
+    """Return an output as its field declares it: no gaps, no residues, no labels of other axes."""
+    clean = x if field.missing else x.fillna(0.0)
+    clean = clean.drop_vars([c for c in x.coords if c not in x.dims])
+    # a residue of -1e-12 is a zero, and + 0.0 makes a zero of -0.0
+    return clean if field.signed else clean.clip(min=0.0) + 0.0
 
 
 def _root(inputs: Inputs) -> xr.Dataset:
@@ -153,7 +162,7 @@ def _attributes(
     settings: Settings,
     ledger: Mapping[str, xr.DataArray],
 ) -> dict[str, str | int | float]:
-    sums = {n: float(expected(x, inputs.probability).sum()) for n, x in ledger.items()}
+    sums = {n: mean_total(x, inputs.probability) for n, x in ledger.items()}
     rows, columns, nonzeros = solved.size
     solved_now = stamped(f"solved by v2g-linopy {package_version()}")
     return {

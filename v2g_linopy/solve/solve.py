@@ -117,15 +117,8 @@ def solve(
     SchemaError, Infeasible, SolveError, SolverError, Interrupted
     """
     if complementarity not in _MODES:
-        raise SchemaError(
-            [
-                Problem(
-                    "complementarity",
-                    "choice",
-                    f"{complementarity!r} is not one of {', '.join(_MODES)}",
-                )
-            ]
-        )
+        detail = f"{complementarity!r} is not one of {', '.join(_MODES)}"
+        raise SchemaError([Problem("complementarity", "choice", detail)])
     inputs = inputs_of(case, parts)
     settings = Settings(solver, dict(options or {}), gap, time_limit).start()
     try:
@@ -168,80 +161,109 @@ class _Search:
         """Return the solved model, and what it took."""
         where = {} if mode == "off" else complementarity.eligible(self.inputs)
         flags = where if mode == "milp" else {}
-        relaxed, rounds = None, 0
-        solved = self._once(flags)
-        while True:
-            both = complementarity.overlap(solved.solution, where)
-            worst = max((float(x.max()) for x in both.values()), default=0.0)
-            exact = worst <= complementarity.TOLERANCE or solved.optimum.status != "optimal"
-            if mode != "lazy" or exact or rounds >= _ROUNDS:
-                break
-            relaxed = solved.optimum.objective if relaxed is None else relaxed
-            more = complementarity.candidates(self.inputs, where, both, solved.dual, solved.reduced)
-            flags = {key: more[key] | flags[key] if key in flags else more[key] for key in more}
-            rounds += 1
-            solved = self._once(flags)
-        charging = [f"{part}.charging{path}" for part, path in flags]
-        binaries = sum(int(x.notnull().sum()) for n, x in solved.solution.items() if n in charging)
-        lost = 0.0 if relaxed is None else relaxed - solved.optimum.objective
-        others = solved.binaries - binaries
-        words = complementarity.sentence(self.inputs, mode, rounds, binaries, both, lost, others)
+        solved = first = self._solved(flags)
+        at_once, rounds = complementarity.overlap(solved.solution, where), 0
+
+        while mode == "lazy" and rounds < _ROUNDS and not _exact(solved, at_once):
+            more = complementarity.candidates(
+                self.inputs, where, at_once, solved.dual, solved.reduced
+            )
+            flags = {key: x | flags[key] if key in flags else x for key, x in more.items()}
+            solved = self._solved(flags)
+            at_once, rounds = complementarity.overlap(solved.solution, where), rounds + 1
+
+        deciding = {complementarity.direction(*storage).binary for storage in flags}
+        binaries = sum(int(x.notnull().sum()) for n, x in solved.solution.items() if n in deciding)
+        words = complementarity.sentence(
+            self.inputs,
+            mode,
+            rounds,
+            binaries,
+            at_once,
+            lost=first.optimum.objective - solved.optimum.objective,
+            others=solved.binaries - binaries,
+        )
         return replace(
             solved,
             complementarity=words,
-            overlap=worst,
+            overlap=_largest(at_once),
             build_seconds=self.build_seconds,
             solve_seconds=self.solve_seconds,
         )
 
-    def _once(self, flags: complementarity.Flags) -> Solved:
+    def _solved(self, flags: complementarity.Flags) -> Solved:
+        """Build the model with binaries at the flagged places, and solve it."""
         start = clock.perf_counter()
-        inputs, merged = self.inputs, Merged({})
-        if self.apart and not flags and not self.fix:
-            inputs, merged = merge(inputs)
-        built = assemble_model(complementarity.with_flags(inputs, flags))
-        if apart := _with_binaries(built.model, merged):
-            inputs, merged = merge(self.inputs, apart)
-            built = assemble_model(inputs)
-        model = built.model
-        _fix(model, self.fix, inputs)
-        matrix = solvers.matrix_of(model)
+        built, merged, inputs = self._built(flags)
+        _fix(built.model, self.fix, inputs)
+        matrix = solvers.matrix_of(built.model)
         ready = clock.perf_counter()
-        solved = _read(built, matrix, self._optimise(model, matrix), merged, inputs)
+        optimum = self._optimum(built.model, matrix)
+        solved = _read(built, matrix, optimum, merged, inputs)
         self.build_seconds += ready - start
         self.solve_seconds += clock.perf_counter() - ready
         return solved
 
-    def _optimise(self, model: linopy.Model, matrix: solvers.Matrix) -> Optimum:
+    def _built(self, flags: complementarity.Flags) -> tuple[Built, Merged, Inputs]:
+        """Write the model; identical members are merged where nothing is asked of one of them."""
+        if not self.apart or flags or self.fix:
+            inputs, merged = self.inputs, Merged({})
+        else:
+            inputs, merged = merge(self.inputs)
+        built = assemble_model(complementarity.with_flags(inputs, flags))
+        if unmerged := _with_binaries(built.model, merged):
+            inputs, merged = merge(self.inputs, unmerged)
+            built = assemble_model(inputs)
+        return built, merged, inputs
+
+    def _optimum(self, model: linopy.Model, matrix: solvers.Matrix) -> Optimum:
+        """Solve the model; where it has binaries, once more as a linear programme that has them
+        fixed: for prices, and without residues of the search.
+        """
         if self.settings.solver != "highs":
             return solvers.solve_other(model, matrix, self.settings)
         if matrix.is_lp:
-            return self._matrix(matrix, self.settings)
-        found = self._matrix(matrix, self.settings.share(_SEARCH))
-        # binaries fixed and the LP solved again: prices, and no residues of the search
-        fixed = solvers.at_levels(matrix, found.primal)
+            return self._in_blocks(matrix, self.settings)
+        search = self._in_blocks(matrix, self.settings.share(_SEARCH))
+        fixed = solvers.at_levels(matrix, search.primal)
         try:
-            again = self._matrix(fixed, self.settings.grace(_GRACE))
+            priced = self._in_blocks(fixed, self.settings.grace(_GRACE))
         except SolveError as error:
             if error.status != solvers.TIME_LIMIT:
                 raise
-            unknown = np.full(len(found.dual), np.nan), np.full(len(found.reduced), np.nan)
-            return replace(
-                found, dual=unknown[0], reduced=unknown[1], note=f"{found.note}; {_NO_PRICES}"
-            )
+            return _without_prices(search)
         return replace(
-            again,
-            status=found.status,
-            gap=found.gap,
-            bound=found.bound,
-            note=found.note,
-            blocks=found.blocks,
+            priced,
+            status=search.status,
+            gap=search.gap,
+            bound=search.bound,
+            note=search.note,
+            blocks=search.blocks,
         )
 
-    def _matrix(self, matrix: solvers.Matrix, settings: Settings) -> Optimum:
+    def _in_blocks(self, matrix: solvers.Matrix, settings: Settings) -> Optimum:
+        """Solve independent blocks of a matrix apart, where that is wanted."""
         if not self.apart:
             return replace(solvers.solve(matrix, settings), note="blocks off: solved in one piece")
         return blocks.solve(matrix, lambda part, share: solvers.solve(part, settings.share(share)))
+
+
+def _exact(solved: Solved, at_once: complementarity.Overlap) -> bool:
+    """Return True where nothing charges and discharges at once, or time to mend it is up."""
+    small = _largest(at_once) <= complementarity.TOLERANCE
+    return small or solved.optimum.status != "optimal"
+
+
+def _largest(at_once: complementarity.Overlap) -> float:
+    """Return the most that is charged and discharged at once anywhere (kW)."""
+    return max((float(x.max()) for x in at_once.values()), default=0.0)
+
+
+def _without_prices(search: Optimum) -> Optimum:
+    """Return what a search found where there was no time for duals and reduced costs."""
+    unknown = np.full(len(search.dual), np.nan), np.full(len(search.reduced), np.nan)
+    note = f"{search.note}; {_NO_PRICES}"
+    return replace(search, dual=unknown[0], reduced=unknown[1], note=note)
 
 
 def _with_binaries(model: linopy.Model, merged: Merged) -> dict[str, set[str]]:
@@ -267,36 +289,44 @@ def _fix(model: linopy.Model, fix: Mapping[str, Fixed], inputs: Inputs) -> None:
     problems = []
     for name, given in fix.items():
         profile, where = given if isinstance(given, tuple) else (given, xr.DataArray(True))
-        if name not in model.variables:
-            part, _, leaf = name.partition(".")
-            outputs = [f"{p.name}.{f.name}" for p, _ in inputs for f in p.schema.outputs]
-            declared = name in outputs
-            if not declared or float(abs(profile).max()) > 0:
-                detail = (
-                    "has no freedom in this case"
-                    if declared
-                    else f"unknown{suggest(name, outputs)}"
-                )
-                problems.append(Problem(f"fix {name}", "unknown", detail))
-            continue
-        x = model.variables[name]
-        value = (
-            (profile + xr.zeros_like(x.lower, dtype=float)).reindex_like(x.lower).transpose(*x.dims)
-        )
-        held = (where & xr.ones_like(x.lower, dtype=bool)).transpose(*x.dims)
-        if bool((value.isnull() & held).any()):
-            problems.append(
-                Problem(f"fix {name}", "labels", "does not cover every label of the variable")
-            )
-            continue
-        low, high = (bound.where(x.labels != -1, 0.0) for bound in (x.lower, x.upper))
-        if bool((beyond := held & ((value < low - _SLIP) | (value > high + _SLIP))).any()):
-            place, number = worst_violation(value, beyond, inputs.calendar)
-            bounds = f"[{float(low.where(beyond).min()):g}, {float(high.where(beyond).max()):g}]"
-            problems.append(Problem(f"fix {name}", "range", f"{place}{number:g}, allowed {bounds}"))
-        x.update(lower=value.where(held, x.lower), upper=value.where(held, x.upper))
+        if name in model.variables:
+            problems += _hold(model.variables[name], name, profile, where, inputs)
+        else:
+            problems += _not_held(name, profile, inputs)
     if problems:
         raise SchemaError(problems, source="the fixed plans")
+
+
+def _hold(
+    x: linopy.Variable, name: str, profile: xr.DataArray, where: xr.DataArray, inputs: Inputs
+) -> list[Problem]:
+    """Hold a variable where it is asked for, and say where it cannot be."""
+    everywhere = profile + xr.zeros_like(x.lower, dtype=float)
+    value = everywhere.reindex_like(x.lower).transpose(*x.dims)
+    held = (where & xr.ones_like(x.lower, dtype=bool)).transpose(*x.dims)
+    if bool((value.isnull() & held).any()):
+        detail = "does not cover every label of the variable"
+        return [Problem(f"fix {name}", "labels", detail)]
+
+    problems = []
+    low, high = (bound.where(x.labels != -1, 0.0) for bound in (x.lower, x.upper))
+    beyond = held & ((value < low - _SLIP) | (value > high + _SLIP))
+    if bool(beyond.any()):
+        place, number = worst_violation(value, beyond, inputs.calendar)
+        bounds = f"[{float(low.where(beyond).min()):g}, {float(high.where(beyond).max()):g}]"
+        problems = [Problem(f"fix {name}", "range", f"{place}{number:g}, allowed {bounds}")]
+    x.update(lower=value.where(held, x.lower), upper=value.where(held, x.upper))
+    return problems
+
+
+def _not_held(name: str, profile: xr.DataArray, inputs: Inputs) -> list[Problem]:
+    """Say why a variable that the model does not have cannot be held; at 0 it may be missing."""
+    outputs = [f"{p.name}.{f.name}" for p, _ in inputs for f in p.schema.outputs]
+    if name not in outputs:
+        return [Problem(f"fix {name}", "unknown", f"unknown{suggest(name, outputs)}")]
+    if float(abs(profile).max()) > 0:
+        return [Problem(f"fix {name}", "unknown", "has no freedom in this case")]
+    return []
 
 
 def _read(
@@ -345,10 +375,10 @@ def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str
         if name in model.variables:
             own = model.variables[name]
             exists = own.labels >= 0
-            found[name] = x.transpose(*own.dims).where(exists)
-            primal[own.labels.to_numpy()[exists.to_numpy()]] = found[name].to_numpy()[
-                exists.to_numpy()
-            ]
+            level = x.transpose(*own.dims).where(exists)
+            there = exists.to_numpy()
+            primal[own.labels.to_numpy()[there]] = level.to_numpy()[there]
+            found[name] = level
     return found
 
 

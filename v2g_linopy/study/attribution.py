@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
-from ..solve.audit import expected
+from ..solve.audit import mean_total
 from ..solve.result import in_profit
 
 CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
@@ -69,7 +69,7 @@ def _sums(result: xr.DataTree) -> dict[str, float]:
     """The ledger of a result summed over the horizon, the mean over scenarios."""
     probability = result.to_dataset().get("probability")
     entries = result["ledger"].to_dataset().data_vars.items()
-    return {str(n): float(expected(x, probability).sum()) for n, x in entries}
+    return {str(n): mean_total(x, probability) for n, x in entries}
 
 
 def _cause(entry: str) -> str:

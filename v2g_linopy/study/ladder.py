@@ -13,7 +13,7 @@ from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
 from ..model.part import Part
 from ..operate.unmanaged import _first_come
 from ..parts.catalogue import PARTS
-from ..solve.audit import expected
+from ..solve.audit import mean_total
 from ..solve.solve import solve
 from .attribution import CAUSES, _cause
 
@@ -108,7 +108,7 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
     sums = {}
     for rung, r in results.items():
         entries = r["ledger"].to_dataset().data_vars.items()
-        sums[rung] = {str(n): float(expected(x, inputs.probability).sum()) for n, x in entries}
+        sums[rung] = {str(n): mean_total(x, inputs.probability) for n, x in entries}
     rungs = list(results)
     ledger = pd.DataFrame(sums).T.fillna(0.0).loc[rungs]
     causes = ledger.T.groupby(_cause).sum().T.reindex(columns=list(CAUSES), fill_value=0.0)
@@ -148,13 +148,14 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
 
 
 def _energy(result: xr.DataTree, side: str, inputs: Inputs) -> float:
-    return float(expected(result["fleet"].to_dataset()[side], inputs.probability).sum()) * inputs.dt
+    power = result["fleet"].to_dataset()[side]
+    return mean_total(power, inputs.probability) * inputs.dt
 
 
 def _unserved(result: xr.DataTree, inputs: Inputs) -> float:
     fleet = result["fleet"].to_dataset()
     return sum(
-        float(expected(fleet[n], inputs.probability).sum())
+        mean_total(fleet[n], inputs.probability)
         for n in ("unserved", "unserved_trip")
         if n in fleet
     )

@@ -20,7 +20,7 @@ from ..model.battery_wear import capacity_of
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
-from ..solve.audit import expected
+from ..solve.audit import scenario_mean
 from .attribution import WEAR
 from .cell_ageing import CELLS, KELVIN, Law, Use
 
@@ -143,7 +143,9 @@ def _part_table(result: xr.DataTree, inputs: Inputs, name: str) -> xr.Dataset:
         np.array([row["cycles"] for row in rows], float).reshape(-1, BINS),
     )
     ledger = result["ledger"].to_dataset()
-    sums = {n: expected(ledger[f"{name}.{n}"], weight) for n in WEAR if f"{name}.{n}" in ledger}
+    sums = {
+        n: scenario_mean(ledger[f"{name}.{n}"], weight) for n in WEAR if f"{name}.{n}" in ledger
+    }
     totals = {n: x.sum([d for d in x.dims if d != member]).to_numpy() for n, x in sums.items()}
     nothing = np.zeros(len(names))
     table["cost_planned"] = (
