@@ -38,4 +38,4 @@ def optimise(model: linopy.Model, blocks: bool) -> float:
 
 
 def _solve(matrix: solver.Matrix, share: float = 1.0) -> solver.Optimum:
-    return solver.solve(matrix, SETTINGS)
+    return solver.solve_matrix(matrix, SETTINGS)

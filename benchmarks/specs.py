@@ -219,7 +219,7 @@ def sequence(size: Size, rounds: int) -> Outcome:
     runs = {"moved": moving, "built": replace(moving, in_place=False)}
 
     def run(name: str) -> None:
-        for _ in windows.run(runs[name], simulate.fresh(case, runs[name])):
+        for _ in windows.run_windows(runs[name], simulate.fresh(case, runs[name])):
             pass
 
     decisions = sum(len(moving.moments(w)) for w in moving.windows)

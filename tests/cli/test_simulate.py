@@ -290,7 +290,7 @@ def test_every_part_of_the_state_is_read_back(tmp_path):
     q = simulate.sequence(case, truth, "naive", "2026-03-03", None, 3.0, 3.0, 6.0, "lazy", True, {})
     kept = checkpoint.Checkpoint(tmp_path / "windows", checkpoint.run_of(case, truth, q))
     state = simulate.fresh(case, q)
-    for number, after in enumerate(itertools.islice(windows.run(q, state), 2)):
+    for number, after in enumerate(itertools.islice(windows.run_windows(q, state), 2)):
         after.revised = number == 1  # whatever these forecasts did: else nothing told is kept
         kept.save(q, after)
     again = kept.restore(q, simulate.fresh(case, q))

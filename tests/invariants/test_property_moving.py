@@ -97,32 +97,33 @@ def moves(draw: st.DrawFn, inputs: Inputs) -> tuple[Inputs, frozenset[str]]:
 
 def anew(inputs: Inputs) -> float:
     """The optimum of a model built for these data."""
-    return solver.solve(solver.matrix_of(assembly.assemble_model(inputs).model), SETTINGS).objective
+    matrix = solver.matrix_of(assembly.assemble_model(inputs).model)
+    return solver.solve_matrix(matrix, SETTINGS).objective
 
 
 @settings(max_examples=3)
 @given(st.data())
-def test_a_moved_model_is_the_one_built_anew(data):
+def test_an_updated_model_is_the_one_built_anew(data):
     """Prices, limits, needs, efficiencies, gates, losses, penalties are drawn, five times in a row:
     each time the objective is that of a new model.
 
     Proves what is sent to the solver and what is not: one bound, cost or coefficient forgotten
     would stay for good."""
     inputs = opened()
-    moving = ResolvableModel(inputs, SETTINGS)
-    assert moving.solve().optimum.objective == pytest.approx(anew(inputs), rel=1e-9, abs=1e-9)
+    model = ResolvableModel(inputs, SETTINGS)
+    assert model.solve().optimum.objective == pytest.approx(anew(inputs), rel=1e-9, abs=1e-9)
     for _ in range(5):
         inputs, changed = data.draw(moves(inputs))
         try:
             expected = anew(inputs)
         except v2g.SolveError:
             expected = None
-        moving.update(inputs, changed)
+        model.update(inputs, changed)
         if expected is None:
             with pytest.raises(v2g.SolveError):
-                moving.solve()
+                model.solve()
         else:
-            assert moving.solve().optimum.objective == pytest.approx(expected, rel=1e-9, abs=1e-9)
+            assert model.solve().optimum.objective == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_a_model_that_cannot_move_is_left_as_it_was():
@@ -134,20 +135,20 @@ def test_a_model_that_cannot_move_is_left_as_it_was():
     closed = replace(
         inputs, data={**inputs.data, "battery": battery.assign(charge_max=0 * battery.charge_max)}
     )
-    moving = ResolvableModel(closed, SETTINGS)
-    before = moving.solve().optimum.objective
+    model = ResolvableModel(closed, SETTINGS)
+    before = model.solve().optimum.objective
     cyclic = battery.assign(
         cyclic=xr.ones_like(battery.cyclic), energy_initial=xr.ones_like(battery.energy_initial)
     )
     with pytest.raises(RebuildNeeded):
-        moving.update(
+        model.update(
             replace(inputs, data={**inputs.data, "battery": cyclic}), frozenset({"battery"})
         )
-    assert moving.solve().optimum.objective == before
+    assert model.solve().optimum.objective == before
     energy = closed.data["energy"]
     dearer = replace(closed, data={**closed.data, "energy": energy.assign(price=energy.price * 2)})
-    moving.update(dearer, frozenset({"energy"}))
-    assert moving.solve().optimum.objective == pytest.approx(anew(dearer), rel=1e-9)
+    model.update(dearer, frozenset({"energy"}))
+    assert model.solve().optimum.objective == pytest.approx(anew(dearer), rel=1e-9)
 
 
 def test_the_past_stays_as_it_was():
@@ -155,14 +156,14 @@ def test_the_past_stays_as_it_was():
     planned again.
     """
     inputs = opened()
-    moving = ResolvableModel(inputs, SETTINGS)
-    first = moving.solve()["battery.energy"]
-    moving.fix_past(0, 2)
+    model = ResolvableModel(inputs, SETTINGS)
+    first = model.solve()["battery.energy"]
+    model.fix_past(0, 2)
     energy = inputs.data["energy"]
     turned = replace(
         inputs, data={**inputs.data, "energy": energy.assign(price=200 - energy.price)}
     )
-    moving.update(turned, frozenset({"energy"}))
-    moving.free_past(("energy", "imbalance"))
-    again = moving.solve()["battery.energy"]
+    model.update(turned, frozenset({"energy"}))
+    model.free_past(("energy", "imbalance"))
+    again = model.solve()["battery.energy"]
     np.testing.assert_array_equal(again.isel(time=slice(0, 2)), first.isel(time=slice(0, 2)))

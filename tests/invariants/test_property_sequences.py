@@ -257,7 +257,7 @@ def decided(
     inputs = inputs_of(tree, v2g.PARTS)
     q = simulate.sequence(tree, inputs, forecast, start, None, 2.0, 4.0, 4.0, "lazy", True, {})
     states = []
-    for after in windows.run(q, simulate.fresh(tree, q)):
+    for after in windows.run_windows(q, simulate.fresh(tree, q)):
         states.append(deepcopy(after))  # a run goes on in the state that it has
         if q.edge(q.windows[len(after.realised) - 1].stop) >= until:
             break

@@ -16,7 +16,7 @@ INF = np.inf
 
 
 def solve_one(matrix, share=1.0):
-    return solver.solve(matrix, solver.Settings())
+    return solver.solve_matrix(matrix, solver.Settings())
 
 
 def matrix(a, low, high, cost, lower, upper):
@@ -55,7 +55,7 @@ def test_bounds_that_imply_each_other():
     Without the bounds of x2 and of x3, each implied by the other through the free x1, it would be
     unbounded."""
     pair = matrix([[1, 1, 0], [1, 0, 1]], [5, 7], [5, 7], [1, 0, 0], [-INF, 0, 2], [INF, 3, 5])
-    assert blocks.solve(pair, solve_one).objective == pytest.approx(5.0)
+    assert blocks.solve_in_blocks(pair, solve_one).objective == pytest.approx(5.0)
 
 
 def test_an_idle_limit_is_substituted_and_a_binding_one_is_not():
@@ -76,7 +76,7 @@ def test_an_idle_limit_is_substituted_and_a_binding_one_is_not():
             np.array([limit, 1.0, 1.0]),
             lp.integer,
         )
-        found = blocks.solve(lp, solve_one)
+        found = blocks.solve_in_blocks(lp, solve_one)
         assert found.objective == pytest.approx(value)
         assert found.blocks == count
 
@@ -88,7 +88,7 @@ def test_random_programmes_keep_optimum_bounds_and_duals():
         lp = drawn(random)
         whole, found = (
             attempt(lambda lp=lp: solve_one(lp)),
-            attempt(lambda lp=lp: blocks.solve(lp, solve_one)),
+            attempt(lambda lp=lp: blocks.solve_in_blocks(lp, solve_one)),
         )
         assert (whole is None) == (found is None), k
         if whole is None:
@@ -130,10 +130,7 @@ def in_time(matrix, limit):
     settings = solver.Settings(time_limit=limit).start()
     start = time.monotonic()
     try:
-        found, told = (
-            blocks.solve(matrix, lambda part, share: solver.solve(part, settings.share(share))),
-            "",
-        )
+        found, told = blocks.solve_with_highs(matrix, settings), ""
     except SolveError as error:
         found, told = None, str(error)
         assert error.status == "time_limit"
@@ -189,12 +186,12 @@ def test_a_search_gets_its_share_and_a_second_try():
         asked.append(share)
         if len(asked) == 2:
             raise SolveError("no plan yet", status="time_limit")
-        return solver.solve(part, solver.Settings(gap=0.5))
+        return solver.solve_matrix(part, solver.Settings(gap=0.5))
 
-    found = blocks.solve(knapsacks(4), solve_part)
+    found = blocks.solve_in_blocks(knapsacks(4), solve_part)
     assert asked == pytest.approx([1 / 4, 1 / 3, 1 / 2, 1, 1])
     assert (found.status, found.blocks) == ("optimal", 4)
     asked.clear()
     with pytest.raises(SolveError, match="no plan yet; 1 of 4 parts were solved"):
-        blocks.solve(knapsacks(4, integer=False), solve_part)
+        blocks.solve_in_blocks(knapsacks(4, integer=False), solve_part)
     assert asked == [1, 1]

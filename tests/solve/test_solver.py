@@ -132,14 +132,14 @@ def test_no_time_for_prices(monkeypatch, tmp_path):
     A full vehicle waits at -100 EUR/MWh and sells 8 kWh at 50: 0.40 EUR. What is told of it uses
     the price of the market: at the missing shadow prices, read as 0, it would have fed in for
     nothing."""
-    solve = solver.solve
+    solve = solver.solve_matrix
 
     def late(matrix, settings):
         if matrix.is_lp:
             raise v2g.SolveError("too late", status="time_limit")
         return solve(matrix, settings)
 
-    monkeypatch.setattr(solver, "solve", late)
+    monkeypatch.setattr(solver, "solve_matrix", late)
     full = vehicle(discharge_max=10, energy_max=10, energy_initial=10, eta_discharge=0.8)
     result = v2g.solve(case(full, market([-100, 50])), complementarity="milp", time_limit=60)
     assert result.attrs["status"] == "optimal"
@@ -166,5 +166,5 @@ def test_time_is_up():
     unlimited = solver.Settings().start()
     assert unlimited.left is unlimited.share(0.1).left is unlimited.grace(1).left is None
     with pytest.raises(v2g.SolveError, match="time limit") as caught:
-        solver.solve(solver.matrix_of(v2g.build(TREE)), over)
+        solver.solve_matrix(solver.matrix_of(v2g.build(TREE)), over)
     assert caught.value.status == "time_limit"

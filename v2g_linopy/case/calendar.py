@@ -25,7 +25,7 @@ def instants(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
     return localized(wall, timezone).tz_convert("UTC").tz_localize(None)
 
 
-def labels(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
+def period_labels(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
     """Return the clock hour (its start in UTC), local day (its date) or month ("2026-03") of each
     moment.
 
@@ -42,22 +42,22 @@ def labels(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
 
 def steps_by(unit: str, time: pd.DatetimeIndex, timezone: str) -> xr.DataArray:
     """Return the clock hour, local day or month in which each step begins, on `time`."""
-    return _named(labels(unit, time, timezone), unit, time, "time")
+    return _named(period_labels(unit, time, timezone), unit, time, "time")
 
 
 def hours_by(unit: str, hours: pd.Index, timezone: str) -> xr.DataArray:
     """Return the local day or month of each clock hour, on `hour`."""
-    return _named(labels(unit, pd.DatetimeIndex(hours), timezone), unit, hours, "hour")
+    return _named(period_labels(unit, pd.DatetimeIndex(hours), timezone), unit, hours, "hour")
 
 
 def days_by_month(days: pd.Index) -> xr.DataArray:
     """Return the month of each local day, on `day`."""
-    return _named(labels("month", pd.DatetimeIndex(days), "UTC"), "month", days, "day")
+    return _named(period_labels("month", pd.DatetimeIndex(days), "UTC"), "month", days, "day")
 
 
 def axis(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
     """Return every hour, day or month in which a step begins."""
-    return labels(unit, time, timezone).unique().rename(unit)
+    return period_labels(unit, time, timezone).unique().rename(unit)
 
 
 def hours_in(months: pd.Index, timezone: str) -> xr.DataArray:
@@ -78,14 +78,16 @@ def days_in(months: pd.Index) -> xr.DataArray:
 def begins(unit: str, moment: pd.Timestamp, timezone: str) -> bool:
     """Return True where a clock hour, local day or month begins at the moment."""
     before = pd.DatetimeIndex([moment - pd.Timedelta(seconds=1), moment])
-    earlier, now = labels(unit, before, timezone)
+    earlier, now = period_labels(unit, before, timezone)
     return bool(earlier != now)
 
 
 def crosses_hour(time: pd.DatetimeIndex, timezone: str, dt: float) -> np.ndarray:
     """Return True where a step does not end in the clock hour in which it begins."""
     ends = time + pd.Timedelta(hours=dt) - pd.Timedelta(seconds=1)
-    return np.asarray(labels("hour", time, timezone) != labels("hour", ends, timezone))
+    return np.asarray(
+        period_labels("hour", time, timezone) != period_labels("hour", ends, timezone)
+    )
 
 
 def sum_by(x: xr.DataArray, label: xr.DataArray) -> xr.DataArray:

@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputFileError, OutputError, Problem, SchemaError
-from .calendar import labels
+from .calendar import period_labels
 from .schema import Calendar
 from .version import package_version
 
@@ -326,8 +326,8 @@ def _time_problems(time: pd.DatetimeIndex, calendar: Calendar, case: xr.DataTree
 def _gap(before: pd.Timestamp, after: pd.Timestamp, calendar: Calendar) -> str:
     """Say which local months are missing between two time stamps."""
     hours = pd.date_range(before, after, freq="h", inclusive="neither")
-    ends = labels("month", pd.DatetimeIndex([before, after]), calendar.timezone)
-    months = [m for m in labels("month", hours, calendar.timezone).unique() if m not in ends]
+    ends = period_labels("month", pd.DatetimeIndex([before, after]), calendar.timezone)
+    months = [m for m in period_labels("month", hours, calendar.timezone).unique() if m not in ends]
     return f"; nothing in all of {', '.join(months)}" if months else ""
 
 

@@ -348,7 +348,7 @@ def suggest(name: str, known: Any, prefix: str = "") -> str:
     return f"; did you mean {prefix}{near[0]}?" if near else ""
 
 
-def describe(array: xr.DataArray, field: Field, currency: str = "EUR") -> xr.DataArray:
+def with_attributes(array: xr.DataArray, field: Field, currency: str = "EUR") -> xr.DataArray:
     """Give an array the units and long_name that its field declares, where it has none of its
     own.
     """

@@ -122,7 +122,8 @@ def explain(
         raise typer.BadParameter(
             "explains one vehicle's step: give --vehicle too", param_hint="--hour"
         )
-    words = explained(solved(result_path(result)), vehicle, hour=hour, scenario=scenario, most=most)
+    plan = solved(result_path(result))
+    words = explained(plan, vehicle, hour=hour, scenario=scenario, listed=most)
     terminal.answer(
         words, {"status": "ok", "vehicle": vehicle, "hour": hour, "words": words.splitlines()}
     )

@@ -248,7 +248,7 @@ def operate(
     exact = {"mip_feasibility_tolerance": 1e-9, "mip_rel_gap": 0.0} | dict(options or {})
     settings = solver.Settings(options=exact).start()
     try:
-        best = blocks.solve(matrix, lambda part, share: solver.solve(part, settings.share(share)))
+        best = blocks.solve_with_highs(matrix, settings)
     except SolveError as error:
         if "infeasible" not in error.status:
             raise

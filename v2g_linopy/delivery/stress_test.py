@@ -33,11 +33,11 @@ def stress(
 ) -> xr.Dataset:
     """Follow activation signals with every member of a plan, step by step, and see what breaks.
 
-    The power of each member is that of its baseline and of the calls of its share. A call upward
-    first stops charging and then feeds in, one downward first stops feeding in and then charges;
-    the battery gains or loses what its efficiencies leave, keeps it as `keep` says, and starts anew
-    on arrival. A call is delivered as far as power and energy go; what went before is not made up
-    for, so that a need can be missed later, too.
+    The power of each member is that of its baseline and of the activation of its share. Activation
+    upward first stops charging and then feeds in, downward it first stops feeding in and then
+    charges; the battery gains or loses what its efficiencies leave, keeps it as `keep` says, and
+    starts anew on arrival. It is delivered as far as power and energy go; what went before is not
+    made up for, so that a need can be missed later, too.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def stress(
         `up` and `down` on (signal, product, time), shares in [0, 1] of the power held per kW sold,
         as of `extreme_signals` or `random_signals`. The time may be finer than that of the case.
     price : float
-        Penalty on energy that is called and not delivered (EUR/MWh).
+        Penalty on energy that is activated and not delivered (EUR/MWh).
     paths : bool
         Keep what each signal has drawn by the end of every step of the case.
 
@@ -58,10 +58,10 @@ def stress(
         which a member that holds the product would leave its limits if it delivered in full;
         `called_up`, `called_down`, `delivered_up`, `delivered_down`, `undelivered` (kWh at the
         grid); `penalty` (EUR). On (signal): `missed` (kWh), the worst by which a limit is missed
-        although the call was cut; `admissible`, 1 where no product is called more than it admits.
-        On (signal, time), with `paths`: `drawn` (kWh), what all batteries together have given
-        beyond the plan without calls. With the dimension `scenario` where the plan has it. The
-        attribute `worst` says it in words.
+        although the activation was cut; `admissible`, 1 where no product is activated more than it
+        admits. On (signal, time), with `paths`: `drawn` (kWh), what all batteries together have
+        given beyond the plan without activation. With the dimension `scenario` where the plan has
+        it. The attribute `worst` says it in words.
 
     Raises
     ------
@@ -75,13 +75,15 @@ def stress(
         "signal", "product", "time"
     )
     done = assets(result, parts)
-    scenario = inputs.calendar.scenario
     follow = partial(_followed, done, d, signals, times, inputs, paths)
-    runs = [follow(s) for s in (scenario if scenario is not None else [None])]
-    found = runs[0] if scenario is None else xr.concat(runs, scenario)
-    found["undelivered"] = (
-        found.called_up + found.called_down - found.delivered_up - found.delivered_down
-    )
+    scenario = inputs.calendar.scenario
+    if scenario is None:
+        found = follow(None)
+    else:
+        found = xr.concat([follow(label) for label in scenario], scenario)
+
+    called = found.called_up + found.called_down
+    found["undelivered"] = called - found.delivered_up - found.delivered_down
     found["penalty"] = price / 1000 * found.undelivered
     found["admissible"] = _admissible(signals, d, inputs, times)
     units = {"violation_power": "kW", "penalty": inputs.calendar.currency, "admissible": "1"}
@@ -93,17 +95,11 @@ def stress(
 
 def _held(result: xr.DataTree, inputs: Inputs) -> xr.Dataset:
     if "reserve" not in inputs.data or "volume" not in result["reserve"]:
-        raise SchemaError(
-            [
-                Problem(
-                    "reserve", "missing", "the result holds no reserve; solve a case with products"
-                )
-            ]
-        )
+        detail = "the result holds no reserve; solve a case with products"
+        raise SchemaError([Problem("reserve", "missing", detail)])
     group = result["reserve"].to_dataset()
-    return inputs.data["reserve"].assign(
-        {n: x for n, x in group.items() if str(n).startswith("share_")}
-    )
+    shares = {n: x for n, x in group.items() if str(n).startswith("share_")}
+    return inputs.data["reserve"].assign(shares)
 
 
 def _checked(signals: xr.Dataset, d: xr.Dataset, inputs: Inputs) -> int:
@@ -117,25 +113,31 @@ def _checked(signals: xr.Dataset, d: xr.Dataset, inputs: Inputs) -> int:
             problems.append(
                 Problem(f"signals.{way}", "range", "allowed [0, 1], the share of what is held")
             )
-    if strange := [
-        str(p) for p in signals.indexes.get("product", []) if p not in d.indexes["product"]
-    ]:
-        problems.append(
-            Problem("signals.product", "labels", f"{', '.join(strange)}: no product of /reserve")
-        )
-    time, own = signals.indexes.get("time", pd.Index([])), inputs.calendar.time
-    times = len(time) // max(1, len(own))
-    fine = pd.Timedelta(hours=inputs.dt) / max(1, times)
-    same = times > 0 and len(time) == times * len(own)
-    if (
-        not same
-        or not (time == own.repeat(times) + fine * np.tile(np.arange(times), len(own))).all()
-    ):
+    products = d.indexes["product"]
+    if strange := [str(p) for p in signals.indexes.get("product", []) if p not in products]:
+        detail = f"{', '.join(strange)}: no product of /reserve"
+        problems.append(Problem("signals.product", "labels", detail))
+
+    times = _parts_of_a_step(signals.indexes.get("time", pd.Index([])), inputs)
+    if not times:
         detail = "give each step of the case, or equal parts of each"
         problems.append(Problem("signals.time", "time", detail))
     if problems:
         raise SchemaError(problems, source="the signals")
     return times
+
+
+def _parts_of_a_step(time: pd.Index, inputs: Inputs) -> int:
+    """Return in how many equal parts some time stamps cut each step of the case; 0 where they do
+    not.
+    """
+    steps = inputs.calendar.time
+    times = len(time) // max(1, len(steps))
+    if times == 0 or len(time) != times * len(steps):
+        return 0
+    part = pd.Timedelta(hours=inputs.dt) / times
+    wanted = steps.repeat(times) + part * np.tile(np.arange(times), len(steps))
+    return times if (time == wanted).all() else 0
 
 
 def _followed(
@@ -149,56 +151,70 @@ def _followed(
 ) -> xr.Dataset:
     """Run the signals through every asset, and add up."""
 
-    def mine(x: xr.DataArray) -> xr.DataArray:
+    def in_scenario(x: xr.DataArray) -> xr.DataArray:
         return x.sel(scenario=scenario, drop=True) if "scenario" in x.dims else x
 
-    d = d.map(mine)
+    d = d.map(in_scenario)
     up, down = (signals[way].to_numpy() for way in ("up", "down"))
-    shape = up.shape[:2]
-    total = {n: np.zeros(shape) for n in ("violation_energy", "violation_power")}
-    total |= {
-        n: np.zeros(shape) for n in ("called_up", "called_down", "delivered_up", "delivered_down")
-    }
-    total["missed"] = np.zeros(shape[:1])
-    if paths:
-        total["drawn"] = np.zeros((shape[0], len(inputs.calendar.time)))
+    total = _nothing(up.shape[0], up.shape[1], len(inputs.calendar.time) if paths else 0)
     for asset, replayed in done.items():
         if f"share_{asset}" not in d:
             continue
         member = str(inputs.data[asset].attrs["member"])
-        x = d[f"share_{asset}"].transpose(member, "product", "time")
-        held = {
-            way: (d[way] * x).transpose(member, "product", "time").to_numpy()
-            for way in ("up", "down")
-        }
-        expected = ((d.activation_up - d.activation_down) * x).sum("product")
-        plan = _Plan.of(replayed, expected, member, mine)
-        size = max(1, CELLS // max(1, x.sizes[member]))
-        for start in range(0, shape[0], size):
-            some = slice(start, start + size)
-            followed = plan.follow(up[some], down[some], held, times, inputs.dt)
-            for name, part in ((n, x) for n, x in followed.items() if n in total):
-                worst = name.startswith(("violation", "missed"))
-                total[name][some] = (
-                    np.maximum(total[name][some], part) if worst else total[name][some] + part
-                )
+        order = (member, "product", "time")
+        share = d[f"share_{asset}"].transpose(*order)
+        held = {way: (d[way] * share).transpose(*order).to_numpy() for way in ("up", "down")}
+        mean_activation = ((d.activation_up - d.activation_down) * share).sum("product")
+        path = _AssetPath.of(replayed, mean_activation, member, in_scenario)
+
+        at_once = max(1, CELLS // max(1, share.sizes[member]))
+        for start in range(0, len(up), at_once):
+            some = slice(start, start + at_once)
+            followed = path.follow(up[some], down[some], held, times, inputs.dt)
+            _add_up(total, some, followed)
+    return _labelled(total, signals, d, inputs)
+
+
+_WORST = ("violation_energy", "violation_power", "missed")  # of the members; the others add up
+_SUMS = ("called_up", "called_down", "delivered_up", "delivered_down")
+
+
+def _nothing(n_signals: int, n_products: int, n_steps: int) -> dict[str, np.ndarray]:
+    """Return the figures of no asset at all."""
+    on_products = (*_WORST[:2], *_SUMS)
+    total: dict[str, np.ndarray] = {n: np.zeros((n_signals, n_products)) for n in on_products}
+    total["missed"] = np.zeros(n_signals)
+    if n_steps:
+        total["drawn"] = np.zeros((n_signals, n_steps))
+    return total
+
+
+def _add_up(total: dict[str, np.ndarray], some: slice, found: Mapping[str, np.ndarray]) -> None:
+    """Add the figures of an asset for some signals."""
+    for name, so_far in total.items():
+        if name in _WORST:
+            so_far[some] = np.maximum(so_far[some], found[name])
+        else:
+            so_far[some] = so_far[some] + found[name]
+
+
+def _labelled(
+    total: Mapping[str, np.ndarray], signals: xr.Dataset, d: xr.Dataset, inputs: Inputs
+) -> xr.Dataset:
+    dims = dict.fromkeys(total, ("signal", "product")) | {"missed": ("signal",)}
     coords = {"signal": signals.signal, "product": d["product"]}
-    dims = {"drawn": ("signal", "time")}
-    if paths:
-        coords["time"] = inputs.calendar.time
-    return xr.Dataset(
-        {n: (dims.get(n, ("signal", "product")[: x.ndim]), x) for n, x in total.items()},
-        coords=coords,
-    )
+    if "drawn" in total:
+        dims["drawn"], coords["time"] = ("signal", "time"), inputs.calendar.time
+    return xr.Dataset({name: (dims[name], x) for name, x in total.items()}, coords=coords)
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _AssetPath:
     """The path of an asset and the room about it, as numbers on (member, time): the baseline, or
     the expected path.
     """
 
-    rest: np.ndarray  # kW above the path where nothing is called: 0 on the baseline
+    rest: np.ndarray  # kW above the path where nothing is activated: 0 on the baseline
     room_up: np.ndarray  # kW above the path
     room_down: np.ndarray
     charge: np.ndarray
@@ -213,45 +229,39 @@ class _Plan:
     def of(
         cls,
         replayed: Replay,
-        expected: xr.DataArray,
+        mean_activation: xr.DataArray,
         member: str,
-        mine: Callable[[xr.DataArray], xr.DataArray],
-    ) -> "_Plan":
-        """Read it from the replay of the asset; `expected` is the activation in the expected power
-        (kW).
+        in_scenario: Callable[[xr.DataArray], xr.DataArray],
+    ) -> "_AssetPath":
+        """Read it from the replay of the asset; `mean_activation` is what its expected power holds
+        of it (kW).
         """
         flex = replayed.flex or Flex(0.0, 0.0)
-        full = xr.zeros_like(expected)
+        zeros = xr.zeros_like(mean_activation)
 
-        def numbers(value: Any) -> np.ndarray:
-            array = mine(value) if isinstance(value, xr.DataArray) else value
-            return xr.DataArray(array + full).transpose(member, "time").to_numpy()
+        def values(x: Any) -> np.ndarray:
+            array = in_scenario(x) if isinstance(x, xr.DataArray) else x
+            return xr.DataArray(array + zeros).transpose(member, "time").to_numpy()
 
-        moved = 0.0 if flex.baseline is None else flex.baseline  # baseline less expected injection
-        rest = numbers(-expected if flex.baseline is None else 0.0)
-        room = rest, numbers(flex.up - moved), numbers(flex.down + moved)
+        if flex.baseline is None:
+            rest, moved = values(-mean_activation), 0.0
+        else:
+            rest, moved = values(0.0), flex.baseline  # baseline less expected injection
+        room = rest, values(flex.up - moved), values(flex.down + moved)
+
         if flex.store is None:
-            nothing, endless = numbers(0.0), numbers(np.inf)
-            return cls(
-                *room,
-                nothing,
-                nothing,
-                nothing + 1,
-                nothing + 1,
-                nothing,
-                (endless,) * 2,
-                (endless,) * 2,
-            )
-        s, (start, end) = flex.store, flex.store.edges()
+            none, endless = values(0.0), (values(np.inf),) * 2
+            return cls(*room, none, none, none + 1, none + 1, none, endless, endless)
+        store, (start, end) = flex.store, flex.store.edges()
         return cls(
             *room,
-            charge=numbers(s.charge),
-            discharge=numbers(s.discharge),
-            eta_charge=numbers(s.eta_charge),
-            eta_discharge=numbers(s.eta_discharge),
-            keep=numbers(s.keep),
-            above=(numbers(start.above), numbers(end.above)),
-            below=(numbers(start.below), numbers(end.below)),
+            charge=values(store.charge),
+            discharge=values(store.discharge),
+            eta_charge=values(store.eta_charge),
+            eta_discharge=values(store.eta_discharge),
+            keep=values(store.keep),
+            above=(values(start.above), values(end.above)),
+            below=(values(start.below), values(end.below)),
         )
 
     def follow(
@@ -272,28 +282,30 @@ class _Plan:
         drawn = np.zeros((len(up), up.shape[2] // times))
         for i in range(up.shape[2]):
             t, part = divmod(i, times)
-            edge = int(part == times - 1)
-            above, below = self.above[edge][:, t], self.below[edge][:, t]
-            more, less = held["up"][:, :, t], held["down"][:, :, t]
-            rise, fall = up[:, :, i] @ more.T, down[:, :, i] @ less.T
+            held_up, held_down = held["up"][:, :, t], held["down"][:, :, t]
+            rise, fall = up[:, :, i] @ held_up.T, down[:, :, i] @ held_down.T
+
+            # by how much a delivery in full would leave the range of powers
             asked = rise - fall + self.rest[:, t]
-            power = np.maximum(
-                power, np.maximum(asked - self.room_up[:, t], -asked - self.room_down[:, t])
-            )
+            beyond = np.maximum(asked - self.room_up[:, t], -asked - self.room_down[:, t])
+            power = np.maximum(power, beyond)
+
+            # what power allows is delivered, if the battery has it; else what it has
             given = np.clip(asked, -self.room_down[:, t], self.room_up[:, t])
             before = gone * self._kept(t, part, times)
-            gone = before + hours * self._drawn(given, t)
-            short = np.maximum(gone - above, -gone - below)
+            gone, short = self._after(before, given, t, part, times, hours)
             energy = np.maximum(energy, short)
             if short.max(initial=0.0) > ROUNDING:
-                given = self._cut(given, (above - before) / hours, (below + before) / hours, t)
-                gone = before + hours * self._drawn(given, t)
-                short = np.maximum(gone - above, -gone - below)
+                given = self._within_energy(before, given, t, part, times, hours)
+                gone, short = self._after(before, given, t, part, times, hours)
             missed = np.maximum(missed, short)
             drawn[:, t] = gone.sum(axis=1)
-            if abs(cut := asked - given).max(initial=0.0) > ROUNDING:
-                lost["up"] += hours * up[:, :, i] * (_share(cut, rise) @ more)
-                lost["down"] += hours * down[:, :, i] * (_share(-cut, fall) @ less)
+
+            cut = asked - given
+            if abs(cut).max(initial=0.0) > ROUNDING:
+                lost["up"] += hours * up[:, :, i] * (_share(cut, rise) @ held_up)
+                lost["down"] += hours * down[:, :, i] * (_share(-cut, fall) @ held_down)
+
         backs = ((held["up"] + held["down"]) > 0).any(axis=2)
         found = {
             "violation_energy": _worst(energy, backs),
@@ -302,19 +314,40 @@ class _Plan:
             "drawn": drawn,
         }
         for way, signal in (("up", up), ("down", down)):
-            asking = hours * (signal * np.repeat(held[way].sum(axis=0), times, axis=1)).sum(axis=2)
-            found |= {f"called_{way}": asking, f"delivered_{way}": asking - lost[way]}
+            of_all = np.repeat(held[way].sum(axis=0), times, axis=1)
+            called = hours * (signal * of_all).sum(axis=2)
+            found |= {f"called_{way}": called, f"delivered_{way}": called - lost[way]}
         return found
 
-    def _cut(self, power: np.ndarray, above: np.ndarray, below: np.ndarray, t: int) -> np.ndarray:
-        """Power brought back, to that without calls at most, where the battery gives or takes no
-        more (kW).
+    def _room_for_energy(self, t: int, part: int, times: int) -> tuple[np.ndarray, np.ndarray]:
+        """Energy that may be drawn and brought beyond the path by the end of a part of a step
+        (kWh).
         """
-        rest, most, least = self.rest[:, t], self._power(above, t), self._power(-below, t)
-        upward, downward = (
-            np.minimum(power, np.maximum(most, rest)),
-            np.maximum(power, np.minimum(least, rest)),
-        )
+        edge = 1 if part == times - 1 else 0
+        return self.above[edge][:, t], self.below[edge][:, t]
+
+    def _after(
+        self, before: np.ndarray, power: np.ndarray, t: int, part: int, times: int, hours: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Energy drawn beyond the path after a part of a step, and by how much it is too much."""
+        above, below = self._room_for_energy(t, part, times)
+        gone = before + hours * self._drawn(power, t)
+        return gone, np.maximum(gone - above, -gone - below)
+
+    def _within_energy(
+        self, before: np.ndarray, power: np.ndarray, t: int, part: int, times: int, hours: float
+    ) -> np.ndarray:
+        """Power brought back to what the battery can give or take."""
+        above, below = self._room_for_energy(t, part, times)
+        return self._cut(power, (above - before) / hours, (below + before) / hours, t)
+
+    def _cut(self, power: np.ndarray, above: np.ndarray, below: np.ndarray, t: int) -> np.ndarray:
+        """Power brought back, to that without activation at most, where the battery gives or takes
+        no more (kW).
+        """
+        rest, highest, lowest = self.rest[:, t], self._power(above, t), self._power(-below, t)
+        upward = np.minimum(power, np.maximum(highest, rest))
+        downward = np.maximum(power, np.minimum(lowest, rest))
         return np.where(power >= rest, upward, downward)
 
     def _kept(self, t: int, part: int, times: int) -> np.ndarray:
@@ -329,10 +362,8 @@ class _Plan:
         (negative), in kW.
         """
         up, down = power.clip(min=0.0), (-power).clip(min=0.0)
-        stopped, held_back = (
-            np.minimum(up, self.charge[:, t]),
-            np.minimum(down, self.discharge[:, t]),
-        )
+        stopped = np.minimum(up, self.charge[:, t])  # charging that ends, before anything is fed in
+        held_back = np.minimum(down, self.discharge[:, t])
         into, out = self.eta_charge[:, t], self.eta_discharge[:, t]
         return into * (stopped - (down - held_back)) + ((up - stopped) - held_back) / out
 
@@ -348,9 +379,9 @@ class _Plan:
         return np.where(drawn >= 0, up, -down)
 
 
-def _share(cut: np.ndarray, called: np.ndarray) -> np.ndarray:
-    """Share of what is called that is cut, where that is in its direction."""
-    return np.clip(cut, 0.0, called) / np.where(called > 0, called, 1.0)
+def _share(cut: np.ndarray, activated: np.ndarray) -> np.ndarray:
+    """Share of what is activated that is cut, where that is in its direction."""
+    return np.clip(cut, 0.0, activated) / np.where(activated > 0, activated, 1.0)
 
 
 def _worst(found: np.ndarray, backs: np.ndarray) -> np.ndarray:
@@ -360,18 +391,18 @@ def _worst(found: np.ndarray, backs: np.ndarray) -> np.ndarray:
 
 
 def _admissible(signals: xr.Dataset, d: xr.Dataset, inputs: Inputs, times: int) -> xr.DataArray:
-    """Return 1 for signals in which no product is called for longer than it admits, in any
+    """Return 1 for signals in which no product is activated for longer than it admits, in any
     cycle.
     """
     allowed = xr.DataArray(
         np.ones(signals.sizes["signal"]), coords={"signal": signals.signal}, dims="signal"
     )
-    called = (signals.up + signals.down).to_numpy().cumsum(axis=2) / times
+    so_far = (signals.up + signals.down).to_numpy().cumsum(axis=2) / times
     for place, name in enumerate(d.indexes["product"]):
-        cycle, calls = budget(d.sel(product=name), inputs.dt, len(inputs.calendar.time))
-        sums = called[:, place].copy()
-        sums[:, cycle * times :] -= called[:, place, : -cycle * times]
-        allowed = allowed.where((sums <= calls + 1e-9).all(axis=1), 0.0)
+        cycle, full_steps = budget(d.sel(product=name), inputs.dt, len(inputs.calendar.time))
+        in_cycle = so_far[:, place].copy()
+        in_cycle[:, cycle * times :] -= so_far[:, place, : -cycle * times]
+        allowed = allowed.where((in_cycle <= full_steps + 1e-9).all(axis=1), 0.0)
     return allowed
 
 

@@ -243,7 +243,7 @@ class ResolvableModel:
         except SolveError as error:
             if error.status != "infeasible":
                 raise
-        search = solver.solve(matrix, self._settings)
+        search = solver.solve_matrix(matrix, self._settings)
         return self._resume(solver.at_levels(matrix, search.primal))
 
     def _next_to(self, relaxed: np.ndarray) -> np.ndarray:
@@ -261,7 +261,7 @@ class ResolvableModel:
     def _resume(self, matrix: Matrix) -> Optimum:
         """Send what differs from what the solver holds, and go on from the last plan."""
         self._send(matrix)
-        return solver.run_on(self._highs, matrix, self._primal, self._settings)
+        return solver.rerun_highs(self._highs, matrix, self._primal, self._settings)
 
     def _send(self, matrix: Matrix) -> None:
         """Send bounds, right-hand sides, costs and coefficients that differ to the solver."""

@@ -109,7 +109,7 @@ def simulate(
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), run_of(case, truth, q))
     if kept is not None:
         state = kept.restore(q, state)
-    for after in windows.run(q, state, progress):
+    for after in windows.run_windows(q, state, progress):
         if kept is not None:
             kept.save(q, after)
         on_window(after)

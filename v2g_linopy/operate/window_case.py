@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from ..case.io import calendar_of, step_hours
-from ..case.schema import Calendar, describe
+from ..case.schema import Calendar, with_attributes
 from ..errors import Problem, SchemaError
 from ..model.inputs import RESULT_GROUPS
 from ..model.part import Part
@@ -152,7 +152,7 @@ def _inputs(group: xr.Dataset, part: Part | None, calendar: Calendar) -> xr.Data
                 if f.default is None and f.name in clean and f.name not in kept
             ]
             kept = kept.assign(
-                {f.name: describe(clean[f.name], f, calendar.currency) for f in absent}
+                {f.name: with_attributes(clean[f.name], f, calendar.currency) for f in absent}
             )
     return kept
 

@@ -114,7 +114,7 @@ class Sequence:
         return window.last < self.windows[-1].last
 
 
-def run(
+def run_windows(
     sequence: Sequence,
     state: State,
     progress: Callable[[int, int], None] = lambda done, of: None,

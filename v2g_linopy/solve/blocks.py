@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import SolveError
-from .solver import TIME_LIMIT, Matrix, Optimum
+from . import solver
+from .solver import TIME_LIMIT, Matrix, Optimum, Settings
 
 # non-zeros solved in one call: enough to amortise the call, few enough to keep pivots cheap
 _BATCH = 6_000
@@ -34,7 +35,14 @@ class _Reduction:
     dual: np.ndarray
 
 
-def solve(matrix: Matrix, solve_one: SolveOne) -> Optimum:
+def solve_with_highs(matrix: Matrix, settings: Settings) -> Optimum:
+    """Solve a matrix block by block with HiGHS, each within its share of the time that is left."""
+    return solve_in_blocks(
+        matrix, lambda part, share: solver.solve_matrix(part, settings.share(share))
+    )
+
+
+def solve_in_blocks(matrix: Matrix, solve_one: SolveOne) -> Optimum:
     """Solve a matrix block by block; primal, duals and reduced costs are those of the whole.
 
     Parameters

@@ -175,7 +175,7 @@ def _relaxed(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], An
     model = assemble(replace(inputs, data=data)).model
     matrix = solver.matrix_of(model)
     try:
-        found = blocks.solve(matrix, lambda part, share: solver.solve(part, settings.share(share)))
+        found = blocks.solve_with_highs(matrix, settings)
     except SolveError:
         return []
     solver.assign(model, matrix, found)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import xarray as xr
 
 from ..case.io import CONVENTIONS, SCHEMA_VERSION, fingerprint, stamped
-from ..case.schema import Field, Schema, describe
+from ..case.schema import Field, Schema, with_attributes
 from ..case.version import package_version
 from ..model.inputs import RESULT_GROUPS, Inputs
 from .audit import mean_total
@@ -96,7 +96,7 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
         if not found and field.name in _always_shown(levels):
             found = {field.name: _zeros(field, inputs, part)}
         for name, x in found.items():
-            made[name] = describe(_clean(x, field), field, inputs.calendar.currency)
+            made[name] = with_attributes(_clean(x, field), field, inputs.calendar.currency)
     return _without_outputs(group, schema).assign(made)
 
 

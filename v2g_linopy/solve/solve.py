@@ -243,9 +243,10 @@ class _Search:
 
     def _in_blocks(self, matrix: solvers.Matrix, settings: Settings) -> Optimum:
         """Solve independent blocks of a matrix apart, where that is wanted."""
-        if not self.apart:
-            return replace(solvers.solve(matrix, settings), note="blocks off: solved in one piece")
-        return blocks.solve(matrix, lambda part, share: solvers.solve(part, settings.share(share)))
+        if self.apart:
+            return blocks.solve_with_highs(matrix, settings)
+        optimum = solvers.solve_matrix(matrix, settings)
+        return replace(optimum, note="blocks off: solved in one piece")
 
 
 def _exact(solved: Solved, at_once: complementarity.Overlap) -> bool:

@@ -209,7 +209,7 @@ def by_variable(model: linopy.Model, matrix: Matrix, values: np.ndarray) -> dict
     return arrays
 
 
-def solve(matrix: Matrix, settings: Settings) -> Optimum:
+def solve_matrix(matrix: Matrix, settings: Settings) -> Optimum:
     """Solve a matrix with HiGHS.
 
     Raises
@@ -225,10 +225,10 @@ def solve(matrix: Matrix, settings: Settings) -> Optimum:
         return Optimum(np.zeros(0), np.zeros(matrix.a.shape[0]), np.zeros(0), 0.0)
     if settings.left == 0:
         raise SolveError("HiGHS stopped without a plan: time limit", status=TIME_LIMIT)
-    return run(hand_over(matrix, settings), matrix)
+    return run_highs(hand_over(matrix, settings), matrix)
 
 
-def run_on(h: highspy.Highs, matrix: Matrix, last: np.ndarray, settings: Settings) -> Optimum:
+def rerun_highs(h: highspy.Highs, matrix: Matrix, last: np.ndarray, settings: Settings) -> Optimum:
     """Go on from the last plan and its basis: in the primal simplex where `matrix` still allows it,
     else in the dual.
 
@@ -246,12 +246,12 @@ def run_on(h: highspy.Highs, matrix: Matrix, last: np.ndarray, settings: Setting
     )  # NaN, where nothing was found, is not
     if "simplex_strategy" not in settings.options:
         h.setOptionValue("simplex_strategy", _PRIMAL if allowed else _DUAL)
-    return run(h, matrix)
+    return run_highs(h, matrix)
 
 
-def run(h: highspy.Highs, matrix: Matrix) -> Optimum:
+def run_highs(h: highspy.Highs, matrix: Matrix) -> Optimum:
     """Let HiGHS solve what it holds, which is `matrix`, from its last basis if it has one; raises
-    as `solve`.
+    as `solve_matrix`.
     """
     _run(h, matrix.a.nnz)
     status = h.getModelStatus()

@@ -49,13 +49,13 @@ class Law:
         [Use, float], np.ndarray
     ]  # rate^(1/power) amount of each piece, at a temperature (K)
 
-    def grown(self, use: Use, temperature: float) -> float:
+    def transformed_loss(self, use: Use, temperature: float) -> float:
         """Return the loss to the power 1/power, which adds up."""
         return float(self.increments(use, temperature).sum())
 
-    def loss(self, grown: float) -> float:
+    def loss(self, transformed_loss: float) -> float:
         """Return the loss."""
-        return float(grown**self.power)
+        return float(transformed_loss**self.power)
 
 
 def nmc(voltage: Mapping[float, float] = NMC_VOLTAGE, charge: float = 2.15) -> tuple[Law, Law]:

@@ -230,13 +230,14 @@ def _lost(
 ) -> list[float]:
     """Loss of one member by time and by cycles, mean over scenarios."""
     weights = np.ones(1) if paths.weight is None else paths.weight.to_numpy()
-    grown = np.zeros((len(weights), 2))
+    transformed = np.zeros((len(weights), 2))  # of each law, which adds up over stays
     for stay in paths.of_member(i):
         if stay.capacity > 0:
             use = stay.use(c_rate)
-            grown[stay.scenario] += [law.grown(use, temperature) for law in laws]
+            transformed[stay.scenario] += [law.transformed_loss(use, temperature) for law in laws]
     return [
-        float(weights @ [law.loss(repeats * g) for g in grown[:, k]]) for k, law in enumerate(laws)
+        float(weights @ [law.loss(repeats * x) for x in transformed[:, k]])
+        for k, law in enumerate(laws)
     ]
 
 
@@ -334,12 +335,11 @@ class Stay:
         a = self.arrays
         before = np.append(a["initial"][0], a["energy"][:-1])
         arrived = a["keep"] * before + a["arriving"]
-        leaked = np.where(a["keep"] > 0, (1 - a["keep"]) * before, 0.0) * (not leaking)
-        points = (
-            np.column_stack([arrived, arrived - a["leaving"], a["energy"]])
-            + leaked.cumsum()[:, None]
-        )
-        points = points.ravel()
+        leaked = np.where(a["keep"] > 0, (1 - a["keep"]) * before, 0.0)
+        put_back = np.zeros(len(before)) if leaking else leaked.cumsum()
+
+        points = np.column_stack([arrived, arrived - a["leaving"], a["energy"]])
+        points = (points + put_back[:, None]).ravel()
         hours = np.repeat(np.arange(len(before)), 3) + np.tile([0.0, 0.0, 1.0], len(before))
         start = a["initial"][0] if a["keep"][0] > 0 else arrived[0]
         return np.append(start, points), np.append(0.0, hours) * self.dt
@@ -351,22 +351,24 @@ class Stay:
             return Cycles(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, bool))
         gained = self.arrays["energy"][-1] - self.arrays["initial"][0]
         closed = bool(self.arrays["cyclic"].any()) and abs(gained) < 1e-6 * self.capacity
-        return counted(level / self.capacity, hours, closed)
+        return half_cycles(level / self.capacity, hours, closed)
 
     def use(self, c_rate: float | None = None) -> Use:
         """What the battery went through, for a model of its cells."""
         cycles, (level, _) = self.cycles(leaking=True), self.path()
-        soc = np.clip(
-            (level[2::3] + level[3::3]) / 2 / self.capacity, 0.0, 1.0
-        )  # mean of each step
+        mean_of_steps = (level[2::3] + level[3::3]) / 2
+        soc = np.clip(mean_of_steps / self.capacity, 0.0, 1.0)
         rate = cycles.depth / np.maximum(cycles.hours, self.dt)
-        rate = rate if c_rate is None else np.full_like(rate, c_rate)
         return Use(
-            soc, np.full(len(soc), self.dt), np.minimum(cycles.depth, 1.0), cycles.mean, rate
+            soc=soc,
+            hours=np.full(len(soc), self.dt),
+            depth=np.minimum(cycles.depth, 1.0),
+            mean=cycles.mean,
+            c_rate=rate if c_rate is None else np.full_like(rate, c_rate),
         )
 
 
-def counted(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
+def half_cycles(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
     """Half cycles of a path, a circle (or a screw) where `closed`; a full cycle is a falling and a
     rising half.
 
@@ -378,24 +380,33 @@ def counted(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
     import rainflow
 
     if closed:
-        top, period = int(np.argmax(soc[:-1])), hours[-1] - hours[0]
-        order = np.append(np.arange(top, len(soc) - 1), np.arange(top + 1))
-        again = np.arange(len(order)) >= len(soc) - 1 - top
-        hours, soc = hours[order] + period * again, soc[order] + (soc[-1] - soc[0]) * again
+        soc, hours = _from_its_top(soc, hours)
     turns = _turns(soc)
-    found = []
     # rainflow leaves out the last of two points: the end is said twice
-    for depth, mean, count, i, j in rainflow.extract_cycles(
-        np.append(soc[turns], soc[turns[-1:]]).tolist()
-    ):
-        i, j = (turns[min(k, len(turns) - 1)] for k in (i, j))
-        falls, length = soc[j] < soc[i], abs(hours[j] - hours[i])
-        if depth > NOISE:
-            found += [(depth, mean, length, falls)] + [(depth, mean, length, not falls)] * (
-                count == 1.0
-            )
+    path = np.append(soc[turns], soc[turns[-1:]]).tolist()
+
+    found = []
+    for depth, mean, count, first, last in rainflow.extract_cycles(path):
+        if depth <= NOISE:
+            continue
+        start, end = (turns[min(k, len(turns) - 1)] for k in (first, last))
+        falls, length = soc[end] < soc[start], abs(hours[end] - hours[start])
+        found.append((depth, mean, length, falls))
+        if count == 1.0:
+            found.append((depth, mean, length, not falls))
     table = np.array(found, float).reshape(-1, 4)
     return Cycles(table[:, 0], table[:, 1], table[:, 2], table[:, 3] > 0)
+
+
+def _from_its_top(soc: np.ndarray, hours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a closed path begun at its highest point; what came before it is appended, a turn
+    later.
+    """
+    top, period = int(np.argmax(soc[:-1])), hours[-1] - hours[0]
+    order = np.append(np.arange(top, len(soc) - 1), np.arange(top + 1))
+    appended = np.arange(len(order)) >= len(soc) - 1 - top
+    risen = (soc[-1] - soc[0]) * appended
+    return soc[order] + risen, hours[order] + period * appended
 
 
 def _turns(soc: np.ndarray) -> np.ndarray:
@@ -409,27 +420,29 @@ def _turns(soc: np.ndarray) -> np.ndarray:
 
 def _figures(paths: Paths, i: int) -> dict[str, Any]:
     """Cycles and cost of one member."""
-    row: dict[str, Any] = dict.fromkeys(
-        ("capacity", "throughput", "efc", "cost_counted", "price_marginal"), 0.0
-    )
+    names = ("capacity", "throughput", "efc", "cost_counted", "price_marginal")
+    row: dict[str, Any] = dict.fromkeys(names, 0.0)
     row["cycles"], fallen = np.zeros(BINS), 0.0
     for stay in paths.of_member(i):
-        a, cycles = stay.arrays, stay.cycles()
+        cycles = stay.cycles()
         depth = cycles.depth[cycles.falling]
         row["capacity"] = max(row["capacity"], stay.capacity)
-        row["throughput"] += stay.share * float(a["out"].sum())
+        row["throughput"] += stay.share * float(stay.arrays["out"].sum())
         row["efc"] += stay.share * float(depth.sum())
         places = np.clip(np.ceil(depth * BINS - 1e-6), 1, BINS).astype(int) - 1
         row["cycles"] += stay.share * np.bincount(places, minlength=BINS)
         if not len(depth):
             continue
+
         cost, factor, exponent = (
-            float(np.nan_to_num(a[n][0])) for n in ("cost", "factor", "exponent")
+            float(np.nan_to_num(stay.arrays[n][0])) for n in ("cost", "factor", "exponent")
         )
         row["cost_counted"] += stay.share * cost * factor * float((depth**exponent).sum())
         fallen += stay.share * float(depth.sum()) * stay.capacity
+        # the derivative of the cost by the deepest fall
         price = cost * factor * exponent * float(depth.max()) ** (exponent - 1) / stay.capacity
         row["price_marginal"] = max(row["price_marginal"], price)
+
     if not bool((paths.arrays["cost"][:, i] > 0).any()):
         row["cost_counted"] = row["price_marginal"] = np.nan
     row["price_mean"] = row["cost_counted"] / fallen if fallen else np.nan

@@ -5,12 +5,12 @@ that bind.
 import xarray as xr
 
 from .plan_facts import NotInResult, Plan, table
-from .summary import whole
-from .vehicle import moment, story
+from .summary import summary_lines
+from .vehicle import moment_lines, vehicle_lines
 
 __all__ = ["NotInResult", "explain"]
 
-MOST = 12
+LISTED = 12
 """Stays or names listed before the rest is only counted."""
 
 
@@ -20,7 +20,7 @@ def explain(
     *,
     hour: str | None = None,
     scenario: str | None = None,
-    most: int = MOST,
+    listed: int = LISTED,
 ) -> str:
     """Say in words why a vehicle did what it did, or what shaped the whole plan.
 
@@ -35,7 +35,7 @@ def explain(
         that moment.
     scenario : str, optional
         Which scenario, where there are several; the first by default.
-    most : int
+    listed : int
         Stays or names listed before the rest is only counted.
 
     Raises
@@ -45,11 +45,11 @@ def explain(
     """
     plan = Plan.of(result, scenario)
     if vehicle is None:
-        return "\n".join(whole(plan, most))
+        return "\n".join(summary_lines(plan, listed))
     position = plan.member(vehicle)
     name, car = plan.members[position], table(plan, position)
     return "\n".join(
-        story(plan, name, car, most)
+        vehicle_lines(plan, name, car, listed)
         if hour is None
-        else moment(plan, name, car, plan.step_at(hour))
+        else moment_lines(plan, name, car, plan.step_at(hour))
     )

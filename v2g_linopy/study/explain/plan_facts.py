@@ -127,8 +127,10 @@ class Plan:
             stamp = self.on_the_clock(stamp, hour)
         step = int(self.local.searchsorted(stamp, side="right")) - 1
         if not 0 <= step < len(self.calendar.time):
-            horizon = f"{clock(self.local[0])} to {clock(self.local[-1])}"
-            raise NotInResult(f"{clock(stamp)} is outside the plan, which runs from {horizon}")
+            horizon = f"{with_offset(self.local[0])} to {with_offset(self.local[-1])}"
+            raise NotInResult(
+                f"{with_offset(stamp)} is outside the plan, which runs from {horizon}"
+            )
         return step
 
     def on_the_clock(self, stamp: pd.Timestamp, hour: str) -> pd.Timestamp:
@@ -266,16 +268,16 @@ def money_of(plan: Plan, name: str, car: Frame) -> dict[str, float]:
     return {entry: amount for entry, amount in bill.items() if abs(amount) > 5e-5}
 
 
-def clock(stamp: pd.Timestamp) -> str:
+def with_offset(stamp: pd.Timestamp) -> str:
     """A moment of the local clock with its offset."""
     return f"{stamp:%a %Y-%m-%d %H:%M}{stamp.isoformat()[-6:]}"
 
 
-def span(plan: Plan, start: int, stop: int) -> str:
+def steps_in_words(plan: Plan, start: int, stop: int) -> str:
     """From the start of a step to the start of another, on the local clock."""
     first, last = plan.local[start], plan.local[stop]
     short = first.date() == last.date() and first.utcoffset() == last.utcoffset()
-    return f"{clock(first)} to {f'{last:%H:%M}' if short else clock(last)}"
+    return f"{with_offset(first)} to {f'{last:%H:%M}' if short else with_offset(last)}"
 
 
 def position_of(name: str, known: Iterable[object], kind: str) -> int:

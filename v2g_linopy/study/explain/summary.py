@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from ...parts.catalogue import PARTS
-from .plan_facts import SMALL, Plan, span
+from .plan_facts import SMALL, Plan, steps_in_words
 
 BALANCES: tuple[str, ...] = (
     "fleet.balance",
@@ -42,7 +42,7 @@ LIMITS = {
 }
 
 
-def whole(plan: Plan, most: int) -> list[str]:
+def summary_lines(plan: Plan, listed: int) -> list[str]:
     """The plan in a page: money, energy, needs not served, and where limits bind."""
     fleet, attrs = plan.groups["fleet"], plan.attrs
     profit, status, size = (
@@ -53,7 +53,7 @@ def whole(plan: Plan, most: int) -> list[str]:
     lines = [
         (
             f"{attrs.get('title') or 'Plan'}: {size} member{'s' * (size != 1)},"
-            f" {span(plan, 0, len(plan.calendar.time))}"
+            f" {steps_in_words(plan, 0, len(plan.calendar.time))}"
         ),
         f"Profit {profit:.2f} {plan.money} ({status}): {_meaning(plan)}.",
         *filter(
@@ -81,11 +81,11 @@ def whole(plan: Plan, most: int) -> list[str]:
     lines += [
         "",
         "Needs not served",
-        *unserved(plan, most),
+        *unserved_lines(plan, listed),
         "",
         "Where limits bind, and what one unit more everywhere would earn",
     ]
-    lines += binding(plan)
+    lines += binding_lines(plan)
     return [
         *lines,
         "",
@@ -113,7 +113,7 @@ def _meaning(plan: Plan) -> str:
     )
 
 
-def unserved(plan: Plan, most: int) -> list[str]:
+def unserved_lines(plan: Plan, listed: int) -> list[str]:
     """The members whose needs were not served, with the kWh missing."""
     fleet = plan.groups["fleet"]
     total = sum(
@@ -126,13 +126,13 @@ def unserved(plan: Plan, most: int) -> list[str]:
         if float(x) > SMALL
     }
     worst = sorted(missing, key=lambda m: -missing[m])
-    lines = [f"  {name}: {missing[name]:.2f} kWh" for name in worst[:most]]
-    return [*lines, *([f"  … and {len(worst) - most} more"] if len(worst) > most else [])] or [
+    lines = [f"  {name}: {missing[name]:.2f} kWh" for name in worst[:listed]]
+    return [*lines, *([f"  … and {len(worst) - listed} more"] if len(worst) > listed else [])] or [
         "  none"
     ]
 
 
-def binding(plan: Plan) -> list[str]:
+def binding_lines(plan: Plan) -> list[str]:
     """Every kind of limit that costs something: in how many places, and what one unit more
     everywhere would earn.
     """

@@ -4,32 +4,32 @@ step.
 
 import numpy as np
 
-from .plan_facts import SMALL, Frame, Plan, money_of, span
+from .plan_facts import SMALL, Frame, Plan, money_of, steps_in_words
 
 CENT = 5e-3
 """EUR/MWh below which a sum is zero when written."""
 
 
-def story(plan: Plan, name: str, car: Frame, most: int) -> list[str]:
+def vehicle_lines(plan: Plan, name: str, car: Frame, listed: int) -> list[str]:
     """The account of one vehicle: its stays, what held it back, its reserves and its money."""
     stays = [stay for number, stay in car.groupby("stay") if number > 0]
     hours = plan.dt * car.plugged.sum()
     head = (
         f"{name}: {len(stays)} stay{'s' * (len(stays) != 1)} of {hours:g} h in all,"
-        f" {span(plan, 0, len(car))}"
+        f" {steps_in_words(plan, 0, len(car))}"
     )
     lines = [head, *filter(None, [plan.note])]
     if not stays:
         return [*lines, "It is never plugged in, so there is nothing to decide."]
     lines += ["", "What it did"]
-    for stay in stays[:most]:
-        lines += visit(plan, car, stay)
-    if len(stays) > most:
-        lines.append(f"  … and {len(stays) - most} more stays")
+    for stay in stays[:listed]:
+        lines += stay_lines(plan, car, stay)
+    if len(stays) > listed:
+        lines.append(f"  … and {len(stays) - listed} more stays")
     lines += [
         "",
         "What held it back (worth of one unit more, over the whole horizon)",
-        *limits(plan, car),
+        *limit_lines(plan, car),
     ]
     lines += ["", f"Its money ({plan.money})"]
     bill = money_of(plan, name, car)
@@ -37,18 +37,19 @@ def story(plan: Plan, name: str, car: Frame, most: int) -> list[str]:
     return [*lines, f"  {'in all':<28}{sum(bill.values()):>12.2f}"]
 
 
-def visit(plan: Plan, car: Frame, stay: Frame) -> list[str]:
+def stay_lines(plan: Plan, car: Frame, stay: Frame) -> list[str]:
     """One stay: need, charging and feeding in against prices, reserves."""
     first, last = (int(car.index.get_loc(stay.index[i])) for i in (0, -1))
     need, missing = float(stay.energy_min.iloc[-1]), float(stay.unserved.sum())
     leaves = f"left with {stay.energy.iloc[-1]:.1f} kWh" + (
         f" (needed {need:.1f})" if need > SMALL else ""
     )
-    lines = [f"  {span(plan, first, last + 1)}: came with {stay.arrived.iloc[0]:.1f} kWh, {leaves}"]
+    came = f"came with {stay.arrived.iloc[0]:.1f} kWh"
+    lines = [f"  {steps_in_words(plan, first, last + 1)}: {came}, {leaves}"]
     if missing > SMALL:
         lines.append(f"    {missing:.2f} kWh of its need could not be served")
-    lines.append("    " + charged(plan, stay))
-    lines.append("    " + fed_in(plan, stay))
+    lines.append("    " + charging_line(plan, stay))
+    lines.append("    " + feeding_line(plan, stay))
     if (value := float(stay.value.mean())) and abs(value) > SMALL:
         lines.append(
             f"    a kWh in the battery was worth {value / 1000:.4f} {plan.money} on"
@@ -75,7 +76,7 @@ def why_below(stay: Frame, value: float) -> str:
     return f" (below zero: a kWh more on board takes room that {what} pays for filling)"
 
 
-def called(plan: Plan, stay: Frame, way: str, power: str) -> str:
+def activated_part(plan: Plan, stay: Frame, way: str, power: str) -> str:
     """How much of what was drawn or fed in is the expected activation of reserves; empty where none
     is.
     """
@@ -88,7 +89,7 @@ def called(plan: Plan, stay: Frame, way: str, power: str) -> str:
     )
 
 
-def charged(plan: Plan, stay: Frame) -> str:
+def charging_line(plan: Plan, stay: Frame) -> str:
     """What a stay drew, at which price, and how that compares."""
     drawn = float(stay.charge.sum()) * plan.dt
     mean = f"{stay.price.mean():.1f} {plan.money}/MWh"
@@ -101,14 +102,14 @@ def charged(plan: Plan, stay: Frame) -> str:
     paid = float((stay.charge @ stay.price) / stay.charge.sum())
     full = plan.dt * int((stay.charge > stay.charge_max - SMALL)[stay.charge_max > 0].sum())
     hours = f", {full:g} h at full power" if full else ""
-    reserve = called(plan, stay, "down", "charge")
+    reserve = activated_part(plan, stay, "down", "charge")
     return (
         f"drew {drawn:.1f} kWh at {paid:.1f} {plan.money}/MWh (mean of the stay"
         f" {mean}){hours}{reserve}"
     )
 
 
-def fed_in(plan: Plan, stay: Frame) -> str:
+def feeding_line(plan: Plan, stay: Frame) -> str:
     """What a stay fed in, or by how much the price was too low for it."""
     if not (stay.discharge_max > 0).any():
         return "may not feed in (discharge_max is 0)"
@@ -117,7 +118,7 @@ def fed_in(plan: Plan, stay: Frame) -> str:
         earned = float((stay.discharge @ stay.price) / stay.discharge.sum())
         return (
             f"fed in {given:.1f} kWh at {earned:.1f}"
-            f" {plan.money}/MWh{called(plan, stay, 'up', 'discharge')}"
+            f" {plan.money}/MWh{activated_part(plan, stay, 'up', 'discharge')}"
         )
     able = np.flatnonzero(stay.discharge_max > 0)
     short = (-1000 / plan.dt * stay.discharge_gain.to_numpy(dtype=float))[able]
@@ -133,7 +134,7 @@ def spared(plan: Plan, change: float, way: str) -> str:
     return f"the price would have to be {max(change, 0.0):.1f} {plan.money}/MWh {way}"
 
 
-def limits(plan: Plan, car: Frame) -> list[str]:
+def limit_lines(plan: Plan, car: Frame) -> list[str]:
     """What one more unit of each limit would have earned over the horizon, the dearest first."""
     worth = {
         "kW of charging power": car.charge_gain[car.charge > SMALL].clip(lower=0),
@@ -163,10 +164,10 @@ def limits(plan: Plan, car: Frame) -> list[str]:
     return lines or ["  nothing of its own: only prices decided"]
 
 
-def moment(plan: Plan, name: str, car: Frame, step: int) -> list[str]:
+def moment_lines(plan: Plan, name: str, car: Frame, step: int) -> list[str]:
     """One step of one vehicle: the sums that decided."""
     now = car.iloc[step]
-    lines = [f"{name}, {span(plan, step, step + 1)}", *filter(None, [plan.note])]
+    lines = [f"{name}, {steps_in_words(plan, step, step + 1)}", *filter(None, [plan.note])]
     if not now.plugged:
         return [*lines, "It is not plugged in."]
     lines += [

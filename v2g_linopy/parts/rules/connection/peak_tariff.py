@@ -211,9 +211,10 @@ class Peaks:
         """Return what the next window has to know at the end of each step."""
         time, zone = self.calendar.time, self.calendar.timezone
         later = time + pd.Timedelta(hours=self.dt)
+        labels = periods.period_labels
         ends = {
-            u: self._on(periods.labels(u, time, zone) != periods.labels(u, later, zone))
-            for u in ("hour", "day")
+            unit: self._on(labels(unit, time, zone) != labels(unit, later, zone))
+            for unit in ("hour", "day")
         }
         total = (self.dt * self.weight * drawn).transpose(..., "time").cumsum("time")
         starts = self._on(~pd.Index(self.steps_by("hour").to_numpy()).duplicated())
