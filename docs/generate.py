@@ -32,6 +32,7 @@ from v2g_linopy.solve.result import in_profit
 
 NOTE = "<!-- Written by docs/generate.py from the code: change the code, then run `make docs`. -->"
 BENCHMARKS = "benchmarks/results.md"
+FORMULATION = "docs/formulation.md"
 
 
 def documents() -> dict[str, str]:
@@ -69,6 +70,7 @@ def part_page(part: Part, model: linopy.Model) -> str:
         "",
         prose(part.build.__doc__),
         "",
+        *mathematics(part),
         "## What a case gives",
         "",
         *table(
@@ -93,6 +95,25 @@ def home(part: Part) -> ModuleType:
     """Return the module of a part, or its package where it has several."""
     name = part.build.__module__
     return sys.modules[name.removesuffix(".build")]
+
+
+def mathematics(part: Part) -> list[str]:
+    """Return the line that leads from a part to its sections of the formulation."""
+    module = home(part)
+    cited = re.findall(r"§(\d+)", (module.__doc__ or "") + (part.build.__doc__ or ""))
+    links = [section_link(int(number)) for number in dict.fromkeys(cited)]
+    if not links:
+        return []
+    return [f"Symbols, sources, and what was proved of it: {', '.join(links)}.", ""]
+
+
+def section_link(number: int) -> str:
+    """Return a link to a section of the formulation, by the anchor that its heading gets."""
+    text = (ROOT / FORMULATION).read_text(encoding="utf-8")
+    titles = dict(re.findall(r"^## §(\d+) (.*)$", text, re.MULTILINE))
+    title = titles[str(number)]
+    anchor = re.sub(r"[^\w -]", "", f"{number} {title}".lower()).replace(" ", "-")
+    return f"[§{number} {title}](../formulation.md#{anchor})"
 
 
 def parts_index(parts: Mapping[str, Part]) -> str:
