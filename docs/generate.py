@@ -306,7 +306,7 @@ def leaves(command: Any, name: str) -> Iterable[tuple[str, Any]]:
         yield from (
             leaves(below, f"{name} {word}")
             if hasattr(below, "commands")
-            else [(f"{name} {word}", below)]
+            else [(f"{name} {word}", below.loaded())]
         )
 
 

@@ -18,6 +18,7 @@ NUMERIC = {
     "peak_tariff",
 }  # sorting and recursion on plain arrays
 FACES = {"cli"}
+ON_DEMAND = {("__init__",), ("cli", "listed")}  # they load what is used when it is used
 OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine", "rainflow"}
 POSITIONAL = {"values", "to_numpy", "iloc", "item", "tolist"}  # an array without its labels
 ROW = re.compile(r"^\| `([a-z_.]+?)(?:\.py)?` \|", re.MULTILINE)
@@ -169,6 +170,20 @@ def test_no_import_hides_in_a_function():
                     if n.split(".")[0] not in OPTIONAL
                 ]
     assert not hidden, "\n".join(hidden)
+
+
+def test_modules_are_loaded_on_demand_at_the_door_alone():
+    """`import_module` hides an import from the rules above; only the door and the list of commands
+    may call it.
+    """
+    calls = {
+        module(path)
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Name) and node.id in ("import_module", "__import__"))
+        or (isinstance(node, ast.Attribute) and node.attr == "import_module")
+    }
+    assert calls == ON_DEMAND
 
 
 def test_build_names_its_arrays():

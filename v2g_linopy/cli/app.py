@@ -2,27 +2,145 @@
 
 import sys
 from types import TracebackType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..case.io import package_version
-from . import doctor, import_sessions, inspect, new, replay, scenarios, schema, simulate, solve
+from ..case.version import package_version
 from .errors import Guarded
+from .listed import MARKUP, Listed, ListedGroup
 
 EXIT_CODES = (
     "Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6"
     " stopped at a limit (the best plan so far is written), 8 output exists or cannot be written,"
     " 130 interrupted."
 )
+IMPORTS = (
+    Listed(
+        "prices",
+        "import_prices",
+        "Import prices: as a tidy file in UTC, as a case of commuters, or into a case there is.",
+    ),
+    Listed(
+        "sessions",
+        "import_sessions",
+        "Import charging sessions and the prices they trade at, as a case.",
+    ),
+    Listed(
+        "pv",
+        "import_profiles",
+        "Import what sun or wind would give into /renewable, of a case there is or of a new one"
+        " with prices.",
+    ),
+    Listed(
+        "load",
+        "import_profiles",
+        "Import what buildings or machines draw into /load, of a case there is or of a new one"
+        " with prices.",
+    ),
+    Listed(
+        "reserves",
+        "import_reserves",
+        "Let a case sell Nordic reserve products, named by their columns, at capacity prices from"
+        " a file.",
+    ),
+    Listed(
+        "frequency",
+        "import_reserves",
+        "Fold a frequency record into a case: expected activation and worst excursions of FCR-N"
+        " and FCR-D.",
+    ),
+)
+COMMANDS = (
+    Listed(
+        "doctor",
+        "doctor",
+        "Show versions, solvers and extras, and solve a tiny case whose answer is known.",
+    ),
+    Listed(
+        "new",
+        "new",
+        "Make a case from a template; what it assumes is written into the file and told.",
+    ),
+    Listed(
+        "check",
+        "solve",
+        "Check a case and list everything that is wrong with it, or what had to be assumed.",
+    ),
+    Listed(
+        "solve",
+        "solve",
+        "Find the best plan of a case; write result.nc, schedule.csv, bids.csv, bill.csv, kpi.json"
+        " and report.html.",
+    ),
+    Listed(
+        "compare",
+        "solve",
+        "Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of"
+        " the top rung.",
+    ),
+    Listed(
+        "simulate",
+        "simulate",
+        "Operate a case through its gates on forecasts, and settle it on what happened; files as"
+        " of `solve`.",
+    ),
+    Listed(
+        "scenarios",
+        "scenarios",
+        "Draw scenarios of a case from its own days or those of another case, keep the most"
+        " telling ones, or both.",
+    ),
+    Listed(
+        "value",
+        "scenarios",
+        "Say what it is worth to know the scenario in advance (EVPI), and to plan for all of them"
+        " (VSS).",
+    ),
+    Listed("report", "inspect", "Write the offline HTML report of a result."),
+    Listed(
+        "bids",
+        "inspect",
+        "Give the bids of a result: one row per market or product and step, local time with"
+        " offset.",
+    ),
+    Listed(
+        "explain",
+        "inspect",
+        "Say in words why a vehicle did what it did: needs, prices, shadow prices and the limits"
+        " that bind.",
+    ),
+    Listed(
+        "replay",
+        "replay",
+        "Recompute a result from its file; with signals, follow them with every member: what"
+        " breaks, what is missed.",
+    ),
+    Listed(
+        "schema",
+        "schema",
+        "Describe the arrays of a case and of a result: dimensions, units, defaults, meaning.",
+    ),
+    ListedGroup("import", "From published files to a case.", IMPORTS),
+)
+"""Every command, in the order of the help; a test compares the sentences with the docstrings."""
+
+
+class Commands(Guarded):
+    """The group `v2g`, with all its commands listed."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.commands = {str(command.name): command for command in COMMANDS}
+
 
 app = typer.Typer(
-    cls=Guarded,
+    cls=Commands,
     name="v2g",
     no_args_is_help=True,
     add_completion=False,
     epilog=EXIT_CODES,
-    rich_markup_mode="markdown",
+    rich_markup_mode=MARKUP,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -46,10 +164,6 @@ def start(
 
     Start with `v2g new demo --template commuters`, then `v2g compare demo.nc`.
     """
-
-
-for group in (doctor, new, import_sessions, solve, simulate, scenarios, inspect, replay, schema):
-    group.add(app)
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ from ..data.importers.csv import session_columns
 from ..data.sessions.assumptions import BATTERY
 from ..data.sessions.connectors import CONNECTORS
 from ..errors import Problem, SchemaError
-from . import import_prices, import_profiles, import_reserves
 from .import_common import (
     End,
     Imbalance,
@@ -126,15 +125,8 @@ class CaseOptions:
         }
 
 
-def add(app: typer.Typer) -> None:
-    """Add the group of commands to the app."""
-    group = typer.Typer(
-        name="import",
-        no_args_is_help=True,
-        rich_markup_mode="markdown",
-        help="From published files to a case.",
-    )
-    import_prices.add(group)
+def add(group: typer.Typer) -> None:
+    """Add the command to the group `import`."""
     command(
         group,
         "sessions",
@@ -149,9 +141,6 @@ def add(app: typer.Typer) -> None:
             "Keys of --assume": assumptions(),
         },
     )(sessions)
-    import_profiles.add(group)
-    import_reserves.add(group)
-    app.add_typer(group, name="import")
 
 
 def sessions(

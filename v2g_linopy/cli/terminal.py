@@ -10,10 +10,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
@@ -163,17 +162,19 @@ def to_json(document: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON knows it."""
+    """A value as JSON knows it.
+
+    Arrays and numbers of numpy are known by their `dtype`: it is not loaded to report an error.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, (pd.Timestamp, np.datetime64)):
-        return None if pd.isna(value) else pd.Timestamp(value).isoformat()
-    if isinstance(value, np.generic):
-        return plain(value.item())
+    if isinstance(value, datetime):  # a time stamp of pandas as well
+        return None if value != value else value.isoformat()
+    if hasattr(value, "dtype"):
+        is_time = value.dtype.kind == "M"
+        return plain((value.astype("datetime64[us]") if is_time else value).tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, (str, int, bool)) or value is None else str(value)
