@@ -19,7 +19,27 @@ from pathlib import Path
 
 
 class V2GError(Exception):
-    """Base class: `except V2GError` catches everything this package raises on purpose."""
+    """Base class of every error that this package raises on purpose.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command line leaves with; 1 unless a subclass says otherwise.
+
+    Examples
+    --------
+    One `except` catches everything that a user can mend:
+
+    >>> import v2g_linopy as v2g
+    >>> try:
+    ...     v2g.read("no-such-case.nc")
+    ... except v2g.V2GError as error:
+    ...     print(error)
+    1 problem in the input
+      no-such-case.nc   does not exist
+    >>> v2g.V2GError.exit_code, v2g.SchemaError.exit_code
+    (1, 3)
+    """
 
     exit_code = 1
 
@@ -31,6 +51,21 @@ class Remedy:
     It is data, so that each face of the package says it in its own words: `ambiguous="first"` in
     Python is `--ambiguous first` on the command line.
 
+    Parameters
+    ----------
+    parameter : str
+        Name of the parameter in Python, as `ambiguous`.
+    values : tuple of str or float, default ()
+        What it may be; none where only the user knows the value.
+    key : str, default ""
+        Where the parameter is a mapping, the entry to give.
+    meanings : tuple of str, default ()
+        Said after each value.
+    advice : str, default "give {}"
+        The sentence; `{}` stands for parameter and values. It has no words of the input beside it.
+
+    Examples
+    --------
     >>> str(Remedy("ambiguous", ("first", "second")))
     'give ambiguous="first" or "second"'
     >>> str(Remedy("need", ("cap",), advice="{} lowers it to what is reached"))
@@ -71,7 +106,26 @@ def in_python_words(remedy: Remedy) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of the input: where it is, which rule it breaks, and what to do."""
+    """One fault of the input: where it is, which rule it breaks, and what to do.
+
+    Parameters
+    ----------
+    where : str
+        The place in the words of the case, as `fleet.charge_max`.
+    rule : str
+        Which kind of rule is broken: `missing`, `unit`, `dims`, `labels`, `range`, `nan`,
+        `unknown`, `type`, `time`, `choice`, `consistency` and others.
+    detail : str
+        What is wrong, in words, with the first place and the number found there.
+    remedies : tuple of Remedy, default ()
+        Parameters that mend it.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> print(v2g.Problem("fleet.charge_max", "range", "fleet ev: -7, allowed [0, inf] kW"))
+    fleet.charge_max: fleet ev: -7, allowed [0, inf] kW
+    """
 
     where: str  # 'fleet.charge_max'
     # 'missing' | 'unit' | 'dims' | 'labels' | 'range' | 'nan' | 'unknown' | 'type' | 'time' |
@@ -93,7 +147,39 @@ class Problem:
 
 
 class SchemaError(V2GError, ValueError):
-    """The case does not fit the schema; `.problems` lists every misfit, not only the first."""
+    """The case, or an argument, does not fit what is declared; every misfit is listed.
+
+    The command line leaves with 3. It is a `ValueError`, too.
+
+    Parameters
+    ----------
+    problems : iterable of Problem
+        Every misfit that was found, not only the first.
+    source : str, default "the case"
+        What they were found in, for the message.
+
+    Attributes
+    ----------
+    problems : tuple of Problem
+        As given, for a program that reads them.
+    source : str
+        As given.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.commuters(vehicles=1, days=1)
+    >>> case["fleet"] = case["fleet"].to_dataset().assign(charge_mx=7.2, wear=-1.0)
+    >>> try:
+    ...     v2g.check(case)
+    ... except v2g.SchemaError as error:
+    ...     print(error)
+    ...     print([problem.rule for problem in error.problems])
+    2 problems in 1 commuters, 1 days
+      fleet.wear        -1, allowed [0, inf] EUR/kWh
+      fleet.charge_mx   unknown; did you mean fleet.charge_max?
+    ['range', 'unknown']
+    """
 
     exit_code = 3
 
@@ -107,14 +193,56 @@ class SchemaError(V2GError, ValueError):
 
 
 class InputFileError(SchemaError):
-    """A file cannot be read at all: missing, empty, truncated, or of another kind."""
+    """A file cannot be read at all: missing, empty, truncated, or of another kind.
+
+    The command line leaves with 3.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+    detail : str
+        What is wrong with it.
+    remedies : tuple of Remedy, default ()
+        Parameters that would let it be read.
+
+    Examples
+    --------
+    >>> print(InputFileError("day.csv", "is empty"))
+    1 problem in the input
+      day.csv   is empty
+    """
 
     def __init__(self, path: str | Path, detail: str, remedies: tuple[Remedy, ...] = ()):
         super().__init__([Problem(str(path), "file", detail, remedies)], source="the input")
 
 
 class SolveError(V2GError, RuntimeError):
-    """The solver did not return a plan; `.status` is its word for it."""
+    """The solver did not return an optimal plan.
+
+    The command line leaves with 5 (4 for `Infeasible`, 3 for `Unbounded`). It is a `RuntimeError`,
+    too.
+
+    Parameters
+    ----------
+    message : str
+        What happened, in words.
+    status : str, default "error"
+        The word of the solver for it, as `time_limit`.
+
+    Attributes
+    ----------
+    status : str
+        As given.
+
+    Examples
+    --------
+    `Infeasible`, `Unbounded` and `SolverError` are caught with it:
+
+    >>> import v2g_linopy as v2g
+    >>> issubclass(v2g.Infeasible, v2g.SolveError), issubclass(v2g.SolverError, v2g.SolveError)
+    (True, True)
+    """
 
     exit_code = 5
 
@@ -124,7 +252,35 @@ class SolveError(V2GError, RuntimeError):
 
 
 class Infeasible(SolveError):  # noqa: N818  the word of the field
-    """No plan keeps every limit; `.explanation` says where and why, in the words of the case."""
+    """No plan keeps every limit.
+
+    The command line leaves with 4.
+
+    Parameters
+    ----------
+    explanation : str
+        Where limits cannot be kept, and why, in the words of the case.
+
+    Attributes
+    ----------
+    explanation : str
+        As given.
+
+    Examples
+    --------
+    A charger that is a hundred times too weak, and a need that must be served:
+
+    >>> import numpy as np
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.commuters(vehicles=1, days=1)
+    >>> fleet = case["fleet"].to_dataset()
+    >>> case["fleet"] = fleet.assign(charge_max=0.01 * fleet.charge_max, unserved_cost=np.nan)
+    >>> try:
+    ...     v2g.solve(case)
+    ... except v2g.Infeasible as error:
+    ...     print(error.status, error.exit_code)
+    infeasible 4
+    """
 
     exit_code = 4
 
@@ -134,22 +290,61 @@ class Infeasible(SolveError):  # noqa: N818  the word of the field
 
 
 class Unbounded(SolveError):  # noqa: N818
-    """The data let a plan earn without end."""
+    """The data let a plan earn without end.
+
+    It is raised where a price pays for a quantity that nothing limits. The command line leaves
+    with 3.
+    """
 
     exit_code = 3
 
 
 class SolverError(SolveError):
-    """The solver is missing, failed, or was given an option it does not know."""
+    """The solver is missing, failed, or was given an option it does not know.
+
+    It is also raised where a plan does not pass its own audit. The command line leaves with 5.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> try:
+    ...     v2g.solve(v2g.commuters(vehicles=1, days=1), gap=-1.0)
+    ... except v2g.SolverError as error:
+    ...     print(error)
+    gap must be a number of at least 0, not -1.0
+    """
 
 
 class OutputError(V2GError, OSError):
-    """An output exists already, or cannot be written; nothing was changed."""
+    """An output exists already, or cannot be written; nothing was changed.
+
+    The command line leaves with 8. It is an `OSError`, too.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.commuters(vehicles=1, days=1)
+    >>> v2g.write(case, "case.nc")
+    >>> try:
+    ...     v2g.write(case, "case.nc")
+    ... except v2g.OutputError as error:
+    ...     print(error)
+    case.nc exists already; use --force (overwrite=True) to replace it
+    """
 
     exit_code = 8
 
 
 class Interrupted(V2GError):  # noqa: N818
-    """Stopped by the user before a plan was found; nothing was written."""
+    """Stopped by the user before a plan was found; nothing was written.
+
+    It is raised where Ctrl-C arrives while a solver is at work. The command line leaves with 130.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> v2g.Interrupted.exit_code
+    130
+    """
 
     exit_code = 130

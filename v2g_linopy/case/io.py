@@ -1,6 +1,4 @@
-"""A case or result: one `xarray.DataTree`, one NetCDF file. Reading, writing, assembling,
-hashing.
-"""
+"""A case or result as one `xarray.DataTree` and one NetCDF file: read, write, assemble, hash."""
 
 import errno
 import hashlib
@@ -47,18 +45,55 @@ def assemble(
     Parameters
     ----------
     time : pandas.DatetimeIndex
-        Start of each step, naive UTC, uniform.
+        Start of each step, naive UTC, uniform. One step alone needs the attribute `step_hours` (h).
     groups : mapping of str to xarray.Dataset
-        One dataset per part, named as in the catalogue (`fleet`, `energy`, ...), or `sessions`.
-    timezone : str
+        One dataset per part, named as in `PARTS` (`fleet`, `energy`, ...), or `sessions`, `gates`,
+        `vintage`. Their fields, dimensions and units stand in docs/parts.
+    timezone : str, default "UTC"
         IANA zone for display and for local days and months.
-    title, source, currency : str
-        Metadata of the file; `currency` is the money in all unit strings.
+    title : str, default ""
+        What the case is, for messages and the report.
+    source : str, default ""
+        Where its data come from.
+    currency : str, default "EUR"
+        The money in all unit strings.
+    **attrs : str, int or float
+        More attributes of the root, such as `step_hours` (h).
+
+    Returns
+    -------
+    xarray.DataTree
+        The case: `time` and the attributes at its root, each group as a node below.
 
     Raises
     ------
     SchemaError
         `time` holds no time stamps, or a group has others.
+
+    Examples
+    --------
+    A car at a 10 kW charger needs 20 kWh by the end of four hours. What is not given is assumed,
+    and `check` says so; a missing `units` attribute is read as the unit that is declared:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=4, freq="h")
+    >>> need = ("time", [0.0, 0.0, 0.0, 20.0])
+    >>> car = {"charge_max": 10.0, "energy_max": 40.0, "energy_min": need}
+    >>> market = {"price": ("time", [50.0, 20.0, 30.0, 60.0]), "limit": 100.0}
+    >>> case = v2g.assemble(
+    ...     time,
+    ...     {
+    ...         "fleet": xr.Dataset(car, coords={"fleet": ["ev"]}),
+    ...         "energy": xr.Dataset(market, coords={"market": ["day_ahead"]}),
+    ...     },
+    ...     timezone="Europe/Rome",
+    ... )
+    >>> list(case.children), case.attrs["timezone"]
+    (['fleet', 'energy'], 'Europe/Rome')
+    >>> "fleet.energy_max: no units attribute, read as kWh" in v2g.check(case)
+    True
     """
     time = _stamps(time, groups)
     root = xr.Dataset(
@@ -123,10 +158,29 @@ def existing(path: str | Path, directory: str = "is a directory, not a file") ->
 def read(path: str | Path) -> xr.DataTree:
     """Read a case or a result into memory.
 
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A NetCDF file (.nc), as `write` makes it.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups with their arrays in the units of the file; nothing is left on disk.
+
     Raises
     ------
     InputFileError
-        The file is missing, empty, truncated, a directory, or no NetCDF file.
+        The file is missing, empty, truncated, a directory, no NetCDF file, or of a later schema
+        version. It is a `SchemaError`.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> v2g.write(v2g.commuters(vehicles=1, days=1), "case.nc")
+    >>> case = v2g.read("case.nc")
+    >>> case.attrs["title"], case["fleet"].sizes["fleet"]
+    ('1 commuters, 1 days', 1)
     """
     path = existing(path, "is a directory; name a case file (.nc)")
     try:
@@ -161,10 +215,28 @@ def read(path: str | Path) -> xr.DataTree:
 def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
     """Write a case or a result as NetCDF, whole or not at all.
 
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        A case or a result; it is not changed.
+    path : str or pathlib.Path
+        The file to write; missing folders are made.
+    overwrite : bool, default False
+        Replace a file that is there.
+
     Raises
     ------
     OutputError
-        The file exists and `overwrite` is false, or it cannot be written.
+        The file exists and `overwrite` is false, or it cannot be written; nothing has changed then.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.commuters(vehicles=1, days=1)
+    >>> v2g.write(case, "results/case.nc")
+    >>> v2g.write(case, "results/case.nc", overwrite=True)
+    >>> v2g.read("results/case.nc").identical(case)
+    True
     """
     with atomic(path, overwrite) as temporary:
         encoded = tree.map_over_datasets(lambda ds: ds.drop_encoding())
@@ -182,8 +254,9 @@ def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
 
 @contextmanager
 def atomic(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary path, renamed to `path` when the block ends well; on any fault nothing has
-    changed.
+    """Yield a temporary path, renamed to `path` when the block ends well.
+
+    On any fault nothing has changed.
     """
     path = Path(path)
     if path.is_dir():
@@ -232,9 +305,7 @@ def _reason(error: OSError | RuntimeError, temporary: Path | None) -> str:
 
 
 def calendar_of(case: xr.DataTree) -> tuple[Calendar, list[Problem]]:
-    """Read the root of a case: its time stamps, zone, money and scenarios, and every problem they
-    have.
-    """
+    """Read the root of a case (time, zone, money, scenarios), and every problem it has."""
     root, problems = case.to_dataset(), []
     zone = str(case.attrs.get("timezone", "UTC"))
     try:
@@ -379,9 +450,7 @@ def step_hours(case: xr.DataTree) -> float:
 
 
 def fingerprint(inputs: Mapping[str, xr.Dataset]) -> str:
-    """Return a hash of validated inputs: the same whatever the units, the order or the file they
-    came from.
-    """
+    """Return a hash of validated inputs, the same whatever their units, order or file."""
     digest = hashlib.sha256()
     for part in sorted(inputs):
         digest.update(part.encode())

@@ -1,6 +1,4 @@
-"""Activation signals that a reserve admits: every extreme one of a short horizon, or many drawn at
-random.
-"""
+"""Activation signals that a reserve admits: all extreme ones of a short horizon, or random ones."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -18,30 +16,43 @@ MOST = 1_000_000
 def extreme_signals(
     case: xr.DataTree, products: Iterable[str] | None = None, parts: Mapping[str, Part] = PARTS
 ) -> xr.Dataset:
-    """Return every extreme activation signal that the products of a case admit: full calls, up or
-    down, step by step.
+    """Return every extreme activation signal that the products of a case admit.
 
-    A product with an `activation_cycle` is fully activated at most `activation_period` hours (a
-    step unless given) in any cycle, one with the guarantee `box` without limit, any other once. All
-    combinations of all products are listed: this is for horizons of about twelve steps.
+    These are full calls, up or down, step by step. A product with an `activation_cycle` is fully
+    activated at most `activation_period` hours (a step unless given) in any cycle, one with the
+    guarantee `box` without limit, any other once. All combinations of all products are listed: this
+    is for horizons of about twelve steps.
 
     Parameters
     ----------
     case : xarray.DataTree
         A case or a result with reserves.
-    products : iterable of str
+    products : iterable of str, optional
         Those that are called, all unless given; the others rest.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
 
     Returns
     -------
     xarray.Dataset
-        `up` and `down` on (signal, product, time), shares of what is held per kW sold, as `stress`
-        takes them.
+        `up` and `down` on (signal, product, time), shares (1) of what is held per kW sold, as
+        `stress` takes them.
 
     Raises
     ------
     SchemaError
-        More than a million signals.
+        More than a million signals, a case without reserves, unknown products, or inputs that do
+        not fit the schema.
+
+    Examples
+    --------
+    A product that is called once in three steps, upward, at full power or not at all: four signals.
+
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.select_window(v2g.commuters(vehicles=1, days=1), 0, 3)
+    >>> signals = v2g.extreme_signals(case, products=["up"])
+    >>> signals.up.sel(product="up").astype(int).values.tolist()
+    [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
     """
     inputs, d = _reserve(case, parts)
     steps = len(inputs.calendar.time)
@@ -65,8 +76,7 @@ def random_signals(
     products: Iterable[str] | None = None,
     parts: Mapping[str, Part] = PARTS,
 ) -> xr.Dataset:
-    """Return activation signals that the products of a case admit, drawn at random, with extreme
-    ones among them.
+    """Return random activation signals that the products of a case admit, extreme ones among them.
 
     Each signal has an eagerness (from rare calls to one whenever the budget allows, after a first
     one at a random time), a direction (up, down, or mixed) and full or partial calls.
@@ -77,15 +87,32 @@ def random_signals(
         A case or a result with reserves.
     count : int
         Number of signals.
-    seed : int
+    seed : int, default 0
         The same signals for the same seed.
-    products : iterable of str
+    products : iterable of str, optional
         Those that are called, all unless given; the others rest.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
 
     Returns
     -------
     xarray.Dataset
-        As of `extreme_signals`.
+        `up` and `down` on (signal, product, time), shares (1) of what is held per kW sold, as
+        `stress` takes them.
+
+    Raises
+    ------
+    SchemaError
+        A case without reserves, unknown products, or inputs that do not fit the schema.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> signals = v2g.random_signals(v2g.depot(vehicles=1, days=1), 5, seed=3)
+    >>> dict(signals.up.sizes)
+    {'signal': 5, 'product': 1, 'time': 96}
+    >>> float(signals.up.min()) >= 0.0, float(signals.up.max()) <= 1.0
+    (True, True)
     """
     inputs, d = _reserve(case, parts)
     steps, random = len(inputs.calendar.time), np.random.default_rng(seed)
@@ -110,9 +137,7 @@ def random_signals(
 
 
 def budget(p: xr.Dataset, dt: float, steps: int) -> tuple[int, float]:
-    """Return the activation cycle of a product in steps, and the full activation in it, in steps
-    too.
-    """
+    """Return the activation cycle of a product, and the full activation in it, both in steps."""
     if str(p.guarantee.item()) == "box":
         return 1, 1.0
     cycle, period = float(p.activation_cycle), float(p.activation_period.fillna(dt))

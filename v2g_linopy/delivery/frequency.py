@@ -27,7 +27,7 @@ def fold(
     eta_discharge: float = 1.0,
     at_rest: bool = False,
 ) -> xr.Dataset:
-    """Return what a frequency record means for named products in each step of a model, per kW sold.
+    """Return what a frequency record means for named products in each step, per kW sold.
 
     With s+ and s- the shares activated upward and downward by droop, and tau any moment of the
     step::
@@ -43,15 +43,17 @@ def fold(
 
     Parameters
     ----------
-    frequency
+    frequency : xarray.DataArray
         Hz on (time), uniform, finer than the model or as fine.
-    names
+    names : sequence of str
         Products of the catalogue that follow the frequency.
-    time, hours
-        Steps of the model, and their length.
-    eta_charge, eta_discharge
+    time : pandas.DatetimeIndex
+        Start of each step of the model, naive UTC.
+    hours : float
+        Length of a step of the model (h).
+    eta_charge, eta_discharge : float, default 1.0
         Of the least efficient battery.
-    at_rest
+    at_rest : bool, default False
         The baseline neither charges nor discharges: the downward excursion is the exact one.
 
     Returns
@@ -65,6 +67,18 @@ def fold(
     SchemaError
         Steps that do not nest, or that the record does not cover; products that follow no
         frequency.
+
+    Examples
+    --------
+    Half an hour at 49.9 Hz calls FCR-N fully upward; the other half, at 50 Hz, not at all:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> stamps = pd.date_range("2026-03-02", periods=2, freq="30min")
+    >>> hertz = xr.DataArray([49.9, 50.0], coords={"time": stamps})
+    >>> step = fold(hertz, ["FCR-N"], stamps[:1], 1.0).isel(product=0, time=0).round(6)
+    >>> float(step.activation_up), float(step.excursion_up), float(step.excursion_down)
+    (0.5, 0.5, 0.0)
     """
     signal = droop(_inside(frequency, time, hours), names)
     parts = signal.sizes["time"] // len(time)
@@ -92,25 +106,46 @@ def fold(
 def with_frequency(
     case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False
 ) -> xr.DataTree:
-    """Return a case whose products that follow the frequency have the activation and excursions of
-    a record.
+    """Return a case whose products that follow the frequency are called as in a record.
 
-    Products are known by their names in the catalogue; others stay as they are. The efficiencies
-    are the lowest of the fleet and the batteries.
+    They get the expected activation and the worst excursions of the record (docs/formulation.md
+    §3). Products are known by their names in the catalogue; others stay as they are. The
+    efficiencies are the lowest of the fleet and the batteries.
 
     Parameters
     ----------
-    case
+    case : xarray.DataTree
         With `/reserve`. It is not changed.
-    frequency
-        Hz on (time), covering the case.
-    moved
+    frequency : xarray.DataArray
+        Hz on (time), naive UTC, uniform, covering the case; as fine as its steps or finer.
+    moved : bool, default False
         The record begins elsewhere: take its beginning for that of the case.
+
+    Returns
+    -------
+    xarray.DataTree
+        The case with `activation_up`, `activation_down` (1), `excursion_up` and `excursion_down`
+        (h) in `/reserve`, on (product, time).
 
     Raises
     ------
     SchemaError
-        As `fold`; a case without such a product.
+        Steps that do not nest, or that the record does not cover; a case without a product that
+        follows the frequency, or one that does not fit the schema.
+
+    Examples
+    --------
+    At 49.95 Hz FCR-N is called upward at half, all the time:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.nordic_fcr(vehicles=1, days=1)
+    >>> stamps = pd.date_range(case["time"].values[0], periods=24 * 60, freq="1min")
+    >>> hertz = xr.DataArray([49.95] * 1440, coords={"time": stamps})
+    >>> called = v2g.with_frequency(case, hertz)
+    >>> called["reserve"].activation_up.sel(product="FCR-N").round(6).values[:3].tolist()
+    [0.5, 0.5, 0.5]
     """
     inputs = inputs_of(case, PARTS)
     names = _followed(case)
@@ -140,17 +175,42 @@ def frequency_signals(
 ) -> xr.Dataset:
     """Return a record as the calls of each product in fine steps, for a stress test of a plan.
 
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case or a result with `/reserve`.
+    frequency : xarray.DataArray
+        Hz on (time), naive UTC, uniform, covering the case; as fine as its steps or finer.
+    moved : bool, default False
+        The record begins elsewhere: take its beginning for that of the case.
+
     Returns
     -------
     xarray.Dataset
-        `up` and `down` on (signal, product, time), as shares of the power held per kW sold (FCR-N
-        of a limited reservoir holds 1.34 kW and is called for 1 at most); one signal, `record`, in
-        the steps of the record.
+        `up` and `down` on (signal, product, time), as shares (1) of the power held per kW sold
+        (FCR-N of a limited reservoir holds 1.34 kW and is called for 1 at most); one signal,
+        `record`, in the steps of the record.
 
     Raises
     ------
     SchemaError
         As `with_frequency`.
+
+    Examples
+    --------
+    At 49.9 Hz FCR-N is called fully: 1 kW of the 1.34 kW that are held per kW sold.
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.nordic_fcr(vehicles=1, days=1)
+    >>> stamps = pd.date_range(case["time"].values[0], periods=24 * 60, freq="1min")
+    >>> hertz = xr.DataArray([49.9] * 1440, coords={"time": stamps})
+    >>> signals = v2g.frequency_signals(case, hertz)
+    >>> dict(signals.up.sizes)
+    {'signal': 1, 'product': 3, 'time': 1440}
+    >>> float((1.34 * signals.up).sel(product="FCR-N").max().round(6))
+    1.0
     """
     names, time = _followed(case), pd.DatetimeIndex(case.to_dataset().indexes["time"])
     inside = _inside(_moved(frequency, time) if moved else frequency, time, step_hours(case))

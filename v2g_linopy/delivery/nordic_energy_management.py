@@ -1,10 +1,11 @@
-"""Energy management of limited reservoirs while Nordic reserves are delivered: second by second, or
-minute by minute.
+"""Energy management of limited reservoirs while Nordic reserves are delivered.
 
-*Technical Requirements for Frequency Containment Reserve Provision in the Nordic Synchronous Area*
-(26 May 2023), §3.5. `deliver` runs a battery forward through a frequency record; `operate` chooses
-a trade besides, as a mixed-integer programme whose states are those of `deliver`. Both take the
-capacity sold as given: planning it is `/reserve`'s."""
+It runs second by second, or minute by minute, as *Technical Requirements for Frequency
+Containment Reserve Provision in the Nordic Synchronous Area* (26 May 2023), §3.5, has it.
+`deliver` runs a battery forward through a frequency record; `operate` chooses a trade besides, as
+a mixed-integer programme whose states are those of `deliver`. Both take the capacity sold as
+given: planning it is `/reserve`'s.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,10 +35,27 @@ OFF = xr.zeros_like(LOW)
 
 @dataclass(frozen=True)
 class Reservoir:
-    """A battery behind the reserves: power at the grid (kW), energy on board (kWh), efficiency each
-    way.
+    """A battery behind the reserves.
 
-    `energy` is that before the first step, a number or one per path.
+    Parameters
+    ----------
+    charge_max, discharge_max : float
+        Power at the grid, each way (kW).
+    energy_max : float
+        Largest energy on board (kWh).
+    energy : float or xarray.DataArray
+        Energy on board before the first step (kWh), a number or one per path.
+    energy_min : float, default 0.0
+        Least energy on board (kWh).
+    eta_charge, eta_discharge : float, default 1.0
+        Efficiency each way.
+
+    Examples
+    --------
+    >>> from v2g_linopy import energy_management as management
+    >>> battery = management.Reservoir(1000.0, 1000.0, energy_max=1000.0, energy=500.0)
+    >>> battery.energy_min, battery.eta_charge
+    (0.0, 1.0)
     """
 
     charge_max: float
@@ -89,16 +107,16 @@ def deliver(
 
     Parameters
     ----------
-    frequency
+    frequency : xarray.DataArray
         Hz on (time) and any other dimensions, such as `path`; uniform steps of at most a minute.
-    sold
+    sold : mapping of str to float
         Capacity by product of the catalogue, kW.
-    reservoir
+    reservoir : Reservoir
         The battery.
-    before
+    before : xarray.DataArray, default all 0
         States (0 or 1) before the record, on (state) and other dimensions of `frequency`; they also
         fill the mean.
-    trade
+    trade : xarray.DataArray or float, default 0.0
         Power besides (kW, injection +), on dimensions of `frequency`.
 
     Returns
@@ -111,6 +129,26 @@ def deliver(
     ------
     SchemaError
         Steps, products or numbers that do not fit.
+
+    References
+    ----------
+    *Technical Requirements for Frequency Containment Reserve Provision in the Nordic Synchronous
+    Area* (26 May 2023), §3.5.
+
+    Examples
+    --------
+    500 kW of FCR-N at 50 Hz with 240 kWh, below the 250 kWh of half an hour: energy management
+    charges with 0.34 kW per kW sold, 170 kW, and a mean of five minutes takes it there:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy import energy_management as management
+    >>> stamps = pd.date_range("2026-01-05", periods=6, freq="1min")
+    >>> hertz = xr.DataArray([50.0] * 6, coords={"time": stamps})
+    >>> battery = management.Reservoir(2000.0, 2000.0, energy_max=1000.0, energy=240.0)
+    >>> run = management.deliver(hertz, {"FCR-N": 500.0}, battery)
+    >>> run.power.round(6).values.tolist()
+    [-34.0, -68.0, -102.0, -136.0, -170.0, -170.0]
     """
     rules = _rules(frequency, sold, reservoir)
     wanted = (xr.zeros_like(frequency) + trade).transpose(..., "time")
@@ -190,11 +228,10 @@ def operate(
     availability: float = 0.0,
     options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Choose the trade of a battery that has sold reserves, knowing a frequency record: a
-    mixed-integer programme.
+    """Choose the trade of a battery that has sold reserves, knowing a frequency record.
 
-    Every state is an exact hysteresis, with X the way left at the start of the step, R its range,
-    and all thresholds data, since what is sold is::
+    It is a mixed-integer programme. Every state is an exact hysteresis, with X the way left at the
+    start of the step, R its range, and all thresholds data, since what is sold is::
 
         b - b_before = on - off,   on + off <= 1,   b binary,   0 <= on, off <= 1
         X >= enable (1 - b),   X <= disable + (R - disable) (1 - b),   X <= enable + R (1 - on),
@@ -208,18 +245,24 @@ def operate(
 
     Parameters
     ----------
-    frequency, sold, reservoir, before
-        As for `deliver`.
-    price
+    frequency : xarray.DataArray
+        Hz on (time) and any other dimensions, such as `path`; uniform steps of at most a minute.
+    sold : mapping of str to float
+        Capacity by product of the catalogue, kW.
+    reservoir : Reservoir
+        The battery.
+    before : xarray.DataArray, default all 0
+        States (0 or 1) before the record, on (state) and other dimensions of `frequency`.
+    price : xarray.DataArray or float, default 0.0
         Of what is traded, EUR/MWh.
-    trade
+    trade : float, default 0.0
         Most power traded besides, either way, kW. With 0 nothing is left to choose.
-    energy_value
+    energy_value : float, default 0.0
         Of the energy on board at the end, EUR/MWh.
-    availability
+    availability : float, default 0.0
         What an hour of AEM costs per MW sold, EUR/MW/h.
-    options
-        Of HiGHS.
+    options : mapping, optional
+        Of HiGHS, by its own names.
 
     Returns
     -------
@@ -232,6 +275,31 @@ def operate(
         As `deliver`.
     Infeasible
         The reservoir cannot deliver what was sold on this record.
+    SolveError, SolverError, Interrupted
+        The solver found no plan, does not know an option, or was stopped.
+
+    References
+    ----------
+    *Technical Requirements for Frequency Containment Reserve Provision in the Nordic Synchronous
+    Area* (26 May 2023), §3.5.
+
+    Examples
+    --------
+    A battery in the middle of its range sells as much as it may, 60 kW for six minutes at 100 EUR
+    per MWh, as the energy left is worth less:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy import energy_management as management
+    >>> stamps = pd.date_range("2026-01-05", periods=6, freq="1min")
+    >>> hertz = xr.DataArray([50.0] * 6, coords={"time": stamps})
+    >>> battery = management.Reservoir(2000.0, 2000.0, energy_max=1000.0, energy=500.0)
+    >>> terms = {"price": 100.0, "trade": 60.0, "energy_value": 50.0}
+    >>> best = management.operate(hertz, {"FCR-N": 500.0}, battery, **terms)
+    >>> best.trade.round().astype(int).values.tolist()
+    [60, 60, 60, 60, 60, 60]
+    >>> round(float(best.energy[-1]), 6)
+    494.0
     """
     rules = _rules(frequency, sold, reservoir)
     with linopy.options as linopy_options:

@@ -1,6 +1,4 @@
-"""What activation signals do to a written plan: energy and power that are missing, delivery,
-penalties.
-"""
+"""What activation signals do to a plan: energy and power that are missing, delivery, penalties."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,10 +44,12 @@ def stress(
     signals : xarray.Dataset
         `up` and `down` on (signal, product, time), shares in [0, 1] of the power held per kW sold,
         as of `extreme_signals` or `random_signals`. The time may be finer than that of the case.
-    price : float
+    price : float, default 0.0
         Penalty on energy that is activated and not delivered (EUR/MWh).
-    paths : bool
+    paths : bool, default False
         Keep what each signal has drawn by the end of every step of the case.
+    parts : mapping of str to Part, default PARTS
+        The catalogue that the result was solved with.
 
     Returns
     -------
@@ -66,7 +66,18 @@ def stress(
     Raises
     ------
     SchemaError
-        The signals do not fit the case, or the result holds no reserve.
+        The signals do not fit the case, the result holds no reserve, or its inputs do not fit the
+        schema.
+
+    Examples
+    --------
+    A plan whose batteries keep energy for it delivers every call in full:
+
+    >>> import v2g_linopy as v2g
+    >>> result = v2g.solve(v2g.select_window(v2g.depot(vehicles=1, days=1), 0, 4))
+    >>> found = v2g.stress(result, v2g.extreme_signals(result))
+    >>> round(float(found.violation_power.max()), 3), round(float(found.undelivered.max()), 3)
+    (0.0, 0.0)
     """
     inputs = inputs_of(result, parts)
     d = _held(result, inputs)

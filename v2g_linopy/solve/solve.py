@@ -29,13 +29,31 @@ Fixed = xr.DataArray | tuple[xr.DataArray, xr.DataArray]  # a plan, or a plan an
 
 
 def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str, ...]:
-    """Validate a case and return what had to be assumed (defaults, missing units), one sentence
-    each.
+    """Validate a case and return what had to be assumed.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case, or a result, of which the inputs are read.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+
+    Returns
+    -------
+    tuple of str
+        One sentence for each default taken, and for each array without a unit.
 
     Raises
     ------
     SchemaError
         Listing every problem of every group at once.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> notes = v2g.check(v2g.commuters(vehicles=1, days=1))
+    >>> [note for note in notes if note.startswith("fleet.charge_min")]
+    ['fleet.charge_min: not given, taken as 0 kW (least charging power but 0, as 6 A)']
     """
     found: list[Problem] = []
     notes: tuple[str, ...] = ()
@@ -51,7 +69,35 @@ def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str,
 
 
 def build(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> linopy.Model:
-    """Return the linopy model of a case, ready for any solver."""
+    """Return the linopy model of a case, ready for any solver.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case; it is not changed.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+
+    Returns
+    -------
+    linopy.Model
+        Variables `part.output` (kW, kWh), rows `part.rule`, and the entries of the ledger as
+        expressions `cash.part.entry` (EUR, + is income), whose sum is maximised.
+
+    Raises
+    ------
+    SchemaError
+        The case does not fit the schema.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> model = v2g.build(v2g.commuters(vehicles=1, days=1))
+    >>> model.variables["fleet.charge"].dims, model.objective.sense
+    (('fleet', 'time'), 'max')
+    >>> "fleet.balance" in model.constraints
+    True
+    """
     built = assemble_model(inputs_of(case, parts))
     for name, cash in built.ledger.items():
         data = isinstance(cash, xr.DataArray)
@@ -83,38 +129,71 @@ def solve(
     ----------
     case : xarray.DataTree
         As returned by `read`, `assemble` or a generator; it is not changed.
-    solver : str
+    solver : str, default "highs"
         `highs`, or any other solver that linopy finds on this machine.
-    options : mapping
+    options : mapping, optional
         Options of the solver by its own names; an unknown one is an error.
-    gap : float
+    gap : float, optional
         Relative gap at which a search with binaries may stop (HiGHS: 1e-4).
-    time_limit : float
+    time_limit : float, optional
         Seconds for all blocks and rounds together. A search with binaries returns the best plan it
         has by then, with the status `time_limit`; without one it is a SolveError.
-    complementarity : {"lazy", "audit", "milp", "off"}
+    complementarity : {"lazy", "audit", "milp", "off"}, default "lazy"
         How simultaneous charging and discharging is kept out (docs/formulation.md §1): `lazy` adds
         binaries where the relaxation needs them, `milp` everywhere from the start, `audit` only
         reports, `off` does not look.
-    blocks : bool
+    blocks : bool, default True
         Merge identical members and solve independent blocks apart; both are exact.
-    fix : mapping
-        Plans to hold fixed, `{"fleet.charge": profile}`; `(profile, where)` holds only what is True
-        in `where`.
-    audit : bool
+    fix : mapping, optional
+        Plans to hold fixed, `{"fleet.charge": profile}`, in kW or kWh on the dimensions of the
+        output; `(profile, where)` holds only what is True in `where`.
+    audit : bool, default True
         Replay the result and write what it finds into `/audit`.
-    parts : mapping
+    parts : mapping of str to Part, default PARTS
         The catalogue, extended at will: `PARTS | {"flywheel": flywheel.PART}`.
 
     Returns
     -------
     xarray.DataTree
-        The inputs verbatim with the outputs beside them, `/ledger`, `/price`, `/dual`,
-        `/reduced_cost`, `/audit`.
+        The inputs verbatim with the outputs beside them (kW, kWh on member and `time`, with
+        `scenario` where the case has it), and the groups `/ledger` (EUR, + is income), `/price`
+        (EUR/MWh), `/dual`, `/reduced_cost`, `/audit`. Attributes: `profit` and `objective` (EUR),
+        `status`, and what it took.
 
     Raises
     ------
-    SchemaError, Infeasible, SolveError, SolverError, Interrupted
+    SchemaError
+        The case or an argument does not fit; every problem is listed.
+    Infeasible
+        No plan keeps every limit; it says where and why. It is a `SolveError`.
+    SolveError
+        No plan was found within the limits, or the data let one earn without end (`Unbounded`).
+    SolverError
+        The solver is missing, failed, does not know an option, or made a plan that fails the audit.
+    Interrupted
+        Ctrl-C while the solver was at work.
+
+    Examples
+    --------
+    A car at a lossless 10 kW charger needs 20 kWh in four hours. It draws them in the two cheapest
+    hours, 10 kWh at 20 EUR/MWh and 10 kWh at 30 EUR/MWh, which cost 0.50 EUR:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=4, freq="h")
+    >>> need = ("time", [0.0, 0.0, 0.0, 20.0])
+    >>> car = {"charge_max": 10.0, "energy_max": 40.0, "energy_min": need, "eta_charge": 1.0}
+    >>> market = {"price": ("time", [50.0, 20.0, 30.0, 60.0]), "limit": 100.0}
+    >>> fleet = xr.Dataset(car, coords={"fleet": ["ev"]})
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> result = v2g.solve(v2g.assemble(time, {"fleet": fleet, "energy": energy}))
+    >>> result["fleet"].charge.sel(fleet="ev").round().astype(int).values.tolist()
+    [0, 10, 10, 0]
+    >>> round(result.attrs["profit"], 6)
+    -0.5
+    >>> result["audit"].attrs["passed"]
+    1
     """
     if complementarity not in _MODES:
         detail = f"{complementarity!r} is not one of {', '.join(_MODES)}"

@@ -32,19 +32,57 @@ FORESIGHT = (
 def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: Any) -> xr.DataTree:
     """Solve the rungs of the ladder on one case: three, and two more where it has reserves.
 
+    The rungs are `unmanaged`, `smart`, `V2G`, `smart + reserves` and `V2G + reserves`, all with
+    perfect foresight and on one ledger (docs/formulation.md §1).
+
     Parameters
     ----------
     case : xarray.DataTree
         A case with a fleet; without a product in `/reserve` the ladder has no rungs with reserves.
-    parts, **options
-        As for `solve`.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+    **options
+        As for `solve`: `solver`, `options`, `gap`, `time_limit` (s), `complementarity`, `blocks`,
+        `audit`.
 
     Returns
     -------
     xarray.DataTree
         The result of the top rung with the group `/ladder`: `profit(rung)`, `objective(rung)`,
         `ledger(rung, entry)` and `step(rung, cause)`, the change from the rung named in
-        `before(rung)` (EUR); attributes `vehicles` and `years` give figures per vehicle and year.
+        `before(rung)` (EUR); `energy_charged`, `energy_discharged` and `unserved` on rung (kWh).
+        Attributes `vehicles` and `years` give figures per vehicle and year.
+
+    Raises
+    ------
+    SchemaError
+        The case has no fleet, does not fit the schema, or has a fleet that differs by scenario.
+    Infeasible
+        A rung has no plan; the explanation names it.
+    SolveError, SolverError, Interrupted
+        As `solve`.
+
+    Examples
+    --------
+    A car at a lossless 10 kW charger needs 20 kWh in four hours. At once they cost 50 and 20
+    EUR/MWh; in the cheapest hours 20 and 30; and who buys 10 kWh more at 50 can sell them at 60:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=4, freq="h")
+    >>> car = {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 40.0}
+    >>> car |= {"energy_min": ("time", [0.0, 0.0, 0.0, 20.0])}
+    >>> car |= {"eta_charge": 1.0, "eta_discharge": 1.0}
+    >>> market = {"price": ("time", [50.0, 20.0, 30.0, 60.0]), "limit": 100.0}
+    >>> fleet = xr.Dataset(car, coords={"fleet": ["ev"]})
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> result = v2g.compare(v2g.assemble(time, {"fleet": fleet, "energy": energy}))
+    >>> for rung, profit in result["ladder"].profit.to_series().items():
+    ...     print(f"{rung:<10}{profit:6.2f}")
+    unmanaged  -0.70
+    smart      -0.50
+    V2G        -0.40
     """
     if "fleet" not in case.children:
         raise SchemaError(

@@ -43,23 +43,47 @@ def scenarios(
     ----------
     case : xarray.DataTree
         A case; it is not changed. With scenarios of its own it can only be reduced.
-    n : int
+    n : int, optional
         How many scenarios to draw.
-    reduce_to : int
+    reduce_to : int, optional
         How many to keep.
-    seed : int
+    seed : int, default 0
         The same seed draws the same.
-    vary : sequence of str
+    vary : sequence of str, optional
         What to draw: fields that vary over time, as ``energy.price``, and ``sessions``. All of
-        `SERIES` that the case has, unless given.
-    history : xarray.DataTree
+        `SERIES` that the case has, and its sessions, unless given.
+    history : xarray.DataTree, optional
         The case whose days are drawn, with the same members; the case itself unless given. Only
         what varies is read.
+
+    Returns
+    -------
+    xarray.DataTree
+        The case with the dimension `scenario` on what was drawn, in the units of the case, and with
+        `probability` (1) on `scenario` at its root.
 
     Raises
     ------
     SchemaError
-        There is nothing to draw from, or nothing to reduce.
+        The case does not fit the schema, or there is nothing to draw from, or nothing to reduce.
+
+    References
+    ----------
+    Heitsch, Römisch (2003), "Scenario reduction algorithms in stochastic programming",
+    Computational Optimization and Applications 24, algorithm 2.4; Dupačová, Gröwe-Kuska, Römisch
+    (2003), Mathematical Programming 95, theorem 2. The mathematics is in docs/formulation.md §8.
+
+    Examples
+    --------
+    Ten days of prices are drawn from eight days of commuters, and the three most telling are kept:
+
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.commuters(vehicles=1, days=8, regulation=None)
+    >>> drawn = v2g.scenarios(case, n=10, reduce_to=3, vary=["energy.price"])
+    >>> dict(drawn["energy"].price.sizes)
+    {'scenario': 3, 'market': 1, 'time': 192}
+    >>> round(float(drawn["probability"].sum()), 9)
+    1.0
     """
     inputs_of(case, PARTS)  # every problem of the case is told first
     problems = _asked(case, n, reduce_to)
@@ -71,12 +95,12 @@ def scenarios(
 
 
 def reduced(case: xr.DataTree, to: int) -> xr.DataTree:
-    """Keep `to` scenarios, by fast forward selection; the others lend their probability to the
-    nearest one kept.
+    """Keep `to` scenarios, by fast forward selection.
 
-    The distance of two scenarios is the Euclidean one over every number that differs between
-    scenarios, each array scaled by its spread, so that units do not matter and long arrays weigh no
-    more than short ones."""
+    The others lend their probability to the nearest one kept. The distance of two scenarios is the
+    Euclidean one over every number that differs between scenarios, each array scaled by its spread,
+    so that units do not matter and long arrays weigh no more than short ones.
+    """
     groups = {
         name: node.to_dataset(inherit=False)
         for name, node in case.children.items()
@@ -120,21 +144,31 @@ def distances(features: np.ndarray) -> np.ndarray:
 def fast_forward(
     distance: np.ndarray, probability: np.ndarray, to: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose `to` scenarios one after the other, each the one that brings those not chosen nearest
-    to the chosen.
+    """Choose `to` scenarios one after the other, each the best beside those chosen before.
 
-    ::
+    The best is the one that brings those not chosen nearest to the chosen::
 
         u_k = argmin over u not chosen of sum_j p_j min(c_ju, least distance of j to those chosen)
 
-    Heitsch, Römisch (2003), "Scenario reduction algorithms in stochastic programming",
-    Computational Optimization and Applications 24, algorithm 2.4; Dupačová, Gröwe-Kuska, Römisch
-    (2003), Mathematical Programming 95, theorem 2, for the probabilities: those of the nearest one.
+    Parameters
+    ----------
+    distance : numpy.ndarray
+        Of every two scenarios, square.
+    probability : numpy.ndarray
+        Of each scenario, in sum 1.
+    to : int
+        How many to keep.
 
     Returns
     -------
-    chosen, probability
+    chosen, probability : numpy.ndarray
         Positions in ascending order, and the new probability of each.
+
+    References
+    ----------
+    Heitsch, Römisch (2003), "Scenario reduction algorithms in stochastic programming",
+    Computational Optimization and Applications 24, algorithm 2.4; Dupačová, Gröwe-Kuska, Römisch
+    (2003), Mathematical Programming 95, theorem 2, for the probabilities: those of the nearest one.
     """
     nearest = np.full(len(distance), np.inf)
     chosen: list[int] = []

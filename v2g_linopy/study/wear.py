@@ -31,13 +31,14 @@ NOISE = 1e-7
 
 
 def available() -> bool:
-    """Whether cycles can be counted: the extra ``[wear]`` is installed."""
+    """Return True where cycles can be counted: the extra ``[wear]`` is installed."""
     return find_spec("rainflow") is not None
 
 
 def with_wear(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataTree:
-    """Return the result with the group `/wear`, where there is a battery and the extra ``[wear]``
-    is installed.
+    """Return the result with the group `/wear`.
+
+    It stays as it is where there is no battery, or the extra ``[wear]`` is not installed.
     """
     stores = [
         n
@@ -53,8 +54,10 @@ def with_wear(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Data
 
 @dataclass(frozen=True)
 class Cycles:
-    """Half cycles of one path: depth as a share of capacity, mean state of charge, hours, and which
-    way they went.
+    """Half cycles of one path.
+
+    `depth` is a share of the capacity, `mean` the mean state of charge, `hours` how long each took,
+    and `falling` which way it went.
     """
 
     depth: np.ndarray
@@ -64,16 +67,21 @@ class Cycles:
 
 
 def wear(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Dataset:
-    """Count the cycles of every storage in a result and price them, beside what the plan reckoned
-    with.
+    """Count the cycles of every storage in a result, and price them.
 
     A path starts at the energy before the first step, or on board at an arrival; every fall counts,
     also by driving. What leaks (`keep` between 0 and 1) is no cycle: the path is that of the energy
     moved, as the plan is paid for, so that segments never count too little. A discharging half
     cycle of depth delta costs ``replacement_cost * Phi(delta)``, a charging one nothing, and a full
-    cycle has one of each (ASTM E1049; Xu et al. 2018). A path with a cyclic end is a circle. To
-    price another plan, or one that was made with `wear` alone, assign `replacement_cost` to the
-    group first.
+    cycle has one of each. A path with a cyclic end is a circle. To price another plan, or one that
+    was made with `wear` alone, assign `replacement_cost` to the group first.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        A result of `solve`, as returned or as read from its file.
+    parts : mapping of str to Part, default PARTS
+        The catalogue that it was solved with.
 
     Returns
     -------
@@ -90,6 +98,30 @@ def wear(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Datase
     ------
     V2GError
         The extra ``[wear]`` is not installed.
+    SchemaError
+        The result has no battery and no fleet, or its inputs do not fit the schema.
+
+    References
+    ----------
+    ASTM E1049 (rainflow counting); Xu et al. 2018. The mathematics is in docs/formulation.md §9.
+
+    Examples
+    --------
+    A battery of 10 kWh is filled and emptied once: one discharging half cycle of depth 1.
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=2, freq="h")
+    >>> box = {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 10.0, "energy_initial": 0.0}
+    >>> box |= {"eta_charge": 1.0, "eta_discharge": 1.0}
+    >>> battery = xr.Dataset(box, coords={"battery": ["box"]})
+    >>> market = {"price": ("time", [20.0, 60.0]), "limit": 100.0}
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> result = v2g.solve(v2g.assemble(time, {"battery": battery, "energy": energy}))
+    >>> counted = v2g.wear(result).sel(storage="battery.box")
+    >>> float(counted.efc.round(6)), float(counted.cycles.sel(depth=1.0).round(6))
+    (1.0, 1.0)
     """
     if not available():
         raise V2GError(
@@ -166,29 +198,55 @@ def capacity_loss(
     laws: tuple[Law, Law] | None = None,
     parts: Mapping[str, Part] = PARTS,
 ) -> xr.Dataset:
-    """Evaluate what share of its capacity a new cell would lose on the plan of each storage.
+    """Return what share of its capacity a new cell would lose on the plan of each storage.
 
     Stays of a member at its charger are taken as those of one battery; while it is away (keep 0)
-    nothing counts.
+    nothing counts. The two models describe one commercial cell each, not a battery in general.
 
     Parameters
     ----------
-    cell : {"NMC", "LFP"}
-        The published model, `v2g_linopy.cells.nmc` or `lfp`; both describe one commercial cell.
-    temperature : float
+    result : xarray.DataTree
+        A result of `solve`, as returned or as read from its file.
+    cell : {"NMC", "LFP"}, default "NMC"
+        The published model, `nmc` or `lfp` of `v2g_linopy.study.cell_ageing`.
+    temperature : float, default 25.0
         Of the cell, degrees Celsius, all the time.
     c_rate : float, optional
-        C-rate of every cycle; by default that of each half cycle of the path (used by LFP).
+        C-rate (1/h) of every cycle; by default that of each half cycle of the path (used by LFP).
     years : float, optional
         The plan is repeated for so many years of 8760 h; by default it happens once.
-    laws : optional
-        Loss by time and by cycles, in place of `cell`: `cells.nmc(voltage=...)`.
+    laws : tuple of two Law, optional
+        Loss by time and by cycles, in place of `cell`: ``cell_ageing.nmc(voltage=...)``.
+    parts : mapping of str to Part, default PARTS
+        The catalogue that the result was solved with.
 
     Returns
     -------
     xarray.Dataset
         `loss_time`, `loss_cycles`, `loss` on `storage` (shares of the first capacity; mean over
         scenarios).
+
+    Raises
+    ------
+    V2GError
+        The extra ``[wear]`` is not installed.
+    SchemaError
+        An unknown `cell`, or inputs that do not fit the schema.
+
+    References
+    ----------
+    NMC: Schmalstieg, Kaebitz, Ecker, Sauer (2014), J. Power Sources 257, 325-334. LFP: Naumann et
+    al. (2018), J. Energy Storage 17; (2020), J. Power Sources 451.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> result = v2g.solve(v2g.commuters(vehicles=1, days=1, regulation=None))
+    >>> one, ten = (v2g.capacity_loss(result, years=years) for years in (1, 10))
+    >>> bool((0 < one.loss).all() and (one.loss < ten.loss).all())
+    True
+    >>> bool((one.loss == one.loss_time + one.loss_cycles).all())
+    True
     """
     if not available():
         raise V2GError(

@@ -1,6 +1,4 @@
-"""Why the plan is what it is, in words: needs, prices, the value of stored energy, and the limits
-that bind.
-"""
+"""Why the plan is what it is, in words: needs, prices, stored energy, and limits that bind."""
 
 import xarray as xr
 
@@ -35,13 +33,28 @@ def explain(
         that moment.
     scenario : str, optional
         Which scenario, where there are several; the first by default.
-    listed : int
+    listed : int, default 12
         Stays or names listed before the rest is only counted.
+
+    Returns
+    -------
+    str
+        Lines of plain text; powers in kW, energy in kWh, prices in EUR/MWh.
 
     Raises
     ------
     NotInResult
-        The vehicle, hour or scenario is not in the result.
+        The vehicle, hour or scenario is not in the result; the message offers the nearest. It is a
+        `V2GError`.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> result = v2g.solve(v2g.commuters(vehicles=1, days=1, regulation=None))
+    >>> print(v2g.explain(result).splitlines()[0])
+    1 commuters, 1 days: 1 member, Thu 2019-08-01 00:00+02:00 to Fri 2019-08-02 00:00+02:00
+    >>> "the need at departure binds" in v2g.explain(result, "ev-001")
+    True
     """
     plan = Plan.of(result, scenario)
     if vehicle is None:

@@ -40,8 +40,9 @@ _FLEET = (
 
 
 class NotInResult(V2GError, LookupError):  # noqa: N818
-    """A vehicle, an hour or a scenario that the result does not hold; the message offers the
-    nearest.
+    """A vehicle, an hour or a scenario that the result does not hold.
+
+    The message offers the nearest. The command line leaves with 2. It is a `LookupError`, too.
     """
 
     exit_code = 2

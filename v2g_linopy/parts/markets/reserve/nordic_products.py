@@ -1,11 +1,11 @@
-"""Nordic reserve products by name: what a kW sold needs in power and energy, how it is called, what
-a bid may be.
+"""Nordic reserve products by name: power and energy per kW sold, calls, and sizes of bids.
 
 Power, energy and thresholds of FCR: *Technical Requirements for Frequency Containment Reserve
-Provision in the Nordic Synchronous Area* (ENTSO-E, 26 May 2023), section 3.5 with Tables 10 and 11,
-here "§3.5". Bids: Fingrid's bid validation rules for FCR and its pages on the aFRR and mFRR
-capacity markets; the other Nordic operators differ (Svenska kraftnät takes FCR-D from 0.1 MW): set
-`minimum_bid` and `step` of the case where they do."""
+Provision in the Nordic Synchronous Area* (ENTSO-E, 26 May 2023), section 3.5 with Tables 10 and
+11, here "§3.5". Bids: Fingrid's bid validation rules for FCR and its pages on the aFRR and mFRR
+capacity markets; the other Nordic operators differ (Svenska kraftnät takes FCR-D from 0.1 MW):
+set `minimum_bid` and `step` of the case where they do.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,11 +29,15 @@ NONE = (np.nan, np.nan)
 
 @dataclass(frozen=True)
 class Management:
-    """Energy management: power in the normal state (NEM) per kW sold, beyond the activation and
-    against it.
+    """Energy management: power in the normal state (NEM), and when each of its modes is on.
 
-    `nem`, `aem`: minutes of full activation left below which the mode begins, and above which it
-    ends."""
+    Parameters
+    ----------
+    power : float, default 0.0
+        Of NEM, per kW sold, beyond the activation and against it.
+    nem, aem : tuple of two floats, default NaN
+        Minutes of full activation left below which the mode begins, and above which it ends.
+    """
 
     power: float = 0.0
     nem: tuple[float, float] = NONE
@@ -44,9 +48,20 @@ class Management:
 class Product:
     """One product, per kW sold.
 
-    `up`, `down`: 1 where it is activated that way. `hours`: energy that must be held each such way
-    (h). `least`, `lot`: the least bid and its step (kW). `rise`, `fall`: frequencies (Hz) at which
-    activation begins and is full, upward and downward; NaN where a product follows no droop."""
+    Parameters
+    ----------
+    up, down : float
+        1 where it is activated that way, else 0.
+    hours : float
+        Energy that must be held each such way (h).
+    least, lot : float
+        The least bid and its step (kW).
+    management : Management, default without
+        Energy management of a limited reservoir.
+    rise, fall : tuple of two floats, default NaN
+        Frequencies (Hz) at which activation begins and is full, upward and downward; NaN where a
+        product follows no droop.
+    """
 
     up: float
     down: float
@@ -77,8 +92,7 @@ assumption).
 
 
 def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Dataset:
-    """Return Nordic reserve products as arrays of `/reserve`, ready for a case but for their
-    capacity price.
+    """Return Nordic reserve products as arrays of `/reserve`, without their capacity price.
 
     Per kW sold, `limited` (§3.5, Tables 10 and 11; the default)::
 
@@ -94,21 +108,35 @@ def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Da
 
     Parameters
     ----------
-    names
+    names : iterable of str
         Of `CATALOGUE`: FCR-N, FCR-D up, FCR-D down, aFRR up, aFRR down, mFRR up, mFRR down.
-    reservoir
+    reservoir : {"limited", "ample"}, default "limited"
         What stands behind the FCR products; aFRR and mFRR are the same either way.
 
     Returns
     -------
     xarray.Dataset
-        `up`, `down`, `hours_up`, `hours_down`, `hours_one_way`, `guarantee` (endurance), `block` (1
-        h), `minimum_bid`, `step` on (product).
+        On (product): `up`, `down` (1), `hours_up`, `hours_down`, `hours_one_way` (h),
+        `minimum_bid`, `step` (kW); for all of them `guarantee` (endurance) and `block` (1 h).
 
     Raises
     ------
     SchemaError
-        Names that are not in the catalogue, or that are given twice.
+        Names that are not in the catalogue, or that are given twice; another reservoir.
+
+    References
+    ----------
+    ENTSO-E (26 May 2023), *Technical Requirements for Frequency Containment Reserve Provision in
+    the Nordic Synchronous Area*, section 3.5 with Tables 10 and 11.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> sold = v2g.products(["FCR-N", "FCR-D up"])
+    >>> sold.up.to_series().to_dict(), sold.down.to_series().to_dict()
+    ({'FCR-N': 1.34, 'FCR-D up': 1.0}, {'FCR-N': 1.34, 'FCR-D up': 0.2})
+    >>> v2g.products(["FCR-N"], reservoir="ample").hours_up.item()
+    2.0
     """
     names = listed(names)
     if reservoir not in get_args(Reservoir):
@@ -130,23 +158,23 @@ def products(names: Iterable[str], *, reservoir: Reservoir = "limited") -> xr.Da
 
 
 def reservoir_of(case: xr.DataTree) -> Reservoir:
-    """Return `ample` where no vehicle and no battery of a case can discharge, so that there is no
-    NEM, else `limited`.
+    """Return `ample` where no vehicle and no battery of a case can discharge, else `limited`.
 
-    A pool of both kinds counts as `limited`; sell its unidirectional chargers apart where the
-    operator asks for it."""
+    Without discharging there is no NEM. A pool of both kinds counts as `limited`; sell its
+    unidirectional chargers apart where the operator asks for it.
+    """
     stores = [case[name].to_dataset() for name in ("fleet", "battery") if name in case.children]
     powers = [d.get("discharge_max") for d in stores]
     return "limited" if any(x is not None and bool((x > 0).any()) for x in powers) else "ample"
 
 
 def management(names: Iterable[str]) -> xr.Dataset:
-    """Return what energy management of named products goes by, on (product); 0 and NaN for those
-    without it.
+    """Return what energy management of named products goes by, on (product).
 
     `low`, `high`: 1 where an empty, a full reservoir is in the way; `nem`: power per kW sold;
     `nem_enable`, `nem_disable`, `aem_enable`, `aem_disable`: minutes of full activation left (§3.5,
-    Table 11)."""
+    Table 11). Products without energy management have 0 and NaN.
+    """
     names = listed(names)
     chosen = [CATALOGUE[name] for name in names]
     columns = {
@@ -163,8 +191,9 @@ def management(names: Iterable[str]) -> xr.Dataset:
 
 
 def droop(frequency: xr.DataArray, names: Iterable[str]) -> xr.DataArray:
-    """Return the activation of products at a grid frequency (Hz), as a share of what is sold, +
-    upward::
+    """Return the activation of products at a grid frequency, as a share of what is sold, + upward.
+
+    It is, with the frequency f in Hz::
 
         FCR-N   clip((50 - f) / 0.1, -1, 1)
         FCR-D   up clip((49.9 - f) / 0.4, 0, 1),   down -clip((f - 50.1) / 0.4, 0, 1)
