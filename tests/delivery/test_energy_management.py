@@ -10,7 +10,7 @@ from pytest import approx
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 import v2g_linopy as v2g
-from v2g_linopy.delivery.nordic_energy_management import STATES, Reservoir, deliver, operate
+from v2g_linopy.delivery.nordic_energy_management import STATES, ReserveBattery, deliver, operate
 
 PATHS = 200
 
@@ -28,9 +28,9 @@ def states(**on: float) -> xr.DataArray:
     )
 
 
-def battery(energy=500.0, **fields) -> Reservoir:
+def battery(energy=500.0, **fields) -> ReserveBattery:
     """1 MWh, lossless, ample power."""
-    return Reservoir(
+    return ReserveBattery(
         **(
             {"charge_max": 2000.0, "discharge_max": 2000.0, "energy_max": 1000.0, "energy": energy}
             | fields
@@ -161,10 +161,10 @@ def drawn(sold, energy_max, eta, seed, count):
         coords={"state": list(STATES), "path": axes["path"]},
         dims=("state", "path"),
     )
-    store = Reservoir(2000.0, 2000.0, energy_max, on_board, eta_charge=eta, eta_discharge=eta)
+    store = ReserveBattery(2000.0, 2000.0, energy_max, on_board, eta_charge=eta, eta_discharge=eta)
     run = deliver(f, sold, store, before=past)
     delivered = run.path[(run.missing.max("time") == 0).values][:count].values
-    store = Reservoir(
+    store = ReserveBattery(
         2000.0, 2000.0, energy_max, on_board.sel(path=delivered), eta_charge=eta, eta_discharge=eta
     )
     return f.sel(path=delivered), store, past.sel(path=delivered), run.sel(path=delivered)
@@ -221,7 +221,7 @@ def test_trade_keeps_the_reserve_available():
     missing at the start of the last minute, 41.67 - (100 - 29 * 3) = 28.67 kWh, and no more; in
     that minute it sells with all 400 kW. Proves that the programme decides, and that what it
     decides on is what the forward run does."""
-    now = {"reservoir": battery(100), "before": states(nem_low=1.0)}
+    now = {"battery": battery(100), "before": states(nem_low=1.0)}
     hour = record([49.93] * 30)
     assert deliver(hour, FCR_N, **now).available.values.sum() == 20
     prices = {"price": 50.0, "energy_value": 40.0, "availability": 1e5}

@@ -10,7 +10,7 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 
-MOST = 1_000_000
+LARGEST_COUNT = 1_000_000
 
 
 def extreme_signals(
@@ -18,7 +18,7 @@ def extreme_signals(
 ) -> xr.Dataset:
     """Return every extreme activation signal that the products of a case admit.
 
-    These are full calls, up or down, step by step. A product with an `activation_cycle` is fully
+    Activation is full, up or down, step by step. A product with an `activation_cycle` is fully
     activated at most `activation_period` hours (a step unless given) in any cycle, one with the
     guarantee `box` without limit, any other once. All combinations of all products are listed: this
     is for horizons of about twelve steps.
@@ -28,7 +28,7 @@ def extreme_signals(
     case : xarray.DataTree
         A case or a result with reserves.
     products : iterable of str, optional
-        Those that are called, all unless given; the others rest.
+        Those that are activated, all unless given; the others rest.
     parts : mapping of str to Part, default PARTS
         The catalogue.
 
@@ -56,14 +56,17 @@ def extreme_signals(
     """
     inputs, d = _reserve(case, parts)
     steps = len(inputs.calendar.time)
-    called = _named(d, products)
-    lists = [_sequences(d.sel(product=name), inputs.dt, steps) for name in called]
-    sizes = [len(s) for s in lists]
-    if (count := int(np.prod(sizes, dtype=np.int64))) > MOST:
+    activated = _named(d, products)
+    sequences = [_sequences(d.sel(product=name), inputs.dt, steps) for name in activated]
+    sizes = [len(some) for some in sequences]
+    count = int(np.prod(sizes, dtype=np.int64))
+    if count > LARGEST_COUNT:
         raise _too_many(count)
+
+    # every combination of a sequence of each product
     places = np.unravel_index(np.arange(count), sizes) if sizes else ()
     level = np.zeros((count, d.sizes["product"], steps))
-    for name, some, place in zip(called, lists, places, strict=True):
+    for name, some, place in zip(activated, sequences, places, strict=True):
         level[:, d.indexes["product"].get_loc(name)] = some[place]
     return _signals(level, d, inputs)
 
@@ -78,8 +81,8 @@ def random_signals(
 ) -> xr.Dataset:
     """Return random activation signals that the products of a case admit, extreme ones among them.
 
-    Each signal has an eagerness (from rare calls to one whenever the budget allows, after a first
-    one at a random time), a direction (up, down, or mixed) and full or partial calls.
+    Each signal has an eagerness (from seldom to whenever the budget allows, after a first time at
+    random), a direction (up, down, or mixed) and full or partial activation.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ def random_signals(
     seed : int, default 0
         The same signals for the same seed.
     products : iterable of str, optional
-        Those that are called, all unless given; the others rest.
+        Those that are activated, all unless given; the others rest.
     parts : mapping of str to Part, default PARTS
         The catalogue.
 
@@ -119,19 +122,22 @@ def random_signals(
     level = np.zeros((count, d.sizes["product"], steps))
     for name in _named(d, products):
         p = d.sel(product=name)
-        cycle, calls = budget(p, inputs.dt, steps)
+        cycle, full_steps = budget(p, inputs.dt, steps)
+
         eager = random.choice((0.1, 0.5, 1.0, 1.0), count)[:, None]
         upward = random.choice((0.0, 0.5, 1.0), count)[:, None]
         shape = (count, steps)
         sign = np.where(random.random(shape) < upward, 1.0, -1.0)
         sign = np.where(float(p.up) == 0, -1.0, np.where(float(p.down) == 0, 1.0, sign))
+
         full = random.random(count)[:, None] < 2 / 3
         wish = np.where(full, 1.0, random.random(shape)) * (random.random(shape) < eager)
         wish *= np.arange(steps) >= random.integers(0, min(cycle, steps), count)[:, None]
+
         taken = np.zeros(shape)
         for t in range(steps):
             used = taken[:, max(0, t - cycle + 1) : t].sum(axis=1)
-            taken[:, t] = np.clip(np.minimum(wish[:, t], calls - used), 0.0, 1.0)
+            taken[:, t] = np.clip(np.minimum(wish[:, t], full_steps - used), 0.0, 1.0)
         level[:, d.indexes["product"].get_loc(name)] = sign * taken
     return _signals(level, d, inputs)
 
@@ -164,17 +170,16 @@ def _named(d: xr.Dataset, products: Iterable[str] | None) -> list[str]:
 
 
 def _sequences(p: xr.Dataset, dt: float, steps: int) -> np.ndarray:
-    """Every sequence of full calls (1 up, -1 down, 0 none) with so many at most in each cycle."""
-    cycle, calls = budget(p, dt, steps)
-    size, many = min(1.0, calls), max(1, round(calls))
+    """Every sequence of full activation (1 up, -1 down, 0 none) within the budget of each cycle."""
+    cycle, full_steps = budget(p, dt, steps)
+    size, many = min(1.0, full_steps), max(1, round(full_steps))
     signs = [sign for sign, way in ((1.0, p.up), (-1.0, p.down)) if float(way) > 0]
     found = np.zeros((1, 0))
     for t in range(steps):
         free = (found[:, max(0, t - cycle + 1) :] != 0).sum(axis=1) < many
-        found = np.concatenate(
-            [_longer(found, 0.0), *(_longer(found[free], sign * size) for sign in signs)]
-        )
-        if len(found) > MOST:
+        activated = [_longer(found[free], sign * size) for sign in signs]
+        found = np.concatenate([_longer(found, 0.0), *activated])
+        if len(found) > LARGEST_COUNT:
             raise _too_many(len(found))
     return found
 

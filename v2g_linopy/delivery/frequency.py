@@ -89,11 +89,10 @@ def fold(
         return np.asarray((dt * drawn.cumsum(axis=-1)).max(axis=-1).clip(min=0))
 
     drawn = up / eta_discharge - eta_charge * down
-    stored = (
-        eta_charge * down - up / eta_discharge
-        if at_rest
-        else down / eta_discharge - eta_charge * up
-    )
+    if at_rest:
+        stored = eta_charge * down - up / eta_discharge
+    else:
+        stored = down / eta_discharge - eta_charge * up
     folded = (up.mean(axis=-1), down.mean(axis=-1), worst(drawn), worst(stored))
     declared = {field.name: field for field in PARTS["reserve"].schema.inputs}
     data = {}
@@ -173,7 +172,7 @@ def with_frequency(
 def frequency_signals(
     case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False
 ) -> xr.Dataset:
-    """Return a record as the calls of each product in fine steps, for a stress test of a plan.
+    """Return a record as the activation of each product in fine steps, for a stress test of a plan.
 
     Parameters
     ----------
@@ -188,7 +187,7 @@ def frequency_signals(
     -------
     xarray.Dataset
         `up` and `down` on (signal, product, time), as shares (1) of the power held per kW sold
-        (FCR-N of a limited reservoir holds 1.34 kW and is called for 1 at most); one signal,
+        (FCR-N of a limited reservoir holds 1.34 kW and is activated by 1 at most); one signal,
         `record`, in the steps of the record.
 
     Raises
@@ -214,12 +213,13 @@ def frequency_signals(
     """
     names, time = _followed(case), pd.DatetimeIndex(case.to_dataset().indexes["time"])
     inside = _inside(_moved(frequency, time) if moved else frequency, time, step_hours(case))
-    call = droop(inside, names).expand_dims(signal=["record"])
+    activated = droop(inside, names).expand_dims(signal=["record"])
     reserve = inputs_of(case, PARTS).data["reserve"].sel(product=names)
-    up, down = (reserve[way].where(reserve[way] > 0, 1.0) for way in ("up", "down"))
-    return xr.Dataset({"up": call.clip(min=0) / up, "down": (-call).clip(min=0) / down}).transpose(
-        "signal", "product", "time"
+    held_up, held_down = (reserve[way].where(reserve[way] > 0, 1.0) for way in ("up", "down"))
+    signals = xr.Dataset(
+        {"up": activated.clip(min=0) / held_up, "down": (-activated).clip(min=0) / held_down}
     )
+    return signals.transpose("signal", "product", "time")
 
 
 def _followed(case: xr.DataTree) -> list[str]:

@@ -34,7 +34,7 @@ OFF = xr.zeros_like(LOW)
 
 
 @dataclass(frozen=True)
-class Reservoir:
+class ReserveBattery:
     """A battery behind the reserves.
 
     Parameters
@@ -53,7 +53,7 @@ class Reservoir:
     Examples
     --------
     >>> from v2g_linopy import energy_management as management
-    >>> battery = management.Reservoir(1000.0, 1000.0, energy_max=1000.0, energy=500.0)
+    >>> battery = management.ReserveBattery(1000.0, 1000.0, energy_max=1000.0, energy=500.0)
     >>> battery.energy_min, battery.eta_charge
     (0.0, 1.0)
     """
@@ -88,7 +88,7 @@ class _Rules:
 def deliver(
     frequency: xr.DataArray,
     sold: Mapping[str, float],
-    reservoir: Reservoir,
+    battery: ReserveBattery,
     *,
     before: xr.DataArray = OFF,
     trade: xr.DataArray | float = 0.0,
@@ -111,7 +111,7 @@ def deliver(
         Hz on (time) and any other dimensions, such as `path`; uniform steps of at most a minute.
     sold : mapping of str to float
         Capacity by product of the catalogue, kW.
-    reservoir : Reservoir
+    battery : ReserveBattery
         The battery.
     before : xarray.DataArray, default all 0
         States (0 or 1) before the record, on (state) and other dimensions of `frequency`; they also
@@ -145,12 +145,12 @@ def deliver(
     >>> from v2g_linopy import energy_management as management
     >>> stamps = pd.date_range("2026-01-05", periods=6, freq="1min")
     >>> hertz = xr.DataArray([50.0] * 6, coords={"time": stamps})
-    >>> battery = management.Reservoir(2000.0, 2000.0, energy_max=1000.0, energy=240.0)
+    >>> battery = management.ReserveBattery(2000.0, 2000.0, energy_max=1000.0, energy=240.0)
     >>> run = management.deliver(hertz, {"FCR-N": 500.0}, battery)
     >>> run.power.round(6).values.tolist()
     [-34.0, -68.0, -102.0, -136.0, -170.0, -170.0]
     """
-    rules = _rules(frequency, sold, reservoir)
+    rules = _rules(frequency, sold, battery)
     wanted = (xr.zeros_like(frequency) + trade).transpose(..., "time")
 
     def cells(array: xr.DataArray) -> np.ndarray:
@@ -161,32 +161,31 @@ def deliver(
     )
     row = [str(d) for d in wanted.dims[:-1]]
     other = {d: wanted[d] for d in row}
-    state = (before + xr.zeros_like(wanted.isel(time=0, drop=True))).transpose(
-        "state", *row
-    ).to_numpy() > 0.5
+    zeros = xr.zeros_like(wanted.isel(time=0, drop=True))
+
+    # what stands before the first step, by numbers without labels: the record is long
+    state = (before + zeros).transpose("state", *row).to_numpy() > 0.5
+    energy = (zeros + battery.energy).transpose(*row).to_numpy()
     enable, disable, share = (
         x.to_numpy().reshape(-1, *[1] * len(row))
         for x in (rules.enable, rules.disable, rules.power)
     )
     low = (LOW.to_numpy() > 0).reshape(enable.shape)
-    energy = (
-        (xr.zeros_like(wanted.isel(time=0, drop=True)) + reservoir.energy)
-        .transpose(*row)
-        .to_numpy()
-    )
     recent = [share * state] * rules.window
     found: dict[str, list[np.ndarray]] = {
         n: [] for n in ("energy", "power", "asked", "states", "nem")
     }
     for t in range(wanted.sizes["time"]):
-        left = np.where(low, energy - reservoir.energy_min, reservoir.energy_max - energy)
+        left = np.where(low, energy - battery.energy_min, battery.energy_max - energy)
         state = (left < enable) | (state & (left <= disable))
+
         recent = [*recent[1:], share * state * normal[..., t]]
         nem = np.mean(recent, axis=0).sum(axis=0)
         alert = state[2] | state[3]
         asked = given[..., t] + np.where(alert, shifted[..., t], plain[..., t]) + nem
-        power = np.clip(asked, *_reach(energy, reservoir, rules.dt))
-        flow = np.where(power > 0, power / reservoir.eta_discharge, power * reservoir.eta_charge)
+
+        power = np.clip(asked, *_reach(energy, battery, rules.dt))
+        flow = np.where(power > 0, power / battery.eta_discharge, power * battery.eta_charge)
         energy = energy - rules.dt * flow
         for name, x in zip(found, (energy, power, asked, state, nem), strict=True):
             found[name].append(x)
@@ -200,13 +199,12 @@ def deliver(
     return _described(out)
 
 
-def _reach(energy: np.ndarray, r: Reservoir, dt: float) -> tuple[np.ndarray, np.ndarray]:
+def _reach(energy: np.ndarray, battery: ReserveBattery, dt: float) -> tuple[np.ndarray, np.ndarray]:
     """Least and most power (kW, injection +) of the next step."""
-    most = np.minimum(
-        r.discharge_max, np.maximum(energy - r.energy_min, 0.0) * r.eta_discharge / dt
-    )
-    least = np.minimum(r.charge_max, np.maximum(r.energy_max - energy, 0.0) / r.eta_charge / dt)
-    return -least, most
+    above, below = energy - battery.energy_min, battery.energy_max - energy
+    out = np.maximum(above, 0.0) * battery.eta_discharge / dt
+    into = np.maximum(below, 0.0) / battery.eta_charge / dt
+    return -np.minimum(battery.charge_max, into), np.minimum(battery.discharge_max, out)
 
 
 def _described(out: dict[str, xr.DataArray]) -> xr.Dataset:
@@ -219,7 +217,7 @@ def _described(out: dict[str, xr.DataArray]) -> xr.Dataset:
 def operate(
     frequency: xr.DataArray,
     sold: Mapping[str, float],
-    reservoir: Reservoir,
+    battery: ReserveBattery,
     *,
     before: xr.DataArray = OFF,
     price: xr.DataArray | float = 0.0,
@@ -249,7 +247,7 @@ def operate(
         Hz on (time) and any other dimensions, such as `path`; uniform steps of at most a minute.
     sold : mapping of str to float
         Capacity by product of the catalogue, kW.
-    reservoir : Reservoir
+    battery : ReserveBattery
         The battery.
     before : xarray.DataArray, default all 0
         States (0 or 1) before the record, on (state) and other dimensions of `frequency`.
@@ -274,7 +272,7 @@ def operate(
     SchemaError
         As `deliver`.
     Infeasible
-        The reservoir cannot deliver what was sold on this record.
+        The battery cannot deliver what was sold on this record.
     SolveError, SolverError, Interrupted
         The solver found no plan, does not know an option, or was stopped.
 
@@ -293,7 +291,7 @@ def operate(
     >>> from v2g_linopy import energy_management as management
     >>> stamps = pd.date_range("2026-01-05", periods=6, freq="1min")
     >>> hertz = xr.DataArray([50.0] * 6, coords={"time": stamps})
-    >>> battery = management.Reservoir(2000.0, 2000.0, energy_max=1000.0, energy=500.0)
+    >>> battery = management.ReserveBattery(2000.0, 2000.0, energy_max=1000.0, energy=500.0)
     >>> terms = {"price": 100.0, "trade": 60.0, "energy_value": 50.0}
     >>> best = management.operate(hertz, {"FCR-N": 500.0}, battery, **terms)
     >>> best.trade.round().astype(int).values.tolist()
@@ -301,11 +299,11 @@ def operate(
     >>> round(float(best.energy[-1]), 6)
     494.0
     """
-    rules = _rules(frequency, sold, reservoir)
+    rules = _rules(frequency, sold, battery)
     with linopy.options as linopy_options:
         linopy_options["semantics"] = "v1"
         model = linopy.Model(force_dim_names=True, sparse=True)
-        parts = _Model(model, frequency, rules, reservoir, before, trade)
+        parts = _Model(model, frequency, rules, battery, before, trade)
         paid = parts.trade * (rules.dt * price / 1000)
         paid = paid + parts.energy * (energy_value / 1000 * last(frequency.get_index("time")))
         paid = paid - parts.alert * (availability / 1000 * rules.dt * sum(sold.values()))
@@ -321,7 +319,7 @@ def operate(
         if "infeasible" not in error.status:
             raise
         raise Infeasible(
-            "the reservoir cannot deliver what was sold on this frequency record: sell less"
+            "the battery cannot deliver what was sold on this frequency record: sell less"
         ) from None
     primal = solver.assign(model, matrix, best)
     out = {
@@ -344,7 +342,7 @@ class _Model:
         model: linopy.Model,
         frequency: xr.DataArray,
         rules: _Rules,
-        r: Reservoir,
+        battery: ReserveBattery,
         before: xr.DataArray,
         trade: float,
     ):
@@ -357,16 +355,16 @@ class _Model:
 
         self.states = b = var("state", states, binary=True)
         on, off = (var(name, states, lower=0, upper=1) for name in ("on", "off"))
-        self.energy = var("energy", lower=r.energy_min, upper=r.energy_max)
+        self.energy = var("energy", lower=battery.energy_min, upper=battery.energy_max)
         self.trade = var("trade", lower=-trade, upper=trade)
         start = first(time)
         initial = before * start
         (b - previous(b) - on + off == initial).write(model, "switch")
         (on + off <= 1).write(model, "one_way")
         sign = 2 * LOW - 1
-        span = r.energy_max - r.energy_min
-        ends = xr.where(LOW > 0, -r.energy_min, r.energy_max)
-        left = sign * (previous(self.energy) + r.energy * start) + ends
+        span = battery.energy_max - battery.energy_min
+        ends = xr.where(LOW > 0, -battery.energy_min, battery.energy_max)
+        left = sign * (previous(self.energy) + battery.energy * start) + ends
         (left + rules.enable * b >= rules.enable).write(model, "begun")
         (left + (span - rules.disable) * b <= span).write(model, "ended")
         (left + span * on <= rules.enable + span).write(model, "begins")
@@ -380,31 +378,45 @@ class _Model:
         self.power = (
             rules.plain + (rules.shifted - rules.plain) * self.alert + self.nem + self.trade
         )
-        self._flow(model, rules, r, var, start, trade)
+        self._flow(model, rules, battery, var, start, trade)
 
     def _flow(
-        self, model: linopy.Model, rules: _Rules, r: Reservoir, var: Any, start: Any, trade: float
+        self,
+        model: linopy.Model,
+        rules: _Rules,
+        battery: ReserveBattery,
+        var: Any,
+        start: Any,
+        trade: float,
     ) -> None:
         """P = d - c,   e = e_before - dt (d / eta_d - eta_c c);   a binary where P may go either
         way.
         """
+        eta_charge, eta_discharge = battery.eta_charge, battery.eta_discharge
+
+        # the largest power each way that any state can ask for
         swing = abs(rules.power).max() + trade
-        out = smaller(larger(rules.plain, rules.shifted) + swing, r.discharge_max).clip(min=0.0)
-        into = smaller(swing - smaller(rules.plain, rules.shifted), r.charge_max).clip(min=0.0)
+        highest = larger(rules.plain, rules.shifted) + swing
+        lowest = smaller(rules.plain, rules.shifted) - swing
+        out = smaller(highest, battery.discharge_max).clip(min=0.0)
+        into = smaller(-lowest, battery.charge_max).clip(min=0.0)
         discharge, charge = (
-            var(n, lower=0, upper=x) for n, x in (("discharge", out), ("charge", into))
+            var(name, lower=0, upper=x) for name, x in (("discharge", out), ("charge", into))
         )
         (self.power - discharge + charge == 0).write(model, "power")
-        lost = rules.dt / r.eta_discharge * discharge - rules.dt * r.eta_charge * charge
-        (self.energy - previous(self.energy) + lost == r.energy * start).write(model, "balance")
+
+        drawn = rules.dt / eta_discharge * discharge - rules.dt * eta_charge * charge
+        change = self.energy - previous(self.energy)
+        (change + drawn == battery.energy * start).write(model, "balance")
+
         either = (out > 0) & (into > 0)
-        if r.eta_charge * r.eta_discharge < 1 and bool(either.any()):
+        if eta_charge * eta_discharge < 1 and bool(either.any()):
             feeding = var("feeding", binary=True, mask=either)
             (discharge - out * feeding <= 0).write(model, "feeds", either)
             (charge + into * feeding <= into).write(model, "draws", either)
 
 
-def _rules(frequency: xr.DataArray, sold: Mapping[str, float], r: Reservoir) -> _Rules:
+def _rules(frequency: xr.DataArray, sold: Mapping[str, float], battery: ReserveBattery) -> _Rules:
     """Check the arguments and work out what is data."""
     names = listed(sold)
     seconds = _step(frequency)
@@ -413,31 +425,31 @@ def _rules(frequency: xr.DataArray, sold: Mapping[str, float], r: Reservoir) -> 
         for n, x in sold.items()
         if not x >= 0
     ]
-    outside = float(np.asarray((r.energy < r.energy_min) | (r.energy > r.energy_max)).sum())
-    if outside:
-        detail = f"not between {r.energy_min:g} and {r.energy_max:g} kWh, what it may hold"
-        problems.append(Problem("reservoir.energy", "range", detail))
+    low, high = battery.energy_min, battery.energy_max
+    if bool(np.any((battery.energy < low) | (battery.energy > high))):
+        detail = f"not between {low:g} and {high:g} kWh, what it may hold"
+        problems.append(Problem("battery.energy", "range", detail))
     if problems:
-        raise SchemaError(problems, "the reservoir")
+        raise SchemaError(problems, "the battery")
     kw = xr.DataArray([float(sold[n]) for n in names], coords={"product": names}, dims="product")
     rule = management(names)
-    held = {"low": kw * rule.low / r.eta_discharge, "high": kw * rule.high * r.eta_charge}
+    held = {
+        "low": kw * rule.low / battery.eta_discharge,
+        "high": kw * rule.high * battery.eta_charge,
+    }
     edges = {
         edge: _by_state(
             lambda mode, way, edge=edge: (held[way] * rule[f"{mode}_{edge}"].fillna(0.0)).sum() / 60
         )
         for edge in ("enable", "disable")
     }
-    alert, span = (
-        float(edges["disable"].sel(state=["aem_low", "aem_high"]).sum()),
-        r.energy_max - r.energy_min,
-    )
-    if alert > span:
+    alert = float(edges["disable"].sel(state=["aem_low", "aem_high"]).sum())
+    if alert > high - low:
         detail = (
-            f"{span:g} kWh is less than the {alert:g} kWh in which AEM holds at its two ends: sell"
-            " less"
+            f"{high - low:g} kWh is less than the {alert:g} kWh in which AEM holds at its two ends:"
+            " sell less"
         )
-        raise SchemaError([Problem("reservoir.energy_max", "consistency", detail)], "the reservoir")
+        raise SchemaError([Problem("battery.energy_max", "consistency", detail)], "the battery")
     signs = {"low": -1.0, "high": 1.0}
     power = _by_state(
         lambda mode, way: signs[way] * (kw * rule[way] * rule.nem).sum() * (mode == "nem")

@@ -29,8 +29,7 @@ def unmanaged(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Dat
     xarray.DataArray
         Charging power on (fleet, time), kW at the grid side.
     """
-    inputs = inputs_of(case, parts)
-    return _first_come(inputs)
+    return first_come(inputs_of(case, parts))
 
 
 _FIRST_COME = (
@@ -39,8 +38,8 @@ _FIRST_COME = (
 )
 
 
-def _first_come(inputs: Inputs) -> xr.DataArray:
-    """One forward pass over time, all members at once."""
+def first_come(inputs: Inputs) -> xr.DataArray:
+    """Return the same of inputs: one forward pass over time, all members at once."""
     if any("scenario" in x.dims for x in inputs.data["fleet"].data_vars.values()):
         detail = "the fleet differs by scenario: it has no one unmanaged plan"
         raise SchemaError([Problem("fleet", "dims", detail)])
@@ -91,25 +90,33 @@ def _wish(
     """Power that each member asks for: all it can until the target, within its taper, and not less
     than its least.
     """
-    gain, least = dt * d["eta_charge"][t], d["charge_min"][t]
-    bend, tail = np.nan_to_num(d["taper_from"][t]), np.nan_to_num(d["taper_to"][t], nan=1.0)
-    slope = (
-        d["charge_max"][t]
-        * (1 - tail)
-        / ((1 - bend) * np.where(d["energy_max"][t] > 0, d["energy_max"][t], 1.0))
-    )
-    top = d["charge_max"][t] * (1 - tail * bend) / (1 - bend)
-    most = np.clip(
-        (top - slope * start) / (1 + slope * gain), 0.0, d["charge_max"][t]
-    )  # at the end of the step
-    wish = np.clip((target - start) / gain, 0.0, most)
+    least = d["charge_min"][t]
+    gain = dt * d["eta_charge"][t]  # kWh on board per kW
+    highest = _within_taper(d, t, start, gain)
+    wish = np.clip((target - start) / gain, 0.0, highest)
+
     if t + 1 < len(room):
+        # where the next step would need less than its least power, and that would not fit: leave
+        # enough for it
         step = d["charge_min"][t + 1] * dt * d["eta_charge"][t + 1] * (d["keep"][t + 1] > 0)
         rest = target - start - gain * wish
         late = (rest > 1e-9) & (rest < step) & (start + gain * wish + step > room[t + 1] + 1e-9)
         wish = np.where(late, np.maximum((target - step - start) / gain, least), wish)
-    possible = (least <= most + 1e-9) & (start + gain * least <= room[t] + 1e-9)
+
+    possible = (least <= highest + 1e-9) & (start + gain * least <= room[t] + 1e-9)
     return np.where((wish > 1e-9) & (wish < least), np.where(possible, least, 0.0), wish)
+
+
+def _within_taper(
+    d: Mapping[str, np.ndarray], t: int, start: np.ndarray, gain: np.ndarray
+) -> np.ndarray:
+    """Highest power that the taper allows with the energy at the end of the step (kW)."""
+    charge_max, energy_max = d["charge_max"][t], d["energy_max"][t]
+    bend, tail = np.nan_to_num(d["taper_from"][t]), np.nan_to_num(d["taper_to"][t], nan=1.0)
+    capacity = np.where(energy_max > 0, energy_max, 1.0)
+    slope = charge_max * (1 - tail) / ((1 - bend) * capacity)
+    top = charge_max * (1 - tail * bend) / (1 - bend)
+    return np.clip((top - slope * start) / (1 + slope * gain), 0.0, charge_max)
 
 
 def _targets(d: Mapping[str, np.ndarray], full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import xarray as xr
 from ..errors import Infeasible, Problem, SchemaError
 from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
 from ..model.part import Part
-from ..operate.unmanaged import _first_come
+from ..operate.unmanaged import first_come
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
 from ..solve.solve import solve
@@ -105,40 +105,41 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
 def _variants(
     case: xr.DataTree, inputs: Inputs
 ) -> list[tuple[str, xr.DataTree, dict[str, xr.DataArray] | None]]:
-    def variant(v2g: bool, reserves: bool) -> xr.DataTree:
-        tree = case.copy()
-        for group in (*RESULT_GROUPS, *(() if reserves else ("reserve",))):
-            if group in tree.children:
-                del tree[group]
-        if "energy" in tree.children:
-            tree["energy"] = tree["energy"].assign(
-                virtual_bidding=xr.DataArray(0.0, attrs={"units": "1"})
-            )
-        if not v2g:
-            tree["fleet"] = tree["fleet"].assign(
-                discharge_max=xr.DataArray(0.0, attrs={"units": "kW"})
-            )
-        return tree
-
-    smart = variant(v2g=False, reserves=False)
-    free = (
-        smart.copy()
-    )  # nobody schedules this plan: it is settled step by step, whatever the market time unit
-    if "energy" in free.children:
-        free["energy"] = free["energy"].assign(block=xr.DataArray(0.0, attrs={"units": "h"}))
+    """Return name, case and fixed plans of every rung."""
+    smart = _variant(case, v2g=False, reserves=False)
+    # nobody schedules this plan: it is settled step by step, whatever the market time unit
+    unscheduled = smart.copy()
+    if "energy" in unscheduled.children:
+        block = xr.DataArray(0.0, attrs={"units": "h"})
+        unscheduled["energy"] = unscheduled["energy"].assign(block=block)
     rungs = [
-        ("unmanaged", free, {"fleet.charge": _first_come(inputs)}),
+        ("unmanaged", unscheduled, {"fleet.charge": first_come(inputs)}),
         ("smart", smart, None),
-        ("V2G", variant(v2g=True, reserves=False), None),
+        ("V2G", _variant(case, v2g=True, reserves=False), None),
     ]
     reserve = inputs.data.get("reserve")
     if reserve is None or not reserve.sizes["product"]:
         return rungs
     return [
         *rungs,
-        ("smart + reserves", variant(v2g=False, reserves=True), None),
-        ("V2G + reserves", variant(v2g=True, reserves=True), None),
+        ("smart + reserves", _variant(case, v2g=False, reserves=True), None),
+        ("V2G + reserves", _variant(case, v2g=True, reserves=True), None),
     ]
+
+
+def _variant(case: xr.DataTree, *, v2g: bool, reserves: bool) -> xr.DataTree:
+    """Return the case without feeding in, without reserves, or both; no trade without a plan."""
+    tree = case.copy()
+    for group in (*RESULT_GROUPS, *(() if reserves else ("reserve",))):
+        if group in tree.children:
+            del tree[group]
+    if "energy" in tree.children:
+        none = xr.DataArray(0.0, attrs={"units": "1"})
+        tree["energy"] = tree["energy"].assign(virtual_bidding=none)
+    if not v2g:
+        nothing = xr.DataArray(0.0, attrs={"units": "kW"})
+        tree["fleet"] = tree["fleet"].assign(discharge_max=nothing)
+    return tree
 
 
 def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
