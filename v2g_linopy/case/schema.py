@@ -44,17 +44,60 @@ class Calendar:
 
 @dataclass(frozen=True)
 class Field:
-    """One array of a case or a result: `Field("charge_max", "fleet time", "kW", "power the vehicles
-    can draw", ge=0)`.
+    """One array of a case or a result.
 
-    `dims` is the most an array may have, the member dimension first; fewer broadcast, and
-    `scenario` is always allowed. A default of `ABSENT` leaves the array out. `missing` allows NaN,
-    `infinite` allows ±inf. `first_stage` (outputs) names the flag that marks decisions taken before
-    the scenario is known; a `shared` field has one array per asset, with its members as first
-    dimension; `auxiliary` (outputs) helps to write rows and is left out of the result; `signed`
-    (outputs) may be negative; `certain` (outputs) is one number for all scenarios. A default is of
-    interest only where the input `beside` is given. `of` (labels) names the part whose members they
-    are; an empty text is none."""
+    ``Field("charge_max", "fleet time", "kW", "power the vehicles can draw", ge=0)``. Inputs may
+    always differ by `scenario`.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the group of the part, in the file and in code: ``"charge_max"``.
+    dims : str
+        The most dimensions that it may have, the one of the members first: ``"fleet time"``. One
+        with fewer holds for all labels of the others.
+    unit : str
+        The coherent unit in which code sees it, as ``"kW"``; a file may use any unit of the same
+        kind. ``"1"`` is a plain number, ``EUR`` the currency of the case; empty for texts.
+    doc : str
+        What it is, in a sentence without a capital: long name in files, help, generated pages.
+    default : float, str, REQUIRED or ABSENT
+        What a case that does not give it means. `REQUIRED`: it must be given. `ABSENT`: it is left
+        out, and code asks whether it is there.
+    ge, le : float
+        The range that it must keep to, ends included.
+    kind : {"quantity", "flag", "choice", "label"}
+        A number with a unit, 0 or 1, one of `choices`, or any text.
+    choices : tuple of str
+        What a choice may be: ``("quantity", "curve")``.
+    missing : bool
+        Whether NaN is allowed: there is no such number here.
+    infinite : bool
+        Whether it may be infinite: there is no limit.
+    first_stage : str
+        Outputs: the flag among the inputs that marks decisions taken before the scenario is known.
+    shared : bool
+        Outputs and inputs that a part has once per asset, with the members of the asset as first
+        dimension: ``"share"`` is `share_fleet` and `share_battery`.
+    auxiliary : bool
+        Outputs that help to write rows and are left out of a result.
+    signed : bool
+        Outputs that may be negative.
+    certain : bool
+        Outputs of which there is one number for all scenarios.
+    beside : str
+        The input without which the default is of no interest: ``"energy_value"``.
+    of : str
+        Labels: the part whose members they name, ``"charger"``; an empty text names none.
+    uncertain : bool
+        Inputs that nobody knows in advance: naive forecasts take them from an earlier day, and
+        scenarios draw them.
+    drawn : bool
+        False for what is uncertain but not drawn in scenarios, unless it is asked for by name.
+    not_below : str
+        The input of the same part that a drawn scenario of this one may not be below:
+        ``"price_long"``.
+    """
 
     name: str
     dims: str
@@ -74,6 +117,9 @@ class Field:
     certain: bool = False
     beside: str = ""
     of: str = ""
+    uncertain: bool = False
+    drawn: bool = True
+    not_below: str = ""
 
     def names(self, name: str) -> bool:
         """Return True where `name` is this field; a `shared` one has one array per asset, as

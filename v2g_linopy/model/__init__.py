@@ -1,12 +1,13 @@
 """What a part is, and the formulas that parts share. These names are what a new part needs."""
 
-from .part import Part, Stage
+from .part import Entry, Part, Stage, Trading
 from .scope import Scope
 from .terms import Edge, Flex, Flow, Held, Replay, Store, Terms
 from .view import View
 
 __all__ = [
     "Edge",
+    "Entry",
     "Flex",
     "Flow",
     "Held",
@@ -16,5 +17,6 @@ __all__ = [
     "Stage",
     "Store",
     "Terms",
+    "Trading",
     "View",
 ]

@@ -15,14 +15,10 @@ from ..case.schema import Calendar, Field, Schema, suggest
 from ..errors import Problem, SchemaError
 from .formulas_time import same_block
 from .inputs import Inputs
-from .part import Part
+from .part import Part, Trading
 
 NAN = float("nan")
 _TOGETHER = 100  # forecasts that are checked at once
-TRADED = {
-    "energy": ("market", "position"),
-    "reserve": ("product", "volume"),
-}  # part -> member, what a gate freezes
 
 GATES = Schema(
     inputs=(
@@ -101,6 +97,11 @@ class Gates:
         return moments[moments < stop]
 
 
+def traded_parts(parts: Mapping[str, Part]) -> dict[str, Trading]:
+    """Return how each part trades whose members are markets or products, by name of the part."""
+    return {name: p.trading for name, p in sorted(parts.items()) if p.trading is not None}
+
+
 def problems(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
     """Return what is wrong with the gates and the forecasts of a case whose time stamps can be
     read.
@@ -108,18 +109,24 @@ def problems(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
     calendar, _ = calendar_of(case)
     if not len(calendar.time):
         return []
-    return _table(case, calendar)[1] + _arrays(case, parts, calendar)[1]
+    return _table(case, parts, calendar)[1] + _arrays(case, parts, calendar)[1]
 
 
-def _table(case: xr.DataTree, calendar: Calendar) -> tuple[xr.Dataset, list[Problem]]:
+def _table(
+    case: xr.DataTree, parts: Mapping[str, Part], calendar: Calendar
+) -> tuple[xr.Dataset, list[Problem]]:
     """Read `/gates`, a row per market or product that has one."""
     empty = xr.Dataset(coords={"gate": np.zeros(0, str)})
     group = case["gates"].to_dataset() if "gates" in case.children else empty
     table, found = GATES.validate(group, "gates", calendar)
     if found or not group.sizes.get("gate"):
         return (empty if found else table), found
-    groups = {part: case[part].to_dataset() for part in TRADED if part in case.children}
-    names = [str(x) for part, d in groups.items() for x in d.indexes.get(TRADED[part][0], ())]
+    traded = [name for name in traded_parts(parts) if name in case.children]
+    names = [
+        str(label)
+        for name in traded
+        for label in case[name].to_dataset().indexes.get(parts[name].member, ())
+    ]
     found = [
         Problem(
             "gates.gate", "labels", f"{g!r} is no market and no product{suggest(str(g), names)}"
@@ -145,20 +152,20 @@ def gates_of(case: xr.DataTree, inputs: Inputs) -> Gates:
         A gate names no market and no product, or says neither when it closes nor how long before
         delivery.
     """
-    table, found = _table(case, inputs.calendar)
+    table, found = _table(case, inputs.parts, inputs.calendar)
     if found:
         raise SchemaError(found, source=str(case.attrs.get("title") or "the case"))
     traded = {
-        p: inputs.data[p].indexes[dim]
-        for p, (dim, _) in TRADED.items()
-        if dim in getattr(inputs.data.get(p), "indexes", {})
+        name: inputs.data[name].indexes[inputs.parts[name].member]
+        for name in traded_parts(inputs.parts)
+        if inputs.parts[name].member in getattr(inputs.data.get(name), "indexes", {})
     }
     close, rolling, penalty = {}, {}, {}
     for part, labels in traded.items():
         closings, flags, shares = zip(
             *(_gate(table, str(x), part, inputs) for x in labels), strict=True
         )
-        dim = TRADED[part][0]
+        dim = inputs.parts[part].member
         close[part] = xr.concat(closings, labels.rename(dim)).transpose(dim, "time")
         rolling[part], penalty[part] = (
             xr.DataArray(np.array(x), coords={dim: labels}, dims=dim) for x in (flags, shares)
@@ -198,7 +205,7 @@ def _gate(
 def _block_starts(inputs: Inputs, part: str, label: str) -> pd.DatetimeIndex:
     """Return when the market block of each step begins."""
     calendar, d = inputs.calendar, inputs.data[part]
-    hours = d.block.sel({TRADED[part][0]: label}, drop=True) if d.block.dims else d.block
+    hours = d.block.sel({inputs.parts[part].member: label}, drop=True) if d.block.dims else d.block
     same = np.broadcast_to(
         same_block(hours, calendar.time, calendar.timezone, inputs.dt).to_numpy(),
         len(calendar.time),

@@ -1,15 +1,22 @@
-"""The record that a kind of asset, market or rule is."""
+"""The record that a kind of asset, market or rule is: everything that the rest of the package asks
+of a part stands here, so that one file and one line in the catalogue add it everywhere.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Literal, get_args
 
 import xarray as xr
 
-from ..case.schema import Schema
+from ..case.schema import Schema, suggest
+from ..errors import Problem, SchemaError
 from .scope import Scope
 from .terms import Replay, Terms
 from .view import View
+
+Cause = Literal["energy", "reserve", "wear", "drivers", "grid", "other"]
+"""What an entry of the ledger counts as where two results are compared."""
 
 
 class Stage(IntEnum):
@@ -18,10 +25,100 @@ class Stage(IntEnum):
     ASSET, MARKET, RULE, RISK = range(4)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One cash entry of a part, as people read it.
+
+    Parameters
+    ----------
+    label : str
+        The entry in words, in the bill and in figures: ``"fuel of the heat and power plants"``.
+        Empty: its name, ``"chp: fuel"``.
+    cause : str
+        What it counts as in the value ladder, one of `Cause`: ``"energy"``. Entries that are no
+        part of profit count as penalties, whatever is said here.
+    """
+
+    label: str = ""
+    cause: Cause = "other"
+
+    def __post_init__(self) -> None:
+        if self.cause not in (causes := get_args(Cause)):
+            detail = f"{self.cause!r} is not one of {', '.join(causes)}"
+            hint = suggest(self.cause, causes)
+            raise SchemaError([Problem("entry.cause", "choice", detail + hint)])
+
+
+@dataclass(frozen=True)
+class Trading:
+    """How a part trades, for gates, bids and the value of each market; its members are what gates
+    name.
+
+    Parameters
+    ----------
+    quantity : str
+        The output that a gate freezes: ``"position"`` of a market. The part has the inputs `closed`
+        (1 where the gate has closed), `committed` (what was frozen) and `block` (h, the market time
+        unit) for it.
+    limit : str
+        The input that shuts a market where it is 0: ``"limit"``.
+    """
+
+    quantity: str
+    limit: str
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A kind of asset, market or rule. `build` is its mathematics, `replay` its independent
-    check.
+    """A kind of asset, market or rule.
+
+    Parameters
+    ----------
+    name : str
+        Its group in a case, and what stands before the names of its variables, rows and cash
+        entries: ``"flywheel"`` writes `flywheel.energy`.
+    stage : Stage
+        When it is built, and what it is: ``Stage.ASSET``.
+    schema : Schema
+        The arrays that a case gives and a result adds.
+    build : callable
+        ``build(scope, inputs) -> Terms``, its mathematics.
+    replay : callable
+        ``replay(view, inputs and outputs) -> Replay``, its check: from the written numbers alone,
+        without `build`.
+    label : str
+        The kind in words, plural: ``"heat and power plants"``. Empty: its name.
+    member_label : str
+        One member in words, singular: ``"heat and power plant"``. Empty: the name of the part.
+    entries : mapping of str to Entry
+        Words and cause of its cash entries: ``{"fuel": Entry("fuel of the plants", "energy")}``.
+        One that is missing is shown by its name, with the cause other.
+    trading : Trading, optional
+        Where its members are markets or products with gates: ``Trading("position", "limit")``.
+    without_flexibility : callable, optional
+        ``f(inputs) -> DataArray``, the electric power (kW, + is drawn) on (member, time) that an
+        asset draws where it does not react, the comparison in reports: ``lambda d: -d.available``.
+        Without it, as planned.
+    limit_labels : mapping of str to str
+        What binds where a variable is at its bound or a row holds with a price, in words:
+        ``{"charge": "charging power"}``. One that is missing is shown by its name.
+    balances : frozenset of str
+        Rows that are balances, and no limits that could be relaxed: ``{"balance"}``.
+    state_inputs : mapping of str to str
+        State at the start of a window: the input that holds it, and the output that it is at the
+        end of the step before: ``{"energy_initial": "energy"}``.
+    next_state : callable, optional
+        ``f(view, inputs and outputs, steps) -> {input: DataArray}``, inputs of a window that starts
+        after so many steps, where they are more than outputs at the end of a step.
+    end_of_window_inputs : mapping of str to float
+        Inputs of a window that ends before the case does, where an end rule would do harm:
+        ``{"cyclic": 0.0}``.
+    terminal_storage : mapping of str to str
+        Energy that may be left at the end of a window, and the rows whose prices say what it is
+        worth: ``{"energy": "balance"}``. At most one.
+    postprocess : callable, optional
+        ``f(view, inputs and outputs) -> {output: DataArray}``, outputs rewritten before the ledger
+        is read, where many are equally good, and outputs that no row needs.
     """
 
     name: str
@@ -29,23 +126,28 @@ class Part:
     schema: Schema
     build: Callable[[Scope, xr.Dataset], Terms]
     replay: Callable[[View, xr.Dataset], Replay]
-    state_inputs: Mapping[str, str] = field(
-        default_factory=dict
-    )  # input of the next window <- output at its start
-    postprocess: Callable[[View, xr.Dataset], Mapping[str, xr.DataArray]] | None = None
-    """Outputs rewritten before the ledger is read, where many are equally good, and outputs that no
-    row needs.
-    """
-    terminal_storage: Mapping[str, str] = field(
-        default_factory=dict
-    )  # energy that may be left at the end <- rows that value it
-    end_of_window_inputs: Mapping[str, float] = field(
-        default_factory=dict
-    )  # inputs where the horizon ends and the case goes on
+    label: str = ""
+    member_label: str = ""
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    trading: Trading | None = None
+    without_flexibility: Callable[[xr.Dataset], xr.DataArray] | None = None
+    limit_labels: Mapping[str, str] = field(default_factory=dict)
+    balances: frozenset[str] = frozenset()
+    state_inputs: Mapping[str, str] = field(default_factory=dict)
     next_state: Callable[[View, xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
-    """Inputs of a window that starts after so many steps, where they are more than outputs at its
-    start (`state_inputs`).
-    """
+    end_of_window_inputs: Mapping[str, float] = field(default_factory=dict)
+    terminal_storage: Mapping[str, str] = field(default_factory=dict)
+    postprocess: Callable[[View, xr.Dataset], Mapping[str, xr.DataArray]] | None = None
+
+    @property
+    def member(self) -> str:
+        """The dimension that labels its members; empty where it has none."""
+        return self.schema.member or ""
+
+    @property
+    def stores_energy(self) -> bool:
+        """Whether its members are batteries behind a charger, whose cycles can be counted."""
+        return {"charge", "discharge", "energy"} <= {f.name for f in self.schema.outputs}
 
     def has(self, name: str) -> bool:
         """Return True where a field of that name is among the inputs."""

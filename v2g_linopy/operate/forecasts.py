@@ -14,19 +14,6 @@ from ..model.inputs import Inputs
 
 Key = tuple[str, str]  # part, field
 EXPECTED_VISIT = "expected "  # before the name of a row that holds the visits of an earlier week
-UNCERTAIN: Mapping[str, tuple[str, ...]] = {
-    "energy": ("price",),
-    "imbalance": ("price_long", "price_short"),
-    "reserve": (
-        "capacity_price",
-        "activation_price_up",
-        "activation_price_down",
-        "activation_up",
-        "activation_down",
-    ),
-    "renewable": ("available",),
-    "load": ("baseline",),
-}
 _VISIT = (
     *("charge_max", "discharge_max", "charge_min", "discharge_min", "energy_min", "energy_max"),
     *("energy_in", "energy_out", "spill_max", "keep"),
@@ -145,10 +132,10 @@ class Naive:
         self._visits: dict[str, xr.DataArray] = {}
         self._since: np.ndarray | None = None
         self.fields = frozenset(
-            (part, leaf)
-            for part, leaves in UNCERTAIN.items()
-            for leaf in leaves
-            if part in truth.data and "time" in getattr(truth.data[part].get(leaf), "dims", ())
+            (part.name, field.name)
+            for part, d in truth
+            for field in part.schema.inputs
+            if field.uncertain and "time" in getattr(d.get(field.name), "dims", ())
         )
         fleet = truth.data.get("fleet")
         if fleet is not None and fleet.sizes.get("fleet") and bool((fleet.keep == 0).any()):

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError, SolverError
-from ..model.gates import TRADED, gates_of, vintages_of
+from ..model.gates import gates_of, traded_parts, vintages_of
 from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
 from ..model.part import Part, Stage
 from ..model.reserve_rules import guarantees_energy
@@ -269,8 +269,8 @@ def fresh(case: xr.DataTree, q: Sequence) -> State:
     unmanaged.
     """
     committed, turnover = {}, {}
-    for part, (member, _) in TRADED.items():
-        d = q.planned.data.get(part)
+    for part in traded_parts(q.planned.parts):
+        member, d = q.planned.parts[part].member, q.planned.data.get(part)
         if d is None or "committed" not in d:
             continue
         axes = {member: d.indexes[member], "time": q.time}
@@ -324,7 +324,7 @@ def settled(
         group = tree[part].to_dataset()
         kilowatt = {"units": "kW"}
         traded = {"closed": xr.ones_like(committed), "committed": committed.assign_attrs(kilowatt)}
-        if part == "energy":
+        if parts[part].has("turnover"):
             traded["turnover"] = state.turnover[part].assign_attrs(kilowatt)
         group = group.drop_vars([n for n in traded if n in group])
         operated = {n: x.isel(time=q.steps) for n, x in traded.items()}

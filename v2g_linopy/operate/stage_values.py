@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..model.gates import TRADED, gates_of
+from ..model.gates import gates_of, traded_parts
 from ..model.inputs import inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from .simulate import simulate
 
-LIMIT = {"energy": "limit", "reserve": "volume_max"}  # what keeps a market or product shut at 0
 Progress = Callable[[int, int], None]  # takes how much is done, and of how much
 
 
@@ -79,7 +78,7 @@ def stages_of(case: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> list[tupl
     truth = inputs_of(case, parts)
     early = []
     for part, close in gates_of(case, truth).close.items():
-        dim = TRADED[part][0]
+        dim = parts[part].member
         lead = ((close.time - close) / np.timedelta64(1, "h")).mean("time")
         for x, hours in zip(close.indexes[dim], lead.to_numpy(), strict=True):
             early.append((-float(hours), part, str(x)))
@@ -91,11 +90,13 @@ def _shut(
 ) -> xr.DataTree:
     """Return the case without the markets that come later."""
     tree = case.copy()
-    for part, dim in ((p, TRADED[p][0]) for p in {p for p, _ in later}):
+    traded = traded_parts(parts)
+    for part in {part for part, _ in later}:
+        dim, name = parts[part].member, traded[part].limit
         group = tree[part].to_dataset()
         shut = group[dim].astype(str).isin([label for p, label in later if p == part])
-        limit = group.get(LIMIT[part], xr.DataArray(np.inf, attrs={"units": "kW"}))
+        limit = group.get(name, xr.DataArray(np.inf, attrs={"units": "kW"}))
         tree[part] = xr.DataTree(
-            group.assign({LIMIT[part]: limit.where(~shut, 0.0).assign_attrs(limit.attrs)})
+            group.assign({name: limit.where(~shut, 0.0).assign_attrs(limit.attrs)})
         )
     return tree

@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..errors import Infeasible, SolveError, SolverError
 from ..model.formulas import last
-from ..model.gates import TRADED, Gates
+from ..model.gates import Gates, traded_parts
 from ..model.inputs import Inputs
 from ..model.part import Part
 from ..model.reserve_rules import guarantees_energy
@@ -406,7 +406,7 @@ class WindowRun:
         """Freeze positions that trade now, or whose gate closes before the next decision."""
         steps = self.window.steps
         for part in self._traded():
-            _, name = TRADED[part]
+            name = traded_parts(self.base.parts)[part].quantity
             open_in_case = self.base.data[part].closed == 0
             binding = self._in_window(self.sequence.gates.binding(part, now, later)) & open_in_case
 

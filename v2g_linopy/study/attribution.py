@@ -1,39 +1,32 @@
 """Entries of the ledger by cause, and two results side by side."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
+from ..model.part import Part
+from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
 from ..solve.result import in_profit
 
 CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
-WEAR = ("wear", "wear_charge", "wear_cycles", "wear_calendar")
-_CAUSE_OF = {
-    "energy.energy": "energy",
-    "energy.spread": "energy",
-    "imbalance.settlement": "energy",
-    "connection.supply": "energy",
-    "connection.feed_in": "energy",
-    **{f"{part}.{entry}": "wear" for part in ("fleet", "battery") for entry in WEAR},
-    "ppa.difference": "energy",
-    "ppa.correction": "energy",
-    "ppa.delivery": "energy",
-    "ppa.shortfall": "energy",
-    "fleet.drivers": "drivers",
-    "chp.fuel": "energy",
-    "chp.start": "wear",
-    "hydrogen.sale": "energy",
-    "hydrogen.wear": "wear",
-    "hydrogen.wear_standby": "wear",
-    "hydrogen.wear_start": "wear",
-}
 
 
-def side_by_side(one: xr.DataTree, other: xr.DataTree) -> pd.DataFrame:
+def side_by_side(
+    one: xr.DataTree, other: xr.DataTree, *, parts: Mapping[str, Part] = PARTS
+) -> pd.DataFrame:
     """Two results entry by entry: the sums of both ledgers over the horizon, by cause, and the
     change.
+
+    Parameters
+    ----------
+    one, other : xarray.DataTree
+        Results, each with its ledger.
+    parts
+        The catalogue, which says what each entry counts as.
 
     Returns
     -------
@@ -60,7 +53,7 @@ def side_by_side(one: xr.DataTree, other: xr.DataTree) -> pd.DataFrame:
     ).fillna(0.0)
     table["change"] = table["other"] - table["one"]
     table.insert(0, "entry", table.index)
-    table.insert(0, "cause", [_cause(entry) for entry in table["entry"]])
+    table.insert(0, "cause", [cause_of(entry, parts) for entry in table["entry"]])
     order = [CAUSES.index(cause) for cause in table["cause"]]
     return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
 
@@ -72,8 +65,12 @@ def _sums(result: xr.DataTree) -> dict[str, float]:
     return {str(n): mean_total(x, probability) for n, x in entries}
 
 
-def _cause(entry: str) -> str:
+def cause_of(entry: str, parts: Mapping[str, Part] = PARTS) -> str:
+    """What an entry of the ledger counts as: what its part declares, penalties where it is no part
+    of profit.
+    """
     if not in_profit(entry):
         return "penalties"
-    by_part = {"reserve": "reserve", "connection": "grid"}
-    return _CAUSE_OF.get(entry) or by_part.get(entry.partition(".")[0], "other")
+    name, _, leaf = entry.partition(".")
+    declared = parts[name].entries.get(leaf) if name in parts else None
+    return "other" if declared is None else declared.cause

@@ -15,7 +15,7 @@ from ..operate.unmanaged import first_come
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
 from ..solve.solve import solve
-from .attribution import CAUSES, _cause
+from .attribution import CAUSES, cause_of
 
 BEFORE = {
     "smart": "unmanaged",
@@ -150,7 +150,11 @@ def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
         sums[rung] = {str(n): mean_total(x, inputs.probability) for n, x in entries}
     rungs = list(results)
     ledger = pd.DataFrame(sums).T.fillna(0.0).loc[rungs]
-    causes = ledger.T.groupby(_cause).sum().T.reindex(columns=list(CAUSES), fill_value=0.0)
+    causes = (
+        ledger.T.groupby(lambda entry: cause_of(entry, inputs.parts))
+        .sum()
+        .T.reindex(columns=list(CAUSES), fill_value=0.0)
+    )
     step = causes.copy()
     step.loc["unmanaged"] = 0.0
     for rung in rungs[1:]:

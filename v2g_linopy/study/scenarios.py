@@ -1,24 +1,21 @@
 """Scenarios of a case: drawn from a history, and reduced to the few that say the most
 (docs/formulation.md §8)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ..case.io import recorded
-from ..case.schema import suggest
+from ..case.schema import Field, suggest
 from ..data.generators.bootstrap import bootstrap_series
 from ..data.generators.resample_sessions import resample_sessions
 from ..errors import Problem, SchemaError
 from ..model.inputs import RESULT_GROUPS, inputs_of
+from ..model.part import Part, Stage
 from ..parts.catalogue import PARTS
 
-SERIES = (
-    *("energy.price", "imbalance.price_long", "imbalance.price_short", "reserve.capacity_price"),
-    *("load.baseline", "renewable.available"),
-)
 SESSIONS = "sessions"
 
 
@@ -30,6 +27,7 @@ def scenarios(
     seed: int = 0,
     vary: Sequence[str] | None = None,
     history: xr.DataTree | None = None,
+    parts: Mapping[str, Part] = PARTS,
 ) -> xr.DataTree:
     """Return the case with scenarios: drawn anew, reduced to few, or both.
 
@@ -51,10 +49,13 @@ def scenarios(
         The same seed draws the same.
     vary : sequence of str, optional
         What to draw: fields that vary over time, as ``energy.price``, and ``sessions``. All of
-        `SERIES` that the case has, and its sessions, unless given.
+        the case that its parts declare uncertain (prices, loads, sun), and its sessions, unless
+        given.
     history : xarray.DataTree, optional
         The case whose days are drawn, with the same members; the case itself unless given. Only
         what varies is read.
+    parts : mapping of str to Part, optional
+        The catalogue, as for `solve`.
 
     Returns
     -------
@@ -85,12 +86,12 @@ def scenarios(
     >>> round(float(drawn["probability"].sum()), 9)
     1.0
     """
-    inputs_of(case, PARTS)  # every problem of the case is told first
+    inputs_of(case, parts)  # every problem of the case is told first
     problems = _asked(case, n, reduce_to)
     if problems:
         raise SchemaError(problems, "the scenarios")
     if n is not None:
-        case = _drawn(case, n, seed, vary, history or case)
+        case = _drawn(case, n, seed, vary, history or case, parts)
     return case if reduce_to is None else reduced(case, reduce_to)
 
 
@@ -215,11 +216,16 @@ def _asked(case: xr.DataTree, n: int | None, reduce_to: int | None) -> list[Prob
 
 
 def _drawn(
-    case: xr.DataTree, n: int, seed: int, vary: Sequence[str] | None, history: xr.DataTree
+    case: xr.DataTree,
+    n: int,
+    seed: int,
+    vary: Sequence[str] | None,
+    history: xr.DataTree,
+    parts: Mapping[str, Part],
 ) -> xr.DataTree:
     """Draw every series and the sessions, and put them in the place of those of the case."""
     time, zone = pd.DatetimeIndex(case["time"].to_index()), str(case.attrs.get("timezone", "UTC"))
-    series = _series(case, vary)
+    series = _series(case, vary, parts)
     past = {name: _past(history, name, case) for name in series}
     if problems := [x for x in past.values() if isinstance(x, Problem)]:
         raise SchemaError(problems, "the history")
@@ -232,13 +238,13 @@ def _drawn(
     known = {name: x for name, x in past.items() if isinstance(x, xr.DataArray)}
     for name, drawn in (bootstrap_series(known, time, zone, n, seed) if known else {}).items():
         part, _, field = name.partition(".")
-        declared = next(f for f in PARTS[part].schema.inputs if f.name == field)
+        declared = _field(parts, name)
         groups[f"/{part}"][field] = drawn.clip(declared.ge, declared.le, keep_attrs=True)
-    if (
-        "imbalance.price_short" in known
-    ):  # what is missing never costs less than what is too much is paid
-        imbalance = groups["/imbalance"]
-        imbalance["price_short"] = imbalance.price_short.clip(imbalance.price_long, keep_attrs=True)
+    for name in known:
+        part, _, field = name.partition(".")
+        if floor := _field(parts, name).not_below:
+            group = groups[f"/{part}"]
+            group[field] = group[field].clip(group[floor], keep_attrs=True)
     if SESSIONS in (vary or ()) or (vary is None and _packed(case)):
         groups["/fleet"] = _fleet(case, time, zone, n, seed)
         del groups["/sessions"]
@@ -258,19 +264,37 @@ def _drawn(
     return made
 
 
-def _series(case: xr.DataTree, vary: Sequence[str] | None) -> list[str]:
+def _field(parts: Mapping[str, Part], name: str) -> Field:
+    """What the schema says of an input, by its name with that of the part in front."""
+    part, _, field = name.partition(".")
+    return next(f for f in parts[part].schema.inputs if f.name == field)
+
+
+def drawn_by_default(parts: Mapping[str, Part]) -> list[str]:
+    """Fields that scenarios draw unless others are asked for: markets first, then by part."""
+    ordered = sorted(parts.values(), key=lambda p: (p.stage is not Stage.MARKET, p.name))
+    return [
+        f"{part.name}.{field.name}"
+        for part in ordered
+        for field in part.schema.inputs
+        if field.uncertain and field.drawn
+    ]
+
+
+def _series(case: xr.DataTree, vary: Sequence[str] | None, parts: Mapping[str, Part]) -> list[str]:
     """Fields to draw, those named or those that are there."""
+    usual = drawn_by_default(parts)
     there = [
         f"{part}.{field.name}"
         for part, node in case.children.items()
-        if part in PARTS
-        for field in PARTS[part].schema.inputs
+        if part in parts
+        for field in parts[part].schema.inputs
         if field.kind == "quantity"
         and field.name in node.data_vars
         and "time" in node[field.name].dims
     ]
     if vary is None:
-        found = [name for name in SERIES if name in there]
+        found = [name for name in usual if name in there]
     else:
         found = [name for name in vary if name != SESSIONS]
         problems = [
@@ -288,7 +312,7 @@ def _series(case: xr.DataTree, vary: Sequence[str] | None) -> list[str]:
         if problems:
             raise SchemaError(problems, "the scenarios")
     if not found and not (vary is None and _packed(case)) and SESSIONS not in (vary or ()):
-        detail = f"nothing varies over time; name fields in vary, such as {SERIES[0]}"
+        detail = f"nothing varies over time; name fields in vary, such as {usual[0]}"
         raise SchemaError([Problem("vary", "missing", detail)], "the scenarios")
     return found
 

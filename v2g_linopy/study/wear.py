@@ -21,7 +21,6 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..solve.audit import scenario_mean
-from .attribution import WEAR
 from .cell_ageing import CELLS, KELVIN, Law, Use
 
 BINS = 20
@@ -155,7 +154,7 @@ _PRICES = ("price_mean", "price_marginal")
 def _stores(parts: Mapping[str, Part]) -> Iterator[str]:
     """Yield the parts that hold energy behind a charger."""
     for name, part in parts.items():
-        if {"charge", "discharge", "energy"} <= {f.name for f in part.schema.outputs}:
+        if part.stores_energy:
             yield name
 
 
@@ -175,8 +174,9 @@ def _part_table(result: xr.DataTree, inputs: Inputs, name: str) -> xr.Dataset:
         np.array([row["cycles"] for row in rows], float).reshape(-1, BINS),
     )
     ledger = result["ledger"].to_dataset()
+    wear = [n for n, entry in inputs.parts[name].entries.items() if entry.cause == "wear"]
     sums = {
-        n: scenario_mean(ledger[f"{name}.{n}"], weight) for n in WEAR if f"{name}.{n}" in ledger
+        n: scenario_mean(ledger[f"{name}.{n}"], weight) for n in wear if f"{name}.{n}" in ledger
     }
     totals = {n: x.sum([d for d in x.dims if d != member]).to_numpy() for n, x in sums.items()}
     nothing = np.zeros(len(names))

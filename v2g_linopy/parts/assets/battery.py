@@ -11,7 +11,7 @@ from ...errors import Problem
 from ...model import battery_wear
 from ...model.formulas import first, larger, last, previous, previous_data, smaller
 from ...model.formulas_storage import one_way, within_step
-from ...model.part import Part, Stage
+from ...model.part import Entry, Part, Stage
 from ...model.reserve_rules import on_two_paths
 from ...model.scope import Scope
 from ...model.terms import CARRIERS, Edge, Flex, Flow, Replay, Store, Terms
@@ -353,6 +353,15 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    label="batteries",
+    entries={
+        "wear": Entry("stationary battery wear, discharging", "wear"),
+        "wear_charge": Entry("stationary battery wear, charging", "wear"),
+        "wear_cycles": Entry("stationary battery wear, depth of cycles", "wear"),
+        "wear_calendar": Entry("stationary battery wear, by time", "wear"),
+        "energy_left": Entry(),
+    },
+    without_flexibility=lambda d: xr.zeros_like(d.charge_max),
     state_inputs={
         "energy_initial": "energy",
         "baseline_initial": "energy_baseline",

@@ -13,7 +13,7 @@ from ...errors import Problem
 from ...model.formulas import first, larger, previous, smaller
 from ...model.formulas_commitment import at_least, switched, time_left
 from ...model.formulas_time import hours_before
-from ...model.part import Part, Stage
+from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
 from ...model.terms import Flex, Flow, Replay, Terms
 from ...model.view import View
@@ -384,6 +384,12 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    label="heat and power plants",
+    member_label="heat and power plant",
+    entries={
+        "fuel": Entry("fuel of the heat and power plants", "energy"),
+        "start": Entry("starts of the heat and power plants", "wear"),
+    },
     state_inputs={"on_initial": "on", "hours_initial": "hours", "power_initial": "power"},
     postprocess=postprocess,
 )

@@ -8,7 +8,7 @@ import xarray as xr
 from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model.formulas import first, larger, last, previous, previous_data, smaller
-from ...model.part import Part, Stage
+from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
 from ...model.terms import Edge, Flex, Flow, Replay, Store, Terms
 from ...model.view import View
@@ -422,6 +422,15 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    label="hydrogen plants",
+    member_label="hydrogen plant",
+    entries={
+        "sale": Entry("hydrogen sold", "energy"),
+        "wear": Entry("electrolyser wear, running", "wear"),
+        "wear_standby": Entry("electrolyser wear, in standby", "wear"),
+        "wear_start": Entry("electrolyser wear, starts", "wear"),
+        "energy_left": Entry("hydrogen gained in the tank, at its value"),
+    },
     state_inputs={
         "energy_initial": "energy",
         "on_initial": "on",

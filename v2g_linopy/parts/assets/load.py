@@ -9,7 +9,7 @@ from ...case.schema import Calendar, Field, Schema, worst_violation
 from ...errors import Problem
 from ...model.formulas import first, larger, previous, smaller
 from ...model.formulas_time import closing, same_window
-from ...model.part import Part, Stage
+from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
 from ...model.terms import CARRIERS, Flex, Flow, Replay, Terms
 from ...model.view import View
@@ -33,7 +33,12 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
 SCHEMA = Schema(
     inputs=(
         Field(
-            "baseline", "load time", "kW", "power it draws if nothing is curtailed or shifted", ge=0
+            "baseline",
+            "load time",
+            "kW",
+            "power it draws if nothing is curtailed or shifted",
+            ge=0,
+            uncertain=True,
         ),
         Field(
             "curtail_max",
@@ -222,5 +227,8 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    label="loads",
+    entries={"curtailment": Entry()},
+    without_flexibility=lambda d: d.baseline.where(d.carrier == "electricity", 0.0),
     state_inputs={"advanced_initial": "advanced", "owed_initial": "owed"},
 )

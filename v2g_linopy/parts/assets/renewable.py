@@ -3,14 +3,21 @@
 import xarray as xr
 
 from ...case.schema import Field, Schema
-from ...model.part import Part, Stage
+from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
 from ...model.terms import Flex, Flow, Replay, Terms
 from ...model.view import View
 
 SCHEMA = Schema(
     inputs=(
-        Field("available", "renewable time", "kW", "power that sun or wind would give", ge=0),
+        Field(
+            "available",
+            "renewable time",
+            "kW",
+            "power that sun or wind would give",
+            ge=0,
+            uncertain=True,
+        ),
         Field(
             "curtailable",
             "renewable",
@@ -70,4 +77,14 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     )
 
 
-PART = Part("renewable", Stage.ASSET, SCHEMA, build, replay)
+PART = Part(
+    "renewable",
+    Stage.ASSET,
+    SCHEMA,
+    build,
+    replay,
+    label="sun and wind",
+    member_label="solar or wind plant",
+    entries={"cost": Entry()},
+    without_flexibility=lambda d: -d.available,
+)

@@ -9,7 +9,7 @@ from ...errors import Problem
 from ...model import bid_curves
 from ...model.bid_sizes import gate_problems
 from ...model.formulas import larger, previous, smaller
-from ...model.part import Part, Stage
+from ...model.part import Entry, Part, Stage, Trading
 from ...model.reserve_rules import activated_at_suppliers, supplied
 from ...model.scope import Scope
 from ...model.terms import Flow, Replay, Terms
@@ -37,7 +37,7 @@ def _with_firm(d: xr.Dataset) -> xr.Dataset:
 
 SCHEMA = Schema(
     inputs=(
-        Field("price", "market time", "EUR/MWh", "price of energy"),
+        Field("price", "market time", "EUR/MWh", "price of energy", uncertain=True),
         Field(
             "spread",
             "market time",
@@ -386,4 +386,21 @@ def _replay_supplied_shares(v: View) -> list[tuple[xr.DataArray, xr.DataArray]]:
     return [(x, v.groups[asset].pod.astype(str).isin(contracts)) for asset, x in shares.items()]
 
 
-PART = Part("energy", Stage.MARKET, SCHEMA, build, replay)
+PART = Part(
+    "energy",
+    Stage.MARKET,
+    SCHEMA,
+    build,
+    replay,
+    member_label="market",
+    entries={
+        "energy": Entry("energy bought and sold", "energy"),
+        "spread": Entry("market spread paid", "energy"),
+    },
+    trading=Trading("position", "limit"),
+    limit_labels={
+        "position": "position limit of a market",
+        "block": "one position per market block",
+    },
+    balances=frozenset({"split"}),
+)

@@ -7,7 +7,7 @@ import xarray as xr
 from ...case.schema import ABSENT, Calendar, Field, Schema
 from ...errors import Problem
 from ...model.formulas import smaller
-from ...model.part import Part, Stage
+from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
 from ...model.terms import Flow, Replay, Terms
 from ...model.view import View
@@ -38,13 +38,21 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
 
 SCHEMA = Schema(
     inputs=(
-        Field("price_long", "time", "EUR/MWh", "received for energy delivered beyond the position"),
+        Field(
+            "price_long",
+            "time",
+            "EUR/MWh",
+            "received for energy delivered beyond the position",
+            uncertain=True,
+        ),
         Field(
             "price_short",
             "time",
             "EUR/MWh",
             "paid for energy missing; by default price_long",
             ABSENT,
+            uncertain=True,
+            not_below="price_long",
         ),
         Field("limit", "time", "kW", "largest imbalance, either way", ge=0),
     ),
@@ -96,4 +104,12 @@ def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     return {"long": d.long - both, "short": d.short - both}
 
 
-PART = Part("imbalance", Stage.MARKET, SCHEMA, build, replay, postprocess=postprocess)
+PART = Part(
+    "imbalance",
+    Stage.MARKET,
+    SCHEMA,
+    build,
+    replay,
+    entries={"settlement": Entry("imbalance settled", "energy")},
+    postprocess=postprocess,
+)

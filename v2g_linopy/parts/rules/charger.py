@@ -90,4 +90,16 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     return Replay({name: x.clip(min=0).assign_attrs(units="kW") for name, x in residuals.items()})
 
 
-PART = Part("charger", Stage.RULE, SCHEMA, build, replay)
+PART = Part(
+    "charger",
+    Stage.RULE,
+    SCHEMA,
+    build,
+    replay,
+    limit_labels={
+        "charge": "converter limit of a charger",
+        "discharge": "converter limit of a charger, feeding in",
+        "activated_up": "converter limit, feeding in, reserves activated",
+        "activated_down": "converter limit, reserves activated",
+    },
+)

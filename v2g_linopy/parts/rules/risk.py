@@ -9,7 +9,7 @@ import xarray as xr
 from ...case.schema import Calendar, Field, Schema
 from ...errors import Problem
 from ...model import risk_measures
-from ...model.part import Part, Stage
+from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
 from ...model.terms import Replay, Terms
 from ...model.view import View
@@ -148,4 +148,12 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     )
 
 
-PART = Part("risk", Stage.RISK, SCHEMA, build, replay, postprocess=postprocess)
+PART = Part(
+    "risk",
+    Stage.RISK,
+    SCHEMA,
+    build,
+    replay,
+    entries={"adjustment": Entry("weight of the worst scenarios (no money)")},
+    postprocess=postprocess,
+)

@@ -3,7 +3,7 @@
 import xarray as xr
 
 from ....model import battery_wear
-from ....model.part import Part, Stage
+from ....model.part import Entry, Part, Stage
 from ....model.view import View
 from .build import build
 from .replay import replay
@@ -24,6 +24,29 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    label="vehicles",
+    member_label="fleet member",
+    entries={
+        "drivers": Entry("drivers' payments for charging", "drivers"),
+        "wear": Entry("battery wear, discharging", "wear"),
+        "wear_charge": Entry("battery wear, charging", "wear"),
+        "wear_cycles": Entry("battery wear, depth of cycles (driving included)", "wear"),
+        "wear_calendar": Entry("battery wear, by time", "wear"),
+        "slack.unserved": Entry("penalty: energy missing at departure"),
+        "slack.unserved_trip": Entry("penalty: energy missing for trips"),
+        "slack.balance": Entry("penalty: slack in the energy balance"),
+    },
+    limit_labels={
+        "charge": "charging power",
+        "discharge": "discharging power",
+        "energy": "battery full",
+        "need": "need at departure",
+        "spill": "energy leaving beyond the need",
+        "taper": "charging power near full",
+        "charge_least": "least charging power",
+        "discharge_least": "least discharging power",
+    },
+    balances=frozenset({"balance", "balance_baseline"}),
     state_inputs={
         "energy_initial": "energy",
         "baseline_initial": "energy_baseline",

@@ -1,6 +1,6 @@
 """Power purchase agreements as a part of a case."""
 
-from ....model.part import Part, Stage
+from ....model.part import Entry, Part, Stage
 from .build import build
 from .replay import replay
 from .schema import SCHEMA
@@ -12,6 +12,14 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    member_label="contract",
+    entries={
+        "difference": Entry("contracts: difference to the reference price", "energy"),
+        "correction": Entry("contracts: earlier hours of the month at its mean of now", "energy"),
+        "delivery": Entry("contracts: energy delivered at the strike", "energy"),
+        "shortfall": Entry("contracts: energy short of what was due", "energy"),
+    },
+    limit_labels={"due": "energy due under a contract"},
     state_inputs={
         "ahead_initial": "ahead",
         "behind_initial": "behind",

@@ -81,7 +81,14 @@ SCHEMA = Schema(
             default=0.0,
             ge=0,
         ),
-        Field("capacity_price", "product time", "EUR/MW/h", "paid for capacity", default=0.0),
+        Field(
+            "capacity_price",
+            "product time",
+            "EUR/MW/h",
+            "paid for capacity",
+            default=0.0,
+            uncertain=True,
+        ),
         Field(
             "activation_up",
             "product time",
@@ -90,6 +97,8 @@ SCHEMA = Schema(
             default=0.0,
             ge=0,
             le=1,
+            uncertain=True,
+            drawn=False,
         ),
         Field(
             "activation_down",
@@ -99,6 +108,8 @@ SCHEMA = Schema(
             default=0.0,
             ge=0,
             le=1,
+            uncertain=True,
+            drawn=False,
         ),
         Field(
             "activation_price_up",
@@ -106,6 +117,8 @@ SCHEMA = Schema(
             "EUR/MWh",
             "received for energy activated upward",
             default=ABSENT,
+            uncertain=True,
+            drawn=False,
         ),
         Field(
             "activation_price_down",
@@ -113,6 +126,8 @@ SCHEMA = Schema(
             "EUR/MWh",
             "paid for energy activated downward",
             default=ABSENT,
+            uncertain=True,
+            drawn=False,
         ),
         Field(
             "settlement",

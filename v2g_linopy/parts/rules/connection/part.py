@@ -3,7 +3,7 @@
 import xarray as xr
 
 from ....model.formulas import smaller
-from ....model.part import Part, Stage
+from ....model.part import Entry, Part, Stage
 from ....model.view import View
 from .build import build
 from .peak_tariff import largest_overrun
@@ -31,6 +31,29 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    entries={
+        "supply": Entry("energy bought from the supplier", "energy"),
+        "feed_in": Entry("energy sold to the supplier", "energy"),
+        "fee_import": Entry("grid fee, import", "grid"),
+        "fee_export": Entry("grid fee, export", "grid"),
+        "tax": Entry("energy tax", "grid"),
+        "vat": Entry("value added tax on energy", "grid"),
+        "vat_capacity": Entry("value added tax on capacity", "grid"),
+        "peak": Entry("peak tariff", "grid"),
+        "subscribed": Entry("subscribed capacity", "grid"),
+        "overrun": Entry("overrun of subscribed capacity", "grid"),
+        "fixed": Entry("operation of the connection, fixed", "grid"),
+        "capacity": Entry("operation of the connection, per capacity", "grid"),
+        "usage": Entry("operation of the connection, per energy", "grid"),
+    },
+    limit_labels={
+        "import_": "import limit",
+        "export": "export limit",
+        "overrun": "subscribed capacity",
+        "activated_up": "export limit, reserves activated",
+        "activated_down": "import limit, reserves activated",
+    },
+    balances=frozenset({"meter", "peak_hour", "peak_day", "peak_before", "peak_day_before"}),
     state_inputs={
         "peak_initial": "peak_to_date",
         "hour_initial": "hour_energy",
