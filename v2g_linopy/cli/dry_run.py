@@ -3,11 +3,7 @@
 import xarray as xr
 
 from ..parts.catalogue import PARTS
-from ..report.labels import plural
-
-NOUNS = {"fleet": "fleet member", "energy": "market", "reserve": "reserve product", "steps": "step"}
-NOUNS |= {"chp": "heat and power plant", "hydrogen": "hydrogen plant", "ppa": "contract"}
-"""What a member of a part is called where it is not called as the part."""
+from ..report.labels import member, plural
 
 
 def sizes(tree: xr.DataTree) -> dict[str, int]:
@@ -21,7 +17,8 @@ def sizes(tree: xr.DataTree) -> dict[str, int]:
 
 def describe(tree: xr.DataTree) -> str:
     """The size of a case in words."""
-    return ", ".join(counted(count, NOUNS.get(part, part)) for part, count in sizes(tree).items())
+    words = {part: "step" if part == "steps" else member(part) for part in sizes(tree)}
+    return ", ".join(counted(count, words[part]) for part, count in sizes(tree).items())
 
 
 def counted(count: int, noun: str) -> str:

@@ -241,7 +241,7 @@ def write_files(
     with terminal.progress("Writing"):
         kpi = tables.kpi(result)
         v2g.write(result, folder / "result.nc")
-        tables_of = {
+        tables_of: dict[str, Callable[..., Any]] = {
             "schedule.csv": tables.schedule,
             "bids.csv": tables.bids,
             "bill.csv": tables.monthly,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..model.part import Part
+from ..parts.catalogue import PARTS
 from ..solve.result import in_profit
 from . import labels
 from .view import Reading, Result
@@ -15,8 +19,15 @@ HORIZON = "over the horizon"
 COLUMNS = ("month", "pod", "entry", "description", "amount", "currency", "penalty")
 
 
-def monthly(result: Result) -> pd.DataFrame:
+def monthly(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     """Every entry of the ledger by local month and pod, the mean over scenarios.
+
+    Parameters
+    ----------
+    result
+        A result of ``solve`` or ``compare``.
+    parts
+        The catalogue that it was made with; a part that is not in it has no words and no pods.
 
     Returns
     -------
@@ -26,14 +37,14 @@ def monthly(result: Result) -> pd.DataFrame:
         ``amount`` (+ is income), ``currency``, ``penalty`` (1: part of the objective, not of
         profit). The amounts without penalties add up to profit.
     """
-    view = Reading.of(result)
+    view = Reading.of(result, parts=parts)
     ledger = view.groups.get("ledger", xr.Dataset())
     tables = [_entry(view, str(name), x) for name, x in ledger.data_vars.items()]
     if not tables:
         return pd.DataFrame(columns=list(COLUMNS))
     table = pd.concat(tables, ignore_index=True)
     penalty = (~table["entry"].map(in_profit).astype(bool)).astype(int)
-    described = table["entry"].map(labels.entry)
+    described = [labels.entry(name, view.parts) for name in table["entry"]]
     return table.assign(description=described, currency=view.currency, penalty=penalty)[
         list(COLUMNS)
     ]

@@ -4,7 +4,7 @@ offset.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import xarray as xr
 from ..model.formulas_time import same_block
 from ..model.gates import gates_of
 from ..model.inputs import inputs_of
+from ..model.part import Part
 from ..parts.catalogue import PARTS
 from .power_at_meter import ELECTRICITY, Asset, net
 from .view import Reading
@@ -22,7 +23,7 @@ SMALLEST_BID = 1e-6
 """kW below which a position is no bid."""
 
 
-def schedule(result: xr.DataTree) -> pd.DataFrame:
+def schedule(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     """The plan in long form: a row per step and connected member, and a row ``total`` per step.
 
     Returns
@@ -32,14 +33,16 @@ def schedule(result: xr.DataTree) -> pd.DataFrame:
         known), ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``,
         where reserves are sold the columns of `dispatch`, and ``price_<market>_<unit>`` of every
         energy market; with scenarios a column ``scenario`` in front. With assets beside the fleet:
-        see `site_schedule`.
+        see `site_schedule`. `parts` is the catalogue that the result was made with.
     """
-    return per_scenario(
-        result, lambda view: site_schedule(view) if view.others and view.assets else _schedule(view)
-    )
+
+    def table(view: Reading) -> pd.DataFrame:
+        return site_schedule(view) if view.others and view.assets else _schedule(view)
+
+    return per_scenario(result, table, parts)
 
 
-def bids(result: xr.DataTree) -> pd.DataFrame:
+def bids(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     """What to offer: a row per market or reserve product and market time unit in which something is
     traded.
 
@@ -62,7 +65,7 @@ def bids(result: xr.DataTree) -> pd.DataFrame:
     )
     by_price, tables = curved(result), []
     for i, name in enumerate(names):
-        view = Reading.of(result, name)
+        view = Reading.of(result, name, parts)
         for group, dim in (("energy", "market"), ("reserve", "product")):
             for label in view.index(group, dim):
                 early = bool(view.full(group, "first_stage", dim, default=1.0).sel({dim: label}))
@@ -145,17 +148,20 @@ def _curve_points(view: Reading, market: Hashable) -> pd.DataFrame:
     return table[is_open].assign(market=str(market), price_unit=f"{view.currency}/MWh")
 
 
-def per_scenario(result: xr.DataTree, table: object) -> pd.DataFrame:
+def per_scenario(
+    result: xr.DataTree,
+    table: Callable[[Reading], pd.DataFrame],
+    parts: Mapping[str, Part] = PARTS,
+) -> pd.DataFrame:
     """Apply a table to each scenario and put them under each other; without scenarios there is
     one.
     """
-    assert callable(table)
     if "scenario" not in result.to_dataset().dims:
-        return table(Reading.of(result))
+        return table(Reading.of(result, parts=parts))
     names: list[Hashable] = list(result.to_dataset().indexes["scenario"])
-    tables = [table(Reading.of(result, name)) for name in names]
-    for name, part in zip(names, tables, strict=True):
-        part.insert(0, "scenario", str(name))
+    tables = [table(Reading.of(result, name, parts)) for name in names]
+    for name, rows in zip(names, tables, strict=True):
+        rows.insert(0, "scenario", str(name))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -385,7 +391,7 @@ def _gate(view: Reading, part: str, label: Hashable) -> np.ndarray:
     """When the gate of each step closed, local, as text; empty in a plan."""
     if not operated(view) or view.source is None:
         return np.full(len(view.time), "", dtype=object)
-    close = gates_of(view.source, inputs_of(view.source, PARTS)).close[part]
+    close = gates_of(view.source, inputs_of(view.source, view.parts)).close[part]
     moments = pd.DatetimeIndex(
         close.isel({close.dims[0]: list(close.indexes[close.dims[0]]).index(label)}).to_numpy()
     )

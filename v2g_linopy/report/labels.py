@@ -1,68 +1,14 @@
 """Numbers and entries in words, the same on the page, in figures and on the terminal."""
 
 import math
+from collections.abc import Mapping
+
+from ..model.part import Part
+from ..parts.catalogue import PARTS
 
 THIN, MINUS, NONE = "\u202f", "\u2212", "\u2013"
 """Narrow no-break space between thousands, a true minus, and a dash where there is no number."""
 
-ENTRIES = {
-    "energy.energy": "energy bought and sold",
-    "energy.spread": "market spread paid",
-    "imbalance.settlement": "imbalance settled",
-    "ppa.difference": "contracts: difference to the reference price",
-    "ppa.correction": "contracts: earlier hours of the month at its mean of now",
-    "ppa.delivery": "contracts: energy delivered at the strike",
-    "ppa.shortfall": "contracts: energy short of what was due",
-    "reserve.shortfall": "reserve committed and not held",
-    "reserve.capacity": "reserve capacity",
-    "reserve.activation": "activated reserve energy",
-    "connection.supply": "energy bought from the supplier",
-    "connection.feed_in": "energy sold to the supplier",
-    "connection.fee_import": "grid fee, import",
-    "connection.fee_export": "grid fee, export",
-    "connection.tax": "energy tax",
-    "connection.vat": "value added tax on energy",
-    "connection.vat_capacity": "value added tax on capacity",
-    "connection.peak": "peak tariff",
-    "connection.subscribed": "subscribed capacity",
-    "connection.overrun": "overrun of subscribed capacity",
-    "connection.fixed": "operation of the connection, fixed",
-    "connection.capacity": "operation of the connection, per capacity",
-    "connection.usage": "operation of the connection, per energy",
-    "fleet.drivers": "drivers' payments for charging",
-    "chp.fuel": "fuel of the heat and power plants",
-    "chp.start": "starts of the heat and power plants",
-    "hydrogen.sale": "hydrogen sold",
-    "hydrogen.wear": "electrolyser wear, running",
-    "hydrogen.wear_standby": "electrolyser wear, in standby",
-    "hydrogen.wear_start": "electrolyser wear, starts",
-    "hydrogen.energy_left": "hydrogen gained in the tank, at its value",
-    "fleet.wear": "battery wear, discharging",
-    "fleet.wear_charge": "battery wear, charging",
-    "fleet.wear_cycles": "battery wear, depth of cycles (driving included)",
-    "fleet.wear_calendar": "battery wear, by time",
-    "battery.wear": "stationary battery wear, discharging",
-    "battery.wear_charge": "stationary battery wear, charging",
-    "battery.wear_cycles": "stationary battery wear, depth of cycles",
-    "battery.wear_calendar": "stationary battery wear, by time",
-    "fleet.slack.unserved": "penalty: energy missing at departure",
-    "fleet.slack.unserved_trip": "penalty: energy missing for trips",
-    "fleet.slack.balance": "penalty: slack in the energy balance",
-    "risk.adjustment": "weight of the worst scenarios (no money)",
-}
-ASSETS = {
-    "fleet": "vehicles",
-    "battery": "batteries",
-    "load": "loads",
-    "renewable": "sun and wind",
-    "chp": "heat and power plants",
-    "hydrogen": "hydrogen plants",
-}
-MEMBERS = {
-    "chp": "heat and power plant",
-    "hydrogen": "hydrogen plant",
-    "renewable": "solar or wind plant",
-}
 CAUSES = {
     "energy": "energy",
     "reserve": "reserves",
@@ -92,14 +38,28 @@ RUNGS = {
 }
 
 
-def entry(name: str) -> str:
-    """A ledger entry in words; an unknown one keeps its name."""
-    return ENTRIES.get(name, name.replace("_", " ").replace(".", ": ", 1))
+def entry(name: str, parts: Mapping[str, Part] = PARTS) -> str:
+    """A ledger entry in words, as its part declares; an unknown one keeps its name.
+
+    >>> entry("chp.fuel"), entry("renewable.cost")
+    ('fuel of the heat and power plants', 'renewable: cost')
+    """
+    part, _, leaf = name.partition(".")
+    declared = parts[part].entries.get(leaf) if part in parts else None
+    label = "" if declared is None else declared.label
+    return label or name.replace("_", " ").replace(".", ": ", 1)
 
 
-def asset(name: str) -> str:
-    """A kind of asset in words; an unknown one keeps its name."""
-    return ASSETS.get(name, name.replace("_", " "))
+def asset(name: str, parts: Mapping[str, Part] = PARTS) -> str:
+    """A kind of asset in words, as it declares; an unknown one keeps its name."""
+    label = parts[name].label if name in parts else ""
+    return label or name.replace("_", " ")
+
+
+def member(name: str, parts: Mapping[str, Part] = PARTS) -> str:
+    """One member of a part in words, as it declares; an unknown one has the name of the part."""
+    label = parts[name].member_label if name in parts else ""
+    return label or name
 
 
 def market(name: str) -> str:

@@ -4,7 +4,7 @@ without flexibility.
 The numbers are those of each asset's `replay`, so that a new asset stands in every figure and table
 with no edit here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,9 @@ import xarray as xr
 
 from ..errors import SchemaError
 from ..model.inputs import Inputs, inputs_of
+from ..model.part import Part
 from ..model.scope import per_pod
 from ..model.terms import Flex, Flow, Replay
-from ..parts.catalogue import PARTS
 from ..solve.audit import assets, scenario_mean
 
 ELECTRICITY = "electricity"
@@ -28,12 +28,15 @@ class Asset:
     room for reserves.
 
     All in kW on (member, time); the room is that about the expected power, up and down.
+    `without_flexibility` is what it would draw (+) if it did not react; None where that is not
+    known.
     """
 
     member: str
     pod: xr.DataArray
     flows: Mapping[str, Flow]
     room: Mapping[str, xr.DataArray]
+    without_flexibility: xr.DataArray | None
 
     def at_pods(self, power: xr.DataArray, pods: pd.Index) -> xr.DataArray:
         """Sum power over the members of each pod."""
@@ -42,14 +45,14 @@ class Asset:
 
 
 def assets_of(
-    source: xr.DataTree | None, weight: xr.DataArray | None
+    source: xr.DataTree | None, weight: xr.DataArray | None, parts: Mapping[str, Part]
 ) -> tuple[dict[str, Asset], pd.Index]:
     """Every kind of asset that has members, averaged over scenarios, and the pods; none where it
     cannot be replayed.
     """
     try:
-        inputs = None if source is None else inputs_of(source, PARTS)
-        found = {} if source is None or inputs is None else assets(source, PARTS)
+        inputs = None if source is None else inputs_of(source, parts)
+        found = {} if source is None or inputs is None else assets(source, parts)
     except SchemaError:  # a case with parts that are not in the catalogue
         inputs, found = None, {}
     if inputs is None:
@@ -75,30 +78,31 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
         return (full.reset_coords(drop=True).fillna(0.0) + shape).transpose(member, "time")
 
     room = replayed.flex or Flex(0.0, 0.0)
+    flows = {
+        carrier: Flow(on_members(flow.injection), on_members(flow.withdrawal))
+        for carrier, flow in replayed.power.items()
+    }
+    declared = inputs.parts[name].without_flexibility
+    rigid = -flows[ELECTRICITY].net if ELECTRICITY in flows else None
+    if declared is not None:
+        rigid = on_members(declared(data))
     return Asset(
         member,
         data["pod"],
-        {
-            c: Flow(on_members(flow.injection), on_members(flow.withdrawal))
-            for c, flow in replayed.power.items()
-        },
+        flows,
         {"up": on_members(room.up), "down": on_members(room.down)},
+        rigid,
     )
 
 
-def metered(
-    assets: Mapping[str, Asset],
-    pods: pd.Index,
-    time: pd.DatetimeIndex,
-    without_flexibility: Callable[[str, Asset, xr.DataArray], xr.DataArray | None],
-) -> xr.Dataset:
+def metered(assets: Mapping[str, Asset], pods: pd.Index, time: pd.DatetimeIndex) -> xr.Dataset:
     """Electricity on (asset, pod, time), kW: `drawn` and `fed`; `before` on (pod, time) where it is
     known.
 
     `before` is what the meter would see without flexibility: unmanaged charging, batteries idle,
-    loads at their baseline, all that sun and wind give, everything else as planned; + is drawn.
-    `without_flexibility` is given the name of an asset, the asset and its planned net power, and
-    returns its power without flexibility, None where that is not known."""
+    loads at their baseline, all that sun and wind give (as each part declares), everything else as
+    planned; + is drawn.
+    """
     powered = {name: a for name, a in assets.items() if ELECTRICITY in a.flows}
     axes = {"asset": pd.Index(list(powered), name="asset"), "pod": pods, "time": time}
     shape = tuple(len(axis) for axis in axes.values())
@@ -108,13 +112,15 @@ def metered(
         drawn[k] = asset.at_pods(flow.withdrawal, pods).to_numpy()
         fed[k] = asset.at_pods(flow.injection, pods).to_numpy()
     both = xr.Dataset({"drawn": (tuple(axes), drawn), "fed": (tuple(axes), fed)}, coords=axes)
-    planned = both["drawn"] - both["fed"]
-    rigid = [
-        without_flexibility(name, asset, planned.sel(asset=name, drop=True))
-        for name, asset in powered.items()
-    ]
-    known = [x for x in rigid if x is not None]
-    return both.assign(before=sum(known)) if known and len(known) == len(rigid) else both
+    rigid = [asset.without_flexibility for asset in powered.values()]
+    if not powered or any(power is None for power in rigid):
+        return both
+    at_pods = (
+        asset.at_pods(power, pods)
+        for asset, power in zip(powered.values(), rigid, strict=True)
+        if power is not None
+    )
+    return both.assign(before=sum(at_pods))
 
 
 def net(meter: xr.Dataset) -> xr.DataArray:

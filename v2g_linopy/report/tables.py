@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..model.part import Part
+from ..parts.catalogue import PARTS
 from ..solve.result import in_profit
 from . import labels
 from .bill import by_pod, monthly, total
@@ -40,7 +43,7 @@ PROVENANCE = (
 )  # fmt: skip
 
 
-def kpi(result: Result) -> dict[str, Any]:
+def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
     """Key figures, ready for JSON: what is not a number is None. Money is in the currency of the
     case.
 
@@ -50,8 +53,9 @@ def kpi(result: Result) -> dict[str, Any]:
     Figures ``per_unit`` are per vehicle and year (connector and year; charging session where
     sessions of any vehicle were packed into rows; year where other assets share the bill), as
     ``unit`` says; None without either. Equivalent full cycles are the energy leaving the batteries
-    towards the grid over what they hold when full."""
-    view = Reading.of(result)
+    towards the grid over what they hold when full. `parts` is the catalogue that the result was
+    made with."""
+    view = Reading.of(result, parts=parts)
     figures = {
         "title": view.attrs.get("title", ""),
         "status": view.attrs.get("status", ""),
@@ -87,18 +91,19 @@ def kpi(result: Result) -> dict[str, Any]:
     return _plain(figures)
 
 
-def bill(result: Result) -> pd.DataFrame:
+def bill(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     """Every entry of the ledger: its name, in words, its sum, its share per unit, and whether it is
     a penalty.
 
-    Penalties are part of the objective, not of profit.
+    Penalties are part of the objective, not of profit. `parts` is the catalogue that the result was
+    made with.
     """
-    view = Reading.of(result)
+    view = Reading.of(result, parts=parts)
     sums = _ledger(view)
     return pd.DataFrame(
         {
             "entry": list(sums),
-            "words": [labels.entry(name) for name in sums],
+            "words": [labels.entry(name, view.parts) for name in sums],
             "amount": list(sums.values()),
             "per_unit": [v * view.scale for v in sums.values()],
             "penalty": [not in_profit(name) for name in sums],
@@ -244,8 +249,8 @@ def _assets(view: Reading) -> dict[str, dict[str, float]]:
             found[f"{word}fed_in_kWh"] = float(flow.injection.sum() * view.hours)
         if view.has(name, "curtail"):
             found["curtailed_kWh"] = float(view.get(name, "curtail").sum() * view.hours)
-        if name == "battery":
-            full = view.full(name, "energy_max", "battery", "time").max("time")
+        if name != "fleet" and name in view.stores:
+            full = view.full(name, "energy_max", asset.member, "time").max("time")
             leaving = (view.get(name, "discharge") / view.get(name, "eta_discharge", 0.95)).sum(
                 "time"
             ) * view.hours

@@ -6,7 +6,7 @@ Nothing here draws. A :class:`Reading` opens a result once; figures cut windows 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -17,11 +17,11 @@ import xarray as xr
 from ..case.calendar import localized
 from ..case.io import step_hours
 from ..errors import SchemaError
-from ..model.part import Stage
+from ..model.part import Part, Stage
 from ..operate.unmanaged import unmanaged
 from ..parts.catalogue import PARTS
 from .display_units import displayed, probability, scenario_means
-from .power_at_meter import ELECTRICITY, Asset, assets_of, metered
+from .power_at_meter import Asset, assets_of, metered
 
 LONGEST_WINDOW = 10.0
 """Days drawn step by step; a longer horizon is drawn as its busiest week beside totals per day."""
@@ -46,6 +46,8 @@ class Reading:
         Length of a step, h.
     weight
         Probability of the scenarios averaged; None where the result has none.
+    parts
+        The catalogue of the parts that the result was made with.
     """
 
     groups: Mapping[str, xr.Dataset]
@@ -57,9 +59,15 @@ class Reading:
     parent: Reading | None = None
     offset: int = 0
     label: str = ""
+    parts: Mapping[str, Part] = field(default_factory=lambda: PARTS)
 
     @classmethod
-    def of(cls, result: Result, scenario: Hashable | None = None) -> Reading:
+    def of(
+        cls,
+        result: Result,
+        scenario: Hashable | None = None,
+        parts: Mapping[str, Part] = PARTS,
+    ) -> Reading:
         """Open a result: the scenario named, else the mean over scenarios. A reading is returned as
         it is.
         """
@@ -75,7 +83,9 @@ class Reading:
             name: displayed(scenario_means(node.to_dataset(), weight, name), name, currency)
             for name, node in result.children.items()
         }
-        return cls(groups, dict(result.attrs), time, step_hours(result), weight, result)
+        return cls(
+            groups, dict(result.attrs), time, step_hours(result), weight, result, parts=parts
+        )
 
     @property
     def scenarios(self) -> int:
@@ -187,7 +197,7 @@ class Reading:
         if self.source is None or not len(self.members):
             return None
         try:
-            return unmanaged(self.source).transpose("fleet", "time")
+            return unmanaged(self.source, parts=self.parts).transpose("fleet", "time")
         # the fleet differs between scenarios, or the case has parts that are not in the catalogue
         except SchemaError:
             return None
@@ -213,7 +223,7 @@ class Reading:
 
     @cached_property
     def _assets(self) -> tuple[dict[str, Asset], pd.Index]:
-        return assets_of(self.source, self.weight)
+        return assets_of(self.source, self.weight, self.parts)
 
     @property
     def assets(self) -> dict[str, Asset]:
@@ -230,31 +240,27 @@ class Reading:
         """Power at the meter of each pod by asset: see `metered`."""
         if self.parent is not None:
             return self.parent.meter.isel(time=slice(self.offset, self.offset + len(self.time)))
-        return metered(self.assets, self.pods, self.time, self._without_flexibility)
+        return metered(self._with_unmanaged_fleet(), self.pods, self.time)
 
-    def _without_flexibility(
-        self, name: str, asset: Asset, planned: xr.DataArray
-    ) -> xr.DataArray | None:
-        """Return power drawn less power fed in by an asset that does not react, kW on (pod,
-        time).
+    def _with_unmanaged_fleet(self) -> dict[str, Asset]:
+        """The assets; without flexibility vehicles charge unmanaged, which needs chargers and pods
+        beside them.
         """
-        if name == "fleet":
-            return None if self.unmanaged is None else asset.at_pods(self.unmanaged, self.pods)
-        if name == "battery":
-            return 0.0 * planned
-        given = {"load": ("baseline", 1.0), "renewable": ("available", -1.0)}.get(name)
-        if given is None:
-            return planned
-        power = self.full(name, given[0], asset.member, "time")
-        if self.has(name, "carrier"):
-            power = power.where(self.groups[name]["carrier"].astype(str) == ELECTRICITY, 0.0)
-        return given[1] * asset.at_pods(power, self.pods)
+        assets = dict(self.assets)
+        if "fleet" in assets:
+            assets["fleet"] = replace(assets["fleet"], without_flexibility=self.unmanaged)
+        return assets
 
     @property
     def others(self) -> list[str]:
         """The kinds of assets beside the fleet."""
-        assets = [p for p in PARTS.values() if p.stage is Stage.ASSET and p.name != "fleet"]
-        return [p.name for p in assets if len(self.index(p.name, p.schema.member or ""))]
+        assets = [p for p in self.parts.values() if p.stage is Stage.ASSET and p.name != "fleet"]
+        return [p.name for p in assets if len(self.index(p.name, p.member))]
+
+    @property
+    def stores(self) -> list[str]:
+        """The kinds of batteries, those of vehicles among them."""
+        return [name for name, p in self.parts.items() if p.stores_energy and self.has(name)]
 
     @cached_property
     def vehicles(self) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import labels
 from ..view import Reading, Result
 from .style import BLUE, GREY, ORANGE, empty, named, sheet, title
 
@@ -35,7 +36,7 @@ def cycle_depth(result: Result) -> Figure:
         for panel, weight in zip(axes[0], (np.ones_like(depth), depth), strict=True):
             below = np.zeros_like(depth)
             for kind in dict.fromkeys(kinds.tolist()):
-                label, colour = KINDS.get(kind, (kind, GREY))
+                label, colour = KINDS.get(kind, (labels.asset(kind, view.parts), GREY))
                 bars = np.asarray(counts.values)[kinds == kind].sum(axis=0) * weight
                 style = {"align": "edge", "color": colour, "edgecolor": "white", "linewidth": 0.5}
                 panel.bar(edges[:-1], bars, np.diff(edges), below, label=label, **style)
@@ -47,8 +48,8 @@ def cycle_depth(result: Result) -> Figure:
         axes[0, 1].set_ylabel("equivalent full cycles")
         title(axes[0, 1], "What they add up to")
         if len(set(kinds.tolist())) > 1:
-            handles, labels = named(axes[0, 1])
+            handles, names = named(axes[0, 1])
             figure.legend(
-                handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6
+                handles, names, loc="outside lower center", ncols=len(names), handlelength=1.6
             )
     return figure

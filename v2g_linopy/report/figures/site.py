@@ -57,7 +57,8 @@ def balance(
             )
             for base, values in ((above, above + drawn), (below, below - fed)):
                 if np.abs(values - base).max(initial=0) > 1e-9:
-                    label = None if labels.asset(name) in named(axes) else labels.asset(name)
+                    words = labels.asset(name, view.parts)
+                    label = None if words in named(axes) else words
                     band = {"baseline": base.copy(), "fill": True, "color": shade, "linewidth": 0}
                     axes.stairs(values, view.thin_edges, label=label, **band)
             above, below = above + drawn, below - fed
@@ -141,8 +142,8 @@ def energy_flow(result: Result) -> Figure:
                 values = table[way].sel(asset=name, pod=pods).to_numpy()
                 if values.max(initial=0) < 1e-9:
                     continue
-                known = labels.asset(name) in named(axes)
-                label = None if known else labels.asset(name)
+                words = labels.asset(name, view.parts)
+                label = None if words in named(axes) else words
                 edge = {"edgecolor": "white", "linewidth": 0.6}
                 if name == GRID:
                     edge = {"edgecolor": GREY, "linewidth": 0.6, "hatch": "////"}

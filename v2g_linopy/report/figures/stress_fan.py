@@ -27,11 +27,7 @@ def stress_fan(result: Result, found: xr.Dataset) -> Figure:
     `found` is what `v2g.stress(result, signals, paths=True)` returns.
     """
     view = Reading.of(result)
-    stores = [
-        a
-        for a in ("fleet", "battery")
-        if view.has("reserve", f"share_{a}") and view.has(a, "energy")
-    ]
+    stores = [a for a in view.stores if view.has("reserve", f"share_{a}") and view.has(a, "energy")]
     if not stores or "drawn" not in found:
         return empty("No battery holds reserve in this result.")
 

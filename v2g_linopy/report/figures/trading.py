@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import labels
 from ..view import Moment, Reading, Result
 from .style import (
+    ASSETS,
     BLACK,
-    BLUE,
     CHARGE,
     DISCHARGE,
-    GREEN,
     GREY,
     PURPLE,
     SKY,
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STORES = {"fleet": ("plugged-in members", BLUE, SKY), "battery": ("batteries", GREEN, GREEN)}
-"""Kinds of storage whose energy has a shadow price: name, colour of the median and of the band."""
 PRICE_BINS = 12
 MOST_POINTS = 1500
 
@@ -185,13 +183,13 @@ def shadow_prices(result: Result, start: Moment = None, days: float | None = Non
     """
     whole = Reading.of(result)
     if not whole.has("price", "electricity") and not any(
-        whole.has("dual", f"{part}.balance") for part in STORES
+        whole.has("dual", f"{part}.balance") for part in whole.stores
     ):
         return empty("No shadow prices in this result.")
     if not len(whole.time):
         return empty("No time step in this result.")
     view = whole.window(start, days)
-    stores = [part for part in STORES if view.has("dual", f"{part}.balance")]
+    stores = [part for part in view.stores if view.has("dual", f"{part}.balance")]
     with sheet(1 + bool(stores), 1, height=4.6 if stores else 2.6, sharex=True) as (figure, grid):
         top, lowest = grid[0, 0], grid[-1, 0]
         at_pods(top, view)
@@ -240,9 +238,13 @@ def in_batteries(axes: Axes, view: Reading, stores: list[str]) -> None:
     """Value of one more kWh in the battery of a plugged-in member, and in stationary ones."""
     axes.set_ylabel(f"stored energy,\n{view.currency}/MWh")
     for part in stores:
-        label, colour, shade = STORES[part]
-        value = view.full("dual", f"{part}.balance", part, "time", default=np.nan)
-        value = value.where(view.connected) if part == "fleet" else value
+        value = view.full(
+            "dual", f"{part}.balance", view.parts[part].member, "time", default=np.nan
+        )
+        colour = ASSETS.get(part, GREY)
+        label, shade = labels.asset(part, view.parts), colour
+        if part == "fleet":  # what is away has no use for energy
+            label, shade, value = "plugged-in members", SKY, value.where(view.connected)
         band(axes, view, 1000 * np.asarray(value.values), f"stored energy, {label}", colour, shade)
 
 

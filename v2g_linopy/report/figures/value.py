@@ -182,7 +182,7 @@ def bill(result: Result) -> Figure:
                 bar.set_hatch("////")
         axes.barh(places[-1:], [profit], color=BLUE, height=0.62)
         numbers(axes, places, np.append(values, profit))
-        axes.set_yticks(places, [words.entry(k) for k in names] + ["profit"])
+        axes.set_yticks(places, [words.entry(k, view.parts) for k in names] + ["profit"])
         axes.invert_yaxis()
         axes.axvline(0, color=BLACK, linewidth=0.8)
         axes.axhline(len(names) - 0.5, color=GREY, linewidth=0.6)

@@ -12,7 +12,6 @@ import pandas as pd
 
 from ...errors import SchemaError
 from ...model.inputs import inputs_of
-from ...parts.catalogue import PARTS
 from ...solve.result import ADJUSTMENT, in_profit
 from .. import bill, labels, tables
 from ..csv import operated
@@ -195,17 +194,14 @@ def _month_rows(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]
     """Entries with their amounts by month, their sum, and penalties below it."""
     wide = bill.by_month(table).reindex(columns=columns, fill_value=0.0)
     penalty = ~wide.index.map(in_profit).to_numpy(dtype=bool)
+    words = dict(zip(table["entry"], table["description"], strict=True))
 
     def row(kind: str, text: str, amounts: pd.Series) -> dict[str, Any]:
         return {"kind": kind, "words": text, "cells": [labels.money(float(x)) for x in amounts]}
 
-    rows = [
-        row("", labels.entry(str(name)), amounts) for name, amounts in wide[~penalty].iterrows()
-    ]
+    rows = [row("", words[name], amounts) for name, amounts in wide[~penalty].iterrows()]
     rows.append(row("sum", "profit", wide[~penalty].sum()))
-    rows += [
-        row("minor", labels.entry(str(name)), amounts) for name, amounts in wide[penalty].iterrows()
-    ]
+    rows += [row("minor", words[name], amounts) for name, amounts in wide[penalty].iterrows()]
     return rows
 
 
@@ -333,7 +329,7 @@ def assumptions(view: Reading) -> list[str]:
 def defaults(view: Reading) -> list[str]:
     """What had to be assumed to read the case: defaults and missing units."""
     try:
-        return list(inputs_of(view.source, PARTS).notes) if view.source is not None else []
+        return list(inputs_of(view.source, view.parts).notes) if view.source is not None else []
     except SchemaError:  # parts that are not in the catalogue
         return []
 
@@ -384,7 +380,7 @@ def _whom(view: Reading) -> list[str]:
     """How many of what: the fleet, the other assets, their pods, and what was averaged."""
     parts = _fleet(view) if len(view.members) or not view.others else []
     parts += [
-        labels.count(len(view.index(n, view.assets[n].member)), labels.MEMBERS.get(n, n))
+        labels.count(len(view.index(n, view.assets[n].member)), labels.member(n, view.parts))
         for n in view.others
         if n in view.assets
     ]

@@ -62,18 +62,17 @@ def _meter_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
         used, made, lost = (
             found.get(key, 0.0) for key in (f"{carrier}drawn_kWh", "fed_in_kWh", "curtailed_kWh")
         )
+        words = labels.asset(name, view.parts)
         more = f"{_shown(lost)} kWh curtailed" if "curtailed_kWh" in found else ""
-        if name == "battery":
-            cycles = f"{_shown(found.get('equivalent_full_cycles'))} full cycles in all"
-            cells.append((labels.asset(name), _shown(made), "kWh", f"discharged; {cycles}"))
+        if "equivalent_full_cycles" in found:
+            cycles = f"{_shown(found['equivalent_full_cycles'])} full cycles in all"
+            cells.append((words, _shown(made), "kWh", f"discharged; {cycles}"))
         elif made > used:
-            cells.append(
-                (labels.asset(name), _shown(made), "kWh", ", ".join(filter(None, ["fed in", more])))
-            )
+            cells.append((words, _shown(made), "kWh", ", ".join(filter(None, ["fed in", more]))))
         else:
             cells.append(
                 (
-                    labels.asset(name),
+                    words,
                     _shown(used),
                     "kWh",
                     ", ".join(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import xarray as xr
 
 from ...case.io import atomic
 from ...errors import V2GError
+from ...model.part import Part
+from ...parts.catalogue import PARTS
 from ..figures import all as figures
 from ..figures import sequence
 from ..figures.distribution import distribution
@@ -109,7 +112,13 @@ CAPTIONS = {
 """What each figure shows, in words: printed below it, and read out in its place."""
 
 
-def write(result: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
+def write(
+    result: xr.DataTree,
+    path: str | Path,
+    overwrite: bool = False,
+    *,
+    parts: Mapping[str, Part] = PARTS,
+) -> None:
     """Write the report of a result as one HTML file, whole or not at all.
 
     Parameters
@@ -120,6 +129,8 @@ def write(result: xr.DataTree, path: str | Path, overwrite: bool = False) -> Non
         Where the file will stand.
     overwrite
         Replace a file that is there already.
+    parts
+        The catalogue that the result was made with.
 
     Raises
     ------
@@ -129,12 +140,12 @@ def write(result: xr.DataTree, path: str | Path, overwrite: bool = False) -> Non
         The extra ``[report]`` is not installed.
     """
     with atomic(path, overwrite) as temporary:  # refuses before the work is done
-        temporary.write_text(render(result), encoding="utf-8")
+        temporary.write_text(render(result, parts=parts), encoding="utf-8")
 
 
-def render(result: xr.DataTree) -> str:
+def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
     """The report as HTML; the same result gives the same text to the byte."""
-    view = Reading.of(result)
+    view = Reading.of(result, parts=parts)
     template = _template()
     from markupsafe import Markup
 

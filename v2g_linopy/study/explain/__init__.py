@@ -1,7 +1,11 @@
 """Why the plan is what it is, in words: needs, prices, stored energy, and limits that bind."""
 
+from collections.abc import Mapping
+
 import xarray as xr
 
+from ...model.part import Part
+from ...parts.catalogue import PARTS
 from .plan_facts import NotInResult, Plan, table
 from .summary import summary_lines
 from .vehicle import moment_lines, vehicle_lines
@@ -19,6 +23,7 @@ def explain(
     hour: str | None = None,
     scenario: str | None = None,
     listed: int = LISTED,
+    parts: Mapping[str, Part] = PARTS,
 ) -> str:
     """Say in words why a vehicle did what it did, or what shaped the whole plan.
 
@@ -35,6 +40,8 @@ def explain(
         Which scenario, where there are several; the first by default.
     listed : int, default 12
         Stays or names listed before the rest is only counted.
+    parts
+        The catalogue that the result was made with.
 
     Returns
     -------
@@ -56,7 +63,7 @@ def explain(
     >>> "the need at departure binds" in v2g.explain(result, "ev-001")
     True
     """
-    plan = Plan.of(result, scenario)
+    plan = Plan.of(result, scenario, parts)
     if vehicle is None:
         return "\n".join(summary_lines(plan, listed))
     position = plan.member(vehicle)

@@ -2,8 +2,8 @@
 over time.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -16,6 +16,7 @@ import xarray as xr
 from ...case.io import calendar_of, step_hours
 from ...case.schema import Calendar
 from ...errors import V2GError
+from ...model.part import Part
 from ...model.terms import SITE
 from ...parts.catalogue import PARTS
 
@@ -59,16 +60,22 @@ class Plan:
     calendar: Calendar
     dt: float
     note: str = ""
+    parts: Mapping[str, Part] = field(default_factory=lambda: PARTS)
 
     @classmethod
-    def of(cls, result: xr.DataTree, scenario: str | None = None) -> "Plan":
+    def of(
+        cls,
+        result: xr.DataTree,
+        scenario: str | None = None,
+        parts: Mapping[str, Part] = PARTS,
+    ) -> "Plan":
         """Read a result; duals are per unit of probability of the scenario chosen."""
         if "fleet" not in result.children or "charge" not in result["fleet"].data_vars:
-            raise NotInResult(_without_fleet(result))
+            raise NotInResult(_without_fleet(result, parts))
         calendar, _ = calendar_of(result)
         groups = {str(name): node.to_dataset() for name, node in result.children.items()}
-        for name in groups.keys() & PARTS.keys():
-            clean, _ = PARTS[name].schema.validate(groups[name], name, calendar)
+        for name in groups.keys() & parts.keys():
+            clean, _ = parts[name].schema.validate(groups[name], name, calendar)
             groups[name] = (
                 groups[name]
                 .drop_vars(list(clean.data_vars), errors="ignore")
@@ -90,7 +97,7 @@ class Plan:
             }
             for name in {"dual", "reduced_cost"} & groups.keys():
                 groups[name] = groups[name] / (weight or 1.0)
-        return cls(groups, attrs, calendar, step_hours(result), note)
+        return cls(groups, attrs, calendar, step_hours(result), note, parts)
 
     @property
     def money(self) -> str:
@@ -295,11 +302,11 @@ def position_of(name: str, known: Iterable[object], kind: str) -> int:
     raise NotInResult(f"there is no {kind} {name!r} in the result; {offer}")
 
 
-def _without_fleet(result: xr.DataTree) -> str:
+def _without_fleet(result: xr.DataTree, parts: Mapping[str, Part]) -> str:
     """Say what to do where there is no plan of a fleet: solve it, or look elsewhere."""
     if "ledger" not in result.children:
         return "this file holds no plan of a fleet: give the result.nc that `v2g solve` wrote"
-    there = ", ".join(name for name in result.children if name in PARTS) or "nothing"
+    there = ", ".join(name for name in result.children if name in parts) or "nothing"
     return (
         f"the result has no fleet ({there}), and only the plan of vehicles is told in words; see"
         " `v2g report`"

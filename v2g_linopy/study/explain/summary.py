@@ -3,43 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from ...parts.catalogue import PARTS
 from .plan_facts import SMALL, Plan, steps_in_words
-
-BALANCES: tuple[str, ...] = (
-    "fleet.balance",
-    "fleet.balance_baseline",
-    "reserve.allocation",
-    "energy.split",
-    "connection.meter",
-)
-BALANCES += tuple(f"connection.peak_{name}" for name in ("hour", "day", "before", "day_before"))
-LIMITS = {
-    "fleet.charge": "charging power",
-    "fleet.discharge": "discharging power",
-    "fleet.energy": "battery full",
-    "fleet.need": "need at departure",
-    "fleet.spill": "energy leaving beyond the need",
-    "reserve.up_fleet": "room to rise, for reserves",
-    "reserve.down_fleet": "room to fall, for reserves",
-    "reserve.volume": "volume that is bought",
-    "energy.position": "position limit of a market",
-    "energy.block": "one position per market block",
-    "reserve.block": "one volume per market block",
-    "connection.import_": "import limit",
-    "connection.export": "export limit",
-    "connection.overrun": "subscribed capacity",
-    "connection.activated_up": "export limit, reserves activated",
-    "connection.activated_down": "import limit, reserves activated",
-    "charger.charge": "converter limit of a charger",
-    "charger.discharge": "converter limit of a charger, feeding in",
-    "charger.activated_up": "converter limit, feeding in, reserves activated",
-    "charger.activated_down": "converter limit, reserves activated",
-    "fleet.taper": "charging power near full",
-    "fleet.charge_least": "least charging power",
-    "fleet.discharge_least": "least discharging power",
-    "ppa.due": "energy due under a contract",
-}
 
 
 def summary_lines(plan: Plan, listed: int) -> list[str]:
@@ -153,8 +117,10 @@ def binding_lines(plan: Plan) -> list[str]:
             else plan.groups[group][name].clip(min=0)
         )
         count = int((worth > SMALL).sum())
-        if count and name.split(".")[0] in PARTS and name not in BALANCES:
-            found.append((count, float(worth.sum()), LIMITS.get(name, name)))
+        part, _, row = name.partition(".")
+        if count and part in plan.parts and row not in plan.parts[part].balances:
+            words = plan.parts[part].limit_labels.get(row, name)
+            found.append((count, float(worth.sum()), words))
     lines = [
         f"  {words:<34}{count:>9} places {worth:>14.2f} {plan.money}"
         for count, worth, words in sorted(found)[::-1]
