@@ -1,6 +1,7 @@
 """What a plan may know: forecasts of the file, those of earlier days, or everything
 (docs/formulation.md §4)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -85,35 +86,36 @@ class Vintages:
         self, now: pd.Timestamp, until: pd.Timestamp, first: int, last: int
     ) -> Mapping[Key, xr.DataArray]:
         """Return the newest value known of each array."""
-        found = {}
-        for (part, leaf), array in self.arrays.items():
-            known = array.isel(time=slice(first, last)) if "time" in array.dims else array
-            known = known.sel(vintage=slice(None, now))
-            if not known.sizes["vintage"]:
-                detail = (
-                    f"nothing is known at {now} UTC, where the first decision is taken; give an"
-                    " earlier vintage"
-                )
-                raise SchemaError([Problem(f"vintage.{part}.{leaf}", "missing", detail)])
-            filled = known.ffill("vintage").isel(vintage=-1, drop=True)
-            ahead = (
-                filled.where(filled.time >= now.to_datetime64(), 0.0)
-                if "time" in filled.dims
-                else filled
+        return {
+            key: self._newest(key, array, now, slice(first, last))
+            for key, array in self.arrays.items()
+        }
+
+    def _newest(
+        self, key: Key, array: xr.DataArray, now: pd.Timestamp, steps: slice
+    ) -> xr.DataArray:
+        """Return the newest value of one array; every step ahead must have one."""
+        where = f"vintage.{'.'.join(key)}"
+        window = array.isel(time=steps) if "time" in array.dims else array
+        known = window.sel(vintage=slice(None, now))
+        if not known.sizes["vintage"]:
+            detail = (
+                f"nothing is known at {now} UTC, where the first decision is taken; give an"
+                " earlier vintage"
             )
-            if bool((unknown := ahead.isnull().any([d for d in ahead.dims if d != "time"])).any()):
-                when = (
-                    f" of {known.indexes['time'][unknown.to_numpy()][0]} UTC"
-                    if "time" in known.dims
-                    else ""
-                )
-                detail = (
-                    f"nothing is known at {now} UTC{when}; a forecast must reach to the end of the"
-                    " plan"
-                )
-                raise SchemaError([Problem(f"vintage.{part}.{leaf}", "missing", detail)])
-            found[part, leaf] = filled
-        return found
+            raise SchemaError([Problem(where, "missing", detail)])
+
+        newest = known.ffill("vintage").isel(vintage=-1, drop=True)
+        in_time = "time" in newest.dims
+        ahead = newest.where(newest.time >= now.to_datetime64(), 0.0) if in_time else newest
+        unknown = ahead.isnull().any([d for d in ahead.dims if d != "time"])
+        if bool(unknown.any()):
+            when = f" of {known.indexes['time'][unknown.to_numpy()][0]} UTC" if in_time else ""
+            detail = (
+                f"nothing is known at {now} UTC{when}; a forecast must reach to the end of the plan"
+            )
+            raise SchemaError([Problem(where, "missing", detail)])
+        return newest
 
 
 class Naive:
@@ -180,17 +182,14 @@ class Naive:
     ) -> Mapping[Key, xr.DataArray]:
         """Return the values of the earlier day for all steps from `now` on."""
         time = self._truth.calendar.time
-        known = int(time.searchsorted(now))
-        source = self._source(known, first, last)
+        source = self._source(int(time.searchsorted(now)), first, last)
         found: dict[Key, xr.DataArray] = {}
         for part, leaf in self.fields:
             if part != "fleet":
-                found[part, leaf] = (
-                    self._truth.data[part][leaf]
-                    .isel(time=source)
-                    .assign_coords(time=time[first:last])
-                )
+                earlier = self._truth.data[part][leaf].isel(time=source)
+                found[part, leaf] = earlier.assign_coords(time=time[first:last])
         if self._since is not None:
+            # arrivals are measured: they are known until the next decision
             seen = int(time.searchsorted(until))
             found |= self._fleet(seen, first, last, self._source(seen, first, last))
         return found
@@ -198,17 +197,16 @@ class Naive:
     def _source(self, known: int, first: int, last: int) -> np.ndarray:
         """Position of the step that stands for each step: itself where it has happened."""
         place = np.arange(first, last)
-        ahead = place >= known
-        source = np.where(ahead, -1, place)
-        whole = -(
-            -(last - known) // self._steps
-        )  # as many days as the plan reaches ahead: one for all
-        for days in (self._days, whole, *range(1, whole + 1)):
+        source = np.where(place >= known, -1, place)
+        # as many days back as the plan reaches ahead: one number of days for all of it
+        days_ahead = math.ceil((last - known) / self._steps)
+        for days in (self._days, days_ahead, *range(1, days_ahead + 1)):
             earlier = place - days * self._steps
             fits = (source < 0) & (earlier >= 0) & (earlier < known)
             source = np.where(fits, earlier, source)
         if (source < 0).any():
-            when = self._truth.calendar.local(self._truth.calendar.time[place[source < 0][0]])
+            calendar = self._truth.calendar
+            when = calendar.local(calendar.time[place[source < 0][0]])
             detail = (
                 f"there is no earlier day to forecast {when} from; start at least a day into the"
                 " case"
@@ -222,23 +220,21 @@ class Naive:
         """Visits that have begun as they are, those to come as they were a number of days ago."""
         time, since = self._truth.calendar.time, self._since
         assert since is not None
+        place = np.arange(first, last)
         begun = since[:, first:last] < known
-        moved = np.arange(first, last) - source
-        came = since[:, source] + moved >= known  # the earlier visit, moved, begins after now
-        came &= (np.arange(first, last) >= known) & (since[:, source] >= 0)
+        # a visit to come is an earlier one, moved, if it then begins after now
+        moved = since[:, source] + (place - source)
+        to_come = (moved >= known) & (place >= known) & (since[:, source] >= 0)
+
+        members = [str(x) for x in self._truth.data["fleet"].indexes["fleet"]]
+        rows = [*members, *(f"{EXPECTED_VISIT}{x}" for x in members)]
+        axes = {"fleet": rows, "time": time[first:last]}
         found = {}
         for name, array in self._visits.items():
-            numbers = array.to_numpy()
-            now, then = (
-                np.where(begun, numbers[:, first:last], 0.0),
-                np.where(came, numbers[:, source], 0.0),
-            )
-            rows = [
-                *map(str, array.indexes["fleet"]),
-                *(f"{EXPECTED_VISIT}{x}" for x in array.indexes["fleet"]),
-            ]
-            axes = {"fleet": rows, "time": time[first:last]}
+            levels = array.to_numpy()
+            there = np.where(begun, levels[:, first:last], 0.0)
+            expected = np.where(to_come, levels[:, source], 0.0)
             found["fleet", name] = xr.DataArray(
-                np.concatenate([now, then]), coords=axes, dims=("fleet", "time")
+                np.concatenate([there, expected]), coords=axes, dims=("fleet", "time")
             )
         return found

@@ -188,30 +188,20 @@ def _asked(case: xr.DataTree, n: int | None, reduce_to: int | None) -> list[Prob
     """What is wrong with the numbers asked for."""
     have = case.to_dataset().sizes.get("scenario")
     if n is None and reduce_to is None:
-        return [
-            Problem(
-                "n",
-                "missing",
-                "missing: say how many scenarios to draw, or how many to keep (reduce_to)",
-            )
-        ]
+        detail = "missing: say how many scenarios to draw, or how many to keep (reduce_to)"
+        return [Problem("n", "missing", detail)]
     if n is not None and have is not None:
-        return [
-            Problem(
-                "n", "consistency", f"the case has {have} scenarios; only reduce_to is possible"
-            )
-        ]
+        detail = f"the case has {have} scenarios; only reduce_to is possible"
+        return [Problem("n", "consistency", detail)]
     if n is not None and n < 1:
         return [Problem("n", "range", f"{n}: draw at least 1 scenario")]
+
     count = n or have
     if reduce_to is not None and count is None:
         return [Problem("reduce_to", "missing", "the case has no scenarios; draw some with n")]
     if reduce_to is not None and not 1 <= reduce_to <= (count or 0):
-        return [
-            Problem(
-                "reduce_to", "range", f"{reduce_to}: there are {count} scenarios; keep 1 to {count}"
-            )
-        ]
+        detail = f"{reduce_to}: there are {count} scenarios; keep 1 to {count}"
+        return [Problem("reduce_to", "range", detail)]
     return []
 
 
@@ -226,41 +216,40 @@ def _drawn(
     """Draw every series and the sessions, and put them in the place of those of the case."""
     time, zone = pd.DatetimeIndex(case["time"].to_index()), str(case.attrs.get("timezone", "UTC"))
     series = _series(case, vary, parts)
-    past = {name: _past(history, name, case) for name in series}
-    if problems := [x for x in past.values() if isinstance(x, Problem)]:
-        raise SchemaError(problems, "the history")
-    label = np.array([f"s{k + 1:0{max(2, len(str(n)))}d}" for k in range(n)], dtype=object)
+    past = _pasts(history, series, case)
     groups = {
-        f"/{k}": v.to_dataset(inherit=False)
-        for k, v in case.children.items()
-        if k not in RESULT_GROUPS
+        f"/{name}": node.to_dataset(inherit=False)
+        for name, node in case.children.items()
+        if name not in RESULT_GROUPS
     }
-    known = {name: x for name, x in past.items() if isinstance(x, xr.DataArray)}
-    for name, drawn in (bootstrap_series(known, time, zone, n, seed) if known else {}).items():
+    for name, drawn in (bootstrap_series(past, time, zone, n, seed) if past else {}).items():
         part, _, field = name.partition(".")
         declared = _field(parts, name)
         groups[f"/{part}"][field] = drawn.clip(declared.ge, declared.le, keep_attrs=True)
-    for name in known:
+    for name in past:
+        # such as the price of what is missing, which is never below that of what is too much
         part, _, field = name.partition(".")
         if floor := _field(parts, name).not_below:
             group = groups[f"/{part}"]
             group[field] = group[field].clip(group[floor], keep_attrs=True)
+
+    words = list(series)
     if SESSIONS in (vary or ()) or (vary is None and _packed(case)):
         groups["/fleet"] = _fleet(case, time, zone, n, seed)
         del groups["/sessions"]
+        words.append("sessions")
+
+    label = np.array([f"s{k + 1:0{max(2, len(str(n)))}d}" for k in range(n)], dtype=object)
     root = case.to_dataset().assign_coords(scenario=label)
     root["probability"] = ("scenario", np.full(n, 1 / n))
     groups = {
-        k: v.assign_coords(scenario=label) if "scenario" in v.dims else v for k, v in groups.items()
+        name: ds.assign_coords(scenario=label) if "scenario" in ds.dims else ds
+        for name, ds in groups.items()
     }
     made = xr.DataTree.from_dict({"/": root, **groups})
-    words = ", ".join(
-        [
-            *series,
-            *(["sessions"] if "/sessions" not in groups and SESSIONS in case.children else []),
-        ]
+    made.attrs["history"] = recorded(
+        case, f"{n} scenarios of {', '.join(words)} drawn, seed {seed}"
     )
-    made.attrs["history"] = recorded(case, f"{n} scenarios of {words} drawn, seed {seed}")
     return made
 
 
@@ -317,34 +306,62 @@ def _series(case: xr.DataTree, vary: Sequence[str] | None, parts: Mapping[str, P
     return found
 
 
+def _pasts(
+    history: xr.DataTree, series: Sequence[str], case: xr.DataTree
+) -> dict[str, xr.DataArray]:
+    """Read the past of every series, on the labels and in the unit that it has in the case."""
+    found: dict[str, xr.DataArray] = {}
+    problems = []
+    for name in series:
+        past = _past(history, name, case)
+        if isinstance(past, Problem):
+            problems.append(past)
+        else:
+            found[name] = past
+    if problems:
+        raise SchemaError(problems, "the history")
+    return found
+
+
 def _past(history: xr.DataTree, name: str, case: xr.DataTree) -> xr.DataArray | Problem:
     """The past of a field, on the labels and in the unit that it has in the case."""
     part, _, field = name.partition(".")
     if part not in history.children or field not in history[part].data_vars:
         return Problem(name, "missing", "missing in the history; leave it out of vary")
-    x, own = history[part].to_dataset()[field], case[part].to_dataset()[field]
-    if set(x.dims) != set(own.dims):
-        return Problem(
-            name, "dims", f"has {list(x.dims)} in the history and {list(own.dims)} in the case"
-        )
-    if x.attrs.get("units") != own.attrs.get("units"):
-        return Problem(
-            name, "unit", f"is in {x.attrs.get('units')}, in the case in {own.attrs.get('units')}"
-        )
-    theirs, ours = (np.unique(np.diff(tree["time"].to_numpy())) for tree in (history, case))
-    if len(ours) and not np.array_equal(theirs, ours):
+    past, own = history[part].to_dataset()[field], case[part].to_dataset()[field]
+    if set(past.dims) != set(own.dims):
+        detail = f"has {list(past.dims)} in the history and {list(own.dims)} in the case"
+        return Problem(name, "dims", detail)
+    theirs, ours = past.attrs.get("units"), own.attrs.get("units")
+    if theirs != ours:
+        return Problem(name, "unit", f"is in {theirs}, in the case in {ours}")
+    if not _same_steps(history, case):
         return Problem("time", "time", "the history has steps of another length than the case")
-    for dim in (d for d in own.dims if d != "time"):
-        missing = [str(k) for k in own.indexes[dim] if k not in x.indexes[dim]]
+    return _on_labels_of(past, own, part, name)
+
+
+def _on_labels_of(
+    past: xr.DataArray, own: xr.DataArray, part: str, name: str
+) -> xr.DataArray | Problem:
+    """The past of the members that the case has, in their order and without gaps."""
+    for dim in own.dims:
+        if dim == "time":
+            continue
+        missing = [str(label) for label in own.indexes[dim] if label not in past.indexes[dim]]
         if missing:
-            return Problem(
-                f"{part}.{dim}", "labels", f"{', '.join(missing[:5])} not in the history"
-            )
-        x = x.sel({dim: own.indexes[dim]})
-    x = x.transpose(*own.dims)
-    return (
-        x if bool(np.isfinite(x).all()) else Problem(name, "nan", "the history has gaps; fill them")
-    )
+            detail = f"{', '.join(missing[:5])} not in the history"
+            return Problem(f"{part}.{dim}", "labels", detail)
+        past = past.sel({dim: own.indexes[dim]})
+    past = past.transpose(*own.dims)
+    if not bool(np.isfinite(past).all()):
+        return Problem(name, "nan", "the history has gaps; fill them")
+    return past
+
+
+def _same_steps(history: xr.DataTree, case: xr.DataTree) -> bool:
+    """Return True where both have steps of one length; a case of a single step has none."""
+    theirs, ours = (np.unique(np.diff(tree["time"].to_numpy())) for tree in (history, case))
+    return not len(ours) or np.array_equal(theirs, ours)
 
 
 _OF_A_CASE = ("session", "connector", "vehicles")
