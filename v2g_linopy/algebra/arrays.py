@@ -12,132 +12,156 @@ import xarray as xr
 
 
 @dataclass(frozen=True)
-class Named:
+class Array:
     """Numbers on named dimensions."""
 
     values: np.ndarray
     dims: tuple[str, ...] = ()
 
-    def over(self, dims: tuple[str, ...]) -> np.ndarray:
+    def expanded(self, dims: tuple[str, ...]) -> np.ndarray:
         """Return the values with an axis for every one of `dims`, in that order."""
-        have = [d for d in dims if d in self.dims]
+        own = [d for d in dims if d in self.dims]
         values = (
             self.values
-            if tuple(have) == self.dims
-            else self.values.transpose([self.dims.index(d) for d in have])
+            if tuple(own) == self.dims
+            else self.values.transpose([self.dims.index(d) for d in own])
         )
-        return values.reshape([values.shape[have.index(d)] if d in have else 1 for d in dims])
+        return values.reshape([values.shape[own.index(d)] if d in own else 1 for d in dims])
 
-    def times(self, other: "Named") -> "Named":
-        """Multiply, each dimension with its own."""
-        dims = self.dims + tuple(d for d in other.dims if d not in self.dims)
-        return Named(self.over(dims) * other.over(dims), dims)
+    def __mul__(self, other: "Array") -> "Array":
+        """Multiply, each dimension with its own; 0 stays 0, and 1 costs nothing."""
+        if self is ZERO or other is ONE:
+            return self
+        if other is ZERO or self is ONE:
+            return other
+        dims = self._dims_with(other)
+        return Array(self.expanded(dims) * other.expanded(dims), dims)
 
-    def plus(self, other: "Named") -> "Named":
+    def __add__(self, other: "Array") -> "Array":
         """Add, each dimension to its own."""
-        dims = self.dims + tuple(d for d in other.dims if d not in self.dims)
-        return Named(self.over(dims) + other.over(dims), dims)
+        if self is ZERO:
+            return other
+        if other is ZERO:
+            return self
+        dims = self._dims_with(other)
+        return Array(self.expanded(dims) + other.expanded(dims), dims)
 
-    def renamed(self, dim: str, name: str) -> "Named":
+    def rename(self, dim: str, name: str) -> "Array":
         """Give a dimension another name, if it is there."""
         return replace(self, dims=tuple(name if d == dim else d for d in self.dims))
 
-    def mapped(self, dim: str, change: Callable[[np.ndarray, int], np.ndarray]) -> "Named":
+    def apply(self, dim: str, change: Callable[[np.ndarray, int], np.ndarray]) -> "Array":
         """Apply `change(values, axis)` where the dimension is there."""
-        return (
-            replace(self, values=change(self.values, self.dims.index(dim)))
-            if dim in self.dims
-            else self
-        )
+        if dim not in self.dims:
+            return self
+        return replace(self, values=change(self.values, self.dims.index(dim)))
+
+    def squeeze(self, dim: str) -> "Array":
+        """Drop a dimension of length 1, if it is there."""
+        if dim not in self.dims:
+            return self
+        return Array(self.values.squeeze(self.dims.index(dim)), self._dims_without(dim))
+
+    def sum(self, dim: str, size: int) -> "Array":
+        """Sum over a dimension of `size` labels; what does not depend on it counts for each."""
+        if dim in self.dims:
+            return Array(self.values.sum(axis=self.dims.index(dim)), self._dims_without(dim))
+        return self * number(size)
+
+    def with_dim(self, dim: str, size: int) -> "Array":
+        """Give the array a dimension, last, if it has not got it; 0 stays 0 without it."""
+        if dim in self.dims or self is ZERO:
+            return self
+        return Array(np.repeat(self.values[..., None], size, axis=-1), (*self.dims, dim))
+
+    def _dims_with(self, other: "Array") -> tuple[str, ...]:
+        return self.dims + tuple(d for d in other.dims if d not in self.dims)
+
+    def _dims_without(self, dim: str) -> tuple[str, ...]:
+        return tuple(d for d in self.dims if d != dim)
 
 
-ONE, ZERO = Named(np.asarray(1.0)), Named(np.asarray(0.0))
+ONE, ZERO = Array(np.asarray(1.0)), Array(np.asarray(0.0))
 
 
-def numbers(data: Any) -> tuple[Named, dict[str, pd.Index]] | None:
-    """Read numbers and labelled data; None for anything else."""
+def number(x: float) -> Array:
+    """Return one number, without dimensions."""
+    return ZERO if x == 0 else Array(np.asarray(float(x)))
+
+
+def array_of(data: Any) -> tuple[Array, dict[str, pd.Index]] | None:
+    """Read a number or labelled data, with its labels; None for anything else."""
     if isinstance(data, (int, float, np.number)):
-        return Named(np.asarray(float(data))), {}
+        return number(float(data)), {}
     if isinstance(data, xr.DataArray):
         dims = tuple(map(str, data.dims))
-        return Named(data.to_numpy().astype(float, copy=False), dims), {
-            d: data.get_index(d) for d in dims
-        }
+        if not dims:
+            return number(float(data)), {}
+        values = data.to_numpy().astype(float, copy=False)
+        return Array(values, dims), {d: data.get_index(d) for d in dims}
     return None
 
 
-def joined(axes: Mapping[str, pd.Index], more: Mapping[str, pd.Index]) -> dict[str, pd.Index]:
-    """Return the axes of both; equal names need equal labels."""
-    every = dict(axes)
+def joined_indexes(
+    indexes: Mapping[str, pd.Index], more: Mapping[str, pd.Index]
+) -> dict[str, pd.Index]:
+    """Return the labels of both; equal names need equal labels."""
+    every = dict(indexes)
     for dim, index in more.items():
-        have = every.setdefault(dim, index.rename(dim))
-        if have is not index and not have.equals(index):
+        own = every.setdefault(dim, index.rename(dim))
+        if own is not index and not own.equals(index):
             raise ValueError(
-                f"labels of {dim} differ: {list(have[:3])} ... and {list(index[:3])} ..."
+                f"labels of {dim} differ: {list(own[:3])} ... and {list(index[:3])} ..."
             )
     return every
 
 
-def whole(array: Named, dim: str, size: int) -> Named:
-    """Give the array the dimension, last, if it has not got it."""
-    if dim in array.dims:
-        return array
-    return Named(np.repeat(array.values[..., None], size, axis=-1), (*array.dims, dim))
+def broadcast(data: xr.DataArray, indexes: Mapping[str, pd.Index]) -> np.ndarray:
+    """Return labelled data as numbers with every dimension of `indexes`, in their order."""
+    joined_indexes(indexes, {str(d): data.get_index(d) for d in data.dims})
+    values = Array(data.to_numpy(), tuple(map(str, data.dims))).expanded(tuple(indexes))
+    return np.broadcast_to(values, [len(i) for i in indexes.values()])
 
 
-def spread(data: xr.DataArray, axes: Mapping[str, pd.Index]) -> np.ndarray:
-    """Return labelled data as numbers with every one of `axes`, in their order."""
-    joined(axes, {str(d): data.get_index(d) for d in data.dims})
-    values = Named(data.to_numpy(), tuple(map(str, data.dims))).over(tuple(axes))
-    return np.broadcast_to(values, [len(i) for i in axes.values()])
-
-
-def placed(
-    array: Named,
+def at_cells(
+    array: Array,
     grid: tuple[str, ...],
-    over: tuple[str, ...],
-    places: Mapping[str, np.ndarray] | None,
+    summed: tuple[str, ...],
+    cells: Mapping[str, np.ndarray] | None,
 ) -> np.ndarray:
-    """Return the numbers ready to broadcast over the grid, or over the places on it, and over the
-    dimensions `over`.
+    """Return the numbers ready to broadcast over the grid, or over some cells of it given by their
+    place along each dimension, and over the dimensions `summed`.
     """
-    if places is None:
-        return array.over(grid + over)
-    have, more = (tuple(d for d in dims if d in array.dims) for dims in (grid, over))
-    values = array.over(have + more)
-    sizes = dict(zip(more, values.shape[len(have) :], strict=True))
-    picked = values[tuple(places[d] for d in have)] if have else values[None]
-    return picked.reshape(len(picked), *(sizes.get(d, 1) for d in over))
+    if cells is None:
+        return array.expanded(grid + summed)
+    own, more = (tuple(d for d in dims if d in array.dims) for dims in (grid, summed))
+    values = array.expanded(own + more)
+    sizes = dict(zip(more, values.shape[len(own) :], strict=True))
+    picked = values[tuple(cells[d] for d in own)] if own else values[None]
+    return picked.reshape(len(picked), *(sizes.get(d, 1) for d in summed))
 
 
-def gathered(
-    array: Named, dim: str, places: np.ndarray, into: tuple[str, str], fill: float
-) -> Named:
-    """Take the values at `places` along a dimension, two-dimensional itself; `fill` where a place
-    is below 0.
+def take_table(
+    array: Array, dim: str, places: np.ndarray, into: tuple[str, str], fill: float
+) -> Array:
+    """Replace a dimension by two: the value at each of `places`, which is a table; `fill` where a
+    place is below 0.
     """
     axis = array.dims.index(dim)
     values = np.take(array.values, places.clip(min=0), axis)
     empty = (places < 0).reshape([1] * axis + [*places.shape] + [1] * (values.ndim - axis - 2))
     dims = (*array.dims[:axis], *into, *array.dims[axis + 1 :])
-    return Named(np.where(empty, fill, values).astype(array.values.dtype), dims)
+    return Array(np.where(empty, fill, values).astype(array.values.dtype), dims)
 
 
-def added(array: Named, dim: str) -> Named:
-    """Sum a dimension of plain numbers."""
-    return Named(
-        array.values.sum(axis=array.dims.index(dim)), tuple(d for d in array.dims if d != dim)
-    )
-
-
-def there_only(labels: Named, mask: Named) -> Named:
-    """Labels where the mask is not 0, elsewhere -1: no variable."""
+def masked_labels(labels: Array, mask: Array) -> Array:
+    """Labels of variables where the mask is not 0, elsewhere -1: no variable."""
     dims = labels.dims + tuple(d for d in mask.dims if d not in labels.dims)
-    return Named(np.where(mask.over(dims) != 0, labels.over(dims), -1), dims)
+    return Array(np.where(mask.expanded(dims) != 0, labels.expanded(dims), -1), dims)
 
 
-def counted(there: np.ndarray) -> np.ndarray:
-    """Count True in each line; by columns, of which there are few, where lines are many."""
+def count_by_row(there: np.ndarray) -> np.ndarray:
+    """Count True in each row; by columns, of which there are few, where rows are many."""
     if there.shape[1] > 16:
         return there.sum(axis=1)
     length = np.zeros(len(there), np.int64)

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..algebra.expression import Sum
+from ..algebra import linopy_adapter
+from ..algebra.expression import Expression
 from ..errors import Infeasible, Problem, SchemaError, SolveError
 from ..model.formulas import first, larger, last, previous, smaller
 from ..model.formulas_time import hours_before
@@ -300,16 +301,14 @@ def operate(
     494.0
     """
     rules = _rules(frequency, sold, battery)
-    with linopy.options as linopy_options:
-        linopy_options["semantics"] = "v1"
-        model = linopy.Model(force_dim_names=True, sparse=True)
+    with linopy_adapter.exact_labels():
+        model = linopy_adapter.new_model()
         parts = _Model(model, frequency, rules, battery, before, trade)
         paid = parts.trade * (rules.dt * price / 1000)
         paid = paid + parts.energy * (energy_value / 1000 * last(frequency.get_index("time")))
         paid = paid - parts.alert * (availability / 1000 * rules.dt * sum(sold.values()))
         labels, prices = (np.concatenate(x) for x in zip(*paid.costs(), strict=True))
-        terms = xr.Dataset({"coeffs": ("_term", prices), "vars": ("_term", labels), "const": 0.0})
-        model.add_objective(linopy.LinearExpression(terms, model), sense="max")
+        linopy_adapter.maximise(model, labels, prices)
         matrix = solver.matrix_of(model)
     exact = {"mip_feasibility_tolerance": 1e-9, "mip_rel_gap": 0.0} | dict(options or {})
     settings = solver.Settings(options=exact).start()
@@ -350,8 +349,9 @@ class _Model:
         axes = [frequency.get_index(d).rename(d) for d in frequency.dims if d != "time"]
         states = pd.Index(STATES, name="state")
 
-        def var(name: str, *extra: pd.Index, **bounds: Any) -> Sum:
-            return Sum.of(model.add_variables(coords=[*extra, *axes, time], name=name, **bounds))
+        def var(name: str, *extra: pd.Index, **bounds: Any) -> Expression:
+            coords = [*extra, *axes, time]
+            return Expression.from_linopy(model.add_variables(coords=coords, name=name, **bounds))
 
         self.states = b = var("state", states, binary=True)
         on, off = (var(name, states, lower=0, upper=1) for name in ("on", "off"))
@@ -373,7 +373,7 @@ class _Model:
         self.alert = b.sel(state=["aem_low", "aem_high"]).sum("state")
         lag = xr.DataArray(np.full(min(rules.window, len(time)), 1 / rules.window), dims="lag")
         past = (1 - (hours_before(time, rules.dt) / rules.dt + 1) / rules.window).clip(min=0)
-        self.nem = (rules.power * rules.normal * b).lagged(lag).sum("state")
+        self.nem = (rules.power * rules.normal * b).convolve(lag).sum("state")
         self.nem = self.nem + (rules.power * before * past).sum("state")
         self.power = (
             rules.plain + (rules.shifted - rules.plain) * self.alert + self.nem + self.trade

@@ -2,7 +2,7 @@
 
 from .part import Entry, Part, Stage, Trading
 from .scope import Scope
-from .terms import Edge, Flex, Flow, Held, Replay, Store, Terms
+from .terms import Edge, Flex, Flow, Replay, ReservedPower, Store, Terms
 from .view import View
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "Entry",
     "Flex",
     "Flow",
-    "Held",
+    "ReservedPower",
     "Part",
     "Replay",
     "Scope",

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..algebra.expression import Sum
+from ..algebra.expression import Data, Expression, Quantity
 from ..case.schema import ABSENT, Calendar, Field, Rule, violations
 from ..errors import Problem
 from .formulas import first, larger, last, previous, previous_data, smaller
 from .formulas_storage import most_between, segment_price, segment_rows, shallow_first
 from .scope import Scope
+from .terms import Cash
 from .view import View
 
 NAN = float("nan")
@@ -243,16 +244,16 @@ def cycles(
     s: Scope,
     d: xr.Dataset,
     capacity: xr.DataArray,
-    energy: Any,
-    out: Any,
+    energy: Expression,
+    out: Expression,
     discharges: xr.DataArray,
     *,
     there: xr.DataArray | bool = True,
-    arriving: xr.DataArray | float = 0.0,
-    driven: Any = 0.0,
+    arriving: Data = 0.0,
+    driven: Quantity = 0.0,
     drives: xr.DataArray | bool = False,
     charges: xr.DataArray | bool = True,
-) -> dict[str, Any]:
+) -> dict[str, Cash]:
     """Cash of the depth of cycles, with a battery cut into segments of depth (Xu et al. 2018;
     docs/formulation.md §9).
 
@@ -285,43 +286,42 @@ def cycles(
     price, room = prices(d, capacity)
     there = (room > 0) & there
     level = s.var("segment_energy", upper=room, mask=there)
-    power = s.maybe("segment_discharge", there & discharges)
-    trip = s.maybe("segment_trip", there & drives)
+    power = s.var_where("segment_discharge", there & discharges)
+    trip = s.var_where("segment_trip", there & drives)
     start = _start(s, d, room, level)
     before = d.keep * previous(level) + d.keep * first(time) * start + shallow_first(arriving, room)
     total, entering = segment_rows(level, before, s.dt * power + trip, energy)
     s.add("segment_level", total, mask=there.any("segment"))
     s.add("segment_entering", entering, mask=there)
-    some, beyond = there.any("segment"), 0.0
-    if isinstance(power, Sum):
-        s.add("segment_leaving", s.dt * power.sum("segment") - out == 0, mask=some & discharges)
-    if isinstance(trip, Sum):
-        beyond = s.maybe("trip_passed", some & drives & charges)
-        s.add("segment_driving", trip.sum("segment") + beyond - driven == 0, mask=some & drives)
-        s.add("segment_at_hand", trip - before <= 0, mask=there & drives & charges)
-    left = s.dt * power + trip
-    if not isinstance(left, Sum):
+    some = there.any("segment")
+    leaving = s.dt * power.sum("segment") - out == 0
+    s.add("segment_leaving", leaving, mask=some & discharges)
+
+    passed = s.var_where("trip_passed", some & drives & charges)
+    s.add("segment_driving", trip.sum("segment") + passed - driven == 0, mask=some & drives)
+    s.add("segment_at_hand", trip - before <= 0, mask=there & drives & charges)
+    worn = s.dt * power + trip
+    if not worn.has_terms:
         return {}
-    return {"wear_cycles": -(price * left).sum("segment") - price.max("segment") * beyond}
+    return {"wear_cycles": -(price * worn).sum("segment") - price.max("segment") * passed}
 
 
-def _start(s: Scope, d: xr.Dataset, room: xr.DataArray, level: Any) -> Any:
+def _start(s: Scope, d: xr.Dataset, room: xr.DataArray, level: Expression) -> Quantity:
     """Energy in each segment before the first step, and the rows of a cyclic end (kWh)."""
     time = s.axis("time")
     if "segment_initial" in d:
         total = d.segment_initial.sum("segment")  # what a file rounds is not energy
-        start: Any = d.segment_initial * (d.energy_initial / total.where(total > 0, 1.0))
+        given = d.segment_initial * (d.energy_initial / total.where(total > 0, 1.0))
     else:
-        start = shallow_first(d.energy_initial, room)
+        given = shallow_first(d.energy_initial, room)
     if "cyclic" not in d or "energy_final" in d:  # another end has no split to come back to
-        return start
+        return given
     free = (d.cyclic > 0) & (room > 0) & ("segment_initial" not in d) & ("energy_final" not in d)
-    split = s.maybe("segment_start", free, room)
-    start = split + start.where(~free, 0.0)
+    split = s.var_where("segment_start", free, room)
+    start = split + given.where(~free, 0.0)
     closes = (d.cyclic > 0) & ("energy_final" not in d)
     s.add("segment_cyclic", level - start == 0, mask=closes & (room > 0) & (last(time) > 0))
-    if isinstance(split, Sum):
-        s.add("segment_start", split.sum("segment") == d.energy_initial, mask=free.any("segment"))
+    s.add("segment_start", split.sum("segment") == d.energy_initial, mask=free.any("segment"))
     return start
 
 
@@ -329,10 +329,10 @@ def by_time(
     s: Scope,
     d: xr.Dataset,
     capacity: xr.DataArray,
-    energy: Any,
-    net: Any,
+    energy: Quantity,
+    net: Quantity,
     there: xr.DataArray | bool = True,
-) -> dict[str, Any]:
+) -> dict[str, Cash]:
     """Cash of calendar wear: `-dt (k0 + k1 SOC)` at the mean state of charge of the step
     (docs/formulation.md §9).
 

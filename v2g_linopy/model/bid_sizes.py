@@ -2,15 +2,15 @@
 each other.
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..algebra.expression import Expression
 from ..case.schema import Calendar, worst_violation
 from ..errors import Problem
 from .formulas_time import same_block
+from .scope import Scope
 
 _SAME = 1e-6  # kW
 
@@ -71,7 +71,7 @@ def named(exclusion: xr.Dataset | None, products: pd.Index) -> xr.DataArray:
     return exclusion.group.reindex(product=products, fill_value=0.0)
 
 
-def sizes(s: Any, d: xr.Dataset, volume: Any, most: xr.DataArray) -> None:
+def sizes(s: Scope, d: xr.Dataset, volume: Expression, most: xr.DataArray) -> None:
     """Rows of what a bid may be while its gate is open, x the volume, `most` data that it cannot
     exceed::
 
@@ -83,13 +83,15 @@ def sizes(s: Any, d: xr.Dataset, volume: Any, most: xr.DataArray) -> None:
     excluded = (named(s.inputs.get("exclusion"), d.indexes["product"]) > 0).any("rule")
     chosen = is_open & ((d.minimum_bid > 0) | excluded)
     if bool(chosen.any()):
-        z = s.maybe("offered", chosen & (most > 0) & (most >= d.minimum_bid), binary=True)
+        z = s.var_where("offered", chosen & (most > 0) & (most >= d.minimum_bid), binary=True)
         s.add("most", volume - most * z <= 0, mask=chosen)
         s.add("least", volume - d.minimum_bid * z >= 0, mask=chosen)
     stepped = is_open & (d.step > 0)
     if bool(stepped.any()):
         size = d.step.where(d.step > 0, 1.0)
-        n = s.maybe("steps", stepped & (most >= size), np.floor(most / size + 1e-9), integer=True)
+        n = s.var_where(
+            "steps", stepped & (most >= size), np.floor(most / size + 1e-9), integer=True
+        )
         s.add("whole", volume - size * n == 0, mask=stepped)
 
 

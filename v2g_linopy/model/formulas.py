@@ -1,13 +1,15 @@
 """Formulas shared by parts: the step before, the first and the last one."""
 
-from typing import Any
-
 import pandas as pd
 import xarray as xr
 
+from ..algebra.expression import Data, Expression
 
-def previous(x: Any) -> Any:
-    """x_{t-1}, and 0 before the first step."""
+
+def previous(x: Expression) -> Expression:
+    """x_{t-1} of variables, and 0 before the first step: what is known from before is added as
+    data (`initial * first(time)`).
+    """
     return x.shift(time=1)
 
 
@@ -22,12 +24,12 @@ def first(time: pd.Index) -> xr.DataArray:
     return xr.DataArray((time == time[0]).astype(float), coords={"time": time}, dims="time")
 
 
-def smaller(a: Any, b: Any) -> xr.DataArray:
+def smaller(a: Data, b: Data) -> xr.DataArray:
     """min(a, b), elementwise."""
     return xr.where(a < b, a, b)
 
 
-def larger(a: Any, b: Any) -> xr.DataArray:
+def larger(a: Data, b: Data) -> xr.DataArray:
     """max(a, b), elementwise."""
     return xr.where(a > b, a, b)
 

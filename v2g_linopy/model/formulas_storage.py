@@ -1,16 +1,19 @@
 """Formulas of storages: one direction at a time, wear by the depth of cycles."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
+from ..algebra.expression import Constraint, Data, Expression, Quantity
 from .formulas import larger, smaller
 
 
 def one_way(
-    charge: Any, discharge: Any, charging: Any, charge_max: Any, discharge_max: Any
-) -> tuple[Any, Any]:
+    charge: Expression,
+    discharge: Expression,
+    charging: Expression,
+    charge_max: Data,
+    discharge_max: Data,
+) -> tuple[Constraint, Constraint]:
     """Rows: charge only where `charging` is 1, discharge only where it is 0."""
     return (
         charge - charge_max * charging <= 0,
@@ -18,20 +21,22 @@ def one_way(
     )
 
 
-def within_step(before: Any, into: Any, out: Any, floor: Any, ceiling: Any) -> tuple[Any, Any]:
+def within_step(
+    before: Expression, into: Expression, out: Expression, floor: Data, ceiling: Data
+) -> tuple[Constraint, Constraint]:
     """Rows: what flows in fits by itself, before anything flows out, and what flows out is there by
     itself (kWh).
     """
     return before + into <= ceiling, before - out >= floor
 
 
-def stress(depth: Any, factor: Any, exponent: Any) -> Any:
+def stress(depth: xr.DataArray, factor: Data, exponent: Data) -> xr.DataArray:
     """Phi(delta) = a delta^b, the share of a battery's life that a cycle of this depth takes."""
     return factor * depth**exponent
 
 
 def segment_price(
-    cost: Any, room: Any, depth: xr.DataArray, factor: Any, exponent: Any
+    cost: Data, room: xr.DataArray, depth: xr.DataArray, factor: Data, exponent: Data
 ) -> xr.DataArray:
     """k_j = R (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j E),   Delta_j = delta_1 + ... + delta_j
     [EUR/kWh].
@@ -43,14 +48,16 @@ def segment_price(
     return (cost * taken / room.where(room > 0, 1.0)).where(room > 0, 0.0)
 
 
-def shallow_first(energy: Any, room: xr.DataArray) -> xr.DataArray:
+def shallow_first(energy: Data, room: xr.DataArray) -> xr.DataArray:
     """e_j = clip(e - Delta_{j-1} E, 0, delta_j E): energy in the shallowest segments that hold it
     (kWh).
     """
     return smaller(larger(energy - (room.cumsum("segment") - room), 0.0), room)
 
 
-def segment_rows(level: Any, before: Any, leaving: Any, energy: Any) -> tuple[Any, Any]:
+def segment_rows(
+    level: Expression, before: Expression, leaving: Expression, energy: Quantity
+) -> tuple[Constraint, Constraint]:
     """Rows of a battery cut into segments, by what stands in each [kWh]; energy may enter any of
     them::
 

@@ -1,8 +1,9 @@
 """What reserves mean for the parts that hold them: two paths, activation, suppliers."""
 
-from typing import Any
-
 import xarray as xr
+
+from ..algebra.expression import Quantity
+from .scope import Scope
 
 
 def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
@@ -39,7 +40,7 @@ def on_two_paths(d: xr.Dataset, reserve: xr.Dataset | None) -> bool:
     return reserve is not None and (guarantees_energy(reserve) or "baseline_initial" in d)
 
 
-def supplied(connection: xr.Dataset | None, pods: Any = None) -> Any:
+def supplied(connection: xr.Dataset | None, pods: xr.DataArray | None = None) -> xr.DataArray:
     """Return True for pods with a supply contract of their own; for the pod of each member where
     `pods` names them.
     """
@@ -52,16 +53,17 @@ def supplied(connection: xr.Dataset | None, pods: Any = None) -> Any:
     return contract.sel(pod=pods.astype(str).rename("pod")).drop_vars("pod")
 
 
-def activated_at_suppliers(s: Any, way: str) -> Any:
+def activated_at_suppliers(s: Scope, way: str) -> Quantity:
     """Return the expected activation, `up` or `down`, of all members whose pod has a supply
     contract, kW on (time).
     """
-    reserve, total = s.inputs.get("reserve"), 0.0
-    for asset in s.flex if reserve is not None else ():
+    total: Quantity = 0.0
+    if (reserve := s.inputs.get("reserve")) is None:
+        return total
+    for asset in s.flex:
         here = supplied(s.inputs.get("connection"), s.inputs[asset].pod)
         if f"reserve.share_{asset}" in s.model.variables and bool(here.any()):
             rate = here * reserve[f"activation_{way}"]
-            total = total + (rate * s[f"reserve.share_{asset}"]).sum(
-                ["product", s.inputs[asset].attrs["member"]]
-            )
+            share = rate * s[f"reserve.share_{asset}"]
+            total = total + share.sum(["product", s.inputs[asset].attrs["member"]])
     return total

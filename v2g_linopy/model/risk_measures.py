@@ -4,13 +4,17 @@ conditional value-at-risk").
 As rows of a linear programme, and from a written plan by sorting. Nothing here knows what is
 counted."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 
+from ..algebra.expression import Data, Expression
 
-def worst_mean(threshold: Any, shortfall: Any, probability: xr.DataArray, tail: Any) -> Any:
+Q = TypeVar("Q", Expression, xr.DataArray)  # decided in a model, or read from a plan
+
+
+def cvar(threshold: Q, shortfall: Q, probability: xr.DataArray, tail: Data) -> Q:
     """CVaR = zeta - 1/tail sum_s p_s xi_s: the largest value over zeta is the mean of the lowest
     `tail`.
 
@@ -19,7 +23,7 @@ def worst_mean(threshold: Any, shortfall: Any, probability: xr.DataArray, tail: 
     return threshold - (probability * shortfall).sum("scenario") / tail
 
 
-def mean_of_lowest(x: xr.DataArray, probability: xr.DataArray, tail: Any) -> xr.DataArray:
+def mean_of_lowest(x: xr.DataArray, probability: xr.DataArray, tail: Data) -> xr.DataArray:
     """Return the mean of the lowest `tail` of the probability, the scenario at its edge in part."""
 
     def mean(values: np.ndarray, weight: np.ndarray, tail: np.ndarray) -> np.ndarray:
@@ -30,7 +34,7 @@ def mean_of_lowest(x: xr.DataArray, probability: xr.DataArray, tail: Any) -> xr.
     return _over_scenarios(mean, x, probability, tail)
 
 
-def quantile(x: xr.DataArray, probability: xr.DataArray, tail: Any) -> xr.DataArray:
+def quantile(x: xr.DataArray, probability: xr.DataArray, tail: Data) -> xr.DataArray:
     """Return the lowest value that x does not exceed with a probability of at least `tail` (value
     at risk).
     """
@@ -51,7 +55,7 @@ def _ascending(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _over_scenarios(
-    function: Any, x: xr.DataArray, probability: xr.DataArray, tail: Any
+    function: Any, x: xr.DataArray, probability: xr.DataArray, tail: Data
 ) -> xr.DataArray:
     dims = [["scenario"], ["scenario"], []]
     found: xr.DataArray = xr.apply_ufunc(

@@ -3,20 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import linopy
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..algebra.arrays import spread
-from ..algebra.expression import Row, Sum
+from ..algebra.arrays import broadcast
+from ..algebra.expression import Constraint, Data, Expression, Quantity
+from ..algebra.linopy_adapter import Target
 from ..case import calendar as periods
 from ..case.schema import Calendar, Schema
 from .formulas_time import same_block
-from .terms import Flex, Flow, Held, Terms
+from .terms import Cash, Flex, Flow, ReservedPower, Terms
 
 
-class Watched(Mapping[str, Any]):
+class RecordingMapping(Mapping[str, Any]):
     """A mapping that notes which names are asked for."""
 
     def __init__(self, mapping: Mapping[str, Any], read: set[str]):
@@ -38,7 +38,7 @@ class Scope:
 
     def __init__(
         self,
-        model: linopy.Model,
+        model: Target,
         part: str,
         schema: Schema,
         inputs: Mapping[str, xr.Dataset],
@@ -48,12 +48,8 @@ class Scope:
         pods: pd.Index,
     ):
         self.read: set[str] = set()  # names of the parts whose data or terms were asked for
-        self.model, self.part, self.inputs, self._terms = (
-            model,
-            part,
-            Watched(inputs, self.read),
-            terms,
-        )
+        self.model, self.part, self._terms = model, part, terms
+        self.inputs = RecordingMapping(inputs, self.read)
         self.calendar, self.dt, self.pods = calendar, dt, pods
         self.data = inputs[part]
         self._outputs = {f.name: f for f in schema.outputs}
@@ -61,15 +57,15 @@ class Scope:
     def var(
         self,
         name: str,
-        lower: Any = 0.0,
-        upper: Any = np.inf,
+        lower: Data = 0.0,
+        upper: Data = np.inf,
         *,
         mask: xr.DataArray | None = None,
         binary: bool = False,
         integer: bool = False,
         over: Iterable[pd.Index] = (),
         suffix: str = "",
-    ) -> Sum:
+    ) -> Expression:
         """Add a declared output as a variable; its dimensions come from the schema, after
         `scenario` and `over`.
 
@@ -88,51 +84,78 @@ class Scope:
         suffix : str
             Appended to the name (`share` over the fleet is `share_fleet`).
         """
+        declared, indexes = self._outputs[name], self._indexes(name, over)
+
+        def on_indexes(data: Data | None) -> Any:
+            if not isinstance(data, xr.DataArray):
+                return data
+            return xr.DataArray(broadcast(data, indexes), coords=indexes, dims=list(indexes))
+
+        bounds = {"lower": on_indexes(lower), "upper": on_indexes(upper), "integer": integer}
+        full = f"{self.part}.{name}{suffix}"
+        variable = self.model.add_variables(
+            coords=[*indexes.values()],
+            name=full,
+            mask=on_indexes(mask),
+            **({"binary": True} if binary else bounds),
+        )
+        x = Expression.from_linopy(variable)
+        scenario = self.calendar.scenario
+        if declared.first_stage and scenario is not None and len(scenario) > 1:
+            self._nonanticipative(x, full, self.data[declared.first_stage])
+        return x
+
+    def var_where(
+        self,
+        name: str,
+        possible: xr.DataArray,
+        upper: Data = np.inf,
+        *,
+        lower: Data = 0.0,
+        binary: bool = False,
+        integer: bool = False,
+        over: Iterable[pd.Index] = (),
+        suffix: str = "",
+    ) -> Expression:
+        """Return `var(...)` where `possible`, 0 elsewhere.
+
+        Where it is possible nowhere, no variable is added, and the expression has no terms. Rows
+        with `mask=possible` are then left out by `add`, so that a `build` needs no second case.
+        """
+        over = [*over]
+        if not bool(possible.any()):
+            return Expression.without_terms(self.model, self._indexes(name, over))
+        return self.var(
+            name,
+            lower,
+            upper,
+            mask=possible,
+            binary=binary,
+            integer=integer,
+            over=over,
+            suffix=suffix,
+        )
+
+    def _indexes(self, name: str, over: Iterable[pd.Index]) -> dict[str, pd.Index]:
+        """Return the labels of an output, `scenario` first unless it is the same in all."""
         declared = self._outputs[name]
         coords = [*over, *(self.axis(d) for d in declared.dims.split())]
         if self.calendar.scenario is not None and not declared.certain:
             coords.insert(0, self.calendar.scenario)
-        axes = {str(c.name): c for c in coords}
+        return {str(c.name): c for c in coords}
 
-        def numbers(data: Any) -> Any:
-            labelled = isinstance(data, xr.DataArray)
-            return (
-                xr.DataArray(spread(data, axes), coords=axes, dims=list(axes)) if labelled else data
-            )
+    def add(self, name: str, rows: Constraint, mask: xr.DataArray | None = None) -> None:
+        """Add rows under the name of this part; `mask` is False where there is none.
 
-        bounds: dict[str, Any] = {
-            "lower": numbers(lower),
-            "upper": numbers(upper),
-            "integer": integer,
-        }
-        if binary:
-            bounds = {"binary": True}
-        full = f"{self.part}.{name}{suffix}"
-        x = Sum.of(self.model.add_variables(coords=coords, name=full, mask=numbers(mask), **bounds))
-        if (
-            declared.first_stage
-            and self.calendar.scenario is not None
-            and len(self.calendar.scenario) > 1
-        ):
-            self._nonanticipative(x, full, self.data[declared.first_stage])
-        return x
-
-    def maybe(self, name: str, possible: xr.DataArray, upper: Any = np.inf, **options: Any) -> Any:
-        """Return `var(...)` where `possible`, 0 elsewhere; plain 0 when it is possible nowhere."""
-        if not bool(possible.any()):
-            return 0.0
-        return self.var(name, upper=upper, mask=possible, **options)
-
-    def add(self, name: str, constraint: Any, mask: xr.DataArray | None = None) -> None:
-        """Add rows, or a constraint of linopy, under the name of this part; `mask` is False where
-        there is none.
+        Raises
+        ------
+        TypeError
+            It is no row of this package, but one of linopy or a truth value.
         """
-        if mask is not None and not bool(mask.any()):
-            return
-        if isinstance(constraint, Row):
-            constraint.write(self.model, f"{self.part}.{name}", mask)
-        else:
-            self.model.add_constraints(constraint, name=f"{self.part}.{name}", mask=mask)
+        if not isinstance(rows, Constraint):
+            raise TypeError(_not_a_row(f"{self.part}.{name}", rows))
+        if mask is None or bool(mask.any()):
+            rows.write(self.model, f"{self.part}.{name}", mask)
 
     def axis(self, dim: str) -> pd.Index:
         """Return the labels of a dimension of this part; clock hours, local days and months are
@@ -142,30 +165,36 @@ class Scope:
             return periods.axis(dim, self.calendar.time, self.calendar.timezone)
         return self.calendar.time.rename("time") if dim == "time" else self.data.indexes[dim]
 
-    def __getitem__(self, name: str) -> Sum:
-        return Sum.of(self.model.variables[name])
+    def __getitem__(self, name: str) -> Expression:
+        return Expression.from_linopy(self.model.variables[name])
+
+    def expression(self, quantity: Quantity) -> Expression:
+        """Return what another part offers as an expression, data as one without terms."""
+        if isinstance(quantity, Expression):
+            return quantity
+        return Expression.without_terms(self.model, {}) + quantity
 
     @property
-    def flex(self) -> dict[str, Flex]:
+    def flex(self) -> dict[str, Flex[Expression]]:
         """The flexibility of every asset that offers some."""
         return self._offering(lambda t: t.flex)
 
     @property
-    def flows(self) -> dict[str, Flow]:
+    def flows(self) -> dict[str, Flow[Expression]]:
         """The electricity of every part built so far."""
         return self._offering(lambda t: t.power.get("electricity"))
 
     @property
-    def held(self) -> list[tuple[str, Held]]:
+    def reserve_held(self) -> list[tuple[str, ReservedPower]]:
         """The reserve held by each asset, of every part built so far that sells some."""
         return [
             entry
-            for held in self._offering(lambda t: t.held or None).values()
+            for held in self._offering(lambda t: t.reserve_held or None).values()
             for entry in held.items()
         ]
 
     @property
-    def cash(self) -> list[Any]:
+    def cash(self) -> list[Cash]:
         """Every entry of the parts built so far."""
         return [
             entry for cash in self._offering(lambda t: t.cash).values() for entry in cash.values()
@@ -176,17 +205,16 @@ class Scope:
         self.read.update(found)
         return found
 
-    def per_pod(self, expression: Any, part: str) -> Any:
-        """Sum an expression on (member, time) of an asset over the members of each pod."""
-        return per_pod(expression, self.inputs[part], self.pods)
+    def per_pod(self, quantity: Quantity, part: str) -> Expression:
+        """Sum a quantity on (member, time) of an asset over the members of each pod."""
+        return self.expression(quantity).groupby_sum(pod_of(self.inputs[part]), self.pods)
 
-    def per_label(self, expression: Any, part: str, label: str, groups: pd.Index) -> Any:
-        """Sum an expression on (member, time) of an asset over the members with each label; others
-        are left out.
+    def per_label(self, quantity: Quantity, part: str, label: str, groups: pd.Index) -> Expression:
+        """Sum a quantity on (member, time) of an asset over the members with each label; others are
+        left out.
         """
-        return per_group(
-            expression, self.inputs[part][label].astype(str).rename(str(groups.name)), groups
-        )
+        named = self.inputs[part][label].astype(str).rename(str(groups.name))
+        return self.expression(quantity).groupby_sum(named, groups)
 
     def blocks(self, hours: xr.DataArray) -> xr.DataArray:
         """Return True where a step belongs to the same market block (of `hours`) as the one
@@ -194,24 +222,32 @@ class Scope:
         """
         return same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
 
-    def _nonanticipative(self, x: Sum, name: str, flag: xr.DataArray) -> None:
+    def _nonanticipative(self, x: Expression, name: str, flag: xr.DataArray) -> None:
         """x[s] = x[first scenario] where the decision is taken before the scenario is known."""
         scenario = x.indexes["scenario"]
         row = x.sel(scenario=scenario[1:]) - x.sel(scenario=scenario[0]) == 0
         row.write(self.model, f"{name}.first_stage", flag > 0)
 
 
-def per_pod(expression: Any, data: xr.Dataset, pods: pd.Index) -> Any:
-    """Sum over the members of each pod; 0 for a pod without members, and where nothing can move at
-    all.
-    """
-    return per_group(expression, data["pod"].astype(str).rename("pod"), pods)
+def pod_of(data: xr.Dataset) -> xr.DataArray:
+    """Return the pod of each member of an asset."""
+    return data["pod"].astype(str).rename("pod")
 
 
-def per_group(expression: Any, label: xr.DataArray, groups: pd.Index) -> Any:
-    """Sum over the members that carry the label of each group."""
-    if isinstance(expression, Sum):
-        return expression.grouped(label, groups)
-    if isinstance(expression, xr.DataArray):
-        return expression.groupby(label).sum().reindex({groups.name: groups}, fill_value=0.0)
-    return 0.0
+def per_pod(data: xr.DataArray, members: xr.Dataset, pods: pd.Index) -> xr.DataArray:
+    """Sum data over the members of each pod; 0 for a pod without members."""
+    by_pod = data.groupby(pod_of(members)).sum()
+    return by_pod.reindex({pods.name: pods}, fill_value=0.0)
+
+
+def _not_a_row(name: str, given: Any) -> str:
+    """Say what was given instead of rows, and how to make rows of it."""
+    kind = type(given)
+    fault = f"{name}: rows are made by comparing Expressions, and this is {kind.__module__}"
+    fault = f"{fault}.{kind.__name__}"
+    if not kind.__module__.startswith("linopy"):
+        return fault
+    return (
+        f"{fault}. linopy leaves out a row in which a term is missing, an Expression counts the"
+        " term as 0: convert the side first, as in `Expression.from_linopy(x) <= 1`"
+    )

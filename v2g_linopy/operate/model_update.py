@@ -9,11 +9,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import linopy
 import numpy as np
 import scipy.sparse as sp
 import xarray as xr
-from linopy.constraints import CSRConstraint
 
+from ..algebra import linopy_adapter
+from ..algebra.linopy_adapter import Rows, StandIn, exact_labels
 from ..errors import SolveError, V2GError
 from ..model.inputs import Inputs
 from ..solve import assembly, complementarity, solver
@@ -134,17 +136,19 @@ class ResolvableModel:
 
     def __init__(self, inputs: Inputs, settings: Settings):
         self._settings = settings
-        self._built = assembly.assemble_model(inputs)
-        self.model = self._built.model
+        built = assembly.assemble_model(inputs)
+        self.model, self._built = built.model, assembly.Written(built.terms, built.reads)
 
         self._matrix = self._sent = solver.matrix_of(self.model)
-        self._column = _positions(self._matrix.column_labels, self.model._xCounter)
-        row = _positions(self._matrix.row_labels, self.model._cCounter)
-        self.rows = {
-            name: _Rows(c.active_positions, row[c.active_labels()], str(c._sign))
-            for name, c in self.model.constraints.items()
-            if isinstance(c, CSRConstraint)
-        }
+        self._column = _positions(
+            self._matrix.column_labels, linopy_adapter.variable_labels(self.model)
+        )
+        row = _positions(self._matrix.row_labels, linopy_adapter.row_labels(self.model))
+        self.rows = {}
+        for name, constraint in self.model.constraints.items():
+            rows = linopy_adapter.rows_of(constraint)
+            place = row[constraint.active_labels()]
+            self.rows[name] = _Rows(rows.positions, place, rows.sign)
         self._unsent: list[_Coefficients] = []
 
         self._costs = assembly.costs(self._built.ledger, inputs.probability)
@@ -165,8 +169,8 @@ class ResolvableModel:
         RebuildNeeded
             Rows or variables that they need are not there; nothing has changed then.
         """
-        written = _Written(self.model)
-        with assembly.strict():
+        written = _Recorder(self.model)
+        with exact_labels():
             built = assembly.write(written, inputs, self._built, changed)
 
         before = self._built.terms
@@ -321,7 +325,7 @@ class ResolvableModel:
 
     # ---- what was written, against what stands there ---------------------------------------------
 
-    def _with_bounds(self, written: "_Written", again: set[str]) -> Matrix:
+    def _with_bounds(self, written: "_Recorder", again: set[str]) -> Matrix:
         """Bounds of every variable of the parts written again; one that they did not write is 0."""
         lower, upper = self._matrix.lower.copy(), self._matrix.upper.copy()
         for name, x in self.model.variables.items():
@@ -336,7 +340,7 @@ class ResolvableModel:
         return replace(self._matrix, lower=lower, upper=upper)
 
     def _with_rows(
-        self, matrix: Matrix, written: "_Written", again: set[str]
+        self, matrix: Matrix, written: "_Recorder", again: set[str]
     ) -> tuple[Matrix, list[_Coefficients]]:
         """Right-hand sides and coefficients of the rows written again; a row that is not among them
         binds nothing.
@@ -353,12 +357,12 @@ class ResolvableModel:
             if new is None and _part_of(name) not in again:
                 continue
             low[now.place], high[now.place] = -np.inf, np.inf
-            if new is None or not len(new.active_positions):
+            if new is None or not len(new.positions):
                 continue
-            place = now.find(name, new.active_positions)
-            low[place] = -np.inf if now.sign == "<=" else new._rhs
-            high[place] = np.inf if now.sign == ">=" else new._rhs
-            differing.append(self._differing(new._csr, standing, place, closed))
+            place = now.find(name, new.positions)
+            low[place] = -np.inf if now.sign == "<=" else new.rhs
+            high[place] = np.inf if now.sign == ">=" else new.rhs
+            differing.append(self._differing(new.matrix, standing, place, closed))
 
         if sum(len(c.value) for c in differing) > _MANY:
             raise RebuildNeeded("many coefficients differ")
@@ -383,13 +387,13 @@ class ResolvableModel:
         return _Coefficients(place[row], column, value, more)
 
 
-class _Written:
+class _Recorder(StandIn):
     """Takes what a build writes in place of the model that stands, whose variables it gives."""
 
-    def __init__(self, model: Any):
-        self.variables, self._xCounter = model.variables, model._xCounter
+    def __init__(self, model: linopy.Model):
+        super().__init__(model)
         self.bounds: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self.rows: dict[str, Any] = {}
+        self.rows: dict[str, Rows] = {}
 
     def add_variables(
         self,
@@ -416,9 +420,7 @@ class _Written:
 
     def add_constraints(self, rows: Any, name: str = "", **others: Any) -> None:
         """Note rows."""
-        if not isinstance(rows, CSRConstraint):
-            raise RebuildNeeded(f"{name} is not written as rows of a Sum")
-        self.rows[name] = rows
+        self.rows[name] = linopy_adapter.rows_of(rows)
 
 
 def _positions(labels: np.ndarray, size: int) -> np.ndarray:

@@ -6,7 +6,6 @@ with no edit here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from ..errors import SchemaError
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..model.scope import per_pod
-from ..model.terms import Flex, Flow, Replay
+from ..model.terms import NO_ROOM, Flow, Replay
 from ..solve.audit import assets, scenario_mean
 
 ELECTRICITY = "electricity"
@@ -71,13 +70,11 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
         dims=(member, "time"),
     )
 
-    def on_members(power: Any) -> xr.DataArray:
-        full: xr.DataArray = (
-            scenario_mean(power, weight) if isinstance(power, xr.DataArray) else xr.DataArray(power)
-        )
+    def on_members(power: xr.DataArray) -> xr.DataArray:
+        full = scenario_mean(power, weight)
         return (full.reset_coords(drop=True).fillna(0.0) + shape).transpose(member, "time")
 
-    room = replayed.flex or Flex(0.0, 0.0)
+    room = replayed.flex or NO_ROOM
     flows = {
         carrier: Flow(on_members(flow.injection), on_members(flow.withdrawal))
         for carrier, flow in replayed.power.items()

@@ -2,37 +2,44 @@
 (docs/architecture.md §2).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import linopy
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from ..algebra.expression import Sum
+from ..algebra import linopy_adapter
+from ..algebra.expression import Expression
+from ..algebra.linopy_adapter import Target, exact_labels
 from ..model.inputs import Inputs
 from ..model.part import Stage
-from ..model.scope import Scope, per_pod
-from ..model.terms import Terms
+from ..model.scope import Scope, pod_of
+from ..model.terms import Cash, Terms
 from ..model.view import View
 
 
 @dataclass(frozen=True)
-class Built:
-    """The model, what each part added to it, and what each part read of others to write itself."""
+class Written:
+    """What each part added to a model, and what each part read of others to write itself."""
 
-    model: linopy.Model
     terms: Mapping[str, Terms]
-    reads: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    reads: Mapping[str, frozenset[str]]
 
     @property
-    def ledger(self) -> dict[str, Any]:
+    def ledger(self) -> dict[str, Cash]:
         """Every entry of the ledger as an expression or as plain data (EUR)."""
         return {
             f"{part}.{entry}": x for part, t in self.terms.items() for entry, x in t.cash.items()
         }
+
+
+@dataclass(frozen=True)
+class Built(Written):
+    """The model beside it."""
+
+    model: linopy.Model
 
 
 def assemble_model(inputs: Inputs) -> Built:
@@ -40,21 +47,24 @@ def assemble_model(inputs: Inputs) -> Built:
 
     max sum cash   s.t.   exchange[pod] = sum power of the assets there,   sum position = sum
     exchange, and the rows of each part."""
-    with strict():
-        model = linopy.Model(force_dim_names=True, sparse=True)
-        built = write(model, inputs)
-        set_objective(model, costs(built.ledger, inputs.probability))
-    return built
+    with exact_labels():
+        model = linopy_adapter.new_model()
+        written = write(model, inputs)
+        set_objective(model, costs(written.ledger, inputs.probability))
+    return Built(written.terms, written.reads, model)
 
 
 def write(
-    model: Any, inputs: Inputs, earlier: Built | None = None, changed: frozenset[str] = frozenset()
-) -> Built:
+    model: Target,
+    inputs: Inputs,
+    earlier: Written | None = None,
+    changed: frozenset[str] = frozenset(),
+) -> Written:
     """Write the rows of every part and of the nodes to a model.
 
     Parameters
     ----------
-    earlier : Built, optional
+    earlier : Written, optional
         What was written before; only parts whose own data changed, and those that read them, are
         written again.
     changed : frozenset of str
@@ -81,7 +91,7 @@ def write(
             terms[part.name] = part.build(scope, d)
             reads[part.name] = frozenset(scope.read)
             moved.add(part.name)
-            if before is not None and terms[part.name].kinds != before.kinds:
+            if before is not None and terms[part.name].offers != before.offers:
                 moved.update(
                     known
                 )  # a part that reads what this one did not offer before has not asked for it
@@ -97,22 +107,21 @@ def write(
             _market(
                 model, [terms[p.name] for p, _ in staged if p.stage in (Stage.MARKET, Stage.RULE)]
             )
-    return Built(model, terms, reads)
+    return Written(terms, reads)
 
 
 def costs(
-    ledger: Mapping[str, Any], probability: xr.DataArray | None
+    ledger: Mapping[str, Cash], probability: xr.DataArray | None
 ) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """Return labels and prices of every entry, weighted by the probability of its scenario;
     constants have none.
     """
     found = {}
     for name, cash in ledger.items():
-        if not isinstance(cash, xr.DataArray):
-            weighted = (
-                cash * probability if probability is not None and "scenario" in cash.dims else cash
-            )
-            found[name] = weighted.costs()
+        if isinstance(cash, Expression):
+            if probability is not None and "scenario" in cash.dims:
+                cash = cash * probability
+            found[name] = cash.costs()
     return found
 
 
@@ -124,8 +133,7 @@ def set_objective(
     labels, prices = (
         np.concatenate([pair[k] for pair in pairs] or [np.zeros(0, int)]) for k in (0, 1)
     )
-    terms = xr.Dataset({"coeffs": ("_term", prices), "vars": ("_term", labels), "const": 0.0})
-    model.add_objective(linopy.LinearExpression(terms, model), sense="max")
+    linopy_adapter.maximise(model, labels, prices)
 
 
 def postprocessed(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
@@ -154,11 +162,11 @@ def postprocessed(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[
     return found
 
 
-def _market(model: Any, terms: list[Terms]) -> None:
+def _market(model: Target, terms: list[Terms]) -> None:
     """sum exchange = sum position; a supply contract keeps the exchange of its pod from the
     markets.
     """
-    traded: Any = Sum.of(model.variables["node.exchange"]).sum("pod")
+    traded = Expression.from_linopy(model.variables["node.exchange"]).sum("pod")
     for t in terms:
         if "electricity" in t.power:
             traded = traded + t.power["electricity"].net
@@ -166,32 +174,26 @@ def _market(model: Any, terms: list[Terms]) -> None:
 
 
 def _nodes(
-    model: linopy.Model,
+    model: Target,
     inputs: Inputs,
     known: Mapping[str, xr.Dataset],
     terms: Mapping[str, Terms],
-    pods: Any,
+    pods: pd.Index,
 ) -> None:
     """exchange - sum power = 0 at each pod for electricity; sum power = 0 at each pod for every
     other carrier.
     """
     scenario = inputs.calendar.scenario
     coords = [*([] if scenario is None else [scenario]), pods, inputs.calendar.time.rename("time")]
-    exchange = model.add_variables(lower=-np.inf, upper=np.inf, coords=coords, name="node.exchange")
+    exchange = Expression.from_linopy(
+        model.add_variables(lower=-np.inf, upper=np.inf, coords=coords, name="node.exchange")
+    )
+    nothing = Expression.without_terms(model, {})
     for carrier in dict.fromkeys(["electricity", *(c for t in terms.values() for c in t.power)]):
-        total: Any = Sum.of(exchange) if carrier == "electricity" else 0.0
+        total = exchange if carrier == "electricity" else nothing
         for part, t in terms.items():
             if carrier in t.power:
-                total = total - per_pod(t.power[carrier].net, known[part], pods)
-        if isinstance(total, Sum):  # else nothing of this carrier can move anywhere
+                net = nothing + t.power[carrier].net
+                total = total - net.groupby_sum(pod_of(known[part]), pods)
+        if total.has_terms:  # else nothing of this carrier can move anywhere
             (total == 0).write(model, f"node.{carrier}")
-
-
-@contextmanager
-def strict() -> Iterator[None]:
-    """For this block only: labels must be equal, in linopy (whose v1 arithmetic also refuses NaN)
-    and in xarray.
-    """
-    with linopy.options as options, xr.set_options(arithmetic_join="exact"):
-        options["semantics"] = "v1"
-        yield

@@ -11,6 +11,7 @@ import linopy
 import numpy as np
 import xarray as xr
 
+from ..algebra.expression import Expression
 from ..case.schema import suggest, worst_violation
 from ..errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
 from ..model import gates
@@ -100,11 +101,10 @@ def build(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> linopy.Mod
     """
     built = assemble_model(inputs_of(case, parts))
     for name, cash in built.ledger.items():
-        data = isinstance(cash, xr.DataArray)
         x = (
-            linopy.LinearExpression.from_constant(built.model, cash)
-            if data
-            else linopy.LinearExpression(cash.data, built.model)
+            cash.to_linopy()
+            if isinstance(cash, Expression)
+            else linopy.LinearExpression.from_constant(built.model, cash)
         )
         built.model.add_expressions(x, name=f"cash.{name}")
     return built.model

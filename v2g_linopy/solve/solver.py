@@ -13,9 +13,8 @@ import linopy
 import numpy as np
 import scipy.sparse as sp
 import xarray as xr
-from linopy.constants import Result, Solution, Status
-from linopy.constraints import CSRConstraint
 
+from ..algebra import linopy_adapter
 from ..errors import Interrupted, SolveError, SolverError
 
 TIME_LIMIT = "time_limit"
@@ -128,20 +127,19 @@ class Settings:
 
 def matrix_of(model: linopy.Model) -> Matrix:
     """Read the matrix of a linopy model whose objective is to be maximised."""
-    index = model.variables.label_index
+    column_labels, position = linopy_adapter.columns(model)
     lower, upper, integer = [], [], []
     for name, x in model.variables.items():
         exists = x.labels.to_numpy().ravel() >= 0
         lower.append(x.lower.to_numpy().ravel()[exists].astype(float, copy=False))
         upper.append(x.upper.to_numpy().ravel()[exists].astype(float, copy=False))
         integer.append(np.full(len(lower[-1]), name not in model.continuous))
-    pieces = [_rows(c, index) for _, c in model.constraints.items()]
-    a = _columnwise([rows for rows, *_ in pieces], len(index.vlabels), index.label_to_pos)
-    low = [np.where(sense == "<", -np.inf, b) for _, _, b, sense in pieces]
-    high = [np.where(sense == ">", np.inf, b) for _, _, b, sense in pieces]
-    terms = model.objective.expression.data
-    used, price = terms["vars"].to_numpy().ravel(), terms["coeffs"].to_numpy().ravel()
-    cost = np.bincount(index.label_to_pos[used[used >= 0]], price[used >= 0], a.shape[1])
+    pieces = [linopy_adapter.solver_rows_of(c, model) for _, c in model.constraints.items()]
+    a = _columnwise([rows.matrix for rows in pieces], len(column_labels), position)
+    low = [np.where(rows.sign == "<", -np.inf, rows.rhs) for rows in pieces]
+    high = [np.where(rows.sign == ">", np.inf, rows.rhs) for rows in pieces]
+    used, price = linopy_adapter.objective_terms(model)
+    cost = np.bincount(position[used[used >= 0]], price[used >= 0], a.shape[1])
     return Matrix(
         a,
         _stacked(low),
@@ -150,18 +148,9 @@ def matrix_of(model: linopy.Model) -> Matrix:
         _stacked(lower),
         _stacked(upper),
         _stacked(integer).astype(bool),
-        index.vlabels,
-        _stacked([names for _, names, *_ in pieces]),
+        column_labels,
+        _stacked([rows.labels for rows in pieces]),
     )
-
-
-def _rows(constraint: Any, index: Any) -> tuple[sp.csr_array, np.ndarray, np.ndarray, Any]:
-    """Return rows by variable label, labels of the rows, right-hand sides and signs."""
-    if isinstance(constraint, CSRConstraint):  # as `Row.write` left them, without a copy
-        sense = np.array(constraint._sign, "U1")
-        return constraint._csr, constraint.active_labels(), constraint._rhs, sense
-    rows, labels, b, sense = constraint.to_matrix_with_rhs(index)
-    return sp.csr_array((rows.data, index.vlabels[rows.indices], rows.indptr)), labels, b, sense
 
 
 def _columnwise(pieces: list[sp.csr_array], n_columns: int, position: np.ndarray) -> sp.csc_array:
@@ -192,16 +181,15 @@ def assign(model: linopy.Model, matrix: Matrix, found: Optimum) -> np.ndarray:
     """Write a solution of the matrix back to the variables and constraints of the model; return it
     by label.
     """
-    primal = _scatter(found.primal, matrix.column_labels, model._xCounter)
-    dual = _scatter(found.dual, matrix.row_labels, model._cCounter)
-    solution = Solution(primal=primal, dual=dual, objective=found.objective)
-    model.assign_result(Result(Status.from_termination_condition("optimal"), solution))
+    primal = _scatter(found.primal, matrix.column_labels, linopy_adapter.variable_labels(model))
+    dual = _scatter(found.dual, matrix.row_labels, linopy_adapter.row_labels(model))
+    linopy_adapter.set_solution(model, primal, dual, found.objective)
     return primal
 
 
 def by_variable(model: linopy.Model, matrix: Matrix, values: np.ndarray) -> dict[str, xr.DataArray]:
     """Spread a value per column over the variables of the model."""
-    full = _scatter(values, matrix.column_labels, model._xCounter)
+    full = _scatter(values, matrix.column_labels, linopy_adapter.variable_labels(model))
     arrays = {}
     for name, x in model.variables.items():
         start, end = x.range

@@ -2,10 +2,9 @@
 (docs/formulation.md §1, §7).
 """
 
-from typing import Any
-
 import xarray as xr
 
+from ...algebra.expression import Expression
 from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model import battery_wear
@@ -14,7 +13,7 @@ from ...model.formulas_storage import one_way, within_step
 from ...model.part import Entry, Part, Stage
 from ...model.reserve_rules import on_two_paths
 from ...model.scope import Scope
-from ...model.terms import CARRIERS, Edge, Flex, Flow, Replay, Store, Terms
+from ...model.terms import CARRIERS, Edge, Flex, Flow, Replay, Store, Terms, decided_cash
 from ...model.view import View
 from .reserve_room import baseline_initial, of_storage, on_baseline
 
@@ -225,13 +224,12 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     )
 
     capped = d.cycles_max.notnull()
-    q = s.maybe("throughput", capped, (d.cycles_max * d.energy_max).fillna(0.0))
-    if not isinstance(q, float):
-        s.add(
-            "cycles",
-            q - previous(q) - s.dt / d.eta_discharge * g == d.throughput_initial * first(time),
-            mask=capped,
-        )
+    q = s.var_where("throughput", capped, (d.cycles_max * d.energy_max).fillna(0.0))
+    s.add(
+        "cycles",
+        q - previous(q) - s.dt / d.eta_discharge * g == d.throughput_initial * first(time),
+        mask=capped,
+    )
 
     baseline = None
     if on_two_paths(d, s.inputs.get("reserve")):
@@ -247,28 +245,26 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     ageing_cash = battery_wear.cycles(s, d, d.energy_max, e, out, d.discharge_max > 0)
     return Terms(
         power=Flow(injection=g, withdrawal=c).split(d.carrier),
-        cash={
-            entry: x
-            for entry, (rate, x) in cash.items()
-            if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
-        }
+        cash=decided_cash(cash)
         | ageing_cash
         | battery_wear.by_time(s, d, d.energy_max, e, into - out),
         flex=Flex(
             up=d.discharge_max - g + c,
             down=d.charge_max - c + g,
-            span=(d.charge_max + d.discharge_max).where(d.carrier == "electricity", 0.0),
+            range_max=(d.charge_max + d.discharge_max).where(d.carrier == "electricity", 0.0),
             store=store,
             baseline=baseline,
         ),
     )
 
 
-def _path(s: Scope, d: xr.Dataset, suffix: str) -> tuple[Any, Any, Any, Store]:
+def _path(
+    s: Scope, d: xr.Dataset, suffix: str
+) -> tuple[Expression, Expression, Expression, Store[Expression]]:
     """One trajectory: charge, discharge, energy, and the room left at both edges of each step."""
     time = s.axis("time")
-    c = s.maybe("charge" + suffix, d.charge_max > 0, d.charge_max)
-    g = s.maybe("discharge" + suffix, d.discharge_max > 0, d.discharge_max)
+    c = s.var_where("charge" + suffix, d.charge_max > 0, d.charge_max)
+    g = s.var_where("discharge" + suffix, d.discharge_max > 0, d.discharge_max)
     e = s.var("energy" + suffix, lower=d.energy_min, upper=d.energy_max)
 
     before, given = d.keep * previous(e), d.keep * d.energy_initial * first(time)
@@ -279,7 +275,7 @@ def _path(s: Scope, d: xr.Dataset, suffix: str) -> tuple[Any, Any, Any, Store]:
     high = larger(d.energy_max, d.keep * previous_data(d.energy_max, d.energy_initial, time))
     if (flag := d.get("exclusive" + suffix)) is not None:
         flag = flag & (d.charge_max > 0)
-        z = s.maybe("charging" + suffix, flag, binary=True)
+        z = s.var_where("charging" + suffix, flag, binary=True)
         charging, discharging = one_way(c, g, z, d.charge_max, d.discharge_max)
         cut_high, cut_low = within_step(before, into, out, low - given, high - given)
         s.add("charging_only" + suffix, charging, mask=flag)
@@ -287,7 +283,7 @@ def _path(s: Scope, d: xr.Dataset, suffix: str) -> tuple[Any, Any, Any, Store]:
         s.add("cut_high" + suffix, cut_high, mask=flag)
         s.add("cut_low" + suffix, cut_low, mask=flag)
 
-    def edges() -> tuple[Edge, Edge]:
+    def edges() -> tuple[Edge[Expression], Edge[Expression]]:
         start = before + given
         return Edge(start - low, high - start), Edge(e - d.energy_min, d.energy_max - e)
 

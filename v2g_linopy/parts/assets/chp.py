@@ -2,12 +2,13 @@
 (docs/formulation.md §7).
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ...algebra.expression import Expression
 from ...case.schema import Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model.formulas import first, larger, previous, smaller
@@ -15,7 +16,7 @@ from ...model.formulas_commitment import at_least, switched, time_left
 from ...model.formulas_time import hours_before
 from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
-from ...model.terms import Flex, Flow, Replay, Terms
+from ...model.terms import Flex, Flow, Replay, Terms, decided_cash
 from ...model.view import View
 
 INF, NAN = float("inf"), float("nan")
@@ -192,26 +193,25 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     the inertia of the heat network. Ramps bind the plan, not the activation."""
     decided = _committed(d)
     p = s.var("power", upper=d.power_max)
-    w = s.maybe("dump", d.dump_max > 0, d.dump_max)
+    w = s.var_where("dump", d.dump_max > 0, d.dump_max)
     states = _states(s, d, p, decided)
-    on, _, start, _ = states
     if bool((np.isfinite(d.ramp_up) | np.isfinite(d.ramp_down)).any()):
         _ramps(s, d, p, states)
     fuel = d.fuel_price / d.eta_power
     cash = {
         "fuel": (fuel, -fuel * s.dt * p),
-        "start": (d.start_cost.where(decided, 0.0), -d.start_cost * start),
+        "start": (d.start_cost.where(decided, 0.0), -d.start_cost * states.start),
     }
     return Terms(
         power={
             "electricity": Flow(injection=p),
             "heat": Flow(injection=p / d.power_to_heat, withdrawal=w),
         },
-        cash={name: x for name, (rate, x) in cash.items() if bool((rate != 0).any())},
+        cash=decided_cash(cash),
         flex=Flex(
-            up=d.power_max * on - p,
-            down=p - d.power_min * on,
-            span=larger(d.power_max - d.power_min, 0.0),
+            up=d.power_max * states.on - p,
+            down=p - d.power_min * states.on,
+            range_max=larger(d.power_max - d.power_min, 0.0),
         ),
     )
 
@@ -236,15 +236,23 @@ def _always(d: xr.Dataset) -> xr.DataArray:
     return (_able(d) & ~_committed(d)).astype(float)
 
 
-def _states(s: Scope, d: xr.Dataset, p: Any, decided: xr.DataArray) -> tuple[Any, Any, Any, Any]:
-    """On, on in the step before, start, stop; a plant whose state is no decision is always on, if
-    it is one.
+@dataclass(frozen=True)
+class _States:
+    """State of each plant, 1 or 0: on, on in the step before, started, stopped."""
+
+    on: Expression
+    before: Expression
+    start: Expression
+    stop: Expression
+
+
+def _states(s: Scope, d: xr.Dataset, p: Expression, decided: xr.DataArray) -> _States:
+    """States and the rows between them; a plant whose state is no decision is always on, if it can
+    run at all.
     """
     time, always = s.axis("time"), _always(d)
-    if not bool(decided.any()):
-        return always, always, 0.0, 0.0
-    u = s.var("on", mask=decided, binary=True)
-    y, z = s.var("start", upper=1.0, mask=decided), s.var("stop", upper=1.0, mask=decided)
+    u = s.var_where("on", decided, binary=True)
+    y, z = s.var_where("start", decided, 1.0), s.var_where("stop", decided, 1.0)
     s.add("power_max", p - d.power_max * u <= 0, mask=decided)
     s.add("power_min", p - d.power_min * u >= 0, mask=decided & (d.power_min > 0))
     s.add("switch", switched(u, y, z, d.on_initial, time), mask=decided)
@@ -271,20 +279,20 @@ def _states(s: Scope, d: xr.Dataset, p: Any, decided: xr.DataArray) -> tuple[Any
         s.add(
             "hours", hours + due - d.up_time_min * u - d.down_time_min * (1 - u) == 0, mask=counted
         )
-    return u + always, previous(u) + xr.where(decided, d.on_initial * first(time), always), y, z
+    initial = xr.where(decided, d.on_initial * first(time), always)
+    return _States(u + always, previous(u) + initial, y, z)
 
 
-def _ramps(s: Scope, d: xr.Dataset, p: Any, states: tuple[Any, Any, Any, Any]) -> None:
+def _ramps(s: Scope, d: xr.Dataset, p: Expression, states: _States) -> None:
     """Rise and fall of power from step to step; from and to standstill at least the minimum
     load.
     """
-    on, before, y, z = states
     begin = first(s.axis("time"))
     last_p = previous(p) + d.power_initial.fillna(0.0) * begin
     known = (d.power_initial.notnull() | (begin == 0)) & _able(d)
     for name, rate, change, state, switch in (
-        ("ramp_up", d.ramp_up, p - last_p, before, y),
-        ("ramp_down", d.ramp_down, last_p - p, on, z),
+        ("ramp_up", d.ramp_up, p - last_p, states.before, states.start),
+        ("ramp_down", d.ramp_down, last_p - p, states.on, states.stop),
     ):
         limited = np.isfinite(rate)
         step = s.dt * rate.where(limited, 0.0)

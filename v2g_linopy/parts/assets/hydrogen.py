@@ -1,16 +1,15 @@
 """Hydrogen sites: electrolyser, tank and fuel cell, hydrogen used in the pod or sold
 (docs/formulation.md §7)."""
 
-from typing import Any
-
 import xarray as xr
 
+from ...algebra.expression import Expression
 from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model.formulas import first, larger, last, previous, previous_data, smaller
 from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
-from ...model.terms import Edge, Flex, Flow, Replay, Store, Terms
+from ...model.terms import Edge, Flex, Flow, Replay, Store, Terms, decided_cash
 from ...model.view import View
 
 INF, NAN = float("inf"), float("nan")
@@ -248,9 +247,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     touched. The guarantee `expected` asks for no hydrogen: a fuel cell that has none can sell it,
     as an empty battery can."""
     time, decided = s.axis("time"), _committed(d)
-    c = s.maybe("electrolysis", d.electrolyser_max > 0, d.electrolyser_max)
-    g = s.maybe("generation", d.fuel_cell_max > 0, d.fuel_cell_max)
-    q = s.maybe("sold", d.sale_max > 0, d.sale_max)
+    c = s.var_where("electrolysis", d.electrolyser_max > 0, d.electrolyser_max)
+    g = s.var_where("generation", d.fuel_cell_max > 0, d.fuel_cell_max)
+    q = s.var_where("sold", d.sale_max > 0, d.sale_max)
     e = s.var("energy", lower=d.energy_min, upper=d.energy_max)
     s.add(
         "cyclic",
@@ -262,7 +261,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     start, rate = d.keep * (previous(e) + d.energy_initial * first(time)), _rate(d)
 
-    def edges() -> tuple[Edge, Edge]:
+    def edges() -> tuple[Edge[Expression], Edge[Expression]]:
         low = smaller(d.energy_min, d.keep * previous_data(d.energy_min, d.energy_initial, time))
         high = larger(d.energy_max, d.keep * previous_data(d.energy_max, d.energy_initial, time))
         return Edge(start - low, high - start), Edge(e - d.energy_min, d.energy_max - e)
@@ -282,15 +281,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
                 withdrawal=g / d.eta_fuel_cell + q + e / s.dt,
             ),
         },
-        cash={
-            name: x
-            for name, (rate, x) in cash.items()
-            if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
-        },
+        cash=decided_cash(cash),
         flex=Flex(
             up=c - d.electrolyser_min * on + d.fuel_cell_max - g,
             down=d.electrolyser_max * on - c + g,
-            span=d.electrolyser_max + d.fuel_cell_max,
+            range_max=d.electrolyser_max + d.fuel_cell_max,
             store=Store(edges, rate, 1 / rate, d.keep),
         ),
     )
@@ -317,13 +312,14 @@ def _rate(d: xr.Dataset) -> xr.DataArray:
     return xr.where(d.fuel_cell_max > 0, 1 / d.eta_fuel_cell, d.eta_electrolyser)
 
 
-def _states(s: Scope, d: xr.Dataset, c: Any, decided: xr.DataArray) -> tuple[Any, Any, Any]:
+def _states(
+    s: Scope, d: xr.Dataset, c: Expression, decided: xr.DataArray
+) -> tuple[Expression, Expression, Expression]:
     """On, standby and start of the electrolysers whose state is a decision."""
-    if not bool(decided.any()):
-        return 0.0, 0.0, 0.0
     ready = decided & d.standby_power.notnull()
-    u, b = s.var("on", mask=decided, binary=True), s.maybe("standby", ready, binary=True)
-    y = s.var("start", upper=1.0, mask=decided)
+    u = s.var_where("on", decided, binary=True)
+    b = s.var_where("standby", ready, binary=True)
+    y = s.var_where("start", decided, 1.0)
     before = previous(u + b) + (d.on_initial + d.standby_initial) * first(s.axis("time"))
     s.add("electrolyser_max", c - d.electrolyser_max * u <= 0, mask=decided)
     s.add(

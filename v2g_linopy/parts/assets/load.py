@@ -148,23 +148,22 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     )
     least = larger(d.baseline - d.shift_down_max - most, 0.0)
     p = s.var("power", lower=least, upper=d.baseline + d.shift_up_max)
-    r = s.maybe("curtail", most > 0, most)
+    r = s.var_where("curtail", most > 0, most)
     s.add("shift_up", p + r <= d.baseline + d.shift_up_max, mask=most > 0)
     s.add("shift_down", p + r >= d.baseline - d.shift_down_max, mask=most > 0)
 
     shiftable = _shiftable(d)
     free = xr.where(closing(same), 0.0, np.inf)
-    a, o = s.maybe("advanced", shiftable, free), s.maybe("owed", shiftable, free)
-    if bool(shiftable.any()):
-        given = (d.advanced_initial - d.owed_initial) * first(time) - s.dt * d.baseline
-        s.add("window", a - o - previous(a - o) - s.dt * (p + r) == given, mask=shiftable)
+    a, o = s.var_where("advanced", shiftable, free), s.var_where("owed", shiftable, free)
+    given = (d.advanced_initial - d.owed_initial) * first(time) - s.dt * d.baseline
+    s.add("window", a - o - previous(a - o) - s.dt * (p + r) == given, mask=shiftable)
 
     paid = bool(((most > 0) & (d.curtail_cost > 0)).any())
-    span = _offered(d)
+    offered = _offered(d)
     return Terms(
         power=Flow(withdrawal=p).split(d.carrier),
         cash={"curtailment": -d.curtail_cost * s.dt * r} if paid else {},
-        flex=Flex(up=span - r, down=r, span=span),
+        flex=Flex(up=offered - r, down=r, range_max=offered),
     )
 
 

@@ -56,7 +56,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     return Terms(
         power={"electricity": Flow(injection=power)},
         cash={"cost": -d.cost * s.dt * power} if bool((d.cost != 0).any()) else {},
-        flex=Flex(up=r, down=most - r, span=most),
+        flex=Flex(up=r, down=most - r, range_max=most),
     )
 
 

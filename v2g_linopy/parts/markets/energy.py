@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from ...algebra.expression import Quantity
 from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model import bid_curves
@@ -12,7 +13,7 @@ from ...model.formulas import larger, previous, smaller
 from ...model.part import Entry, Part, Stage, Trading
 from ...model.reserve_rules import activated_at_suppliers, supplied
 from ...model.scope import Scope
-from ...model.terms import Flow, Replay, Terms
+from ...model.terms import Cash, Flow, Replay, Terms
 from ...model.view import View
 
 
@@ -184,7 +185,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     if s.calendar.scenario is not None and bool((curve := _by_price(d)).any()):
         for name, rows, mask in bid_curves.curve_rows(position, d.price):
             s.add(name, rows, mask=curve & mask)
-    cash: dict[str, Any] = {"energy": d.price * s.dt * position}
+    cash: dict[str, Cash] = {"energy": d.price * s.dt * position}
 
     backed = _several_gates(d, s.inputs.get("imbalance")) & (d.virtual_bidding == 0)
     if bool((d.spread > 0).any()) or bool(backed.any()):
@@ -255,17 +256,18 @@ def _by_price(d: xr.Dataset) -> xr.DataArray:
     return (d.bid == "curve") & (d.first_stage > 0)
 
 
-def _total(s: Scope, side: str) -> Any:
+def _total(s: Scope, side: str) -> Quantity:
     """Gross injection or withdrawal of everything built so far, without the pods that have a
     supplier (kW).
     """
-    total: Any = -activated_at_suppliers(s, "down" if side == "injection" else "up")
+    total = -activated_at_suppliers(s, "down" if side == "injection" else "up")
     connection = s.inputs.get("connection")
     for part, flow in s.flows.items():
-        power, d = getattr(flow, side), s.inputs[part]
+        power = s.expression(flow.injection if side == "injection" else flow.withdrawal)
+        d = s.inputs[part]
         if connection is not None and "pod" in d:
             power = power * (1 - supplied(connection, d.pod))
-        if hasattr(power, "sum") and (member := d.attrs["member"]) in power.dims:
+        if (member := d.attrs["member"]) in power.dims:
             power = power.sum(member)
         total = total + power
     return total

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...algebra.expression import Quantity
 from ...case.schema import Field, Schema
 from ...model.part import Part, Stage
 from ...model.scope import Scope
@@ -59,10 +60,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     most_in, most_out = d.charge_max.where(limit_in, 0.0), d.discharge_max.where(limit_out, 0.0)
     s.add("charge", -1 * fed <= most_in, mask=limit_in)
     s.add("discharge", fed <= most_out, mask=limit_out)
-    held = [h for asset, h in s.held if asset == "fleet"]
+    held = [h for asset, h in s.reserve_held if asset == "fleet"]
     if held:
-        up: Any = sum(s.per_label(h.up, "fleet", "charger", chargers) for h in held)
-        down: Any = sum(s.per_label(h.down, "fleet", "charger", chargers) for h in held)
+        up: Quantity = sum(s.per_label(h.up, "fleet", "charger", chargers) for h in held)
+        down: Quantity = sum(s.per_label(h.down, "fleet", "charger", chargers) for h in held)
         s.add("activated_down", down - fed <= most_in, mask=limit_in)
         s.add("activated_up", fed + up <= most_out, mask=limit_out)
     return Terms()
@@ -78,8 +79,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     up: Any = 0.0
     down: Any = 0.0
     for done in v.done.values():
-        if "fleet" in done.held:
-            more, less = ((held * behind).sum("fleet") for held in done.held["fleet"])
+        if "fleet" in done.reserve_held:
+            more, less = ((held * behind).sum("fleet") for held in done.reserve_held["fleet"])
             up, down = up + more, down + less
     residuals = {
         "charge": drawn - d.charge_max,

@@ -101,7 +101,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     threshold = s.var("value_at_risk", lower=-np.inf)
     s.add("accounts", profit - _per_scenario(s.cash) == 0)
     s.add("tail", shortfall - threshold + profit >= 0)
-    cvar = risk_measures.worst_mean(threshold, shortfall, p, 1 - d.confidence)
+    cvar = risk_measures.cvar(threshold, shortfall, p, 1 - d.confidence)
     return Terms(cash={"adjustment": d.weight * (cvar - (p * profit).sum("scenario"))})
 
 
@@ -120,7 +120,7 @@ def postprocess(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
     return {
         "value_at_risk": threshold,
         "shortfall": shortfall,
-        "cvar": risk_measures.worst_mean(threshold, shortfall, p, tail),
+        "cvar": risk_measures.cvar(threshold, shortfall, p, tail),
     }
 
 

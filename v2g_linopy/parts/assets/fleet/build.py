@@ -1,18 +1,48 @@
 """The virtual battery of every member of a fleet (docs/formulation.md §1)."""
 
-from typing import Any
+from dataclasses import dataclass
 
+import pandas as pd
 import xarray as xr
 
+from ....algebra.expression import Expression
 from ....model import battery_wear
 from ....model.formulas import first, larger, previous, previous_data, smaller
 from ....model.formulas_storage import one_way, within_step
 from ....model.reserve_rules import on_two_paths
 from ....model.scope import Scope
-from ....model.terms import Edge, Flex, Flow, Store, Terms
+from ....model.terms import Cash, Edge, Flex, Flow, Store, Terms, decided_cash
 from ..reserve_room import on_baseline
 from . import power_limits
 from .schema import is_active
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What both paths of a battery have in common, on (fleet, time)."""
+
+    active: xr.DataArray  # True where a member holds or moves energy
+    unserved: Expression  # kWh missing from what is needed on board
+    unserved_trip: Expression  # kWh missing from what leaves with a trip
+    slack_in: Expression  # kW that come from nowhere, and
+    slack_out: Expression  # kW that go there, at a penalty
+    on: tuple[Expression, Expression]  # 1 while it charges, 1 while it discharges
+    tapered: xr.DataArray  # True where reserves leave room below the taper, and
+    charge_room: Expression  # the charging power that this leaves, kW
+
+
+@dataclass(frozen=True)
+class _Path:
+    """One trajectory of the battery, and the room it leaves at both edges of each step."""
+
+    charge: Expression
+    discharge: Expression
+    store: Store[Expression]
+
+    @property
+    def power(self) -> Expression:
+        """Injection less withdrawal (kW)."""
+        return self.discharge - self.charge
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
@@ -62,135 +92,141 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     d = d.assign(
         {limit: d[limit].where(on_board, 0.0) for limit in ("charge_max", "discharge_max")}
     )
-    soft, alive = d.unserved_cost.notnull(), is_active(d)
-    slack = d.slack_cost.notnull() & alive
-    u = s.maybe("unserved", (d.energy_min > 0) & soft, d.energy_min)
-    u_out = s.maybe("unserved_trip", (d.energy_out > 0) & soft, d.energy_out)
-    s_in, s_out = s.maybe("slack_in", slack), s.maybe("slack_out", slack)
-    on = (
-        s.maybe("charge_on", power_limits.least(d, "charge"), binary=True),
-        s.maybe("discharge_on", power_limits.least(d, "discharge"), binary=True),
-    )
-    shared = u, u_out, s_in, s_out, on, _charge_room(s, d, on)
+    soft, shared = d.unserved_cost.notnull(), _shared(s, d)
+    plan = baseline = _path(s, d, "", shared)
+    c, g = plan.charge, plan.discharge
+    worn = _worn(s, d, shared, plan)
+    if two_paths := on_two_paths(d, s.inputs.get("reserve")):
+        baseline = _path(s, on_baseline(d), "_baseline", shared)
 
-    c, g, store = _path(s, d, "", alive, shared)
-    worn = _worn(s, d, alive, shared, c, g)
-    baseline = None
-    if on_two_paths(d, s.inputs.get("reserve")):
-        c0, g0, store = _path(s, on_baseline(d), "_baseline", alive, shared)
-        baseline = (g0 - c0) - (g - c)
-
+    missing, slack = d.unserved_cost.fillna(0), shared.slack_in + shared.slack_out
     cash = {
         "wear": (d.wear, -d.wear * s.dt / d.eta_discharge * g),
         "wear_charge": (d.wear_charge, -d.wear_charge * s.dt * d.eta_charge * c),
         "drivers": (d.retail_price, d.retail_price * s.dt * (c - g)),
-        "slack.unserved": (soft & (d.energy_min > 0), -d.unserved_cost.fillna(0) * u),
-        "slack.unserved_trip": (soft & (d.energy_out > 0), -d.unserved_cost.fillna(0) * u_out),
-        "slack.balance": (slack, -d.slack_cost.fillna(0) * s.dt * (s_in + s_out)),
+        "slack.unserved": (soft & (d.energy_min > 0), -missing * shared.unserved),
+        "slack.unserved_trip": (soft & (d.energy_out > 0), -missing * shared.unserved_trip),
+        "slack.balance": (d.slack_cost.notnull(), -d.slack_cost.fillna(0) * s.dt * slack),
     }
     return Terms(
         power={"electricity": Flow(injection=g, withdrawal=c)},
-        cash={
-            entry: x
-            for entry, (rate, x) in cash.items()
-            if bool((rate != 0).any()) and not isinstance(x, xr.DataArray)
-        }
-        | worn,
-        flex=_flex(d, c, g, on, shared[-1], store, baseline),
+        cash=decided_cash(cash) | worn,
+        flex=Flex(
+            *_room(d, plan, shared),
+            range_max=d.charge_max + d.discharge_max,
+            store=baseline.store,
+            baseline=baseline.power - plan.power if two_paths else None,
+        ),
     )
 
 
-def _charge_room(s: Scope, d: xr.Dataset, on: tuple[Any, Any]) -> Any:
-    """Charging power within the taper of every path, and in the range that least powers leave; 0 if
-    nothing tapers.
-    """
-    tapered = power_limits.tapered(d)
-    if "reserve" not in s.inputs or not bool(tapered.any()):
-        return 0.0
-    room = s.var("charge_room", upper=d.charge_max, mask=tapered)
-    gaps = power_limits.least(d, "charge") | power_limits.least(d, "discharge")
-    s.add("charge_room", room - power_limits.most(d, "charge", on) <= 0, mask=tapered & gaps)
-    return room
+def _shared(s: Scope, d: xr.Dataset) -> _Shared:
+    """Variables of needs, slack, least powers and the taper, which are one on both paths."""
+    soft, active = d.unserved_cost.notnull(), is_active(d)
+    unserved = s.var_where("unserved", (d.energy_min > 0) & soft, d.energy_min)
+    unserved_trip = s.var_where("unserved_trip", (d.energy_out > 0) & soft, d.energy_out)
+    slack = d.slack_cost.notnull() & active
+    slack_in, slack_out = s.var_where("slack_in", slack), s.var_where("slack_out", slack)
 
-
-def _flex(
-    d: xr.Dataset, c: Any, g: Any, on: tuple[Any, Any], room: Any, store: Store, baseline: Any
-) -> Flex:
-    """Room about the expected power, and the energy behind it."""
-    most_in, most_out = power_limits.most(d, "charge", on), power_limits.most(d, "discharge", on)
-    if not isinstance(room, float):
-        most_in = most_in * (~power_limits.tapered(d)).astype(float) + room
-    return Flex(
-        up=most_out - g + c - d.charge_min * on[0],
-        down=most_in - c + g - d.discharge_min * on[1],
-        span=d.charge_max + d.discharge_max,
-        store=store,
-        baseline=baseline,
+    gap_in, gap_out = (power_limits.has_min_power(d, way) for way in ("charge", "discharge"))
+    on = (
+        s.var_where("charge_on", gap_in, binary=True),
+        s.var_where("discharge_on", gap_out, binary=True),
     )
 
+    # where reserves are sold, charging stays within the taper of every path and within its range
+    tapered = power_limits.tapered(d) & ("reserve" in s.inputs)
+    room = s.var_where("charge_room", tapered, d.charge_max)
+    within = room - power_limits.max_power(d, "charge", on) <= 0
+    s.add("charge_room", within, mask=tapered & (gap_in | gap_out))
+    return _Shared(active, unserved, unserved_trip, slack_in, slack_out, on, tapered, room)
 
-def _path(
-    s: Scope, d: xr.Dataset, suffix: str, alive: xr.DataArray, shared: tuple[Any, ...]
-) -> tuple[Any, Any, Store]:
-    """One trajectory of the battery: its charge, its discharge, and the room it leaves at both
-    edges of each step.
-    """
-    u, u_out, s_in, s_out, on, room = shared
-    time = s.axis("time")
-    c = s.maybe("charge" + suffix, d.charge_max > 0, d.charge_max)
-    g = s.maybe("discharge" + suffix, d.discharge_max > 0, d.discharge_max)
-    e = s.var("energy" + suffix, upper=d.energy_max, mask=alive)
-    spill = s.maybe("spill" + suffix, d.spill_max > 0, d.spill_max)
 
-    before = d.keep * previous(e) - spill + u_out
+def _room(d: xr.Dataset, plan: _Path, shared: _Shared) -> tuple[Expression, Expression]:
+    """Room up and down about the expected power."""
+    c, g, (charge_on, discharge_on) = plan.charge, plan.discharge, shared.on
+    most_in = power_limits.max_power(d, "charge", shared.on)
+    most_out = power_limits.max_power(d, "discharge", shared.on)
+    if bool(shared.tapered.any()):
+        most_in = most_in * (~shared.tapered).astype(float) + shared.charge_room
+    up = most_out - g + c - d.charge_min * charge_on
+    return up, most_in - c + g - d.discharge_min * discharge_on
+
+
+def _path(s: Scope, d: xr.Dataset, suffix: str, shared: _Shared) -> _Path:
+    """One trajectory of the battery, and its rows."""
+    time, u = s.axis("time"), shared.unserved
+    c = s.var_where("charge" + suffix, d.charge_max > 0, d.charge_max)
+    g = s.var_where("discharge" + suffix, d.discharge_max > 0, d.discharge_max)
+    e = s.var("energy" + suffix, upper=d.energy_max, mask=shared.active)
+    spill = s.var_where("spill" + suffix, d.spill_max > 0, d.spill_max)
+
+    before = d.keep * previous(e) - spill + shared.unserved_trip
     given = d.keep * d.energy_initial * first(time) + d.energy_in - d.energy_out
-    into, out = s.dt * d.eta_charge * (c + s_in), s.dt / d.eta_discharge * (g + s_out)
-    s.add("balance" + suffix, e - before - into + out == given, mask=alive)
+    into = s.dt * d.eta_charge * (c + shared.slack_in)
+    out = s.dt / d.eta_discharge * (g + shared.slack_out)
+    s.add("balance" + suffix, e - before - into + out == given, mask=shared.active)
     s.add("need" + suffix, e + u >= d.energy_min, mask=d.energy_min > 0)
-    for way, power, back, state in (("charge", c, g, on[0]), ("discharge", g, c, on[1])):
-        least = power_limits.least(d, way)
-        if not bool(least.any()):
-            continue
-        most, some, alone = power_limits.either_off_or_above(d, way, power, back, state)
-        s.add(f"{way}_most{suffix}", most, mask=least)
-        s.add(f"{way}_least{suffix}", some, mask=least)
-        s.add(f"{way}_alone{suffix}", alone, mask=least & (d[f"{power_limits.BACK[way]}_max"] > 0))
-    if bool((tapered := power_limits.tapered(d)).any()):
-        s.add("taper" + suffix, power_limits.within_taper(d, c, e), mask=tapered)
-        if not isinstance(room, float):
-            s.add("taper_room" + suffix, power_limits.within_taper(d, room, e), mask=tapered)
+    _power_rows(s, d, suffix, (c, g), e, shared)
 
     if (flag := d.get("exclusive" + suffix)) is not None:
         flag = flag & (d.charge_max > 0)
-        low, high = _start_range(d, time)
-        z = s.maybe("charging" + suffix, flag, binary=True)
+        z = s.var_where("charging" + suffix, flag, binary=True)
         only_in, only_out = one_way(c, g, z, d.charge_max, d.discharge_max)
-        floor, ceiling = smaller(d.energy_min, low) - given, larger(d.energy_max, high) - given
-        cut_high, cut_low = within_step(before, into, out - u, floor, ceiling)
+        low, high = _start_range(d, time)
+        cut_high, cut_low = within_step(before, into, out - u, low - given, high - given)
         s.add("charging_only" + suffix, only_in, mask=flag)
         s.add("discharging_only" + suffix, only_out, mask=flag)
         s.add("cut_high" + suffix, cut_high, mask=flag)
         s.add("cut_low" + suffix, cut_low, mask=flag)
 
-    def edges() -> tuple[Edge, Edge]:
-        low, high = _start_range(d, time)
-        start = before + given
-        begin = Edge(start - smaller(d.energy_min, low), larger(d.energy_max, high) - start)
+    def edges() -> tuple[Edge[Expression], Edge[Expression]]:
+        start, (low, high) = before + given, _start_range(d, time)
+        begin = Edge(start - low, high - start)
         return begin, Edge(e + u - d.energy_min, d.energy_max - e)
 
     sides = c, g, d.charge_max > 0, d.discharge_max > 0
-    return c, g, Store(edges, d.eta_charge, d.eta_discharge, d.keep, *sides)
+    return _Path(c, g, Store(edges, d.eta_charge, d.eta_discharge, d.keep, *sides))
 
 
-def _worn(
-    s: Scope, d: xr.Dataset, alive: xr.DataArray, shared: tuple[Any, ...], c: Any, g: Any
-) -> dict[str, Any]:
+def _power_rows(
+    s: Scope,
+    d: xr.Dataset,
+    suffix: str,
+    powers: tuple[Expression, Expression],
+    e: Expression,
+    shared: _Shared,
+) -> None:
+    """Rows of least powers and of the taper near full."""
+    c, g = powers
+    for way, power, back, on in (
+        ("charge", c, g, shared.on[0]),
+        ("discharge", g, c, shared.on[1]),
+    ):
+        gap = power_limits.has_min_power(d, way)
+        if not bool(gap.any()):
+            continue
+        most, least, alone = power_limits.either_off_or_above(d, way, power, back, on)
+        s.add(f"{way}_most{suffix}", most, mask=gap)
+        s.add(f"{way}_least{suffix}", least, mask=gap)
+        s.add(f"{way}_alone{suffix}", alone, mask=gap & (d[f"{power_limits.BACK[way]}_max"] > 0))
+    if bool((tapered := power_limits.tapered(d)).any()):
+        s.add("taper" + suffix, power_limits.taper_row(d, c, e), mask=tapered)
+        room = power_limits.taper_row(d, shared.charge_room, e)
+        s.add("taper_room" + suffix, room, mask=shared.tapered)
+
+
+def _worn(s: Scope, d: xr.Dataset, shared: _Shared, plan: _Path) -> dict[str, Cash]:
     """Wear by depth and by time along the expected path."""
+    alive = shared.active
     if "wear_capacity" not in d:
         return battery_wear.by_time(s, d, d.energy_max, 0.0, 0.0, alive)
-    _, u_out, s_in, s_out, *_ = shared
-    e, spill = s["fleet.energy"], s["fleet.spill"] if bool((d.spill_max > 0).any()) else 0.0
-    into, out = s.dt * d.eta_charge * (c + s_in), s.dt / d.eta_discharge * (g + s_out)
+    taken = d.energy_out - shared.unserved_trip
+    if bool((d.spill_max > 0).any()):
+        taken = taken + s["fleet.spill"]
+    e = s["fleet.energy"]
+    into = s.dt * d.eta_charge * (plan.charge + shared.slack_in)
+    out = s.dt / d.eta_discharge * (plan.discharge + shared.slack_out)
     by_depth = battery_wear.cycles(
         s,
         d,
@@ -200,15 +236,17 @@ def _worn(
         (d.discharge_max > 0) | d.slack_cost.notnull(),
         there=alive,
         arriving=d.energy_in.where(d.keep == 0, 0.0),
-        driven=d.energy_out - u_out + spill,
+        driven=taken,
         drives=(d.energy_out > 0) | (d.spill_max > 0),
         charges=(d.charge_max > 0) | d.slack_cost.notnull() | (d.energy_in > 0),
     )
     return by_depth | battery_wear.by_time(s, d, d.wear_capacity, e, into - out, alive)
 
 
-def _start_range(d: xr.Dataset, time: Any) -> tuple[xr.DataArray, xr.DataArray]:
-    """Least and most energy a legal plan can hold at the start of a step, before power flows."""
+def _start_range(d: xr.Dataset, time: pd.Index) -> tuple[xr.DataArray, xr.DataArray]:
+    """Floor and ceiling at the start of a step, before power flows: the least and the most energy
+    that a legal plan can hold there, if they are further apart than the bounds of the step.
+    """
     soft = d.unserved_cost.notnull()
     floor = xr.where((d.energy_min > 0) & soft, 0.0, d.energy_min)
     arriving = d.energy_in - d.energy_out
@@ -218,10 +256,10 @@ def _start_range(d: xr.Dataset, time: Any) -> tuple[xr.DataArray, xr.DataArray]:
         + arriving
         + xr.where(soft, d.energy_out, 0.0)
     )
-    return low, high
+    return smaller(d.energy_min, low), larger(d.energy_max, high)
 
 
-def _on_board(d: xr.Dataset, time: Any) -> xr.DataArray:
+def _on_board(d: xr.Dataset, time: pd.Index) -> xr.DataArray:
     """Return True where some energy can be on board in the step, or be due with what leaves."""
     held = d.keep * previous_data(d.energy_max, d.energy_initial, time) + d.energy_max
     return held + d.energy_in + d.energy_out + d.spill_max > 0

@@ -3,16 +3,16 @@
 
 `d` holds `charge_max`, `charge_min`, `discharge_max`, `discharge_min` [kW], `taper_from`,
 `taper_to` and `energy_max`; `on` is a pair of binaries, 1 while it charges and while it discharges,
-plain 0 where there is no least power."""
-
-from typing import Any
+without terms where there is no least power."""
 
 import xarray as xr
+
+from ....algebra.expression import Constraint, Expression, Quantity
 
 BACK = {"charge": "discharge", "discharge": "charge"}
 
 
-def least(d: xr.Dataset, way: str) -> xr.DataArray:
+def has_min_power(d: xr.Dataset, way: str) -> xr.DataArray:
     """Return True where charging (or discharging) has a least power."""
     return (d[f"{way}_min"] > 0) & (d[f"{way}_max"] > 0)
 
@@ -23,8 +23,8 @@ def tapered(d: xr.Dataset) -> xr.DataArray:
 
 
 def either_off_or_above(
-    d: xr.Dataset, way: str, power: Any, back: Any, on: Any
-) -> tuple[Any, Any, Any]:
+    d: xr.Dataset, way: str, power: Expression, back: Expression, on: Expression
+) -> tuple[Constraint, Constraint, Constraint]:
     """Rows: power is 0 or within least and most, and what flows back is 0 while it is not."""
     most_back = d[f"{BACK[way]}_max"]
     return (
@@ -34,7 +34,7 @@ def either_off_or_above(
     )
 
 
-def within_taper(d: xr.Dataset, power: Any, energy: Any) -> Any:
+def taper_row(d: xr.Dataset, power: Expression, energy: Expression) -> Constraint:
     """Row: power below the line from charge_max at taper_from to taper_to charge_max at
     energy_max.
     """
@@ -47,19 +47,17 @@ def within_taper(d: xr.Dataset, power: Any, energy: Any) -> Any:
     return power + slope.fillna(0.0) * energy <= top.fillna(0.0)
 
 
-def most(d: xr.Dataset, way: str, on: tuple[Any, Any]) -> Any:
+def max_power(d: xr.Dataset, way: str, on: tuple[Expression, Expression]) -> Quantity:
     """Most power one way without crossing a gap: all of it, or 0 while off, or 0 while on the other
     way (kW).
     """
     own, other = on if way == "charge" else on[::-1]
-    gap, limit = least(d, way), d[f"{way}_max"]
-    if not bool((gap | least(d, BACK[way])).any()):
+    limit = d[f"{way}_max"]
+    gap, gap_back = has_min_power(d, way), has_min_power(d, BACK[way])
+    if not bool((gap | gap_back).any()):
         return limit
-    return (
-        limit.where(~gap, 0.0)
-        - limit.where(~gap & least(d, BACK[way]), 0.0) * other
-        + limit.where(gap, 0.0) * own
-    )
+    free, off_for_back = limit.where(~gap, 0.0), limit.where(~gap & gap_back, 0.0)
+    return free - off_for_back * other + limit.where(gap, 0.0) * own
 
 
 def inconsistent(d: xr.Dataset) -> list[tuple[str, xr.DataArray, xr.DataArray, str]]:

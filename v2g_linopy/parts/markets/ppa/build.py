@@ -1,17 +1,16 @@
 """Power purchase agreements and contracts for difference, physical and financial
 (docs/formulation.md §6)."""
 
-from typing import Any
-
 import pandas as pd
 import xarray as xr
 
+from ....algebra.expression import Expression
 from ....case.schema import Calendar
 from ....model.formulas import first, larger, previous
 from ....model.formulas_time import closing, local_period, run_hours
 from ....model.scope import Scope
-from ....model.terms import Flow, Terms
-from .schema import SIDES, plant_of
+from ....model.terms import Cash, Flow, Terms
+from .schema import plant_of
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
@@ -49,7 +48,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     whole, but for a run of negative prices that becomes long enough only after the window in which
     it began."""
     sign, physical = xr.where(d.side == "seller", 1.0, -1.0), d.settlement == "physical"
-    cash: dict[str, Any] = {}
+    cash: dict[str, Cash] = {}
     if bool((~physical).any()):
         reference = _reference(s, d)
         cash["difference"] = (
@@ -89,28 +88,34 @@ def _over(calendar: Calendar, kind: str) -> float:
     return float(local_period(calendar.time, calendar.timezone, kind)[2][0])
 
 
-def _power(s: Scope, d: xr.Dataset, physical: xr.DataArray) -> dict[str, Flow]:
+def _power(s: Scope, d: xr.Dataset, physical: xr.DataArray) -> dict[str, Flow[Expression]]:
     """Energy bought enters the market node, energy sold leaves it."""
-    ways = {side: physical & (d.side == side) for side in SIDES}
-    sold, bought = (
-        _quantity(s, d, some).sum("contract") if bool(some.any()) else 0.0
-        for some in (ways["seller"], ways["buyer"])
-    )
-    return {"electricity": Flow(injection=bought, withdrawal=sold)} if bool(physical.any()) else {}
+    if not bool(physical.any()):
+        return {}
+
+    def by(side: str) -> Expression:
+        contracts = physical & (d.side == side)
+        if not bool(contracts.any()):
+            return s.expression(0.0)
+        return s.expression(_quantity(s, d, contracts).sum("contract"))
+
+    return {"electricity": Flow(injection=by("buyer"), withdrawal=by("seller"))}
 
 
-def _quantity(s: Scope, d: xr.Dataset, where: xr.DataArray) -> Any:
+def _quantity(s: Scope, d: xr.Dataset, where: xr.DataArray) -> Cash:
     """Power under each contract, 0 but for those named in `where`: data, and the output of plants
     where that counts.
     """
     plant, active = plant_of(d), _active(s, d)
     fixed = where & (d.volume_type == "baseload")
-    power: Any = active * d.baseload.where(fixed, 0.0)
+    power: Cash = active * d.baseload.where(fixed, 0.0)
     if bool((deemed := where & (d.volume_type == "deemed")).any()):
         available = _of_plants(s.inputs["renewable"].available, plant, deemed)
         power = power + active * d.share * available
     if bool((output := where & (d.volume_type == "output")).any()):
-        fed = s.flows["renewable"].injection.at(plant.where(output, "").rename("renewable"))
+        some = s.inputs["renewable"].indexes["renewable"][0]
+        fed = s.expression(s.flows["renewable"].injection)
+        fed = fed.sel(renewable=plant.where(output, some)).where(output)
         power = power + active * d.share * fed
     return power
 
@@ -162,7 +167,7 @@ def _unless_negative(price: xr.DataArray, d: xr.Dataset, dt: float) -> xr.DataAr
     return 1.0 - (below & (run >= d.negative_hours - 1e-9))
 
 
-def _shortfall(s: Scope, d: xr.Dataset) -> Any:
+def _shortfall(s: Scope, d: xr.Dataset) -> Expression:
     """Energy behind what is due at the end of each period (kWh)."""
     owed, start = (1 - d.tolerance) * d.contracted, first(s.axis("time"))
     same, hours, continues = _periods(s, d)
@@ -181,9 +186,9 @@ def _periods(s: Scope, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray, xr.Da
     before the horizon.
     """
     later = 1.0 - first(s.axis("time"))
-    same: Any = later + 0.0 * d.contracted
-    hours: Any = d.get("period_hours", len(s.axis("time")) * s.dt)
-    continues: Any = 1.0
+    same = later + 0.0 * d.contracted
+    hours = xr.DataArray(d.get("period_hours", len(s.axis("time")) * s.dt))
+    continues = xr.DataArray(1.0)
     for kind in ("month", "year"):
         number, length, over = local_period(s.calendar.time, s.calendar.timezone, kind)
         here = d.period == kind

@@ -2,16 +2,15 @@
 §3).
 """
 
-from typing import Any
-
 import xarray as xr
 
+from ....algebra.expression import Expression, Quantity
 from ....model import risk_measures
 from ....model.bid_sizes import sizes
 from ....model.formulas import larger, previous, smaller
 from ....model.reserve_rules import guarantees_energy
 from ....model.scope import Scope
-from ....model.terms import Flow, Held, Store, Terms
+from ....model.terms import Cash, Flow, ReservedPower, Store, Terms
 from . import energy_backing, guarantees
 from .schema import in_every_scenario
 
@@ -89,54 +88,52 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             "activation": s.dt * (d.activation_up * up - d.activation_down * down) * volume,
             **penalty,
         },
-        held=held,
+        reserve_held=held,
     )
 
 
-def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, Held], Any, Any]:
+def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity, xr.DataArray]:
     """Shares of every member within its room; what each asset holds, what all hold of each product,
     and the most.
     """
-    net, held = d.activation_up - d.activation_down, dict[str, Held]()
-    sold: Any = 0.0
-    largest: Any = 0.0
+    net, held = d.activation_up - d.activation_down, dict[str, ReservedPower]()
+    sold: Quantity = 0.0
+    largest = xr.DataArray(0.0)
     for asset, f in s.flex.items():  # kinds of asset, never members
+        assert f.range_max is not None, f"the build of {asset} gives no range_max"
         member = s.inputs[asset].attrs["member"]
-        possible = (f.span > 0) & (d.volume_max > 0)
+        possible = (f.range_max > 0) & (d.volume_max > 0)
         if f.store is not None and f.baseline is None and guarantees_energy(d):
             possible = possible & ~guarantees.energy_backed(d)
-        most = f.span / larger(d.up - net, d.down + net)
-        x = s.maybe(
-            "share", possible, most, over=[s.inputs[asset].indexes[member]], suffix=f"_{asset}"
-        )
+        most = f.range_max / larger(d.up - net, d.down + net)
+        members = s.inputs[asset].indexes[member]
+        x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
         energy_backing.rows(s, d, asset, x, possible)
-        if isinstance(x, float):
-            if f.baseline is not None and not isinstance(f.baseline, float):
-                s.add(f"baseline_{asset}", f.baseline == 0)
-            continue
-        some, largest = possible.any("product"), largest + most.where(possible, 0.0).sum(member)
-        held[asset] = Held(((d.up - net) * x).sum("product"), ((d.down + net) * x).sum("product"))
-        s.add(f"up_{asset}", held[asset].up <= f.up, mask=some)
-        s.add(f"down_{asset}", held[asset].down <= f.down, mask=some)
+
+        some = possible.any("product")
+        up, down = ((d.up - net) * x).sum("product"), ((d.down + net) * x).sum("product")
+        s.add(f"up_{asset}", up <= f.up, mask=some)
+        s.add(f"down_{asset}", down <= f.down, mask=some)
         if f.baseline is not None:
             s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
         _on_board(s, d, asset, x, some)
-        sold = sold + x.sum(member)
+
+        if x.has_terms:
+            held[asset] = ReservedPower(up, down)
+            largest = largest + most.where(possible, 0.0).sum(member)
+            sold = sold + x.sum(member)
     return held, sold, largest
 
 
-def _shortfall(s: Scope, d: xr.Dataset) -> tuple[Any, dict[str, Any]]:
+def _shortfall(s: Scope, d: xr.Dataset) -> tuple[Expression, dict[str, Cash]]:
     """Committed capacity that nobody holds, and what that costs."""
     failing = (d.committed > 0) & d.shortfall_price.notnull()
-    short = s.maybe("shortfall", failing, d.committed.where(d.closed > 0, 0.0))
-    return short, (
-        {}
-        if isinstance(short, float)
-        else {"shortfall": -s.dt * d.shortfall_price.fillna(0.0) * short}
-    )
+    short = s.var_where("shortfall", failing, d.committed.where(d.closed > 0, 0.0))
+    penalty = -s.dt * d.shortfall_price.fillna(0.0) * short
+    return short, {"shortfall": penalty} if short.has_terms else {}
 
 
-def _available(s: Scope, d: xr.Dataset, surplus: Any, mask: xr.DataArray) -> None:
+def _available(s: Scope, d: xr.Dataset, surplus: Expression, mask: xr.DataArray) -> None:
     """The mean surplus in the worst 1 - availability of the scenarios is at least 0 (kW)."""
     if not bool(mask.any()):
         return
@@ -145,17 +142,17 @@ def _available(s: Scope, d: xr.Dataset, surplus: Any, mask: xr.DataArray) -> Non
     s.add("missing", missing - threshold + surplus >= 0, mask=mask)
     s.add(
         "availability",
-        risk_measures.worst_mean(threshold, missing, s.calendar.probability, tail) >= 0,
+        risk_measures.cvar(threshold, missing, s.calendar.probability, tail) >= 0,
         mask=mask,
     )
 
 
-def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -> None:
+def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Expression, mask: xr.DataArray) -> None:
     """Sum_r due_r x <= room at both edges of the step [kWh]: of endurance, and of excursions within
     the step.
     """
     store, endured = s.flex[asset].store, d.guarantee == "endurance"
-    if store is None or not bool(guarantees.energy_backed(d).any()):
+    if store is None or not bool(guarantees.energy_backed(d).any()) or not x.has_terms:
         return
     dues = {
         "endurance_up": _hours(d, store, "up").where(endured, 0.0) / store.eta_discharge,
@@ -170,7 +167,7 @@ def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Any, mask: xr.DataArray) -
                 s.add(f"{name}_{asset}_{edge}", (due * x).sum("product") <= left, mask=mask)
 
 
-def _hours(d: xr.Dataset, store: Store, way: str) -> xr.DataArray:
+def _hours(d: xr.Dataset, store: Store[Expression], way: str) -> xr.DataArray:
     """Energy to be held per kW sold (h): more by members that flow one way, who cannot be brought
     back by the other.
     """

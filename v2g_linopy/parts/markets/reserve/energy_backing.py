@@ -3,12 +3,12 @@
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ....algebra.expression import Constraint, Expression, Quantity
 from ....model.formulas import first, larger, previous
 from ....model.formulas_time import run_hours
 from ....model.scope import Scope
@@ -16,7 +16,7 @@ from ....model.terms import Store
 from .guarantees import robust, within_a_step
 
 
-def rows(s: Scope, d: xr.Dataset, asset: str, x: Any, possible: xr.DataArray) -> None:
+def rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.DataArray) -> None:
     """Room for the worst admissible calls at the end of each step (the equations stand in
     `markets/reserve.py`).
 
@@ -51,14 +51,20 @@ def in_steps(d: xr.Dataset, dt: float) -> tuple[xr.DataArray, xr.DataArray]:
     return steps, xr.where(limited, calls, 1.0)
 
 
-Rate = tuple[str, Any, xr.DataArray]  # name, kW, where it counts
+Rate = tuple[str, Expression, xr.DataArray]  # name, kW, where it counts
 
 
 class _Reserve:
     """What the products of one direction may call from an asset: V on (member, product, time)."""
 
     def __init__(
-        self, s: Scope, d: xr.Dataset, asset: str, way: str, store: Store, calls: xr.DataArray
+        self,
+        s: Scope,
+        d: xr.Dataset,
+        asset: str,
+        way: str,
+        store: Store[Expression],
+        calls: xr.DataArray,
     ):
         self.s, self.d, self.asset, self.way, self.store = s, d, asset, way, store
         time, self.members = (
@@ -76,7 +82,7 @@ class _Reserve:
         self.lasting = robust(d) & (self.steps > 0)
         self.held = self._held()
 
-    def worst(self, power: Any) -> Any:
+    def worst(self, power: Expression) -> Expression:
         """V, at least what the worst admissible calls have moved by the end of each step."""
         v = self.s.var(self.name, mask=self.held, over=[self.members], suffix=f"_{self.asset}")
         self._add("kept", v - self.keep * previous(v) >= self._before(1), self.held & self.lasting)
@@ -91,7 +97,7 @@ class _Reserve:
             self._many(rates, v, many)
         return v
 
-    def _many(self, rates: list[Rate], v: Any, many: xr.DataArray) -> None:
+    def _many(self, rates: list[Rate], v: Expression, many: xr.DataArray) -> None:
         """Rows where the activation period is longer than a step: the dual of the worst calls up to
         each step.
         """
@@ -108,15 +114,15 @@ class _Reserve:
         self._add(
             "dual", v - self.share * cycle.sum("ago") - call.sum("ago") >= self._before(1), many
         )
-        worth = cycle.lagged((lag < self.steps).astype(float), dim="ago") + call
+        worth = cycle.convolve((lag < self.steps).astype(float), dim="ago") + call
         for name, rate, where in rates:
-            due = self.s.dt * left * rate.earlier(ago)
+            due = self.s.dt * left * rate.lags(ago)
             self._add(f"dual_{name}", worth - due >= 0, there & (_ago(self.calls & where, ago) > 0))
 
-    def _add(self, name: str, row: Any, mask: xr.DataArray) -> None:
+    def _add(self, name: str, row: Constraint, mask: xr.DataArray) -> None:
         self.s.add(f"{self.name}_{name}_{self.asset}", row, mask=mask)
 
-    def _rates(self, power: Any) -> Iterator[Rate]:
+    def _rates(self, power: Expression) -> Iterator[Rate]:
         """Yield what a call takes from or brings to the battery, kW; the largest counts, each where
         it can be that.
         """
@@ -142,7 +148,7 @@ class _Reserve:
                 feeds,
             )
 
-    def _stopped(self, where: xr.DataArray) -> Any:
+    def _stopped(self, where: xr.DataArray) -> Quantity:
         """Baseline charging that is stopped for calls of each product: all of it for one, shared
         out to several.
         """
@@ -171,7 +177,7 @@ class _Reserve:
             return held
         return held | ((self.carried > 0).any("lag") & (_left(self.keep, None) > 0) & self.lasting)
 
-    def _before(self, cycle: int) -> Any:
+    def _before(self, cycle: int) -> xr.DataArray | float:
         """What was called a cycle ago, where that is before the first step, as far as it is still
         there (kWh).
         """

@@ -6,7 +6,7 @@ import xarray as xr
 
 from ....model import risk_measures
 from ....model.bid_sizes import off_least, off_step
-from ....model.terms import Edge, Flex, Flow, Replay, Store
+from ....model.terms import NO_ROOM, Edge, Flow, Replay, Store
 from ....model.view import View
 from . import guarantees, worst_case_activation
 from .schema import in_every_scenario
@@ -27,7 +27,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     residuals: dict[str, xr.DataArray] = {}
     held = {}
     for asset, x in shares.items():
-        room = v.done[asset].flex or Flex(0.0, 0.0)
+        room = v.done[asset].flex or NO_ROOM
         sold = sold + x.sum(v.groups[asset].attrs["member"])
         moved = -((d.activation_up - d.activation_down) * x).sum("product")
         up, down = held[asset] = (

@@ -2,15 +2,14 @@
 (docs/formulation.md §5).
 """
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
+from ....algebra.expression import Expression, Quantity
 from ....case import calendar as periods
 from ....model.reserve_rules import activated_at_suppliers, supplied
 from ....model.scope import Scope
-from ....model.terms import Flow, Terms
+from ....model.terms import Cash, Flow, Terms
 from .schema import both_ways_pay, round_trip
 from .tariff import peaks_of, years_of
 
@@ -53,30 +52,31 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     exchange = s["node.exchange"].sel(pod=d.indexes["pod"])
     s.add("meter", fed - drawn - exchange == 0)
     both = both_ways_pay(d, round_trip(d))
-    importing = s.maybe("importing", both, binary=True)
+    importing = s.var_where("importing", both, binary=True)
     s.add("importing", drawn - d.import_max.where(both, 0.0) * importing <= 0, mask=both)
     s.add("exporting", fed + d.export_max.where(both, 0.0) * (importing - 1) <= 0, mask=both)
     _under_activation(s, d, exchange)
     power = {}
     if bool(supplied(d).any()):
         lowered, raised = (activated_at_suppliers(s, way) for way in ("down", "up"))
-        power["electricity"] = Flow(raised, lowered + (supplied(d) * exchange).sum("pod"))
+        own = lowered + (supplied(d) * exchange).sum("pod")
+        power["electricity"] = Flow(s.expression(raised), s.expression(own))
     return Terms(power=power, cash=_per_step(d, s.dt, drawn, fed) | _per_month(s, d, drawn))
 
 
-def _under_activation(s: Scope, d: xr.Dataset, exchange: Any) -> None:
+def _under_activation(s: Scope, d: xr.Dataset, exchange: Expression) -> None:
     """Rows: the limits hold with every reserve of the pod fully activated, either way."""
-    held = s.held
+    held, pods = s.reserve_held, d.indexes["pod"]
     if not held:
         return
-    up: Any = sum(s.per_pod(h.up, asset).sel(pod=d.indexes["pod"]) for asset, h in held)
-    down: Any = sum(s.per_pod(h.down, asset).sel(pod=d.indexes["pod"]) for asset, h in held)
+    up: Quantity = sum(s.per_pod(h.up, asset).sel(pod=pods) for asset, h in held)
+    down: Quantity = sum(s.per_pod(h.down, asset).sel(pod=pods) for asset, h in held)
     limit_up, limit_down = np.isfinite(d.export_max), np.isfinite(d.import_max)
     s.add("activated_up", exchange + up <= d.export_max.where(limit_up, 0.0), mask=limit_up)
     s.add("activated_down", down - exchange <= d.import_max.where(limit_down, 0.0), mask=limit_down)
 
 
-def _per_step(d: xr.Dataset, dt: float, drawn: Any, fed: Any) -> dict[str, Any]:
+def _per_step(d: xr.Dataset, dt: float, drawn: Expression, fed: Expression) -> dict[str, Cash]:
     """What the meter counts, EUR on (pod, time)."""
     supply = d.supply_price.fillna(0.0)
     rates = {
@@ -95,25 +95,26 @@ def _per_step(d: xr.Dataset, dt: float, drawn: Any, fed: Any) -> dict[str, Any]:
     }
 
 
-def _per_month(s: Scope, d: xr.Dataset, drawn: Any) -> dict[str, Any]:
+def _per_month(s: Scope, d: xr.Dataset, drawn: Expression) -> dict[str, Cash]:
     """What a month costs, EUR on (pod, month)."""
     tariff = peaks_of(d, s.calendar, s.dt)
     years = years_of(tariff)
-    cash: dict[str, Any] = {
+    fees = {
         "subscribed": -d.subscribed.fillna(0.0) * d.subscribed_price * years,
         "fixed": -d.fixed_cost * years * periods.YEAR,
         "capacity": -d.capacity * d.capacity_cost * years,
     }
-    cash = {entry: x for entry, x in cash.items() if bool((x != 0).any())}
+    cash: dict[str, Cash] = {entry: x for entry, x in fees.items() if bool((x != 0).any())}
     if bool((d.peak_price > 0).any()):
         cash["peak"] = -1 * tariff.charge(tariff.billed(s, drawn))
     priced, known = d.overrun_price > 0, d.overrun_initial * tariff.first("month")
-    overrun = s.maybe("overrun", priced, lower=known)
-    if not isinstance(overrun, float):
-        month = tariff.steps_by("month")
-        s.add("overrun", overrun.at(month) - drawn >= -d.subscribed.fillna(0.0), mask=priced)
+    overrun = s.var_where("overrun", priced, lower=known)
+    month = tariff.steps_by("month")
+    beyond = overrun.sel(month=month) - drawn >= -d.subscribed.fillna(0.0)
+    s.add("overrun", beyond, mask=priced)
+    if overrun.has_terms:
         cash["overrun"] = -d.overrun_price * tariff.share * (overrun - known)
-    taxed = sum(cash[entry] for entry in ("subscribed", "peak", "overrun") if entry in cash)
-    if bool((d.vat > 0).any()) and not isinstance(taxed, int):
-        cash["vat_capacity"] = d.vat * taxed
+    taxed = [cash[entry] for entry in ("subscribed", "peak", "overrun") if entry in cash]
+    if bool((d.vat > 0).any()) and taxed:
+        cash["vat_capacity"] = d.vat * sum(taxed)
     return cash

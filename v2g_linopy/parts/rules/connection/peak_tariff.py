@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ....algebra.expression import Expression, Quantity
 from ....case import calendar as periods
 from ....case.schema import Calendar, worst_violation
 from ....model.formulas import larger, smaller
@@ -112,7 +113,7 @@ class Peaks:
         total = largest.where(largest["rank"] < many, 0.0).sum("rank")
         return total / larger(many, 1) * self.first("month")
 
-    def charge(self, billed: Any) -> Any:
+    def charge(self, billed: Expression) -> Expression:
         """Return what is paid for a month beyond what has been charged already, EUR on (pod,
         month).
         """
@@ -121,7 +122,7 @@ class Peaks:
 
     # ---- rows ------------------------------------------------------------------------------------
 
-    def billed(self, s: Scope, drawn: Any) -> Any:
+    def billed(self, s: Scope, drawn: Expression) -> Expression:
         """Write the rows and return the mean of the K largest periods, kW on (pod, month).
 
         With P the weighted mean import of an hour, threshold eta >= 0 and excess z >= 0 of each
@@ -132,34 +133,28 @@ class Peaks:
         At the optimum eta is the K-th largest period, and the excess what the larger ones have
         above it."""
         priced = self.price > 0
-        eta = s.maybe("peak_threshold", priced)
-        power = (self.dt * self.weight * drawn).grouped(self.steps_by("hour"), self.axis("hour"))
+        eta = s.var_where("peak_threshold", priced)
+        metered = self.dt * self.weight * drawn
+        power = metered.groupby_sum(self.steps_by("hour"), self.axis("hour"))
         power = power + self.hour_initial * self.first("hour")
-        above: Any = 0.0
+        above: Quantity = 0.0
         for period, name in (("hour", "peak_excess"), ("day", "peak_excess_day")):
-            metered = priced & (self.daily == (period == "day"))
-            z = s.maybe(name, metered)
-            if isinstance(z, float):
-                continue
-            seen = z if period == "hour" else z.at(self.by("day", "hour"))
-            s.add(
-                f"peak_{period}", seen + eta.at(self.by("month", "hour")) - power >= 0, mask=metered
-            )
-            above = above + z.grouped(self.by("month", period), self.axis("month"))
+            counted = priced & (self.daily == (period == "day"))
+            z = s.var_where(name, counted)
+            seen = z if period == "hour" else z.sel(day=self.by("day", "hour"))
+            threshold = eta.sel(month=self.by("month", "hour"))
+            s.add(f"peak_{period}", seen + threshold - power >= 0, mask=counted)
+            above = above + z.groupby_sum(self.by("month", period), self.axis("month"))
             known = self.first("day") * self.day_initial
             if period == "day" and bool((known > 0).any()):
-                row = z + eta.at(self.by("month", "day")) >= known
-                s.add("peak_day_before", row, mask=metered & (known > 0))
+                row = z + eta.sel(month=self.by("month", "day")) >= known
+                s.add("peak_day_before", row, mask=counted & (known > 0))
         if self.carried is not None:
             there = priced & self.carried.notnull()
-            y = s.maybe("peak_excess_before", there)
-            if not isinstance(y, float):
-                s.add(
-                    "peak_before",
-                    y + eta.sel(month=self.axis("month")[0]) >= self.carried.fillna(0.0),
-                    mask=there,
-                )
-                above = above + y.sum("rank") * self.first("month")
+            y = s.var_where("peak_excess_before", there)
+            row = y + eta.sel(month=self.axis("month")[0]) >= self.carried.fillna(0.0)
+            s.add("peak_before", row, mask=there)
+            above = above + y.sum("rank") * self.first("month")
         return eta + above / self.places
 
     # ---- the plan as a meter reads it ------------------------------------------------------------

@@ -20,7 +20,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     up: Any = 0.0
     down: Any = 0.0
     for done in v.done.values():
-        for asset, (more, less) in done.held.items():
+        for asset, (more, less) in done.reserve_held.items():
             up, down = up + _at_pod(v, d, asset, more), down + _at_pod(v, d, asset, less)
     for part, done in v.done.items():
         if "pod" in v.groups[part] and "electricity" in done.power:
