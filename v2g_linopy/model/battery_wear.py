@@ -251,7 +251,7 @@ def cycles(
     there: xr.DataArray | bool = True,
     arriving: Data = 0.0,
     driven: Quantity = 0.0,
-    drives: xr.DataArray | bool = False,
+    drives: xr.DataArray | None = None,
     charges: xr.DataArray | bool = True,
 ) -> dict[str, Cash]:
     """Cash of the depth of cycles, with a battery cut into segments of depth (Xu et al. 2018;
@@ -275,8 +275,8 @@ def cycles(
         Energy at the end of the step, and what leaves in it by power and otherwise (kWh in the
         battery).
     there, discharges, drives, charges
-        Where there is a battery, where energy can leave it by power and otherwise, and where it can
-        enter meanwhile.
+        Where there is a battery, where energy can leave it by power and otherwise (None: never),
+        and where it can enter meanwhile.
     arriving
         Energy on board at a restart (kWh).
     """
@@ -287,23 +287,27 @@ def cycles(
     there = (room > 0) & there
     level = s.var("segment_energy", upper=room, mask=there)
     power = s.var_where("segment_discharge", there & discharges)
-    trip = s.var_where("segment_trip", there & drives)
+    worn = s.dt * power
+    if drives is not None:
+        trip = s.var_where("segment_trip", there & drives)
+        worn = worn + trip
+
     start = _start(s, d, room, level)
     before = d.keep * previous(level) + d.keep * first(time) * start + shallow_first(arriving, room)
-    total, entering = segment_rows(level, before, s.dt * power + trip, energy)
-    s.add("segment_level", total, mask=there.any("segment"))
-    s.add("segment_entering", entering, mask=there)
+    total, entering = segment_rows(level, before, worn, energy)
     some = there.any("segment")
+    s.add("segment_level", total, mask=some)
+    s.add("segment_entering", entering, mask=there)
     leaving = s.dt * power.sum("segment") - out == 0
     s.add("segment_leaving", leaving, mask=some & discharges)
 
-    passed = s.var_where("trip_passed", some & drives & charges)
-    s.add("segment_driving", trip.sum("segment") + passed - driven == 0, mask=some & drives)
-    s.add("segment_at_hand", trip - before <= 0, mask=there & drives & charges)
-    worn = s.dt * power + trip
-    if not worn.has_terms:
-        return {}
-    return {"wear_cycles": -(price * worn).sum("segment") - price.max("segment") * passed}
+    cost = (price * worn).sum("segment")
+    if drives is not None:
+        passed = s.var_where("trip_passed", some & drives & charges)
+        s.add("segment_driving", trip.sum("segment") + passed - driven == 0, mask=some & drives)
+        s.add("segment_at_hand", trip - before <= 0, mask=there & drives & charges)
+        cost = cost + price.max("segment") * passed
+    return {"wear_cycles": -cost} if cost.has_terms else {}
 
 
 def _start(s: Scope, d: xr.Dataset, room: xr.DataArray, level: Expression) -> Quantity:
