@@ -255,7 +255,7 @@ class _AssetPath:
             return xr.DataArray(array + zeros).transpose(member, "time").to_numpy()
 
         if flex.baseline is None:
-            rest, moved = values(-mean_activation), 0.0
+            rest, moved = values(-mean_activation), xr.DataArray(0.0)
         else:
             rest, moved = values(0.0), flex.baseline  # baseline less expected injection
         room = rest, values(flex.up - moved), values(flex.down + moved)
