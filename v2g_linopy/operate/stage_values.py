@@ -26,11 +26,11 @@ def stage_values(
     progress: Callable[[str], Progress] = lambda stage: lambda done, of: None,
     **options: Any,
 ) -> xr.Dataset:
-    """Operate a case again and again, each time with one market or product more, in the order of
-    their gates.
+    """Return what each market adds: the case operated with one more after the other.
 
-    A market that is not there yet has the limit 0; imbalance is always settled. What the one that
-    closes first adds is not known, as nothing runs without it: its value is missing.
+    They are added in the order of their gates. A market that is not there yet has the limit 0;
+    imbalance is always settled. What the one that closes first adds is not known, as nothing runs
+    without it: its value is missing (docs/formulation.md §4).
 
     Parameters
     ----------
@@ -38,20 +38,36 @@ def stage_values(
         As for `simulate`.
     result : xarray.DataTree, optional
         The run with all markets, where it is known already.
-    progress : callable
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+    progress : callable, default does nothing
         `progress(stage)` returns the `progress` of the run of that stage.
-    parts, **options
+    **options
         As for `simulate`.
 
     Returns
     -------
     xarray.Dataset
         On `stage`, named as the market or product added: `profit` with all up to it, `value` it
-        adds to the one before.
+        adds to the one before (EUR).
 
     Raises
     ------
-    SchemaError, Infeasible, SolveError, SolverError, Interrupted
+    SchemaError, Infeasible, SolveError, SolverError, Interrupted, OutputError
+        As `simulate`.
+
+    Examples
+    --------
+    Intraday trades two hours of a portfolio again that were sold day-ahead:
+
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.select_window(v2g.sequential(vehicles=1, days=1), 8, 10)
+    >>> worth = v2g.stage_values(case, every=2.0)
+    >>> worth["stage"].values.tolist()
+    ['day_ahead', 'intraday']
+    >>> profit, value = worth.profit.values, worth.value.values
+    >>> bool(abs(value[1] - (profit[1] - profit[0])) < 1e-9)
+    True
     """
     order = stages_of(case, parts)
     profit = []

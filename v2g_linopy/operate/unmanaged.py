@@ -16,18 +16,46 @@ from ..parts.catalogue import PARTS
 
 
 def unmanaged(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.DataArray:
-    """Charge at full power from arrival until the need is met (a share fleet: until full), within
-    import limits.
+    """Charge at full power from arrival until the need is met, without optimising.
 
-    Where the limit of a charger or of a pod's import binds, those that arrived first are served
-    first, and who is left less than its least power waits. Power falls as the battery fills where
-    it tapers. Where the last step would need less than the least power, the need is exceeded, or
-    the step before leaves enough if that does not fit.
+    A share fleet charges until it is full. Where the limit of a charger or of a pod's import binds,
+    those that arrived first are served first, and who is left less than its least power waits.
+    Power falls as the battery fills where it tapers. Where the last step would need less than the
+    least power, the need is exceeded, or the step before leaves enough if that does not fit.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case with a fleet that is the same in all scenarios.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
 
     Returns
     -------
     xarray.DataArray
         Charging power on (fleet, time), kW at the grid side.
+
+    Raises
+    ------
+    SchemaError
+        The case does not fit the schema, or its fleet differs by scenario.
+
+    Examples
+    --------
+    Two hours at 10 kW, and the need of 20 kWh is met:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=4, freq="h")
+    >>> need = ("time", [0.0, 0.0, 0.0, 20.0])
+    >>> car = {"charge_max": 10.0, "energy_max": 40.0, "energy_min": need, "eta_charge": 1.0}
+    >>> market = {"price": ("time", [50.0, 20.0, 30.0, 60.0]), "limit": 100.0}
+    >>> fleet = xr.Dataset(car, coords={"fleet": ["ev"]})
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> case = v2g.assemble(time, {"fleet": fleet, "energy": energy})
+    >>> v2g.unmanaged(case).sel(fleet="ev").values.tolist()
+    [10.0, 10.0, 0.0, 0.0]
     """
     return first_come(inputs_of(case, parts))
 

@@ -34,13 +34,30 @@ def select_window(
     ----------
     case : xarray.DataTree
         A case, or a result, of which only the inputs are kept; it is not changed.
-    start, stop : int or time stamp, optional
+    start, stop : int, str or pandas.Timestamp, optional
         Number of a step from 0 on, or a moment (UTC); the ends of the case unless given.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+
+    Returns
+    -------
+    xarray.DataTree
+        The case on these steps, in the units of the case.
 
     Raises
     ------
     SchemaError
-        No step of the case lies between the two.
+        No step of the case lies between the two, or its time stamps cannot be read.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.commuters(vehicles=1, days=2)
+    >>> v2g.select_window(case, 24).sizes["time"], v2g.select_window(case, 6, 12).sizes["time"]
+    (24, 6)
+    >>> morning = v2g.select_window(case, "2019-08-01 04:00", "2019-08-01 10:00")
+    >>> str(morning["time"].values[0])[:16]
+    '2019-08-01T04:00'
     """
     calendar, problems = calendar_of(case)
     if problems:
@@ -71,7 +88,7 @@ def select_window(
 def with_initial_state(
     case: xr.DataTree, result: xr.DataTree, at: Moment, *, parts: Mapping[str, Part] = PARTS
 ) -> xr.DataTree:
-    """Cut a case to the steps from `at` on, begun in the state in which `result` is then.
+    """Cut a case to the steps from `at` on, begun in the state in which a result is then.
 
     Each part says in `state_inputs` which of its inputs is which of its outputs at the end of the
     step before: energy on board, how long a plant has been on, the peaks of the month so far. An
@@ -85,13 +102,38 @@ def with_initial_state(
     result : xarray.DataTree
         A result that has the step before `at`: of the same case, of a window of it, or of what
         happened.
-    at : int or time stamp
+    at : int, str or pandas.Timestamp
         Number of a step of the case, or its time stamp (UTC).
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+
+    Returns
+    -------
+    xarray.DataTree
+        The case on the steps from `at` on, in the units of the case.
 
     Raises
     ------
     SchemaError
         The case ends before `at`, or the result does not have the step before it.
+
+    Examples
+    --------
+    A battery buys 10 kWh in the first of two hours, and has them where the second begins:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=2, freq="h")
+    >>> box = {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 10.0, "energy_initial": 0.0}
+    >>> box |= {"eta_charge": 1.0, "eta_discharge": 1.0}
+    >>> battery = xr.Dataset(box, coords={"battery": ["box"]})
+    >>> market = {"price": ("time", [20.0, 60.0]), "limit": 100.0}
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> case = v2g.assemble(time, {"battery": battery, "energy": energy})
+    >>> later = v2g.with_initial_state(case, v2g.solve(case), 1)
+    >>> later["battery"].energy_initial.round(6).values.tolist()
+    [10.0]
     """
     later = select_window(case, at, parts=parts)
     stamp = later.to_dataset().indexes["time"][0]

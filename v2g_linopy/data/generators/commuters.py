@@ -41,29 +41,55 @@ def commuters(
 
     Parameters
     ----------
-    vehicles, days, seed
-        Size of the case; the same three always give the same case.
-    start
+    vehicles : int, default 100
+        Cars.
+    days : int, default 92
+        Local days.
+    seed : int, default 0
+        The same size and seed always give the same case.
+    start : str, optional
         First local day; 2019-08-01 unless given, or the first whole day of `prices`.
-    timezone
+    timezone : str, default "Europe/Rome"
         IANA zone of the days.
-    prices
+    prices : xarray.Dataset, optional
         Imported prices on ``time`` (UTC, hourly): ``day_ahead`` and, for regulation,
-        ``regulation_up`` and ``regulation_down``. Synthetic ones unless given.
-    regulation
+        ``regulation_up`` and ``regulation_down`` (EUR/MWh). Synthetic ones unless given.
+    regulation : Regulation, default with usual activation
         The two regulation products; None for none.
-    discharge
+    discharge : bool, default True
         False: chargers that cannot discharge.
-    capacity, charger, efficiency, replacement, retail_price
-        kWh, kW each way, each way, EUR/kWh of battery (3000 cycles of 80 %), EUR/kWh the drivers
-        pay.
-    options
+    capacity : float, default 24.0
+        Of each battery, kWh.
+    charger : float, default 7.2
+        Power of each charger, kW each way.
+    efficiency : float, default 0.9
+        Of each charger, each way.
+    replacement : float, default 200.0
+        Of a battery, EUR/kWh; spread over 3000 cycles of 80 % it is the wear.
+    retail_price : float, default 0.01
+        EUR/kWh that the drivers pay.
+    **options
         Handed to `case_from_sessions`: `limit`, `markets`, `unserved_cost`, `step`.
+
+    Returns
+    -------
+    xarray.DataTree
+        `/fleet` (kW, kWh on fleet and `time`), `/sessions`, `/energy` and, unless it is left out,
+        `/reserve` with `up` and `down`. The attribute `assumptions` states every rule.
 
     Raises
     ------
     SchemaError
         Prices that do not cover the days, or a size that is not positive.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.commuters(vehicles=3, days=1)
+    >>> list(case.children), case["reserve"]["product"].values.tolist()
+    (['fleet', 'sessions', 'energy', 'reserve'], ['up', 'down'])
+    >>> round(float(case["sessions"].energy_need.max()), 2)
+    23.76
     """
     midnight = days_of(_first_day(start, prices, timezone), days, vehicles)
     if prices is None:

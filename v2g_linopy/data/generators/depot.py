@@ -32,32 +32,57 @@ def depot(
     discharge: bool = True,
     reserve: bool = True,
 ) -> xr.DataTree:
-    """Return a case of vans at one depot on quarter-hours; the default days hold the longest of the
-    year.
+    """Return a case of vans at one depot on quarter-hours.
 
     Each van leaves at a random minute from 6 to 8 local time, drives 15 to 35 kWh, is back from 15
     to 18, and needs 90 % of its battery when it leaves. A van is one battery all along: what it
-    drives leaves the battery.
+    drives leaves the battery. The default days hold the longest of the year: 2026-10-25 has 100
+    quarter-hours in Europe/Rome.
 
     Parameters
     ----------
-    vehicles, days, seed
-        Size of the case; the same three always give the same case.
-    start, timezone
-        First local day. 2026-10-25 has 100 quarter-hours in Europe/Rome.
-    capacity, charger, efficiency
-        kWh, kW each way, each way.
-    connection
+    vehicles : int, default 12
+        Vans.
+    days : int, default 3
+        Local days.
+    seed : int, default 0
+        The same size and seed always give the same case.
+    start : str, default "2026-10-24"
+        First local day.
+    timezone : str, default "Europe/Rome"
+        IANA zone of the days.
+    capacity : float, default 60.0
+        Of each battery, kWh.
+    charger : float, default 22.0
+        Power of each charger, kW each way.
+    efficiency : float, default 0.93
+        Of each charger, each way.
+    connection : float, default 0.5
         Power of the connection, either way, as a share of all chargers.
-    discharge
+    discharge : bool, default True
         False: chargers that cannot discharge.
-    reserve
+    reserve : bool, default True
         Adds a symmetric reserve for which a quarter of an hour of full activation must be on board.
+
+    Returns
+    -------
+    xarray.DataTree
+        `/fleet` (kW, kWh on fleet and `time`), `/sessions`, `/energy`, `/connection` and, unless it
+        is left out, `/reserve`. The attribute `assumptions` states every rule.
 
     Raises
     ------
     SchemaError
         A size that is not positive.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.depot(vehicles=2, days=1, start="2026-10-25")
+    >>> dict(case["fleet"].charge_max.sizes)
+    {'fleet': 2, 'time': 100}
+    >>> case["connection"].import_max.item()
+    22.0
     """
     midnight = days_of(start, days, vehicles)
     time = steps_of(midnight, timezone, "15min")

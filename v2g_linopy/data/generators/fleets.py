@@ -49,26 +49,50 @@ def fleets(
 ) -> xr.DataTree:
     """Return a case of four fleets (home, office, vans, sharing) that trade energy, hourly.
 
+    Each is known by the share of its vehicles that is plugged in, see `from_availability`.
+
     Parameters
     ----------
-    hours, world, seed
-        Length, prices (`few`, `unmanaged` or `smart`) and seed of the case. The seed also varies
-        the shares plugged in, alike in all worlds.
-    vehicles
+    hours : int, default 168
+        Steps of the case.
+    world : {"few", "unmanaged", "smart"}, default "few"
+        The prices: of a system with few vehicles, or with many that charge unmanaged or smart.
+    seed : int, default 0
+        It also varies the shares plugged in, alike in all worlds.
+    vehicles : int, default 1000
         Vehicles of each fleet: 30 kWh, 7.2 kW each way, 0.9 each way.
-    start, timezone
+    start : str, default "2026-03-02"
         First local day.
-    contract_limit
+    timezone : str, default "Europe/Rome"
+        IANA zone of the days.
+    contract_limit : float, default 0.8
         Share of each battery that may be used.
-    slack_cost
+    slack_cost : float, default 10.0
         EUR per kWh of penalised slack; None for none.
-    discharge
+    discharge : bool, default True
         False: chargers that cannot discharge.
+
+    Returns
+    -------
+    xarray.DataTree
+        `/fleet` (kW, kWh on fleet and `time`) and `/energy`. The attribute `assumptions` states
+        every rule.
 
     Raises
     ------
     SchemaError
         An unknown world, or a size that is not positive.
+
+    Examples
+    --------
+    A thousand chargers of 7.2 kW, of which those draw that are plugged in:
+
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.fleets(hours=24)
+    >>> case["fleet"]["fleet"].values.tolist()
+    ['home', 'office', 'vans', 'sharing']
+    >>> bool((case["fleet"].charge_max <= 7200.0).all())
+    True
     """
     problems = too_small(hours=hours, vehicles=vehicles)
     if world not in WORLDS:

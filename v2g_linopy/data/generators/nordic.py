@@ -32,29 +32,54 @@ def nordic_fcr(
     power: float = 1000.0,
     discharge: bool = True,
 ) -> xr.DataTree:
-    """Return a case of a battery and vans that sell FCR-N and FCR-D by the Nordic rules for limited
-    reservoirs.
+    """Return a case of a battery and vans that sell FCR-N and FCR-D by the Nordic rules.
 
-    Bids are by the hour, from 0.1 MW of each product, and of any size above it: whole steps of a
-    tenth of a megawatt can take minutes to prove best (`--set reserve.step=100`). The default days
-    hold the day on which the clock goes forward.
+    The rules are those for limited reservoirs, see `products`. Bids are by the hour, from 0.1 MW of
+    each product, and of any size above it: whole steps of a tenth of a megawatt can take minutes to
+    prove best (`--set reserve.step=100`). The default days hold the day on which the clock goes
+    forward.
 
     Parameters
     ----------
-    vehicles, days, seed
-        Size of the case; the same three always give the same case.
-    start, timezone, step
-        First local day, its zone, and the step of the case; prices are hourly.
-    battery, power
-        Size of the battery (kWh; 0: none) and its power each way (kW).
-    discharge
+    vehicles : int, default 20
+        Vans.
+    days : int, default 2
+        Local days.
+    seed : int, default 0
+        The same size and seed always give the same case.
+    start : str, default "2026-03-28"
+        First local day.
+    timezone : str, default "Europe/Helsinki"
+        IANA zone of the days.
+    step : str, default "1h"
+        Step of the case, such as 15min; prices are hourly.
+    battery : float, default 1000.0
+        Size of the battery, kWh; 0: none.
+    power : float, default 1000.0
+        Power of the battery, kW each way.
+    discharge : bool, default True
         False: chargers that cannot discharge, and no battery: a pool that must sustain its reserves
         for two hours.
+
+    Returns
+    -------
+    xarray.DataTree
+        `/fleet`, `/sessions`, `/battery` (kW, kWh), `/energy` (EUR/MWh) and `/reserve` with
+        capacity prices (EUR/MW/h). The attribute `assumptions` states every rule.
 
     Raises
     ------
     SchemaError
         A size that is not positive.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.nordic_fcr(vehicles=1, days=1)
+    >>> case["reserve"]["product"].values.tolist()
+    ['FCR-N', 'FCR-D up', 'FCR-D down']
+    >>> "battery" in v2g.nordic_fcr(vehicles=1, days=1, discharge=False).children
+    False
     """
     midnight = days_of(start, days, vehicles)
     time, hours = (steps_of(midnight, timezone, s) for s in (step, "1h"))

@@ -56,30 +56,50 @@ def portfolio(
     discharge: bool = True,
     reserve: bool = True,
 ) -> xr.DataTree:
-    """Return a case of a portfolio: offices, depots, homes, shops and solar parks that trade
-    together.
+    """Return a case of offices, depots, homes, shops and solar parks that trade together.
 
     The kinds take turns; sizes vary by a third around those of their kind. The default days are a
     Friday and a weekend, on which the clock goes forward.
 
     Parameters
     ----------
-    vehicles, days, seed
-        Vehicles of the whole portfolio, which the pods with chargers share evenly, and local days;
-        the same three always give the same case.
-    pods
+    vehicles : int, default 30
+        Of the whole portfolio; the pods with chargers share them evenly.
+    days : int, default 3
+        Local days.
+    seed : int, default 0
+        The same size and seed always give the same case.
+    pods : int, default 10
         Points of delivery.
-    start, timezone, step
-        First local day, its zone, and the step of the case; prices are hourly.
-    discharge
+    start : str, default "2026-03-27"
+        First local day.
+    timezone : str, default "Europe/Rome"
+        IANA zone of the days.
+    step : str, default "1h"
+        Step of the case, such as 15min; prices are hourly.
+    discharge : bool, default True
         False: chargers that cannot discharge.
-    reserve
+    reserve : bool, default True
         Adds a symmetric reserve for which a quarter of an hour of full activation must be on board.
+
+    Returns
+    -------
+    xarray.DataTree
+        `/fleet`, `/battery`, `/renewable`, `/load` (kW, kWh), each with the pod of its members,
+        `/energy`, `/connection` and, unless it is left out, `/reserve`. The attribute `assumptions`
+        states every rule.
 
     Raises
     ------
     SchemaError
         A size that is not positive, or vehicles that never come.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.portfolio(vehicles=3, days=1, pods=5)
+    >>> case["connection"]["pod"].values.tolist()
+    ['office-1', 'depot-1', 'homes-1', 'shop-1', 'park-1']
     """
     midnight = days_of(start, days, vehicles)
     if problems := too_small(pods=pods):

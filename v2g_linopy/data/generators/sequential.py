@@ -40,8 +40,7 @@ def sequential(
     battery: float = 100.0,
     discharge: bool = True,
 ) -> xr.DataTree:
-    """Return a case to be operated through its gates: a battery, a solar roof and commuters at
-    work.
+    """Return a case to be operated through its gates: battery, solar roof and commuters.
 
     Day-ahead closes at 12:00 local on the day before, by the hour; intraday trades one hour before
     delivery; what is left is imbalance, at two prices. What happens is in the groups of the parts;
@@ -53,21 +52,47 @@ def sequential(
 
     Parameters
     ----------
-    vehicles, days, seed
-        Size of the case; the same three always give the same case.
-    start, timezone
-        First local day. Commuters come on working days only.
-    step
+    vehicles : int, default 6
+        Cars. Commuters come on working days only.
+    days : int, default 3
+        Local days.
+    seed : int, default 0
+        The same size and seed always give the same case.
+    start : str, default "2026-03-24"
+        First local day.
+    timezone : str, default "Europe/Rome"
+        IANA zone of the days.
+    step : str, default "1h"
         Step of the case, such as 15min; day-ahead prices are hourly.
-    solar, battery
-        Size of the roof (kWp) and of the battery (kWh; two hours at full power).
-    discharge
+    solar : float, default 100.0
+        Size of the roof, kWp.
+    battery : float, default 100.0
+        Size of the battery, kWh, two hours at full power.
+    discharge : bool, default True
         False: chargers that cannot discharge.
+
+    Returns
+    -------
+    xarray.DataTree
+        `/fleet`, `/sessions`, `/battery`, `/renewable` (kW, kWh), `/energy`, `/imbalance`
+        (EUR/MWh), `/gates` (h) and `/vintage`, on `vintage` and `time`. The attribute `assumptions`
+        states every rule.
 
     Raises
     ------
     SchemaError
         A size that is not positive.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.sequential(vehicles=1, days=1)
+    >>> case["energy"]["market"].values.tolist()
+    ['day_ahead', 'intraday']
+    >>> case["gates"].hour.sel(gate="day_ahead").item()
+    12.0
+    >>> case["gates"].lead.sel(gate="intraday").item()
+    1.0
     """
     midnight = days_of(start, days, vehicles)
     time = steps_of(midnight, timezone, step)

@@ -35,32 +35,55 @@ def site(
     import_max: float | None = None,
     discharge: bool = True,
 ) -> xr.DataTree:
-    """Return a case of one site: commuters, a battery, a solar roof and a building behind one meter
-    with its own bill.
+    """Return a case of one site behind one meter: commuters, battery, solar roof and building.
 
-    It has a supply contract, a grid fee and a tariff on its peaks, and trades on no market. The
-    default week holds the day on which the clock goes forward.
+    It has its own bill, with a supply contract, a grid fee and a tariff on its peaks, and trades on
+    no market. The default week holds the day on which the clock goes forward.
 
     Parameters
     ----------
-    vehicles, days, seed
-        Size of the case; the same three always give the same case.
-    start, timezone
-        First local day, a Monday unless given. Commuters come on working days only.
-    step
+    vehicles : int, default 10
+        Cars. Commuters come on working days only.
+    days : int, default 7
+        Local days.
+    seed : int, default 0
+        The same size and seed always give the same case.
+    start : str, default "2026-03-23"
+        First local day, a Monday unless given.
+    timezone : str, default "Europe/Rome"
+        IANA zone of the days.
+    step : str, default "1h"
         Step of the case, such as 15min; prices and peaks are hourly.
-    load, solar, battery
-        Largest power of the building (kW), size of the roof (kWp), size of the battery (kWh; two
-        hours at full power). 0 leaves the part out.
-    import_max
+    load : float, default 60.0
+        Largest power of the building, kW; 0 leaves it out.
+    solar : float, default 50.0
+        Size of the roof, kWp; 0 leaves it out.
+    battery : float, default 40.0
+        Size of the battery, kWh, two hours at full power; 0 leaves it out.
+    import_max : float, optional
         Most the site may draw, kW; the building and half of the chargers unless given.
-    discharge
+    discharge : bool, default True
         False: chargers that cannot discharge.
+
+    Returns
+    -------
+    xarray.DataTree
+        `/fleet`, `/sessions`, `/battery`, `/renewable`, `/load` (kW, kWh) and `/connection`. The
+        attribute `assumptions` states every rule.
 
     Raises
     ------
     SchemaError
         A size that is not positive, or days without a working day.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.site(vehicles=1, days=1, battery=0.0)
+    >>> sorted(case.children)
+    ['connection', 'fleet', 'load', 'renewable', 'sessions']
+    >>> float(case["load"].baseline.max()) <= 60.0
+    True
     """
     midnight = days_of(start, days, vehicles)
     if not bool((midnight[:-1].day_of_week < 5).any()):

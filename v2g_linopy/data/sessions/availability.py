@@ -29,10 +29,9 @@ def from_availability(
     unserved_cost: PerFleet | None = None,
     aggregate: bool = True,
 ) -> xr.Dataset:
-    """Return the group `/fleet` of fleets given by the share k of their vehicles that is plugged
-    in.
+    """Return the group `/fleet` of fleets known by the share of their vehicles that is plugged in.
 
-    ::
+    With the share k, n vehicles, chargers of p and batteries of E::
 
         charge_max = n p k,   energy_min = (1 - L) n E k,   energy_max = n E k,
         energy_initial = start n E
@@ -42,31 +41,53 @@ def from_availability(
 
     Parameters
     ----------
-    availability
+    availability : xarray.DataArray
         Share k plugged in, 0 to 1, on ``(fleet, time)``.
-    vehicles
-        Number n of vehicles of each fleet. This and every other parameter: one number, or one per
-        fleet.
-    capacity, charge_max, discharge_max
-        Battery E (kWh) and charger p (kW, at the grid) of one vehicle; discharging is like charging
-        unless given.
-    contract_limit
+    vehicles : float, mapping or xarray.DataArray
+        Number n of vehicles of each fleet. This and every other number: one, or one per fleet.
+    capacity : float, mapping or xarray.DataArray
+        Battery E of one vehicle, kWh.
+    charge_max : float, mapping or xarray.DataArray
+        Charger p of one vehicle, kW at the grid.
+    discharge_max : float, mapping or xarray.DataArray, optional
+        Discharging power of one vehicle, kW at the grid; like charging unless given.
+    contract_limit : float, mapping or xarray.DataArray, default 1.0
         Share L of the battery that may be used; ``1 - L`` stays on board.
-    start
+    eta_charge, eta_discharge : float, mapping or xarray.DataArray, default 0.95
+        Efficiency each way.
+    start : float, mapping or xarray.DataArray, default 1.0
         Energy before the first step, as a share of ``n E`` (not of what is plugged in).
-    wear
+    wear : float, mapping or xarray.DataArray, default 0.0
         EUR per kWh that leaves the battery.
-    slack_cost
+    slack_cost : float, mapping or xarray.DataArray, optional
         EUR per kWh of penalised slack; without it there is none.
-    unserved_cost
+    unserved_cost : float, mapping or xarray.DataArray, optional
         EUR per kWh by which ``energy_min`` may be missed; without it that limit is hard.
-    aggregate
+    aggregate : bool, default True
         Many vehicles: one may charge while another discharges. False: the fleet does one at a time.
+
+    Returns
+    -------
+    xarray.Dataset
+        The arrays of `/fleet` on fleet and `time`: powers in kW, energies in kWh.
 
     Raises
     ------
     SchemaError
         Every parameter out of range, and every fleet and hour whose share is.
+
+    Examples
+    --------
+    A hundred cars at 7 kW chargers, of which all and then half are plugged in:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=2, freq="h")
+    >>> share = xr.DataArray([[1.0, 0.5]], coords={"fleet": ["home"], "time": time})
+    >>> fleet = v2g.from_availability(share, vehicles=100, capacity=40.0, charge_max=7.0)
+    >>> fleet.charge_max.values.tolist(), fleet.energy_max.values.tolist()
+    ([[700.0, 350.0]], [[4000.0, 2000.0]])
     """
     availability = in_unit(availability, "1", "availability")
     problems = _share(availability)

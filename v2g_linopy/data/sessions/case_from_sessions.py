@@ -50,51 +50,82 @@ def case_from_sessions(
 
     Parameters
     ----------
-    sessions
-        Dataset on ``session`` as `sessions_to_fleet` takes it; what it lacks of battery and charger
-        comes from `battery`.
-    prices
-        Dataset on ``time`` (naive UTC, uniform), EUR/MWh.
-    timezone
+    sessions : xarray.Dataset
+        On ``session``, as `sessions_to_fleet` takes it; what it lacks of battery and charger comes
+        from `battery`.
+    prices : xarray.Dataset
+        On ``time`` (naive UTC, uniform), EUR/MWh.
+    timezone : str
         IANA zone of local days and of `start` and `end`.
-    battery, connectors
+    battery : BatteryAssumption, optional
         The rule for battery, energy on arrival, charger and efficiency where the sessions, and the
-        connectors that they name (`read_connectors`), do not hold them.
-    step
+        connectors that they name, do not hold them.
+    connectors : xarray.Dataset, optional
+        Their table, as of `read_connectors`.
+    step : str or pandas.Timedelta, optional
         Step of the model; that of the prices unless given. A finer one takes the price of its hour.
-    start, end
+    start, end : str, optional
         Local times between which the case runs (`end` excluded); all that is priced unless given.
-    rows, outside, need
-        See `sessions_to_fleet`. One row per vehicle where the sessions name them, else packed,
-        unless `rows` is given. Sessions that are not inside the horizon altogether are dropped, and
-        named in the root attribute ``warnings``.
-    markets, imbalance
-        Prices that become energy markets, in order; the first settles reserves. Prices that settle
-        imbalance, up to all charger power: one, or what surplus is paid and what shortage costs.
-    regulation
+    rows : {"packed", "connector", "vehicle"}, optional
+        What a member of the fleet is, see `sessions_to_fleet`. One row per vehicle where the
+        sessions name them, else packed, unless given.
+    outside : {"drop", "clip", "problem"}, default "drop"
+        What becomes of sessions that are not inside the horizon altogether, see
+        `sessions_to_fleet`; they are named in the root attribute ``warnings``.
+    need : {"problem", "cap"}, default "problem"
+        What becomes of a need that cannot be reached, see `sessions_to_fleet`.
+    markets : sequence of str, default ("day_ahead",)
+        Prices that become energy markets, in order; the first settles reserves.
+    imbalance : str or sequence of str, default ()
+        Prices that settle imbalance, up to all charger power: one, or what surplus is paid and what
+        shortage costs.
+    regulation : Regulation, optional
         Adds the two regulation products.
-    limit
+    limit : float, optional
         Largest position of each market, kW; ample unless given.
-    wear
+    wear : float, optional
         EUR per kWh that leaves a battery; that of `battery` unless given, 0 without either.
-    retail_price
+    retail_price : float, optional
         EUR per kWh the drivers pay on what the fleet draws.
-    unserved_cost
+    unserved_cost : float, default 10.0
         EUR per kWh of need not served; NaN makes needs hard.
-    currency
+    currency : str, default "EUR"
         The money of all prices; read EUR as it everywhere here.
-    title, source, assumptions
-        Words for the file; `assumptions` are those made before.
+    title, source : str, default ""
+        Words for the file.
+    assumptions : iterable of str, default ()
+        Those made before, one sentence each.
 
     Returns
     -------
     xarray.DataTree
-        A case whose root attribute ``assumptions`` states every rule used, one per line.
+        A case whose root attribute ``assumptions`` states every rule used, one per line: `/fleet`
+        (kW, kWh on fleet and `time`), `/sessions`, `/energy`, and `/imbalance` and `/reserve` where
+        they are asked for.
 
     Raises
     ------
     SchemaError
         Every fault of the sessions, or of the prices, at once.
+
+    Examples
+    --------
+    A car needs 10 kWh from 8 to 12 at a charger of 10 kW, and the second hour is the cheapest:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> stay = {"arrival": pd.Timestamp("2026-03-02 08:00")}
+    >>> stay |= {"departure": pd.Timestamp("2026-03-02 12:00")}
+    >>> stay |= {"capacity": 40.0, "energy_arrival": 20.0, "energy_need": 30.0, "charge_max": 10.0}
+    >>> stay |= {"eta_charge": 1.0}
+    >>> stay = {name: ("session", [value]) for name, value in stay.items()}
+    >>> sessions = xr.Dataset(stay, coords={"session": ["monday"]})
+    >>> time = pd.date_range("2026-03-02 08:00", periods=4, freq="h")
+    >>> prices = xr.Dataset({"day_ahead": ("time", [50.0, 20.0, 30.0, 60.0])}, {"time": time})
+    >>> case = v2g.case_from_sessions(sessions, prices, timezone="UTC")
+    >>> v2g.solve(case)["fleet"].charge.isel(fleet=0).round().astype(int).values.tolist()
+    [0, 10, 0, 0]
     """
     said = [
         *assumptions,

@@ -57,40 +57,40 @@ def sessions_to_fleet(
 
     Parameters
     ----------
-    sessions
-        Dataset on ``session``: ``arrival``, ``departure`` (UTC), ``capacity``, ``energy_arrival``,
+    sessions : xarray.Dataset
+        On ``session``: ``arrival``, ``departure`` (UTC), ``capacity``, ``energy_arrival``,
         ``energy_need`` (on board at departure; kWh), ``charge_max`` (kW); optional
         ``discharge_max`` (kW, 0), ``charge_min`` (kW, pro rata of the plugged time as
         ``charge_max``), ``taper_from`` and ``taper_to``, ``eta_charge``, ``eta_discharge``,
         ``retail_price`` (EUR/kWh), and the labels ``pod``, ``charger``, ``connector``, ``vehicle``.
-    time
+    time : pandas.DatetimeIndex
         Start of each step, naive UTC, uniform.
-    rows
+    rows : {"packed", "connector", "vehicle"}, default "packed"
         What a member of the fleet is. ``packed``: as few rows as are plugged in at once, within
         each pod and charger, never two sessions in one step of a row. ``connector``, ``vehicle``:
         one row per label; sessions whose label is empty are packed.
-    outside
+    outside : {"problem", "drop", "clip"}, default "problem"
         What becomes of a session that is not inside the steps altogether. ``drop``: it is left out.
         ``clip``: it is cut at the edges; one that began before them is taken to have charged at
         full power until then, and one that lasts beyond them must hold, at the end, what still lets
         it reach its need. Either way it is named.
-    need
+    need : {"problem", "cap"}, default "problem"
         What becomes of a need beyond what the charger delivers in time. ``cap``: lowered to that,
         and the missing kWh stand in ``energy_missing``.
-    linked
+    linked : bool, default False
         A row (``rows="vehicle"``) is one battery all along: ``keep = 1``, and ``energy_trip`` is
         driven between a departure and the next arrival, booked in the first step after the
         departure. Only the first ``energy_arrival`` of a vehicle counts, and whether needs are
         reachable is left to the model.
-    connectors
+    connectors : xarray.Dataset, optional
         Table of connectors: limits and efficiencies of each session are then those of car and
         connector together, see `data.sessions.connectors.with_connector_limits`. Whether a need is
         reachable is judged at full power, without taper and least power.
 
     Returns
     -------
-    fleet, sessions
-        Datasets for the groups ``/fleet`` (``fleet, time``) and ``/sessions``. The second is the
+    fleet, sessions : xarray.Dataset
+        The groups ``/fleet`` (kW, kWh on ``fleet, time``) and ``/sessions``. The second is the
         first argument, less the sessions dropped, with ``row`` (member of the fleet) and
         ``energy_missing`` (kWh) added; what was dropped, clipped or capped stands in its
         attributes.
@@ -99,6 +99,27 @@ def sessions_to_fleet(
     ------
     SchemaError
         Every fault of every session at once.
+
+    Examples
+    --------
+    A car comes with 20 kWh at half past eight, so that half of the first hour is left for charging:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> stay = {"arrival": pd.Timestamp("2026-03-02 08:30")}
+    >>> stay |= {"departure": pd.Timestamp("2026-03-02 11:00")}
+    >>> stay |= {"capacity": 40.0, "energy_arrival": 20.0, "energy_need": 30.0, "charge_max": 10.0}
+    >>> stay = {name: ("session", [value]) for name, value in stay.items()}
+    >>> sessions = xr.Dataset(stay, coords={"session": ["monday"]})
+    >>> time = pd.date_range("2026-03-02 08:00", periods=4, freq="h")
+    >>> fleet, table = v2g.sessions_to_fleet(sessions, time)
+    >>> fleet.charge_max.isel(fleet=0).values.tolist()
+    [5.0, 10.0, 10.0, 0.0]
+    >>> fleet.energy_in.isel(fleet=0).values.tolist()
+    [20.0, 0.0, 0.0, 0.0]
+    >>> fleet.energy_min.isel(fleet=0).values.tolist()
+    [0.0, 0.0, 30.0, 0.0]
     """
     if connectors is not None:
         sessions = with_connector_limits(sessions, connectors)
