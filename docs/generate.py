@@ -25,7 +25,8 @@ from v2g_linopy.case.schema import REQUIRED, Field
 from v2g_linopy.case.units import TABLE
 from v2g_linopy.cli import app
 from v2g_linopy.cli.import_sessions import assumptions
-from v2g_linopy.data.importers.csv import price_columns, session_columns
+from v2g_linopy.data.importers.price_files import price_columns
+from v2g_linopy.data.importers.session_files import session_columns
 from v2g_linopy.model.part import Part
 from v2g_linopy.report import labels
 from v2g_linopy.solve.result import in_profit

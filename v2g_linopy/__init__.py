@@ -16,6 +16,7 @@ _HOME = {
     "assemble": "case.io",
     "read": "case.io",
     "write": "case.io",
+    "TableFormat": "data",
     "case_from_sessions": "data",
     "commuters": "data",
     "depot": "data",
@@ -73,6 +74,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .case.io import assemble, read, write
     from .case.version import __version__ as __version__
     from .data import (
+        TableFormat,
         case_from_sessions,
         commuters,
         depot,
@@ -177,6 +179,7 @@ __all__ = [
     "SchemaError",
     "SolveError",
     "SolverError",
+    "TableFormat",
     "V2GError",
     "assemble",
     "build",

@@ -124,7 +124,7 @@ def test_the_stumbling_way_to_prices(run, prices, tmp_path):
     ]
     steps = [
         ("--separator ';'", ["--separator", ";"]),
-        ("says ct/kWh, EUR/MWh is assumed: give --unit ct/kWh", ["--unit", "ct/kWh"]),
+        ("says ct/kWh, EUR/MWh is assumed; give --unit ct/kWh", ["--unit", "ct/kWh"]),
         ("give --decimal ,", ["--decimal", ","]),
         ("give --time-format", ["--time-format", "%d.%m.%Y %H:%M"]),
         ("give --timezone", ["--timezone", "Europe/Berlin"]),
@@ -366,7 +366,7 @@ def test_a_header_that_names_another_unit(stays, run, spot, tmp_path):
     result = run(*words)
     assert result.exit_code == 3
     assert (
-        "the header 'Energie [Wh]' says Wh, kWh is assumed: give --column-unit energy=Wh"
+        "the header 'Energie [Wh]' says Wh, kWh is assumed; give --column-unit energy=Wh"
         in result.stderr
     )
     assert run(*words, "--column-unit", "energy=kWh").exit_code == 0

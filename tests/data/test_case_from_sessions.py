@@ -175,7 +175,7 @@ def test_a_charger_is_not_raised_without_end():
         in first.detail
     )
     assert "session 0: its energy over its stay is 10 kW" in second.detail
-    assert "charger_raise=" in rule.detail
+    assert "give charger_raise=1000" in str(rule)
     allowed, _ = BatteryAssumption(charger_raise=7).apply(table)
     assert allowed.charge_max.values == pytest.approx([10.2, 20.4, 3.0])
     within, _ = BatteryAssumption().apply(table.assign(power_max=("session", [3.5, 7.0, 3.0])))

@@ -83,7 +83,9 @@ def test_what_is_no_power_is_refused(tmp_path):
     path = table(tmp_path / "roof.csv", ["2026-03-01T00:00Z,1", "2026-03-01T01:00Z,2"])
     with pytest.raises(SchemaError, match="neither power nor energy"):
         read(path, unit="EUR")
-    with pytest.raises(SchemaError, match="at least one member, such as roof"):
+    with pytest.raises(
+        SchemaError, match=r'at least one member; such as columns=\{"roof": "Power"\}'
+    ):
         read_profiles(path, columns={"time": "when"})
     twice = table(tmp_path / "twice.csv", ["2026-03-01T00:00Z,1", "2026-03-01T00:00Z,2"])
     with pytest.raises(SchemaError, match="more than once"):
@@ -97,7 +99,7 @@ def test_a_header_that_names_another_unit_is_heard(tmp_path):
     rows = ["2026-03-01 00:00,1500", "2026-03-01 01:00,2500"]
     path = table(tmp_path / "roof.csv", rows, header="when,Leistung [W]")
     columns = {"time": "when", "roof": "Leistung [W]"}
-    with pytest.raises(SchemaError, match=r"says W, kW is assumed: give unit=\"W\""):
+    with pytest.raises(SchemaError, match=r"says W, kW is assumed; give unit=\"W\""):
         read_profiles(path, columns=columns, timezone="Europe/Rome")
     found = read_profiles(path, columns=columns, timezone="Europe/Rome", unit="W")
     assert found.roof.values.tolist() == [1.5, 2.5]

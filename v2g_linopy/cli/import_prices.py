@@ -11,7 +11,7 @@ import xarray as xr
 from .. import data
 from ..case.io import atomic
 from ..case.units import factor
-from ..data.importers.csv import price_columns
+from ..data.importers.price_files import price_columns
 from ..data.sessions.markets import energy_market, imbalance_market
 from ..data.sessions.new_case import with_meaning
 from ..data.tables.local_time import to_local

@@ -10,11 +10,12 @@ import typer
 
 from .. import data
 from ..case.units import accepted
-from ..data.importers.capacity_prices import UNIT
+from ..data.importers.capacity_price_files import UNIT
+from ..data.importers.formats import CAPACITY_FORMATS, FREQUENCY_FORMATS, recognised
 from ..delivery.frequency import with_frequency
 from ..parts.markets.reserve.nordic_products import CATALOGUE, Reservoir, reservoir_of
 from .import_common import Target, add_assumption
-from .input_files import NETCDF, MissingPower, SeriesOptions, TableOptions, read_case, use
+from .input_files import MissingPower, SeriesOptions, TableOptions, read_case, use
 from .new import Writing
 from .option_words import in_option_words
 from .options import command, one_of
@@ -92,7 +93,7 @@ def reserves(
     if reservoir is not None:
         one_of("--reservoir", reservoir, tuple(WORDS))
     case = read_case(into)
-    read = use(data.CAPACITY_FORMATS, file, "csv", asdict(table) | asdict(prices), "")
+    read = use(CAPACITY_FORMATS, file, "csv", asdict(table) | asdict(prices))
     stands: Reservoir = reservoir or reservoir_of(case)  # type: ignore[assignment]
     with in_option_words():
         made = data.with_reserves(case, read, reservoir=stands, volume_max=volume_max)
@@ -124,8 +125,8 @@ def frequency(
     """
     path = writing.path(output)
     case = read_case(into)
-    form = "netcdf" if file.suffix.lower() in NETCDF else "csv"
-    read = use(data.FREQUENCY_FORMATS, file, form, asdict(table) | {"missing": missing}, "")
+    form = recognised(file, FREQUENCY_FORMATS) or "csv"
+    read = use(FREQUENCY_FORMATS, file, form, asdict(table) | {"missing": missing})
     with in_option_words():
         made = with_frequency(case, read["frequency"], moved=moved)
     begins = read.indexes["time"][0]

@@ -10,7 +10,8 @@ import xarray as xr
 
 from .. import data
 from ..case.schema import REQUIRED
-from ..data.importers.csv import session_columns
+from ..data.importers.formats import CONNECTOR_FORMATS
+from ..data.importers.session_files import session_columns
 from ..data.sessions.assumptions import BATTERY
 from ..data.sessions.connectors import CONNECTORS
 from ..errors import Problem, SchemaError
@@ -184,7 +185,7 @@ def sessions(
 def read_connectors(path: Path, table: StayOptions) -> xr.Dataset:
     """Read the connectors, in the same kind of text as the sessions."""
     form = {"separator": table.separator, "decimal": table.decimal}
-    return use({"csv": data.read_connectors}, path, "csv", form, "")
+    return use(CONNECTOR_FORMATS, path, "csv", form)
 
 
 def connector_columns() -> list[tuple[str, str, str, str]]:

@@ -1,8 +1,8 @@
 """Which reader takes a file of prices or sessions, and with which options."""
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args
 
@@ -12,22 +12,26 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..case.io import existing
-from ..case.units import TABLE, accepted
-from ..data.importers.capacity_prices import CAPACITY_FORMATS
-from ..data.importers.capacity_prices import UNIT as CAPACITY_UNIT
-from ..data.importers.csv import PRICE_FORMATS, SESSION_FORMATS
-from ..data.importers.profiles import PROFILE_FORMATS
-from ..data.importers.profiles import UNITS as POWER_UNITS
-from ..data.tables.files import read_csv, read_workbook
+from ..case.units import TABLE
+from ..data.importers.formats import (
+    NETCDF,
+    PRICE_FORMATS,
+    PROFILE_FORMATS,
+    SESSION_FORMATS,
+    WORKBOOK,
+    FileFormat,
+    Formats,
+    recognised,
+)
+from ..data.tables.files import read_csv
 from ..data.tables.series import combine
+from ..data.tables.table_format import TableFormat
 from ..errors import InputFileError, Problem, SchemaError
 from .option_words import in_option_words
 from .options import nearest, pairs, step_length
 
-Readers = Mapping[str, Callable[..., xr.Dataset]]
-WORKBOOK = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
-NETCDF = (".nc", ".nc4", ".cdf")
-ELAADNL = {"TransactionId", "UTCTransactionStart"}
+PREFIXED = ("column", "timezone", "ambiguous", "nonexistent", "missing")
+"""Options that have another name for the prices of `import sessions`."""
 TAB = {"tab": "\t", "\\t": "\t"}
 
 Columns = Annotated[
@@ -253,111 +257,124 @@ def read_prices(
 
 def read_profiles(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
     """Read a file of profiles."""
-    return use(PROFILE_FORMATS, path, "csv", options, "")
+    return use(PROFILE_FORMATS, path, "csv", options)
 
 
 def read_sessions(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
     """Read a file of sessions."""
-    return use(SESSION_FORMATS, path, form or session_format(path, options), options, "")
+    return use(SESSION_FORMATS, path, form or session_format(path, options), options)
 
 
 def use(
-    readers: Readers, path: Path, form: str, options: Mapping[str, Any], prefix: str
+    formats: Formats, path: Path, name: str, options: Mapping[str, Any], prefix: str = ""
 ) -> xr.Dataset:
     """Call the reader of a format with the options that were given; one it does not know is a usage
     error.
     """
-    if form not in readers:
+    if name not in formats:
         raise typer.BadParameter(
-            f"{form!r} is no format{nearest(form, readers)}", param_hint=f"--{prefix}format"
+            f"{name!r} is no format{nearest(name, formats)}", param_hint=f"--{prefix}format"
         )
+    form, given = formats[name], arguments(options, prefix)
+    known = parameters(form.read)
+    for key, value in given.items():
+        flag = flag_of(key, prefix)
+        if key not in known:
+            raise typer.BadParameter(f"does not apply to the format {name}", param_hint=flag)
+        understood(key, value, known[key], flag, form)
+    with in_option_words({key: f"--{prefix}{key}" for key in PREFIXED}):
+        if "columns" in known and "columns" not in given:
+            raise no_columns(path, given.get("separator", ","), flag_of("columns", prefix))
+        return called(form.read, path, given)
+
+
+def arguments(options: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The options that were given, under the names of the readers' parameters."""
     given = {key: value for key, value in options.items() if value not in (None, [])}
     for key, name in (("column", "columns"), ("column_unit", "units")):
         if key in given:
-            given[name] = pairs(given.pop(key), f"--{prefix}{key.replace('_', '-')}")
-    known = inspect.signature(readers[form]).parameters
-    flags = {"columns": f"--{prefix}column", "units": "--column-unit"}
-    for key, value in given.items():
-        flag = flags.get(key, f"--{prefix}{key.replace('_', '-')}")
-        if key not in known:
-            raise typer.BadParameter(f"does not apply to the format {form}", param_hint=flag)
-        understood(key, value, get_args(known[key].annotation), flag, *quantity_of(readers))
+            given[name] = pairs(given.pop(key), flag_of(name, prefix))
     if "separator" in given:
         given["separator"] = TAB.get(given["separator"], given["separator"])
-    with in_option_words(
-        {
-            key: f"--{prefix}{key}"
-            for key in ("column", "timezone", "ambiguous", "nonexistent", "missing")
-        }
-    ):
-        if "columns" in known and "columns" not in given:
-            headers = ", ".join(
-                read_csv(path, separator=given.get("separator", ","), decimal=".").columns
-            )
-            hint = f"--{prefix}column"
-            raise typer.BadParameter(
-                f"say which column holds what; {path.name} has: {headers}", param_hint=hint
-            )
-        return readers[form](path, **given)
+    return given
 
 
-def quantity_of(readers: Readers) -> tuple[str, Sequence[str]]:
-    """What readers read, and in which units."""
-    if readers is PROFILE_FORMATS:
-        return "power or energy", POWER_UNITS
-    if readers is CAPACITY_FORMATS:
-        return "a capacity price", accepted(CAPACITY_UNIT)
-    return "a price", accepted("EUR/MWh")
+def parameters(reader: Callable[..., xr.Dataset]) -> dict[str, tuple[Any, ...]]:
+    """What a reader may be told of a file, and the words that each may be, where they are few; how
+    a table is written is told by the fields of its format.
+    """
+    known = {key: get_args(p.annotation) for key, p in signature(reader).parameters.items()}
+    if "table" in known:
+        known |= {field.name: get_args(field.type) for field in fields(TableFormat)}
+    return known
 
 
-def understood(
-    key: str, value: Any, choices: tuple[Any, ...], flag: str, quantity: str, units: Sequence[str]
-) -> None:
+def called(reader: Callable[..., xr.Dataset], path: Path, given: Mapping[str, Any]) -> xr.Dataset:
+    """Read a file; the options that say how a table is written become its format."""
+    if "table" not in signature(reader).parameters:
+        return reader(path, **given)
+    written = {field.name for field in fields(TableFormat)} & set(given)
+    table = TableFormat(**{key: given[key] for key in written})
+    return reader(path, table, **{key: v for key, v in given.items() if key not in written})
+
+
+def flag_of(key: str, prefix: str) -> str:
+    """The option that gives a parameter of a reader."""
+    flags = {"columns": f"--{prefix}column", "units": "--column-unit"}
+    return flags.get(key, f"--{prefix}{key.replace('_', '-')}")
+
+
+def understood(key: str, value: Any, choices: tuple[Any, ...], flag: str, form: FileFormat) -> None:
     """Refuse a word that no reader can understand before any file is read."""
     if key == "resample":
         step_length(flag, value)
-    if key == "unit" and value not in units:
-        detail = f"{value!r} is no unit of {quantity}; give {' or '.join(units)}"
+    if key == "unit" and value not in form.units:
+        detail = f"{value!r} is no unit of {form.quantity}; give {' or '.join(form.units)}"
         raise typer.BadParameter(detail, param_hint=flag)
     if key == "units":
-        for name, unit in value.items():
-            if unit not in TABLE:
-                raise typer.BadParameter(
-                    f"{name}={unit}: no unit{nearest(unit, TABLE)}", param_hint=flag
-                )
-    rules = [choice for choice in choices if choice != "raise" and isinstance(choice, str)]
-    if rules and isinstance(value, str) and value not in choices:
+        unknown_units(value, flag)
+    if key in ("ambiguous", "nonexistent"):
+        choices = tuple(word for word in choices if word in ("raise", *form.rules))
+    words = [word for word in choices if word != "raise" and isinstance(word, str)]
+    if words and isinstance(value, str) and value not in choices:
         raise typer.BadParameter(
-            f"{value!r} is no rule; give {' or '.join(rules)}", param_hint=flag
+            f"{value!r} is no rule; give {' or '.join(words)}", param_hint=flag
         )
+
+
+def unknown_units(units: Mapping[str, str], flag: str) -> None:
+    """Refuse units that nothing can be in."""
+    for name, unit in units.items():
+        if unit not in TABLE:
+            raise typer.BadParameter(
+                f"{name}={unit}: no unit{nearest(unit, TABLE)}", param_hint=flag
+            )
+
+
+def no_columns(path: Path, separator: str, flag: str) -> Exception:
+    """What to say where no column of a table is named: those that it has."""
+    headers = ", ".join(read_csv(path, separator=separator, decimal=".").columns)
+    message = f"say which column holds what; {path.name} has: {headers}"
+    return typer.BadParameter(message, param_hint=flag)
 
 
 def price_format(path: Path, prefix: str) -> str:
-    """The format of a file of prices, from its kind and its headers."""
-    if existing(path).suffix.lower() in NETCDF:
-        return "netcdf"
-    if path.suffix.lower() not in WORKBOOK:
-        return "csv"
-    headers = " ".join(read_workbook(path).columns).upper()
-    for word, form in (("PUN", "gme"), ("DOWN", "terna")):
-        if word in headers:
-            return form
-    message = f"{path.name} is neither a GME nor a Terna workbook; save the sheet as csv"
-    raise typer.BadParameter(message, param_hint=f"--{prefix}format")
+    """The format of a file of prices, from the end of its name and its headers."""
+    name = recognised(path, PRICE_FORMATS)
+    if name is None:
+        known = [n for n, form in PRICE_FORMATS.items() if path.suffix.lower() in form.suffixes]
+        message = f"{path.name} is no workbook of {' or '.join(known)}; save the sheet as csv"
+        raise typer.BadParameter(message, param_hint=f"--{prefix}format")
+    return name
 
 
 def session_format(path: Path, options: Mapping[str, Any]) -> str:
-    """The format of a file of sessions: a column map means csv, else it shows in kind and
-    headers.
+    """The format of a file of sessions: a map of columns means csv, else it shows in the end of its
+    name and its headers.
     """
-    if existing(path).suffix.lower() in NETCDF:
-        return "netcdf"
+    is_netcdf = existing(path).suffix.lower() in NETCDF
     separator = options.get("separator") or ","
-    if options.get("column") or separator != ",":
+    if not is_netcdf and (options.get("column") or separator != ","):
         return "csv"
     with in_option_words():
-        return (
-            "elaadnl"
-            if set(read_csv(path, separator=",", decimal=".").columns) >= ELAADNL
-            else "csv"
-        )
+        return recognised(path, SESSION_FORMATS) or "csv"

@@ -2,7 +2,6 @@
 `--time-format`.
 """
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,11 +24,8 @@ OPTIONS = (
     *("missing", "rows", "outside", "need", "step", "start", "end", "moved"),
 )
 """Parameters of the readers and of `case_from_sessions` that are options of a command."""
-PAIRS = {"day_ahead": "column", "charger_raise": "assume"}
-"""Words that are the key of an option KEY=VALUE."""
 MAPPINGS = {"columns": "column", "units": "column_unit"}
 """Parameters that are mappings, and the option KEY=VALUE that gives one entry."""
-NAMES = "|".join((*OPTIONS, *PAIRS))
 
 
 @contextmanager
@@ -55,8 +51,7 @@ def said(problem: Problem, renamed: Mapping[str, str]) -> Problem:
     def words(remedy: Remedy) -> str:
         return option_words(remedy, option)
 
-    detail = rewritten(problem.detail, option)
-    text = Problem(problem.where, problem.rule, detail, problem.remedies).sentence(words)
+    text = problem.sentence(words)
     where, _, key = problem.where.partition(".")
     if where == "columns":
         return Problem(f"{option('column')} {key}".strip(), problem.rule, text)
@@ -77,23 +72,3 @@ def option_words(remedy: Remedy, option: Callable[[str], str]) -> str:
         return f"{name} {key}".rstrip()
     values = remedy.choice(lambda value: shlex.quote(str(value)))
     return f"{name} {key}={values}" if key else f"{name} {values}"
-
-
-def rewritten(detail: str, option: Callable[[str], str]) -> str:
-    """A sentence that still names parameters, with options instead."""
-
-    def assigned(found: re.Match[str]) -> str:
-        name, value = found["name"], found["value"]
-        value = shlex.quote(value if found["quote"] else value.rstrip(",;."))
-        return (
-            f"{option(PAIRS[name])} {name}={value}" if name in PAIRS else f"{option(name)} {value}"
-        )
-
-    text = re.sub(r'units=\{"(\w+)": "([^"]+)"\}', rf"{option('column_unit')} \1=\2", detail)
-    text = re.sub(
-        rf'\b(?P<name>{NAMES})=(?P<quote>"?)(?P<value>[^"\s;,)]+|(?<=")[^"]+)"?', assigned, text
-    )
-    text = re.sub(
-        rf"\bgive ({'|'.join(OPTIONS)})\b", lambda found: f"give {option(found[1])}", text
-    )
-    return re.sub(r'"(infer|first|second|both|drop|shift|nan|hold|problem|clip|cap)"', r"\1", text)

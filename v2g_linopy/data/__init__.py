@@ -8,25 +8,31 @@ from .generators.nordic import nordic_fcr
 from .generators.portfolio import portfolio
 from .generators.sequential import sequential
 from .generators.single_site import site
-from .importers.capacity_prices import CAPACITY_FORMATS, read_capacity_prices, with_reserves
-from .importers.csv import PRICE_FORMATS, SESSION_FORMATS, read_prices, read_sessions
-from .importers.frequency import FREQUENCY_FORMATS, read_frequency, read_netcdf_frequency
-from .importers.profiles import PROFILE_FORMATS, read_profiles
-from .importers.published import (
-    read_elaadnl,
-    read_gme,
-    read_netcdf_prices,
-    read_netcdf_sessions,
-    read_terna,
+from .importers.capacity_price_files import read_capacity_prices
+from .importers.elaadnl import read_elaadnl
+from .importers.formats import (
+    CAPACITY_FORMATS,
+    FREQUENCY_FORMATS,
+    PRICE_FORMATS,
+    PROFILE_FORMATS,
+    SESSION_FORMATS,
 )
+from .importers.frequency_files import read_frequency, read_netcdf_frequency
+from .importers.gme_and_terna import read_gme, read_terna
+from .importers.netcdf_files import read_netcdf_prices, read_netcdf_sessions
+from .importers.price_files import read_prices
+from .importers.profile_files import read_profiles
+from .importers.session_files import read_sessions
 from .sessions.assumptions import BatteryAssumption, Regulation
 from .sessions.availability import from_availability
 from .sessions.case_from_sessions import case_from_sessions
 from .sessions.connectors import read_connectors
 from .sessions.sessions_to_fleet import sessions_to_fleet
 from .sessions.with_profiles import with_profiles
+from .sessions.with_reserves import with_reserves
 from .tables.local_time import align, step_of, to_utc
 from .tables.series import combine
+from .tables.table_format import TableFormat
 
 __all__ = [
     "CAPACITY_FORMATS",
@@ -36,6 +42,7 @@ __all__ = [
     "SESSION_FORMATS",
     "BatteryAssumption",
     "Regulation",
+    "TableFormat",
     "align",
     "case_from_sessions",
     "combine",

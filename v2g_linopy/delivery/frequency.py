@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from ..case.io import step_hours
-from ..errors import Problem, SchemaError
+from ..errors import Problem, Remedy, SchemaError
 from ..model.inputs import inputs_of
 from ..parts.catalogue import PARTS
 from ..parts.markets.reserve.nordic_products import driven, droop
@@ -260,10 +260,9 @@ def _inside(frequency: xr.DataArray, time: pd.DatetimeIndex, hours: float) -> xr
         raise SchemaError([Problem("frequency.time", "time", detail)], "the frequency")
     first, count = (steps[0] - fine[0]) // step, len(steps) * (length // step)
     if first < 0 or first + count > len(fine):
-        detail = f"it covers {own[0]} to {own[-1] + pd.Timedelta(step)} UTC, the case {time[0]} to "
-        detail += (
-            f"{time[-1] + pd.Timedelta(hours=hours)}; give moved to let it stand for those hours"
-            " all the same"
-        )
-        raise SchemaError([Problem("frequency.time", "time", detail)], "the frequency")
+        covered = f"{own[0]} to {own[-1] + pd.Timedelta(step)} UTC"
+        needed = f"{time[0]} to {time[-1] + pd.Timedelta(hours=hours)}"
+        detail = f"it covers {covered}, the case {needed}"
+        move = Remedy("moved", advice="give {} to let it stand for those hours all the same")
+        raise SchemaError([Problem("frequency.time", "time", detail, (move,))], "the frequency")
     return frequency.isel(time=slice(int(first), int(first + count)))

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...errors import Problem, SchemaError
+from ...errors import Problem, Remedy, SchemaError
 from ..tables.session_table import SESSION_FIELDS
 from ..tables.unit_conversion import in_unit, stacked
 from ..tables.wording import first_few, with_count
@@ -187,46 +187,49 @@ class BatteryAssumption(BaseModel):
     def _charger(
         self, sessions: xr.Dataset, mean: xr.DataArray, power: xr.DataArray
     ) -> tuple[xr.DataArray, list[str]]:
-        """The largest power seen, raised where the metered energy does not fit the stay, and which
-        were raised.
+        """Return the largest power seen, raised where the metered energy does not fit the stay, and
+        which were raised.
         """
         raised = mean > power
         charger = xr.where(raised, self.charger_margin * mean, power)
-        need, seen, hours = (np.asarray(x, float) for x in (charger, power, mean))
-        factor = np.divide(need, seen, out=np.full(len(need), np.inf), where=seen > 0)
-        worst = np.argsort(-factor, kind="stable")
-        worst = worst[np.asarray(raised)[worst]]
-        name = [session_name(sessions, k) for k in range(len(need))]
-        beyond = worst[factor[worst] > self.charger_raise]
-        problems = [
-            Problem(
-                "sessions.energy",
-                "range",
-                f"session {name[k]}: its energy over its stay is {hours[k]:.6g} kW on average, its"
-                f" power_max {seen[k]:.6g} kW; {_hint(hours[k], seen[k])}",
-            )
-            for k in beyond[:MOST_NAMED]
-        ]
+        needed, seen = np.asarray(charger, float), np.asarray(power, float)
+        factor = np.divide(needed, seen, out=np.full(len(needed), np.inf), where=seen > 0)
+        worst_first = np.argsort(-factor, kind="stable")
+        worst_first = worst_first[np.asarray(raised)[worst_first]]
+
+        beyond = worst_first[factor[worst_first] > self.charger_raise]
         if len(beyond):
-            rest = (
-                f" (and {len(beyond) - MOST_NAMED} more sessions)"
-                if len(beyond) > MOST_NAMED
-                else ""
-            )
-            allow = (
-                f"a charger is raised at most {self.charger_raise:g} times; give charger_raise=1000"
-                " to allow more"
-            )
-            problems.append(Problem("sessions.power_max", "range", allow + rest))
-            raise SchemaError(problems, "the sessions")
-        if not len(worst):
+            raise SchemaError(self._too_weak(sessions, mean, power, beyond), "the sessions")
+        if not len(worst_first):
             return charger, []
-        places = [f"{name[k]} from {seen[k]:.4g} to {need[k]:.4g} kW" for k in worst]
+        places = [
+            f"{session_name(sessions, k)} from {seen[k]:.4g} to {needed[k]:.4g} kW"
+            for k in worst_first
+        ]
         return charger, [
             "Charger raised above the largest power seen, so that the metered energy fits the"
             f" stay, in {with_count(len(places), 'session')}, worst first:"
             f" {first_few(places, MOST_NAMED)}."
         ]
+
+    def _too_weak(
+        self, sessions: xr.Dataset, mean: xr.DataArray, power: xr.DataArray, beyond: np.ndarray
+    ) -> list[Problem]:
+        """Return the problems of sessions whose charger would have to be raised too far."""
+        average, seen = np.asarray(mean, float), np.asarray(power, float)
+        problems = []
+        for k in beyond[:MOST_NAMED].tolist():
+            hint, remedies = _wrong_unit(average[k], seen[k])
+            detail = (
+                f"session {session_name(sessions, k)}: its energy over its stay is"
+                f" {average[k]:.6g} kW on average, its power_max {seen[k]:.6g} kW; {hint}"
+            )
+            problems.append(Problem("sessions.energy", "range", detail, remedies))
+        rest = len(beyond) - MOST_NAMED
+        detail = f"a charger is raised at most {self.charger_raise:g} times"
+        detail += f" (and {rest} more sessions)" if rest > 0 else ""
+        allow = Remedy("charger_raise", (1000,), advice="give {} to allow more")
+        return [*problems, Problem("sessions.power_max", "range", detail, (allow,))]
 
 
 def _assumed(name: str, values: xr.DataArray) -> xr.DataArray:
@@ -253,11 +256,14 @@ def _largest_of_each(values: xr.DataArray, label: np.ndarray) -> xr.DataArray:
     return values.copy(data=largest[number])
 
 
-def _hint(mean: float, seen: float) -> str:
-    """What may be wrong where an energy is far too large for the power seen."""
+def _wrong_unit(mean: float, seen: float) -> tuple[str, tuple[Remedy, ...]]:
+    """Return what may be wrong where an energy is far too large for the power seen, and what mends
+    it.
+    """
     if seen > 0 and mean / 1000 <= 3 * seen:
-        return 'is the energy in Wh (give units={"energy": "Wh"}), or the power in MW?'
-    return "is the unit of either another one, or an energy or a power wrong?"
+        watt_hours = Remedy("units", ("Wh",), key="energy", advice="for Wh give {}")
+        return "the energy may be in Wh, or the power in MW", (watt_hours,)
+    return "is the unit of either another one, or an energy or a power wrong?", ()
 
 
 class Regulation(BaseModel):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...errors import Problem, SchemaError
+from ...errors import Problem, Remedy, SchemaError
 from ..tables.local_time import nanoseconds, step_of
 from ..tables.session_table import (
     COLUMNS,
@@ -157,7 +157,8 @@ def sessions_to_fleet(
 def _linkable(table: SessionTable | None, rows: str) -> list[Problem]:
     """Return what keeps sessions from being one battery all along."""
     if rows != "vehicle":
-        return [Problem("rows", "consistency", 'linked sessions need rows="vehicle"')]
+        detail = "linked sessions are one battery for each vehicle"
+        return [Problem("rows", "consistency", detail, (Remedy("rows", ("vehicle",)),))]
     if table is not None and "vehicle" in table.labels and (table.labels["vehicle"] == "").any():
         return [
             Problem(
@@ -180,11 +181,9 @@ def _horizon(
     names = [str(n) for n in table.name[~inside]]
     if outside == "problem" and names:
         span = f"{pd.Timestamp(start)} .. {pd.Timestamp(end)} UTC"
-        detail = (
-            f'{len(names)} outside {span}: {first_few(names, 50)}; give outside="drop" or'
-            ' outside="clip"'
-        )
-        problems.append(Problem("sessions", "time", detail))
+        detail = f"{len(names)} outside {span}: {first_few(names, 50)}"
+        rules = Remedy("outside", ("drop", "clip"))
+        problems.append(Problem("sessions", "time", detail, (rules,)))
     if outside == "clip":
         _clip(table, touching & ~inside, start, end)
         dropped, clipped = table.name[~touching], table.name[touching & ~inside]
@@ -228,11 +227,8 @@ def _rows(
     if rows == "packed":
         return _packed(table, first, last, np.ones(len(first), bool))
     if rows not in table.labels:
-        problems.append(
-            Problem(
-                f"sessions.{rows}", "missing", f'rows="{rows}" needs the {rows} of each session'
-            )
-        )
+        detail = f"a row for each {rows} needs the {rows} of each session"
+        problems.append(Problem(f"sessions.{rows}", "missing", detail))
         return np.array([], str), np.zeros(len(first), int), {}
     named = np.flatnonzero(table.labels[rows] != "")
     label, start, of_named = np.unique(
@@ -242,14 +238,14 @@ def _rows(
     row[named] = of_named
     order = named[np.lexsort((first[named], of_named))]
     clash = (row[order][1:] == row[order][:-1]) & (first[order][1:] <= last[order][:-1])
+    packed = Remedy("rows", ("packed",), advice="use a shorter step or {}")
     for one, other in zip(order[:-1][clash], order[1:][clash], strict=True):
         detail = (
             f"{rows} {label[row[one]]}: session {table.name[one]} leaves"
-            f" {table.moment(one, end=True)} and session "
-            f"{table.name[other]} arrives {table.moment(other)}, in one step; use a shorter step or"
-            ' rows="packed"'
+            f" {table.moment(one, end=True)} and session {table.name[other]} arrives"
+            f" {table.moment(other)}, in one step"
         )
-        problems.append(Problem(f"sessions.{rows}", "consistency", detail))
+        problems.append(Problem(f"sessions.{rows}", "consistency", detail, (packed,)))
     places = {name: table.labels[name][named[start]] for name in PLACES if name in table.labels}
     for name, place in places.items():
         if (moved := named[table.labels[name][named] != place[of_named]]).size:
@@ -260,8 +256,8 @@ def _rows(
     unnamed = table.labels[rows] == ""
     if not unnamed.any():
         return label, row, places
-    more, packed, others = _packed(table, first, last, unnamed)
-    row[unnamed] = packed[unnamed] + len(label)
+    more, row_packed, others = _packed(table, first, last, unnamed)
+    row[unnamed] = row_packed[unnamed] + len(label)
     both = {name: np.concatenate([place, others[name]]) for name, place in places.items()}
     return np.concatenate([label, more]), row, both
 

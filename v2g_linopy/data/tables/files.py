@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from ...case.io import existing
-from ...errors import InputFileError, Problem, SchemaError
+from ...errors import InputFileError, Problem, Remedy, SchemaError
 from .wording import first_few
 
 Value = TypeVar("Value")
@@ -57,10 +57,8 @@ def _separated(path: Path, separator: str) -> None:
         header = file.readline()
     other = max(SEPARATORS, key=header.count)
     if separator not in header and other in header:
-        raise InputFileError(
-            path,
-            f'the columns seem to be separated by {SEPARATORS[other]}: give separator="{other}"',
-        )
+        detail = f"the columns seem to be separated by {SEPARATORS[other]}"
+        raise InputFileError(path, detail, (Remedy("separator", (other,)),))
 
 
 def read_netcdf(path: str | Path) -> xr.Dataset:
@@ -140,13 +138,8 @@ def number_columns(
         wrong = np.flatnonzero((np.isnan(value) & ~empty) | np.isinf(value))
         if len(wrong):
             cells = first_few([f"row {k + 2}: {frame[name].iloc[k]!r}" for k in wrong])
-            problems.append(
-                Problem(
-                    name,
-                    "type",
-                    f'not a number at {cells}; give decimal="," where commas are meant',
-                )
-            )
+            commas = Remedy("decimal", (",",), advice="give {} where commas are meant")
+            problems.append(Problem(name, "type", f"not a number at {cells}", (commas,)))
         out[name] = value
     if problems:
         raise SchemaError(problems, source)
@@ -189,6 +182,7 @@ def stamps(cells: pd.Series, time_format: str | None, source: str) -> pd.Datetim
     if len(wrong):
         where = first_few([f"row {k + 2}: {text.iloc[k]!r}" for k in wrong])
         wanted = f"the format {time_format!r}" if time_format else "ISO 8601 (2019-03-31 14:15)"
-        detail = f"not a time in {wanted} at {where}; give time_format, such as '%d/%m/%Y %H:%M'"
-        raise SchemaError([Problem(str(cells.name), "time", detail)], source)
+        detail = f"not a time in {wanted} at {where}"
+        other = Remedy("time_format", advice="give {}, such as '%d/%m/%Y %H:%M'")
+        raise SchemaError([Problem(str(cells.name), "time", detail, (other,))], source)
     return pd.DatetimeIndex(parsed)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...errors import Problem, SchemaError
+from ...errors import Problem, Remedy, SchemaError
 from .wording import first_few
 
 
@@ -20,6 +20,7 @@ def to_local(time: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
 
 Ambiguous = Literal["raise", "infer", "first", "second", "both"]
 Nonexistent = Literal["raise", "drop", "shift"]
+Words = Mapping[str, str]
 AMBIGUOUS_RULES = {
     "infer": " (written twice, in order)",
     "first": "",
@@ -91,11 +92,9 @@ def to_utc(
     if stamps.tz is not None:
         return Utc(stamps.tz_convert("UTC").tz_localize(None), rows)
     if timezone is None:
-        detail = (
-            "local times without a zone: give timezone, an IANA name such as 'Europe/Rome', or"
-            " 'UTC'"
-        )
-        raise SchemaError([Problem(where, "time", detail)], source)
+        zone = Remedy("timezone", advice="give {}, an IANA name such as 'Europe/Rome', or 'UTC'")
+        detail = "local times without a zone"
+        raise SchemaError([Problem(where, "time", detail, (zone,))], source)
     try:
         summer = stamps.tz_localize(
             timezone, ambiguous=np.ones(len(stamps), bool), nonexistent="NaT"
@@ -153,36 +152,35 @@ def _need_a_rule(
     where: str,
 ) -> list[Problem]:
     problems = []
-    either = _remedy("ambiguous", AMBIGUOUS_RULES, rules)
-    skip = _remedy("nonexistent", NONEXISTENT_RULES, rules)
+
+    def refuse(times: pd.DatetimeIndex, fault: str, option: str, meanings: Words) -> None:
+        hours = first_few(times.strftime("%Y-%m-%d %H:%M"))
+        problems.append(_without_a_rule(where, f"{hours}: {fault}", option, meanings, rules))
+
     if skipped.any() and nonexistent == "raise":
-        hours = first_few(stamps[skipped].unique().strftime("%Y-%m-%d %H:%M"))
-        problems.append(Problem(where, "time", f"{hours}: the clock skips this hour; {skip}"))
+        fault = "the clock skips this hour"
+        refuse(stamps[skipped].unique(), fault, "nonexistent", NONEXISTENT_RULES)
     if twice.any() and ambiguous == "raise":
-        hours = first_few(stamps[twice].unique().strftime("%Y-%m-%d %H:%M"))
-        problems.append(
-            Problem(where, "time", f"{hours}: the clock shows this hour twice; {either}")
-        )
+        fault = "the clock shows this hour twice"
+        refuse(stamps[twice].unique(), fault, "ambiguous", AMBIGUOUS_RULES)
     if twice.any() and ambiguous == "infer":
         counts = pd.Series(1, stamps[twice]).groupby(level=0).sum()
         odd = pd.DatetimeIndex(counts.index[counts != 2])
         if len(odd):
-            hours = first_few(odd.strftime("%Y-%m-%d %H:%M"))
-            detail = f"{hours}: not written twice, so nothing can be inferred; {either}"
-            problems.append(Problem(where, "time", detail))
+            fault = "not written twice, so nothing can be inferred"
+            refuse(odd, fault, "ambiguous", AMBIGUOUS_RULES)
     return problems
 
 
-def _remedy(option: str, meaning: Mapping[str, str], rules: Collection[str]) -> str:
-    """Offer the rules that hold.
-
-    >>> _remedy("ambiguous", AMBIGUOUS_RULES, ("first", "second"))
-    'give ambiguous="first" or "second"'
-    """
-    words = [f'"{rule}"{text}' for rule, text in meaning.items() if rule in rules]
-    if not words:
-        return "write it in UTC or with its offset"
-    return f"give {option}={', '.join(words[:-1])}{' or ' * (len(words) > 1)}{words[-1]}"
+def _without_a_rule(
+    where: str, detail: str, option: str, meanings: Words, rules: Collection[str]
+) -> Problem:
+    """Return the problem of hours that need a rule, with the rules that can be given."""
+    offered = {rule: meaning for rule, meaning in meanings.items() if rule in rules}
+    if not offered:
+        return Problem(where, "time", f"{detail}; write it in UTC or with its offset")
+    remedy = Remedy(option, tuple(offered), meanings=tuple(offered.values()))
+    return Problem(where, "time", detail, (remedy,))
 
 
 def _second(stamps: pd.DatetimeIndex, twice: np.ndarray, ambiguous: Ambiguous) -> np.ndarray:

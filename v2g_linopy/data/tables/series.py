@@ -114,11 +114,8 @@ def _mixed(time: pd.DatetimeIndex, length: np.ndarray) -> Problem:
     runs = [f"{minutes[0]} min from {time[0]}"] + [
         f"{minutes[k + 1]} min from {time[k + 1]}" for k in change.tolist()
     ]
-    detail = (
-        f'steps of several lengths: {first_few(runs, 4)} (UTC); give resample="15min" or'
-        ' resample="60min"'
-    )
-    return Problem("time", "time", detail)
+    detail = f"steps of several lengths: {first_few(runs, 4)} (UTC)"
+    return Problem("time", "time", detail, (Remedy("resample", ("15min", "60min")),))
 
 
 def _resampled(
@@ -211,8 +208,9 @@ def combine(*prices: xr.Dataset) -> xr.Dataset:
             )
         seen |= set(price.data_vars)
     if len(steps) > 1:
-        detail = f'steps of {first_few(sorted(steps))}; read all with one resample, such as "60min"'
-        problems.append(Problem("prices", "time", detail))
+        one = Remedy("resample", ("60min",), advice="read all with one step, such as {}")
+        detail = f"steps of {first_few(sorted(steps))}"
+        problems.append(Problem("prices", "time", detail, (one,)))
     if problems:
         raise SchemaError(problems, "the prices")
     merged = xr.merge(prices, join="outer", combine_attrs="drop_conflicts")

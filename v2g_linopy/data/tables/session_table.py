@@ -9,7 +9,7 @@ import xarray as xr
 
 from ...case.schema import ABSENT, REQUIRED, Field
 from ...case.units import accepted, factor
-from ...errors import Problem
+from ...errors import Problem, Remedy
 from .local_time import nanoseconds
 from .wording import first_few
 
@@ -309,9 +309,10 @@ def unreachable_problems(table: SessionTable, lack: np.ndarray) -> list[Problem]
         if power > 0:
             later = pd.Timestamp(int(table.departure[k])) + pd.Timedelta(hours=lack[k] / power)
             text += f" (possible from {later.ceil('min'):%Y-%m-%d %H:%M} UTC)"
-        return text + '; need="cap" lowers it to what is reached'
+        return text
 
-    return _each(table, lack > 0, "consistency", "energy_need", detail)
+    cap = Remedy("need", ("cap",), advice="{} lowers it to what is reached")
+    return _each(table, lack > 0, "consistency", "energy_need", detail, (cap,))
 
 
 def _overlaps(table: SessionTable, label: str, broken: np.ndarray) -> list[Problem]:
@@ -336,12 +337,17 @@ def _overlaps(table: SessionTable, label: str, broken: np.ndarray) -> list[Probl
 
 
 def _each(
-    table: SessionTable, mask: np.ndarray, rule: str, column: str, detail: Callable[[int], str]
+    table: SessionTable,
+    mask: np.ndarray,
+    rule: str,
+    column: str,
+    detail: Callable[[int], str],
+    remedies: tuple[Remedy, ...] = (),
 ) -> list[Problem]:
     """Return a problem per marked session; beyond the first ones, the rest by name."""
     where, marked = f"sessions.{column}", np.flatnonzero(mask)
     found = [
-        Problem(where, rule, f"session {table.name[k]}: {detail(k)}")
+        Problem(where, rule, f"session {table.name[k]}: {detail(k)}", remedies)
         for k in marked[:MOST_LISTED].tolist()
     ]
     if rest := [str(n) for n in table.name[marked[MOST_LISTED:]]]:

@@ -1,12 +1,13 @@
 """Numbers in the unit that a rule speaks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import xarray as xr
 
 from ...case.units import TABLE, accepted, factor
-from ...errors import Problem, SchemaError
+from ...errors import Problem, Remedy, SchemaError
 from .wording import first_few
 
 
@@ -26,6 +27,43 @@ def named_unit(header: str) -> str | None:
         if re.fullmatch(r"[^/]+/[kMG]?Wh", word):
             return word
     return None
+
+
+def check_header_units(
+    columns: Mapping[str, str],
+    assumed: Mapping[str, str],
+    remedy: Callable[[str, str], Remedy],
+    source: str,
+) -> None:
+    """Refuse headers that name, in brackets, another unit than the one assumed.
+
+    Parameters
+    ----------
+    columns
+        The header of each name.
+    assumed
+        The unit of each name.
+    remedy
+        What to give so that a name has a unit.
+
+    Raises
+    ------
+    SchemaError
+        Every header that contradicts its unit.
+    """
+    problems = []
+    for name, unit in assumed.items():
+        named = named_unit(columns[name])
+        if named is None or named == unit:
+            continue
+        detail = f"the header {columns[name]!r} says {named}, {unit} is assumed"
+        give = remedy(name, named)
+        if factor(named, unit) is None:
+            detail += ", which is another quantity"
+            give = replace(remedy(name, unit), advice=f"if it is {unit} all the same, give {{}}")
+        problems.append(Problem(name, "unit", detail, (give,)))
+    if problems:
+        raise SchemaError(problems, source)
 
 
 def in_unit(array: xr.DataArray, unit: str, where: str, currency: str = "EUR") -> xr.DataArray:

@@ -1,42 +1,39 @@
 """The frequency of the grid from a file: seconds or minutes, as operators publish it."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...errors import Problem, SchemaError
+from ...errors import Problem, Remedy, SchemaError
 from ..tables.files import clock_axis, read_netcdf
-from ..tables.local_time import Ambiguous, Nonexistent, to_utc
+from ..tables.local_time import to_utc
 from ..tables.series import Missing, uniform
+from ..tables.table_format import TableFields, TableFormat, one_format
 from ..tables.wording import first_few
-from .csv import Clock, series_of
+from .series_rows import read_rows
 
-LEAST, MOST = 45.0, 55.0
-"""Hz; a number beyond is no frequency of a grid that runs, or one in another unit."""
+UNIT = "Hz"
+HERTZ_MIN, HERTZ_MAX = 45.0, 55.0
+"""A number beyond is no frequency of a grid that runs, or one in another unit."""
 
 
 def read_frequency(
     path: str | Path,
+    table: TableFormat | None = None,
     *,
-    columns: Mapping[str, str],
-    timezone: str | None = None,
-    ambiguous: Ambiguous = "raise",
-    nonexistent: Nonexistent = "raise",
-    time_format: str | None = None,
-    separator: str = ",",
-    decimal: str = ".",
     missing: Missing = "problem",
+    **fields: Unpack[TableFields],
 ) -> xr.Dataset:
     """Read a frequency record from a table of text.
 
     Parameters
     ----------
-    columns
-        Which column holds what: ``time`` and ``frequency`` (Hz).
-    path, timezone, ambiguous, nonexistent, time_format, separator, decimal, missing
+    table
+        How the file is written. Its `columns` are ``time`` and ``frequency`` (Hz).
+    path, missing, fields
         As in `read_prices`; steps of any length below an hour, the same everywhere.
 
     Returns
@@ -49,13 +46,14 @@ def read_frequency(
     InputFileError, SchemaError
         Everything wrong with the file, with its times, or with its numbers.
     """
-    source = str(path)
-    if strange := [n for n in columns if n not in ("time", "frequency")]:
+    source, table = str(path), one_format(table, fields)
+    if strange := [name for name in table.columns if name not in ("time", "frequency")]:
         detail = "a record has a column of `time` and one of `frequency`"
         raise SchemaError([Problem(f"columns.{n}", "unknown", detail) for n in strange], source)
-    rule = Clock(timezone, ambiguous, nonexistent, "elapsed", time_format)
-    utc, values = series_of(path, columns, rule, separator, decimal, 'frequency="Hz"', "")
-    return _plausible(uniform(utc, values, unit="Hz", missing=missing, source=source), source)
+    utc, values = read_rows(
+        path, table, wanted="frequency", example=("frequency", "Hz"), assumed_unit=None
+    )
+    return _plausible(uniform(utc, values, unit=UNIT, missing=missing, source=source), source)
 
 
 def read_netcdf_frequency(
@@ -89,21 +87,12 @@ def read_netcdf_frequency(
 def _plausible(read: xr.Dataset, source: str) -> xr.Dataset:
     """Refuse numbers that are no frequency, with the first places named."""
     f = read["frequency"]
-    wrong = np.flatnonzero(~((f >= LEAST) & (f <= MOST)).to_numpy())
+    wrong = np.flatnonzero(~((f >= HERTZ_MIN) & (f <= HERTZ_MAX)).to_numpy())
     if len(wrong):
-        places = [f"{f.indexes['time'][k]}: {float(f[k]):g}" for k in wrong[:3].tolist()]
-        more = f" and {len(wrong) - len(places)} more" if len(wrong) > len(places) else ""
-        detail = f"{', '.join(places)}{more}: not within {LEAST:g} to {MOST:g} Hz"
-        detail += (
-            '; give missing="hold" where numbers are missing'
-            if bool(f.isnull().any())
-            else "; give it in Hz"
-        )
-        raise SchemaError([Problem("frequency", "range", detail)], source)
+        places = [f"{f.indexes['time'][k]}: {float(f[k]):g}" for k in wrong.tolist()]
+        detail = f"{first_few(places, 3)}: not within {HERTZ_MIN:g} to {HERTZ_MAX:g} Hz"
+        if bool(f.isnull().any()):
+            hold = Remedy("missing", ("hold",), advice="give {} where numbers are missing")
+            raise SchemaError([Problem("frequency", "range", detail, (hold,))], source)
+        raise SchemaError([Problem("frequency", "range", f"{detail}; give it in Hz")], source)
     return read.assign(frequency=f.assign_attrs(units="Hz", long_name="frequency of the grid"))
-
-
-FREQUENCY_FORMATS: dict[str, Callable[..., xr.Dataset]] = {
-    "csv": read_frequency,
-    "netcdf": read_netcdf_frequency,
-}

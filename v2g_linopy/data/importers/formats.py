@@ -1,0 +1,119 @@
+"""Every format of a file that can be imported, by name: a new importer is a file and a line here.
+
+A reader returns a dataset as `read_prices`, `read_sessions`, `read_profiles` or `read_frequency`
+do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+
+from ...case.io import existing
+from ...case.units import accepted
+from ..sessions.connectors import read_connectors
+from ..tables.files import read_csv, read_workbook
+from ..tables.local_time import ALL_RULES
+from . import (
+    capacity_price_files,
+    elaadnl,
+    frequency_files,
+    gme_and_terna,
+    netcdf_files,
+    price_files,
+    profile_files,
+    session_files,
+)
+
+WORKBOOK = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+NETCDF = (".nc", ".nc4", ".cdf")
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A format of files: who reads it, and how a file of it is recognised.
+
+    Parameters
+    ----------
+    read
+        Takes the path, and as keywords what the user may say of the file. One with a parameter
+        `table` takes a `TableFormat`.
+    suffixes
+        Ends of file names, with the dot; none: any text.
+    headers
+        Words that all occur in the headers of such a file, in capitals or not; none: no other
+        format of these files fits.
+    quantity, units
+        What the parameter `unit` is the unit of, and the units that it may be.
+    rules
+        Rules for hours that the clock shows twice or skips.
+    """
+
+    read: Callable[..., xr.Dataset]
+    suffixes: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    quantity: str = ""
+    units: Sequence[str] = ()
+    rules: tuple[str, ...] = ALL_RULES
+
+
+Formats = Mapping[str, FileFormat]
+
+PRICE_FORMATS: Formats = {
+    "csv": FileFormat(
+        price_files.read_prices, quantity="a price", units=accepted(price_files.UNIT)
+    ),
+    "gme": FileFormat(gme_and_terna.read_gme, WORKBOOK, headers=("PUN",)),
+    "terna": FileFormat(gme_and_terna.read_terna, WORKBOOK, headers=("DOWN",)),
+    "netcdf": FileFormat(netcdf_files.read_netcdf_prices, NETCDF),
+}
+SESSION_FORMATS: Formats = {
+    "csv": FileFormat(session_files.read_sessions, rules=session_files.SESSION_RULES),
+    "elaadnl": FileFormat(elaadnl.read_elaadnl, headers=("TransactionId", "UTCTransactionStart")),
+    "netcdf": FileFormat(netcdf_files.read_netcdf_sessions, NETCDF),
+}
+PROFILE_FORMATS: Formats = {
+    "csv": FileFormat(
+        profile_files.read_profiles, quantity="power or energy", units=profile_files.UNITS
+    ),
+}
+CAPACITY_FORMATS: Formats = {
+    "csv": FileFormat(
+        capacity_price_files.read_capacity_prices,
+        quantity="a capacity price",
+        units=accepted(capacity_price_files.UNIT),
+    ),
+}
+FREQUENCY_FORMATS: Formats = {
+    "csv": FileFormat(frequency_files.read_frequency),
+    "netcdf": FileFormat(frequency_files.read_netcdf_frequency, NETCDF),
+}
+CONNECTOR_FORMATS: Formats = {"csv": FileFormat(read_connectors)}
+
+
+def recognised(path: str | Path, formats: Formats) -> str | None:
+    """Return the name of the format that a file is in, by the end of its name and its headers; None
+    where none fits.
+
+    Raises
+    ------
+    InputFileError
+        There is no such file, or its headers cannot be read.
+    """
+    path = existing(path)
+    suffix = path.suffix.lower()
+    of_suffix = {name: form for name, form in formats.items() if suffix in form.suffixes}
+    fitting = of_suffix or {name: form for name, form in formats.items() if not form.suffixes}
+    if any(form.headers for form in fitting.values()):
+        shown = headers_of(path).upper()
+        for name, form in fitting.items():
+            if form.headers and all(word.upper() in shown for word in form.headers):
+                return name
+    return next((name for name, form in fitting.items() if not form.headers), None)
+
+
+def headers_of(path: Path) -> str:
+    """Return the headers of a workbook or of a table of text in one line."""
+    workbook = path.suffix.lower() in WORKBOOK
+    frame = read_workbook(path) if workbook else read_csv(path, separator=",", decimal=".")
+    return " ".join(frame.columns)

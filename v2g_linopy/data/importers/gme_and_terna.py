@@ -1,0 +1,94 @@
+"""Workbooks of the Italian market: prices of GME, and regulation of Terna. Each has the traps that
+its publisher set.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...errors import Problem, SchemaError
+from ..tables.files import number_columns, pick, read_workbook, stamps
+from ..tables.local_time import Ambiguous, Utc
+from ..tables.series import Missing, uniform
+from ..tables.table_format import HourCount, TableFormat, hour_starts
+
+ITALY = "Europe/Rome"
+
+
+def read_gme(path: str | Path, *, missing: Missing = "problem") -> xr.Dataset:
+    """Read a PUN workbook of GME: ``day_ahead``, EUR/MWh, hourly, UTC.
+
+    Rows carry a date (YYYYMMDD) and an hour of the local day that counts on: 25 on the day the
+    clock goes back. Needs the extra `excel`."""
+    utc, values = _italian(path, {"day_ahead": "PUN"}, "elapsed", "raise")
+    out = uniform(utc, values, missing=missing, source=str(path))
+    out["day_ahead"].attrs["long_name"] = "Italian single national price (PUN)"
+    return out.assign_attrs(source=f"GME, {Path(path).name}")
+
+
+def read_terna(
+    path: str | Path, *, ambiguous: Literal["first", "second"] = "first", missing: Missing = "nan"
+) -> xr.Dataset:
+    """Read a regulation workbook of Terna: ``regulation_up`` and ``regulation_down``, EUR/MWh,
+    hourly, UTC.
+
+    Rows carry a date (YYYYMMDD) and an hour on the clock, 1 to 24 on every day: on the day the
+    clock goes back one of the two hours is not there. A price of 0 says that nothing was accepted
+    and becomes NaN. Trailing rows with an hour and nothing else are left out. Needs the extra
+    `excel`.
+
+    Parameters
+    ----------
+    path
+        The workbook, one zone of the market.
+    ambiguous
+        Which of the two hours of October the one row stands for; the other is missing.
+    missing
+        What a missing hour becomes; NaN, which is an hour in which nothing can be sold, unless
+        given.
+    """
+    fields = {"regulation_down": "DOWN", "regulation_up": "UP"}
+    utc, values = _italian(path, fields, "clock", ambiguous)
+    values = {name: np.where(v == 0, np.nan, v) for name, v in values.items()}
+    out = uniform(utc, values, missing=missing, source=str(path))
+    for name, word in fields.items():
+        doc = (
+            f"mean accepted {word.lower()}ward price of regulation, NaN: nothing accepted or hour"
+            " missing"
+        )
+        out[name].attrs["long_name"] = doc
+    return out.assign_attrs(source=f"Terna, {Path(path).name}")
+
+
+def _italian(
+    path: str | Path,
+    fields: dict[str, str],
+    count: HourCount,
+    ambiguous: Ambiguous,
+) -> tuple[Utc, dict[str, np.ndarray]]:
+    """Return the rows of a workbook with a date, an hour and prices, found by a word in their
+    headers.
+    """
+    source, frame = str(path), read_workbook(path)
+    words = {"date": "DATE", "hour": "HOUR", **fields}
+    columns = {
+        f: next((c for c in frame.columns if word in c.upper()), f"... {word} ...")
+        for f, word in words.items()
+    }
+    frame = pick(frame, columns, source)
+    frame = frame[~frame.drop(columns="hour").isna().all(axis=1)]
+    values = number_columns(frame, words, ".", source)
+    undated = np.isnan(values["date"]) | np.isnan(values["hour"])
+    if undated.any():
+        detail = (
+            f"{undated.sum()} rows have a price but no date or hour, the first is row"
+            f" {frame.index[undated][0] + 2}"
+        )
+        raise SchemaError([Problem("date", "missing", detail)], source)
+    text = pd.Series(values["date"].astype(np.int64).astype(str), name="date")
+    table = TableFormat(columns, ITALY, ambiguous)
+    utc = hour_starts(stamps(text, "%Y%m%d", source), values["hour"], table, count, source)
+    return utc, {name: values[name] for name in fields}

@@ -1,0 +1,79 @@
+"""Power over time from any table of text: what loads draw, and what sun or wind would give."""
+
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+import xarray as xr
+
+from ...case.units import accepted, factor
+from ...errors import Problem, Remedy, SchemaError
+from ..tables.local_time import Utc
+from ..tables.series import Missing, hours_of, uniform
+from ..tables.table_format import HourCount, TableFields, TableFormat, one_format
+from .series_rows import read_rows, with_zone
+
+UNIT = "kW"
+UNITS = (*accepted("kW"), *accepted("kWh"))
+"""What a table of profiles may hold: power, or the energy of each step."""
+
+
+def read_profiles(
+    path: str | Path,
+    table: TableFormat | None = None,
+    *,
+    hours: HourCount = "elapsed",
+    unit: str | None = None,
+    resample: str | None = None,
+    missing: Missing = "problem",
+    **fields: Unpack[TableFields],
+) -> xr.Dataset:
+    """Read power over time from a table of text: what a load draws, or what sun or wind would give.
+
+    Parameters
+    ----------
+    table
+        How the file is written. Its `columns` are ``time`` (start of the step), or ``date`` and
+        ``hour``; every other key is the name of a member, such as ``roof``. The energy of a step
+        that the clock shows twice cannot stand for both hours.
+    unit
+        Of all numbers: a power (kW, W, MW), or the energy of each step (kWh, Wh, MWh), which is
+        divided by the length of its step. kW unless given; a header that names another unit in
+        brackets is then refused.
+    path, hours, resample, missing, fields
+        As in `read_prices`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Power (kW) on ``time`` (naive UTC, interval start, uniform), one variable per member.
+
+    Raises
+    ------
+    InputFileError, SchemaError
+        Everything wrong with the file, or with its times.
+    """
+    source, table = str(path), one_format(table, fields)
+    power, energy = factor(unit or UNIT, "kW"), factor(unit or UNIT, "kWh")
+    if power is None and energy is None:
+        detail = f"{unit!r} is neither power nor energy; use one of {', '.join(UNITS)}"
+        raise SchemaError([Problem("unit", "unit", detail)], source)
+    if energy is not None and table.ambiguous == "both":
+        rules = Remedy("ambiguous", ("first", "second", "infer"))
+        detail = "one energy cannot stand for both hours"
+        raise SchemaError([Problem("ambiguous", "choice", detail, (rules,))], source)
+    utc, values = read_rows(
+        path,
+        table,
+        hours=hours,
+        wanted="member",
+        example=("roof", "Power"),
+        assumed_unit=None if unit else UNIT,
+    )
+    if power is None:
+        length = hours_of(utc.time)
+        values = {name: column[utc.row] / length for name, column in values.items()}
+        utc = Utc(utc.time, np.arange(len(utc.time)), utc.note)
+    scaled = {name: column * (power or energy or 1.0) for name, column in values.items()}
+    profiles = uniform(utc, scaled, unit=UNIT, resample=resample, missing=missing, source=source)
+    return with_zone(profiles, table)

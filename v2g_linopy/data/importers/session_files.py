@@ -1,0 +1,179 @@
+"""Charging sessions from any table of text."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...case.units import accepted, factor
+from ...errors import Problem, Remedy, SchemaError
+from ..sessions.assumptions import BATTERY
+from ..tables.files import attempt, number_columns
+from ..tables.local_time import Utc
+from ..tables.series import add_notes
+from ..tables.session_table import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
+from ..tables.table_format import TableFields, TableFormat, one_format, read_columns, read_times
+from ..tables.unit_conversion import check_header_units
+from ..tables.wording import first_few
+
+NUMBERS = {**METERED, **ONBOARD, **COLUMNS}
+FIELDS = ("arrival", "departure", "session", *LABELS, *NUMBERS)
+AMBIGUOUS = ("first", "second")
+NONEXISTENT = ("shift",)
+SESSION_RULES = (*AMBIGUOUS, *NONEXISTENT)
+"""Of the rules for local clocks those that make sense for one session."""
+
+
+def session_columns() -> list[tuple[str, str, str, str]]:
+    """Every column a table of sessions may have: its name, its unit, when it is needed, and what it
+    means.
+    """
+    assumed = "or `--assume`"
+    rows = [
+        ("arrival", "time", "required", "plug-in"),
+        ("departure", "time", "required", "plug-out"),
+    ]
+    for name, field in NUMBERS.items():
+        need = (
+            assumed
+            if name in BATTERY
+            else {"energy": "for `--assume`", "power_max": "for `--assume`"}.get(name, "")
+        )
+        rows.append((name, field.unit, need or "optional", field.doc))
+    labels = {"session": "label of the session, kept in the plan"}
+    labels |= {name: field.doc for name, field in LABELS.items()}
+    return rows + [(name, "label", "optional", doc) for name, doc in labels.items()]
+
+
+def read_sessions(
+    path: str | Path,
+    table: TableFormat | None = None,
+    *,
+    units: Mapping[str, str] | None = None,
+    **fields: Unpack[TableFields],
+) -> xr.Dataset:
+    """Read charging sessions from a table of text.
+
+    Parameters
+    ----------
+    path
+        CSV file with a header.
+    table
+        How the file is written. Its `columns` are ``arrival`` and ``departure``, and any of
+        ``energy`` (metered), ``power_max``, ``charge_time``, ``capacity``, ``energy_arrival``,
+        ``energy_need``, ``charge_max``, ``discharge_max``, ``eta_charge``, ``eta_discharge``,
+        ``energy_trip``, ``retail_price``, ``connector``, ``vehicle``, ``pod``, ``session``. Of the
+        rules for local hours, `ambiguous` may be ``first`` or ``second``, and `nonexistent`
+        ``shift``.
+    units
+        Unit of a column where it is not the declared one, such as ``{"energy": "Wh"}``.
+    fields
+        The fields of a `TableFormat`, in place of `table`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Sessions in order of arrival; times in UTC.
+
+    Raises
+    ------
+    InputFileError, SchemaError
+        Everything wrong with the file, or with its times.
+    """
+    source, table, units = str(path), one_format(table, fields), units or {}
+    _check_rules(table, source)
+    _check_names(table.columns, source)
+    frame = read_columns(path, table)
+    _check_units(table.columns, units, source)
+
+    def times(name: str) -> Utc:
+        return read_times(frame[name], table, source, where=name, rules=SESSION_RULES)
+
+    # faults of all columns are told together
+    problems: list[Problem] = []
+    given = [name for name in NUMBERS if name in table.columns]
+    values = attempt(problems, lambda: number_columns(frame, given, table.decimal, source))
+    arrival = attempt(problems, lambda: times("arrival"))
+    departure = attempt(problems, lambda: times("departure"))
+    if values is None or arrival is None or departure is None:
+        raise SchemaError(problems, source)
+
+    data: dict[str, object] = {
+        name: ("session", np.asarray(utc.time, "datetime64[ns]"), {"long_name": MOMENTS[name].doc})
+        for name, utc in (("arrival", arrival), ("departure", departure))
+    }
+    for name in given:
+        attributes = {"units": units.get(name, NUMBERS[name].unit), "long_name": NUMBERS[name].doc}
+        data[name] = ("session", values[name], attributes)
+    for name in LABELS:
+        if name in table.columns:
+            data[name] = ("session", frame[name].fillna("").astype(str).str.strip().to_numpy(str))
+
+    sessions = add_notes(xr.Dataset(data), arrival.note, departure.note)
+    if table.timezone is not None:
+        sessions.attrs["timezone"] = table.timezone
+    names = frame["session"].astype(str) if "session" in table.columns else None
+    return _numbered(sessions, names)
+
+
+def _numbered(sessions: xr.Dataset, names: pd.Series | None) -> xr.Dataset:
+    """Return sessions in order of arrival under their own labels, or numbered from 0."""
+    if names is None:
+        return sessions.sortby("arrival").assign_coords(
+            session=np.arange(sessions.sizes["session"])
+        )
+    number = bool(names.str.fullmatch(r"\d{1,18}").all())
+    return sessions.assign_coords(
+        session=names.astype(np.int64) if number else names.to_numpy(str)
+    ).sortby("arrival")
+
+
+def _check_rules(table: TableFormat, source: str) -> None:
+    """Refuse rules that say nothing of one session."""
+    problems = []
+    for name, allowed in (("ambiguous", AMBIGUOUS), ("nonexistent", NONEXISTENT)):
+        rule = getattr(table, name)
+        if rule not in ("raise", *allowed):
+            detail = f"{rule!r} is no rule for sessions"
+            problems.append(Problem(name, "choice", detail, (Remedy(name, allowed),)))
+    if problems:
+        raise SchemaError(problems, source)
+
+
+def _check_names(columns: Mapping[str, str], source: str) -> None:
+    """Refuse a map without both times, or with names that are no field of a session."""
+    problems = [
+        Problem("columns", "missing", f"name the column of `{name}`")
+        for name in ("arrival", "departure")
+        if name not in columns
+    ]
+    for name in columns:
+        if name not in FIELDS:
+            near = get_close_matches(name, FIELDS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose from {first_few(FIELDS, 30)}"
+            problems.append(Problem(f"columns.{name}", "unknown", hint))
+    if problems:
+        raise SchemaError(problems, source)
+
+
+def _check_units(columns: Mapping[str, str], units: Mapping[str, str], source: str) -> None:
+    """Refuse units of columns that are not read, units of another kind, and headers that say
+    another unit than the one that is assumed.
+    """
+    declared = {name: field.unit for name, field in NUMBERS.items() if name in columns}
+    problems = []
+    for name, unit in units.items():
+        if name not in declared:
+            problems.append(Problem(name, "unknown", "has a unit but no column"))
+        elif factor(unit, declared[name]) is None:
+            known = ", ".join(accepted(declared[name]))
+            detail = f"unit {unit!r} does not fit; use one of {known}"
+            problems.append(Problem(name, "unit", detail))
+    if problems:
+        raise SchemaError(problems, source)
+    assumed = {name: unit for name, unit in declared.items() if name not in units}
+    check_header_units(columns, assumed, lambda name, u: Remedy("units", (u,), key=name), source)

@@ -1,0 +1,55 @@
+"""Capacity prices into a case that may then sell reserve products."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...errors import Problem, SchemaError
+from ...parts.markets.reserve.nordic_products import Reservoir, listed, products, reservoir_of
+from ..tables.local_time import align
+from .new_case import currency_of, declared_fields, with_meaning
+
+
+def with_reserves(
+    case: xr.DataTree,
+    prices: xr.Dataset,
+    *,
+    reservoir: Reservoir | None = None,
+    volume_max: float = np.inf,
+) -> xr.DataTree:
+    """Return a case that may sell named products at given capacity prices; they take the place of
+    its `/reserve`.
+
+    Parameters
+    ----------
+    case
+        It is not changed.
+    prices
+        One variable per product of the catalogue on ``time`` (naive UTC, uniform), as
+        `read_capacity_prices` returns it; it has to cover the case. NaN: nothing is bought.
+    reservoir
+        What stands behind FCR, as for `products`; found from the case unless given.
+    volume_max
+        Most that is bought of each product, kW.
+
+    Raises
+    ------
+    SchemaError
+        Names that are not in the catalogue, or steps that the prices do not cover.
+    """
+    time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
+    names = listed(map(str, prices.data_vars))
+    aligned = align(prices[names], time, source="the capacity prices")
+    price = aligned.to_dataarray("product").transpose("product", "time")
+    unit = declared_fields("reserve")["capacity_price"].unit
+    units = {str(x.attrs.get("units", unit)) for x in prices.data_vars.values()}
+    if len(units) > 1:
+        detail = f"units {', '.join(sorted(units))}; give all in one"
+        raise SchemaError([Problem("prices", "unit", detail)], "the capacity prices")
+    volume = xr.where(price.isnull(), 0.0, volume_max)
+    price = price.fillna(0.0).assign_attrs(units=units.pop())
+    reserve = products(names, reservoir=reservoir or reservoir_of(case))
+    reserve = reserve.assign(capacity_price=price, volume_max=volume)
+    case = case.copy()
+    case["reserve"] = xr.DataTree(with_meaning("reserve", reserve, currency_of(case)))
+    return case
