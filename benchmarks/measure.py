@@ -53,6 +53,14 @@ def calls(work: Work) -> int:
     return sum(entry.callcount for entry in profile.getstats())
 
 
+def cpu_of_process(*words: str) -> float:
+    """CPU seconds of a fresh interpreter that is given these words."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def peak_memory(what: str, *sizes: int) -> float:
     """Largest resident memory (MB) of a fresh process that runs `benchmarks.memory`."""
     command = [sys.executable, "-m", "benchmarks.memory", what, *map(str, sizes)]

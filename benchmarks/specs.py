@@ -7,7 +7,14 @@ from statistics import median
 
 import v2g_linopy as v2g
 from benchmarks import cases, dutch, handwritten, package, pyomo_model
-from benchmarks.measure import calls, cpu, median_ratio, peak_memory, side_by_side
+from benchmarks.measure import (
+    calls,
+    cpu,
+    cpu_of_process,
+    median_ratio,
+    peak_memory,
+    side_by_side,
+)
 from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.operate import simulate, windows
 from v2g_linopy.operate.forecasts import Naive
@@ -264,7 +271,45 @@ def _million(count: int) -> str:
     return f"{count / 1e6:.2g} M non-zeros"
 
 
+def first_use(_: Size, rounds: int) -> Outcome:
+    """A fresh process that imports the package and looks up `v2g.solve`, over one that imports
+    linopy.
+    """
+    package, linopy = _in_turn(
+        rounds,
+        ("-c", "import v2g_linopy as v2g; v2g.solve"),
+        ("-c", "import linopy"),
+    )
+    over = median(one - other for one, other in zip(package, linopy, strict=True))
+    return Outcome(over, _seconds(package), f"{_seconds(linopy)} import linopy", "a fresh process")
+
+
+def help_text(_: Size, rounds: int) -> Outcome:
+    """`v2g --help`, beside importing linopy, which it does not do."""
+    package, linopy = _in_turn(rounds, ("-m", "v2g_linopy", "--help"), ("-c", "import linopy"))
+    beside = f"{_seconds(linopy)} import linopy"
+    return Outcome(median_ratio(package, linopy), _seconds(package), beside, "a fresh process")
+
+
+def _in_turn(rounds: int, *commands: tuple[str, ...]) -> tuple[list[float], ...]:
+    """CPU seconds of fresh processes, A B A B ..., after one round that does not count."""
+    for words in commands:
+        cpu_of_process(*words)
+    seen = [[cpu_of_process(*words) for words in commands] for _ in range(rounds)]
+    return tuple(list(one) for one in zip(*seen, strict=True))
+
+
 SPECS = (
+    Spec(
+        "import",
+        "import, and look up v2g.solve",
+        first_use,
+        (0, 0),
+        (0, 0),
+        0.3,
+        "s over linopy",
+    ),
+    Spec("help", "v2g --help", help_text, (0, 0), (0, 0), 0.5, "× import linopy"),
     Spec(
         "memory",
         "peak memory, build + hand-over",
