@@ -64,6 +64,8 @@ def test_pages_know_every_part_and_entry():
         if check.attrs["long_name"] == "ledger entry, relative"
     }
     assert "fleet.slack.balance" in entries
+    declared = {f"{part.name}.{entry}" for part in v2g.PARTS.values() for entry in part.entries}
+    assert declared == entries
     missing = {
         entry
         for entry in entries

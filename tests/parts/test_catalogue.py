@@ -2,11 +2,13 @@
 
 import ast
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import v2g_linopy as v2g
-from v2g_linopy.model.part import Part
+from v2g_linopy.model.part import Cause, Entry, Part
+from v2g_linopy.study.attribution import CAUSES
 
 PACKAGE = Path(v2g.__file__).parent
 FOLDERS = [PACKAGE / "parts" / folder for folder in ("assets", "markets", "rules")]
@@ -99,6 +101,30 @@ def test_documented(part):
     assert len(part.replay.__doc__ or "") > 20
     for f in (*part.schema.inputs, *part.schema.outputs):
         assert f.doc and f.doc[0].islower() or f.doc[0].isdigit()
+
+
+@pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
+def test_declared_names_exist(part):
+    """What a part declares about its fields names fields: what gates freeze, states, end of window,
+    stores.
+    """
+    inputs = {f.name for f in part.schema.inputs}
+    outputs = {f.name for f in part.schema.outputs}
+    asked = {*part.state_inputs, *part.end_of_window_inputs}
+    asked |= {f.not_below for f in part.schema.inputs if f.not_below}
+    given = set(part.terminal_storage)
+    if part.trading is not None:
+        asked |= {part.trading.limit, "closed", "committed", "block"}
+        given.add(part.trading.quantity)
+    assert asked <= inputs and given <= outputs
+    assert set(part.state_inputs.values()) <= outputs | inputs
+
+
+def test_causes_of_entries_are_those_of_the_ladder():
+    """Penalties come from the name of an entry, not from its part."""
+    assert {*get_args(Cause), "penalties"} == set(CAUSES)
+    with pytest.raises(v2g.SchemaError, match="did you mean energy"):
+        Entry("fuel", "enery")
 
 
 def test_names_are_unique_within_a_part():

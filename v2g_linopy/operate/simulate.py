@@ -314,7 +314,7 @@ def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
     fleet = q.planned.data.get("fleet")
     if fleet is None or not fleet.sizes["fleet"]:
         return None
-    charge = unmanaged(case)
+    charge = unmanaged(case, parts=q.planned.parts)
     before = slice(0, q.windows[0].first)
     d = fleet.isel(time=before).sel(fleet=charge.indexes["fleet"])
     zeros = xr.zeros_like(charge.isel(time=before))
