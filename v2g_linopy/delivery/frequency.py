@@ -1,7 +1,7 @@
 """A frequency record folded into what a case knows of its reserves in each step
 (docs/formulation.md §3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,10 @@ import xarray as xr
 from ..case.io import step_hours
 from ..errors import Problem, Remedy, SchemaError
 from ..model.inputs import inputs_of
+from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..parts.markets.reserve.nordic_products import driven, droop
 
-STORES = ("fleet", "battery")
 FOLDED = ("activation_up", "activation_down", "excursion_up", "excursion_down")
 
 
@@ -103,7 +103,11 @@ def fold(
 
 
 def with_frequency(
-    case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False
+    case: xr.DataTree,
+    frequency: xr.DataArray,
+    *,
+    moved: bool = False,
+    parts: Mapping[str, Part] = PARTS,
 ) -> xr.DataTree:
     """Return a case whose products that follow the frequency are called as in a record.
 
@@ -119,6 +123,8 @@ def with_frequency(
         Hz on (time), naive UTC, uniform, covering the case; as fine as its steps or finer.
     moved : bool, default False
         The record begins elsewhere: take its beginning for that of the case.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
 
     Returns
     -------
@@ -146,12 +152,12 @@ def with_frequency(
     >>> called["reserve"].activation_up.sel(product="FCR-N").round(6).values[:3].tolist()
     [0.5, 0.5, 0.5]
     """
-    inputs = inputs_of(case, PARTS)
+    inputs = inputs_of(case, parts)
     names = _followed(case)
     time, reserve = inputs.calendar.time, inputs.data["reserve"]
-    stores = [inputs.data[n] for n in STORES if n in inputs.data]
+    stores = [d for part, d in inputs if part.stores_energy]
     least = [
-        min([1.0, *(float(d[n].min()) for d in stores if d[n].size)])
+        min([1.0, *(float(d[n].min()) for d in stores if n in d and d[n].size)])
         for n in ("eta_charge", "eta_discharge")
     ]
     if moved:
@@ -170,7 +176,11 @@ def with_frequency(
 
 
 def frequency_signals(
-    case: xr.DataTree, frequency: xr.DataArray, *, moved: bool = False
+    case: xr.DataTree,
+    frequency: xr.DataArray,
+    *,
+    moved: bool = False,
+    parts: Mapping[str, Part] = PARTS,
 ) -> xr.Dataset:
     """Return a record as the activation of each product in fine steps, for a stress test of a plan.
 
@@ -182,6 +192,8 @@ def frequency_signals(
         Hz on (time), naive UTC, uniform, covering the case; as fine as its steps or finer.
     moved : bool, default False
         The record begins elsewhere: take its beginning for that of the case.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
 
     Returns
     -------
@@ -214,7 +226,7 @@ def frequency_signals(
     names, time = _followed(case), pd.DatetimeIndex(case.to_dataset().indexes["time"])
     inside = _inside(_moved(frequency, time) if moved else frequency, time, step_hours(case))
     activated = droop(inside, names).expand_dims(signal=["record"])
-    reserve = inputs_of(case, PARTS).data["reserve"].sel(product=names)
+    reserve = inputs_of(case, parts).data["reserve"].sel(product=names)
     held_up, held_down = (reserve[way].where(reserve[way] > 0, 1.0) for way in ("up", "down"))
     signals = xr.Dataset(
         {"up": activated.clip(min=0) / held_up, "down": (-activated).clip(min=0) / held_down}

@@ -25,7 +25,7 @@ def side_by_side(
     ----------
     one, other : xarray.DataTree
         Results, each with its ledger.
-    parts
+    parts : mapping of str to Part, default PARTS
         The catalogue, which says what each entry counts as.
 
     Returns

@@ -54,7 +54,7 @@ def scenarios(
     history : xarray.DataTree, optional
         The case whose days are drawn, with the same members; the case itself unless given. Only
         what varies is read.
-    parts : mapping of str to Part, optional
+    parts : mapping of str to Part, default PARTS
         The catalogue, as for `solve`.
 
     Returns

@@ -40,7 +40,7 @@ def explain(
         Which scenario, where there are several; the first by default.
     listed : int, default 12
         Stays or names listed before the rest is only counted.
-    parts
+    parts : mapping of str to Part, default PARTS
         The catalogue that the result was made with.
 
     Returns
