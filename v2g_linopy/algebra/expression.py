@@ -66,7 +66,10 @@ class Expression:
 
     Examples
     --------
-    >>> model = new_model()
+    >>> import pandas as pd
+    >>> from v2g_linopy.algebra.linopy_adapter import exact_labels, new_model
+    >>> with exact_labels():
+    ...     model = new_model()
     >>> time = pd.RangeIndex(3, name="time")
     >>> x = Expression.from_linopy(model.add_variables(coords=[time], name="x"))
     >>> rows = x - x.shift(time=1) <= 1
