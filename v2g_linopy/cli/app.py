@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..case.version import package_version
-from .errors import Guarded
+from .exit_codes import Guarded
 from .listed import MARKUP, Listed, ListedGroup
 
 EXIT_CODES = (

@@ -13,7 +13,7 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from .. import data
-from .dry_run import describe, sizes
+from .case_size import member_counts, size_in_words
 from .options import DryRun, Force, Set, command
 from .output import case_path, refuse_file
 from .set_option import changed
@@ -112,7 +112,7 @@ class Writing:
         warnings = str(case.attrs.get("warnings", "")).splitlines()
         for warning in warnings:
             terminal.say(f"warning: {warning}")
-        lines = [f"{'would write' if self.dry_run else 'wrote'} {path}: {describe(case)}"]
+        lines = [f"{'would write' if self.dry_run else 'wrote'} {path}: {size_in_words(case)}"]
         if not terminal.quiet:
             lines += [
                 f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}"
@@ -123,7 +123,7 @@ class Writing:
         document = {
             "status": status,
             "case": str(path),
-            **sizes(case),
+            **member_counts(case),
             "assumptions": notes,
             "warnings": warnings,
         }

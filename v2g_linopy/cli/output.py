@@ -53,8 +53,10 @@ def staged(folder: Path, names: Sequence[str], force: bool = False) -> Iterator[
     except OSError as error:
         if isinstance(error, OutputError) and str(stage) not in str(error):
             raise
-        told = str(error).replace(str(stage), str(folder))
-        raise OutputError(f"{told}; {free_space(folder)} are free; nothing was changed") from error
+        message = str(error).replace(str(stage), str(folder))
+        raise OutputError(
+            f"{message}; {free_space(folder)} are free; nothing was changed"
+        ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         remove_empty(made)

@@ -92,21 +92,15 @@ def replay(
     """Recompute a result from its file; with signals, follow them with every member: what breaks,
     what is missed.
     """
-    given = [
-        name
-        for name, x in (("--frequency", frequency), ("--signals", signals), ("--random", random))
-        if x
-    ]
-    given += ["--extreme"] * extreme
-    if len(given) > 1:
-        raise typer.BadParameter(f"{' and '.join(given)}: give one kind of signals")
+    kind = _one_kind(frequency, signals, random, extreme)
     names = ["stress.csv", *([] if report_lacks() else ["stress.png"])]
-    if output is not None and not given:
-        raise typer.BadParameter(
-            "give signals to follow: --random, --extreme, --signals or --frequency"
-        )
     if output is not None:
+        if not kind:
+            raise typer.BadParameter(
+                "give signals to follow: --random, --extreme, --signals or --frequency"
+            )
         refuse_existing(output, names, force)
+
     path = result_path(result)
     tree = solved(path)
     checks = v2g.replay(tree)
@@ -117,24 +111,47 @@ def replay(
         "passed": passed,
         "worst": worst,
     }
-    if given:
-        calls = _signals(tree, frequency, signals, random, seed)
-        if calls.sizes["signal"] > MANY:
-            terminal.say(
-                f"{calls.sizes['signal']} signals to follow: this takes minutes, with fewer steps"
-                " less"
-            )
-        with terminal.progress("Following"):
-            followed = v2g.stress(tree, calls, price=price, paths=True)
+
+    if kind:
+        activations = _signals(tree, frequency, signals, random, seed)
+        followed = _followed(terminal, tree, activations, price)
         table = _table(followed)
         words += [str(followed.attrs["worst"]), *_sums(followed, tree)]
         document |= {"stress": followed.attrs["worst"], "signals": table.to_dict("records")}
         if output is not None:
             _write(tree, followed, table, output, names, force)
             words.append(f"wrote {', '.join(names)} to {output}")
+
     terminal.answer("\n".join(words), document)
     if not passed:
         raise SchemaError([Problem("audit", "consistency", worst)], source=str(path))
+
+
+def _one_kind(
+    frequency: Path | None, signals: Path | None, random: int | None, extreme: bool
+) -> str:
+    """The option that gives the signals, if any; two are a usage error."""
+    options = {
+        "--frequency": frequency,
+        "--signals": signals,
+        "--random": random,
+        "--extreme": extreme,
+    }
+    given = [option for option, value in options.items() if value]
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)}: give one kind of signals")
+    return given[0] if given else ""
+
+
+def _followed(
+    terminal: Terminal, tree: xr.DataTree, activations: xr.Dataset, price: float
+) -> xr.Dataset:
+    """Follow the signals with every member."""
+    count = activations.sizes["signal"]
+    if count > MANY:
+        terminal.say(f"{count} signals to follow: this takes minutes, with fewer steps less")
+    with terminal.progress("Following"):
+        return v2g.stress(tree, activations, price=price, paths=True)
 
 
 def _signals(

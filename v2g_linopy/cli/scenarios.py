@@ -11,12 +11,12 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..study.value_of_information import MEANINGS
-from .dry_run import describe
+from .case_size import size_in_words
 from .import_common import Target
 from .input_files import read_case
 from .new import Writing
 from .options import CaseFile, Solving, command
-from .solve import loaded
+from .solve import checked_case
 from .terminal import Terminal
 
 Number = Annotated[
@@ -103,7 +103,7 @@ def scenarios(
         )
     if confidence is not None and risk is None:
         raise typer.BadParameter("is of use only with --risk", param_hint="--confidence")
-    tree, _ = loaded(terminal, case, writing.set_)
+    tree, _ = checked_case(terminal, case, writing.set_)
     past = None if history is None else read_case(history)
     made = v2g.scenarios(
         tree, n=number, reduce_to=reduce_to, seed=seed, vary=vary or None, history=past
@@ -119,9 +119,9 @@ def value(terminal: Terminal, case: CaseFile, solving: Solving) -> None:
     """Say what it is worth to know the scenario in advance (EVPI), and to plan for all of them
     (VSS).
     """
-    tree, _ = loaded(terminal, case, solving.set_)
+    tree, _ = checked_case(terminal, case, solving.set_)
     options = solving.arguments()
-    with terminal.solving(f"Solving {describe(tree)}"):
+    with terminal.solving(f"Solving {size_in_words(tree)}"):
         found = values(tree, options)
     money = str(tree.attrs.get("currency", "EUR"))
     lines = [

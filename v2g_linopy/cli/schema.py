@@ -33,8 +33,8 @@ def schema(terminal: Terminal, part: PartName = None) -> None:
     chosen = [PARTS[part]] if part else list(PARTS.values())
     document = {
         p.name: {
-            "inputs": [entry(f) for f in p.schema.inputs],
-            "outputs": [entry(f, False) for f in p.schema.outputs],
+            "inputs": [described_field(f) for f in p.schema.inputs],
+            "outputs": [described_field(f, False) for f in p.schema.outputs],
         }
         for p in chosen
     }
@@ -42,11 +42,11 @@ def schema(terminal: Terminal, part: PartName = None) -> None:
     for name, fields in document.items():
         lines.append(f"/{name}")
         for kind, entries in fields.items():
-            lines += [f"  {kind}", *(f"    {line(e)}" for e in entries)]
+            lines += [f"  {kind}", *(f"    {field_line(e)}" for e in entries)]
     terminal.answer("\n".join(lines), {"status": "ok", "parts": document})
 
 
-def entry(field: Field, given: bool = True) -> dict[str, Any]:
+def described_field(field: Field, given: bool = True) -> dict[str, Any]:
     """A field as plain values; only inputs have a default."""
     described: dict[str, Any] = {
         "name": field.name,
@@ -68,7 +68,7 @@ def str_or_number(value: Any) -> Any:
     return str(value) if value in (float("inf"), float("-inf")) else value
 
 
-def line(field: dict[str, Any]) -> str:
+def field_line(field: dict[str, Any]) -> str:
     """A field as one line."""
     shape = f"({', '.join(field['dims'])})"
     choices = f", one of {', '.join(field['choices'])}" if "choices" in field else ""

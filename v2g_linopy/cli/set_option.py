@@ -55,17 +55,17 @@ def changed(
                 f" {part!r}{nearest(part, [n for n in case.children if n in SCHEMAS])}"
             )
         group = case.children[part].to_dataset(inherit=False)
-        field = declared(part, found["field"])
-        new = value(field, word)
+        field = declared_field(part, found["field"])
+        new = parsed_value(field, word)
         shaped = scaled(group, field, new)
         array = (
-            everywhere(case, field, new)
+            same_everywhere(case, field, new)
             if shaped is None
             else shaped.assign_attrs(attributes(case, field))
         )
         if found["member"]:
             array = for_member(group, case, part, field, found["member"], array)
-        if note := told(group, field, new, shaped is not None):
+        if note := change_note(group, field, new, shaped is not None):
             say(f"--set {target}={word}: {note}")
         case[part] = xr.DataTree(
             group.drop_vars(field.name, errors="ignore").assign({field.name: array})
@@ -81,7 +81,11 @@ def scaled(group: xr.Dataset, field: Field, new: Any) -> xr.DataArray | None:
     nothing varies."""
     if field.name not in OPPOSITE or new == 0:
         return None
-    profiles = [own(group[n], field, new) for n in (field.name, OPPOSITE[field.name]) if n in group]
+    profiles = [
+        scaled_profile(group[n], field, new)
+        for n in (field.name, OPPOSITE[field.name])
+        if n in group
+    ]
     if not profiles:
         return None
     found = profiles[0] if len(profiles) == 1 else profiles[0].fillna(profiles[1])
@@ -92,7 +96,7 @@ def scaled(group: xr.Dataset, field: Field, new: Any) -> xr.DataArray | None:
     )
 
 
-def own(array: xr.DataArray, field: Field, new: float) -> xr.DataArray:
+def scaled_profile(array: xr.DataArray, field: Field, new: float) -> xr.DataArray:
     """The profile of every member, scaled; missing where it is 0 everywhere."""
     largest = array.max([d for d in array.dims if d != field.dims.split()[0]])
     return (array * (new / largest.where(largest > 0))).drop_attrs()
@@ -103,7 +107,7 @@ def varies(array: xr.DataArray) -> bool:
     return "time" in array.dims and bool((array != array.isel(time=0)).any())
 
 
-def told(group: xr.Dataset, field: Field, new: Any, shaped: bool) -> str:
+def change_note(group: xr.Dataset, field: Field, new: Any, shaped: bool) -> str:
     """What one value did to an array that varies over time; empty where nothing varied."""
     if shaped:
         return (
@@ -116,7 +120,7 @@ def told(group: xr.Dataset, field: Field, new: Any, shaped: bool) -> str:
     return "this one value at every step replaces values that varied over time"
 
 
-def declared(part: str, name: str) -> Field:
+def declared_field(part: str, name: str) -> Field:
     """The field of a part, or a usage error with a suggestion."""
     known = {f.name: f for f in SCHEMAS[part].inputs}
     if name not in known:
@@ -124,7 +128,7 @@ def declared(part: str, name: str) -> Field:
     return known[name]
 
 
-def value(field: Field, word: str) -> Any:
+def parsed_value(field: Field, word: str) -> Any:
     """The word as a value of the field: a number in its declared unit, a flag, or text."""
     if field.kind in ("label", "choice"):
         return word
@@ -134,7 +138,7 @@ def value(field: Field, word: str) -> Any:
         raise refused(f"{field.name} needs a number ({field.unit}), not {word!r}") from None
 
 
-def everywhere(case: xr.DataTree, field: Field, new: Any) -> xr.DataArray:
+def same_everywhere(case: xr.DataTree, field: Field, new: Any) -> xr.DataArray:
     """One value for every member and step."""
     return xr.DataArray(new, attrs=attributes(case, field))
 
@@ -151,7 +155,7 @@ def for_member(
         raise refused(f"{part} has no member {member!r}{nearest(member, labels)}")
     if field.name not in group and field.default in (REQUIRED, None):
         raise refused(f"{part}.{field.name} is not in the case; set it for every member first")
-    old = group[field.name] if field.name in group else everywhere(case, field, field.default)
+    old = group[field.name] if field.name in group else same_everywhere(case, field, field.default)
     units = old.attrs.get("units", field.unit)
     if units != attributes(case, field).get("units", units):
         raise refused(

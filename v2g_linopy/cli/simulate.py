@@ -17,10 +17,10 @@ from ..operate.checkpoint import windows_in
 from ..operate.simulate import FORECASTS, simulate
 from ..operate.stage_values import stage_values
 from ..study.wear import with_wear
-from .dry_run import counted, describe
+from .case_size import counted, size_in_words
 from .options import CaseFile, Solving, command, one_of
 from .output import refuse_existing, staged
-from .solve import Files, Folder, loaded, would_write, write_files, wrote
+from .solve import Files, Folder, checked_case, would_write, write_files, wrote
 from .terminal import Terminal
 
 WINDOWS = ".windows"
@@ -123,7 +123,7 @@ def simulated(
     names = files.names(terminal)
     refuse_existing(folder, names, files.force)
     kept = unfinished(folder, resume, files.force)
-    tree, notes = loaded(terminal, case, solving.set_)
+    tree, notes = checked_case(terminal, case, solving.set_)
     if files.dry_run:
         would_write(terminal, f"Simulating {case}", tree, notes, folder, names)
         return
@@ -143,15 +143,15 @@ def simulated(
         "window": window,
     }
     arguments |= {"ahead": None if math.isinf(ahead) else ahead}
-    with keeping(terminal, folder):
+    with saying_what_is_kept(terminal, folder):
         with staged(folder, names, files.force) as stage:
-            result = operated(terminal, tree, folder, arguments, hindsight, stage_values)
+            result = run_through_gates(terminal, tree, folder, arguments, hindsight, stage_values)
             kpi = write_files(terminal, result, stage, names)
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
     wrote(terminal, case, result, folder, names, kpi)
 
 
-def operated(
+def run_through_gates(
     terminal: Terminal,
     tree: xr.DataTree,
     folder: Path,
@@ -163,7 +163,7 @@ def operated(
     for.
     """
     checkpoint = folder / WINDOWS
-    with terminal.solving(f"Simulating {describe(tree)}", counted=True) as move:
+    with terminal.solving(f"Simulating {size_in_words(tree)}", counted=True) as move:
         result = simulate(
             tree, checkpoint=checkpoint, hindsight=hindsight, progress=move, **arguments
         )
@@ -188,7 +188,7 @@ def unfinished(folder: Path, resume: bool, force: bool) -> int:
 
 
 @contextmanager
-def keeping(terminal: Terminal, folder: Path) -> Iterator[None]:
+def saying_what_is_kept(terminal: Terminal, folder: Path) -> Iterator[None]:
     """Tell what is kept where a run does not come to its end."""
     try:
         yield
@@ -196,11 +196,11 @@ def keeping(terminal: Terminal, folder: Path) -> Iterator[None]:
         kept = len(windows_in(folder / WINDOWS))
         if not kept or isinstance(error, SchemaError):
             raise
-        told = (
+        notice = (
             f"{counted(kept, 'window')} kept in {folder / WINDOWS}; the same command with --resume"
             " goes on"
         )
         if isinstance(error, KeyboardInterrupt | Interrupted):
-            raise Interrupted(f"interrupted: {told}") from error
-        terminal.say(told)
+            raise Interrupted(f"interrupted: {notice}") from error
+        terminal.say(notice)
         raise

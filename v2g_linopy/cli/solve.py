@@ -18,7 +18,7 @@ from ..report import tables
 from ..report.page import write
 from ..study.attribution import side_by_side
 from ..study.wear import with_wear
-from .dry_run import counted, describe, sizes
+from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
 from .inspect import solved
 from .options import CaseFile, DryRun, Force, Set, Solving, command, result_path
@@ -85,11 +85,11 @@ def add(app: typer.Typer) -> None:
 
 def check(terminal: Terminal, case: CaseFile, set_: Set = None) -> None:
     """Check a case and list everything that is wrong with it, or what had to be assumed."""
-    tree, notes = loaded(terminal, case, set_)
-    words = [f"{case}: no problems; {describe(tree)}", *(f"  {note}" for note in notes)]
+    tree, notes = checked_case(terminal, case, set_)
+    words = [f"{case}: no problems; {size_in_words(tree)}", *(f"  {note}" for note in notes)]
     terminal.answer(
         "\n".join(words),
-        {"status": "ok", "case": str(case), **sizes(tree), "assumptions": list(notes)},
+        {"status": "ok", "case": str(case), **member_counts(tree), "assumptions": list(notes)},
     )
 
 
@@ -104,7 +104,7 @@ def solve(
     """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, bill.csv, kpi.json and
     report.html.
     """
-    run(terminal, case, solving, output, files, v2g.solve, "Solving")
+    solve_and_write(terminal, case, solving, output, files, v2g.solve, "Solving")
 
 
 def compare(
@@ -126,12 +126,12 @@ def compare(
             raise typer.BadParameter(
                 "two results are compared as they are; options of solving are for a case"
             )
-        beside(terminal, case, other)
+        compare_results(terminal, case, other)
         return
-    run(terminal, case, solving, output, files, v2g.compare, "Comparing")
+    solve_and_write(terminal, case, solving, output, files, v2g.compare, "Comparing")
 
 
-def beside(terminal: Terminal, one: Path, other: Path) -> None:
+def compare_results(terminal: Terminal, one: Path, other: Path) -> None:
     """Print the bills of two results by cause, entry by entry."""
     trees = [solved(result_path(path)) for path in (one, other)]
     table, money = side_by_side(*trees), trees[0].attrs.get("currency", "EUR")
@@ -155,7 +155,7 @@ def beside(terminal: Terminal, one: Path, other: Path) -> None:
     terminal.answer("\n".join(lines), document)
 
 
-def run(
+def solve_and_write(
     terminal: Terminal,
     case: Path,
     solving: Solving,
@@ -168,7 +168,7 @@ def run(
     folder, arguments = output or Path(case.stem), solving.arguments()
     names = files.names(terminal)
     refuse_existing(folder, names, files.force)
-    tree, notes = loaded(terminal, case, solving.set_)
+    tree, notes = checked_case(terminal, case, solving.set_)
     if tables.curved(tree):
         names.insert(names.index("bids.csv") + 1, BID_CURVE)
         refuse_existing(folder, names, files.force)
@@ -180,7 +180,7 @@ def run(
     if notes and not terminal.verbose:
         terminal.say(f"{counted(len(notes), 'default')} assumed; `v2g check {case}` lists them")
     with staged(folder, names, files.force) as stage:
-        with terminal.solving(f"{verb} {describe(tree)}"):
+        with terminal.solving(f"{verb} {size_in_words(tree)}"):
             result = with_wear(work(tree, **arguments))
         kpi = write_files(terminal, result, stage, names)
     wrote(terminal, case, result, folder, names, kpi)
@@ -197,13 +197,12 @@ def would_write(
     """Say what a run without `--dry-run` would do."""
     document = {
         "status": "dry run",
-        **sizes(tree),
-        "files": paths(folder, names),
+        **member_counts(tree),
+        "files": file_paths(folder, names),
         "assumptions": list(notes),
     }
-    words = (
-        f"{doing} ({describe(tree)}) would write {', '.join(names)} to {folder}; nothing was done"
-    )
+    files = f"{', '.join(names)} to {folder}"
+    words = f"{doing} ({size_in_words(tree)}) would write {files}; nothing was done"
     terminal.answer(words, document)
 
 
@@ -217,13 +216,13 @@ def wrote(
 ) -> None:
     """Say what was found and written; exit code 6 where a limit stopped the solver."""
     status = str(result.attrs["status"])
-    document = {"status": status, "case": str(case), "files": paths(folder, names), "kpi": kpi}
-    terminal.answer(headline(result, folder, names, terminal.verbose > 0), document)
+    document = {"status": status, "case": str(case), "files": file_paths(folder, names), "kpi": kpi}
+    terminal.answer(summary(result, folder, names, terminal.verbose > 0), document)
     if status != "optimal":
         raise typer.Exit(STOPPED_AT_A_LIMIT)
 
 
-def loaded(
+def checked_case(
     terminal: Terminal, path: Path, changes: list[str] | None
 ) -> tuple[xr.DataTree, tuple[str, ...]]:
     """Read, change and check a case; problems are told under the name of the file."""
@@ -258,17 +257,19 @@ def write_files(
     return kpi
 
 
-def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool = False) -> str:
+def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool = False) -> str:
     """The result in a few lines; how it was found in blocks only where details are asked for."""
     attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
-    lines = [f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({describe(result)})"]
+    lines = [
+        f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({size_in_words(result)})"
+    ]
     if "ladder" in result.children:
         profit = result["ladder"].to_dataset()["profit"]
         lines += [
             f"  {rung!s:<20}{float(profit.sel(rung=rung)):>14.2f} {currency}"
             for rung in profit["rung"].values
         ]
-    lines += operated(result)
+    lines += summary_of_gates(result)
     fleet = result["fleet"].to_dataset() if "fleet" in result.children else xr.Dataset()
     missing = sum(float(fleet[n].sum()) for n in ("unserved", "unserved_trip") if n in fleet)
     if missing > 1e-6:
@@ -282,7 +283,7 @@ def headline(result: xr.DataTree, folder: Path, names: list[str], detailed: bool
     return "\n".join([*lines, f"wrote {', '.join(names)} to {folder}"])
 
 
-def operated(result: xr.DataTree) -> list[str]:
+def summary_of_gates(result: xr.DataTree) -> list[str]:
     """What a run through the gates adds to the headline: decisions, hindsight, regret, the value of
     each market.
     """
@@ -305,6 +306,6 @@ def operated(result: xr.DataTree) -> list[str]:
     return lines
 
 
-def paths(folder: Path, names: list[str]) -> dict[str, str]:
+def file_paths(folder: Path, names: list[str]) -> dict[str, str]:
     """Where each file stands."""
     return {name: str(folder / name) for name in names}

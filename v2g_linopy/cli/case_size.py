@@ -6,7 +6,7 @@ from ..parts.catalogue import PARTS
 from ..report.labels import member, plural
 
 
-def sizes(tree: xr.DataTree) -> dict[str, int]:
+def member_counts(tree: xr.DataTree) -> dict[str, int]:
     """How many members each part of a case has, and how many steps."""
     here = {name: part for name, part in PARTS.items() if name in tree.children}
     members = {name: part.schema.member for name, part in here.items() if part.schema.member}
@@ -15,10 +15,10 @@ def sizes(tree: xr.DataTree) -> dict[str, int]:
     return {**{name: found[name] for name in order}, "steps": tree.sizes.get("time", 0)}
 
 
-def describe(tree: xr.DataTree) -> str:
+def size_in_words(tree: xr.DataTree) -> str:
     """The size of a case in words."""
-    words = {part: "step" if part == "steps" else member(part) for part in sizes(tree)}
-    return ", ".join(counted(count, words[part]) for part, count in sizes(tree).items())
+    words = {part: "step" if part == "steps" else member(part) for part in member_counts(tree)}
+    return ", ".join(counted(count, words[part]) for part, count in member_counts(tree).items())
 
 
 def counted(count: int, noun: str) -> str:

@@ -41,7 +41,7 @@ class Guarded(TyperGroup):
             KeyboardInterrupt,
             MemoryError,
         ) as error:
-            code = report(error, asked(line))
+            code = report_error(error, flags_of(line))
             if code == INTERRUPTED:
                 leave_a_running_solver()
         sys.exit(code if isinstance(code, int) else 0)
@@ -69,15 +69,15 @@ def leave_a_running_solver() -> None:
         os._exit(INTERRUPTED)
 
 
-def asked(line: Sequence[str]) -> set[str]:
+def flags_of(line: Sequence[str]) -> set[str]:
     """The flags of a command line, also of one that cannot be parsed."""
     end = line.index("--") if "--" in line else len(line)
     return {word for word in line[:end] if word.startswith("-")}
 
 
-def report(error: BaseException, flags: set[str]) -> int:
+def report_error(error: BaseException, flags: set[str]) -> int:
     """Tell the user what happened, once; return the exit code."""
-    code, message = explained(error)
+    code, message = code_and_message(error)
     if "--debug" in flags:
         traceback.print_exception(error)
     if message:  # `v2g` alone has shown its help
@@ -88,7 +88,7 @@ def report(error: BaseException, flags: set[str]) -> int:
             "exit_code": code,
             "error": type(error).__name__,
             "message": message,
-            "problems": problems(error),
+            "problems": problems_as_data(error),
         }
         try:
             sys.stdout.write(to_json(document))
@@ -100,7 +100,7 @@ def report(error: BaseException, flags: set[str]) -> int:
     return code
 
 
-def explained(error: BaseException) -> tuple[int, str]:
+def code_and_message(error: BaseException) -> tuple[int, str]:
     """The exit code and the message of an error."""
     if isinstance(error, V2GError):
         return error.exit_code, str(error)
@@ -122,7 +122,7 @@ def usage_hint(error: BaseException) -> str:
     return f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n"
 
 
-def problems(error: BaseException) -> list[dict[str, str]]:
+def problems_as_data(error: BaseException) -> list[dict[str, str]]:
     """The single problems of an error, for machines."""
     return [
         {"where": p.where, "rule": p.rule, "detail": p.sentence()}
