@@ -61,42 +61,49 @@ class Field:
         kind. ``"1"`` is a plain number, ``EUR`` the currency of the case; empty for texts.
     doc : str
         What it is, in a sentence without a capital: long name in files, help, generated pages.
-    default : float, str, REQUIRED or ABSENT
+    default : float, str, REQUIRED or ABSENT, default REQUIRED
         What a case that does not give it means. `REQUIRED`: it must be given. `ABSENT`: it is left
         out, and code asks whether it is there.
-    ge, le : float
+    ge, le : float, default -inf, inf
         The range that it must keep to, ends included.
-    kind : {"quantity", "flag", "choice", "label"}
+    kind : {"quantity", "flag", "choice", "label"}, default "quantity"
         A number with a unit, 0 or 1, one of `choices`, or any text.
-    choices : tuple of str
+    choices : tuple of str, default ()
         What a choice may be: ``("quantity", "curve")``.
-    missing : bool
+    missing : bool, default False
         Whether NaN is allowed: there is no such number here.
-    infinite : bool
+    infinite : bool, default False
         Whether it may be infinite: there is no limit.
-    first_stage : str
+    first_stage : str, default ""
         Outputs: the flag among the inputs that marks decisions taken before the scenario is known.
-    shared : bool
+    shared : bool, default False
         Outputs and inputs that a part has once per asset, with the members of the asset as first
         dimension: ``"share"`` is `share_fleet` and `share_battery`.
-    auxiliary : bool
+    auxiliary : bool, default False
         Outputs that help to write rows and are left out of a result.
-    signed : bool
+    signed : bool, default False
         Outputs that may be negative.
-    certain : bool
+    certain : bool, default False
         Outputs of which there is one number for all scenarios.
-    beside : str
+    beside : str, default ""
         The input without which the default is of no interest: ``"energy_value"``.
-    of : str
+    of : str, default ""
         Labels: the part whose members they name, ``"charger"``; an empty text names none.
-    uncertain : bool
+    uncertain : bool, default False
         Inputs that nobody knows in advance: naive forecasts take them from an earlier day, and
         scenarios draw them.
-    drawn : bool
+    drawn : bool, default True
         False for what is uncertain but not drawn in scenarios, unless it is asked for by name.
-    not_below : str
+    not_below : str, default ""
         The input of the same part that a drawn scenario of this one may not be below:
         ``"price_long"``.
+
+    Examples
+    --------
+    >>> from v2g_linopy.case.schema import Field
+    >>> wear = Field("wear", "battery", "EUR/kWh", "wear per kWh leaving", default=0.0, ge=0)
+    >>> wear.shown("SEK")
+    '0 SEK/kWh'
     """
 
     name: str
@@ -122,13 +129,42 @@ class Field:
     not_below: str = ""
 
     def names(self, name: str) -> bool:
-        """Return True where `name` is this field; a `shared` one has one array per asset, as
-        `share_fleet`.
+        """Return True where `name` is this field.
+
+        Parameters
+        ----------
+        name : str
+            Name of an array. Of a `shared` field there is one per asset, as `share_fleet`.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> Field("share", "time", "kW", "share of the volume", shared=True).names("share_fleet")
+        True
         """
         return name == self.name or (self.shared and name.startswith(f"{self.name}_"))
 
     def shown(self, currency: str = "EUR") -> str:
-        """Write the default with its unit."""
+        """Write the default with its unit.
+
+        Parameters
+        ----------
+        currency : str, default "EUR"
+            The money of the case.
+
+        Returns
+        -------
+        str
+            As `check` and the generated pages show it.
+
+        Examples
+        --------
+        >>> Field("limit", "market", "kW", "largest position", default=100.0).shown()
+        '100 kW'
+        """
         if not isinstance(self.default, (int, float)):
             return str(self.default)
         if np.isnan(self.default):
@@ -138,7 +174,37 @@ class Field:
     def read(
         self, group: xr.Dataset, part: str, calendar: Calendar
     ) -> tuple[xr.DataArray | None, list[Problem]]:
-        """Return the array in coherent units, and every problem it has."""
+        """Return the array in coherent units, and every problem it has.
+
+        Parameters
+        ----------
+        group : xarray.Dataset
+            The group of a case, in the units of the file.
+        part : str
+            Its name, for the messages.
+        calendar : Calendar
+            Time stamps, zone, money and scenarios of the case.
+
+        Returns
+        -------
+        xarray.DataArray or None
+            In the unit of the field, without attributes; the default where the group does not give
+            it, None where that is `ABSENT` or nothing can be read.
+        list of Problem
+            Empty where nothing is wrong.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import xarray as xr
+        >>> from v2g_linopy.case.schema import Calendar
+        >>> group = xr.Dataset({"power": ((), 2.0, {"units": "MW"})})
+        >>> calendar = Calendar(pd.date_range("2026-01-01", periods=2, freq="h"))
+        >>> drawn = Field("power", "time", "kW", "power drawn")
+        >>> power, problems = drawn.read(group, "pump", calendar)
+        >>> float(power), problems
+        (2000.0, [])
+        """
         where = f"{part}.{self.name}"
         if self.name not in group:
             if self.default is REQUIRED:
@@ -245,8 +311,26 @@ Check = Callable[[xr.Dataset, Calendar], list[Problem]]
 
 @dataclass(frozen=True)
 class Schema:
-    """The arrays of one part: what a case gives, what a result adds, and the rules between
-    fields.
+    """The arrays of one part: what a case gives, what a result adds, and rules between fields.
+
+    Parameters
+    ----------
+    inputs : tuple of Field
+        What a case may give.
+    outputs : tuple of Field, default ()
+        What a result adds: variables, and what `postprocess` makes of them.
+    checks : tuple of callable, default ()
+        ``f(inputs, calendar) -> list of Problem``, rules between fields, asked once each field is
+        fine by itself.
+    completions : tuple of callable, default ()
+        ``f(inputs) -> inputs``, defaults that follow from other inputs.
+
+    Examples
+    --------
+    >>> from v2g_linopy.case.schema import Field, Schema
+    >>> schema = Schema(inputs=(Field("power", "pump time", "kW", "power drawn", ge=0),))
+    >>> schema.member
+    'pump'
     """
 
     inputs: tuple[Field, ...]
@@ -265,7 +349,35 @@ class Schema:
     def validate(
         self, group: xr.Dataset, part: str, calendar: Calendar
     ) -> tuple[xr.Dataset, list[Problem]]:
-        """Return the inputs in coherent units with defaults filled in, and every problem found."""
+        """Return the inputs in coherent units with defaults filled in, and every problem found.
+
+        Parameters
+        ----------
+        group : xarray.Dataset
+            The group of a case, in the units of the file.
+        part : str
+            Its name, for the messages.
+        calendar : Calendar
+            Time stamps, zone, money and scenarios of the case.
+
+        Returns
+        -------
+        xarray.Dataset
+            The inputs on their members, `time` and `scenario`; empty where there are problems.
+        list of Problem
+            Empty where nothing is wrong.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import xarray as xr
+        >>> from v2g_linopy.case.schema import Calendar
+        >>> calendar = Calendar(pd.date_range("2026-01-01", periods=2, freq="h"))
+        >>> pumps = xr.Dataset({"power": ("pump", [3.0, -1.0])}, coords={"pump": ["a", "b"]})
+        >>> inputs, problems = schema.validate(pumps, "pump", calendar)
+        >>> print(problems[0])
+        pump.power: pump b: -1, allowed [0, inf] kW
+        """
         inputs = [*self._every(group)]
         problems = self._labels(group, part, inputs)
         arrays: dict[str, xr.DataArray] = {}
@@ -316,7 +428,28 @@ class Schema:
         return array
 
     def assumptions(self, group: xr.Dataset, part: str, currency: str) -> list[str]:
-        """Return what `check` had to assume of a valid group: missing units, defaults."""
+        """Return what had to be assumed of a valid group: missing units, defaults.
+
+        Parameters
+        ----------
+        group : xarray.Dataset
+            The group of a case, in the units of the file.
+        part : str
+            Its name, for the sentences.
+        currency : str
+            The money of the case.
+
+        Returns
+        -------
+        list of str
+            One sentence each, as `check` returns them.
+
+        Examples
+        --------
+        >>> import xarray as xr
+        >>> schema.assumptions(xr.Dataset({"power": 3.0}), "pump", "EUR")
+        ['pump.power: no units attribute, read as kW']
+        """
         notes = []
         for f in self.inputs:
             if f.beside and f.beside not in group:

@@ -34,7 +34,49 @@ class RecordingMapping(Mapping[str, Any]):
 
 
 class Scope:
-    """The model as one part sees it: its own names, and read access to what came before."""
+    """The model as one part sees it: its own names, and read access to what came before.
+
+    It is made for the `build` of each part, and handed to it.
+
+    Parameters
+    ----------
+    model : linopy.Model
+        The model that is written.
+    part : str
+        Name of the part, which stands before the names of its variables and rows.
+    schema : Schema
+        Of the part: its outputs are what `var` may add.
+    inputs : mapping of str to xarray.Dataset
+        Validated inputs of every part, in coherent units.
+    terms : mapping of str to Terms
+        What the parts before this one returned.
+    calendar : Calendar
+        Time stamps, zone, money and scenarios of the case.
+    dt : float
+        Length of a step (h).
+    pods : pandas.Index
+        Every point of delivery.
+
+    Examples
+    --------
+    The examples of the methods go on with this scope, of tanks in two places:
+
+    >>> import linopy
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy.case.schema import Calendar, Field, Schema
+    >>> from v2g_linopy.model import Scope
+    >>> time = pd.date_range("2026-01-01", periods=3, freq="h", name="time")
+    >>> given = {"power_max": ("tank", [50.0, 0.0]), "pod": ("tank", ["north", "south"])}
+    >>> tanks = xr.Dataset(given, coords={"tank": ["a", "b"], "time": time})
+    >>> names = ("heat", "cool", "spare")
+    >>> outputs = tuple(Field(name, "tank time", "kW", "power of the tank") for name in names)
+    >>> schema = Schema(inputs=(Field("power_max", "tank", "kW", "most power"),), outputs=outputs)
+    >>> pods, model = pd.Index(["north", "south"], name="pod"), linopy.Model(force_dim_names=True)
+    >>> scope = Scope(model, "tank", schema, {"tank": tanks}, {}, Calendar(time), 1.0, pods)
+    >>> scope.part, scope.dt
+    ('tank', 1.0)
+    """
 
     def __init__(
         self,
@@ -66,23 +108,37 @@ class Scope:
         over: Iterable[pd.Index] = (),
         suffix: str = "",
     ) -> Expression:
-        """Add a declared output as a variable; its dimensions come from the schema, after
-        `scenario` and `over`.
+        """Add a declared output as a variable, and return it.
+
+        Its dimensions come from the schema, after `scenario` and `over`.
 
         Parameters
         ----------
         name : str
             Name of the output in the schema of this part.
-        lower, upper : float or xarray.DataArray
-            Bounds, broadcast to the dimensions.
+        lower, upper : float or xarray.DataArray, default 0, inf
+            Bounds in the unit of the output, broadcast to the dimensions.
         mask : xarray.DataArray, optional
             False where the variable does not exist.
-        binary, integer
-            0 or 1, whatever the bounds; a whole number within them.
-        over : iterable of pandas.Index
+        binary : bool, default False
+            0 or 1, whatever the bounds.
+        integer : bool, default False
+            A whole number within the bounds.
+        over : iterable of pandas.Index, default ()
             Member dimensions of another part, for shares.
-        suffix : str
+        suffix : str, default ""
             Appended to the name (`share` over the fleet is `share_fleet`).
+
+        Returns
+        -------
+        Expression
+            On the dimensions of the output, in its unit.
+
+        Examples
+        --------
+        >>> heat = scope.var("heat", upper=tanks.power_max)
+        >>> heat.dims, "tank.heat" in scope.model.variables
+        (('tank', 'time'), True)
         """
         declared, indexes = self._outputs[name], self._indexes(name, over)
 
@@ -121,6 +177,36 @@ class Scope:
 
         Where it is possible nowhere, no variable is added, and the expression has no terms. Rows
         with `mask=possible` are then left out by `add`, so that a `build` needs no second case.
+
+        Parameters
+        ----------
+        name : str
+            Name of the output in the schema of this part.
+        possible : xarray.DataArray
+            True where the variable exists.
+        upper : float or xarray.DataArray, default inf
+            Bound in the unit of the output, broadcast to the dimensions.
+        lower : float or xarray.DataArray, default 0
+            As `upper`.
+        binary : bool, default False
+            0 or 1, whatever the bounds.
+        integer : bool, default False
+            A whole number within the bounds.
+        over : iterable of pandas.Index, default ()
+            Member dimensions of another part, for shares.
+        suffix : str, default ""
+            Appended to the name.
+
+        Returns
+        -------
+        Expression
+            On the dimensions of the output, in its unit.
+
+        Examples
+        --------
+        >>> nothing = scope.var_where("spare", tanks.power_max > 1000.0)
+        >>> nothing.has_terms, "tank.spare" in scope.model.variables
+        (False, False)
         """
         over = [*over]
         if not bool(possible.any()):
@@ -145,12 +231,28 @@ class Scope:
         return {str(c.name): c for c in coords}
 
     def add(self, name: str, rows: Constraint, mask: xr.DataArray | None = None) -> None:
-        """Add rows under the name of this part; `mask` is False where there is none.
+        """Add rows under the name of this part.
+
+        Parameters
+        ----------
+        name : str
+            Of the rows; the name of the part is put before it.
+        rows : Constraint
+            Two expressions compared by ``<=``, ``>=`` or ``==``.
+        mask : xarray.DataArray, optional
+            False where there is no row.
 
         Raises
         ------
         TypeError
             It is no row of this package, but one of linopy or a truth value.
+
+        Examples
+        --------
+        >>> cool = scope.var("cool")
+        >>> scope.add("limit", cool <= tanks.power_max)
+        >>> "tank.limit" in scope.model.constraints
+        True
         """
         if not isinstance(rows, Constraint):
             raise TypeError(_not_a_row(f"{self.part}.{name}", rows))
@@ -158,8 +260,23 @@ class Scope:
             rows.write(self.model, f"{self.part}.{name}", mask)
 
     def axis(self, dim: str) -> pd.Index:
-        """Return the labels of a dimension of this part; clock hours, local days and months are
-        those of the steps.
+        """Return the labels of a dimension of this part.
+
+        Parameters
+        ----------
+        dim : str
+            The dimension of its members, `time`, or clock hours, local days and months (`hour`,
+            `day`, `month`), which are those of the steps.
+
+        Returns
+        -------
+        pandas.Index
+            Named as the dimension.
+
+        Examples
+        --------
+        >>> scope.axis("tank").tolist(), len(scope.axis("time"))
+        (['a', 'b'], 3)
         """
         if dim in periods.UNITS:
             return periods.axis(dim, self.calendar.time, self.calendar.timezone)
@@ -169,7 +286,23 @@ class Scope:
         return Expression.from_linopy(self.model.variables[name])
 
     def expression(self, quantity: Quantity) -> Expression:
-        """Return what another part offers as an expression, data as one without terms."""
+        """Return what another part offers as an expression, data as one without terms.
+
+        Parameters
+        ----------
+        quantity : Expression or xarray.DataArray
+            In any unit.
+
+        Returns
+        -------
+        Expression
+            In the unit of the quantity.
+
+        Examples
+        --------
+        >>> scope.expression(tanks.power_max).has_terms
+        False
+        """
         if isinstance(quantity, Expression):
             return quantity
         return Expression.without_terms(self.model, {}) + quantity
@@ -206,19 +339,74 @@ class Scope:
         return found
 
     def per_pod(self, quantity: Quantity, part: str) -> Expression:
-        """Sum a quantity on (member, time) of an asset over the members of each pod."""
+        """Sum a quantity on (member, time) of an asset over the members of each pod.
+
+        Parameters
+        ----------
+        quantity : Expression or xarray.DataArray
+            With the dimension of the members.
+        part : str
+            The asset.
+
+        Returns
+        -------
+        Expression
+            On `pod` in place of the members, in the unit of the quantity.
+
+        Examples
+        --------
+        >>> scope.per_pod(tanks.power_max, "tank").sizes
+        {'pod': 2}
+        """
         return self.expression(quantity).groupby_sum(pod_of(self.inputs[part]), self.pods)
 
     def per_label(self, quantity: Quantity, part: str, label: str, groups: pd.Index) -> Expression:
-        """Sum a quantity on (member, time) of an asset over the members with each label; others are
-        left out.
+        """Sum a quantity on (member, time) of an asset over the members with each label.
+
+        Members with another label are left out.
+
+        Parameters
+        ----------
+        quantity : Expression or xarray.DataArray
+            With the dimension of the members.
+        part : str
+            The asset.
+        label : str
+            The field of the asset that holds the labels.
+        groups : pandas.Index
+            The labels, named as the dimension that is made.
+
+        Returns
+        -------
+        Expression
+            On the dimension of `groups` in place of the members, in the unit of the quantity.
+
+        Examples
+        --------
+        >>> north = pd.Index(["north"], name="place")
+        >>> scope.per_label(tanks.power_max, "tank", "pod", north).sizes
+        {'place': 1}
         """
         named = self.inputs[part][label].astype(str).rename(str(groups.name))
         return self.expression(quantity).groupby_sum(named, groups)
 
     def blocks(self, hours: xr.DataArray) -> xr.DataArray:
-        """Return True where a step belongs to the same market block (of `hours`) as the one
-        before.
+        """Return True where a step belongs to the same market block as the one before.
+
+        Parameters
+        ----------
+        hours : xarray.DataArray
+            Length of the blocks (h), which start at local midnight.
+
+        Returns
+        -------
+        xarray.DataArray
+            Truth values on `time`, and on the dimensions of `hours`.
+
+        Examples
+        --------
+        >>> scope.blocks(xr.DataArray(2.0)).values.tolist()
+        [False, True, False]
         """
         return same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
 

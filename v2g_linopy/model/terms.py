@@ -1,5 +1,6 @@
-"""What parts hand to each other: power, cash, flexibility, reserve held; and what a replay hands
-back.
+"""What parts hand to each other, and what a replay hands back.
+
+These are power, cash, flexibility and the reserve held.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,8 +28,24 @@ def _nothing() -> Any:
 
 @dataclass(frozen=True)
 class Flow(Generic[Q]):
-    """Power into and out of the node of a carrier, kW, both ≥ 0 in the plan. `net` is what the
-    balance sees.
+    """Power into and out of the node of a carrier.
+
+    Both are kW, on (member, time), and at least 0 in the plan; `net` is what the balance sees.
+
+    Parameters
+    ----------
+    injection : Expression or xarray.DataArray, default 0
+        Power into the node (kW).
+    withdrawal : Expression or xarray.DataArray, default 0
+        Power out of it (kW).
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Flow
+    >>> flow = Flow(injection=xr.DataArray(3.0), withdrawal=xr.DataArray([1.0, 2.0], dims="pump"))
+    >>> flow.net.values.tolist()
+    [2.0, 1.0]
     """
 
     injection: Q = field(default_factory=_nothing)
@@ -40,7 +57,24 @@ class Flow(Generic[Q]):
         return self.injection - self.withdrawal
 
     def split(self, carrier: xr.DataArray) -> "dict[str, Flow[Q]]":
-        """Return the flow of each carrier that a member names."""
+        """Return the flow of each carrier that a member names.
+
+        Parameters
+        ----------
+        carrier : xarray.DataArray
+            Name of the carrier of each member.
+
+        Returns
+        -------
+        dict of str to Flow
+            By carrier, kW on (member, time); 0 for members of another carrier.
+
+        Examples
+        --------
+        >>> by_carrier = flow.split(xr.DataArray(["electricity", "heat"], dims="pump"))
+        >>> {name: x.withdrawal.values.tolist() for name, x in by_carrier.items()}
+        {'electricity': [1.0, 0.0], 'heat': [0.0, 2.0]}
+        """
         names = list(dict.fromkeys(map(str, carrier.to_numpy().ravel())))
         if len(names) == 1:
             return {names[0]: self}
@@ -52,8 +86,22 @@ class Flow(Generic[Q]):
 
 @dataclass(frozen=True)
 class Edge(Generic[Q]):
-    """Room at one edge of the step on the baseline path, kWh in the battery: above the floor, below
-    the ceiling.
+    """Room at one edge of the step on the baseline path, kWh in the battery.
+
+    Parameters
+    ----------
+    above : Expression or xarray.DataArray
+        Above the floor (kWh).
+    below : Expression or xarray.DataArray
+        Below the ceiling (kWh).
+
+    Examples
+    --------
+    A battery of 40 kWh that holds 15 and must keep 5:
+
+    >>> from v2g_linopy.model import Edge
+    >>> Edge(above=15.0 - 5.0, below=40.0 - 15.0)
+    Edge(above=10.0, below=25.0)
     """
 
     above: Q
@@ -62,7 +110,34 @@ class Edge(Generic[Q]):
 
 @dataclass(frozen=True)
 class Store(Generic[Q]):
-    """What a reserve needs to know of a battery, on (member, time)."""
+    """What a reserve needs to know of a battery, on (member, time).
+
+    Parameters
+    ----------
+    edges : callable
+        ``edges() -> (Edge, Edge)``, at the start and at the end of the step, asked for when needed.
+    eta_charge, eta_discharge : xarray.DataArray
+        Efficiency each way (1).
+    keep : float or xarray.DataArray, default 1.0
+        Share of a deviation that is still there a step later.
+    charge : Expression, xarray.DataArray or float, default 0.0
+        What the baseline draws (kW).
+    discharge : Expression, xarray.DataArray or float, default 0.0
+        What it feeds in (kW).
+    charges : xarray.DataArray or bool, default True
+        False where the baseline never draws.
+    discharges : xarray.DataArray or bool, default True
+        False where it never feeds in.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Edge, Store
+    >>> full = Edge(above=xr.DataArray(40.0), below=xr.DataArray(0.0))
+    >>> battery = Store(lambda: (full, full), xr.DataArray(0.95), xr.DataArray(0.95))
+    >>> battery.edges()[1].above.item()
+    40.0
+    """
 
     edges: Callable[[], tuple[Edge[Q], Edge[Q]]]  # start and end of the step, when asked for
     eta_charge: xr.DataArray
@@ -79,6 +154,29 @@ class Flex(Generic[Q]):
     """Room a member leaves for reserves, about its expected power, on (member, time).
 
     Without a store nothing runs out: the room lasts as long as the reserve is called.
+
+    Parameters
+    ----------
+    up : Expression or xarray.DataArray
+        By how much injection can still rise (kW).
+    down : Expression or xarray.DataArray
+        By how much injection can still fall (kW).
+    range_max : xarray.DataArray, optional
+        No room is ever larger (kW); 0 where there is none. A replay leaves it out.
+    store : Store, optional
+        The energy behind it.
+    baseline : Expression or xarray.DataArray, optional
+        Injection of the baseline path less that of the expected path (kW), where the two differ.
+
+    Examples
+    --------
+    A load of 3 kW that can be switched off can raise the injection by 3 kW:
+
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Flex
+    >>> room = Flex(up=xr.DataArray(3.0), down=xr.DataArray(0.0))
+    >>> room.up.item(), room.store
+    (3.0, None)
     """
 
     up: Q  # kW that injection can still rise
@@ -95,8 +193,19 @@ NO_ROOM = Flex(xr.DataArray(0.0), xr.DataArray(0.0))  # of an asset that offers 
 
 @dataclass(frozen=True)
 class ReservedPower:
-    """Reserve held by the members of an asset, measured from their expected power, kW on (member,
-    time).
+    """Reserve held by the members of an asset, measured from their expected power.
+
+    Parameters
+    ----------
+    up, down : Expression
+        kW on (member, time).
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import ReservedPower
+    >>> ReservedPower(up=xr.DataArray(2.0), down=xr.DataArray(0.0)).up.item()
+    2.0
     """
 
     up: Expression
@@ -105,8 +214,26 @@ class ReservedPower:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a part adds to the whole: power per carrier, named cash (EUR, + is income), flexibility,
-    reserve held.
+    """What a part adds to the whole.
+
+    Parameters
+    ----------
+    power : mapping of str to Flow, default {}
+        By carrier, kW on (member, time).
+    cash : mapping of str to Expression or xarray.DataArray, default {}
+        Entries of the ledger by name (EUR, + is income).
+    flex : Flex, optional
+        Room that an asset leaves for reserves.
+    reserve_held : mapping of str to ReservedPower, default {}
+        By asset, what its members hold (kW).
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Flow, Terms
+    >>> rent = xr.DataArray(-2.0)
+    >>> Terms(power={"electricity": Flow()}, cash={"rent": rent}).cash["rent"].item()
+    -2.0
     """
 
     power: Mapping[str, Flow[Expression]] = field(default_factory=dict)
@@ -122,8 +249,29 @@ class Terms:
 
 @dataclass(frozen=True)
 class Replay:
-    """What a part's `replay` found: residuals (0 is perfect, with `units`), and its terms
-    recomputed.
+    """What the `replay` of a part found in a written result.
+
+    Parameters
+    ----------
+    residuals : mapping of str to xarray.DataArray, default {}
+        By how much each check is missed, 0 where it holds; each has the attribute `units`.
+    cash : mapping of str to xarray.DataArray, default {}
+        Entries of the ledger, recomputed (EUR, + is income).
+    power : mapping of str to Flow, default {}
+        By carrier, kW on (member, time).
+    reserve_held : mapping of str to tuple of two xarray.DataArray, default {}
+        By asset, up and down (kW).
+    flex : Flex, optional
+        Room for reserves, recomputed.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Replay
+    >>> over = xr.DataArray([0.0, 0.5], dims="time", attrs={"units": "kW"})
+    >>> found = Replay(residuals={"power": over})
+    >>> float(found.residuals["power"].max()), found.residuals["power"].units
+    (0.5, 'kW')
     """
 
     residuals: Mapping[str, xr.DataArray] = field(default_factory=dict)

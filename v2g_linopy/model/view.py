@@ -12,8 +12,30 @@ from .terms import Replay
 
 @dataclass(frozen=True)
 class View:
-    """A written result as one part's `replay` sees it: every group with inputs and outputs in
-    coherent units.
+    """A written result as the `replay` of one part sees it.
+
+    Parameters
+    ----------
+    groups : mapping of str to xarray.Dataset
+        Of every part, inputs and outputs, in coherent units.
+    calendar : Calendar
+        Time stamps, zone, money and scenarios of the case.
+    dt : float
+        Length of a step (h).
+    done : mapping of str to Replay
+        What the parts before this one found.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy.case.schema import Calendar
+    >>> from v2g_linopy.model import View
+    >>> time = pd.date_range("2026-01-01", periods=3, freq="h", name="time")
+    >>> pump = xr.Dataset({"drawn": ("time", [1.0, 1.0, 3.0])}, coords={"time": time})
+    >>> view = View({"pump": pump}, Calendar(time), 1.0, {})
+    >>> view.dt
+    1.0
     """
 
     groups: Mapping[str, xr.Dataset]
@@ -22,12 +44,48 @@ class View:
     done: Mapping[str, Replay]  # replays of the parts before this one
 
     def moved(self, x: xr.DataArray, hours: xr.DataArray) -> xr.DataArray:
-        """Return by how much x changes within market blocks of `hours`: 0 where it keeps to
-        them.
+        """Return by how much x changes within market blocks, 0 where it keeps to them.
+
+        Parameters
+        ----------
+        x : xarray.DataArray
+            On `time`, in any unit.
+        hours : xarray.DataArray
+            Length of the blocks (h), which start at local midnight.
+
+        Returns
+        -------
+        xarray.DataArray
+            On the dimensions of both, in the unit of `x`.
+
+        Examples
+        --------
+        The last step is the first of another block of two hours, but of the same block of three:
+
+        >>> view.moved(pump.drawn, xr.DataArray(2.0)).values.tolist()
+        [0.0, 0.0, 0.0]
+        >>> view.moved(pump.drawn, xr.DataArray(3.0)).values.tolist()
+        [0.0, 0.0, 2.0]
         """
         same = same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
         return abs(x - x.shift(time=1)).where(same, 0.0)
 
     def get(self, part: str) -> xr.Dataset | None:
-        """Return the group of another part, if it takes part."""
+        """Return the group of another part, if it takes part.
+
+        Parameters
+        ----------
+        part : str
+            Its name.
+
+        Returns
+        -------
+        xarray.Dataset or None
+            Inputs and outputs in coherent units; None where the case does not have it.
+
+        Examples
+        --------
+        >>> list(view.get("pump")), view.get("reserve")
+        (['drawn'], None)
+        """
         return self.groups.get(part)

@@ -25,28 +25,57 @@ def read_capacity_prices(
     missing: Missing = "problem",
     **fields: Unpack[TableFields],
 ) -> xr.Dataset:
-    """Read capacity prices of reserve products from a table of text.
+    r"""Read capacity prices of reserve products from a table of text.
 
     Parameters
     ----------
-    table
+    path : str or pathlib.Path
+        CSV file with a header.
+    table : TableFormat, optional
         How the file is written. Its `columns` are ``time`` (start of the step), or ``date`` and
         ``hour``; every other key is the name of a product of the catalogue, such as ``FCR-N``. An
         empty cell: nothing was bought.
-    unit
-        Of all prices, EUR/MW/h (per MW held for an hour) unless given.
-    path, hours, resample, missing, fields
-        As in `read_prices`.
+    hours : {"elapsed", "clock"}, default "elapsed"
+        What hour labels count, 1 being the first: hours gone by since midnight (``elapsed``: 23, 24
+        or 25 of them), or the hours on the clock (``clock``: 1 to 24 every day, so that the rules
+        `ambiguous` and `nonexistent` of the table are needed).
+    unit : str, optional
+        Of all prices; EUR/MW/h (per MW held for an hour) unless given.
+    resample : str, optional
+        Step of the result, such as ``1h``, where the rows are not all as long: a number holds until
+        the next row, a longer step takes the mean of its parts.
+    missing : {"problem", "nan", "hold"}, default "problem"
+        What steps without a row become: an error, NaN, or the number before (`hold`, which also
+        fills empty cells).
+    **fields
+        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
+        `nonexistent`, `time_format`, `separator`, `decimal`.
 
     Returns
     -------
     xarray.Dataset
-        Prices on ``time`` (naive UTC, interval start, uniform), one variable per product.
+        Prices on ``time`` (naive UTC, interval start, uniform), one variable per product; NaN where
+        nothing was bought.
 
     Raises
     ------
-    InputFileError, SchemaError
-        Everything wrong with the file, its times, or the names.
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns, the times, the numbers or the names of products.
+    TypeError
+        Both `table` and its fields are given, or no columns.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import v2g_linopy as v2g
+    >>> rows = ["start;FCR-N", "2026-01-01 00:00;17,5", "2026-01-01 01:00;"]
+    >>> size = pathlib.Path("hourly.csv").write_text("\n".join(rows))
+    >>> written = {"columns": {"time": "start", "FCR-N": "FCR-N"}, "timezone": "Europe/Helsinki"}
+    >>> prices = v2g.read_capacity_prices("hourly.csv", **written, separator=";", decimal=",")
+    >>> prices["FCR-N"].values.tolist()
+    [17.5, nan]
     """
     source, table = str(path), one_format(table, fields)
     listed(series_names(table.columns))

@@ -27,14 +27,21 @@ def read_frequency(
     missing: Missing = "problem",
     **fields: Unpack[TableFields],
 ) -> xr.Dataset:
-    """Read a frequency record from a table of text.
+    r"""Read a frequency record from a table of text.
 
     Parameters
     ----------
-    table
-        How the file is written. Its `columns` are ``time`` and ``frequency`` (Hz).
-    path, missing, fields
-        As in `read_prices`; steps of any length below an hour, the same everywhere.
+    path : str or pathlib.Path
+        CSV file with a header.
+    table : TableFormat, optional
+        How the file is written. Its `columns` are ``time`` (start of the step) and ``frequency``
+        (Hz); steps of any length below an hour, the same everywhere.
+    missing : {"problem", "nan", "hold"}, default "problem"
+        What steps without a row become: an error, NaN, or the number before (`hold`, which also
+        fills empty cells).
+    **fields
+        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
+        `nonexistent`, `time_format`, `separator`, `decimal`.
 
     Returns
     -------
@@ -43,8 +50,23 @@ def read_frequency(
 
     Raises
     ------
-    InputFileError, SchemaError
-        Everything wrong with the file, with its times, or with its numbers.
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns, the times or the numbers of the file.
+    TypeError
+        Both `table` and its fields are given, or no columns.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import v2g_linopy as v2g
+    >>> rows = ["at,Hz", "2026-01-01 00:00:00,50.01", "2026-01-01 00:00:10,49.98"]
+    >>> size = pathlib.Path("frequency.csv").write_text("\n".join(rows))
+    >>> columns = {"time": "at", "frequency": "Hz"}
+    >>> record = v2g.read_frequency("frequency.csv", columns=columns, timezone="UTC")
+    >>> record.frequency.values.tolist()
+    [50.01, 49.98]
     """
     source, table = str(path), one_format(table, fields)
     if strange := [name for name in table.columns if name not in ("time", "frequency")]:

@@ -44,36 +44,58 @@ def read_prices(
     missing: Missing = "problem",
     **fields: Unpack[TableFields],
 ) -> xr.Dataset:
-    """Read prices from a table of text.
+    r"""Read prices from a table of text.
 
     Parameters
     ----------
-    path
+    path : str or pathlib.Path
         CSV file with a header.
-    table
+    table : TableFormat, optional
         How the file is written. Its `columns` are ``time`` (start of the step), or ``date`` and
         ``hour``; every other key is the name of a price, such as ``day_ahead``.
-    hours
+    hours : {"elapsed", "clock"}, default "elapsed"
         What hour labels count, 1 being the first: hours gone by since midnight (``elapsed``: 23, 24
         or 25 of them), or the hours on the clock (``clock``: 1 to 24 every day, so that the rules
         `ambiguous` and `nonexistent` of the table are needed).
-    unit
+    unit : str, optional
         Of all prices: EUR/MWh, EUR/kWh or ct/kWh. EUR/MWh unless given; a header that names another
         unit in brackets is then refused.
-    resample, missing
-        See `uniform`.
-    fields
-        The fields of a `TableFormat`, in place of `table`.
+    resample : str, optional
+        Step of the result, such as ``1h``, where the rows are not all as long: a number holds until
+        the next row, a longer step takes the mean of its parts.
+    missing : {"problem", "nan", "hold"}, default "problem"
+        What steps without a row become: an error, NaN, or the number before (`hold`, which also
+        fills empty cells).
+    **fields
+        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
+        `nonexistent`, `time_format`, `separator`, `decimal`.
 
     Returns
     -------
     xarray.Dataset
-        Prices on ``time`` (naive UTC, interval start, uniform).
+        Prices on ``time`` (naive UTC, interval start, uniform), in the unit of the file.
 
     Raises
     ------
-    InputFileError, SchemaError
-        Everything wrong with the file, or with its times.
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns, the times or the numbers of the file.
+    TypeError
+        Both `table` and its fields are given, or no columns.
+
+    Examples
+    --------
+    Midnight in Rome is 23:00 UTC of the day before:
+
+    >>> import pathlib
+    >>> import v2g_linopy as v2g
+    >>> rows = ["start,EUR/MWh", "2026-01-01 00:00,50", "2026-01-01 01:00,20"]
+    >>> size = pathlib.Path("prices.csv").write_text("\n".join(rows))
+    >>> columns = {"time": "start", "day_ahead": "EUR/MWh"}
+    >>> prices = v2g.read_prices("prices.csv", columns=columns, timezone="Europe/Rome")
+    >>> prices.day_ahead.values.tolist(), str(prices.time.values[0])[:16]
+    ([50.0, 20.0], '2025-12-31T23:00')
     """
     table = one_format(table, fields)
     utc, values = read_rows(

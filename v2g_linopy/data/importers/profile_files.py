@@ -28,20 +28,35 @@ def read_profiles(
     missing: Missing = "problem",
     **fields: Unpack[TableFields],
 ) -> xr.Dataset:
-    """Read power over time from a table of text: what a load draws, or what sun or wind would give.
+    r"""Read power over time from a table of text.
+
+    It is what a load draws, or what sun or wind would give.
 
     Parameters
     ----------
-    table
+    path : str or pathlib.Path
+        CSV file with a header.
+    table : TableFormat, optional
         How the file is written. Its `columns` are ``time`` (start of the step), or ``date`` and
         ``hour``; every other key is the name of a member, such as ``roof``. The energy of a step
         that the clock shows twice cannot stand for both hours.
-    unit
+    hours : {"elapsed", "clock"}, default "elapsed"
+        What hour labels count, 1 being the first: hours gone by since midnight (``elapsed``: 23, 24
+        or 25 of them), or the hours on the clock (``clock``: 1 to 24 every day, so that the rules
+        `ambiguous` and `nonexistent` of the table are needed).
+    unit : str, optional
         Of all numbers: a power (kW, W, MW), or the energy of each step (kWh, Wh, MWh), which is
         divided by the length of its step. kW unless given; a header that names another unit in
         brackets is then refused.
-    path, hours, resample, missing, fields
-        As in `read_prices`.
+    resample : str, optional
+        Step of the result, such as ``1h``, where the rows are not all as long: a number holds until
+        the next row, a longer step takes the mean of its parts.
+    missing : {"problem", "nan", "hold"}, default "problem"
+        What steps without a row become: an error, NaN, or the number before (`hold`, which also
+        fills empty cells).
+    **fields
+        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
+        `nonexistent`, `time_format`, `separator`, `decimal`.
 
     Returns
     -------
@@ -50,8 +65,25 @@ def read_profiles(
 
     Raises
     ------
-    InputFileError, SchemaError
-        Everything wrong with the file, or with its times.
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns, the times or the numbers of the file.
+    TypeError
+        Both `table` and its fields are given, or no columns.
+
+    Examples
+    --------
+    A meter that counts 3 kWh in a quarter of an hour saw 12 kW:
+
+    >>> import pathlib
+    >>> import v2g_linopy as v2g
+    >>> rows = ["start,hall", "2026-01-01 00:00,3.0", "2026-01-01 00:15,2.5"]
+    >>> size = pathlib.Path("meter.csv").write_text("\n".join(rows))
+    >>> columns = {"time": "start", "hall": "hall"}
+    >>> power = v2g.read_profiles("meter.csv", columns=columns, timezone="UTC", unit="kWh")
+    >>> power.hall.values.tolist()
+    [12.0, 10.0]
     """
     source, table = str(path), one_format(table, fields)
     power, energy = factor(unit or UNIT, "kW"), factor(unit or UNIT, "kWh")

@@ -56,33 +56,51 @@ def read_sessions(
     units: Mapping[str, str] | None = None,
     **fields: Unpack[TableFields],
 ) -> xr.Dataset:
-    """Read charging sessions from a table of text.
+    r"""Read charging sessions from a table of text.
 
     Parameters
     ----------
-    path
+    path : str or pathlib.Path
         CSV file with a header.
-    table
+    table : TableFormat, optional
         How the file is written. Its `columns` are ``arrival`` and ``departure``, and any of
         ``energy`` (metered), ``power_max``, ``charge_time``, ``capacity``, ``energy_arrival``,
         ``energy_need``, ``charge_max``, ``discharge_max``, ``eta_charge``, ``eta_discharge``,
         ``energy_trip``, ``retail_price``, ``connector``, ``vehicle``, ``pod``, ``session``. Of the
         rules for local hours, `ambiguous` may be ``first`` or ``second``, and `nonexistent`
         ``shift``.
-    units
+    units : mapping of str to str, optional
         Unit of a column where it is not the declared one, such as ``{"energy": "Wh"}``.
-    fields
-        The fields of a `TableFormat`, in place of `table`.
+    **fields
+        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
+        `nonexistent`, `time_format`, `separator`, `decimal`.
 
     Returns
     -------
     xarray.Dataset
-        Sessions in order of arrival; times in UTC.
+        Sessions on ``session`` in order of arrival; times in naive UTC, numbers as in the file,
+        with their unit as attribute.
 
     Raises
     ------
-    InputFileError, SchemaError
-        Everything wrong with the file, or with its times.
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns, the times or the numbers of the file.
+    TypeError
+        Both `table` and its fields are given, or no columns.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import v2g_linopy as v2g
+    >>> rows = ["in,out,Wh", "2026-01-01 08:00,2026-01-01 16:00,12000"]
+    >>> size = pathlib.Path("sessions.csv").write_text("\n".join(rows))
+    >>> columns = {"arrival": "in", "departure": "out", "energy": "Wh"}
+    >>> told = {"columns": columns, "timezone": "Europe/Rome", "units": {"energy": "Wh"}}
+    >>> sessions = v2g.read_sessions("sessions.csv", **told)
+    >>> str(sessions.arrival.values[0])[:16], sessions.energy.item(), sessions.energy.units
+    ('2026-01-01T07:00', 12000.0, 'Wh')
     """
     source, table, units = str(path), one_format(table, fields), units or {}
     _check_rules(table, source)

@@ -103,21 +103,40 @@ CAR = (
 
 
 def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".") -> xr.Dataset:
-    """Read a table of connectors, one per row.
+    r"""Read a table of connectors, one per row.
 
     Parameters
     ----------
-    path
+    path : str or pathlib.Path
         CSV file with the headers ``connector``, ``current`` (AC or DC), ``charge_max``, and any
         other field of `with_connector_limits`; a unit may follow in brackets, ``charge_max (kW)``.
         An empty cell is the default.
-    separator, decimal
-        As in `read_sessions`.
+    separator : str, default ","
+        Between the columns.
+    decimal : str, default "."
+        In numbers.
+
+    Returns
+    -------
+    xarray.Dataset
+        The fields on ``connector``; powers in kW.
 
     Raises
     ------
-    InputFileError, SchemaError
-        Everything wrong with the file.
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns or the cells of the file.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import v2g_linopy as v2g
+    >>> rows = ["connector,current,charge_max (kW)", "left,AC,11", "right,DC,50"]
+    >>> size = pathlib.Path("connectors.csv").write_text("\n".join(rows))
+    >>> table = v2g.read_connectors("connectors.csv")
+    >>> table.charge_max.to_series().to_dict()
+    {'left': 11.0, 'right': 50.0}
     """
     source, frame = str(path), read_csv(path, separator=separator, decimal=decimal)
     headers = {re.sub(r"\s*[(\[].*", "", header): header for header in frame.columns}

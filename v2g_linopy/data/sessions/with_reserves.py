@@ -17,25 +17,43 @@ def with_reserves(
     reservoir: Reservoir | None = None,
     volume_max: float = np.inf,
 ) -> xr.DataTree:
-    """Return a case that may sell named products at given capacity prices; they take the place of
-    its `/reserve`.
+    """Return a case that may sell named reserve products at given capacity prices.
+
+    They take the place of its `/reserve`.
 
     Parameters
     ----------
-    case
+    case : xarray.DataTree
         It is not changed.
-    prices
-        One variable per product of the catalogue on ``time`` (naive UTC, uniform), as
+    prices : xarray.Dataset
+        One variable per product of the catalogue on ``time`` (naive UTC, uniform; EUR/MW/h), as
         `read_capacity_prices` returns it; it has to cover the case. NaN: nothing is bought.
-    reservoir
+    reservoir : {"limited", "ample"}, optional
         What stands behind FCR, as for `products`; found from the case unless given.
-    volume_max
+    volume_max : float, default inf
         Most that is bought of each product, kW.
+
+    Returns
+    -------
+    xarray.DataTree
+        The case with the arrays of `products`, `capacity_price` (EUR/MW/h) and `volume_max` (kW) in
+        `/reserve`, on product and `time`.
 
     Raises
     ------
     SchemaError
         Names that are not in the catalogue, or steps that the prices do not cover.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> case = v2g.depot(vehicles=1, days=1)
+    >>> price = ("time", [12.0] * 96, {"units": "EUR/MW/h"})
+    >>> prices = xr.Dataset({"FCR-N": price}, coords={"time": case["time"].values})
+    >>> sold = v2g.with_reserves(case, prices)["reserve"]
+    >>> sold["product"].values.tolist(), float(sold.capacity_price.max()), float(sold.up.item())
+    (['FCR-N'], 12.0, 1.34)
     """
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
     names = listed(map(str, prices.data_vars))
