@@ -9,21 +9,8 @@ from contextlib import contextmanager
 from ..data import BatteryAssumption
 from ..errors import InputFileError, Problem, Remedy, SchemaError
 
-OPTIONS = (
-    *(
-        "timezone",
-        "ambiguous",
-        "nonexistent",
-        "hours",
-        "time_format",
-        "separator",
-        "decimal",
-        "unit",
-        "resample",
-    ),
-    *("missing", "rows", "outside", "need", "step", "start", "end", "moved"),
-)
-"""Parameters of the readers and of `case_from_sessions` that are options of a command."""
+PLACES = ("timezone", "ambiguous", "unit", "rows", "start")
+"""Parameters at which a problem may stand, and which are options of a command."""
 MAPPINGS = {"columns": "column", "units": "column_unit"}
 """Parameters that are mappings, and the option KEY=VALUE that gives one entry."""
 
@@ -36,13 +23,15 @@ def in_option_words(renamed: Mapping[str, str] | None = None) -> Iterator[None]:
     try:
         yield
     except InputFileError as error:
-        only = said(error.problems[0], renamed or {})
+        only = in_options(error.problems[0], renamed or {})
         raise InputFileError(only.where, only.detail) from error
     except SchemaError as error:
-        raise SchemaError([said(p, renamed or {}) for p in error.problems], error.source) from error
+        raise SchemaError(
+            [in_options(p, renamed or {}) for p in error.problems], error.source
+        ) from error
 
 
-def said(problem: Problem, renamed: Mapping[str, str]) -> Problem:
+def in_options(problem: Problem, renamed: Mapping[str, str]) -> Problem:
     """A problem in the words of the command line."""
 
     def option(name: str) -> str:
@@ -51,13 +40,15 @@ def said(problem: Problem, renamed: Mapping[str, str]) -> Problem:
     def words(remedy: Remedy) -> str:
         return option_words(remedy, option)
 
-    text = problem.sentence(words)
-    where, _, key = problem.where.partition(".")
-    if where == "columns":
-        return Problem(f"{option('column')} {key}".strip(), problem.rule, text)
-    return Problem(
-        option(where) if where in OPTIONS and not key else problem.where, problem.rule, text
-    )
+    return Problem(place(problem.where, option), problem.rule, problem.sentence(words))
+
+
+def place(where: str, option: Callable[[str], str]) -> str:
+    """Where a problem stands: a parameter is an option here, a field of the case is itself."""
+    parameter, _, key = where.partition(".")
+    if parameter == "columns":
+        return f"{option('column')} {key}".strip()
+    return option(where) if where in PLACES else where
 
 
 def option_words(remedy: Remedy, option: Callable[[str], str]) -> str:
