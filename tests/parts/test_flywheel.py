@@ -15,7 +15,7 @@ from pytest import approx
 import v2g_linopy as v2g
 from v2g_linopy.report import tables
 from v2g_linopy.report.page.write import render
-from v2g_linopy.report.view import Reading
+from v2g_linopy.report.result_view import ResultView
 
 GUIDE = Path(__file__).resolve().parents[2] / "CONTRIBUTING.md"
 RENT = "rent of the flywheels"
@@ -99,7 +99,7 @@ def test_report(planned, parts):
 
 def test_power_at_the_meter(planned, parts):
     """10 kW drawn, 9 kW fed in; without flexibility it would stand still."""
-    meter = Reading.of(planned, parts=parts).meter.sel(asset="flywheel", pod="north")
+    meter = ResultView.of(planned, parts=parts).meter.sel(asset="flywheel", pod="north")
     assert meter.drawn.values.tolist() == approx([10, 0])
     assert meter.fed.values.tolist() == approx([0, 9])
     assert meter.before.values.tolist() == [0, 0]

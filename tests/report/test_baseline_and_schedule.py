@@ -6,7 +6,7 @@ from cases import case, market, product, storage, vehicle
 from pytest import approx
 
 import v2g_linopy as v2g
-from v2g_linopy.report.csv import bids, schedule
+from v2g_linopy.report.schedule_and_bids import bids, schedule
 
 
 def test_the_bid_is_the_power_without_calls():

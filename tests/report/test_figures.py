@@ -13,10 +13,10 @@ from made_results import result
 import v2g_linopy as v2g
 from v2g_linopy.report.figures import all as figures
 from v2g_linopy.report.figures.accessor import ResultPlots
-from v2g_linopy.report.figures.dispatch import corridor_of, least
+from v2g_linopy.report.figures.dispatch import corridor_of, least_charged
 from v2g_linopy.report.figures.style import hours_from, svg, ticks
 from v2g_linopy.report.figures.trading import headroom
-from v2g_linopy.report.view import MOST_STEPS, Reading
+from v2g_linopy.report.result_view import MOST_STEPS, ResultView
 
 UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles")
 EDGES = {
@@ -119,7 +119,7 @@ def test_corridor_is_what_a_car_can_and_must():
     Charge now: 6.48 kWh an hour until 14 kWh are in. Must charge: emptied at 8 kWh an hour (10 kWh
     at most), then 6.48 kWh an hour so that 12 kWh are in at the end. The plan feeds in 2.22 and
     draws 16.2 in all."""
-    view = Reading.of(result(members=1, start="2019-08-05T06:00", days=9 / 24, ladder=False))
+    view = ResultView.of(result(members=1, start="2019-08-05T06:00", days=9 / 24, ladder=False))
     low, high, plan = corridor_of(view, 0, 9)
     np.testing.assert_allclose(high, np.minimum(6.48 * np.arange(1, 10), 14))
     np.testing.assert_allclose(low, np.maximum([-8, *[-10] * 8], 12 - 6.48 * np.arange(8, -1, -1)))
@@ -139,10 +139,10 @@ def test_must_charge_looks_ahead_over_a_trip():
         return np.array([values], dtype=float)
 
     full, need, trip, step = row(20, 20, 20), row(0, 0, 12), row(0, 0, -4), row(3, 3, 3)
-    np.testing.assert_allclose(least(full, need, row(1, 1, 1), trip, step), row(10, 13, 12))
-    np.testing.assert_allclose(least(full, need, row(1, 1, 0), trip, step), row(0, 0, 12))
+    np.testing.assert_allclose(least_charged(full, need, row(1, 1, 1), trip, step), row(10, 13, 12))
+    np.testing.assert_allclose(least_charged(full, need, row(1, 1, 0), trip, step), row(0, 0, 12))
     np.testing.assert_allclose(
-        least(row(11, 11, 20), need, row(1, 1, 1), trip, step), row(8, 11, 12)
+        least_charged(row(11, 11, 20), need, row(1, 1, 1), trip, step), row(8, 11, 12)
     )
 
 
@@ -154,14 +154,14 @@ def test_duals_of_scenarios_add_up():
     dual = two["dual"].to_dataset()
     two["dual"] = dual / 2
     first, second = (
-        Reading.of(plan).full("dual", "fleet.balance", "fleet", "time") for plan in (one, two)
+        ResultView.of(plan).full("dual", "fleet.balance", "fleet", "time") for plan in (one, two)
     )
     np.testing.assert_allclose(second, first)
 
 
 def test_headroom_is_about_the_baseline():
     """Three cars of 7.2 kW draw 18 kW at noon: injection can rise by 21.6 + 18 and fall by 3.6."""
-    view = Reading.of(result(start="2019-08-05T10:00", days=1 / 24, ladder=False))
+    view = ResultView.of(result(start="2019-08-05T10:00", days=1 / 24, ladder=False))
     assert headroom(view, "up") == pytest.approx([39.6])
     assert headroom(view, "down") == pytest.approx([3.6])
 
@@ -178,7 +178,7 @@ def test_headroom_is_that_of_every_asset():
         by_hand.product(up=1, capacity_price=[4], volume_max=4, activation_up=0),
         battery=by_hand.storage(energy_initial=10, energy_min=10),
     )
-    view = Reading.of(v2g.solve(tree))
+    view = ResultView.of(v2g.solve(tree))
     assert headroom(view, "up") == pytest.approx([20])
     assert headroom(view, "down") == pytest.approx([20])
 
@@ -189,15 +189,15 @@ def test_headroom_counts_expected_activation():
     """
     plan = result(start="2019-08-05T10:00", days=1 / 24, ladder=False)
     plan["reserve"] = plan["reserve"].to_dataset().assign(activation_up=("product", [0.5]))
-    assert headroom(Reading.of(plan), "up") == pytest.approx([39.6 + 4.5])
-    assert headroom(Reading.of(plan), "down") == pytest.approx([3.6 - 4.5])
+    assert headroom(ResultView.of(plan), "up") == pytest.approx([39.6 + 4.5])
+    assert headroom(ResultView.of(plan), "down") == pytest.approx([3.6 - 4.5])
 
 
 def test_a_year_of_quarter_hours_stays_small():
     """35 040 steps are drawn as a week in detail and totals per week; the week itself is at most
     700 steps wide.
     """
-    view = Reading.of(result(members=2, start="2018-12-31T23:00", days=365, minutes=15))
+    view = ResultView.of(result(members=2, start="2018-12-31T23:00", days=365, minutes=15))
     assert view.window().stride * MOST_STEPS >= len(view.window().time)
     for name in figures.__all__:
         assert len(svg(getattr(figures, name)(view), name)) < 150_000, name
@@ -205,7 +205,7 @@ def test_a_year_of_quarter_hours_stays_small():
 
 def test_thinned_power_keeps_its_energy():
     """Averaging steps that do not divide evenly keeps the energy."""
-    view = Reading.of(result(members=1, days=1399 / 96, minutes=15, ladder=False))
+    view = ResultView.of(result(members=1, days=1399 / 96, minutes=15, ladder=False))
     power = view.total("charge") + 1.0
     assert view.stride == 2
     assert (view.thin(power) * np.diff(view.thin_edges)).sum() == pytest.approx(
@@ -217,7 +217,7 @@ def test_window_on_the_local_clock():
     """`result.plot.dispatch(start=..., days=...)` speaks local time; the day of the clock change
     has 25 hours.
     """
-    view = Reading.of(result(members=1, start="2019-10-24T22:00", days=6, ladder=False))
+    view = ResultView.of(result(members=1, start="2019-10-24T22:00", days=6, ladder=False))
     part = view.window("2019-10-27", 25 / 24)
     assert str(part.local[0]) == "2019-10-27 00:00:00+02:00"
     assert str(part.local[-1]) == "2019-10-27 23:00:00+01:00"

@@ -12,7 +12,7 @@ from v2g_linopy.report import bill, tables
 from v2g_linopy.report.figures import all as figures
 from v2g_linopy.report.figures.peaks import hourly, priced_pods
 from v2g_linopy.report.page import write
-from v2g_linopy.report.view import Reading
+from v2g_linopy.report.result_view import ResultView
 
 
 def metered(power, *, start="2026-01-05", step="1h", timezone="UTC", **tariff):
@@ -28,7 +28,7 @@ def metered(power, *, start="2026-01-05", step="1h", timezone="UTC", **tariff):
 
 def marked(result):
     """The clock hours that set a peak, by number."""
-    return list(np.flatnonzero(hourly(Reading.of(result), "site")["sets"]))
+    return list(np.flatnonzero(hourly(ResultView.of(result), "site")["sets"]))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_largest_hours_are_marked_and_their_equals(count, expected):
 def test_quarter_hours_make_clock_hours():
     """20 kW for a quarter-hour are 5 in the hour: the next one, 6 throughout, sets the peak."""
     plan = metered([20, 0, 0, 0, 6, 6, 6, 6], step="15min")
-    hours = hourly(Reading.of(plan), "site")
+    hours = hourly(ResultView.of(plan), "site")
     assert list(hours["import"]) == [5, 6]
     assert marked(plan) == [1]
 
@@ -65,7 +65,7 @@ def test_the_repeated_hour_is_two_hours():
     6.
     """
     plan = metered([1, 2, 4, 1], start="2026-10-24T23:00", timezone="Europe/Rome")
-    assert list(hourly(Reading.of(plan), "site")["import"]) == [1, 2, 4, 1]
+    assert list(hourly(ResultView.of(plan), "site")["import"]) == [1, 2, 4, 1]
     assert marked(plan) == [2]
 
 
@@ -97,13 +97,13 @@ def test_of_several_pods_the_dearest():
     }
     meters = {"a": {"peak_price": 1.0}, "b": {"peak_price": 10.0}, "c": {"peak_price": 0.0}}
     plan = v2g.solve(case(None, market(0), load=load, connection=meters))
-    assert priced_pods(Reading.of(plan)) == ["b", "a"]
+    assert priced_pods(ResultView.of(plan)) == ["b", "a"]
     assert "one of 2 pods" in figures.peaks(plan).axes[0].get_title(loc="left")
     assert "(a," in figures.peaks(plan, pod="a").axes[0].get_title(loc="left")
     assert not figures.peaks(plan, pod="c").axes[0].axison
     assert (
         priced_pods(
-            Reading.of(v2g.solve(case(None, market(0), load={"house": {"baseline": [1.0]}})))
+            ResultView.of(v2g.solve(case(None, market(0), load={"house": {"baseline": [1.0]}})))
         )
         == []
     )

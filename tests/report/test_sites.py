@@ -21,7 +21,7 @@ from v2g_linopy.report.figures.site import energies
 from v2g_linopy.report.page import write
 from v2g_linopy.report.page.key_figures import tiles
 from v2g_linopy.report.power_at_meter import net
-from v2g_linopy.report.view import Reading
+from v2g_linopy.report.result_view import ResultView
 
 PRICES = [50.0, 20.0, 30.0, 100.0]
 
@@ -50,7 +50,7 @@ def solved() -> xr.DataTree:
 
 def test_the_meter_is_what_the_assets_draw_and_feed_in(solved):
     """Signs, pods and the rigid counterpart, step by step."""
-    meter = Reading.of(solved).meter
+    meter = ResultView.of(solved).meter
     power = net(meter)
     np.testing.assert_allclose(power.sel(pod="home"), [5, 15, 5, -5], atol=1e-9)
     np.testing.assert_allclose(power.sel(pod="farm"), [0, -8, -8, 0], atol=1e-9)
@@ -75,7 +75,7 @@ def test_without_flexibility_is_the_baseline_all_sun_and_unmanaged_charging():
             renewable={"roof": {"available": 6.0}},
         )
     )
-    meter = Reading.of(plan).meter
+    meter = ResultView.of(plan).meter
     np.testing.assert_allclose(meter["before"].sel(pod="site"), [4 - 6 + 10, -2, -2, -2], atol=1e-9)
     planned = net(meter).sel(pod="site")
     assert float(planned[1]) == pytest.approx(
@@ -91,14 +91,14 @@ def test_heat_is_no_load_of_the_meter():
     """
     heating = {"baseline": [10.0, 10.0], "carrier": "heat"}
     plan = v2g.solve(case(None, market(20.0), load={"heating": heating}, chp={"engine": engine()}))
-    meter = Reading.of(plan).meter
+    meter = ResultView.of(plan).meter
     np.testing.assert_allclose(net(meter).sel(pod="site"), [-10, -10], atol=1e-9)
     np.testing.assert_allclose(meter["before"].sel(pod="site"), [-10, -10], atol=1e-9)
     table = tables.schedule(plan).set_index(["asset", "member"])
     assert list(table.loc[("load", "heating"), "heat_drawn_kW"]) == [10, 10]
     assert table.loc[("load", "heating"), "drawn_kW"].isna().all()
     assert ("loads", "20", "kWh", "of heat drawn") in [
-        tuple(tile.values()) for tile in tiles(Reading.of(plan))
+        tuple(tile.values()) for tile in tiles(ResultView.of(plan))
     ]
     assert list(table.loc[("chp", "engine"), "heat_fed_in_kW"]) == [10, 10]
     assert list(table.loc[("chp", "engine"), "fed_in_kW"]) == [10, 10]
@@ -311,7 +311,7 @@ def test_what_comes_in_goes_out(solved):
     """Of each pod: 10 kWh from the box and 25 from the grid are 20 of the house, 10 into the box
     and 5 fed in.
     """
-    table = energies(Reading.of(solved))
+    table = energies(ResultView.of(solved))
     np.testing.assert_allclose(table["from"].sum("asset"), table["to"].sum("asset"))
     home = table.sel(pod="home")
     assert {str(a): float(home["from"].sel(asset=a)) for a in home.asset.values} == {

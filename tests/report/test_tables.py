@@ -11,8 +11,8 @@ import xarray as xr
 from made_results import result
 
 from v2g_linopy.report import tables
-from v2g_linopy.report.csv import starts
-from v2g_linopy.report.view import Reading
+from v2g_linopy.report.result_view import ResultView
+from v2g_linopy.report.schedule_and_bids import starts
 
 
 def test_key_figures_follow_from_the_plan():
@@ -161,7 +161,7 @@ def test_market_hours_and_four_hour_blocks_across_the_change_of_the_clock(start,
     """A long day has 25 market hours and still six blocks from local midnight, the first of them
     five hours long.
     """
-    view = Reading.of(result(members=1, start=start, days=hours / 24, minutes=15, ladder=False))
+    view = ResultView.of(result(members=1, start=start, days=hours / 24, minutes=15, ladder=False))
     assert len(starts(view, 1.0)) == hours
     lengths = np.diff(np.append(starts(view, 4.0), len(view.time))) / 4
     assert list(lengths) == [hours - 20, 4, 4, 4, 4, 4]

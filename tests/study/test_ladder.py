@@ -8,7 +8,7 @@ from stories import through_a_file
 
 import v2g_linopy as v2g
 from v2g_linopy.report.page import content
-from v2g_linopy.report.view import Reading
+from v2g_linopy.report.result_view import ResultView
 
 CAR = vehicle(
     discharge_max=10,
@@ -124,8 +124,8 @@ def test_without_reserves_there_are_three_rungs(reserve):
     assert ladder["before"].values.tolist() == ["", "unmanaged", "smart"]
     assert ladder["step"].sel(rung="V2G").sum().item() == approx(0.30)
     assert tree.attrs["profit"] == approx(0.20), "the result is that of the top rung"
-    assert content.causes(Reading.of(tree)) == ["energy", "battery wear", "drivers' payments"]
-    assert "V2G earns" in content.headline(Reading.of(tree))
+    assert content.causes(ResultView.of(tree)) == ["energy", "battery wear", "drivers' payments"]
+    assert "V2G earns" in content.headline(ResultView.of(tree))
 
 
 def unmanaged(tree: xr.DataTree) -> dict[str, list[float]]:

@@ -12,7 +12,7 @@ from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..solve.result import in_profit
 from . import labels
-from .view import Reading, Result
+from .result_view import Result, ResultView
 
 HORIZON = "over the horizon"
 """Where a lump sum stands that belongs to no step and no month."""
@@ -37,7 +37,7 @@ def monthly(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFram
         ``amount`` (+ is income), ``currency``, ``penalty`` (1: part of the objective, not of
         profit). The amounts without penalties add up to profit.
     """
-    view = Reading.of(result, parts=parts)
+    view = ResultView.of(result, parts=parts)
     ledger = view.groups.get("ledger", xr.Dataset())
     tables = [_entry(view, str(name), x) for name, x in ledger.data_vars.items()]
     if not tables:
@@ -50,7 +50,7 @@ def monthly(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFram
     ]
 
 
-def _entry(view: Reading, name: str, x: xr.DataArray) -> pd.DataFrame:
+def _entry(view: ResultView, name: str, x: xr.DataArray) -> pd.DataFrame:
     """One entry: a row per month and pod."""
     x = x.reset_coords(drop=True).fillna(0.0)
     when = next((d for d in ("time", "month") if d in x.dims), None)
@@ -77,7 +77,7 @@ def _entry(view: Reading, name: str, x: xr.DataArray) -> pd.DataFrame:
     return sums.rename("amount").reset_index().assign(entry=name)
 
 
-def _months(view: Reading, x: xr.DataArray, when: str | None) -> list[str]:
+def _months(view: ResultView, x: xr.DataArray, when: str | None) -> list[str]:
     """The local month of each column."""
     if when is None:
         return [HORIZON]
@@ -88,7 +88,7 @@ def _months(view: Reading, x: xr.DataArray, when: str | None) -> list[str]:
     )
 
 
-def _pods(view: Reading, part: str, x: xr.DataArray) -> xr.DataArray:
+def _pods(view: ResultView, part: str, x: xr.DataArray) -> xr.DataArray:
     """The pod of each row: along the pods themselves, along the members of an asset, or none."""
     if "pod" in x.dims:
         return x["pod"]

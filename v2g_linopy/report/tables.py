@@ -15,11 +15,11 @@ from ..parts.catalogue import PARTS
 from ..solve.result import in_profit
 from . import labels
 from .bill import by_pod, monthly, total
-from .csv import bid_curves, bids, curved, schedule, session_labels
 from .figures.distribution import distribution
-from .figures.value import PENALTIES, before, steps
+from .figures.value import PENALTIES, changes_by_cause, rung_before
 from .power_at_meter import ELECTRICITY, net
-from .view import Reading, Result
+from .result_view import Result, ResultView
+from .schedule_and_bids import bid_curves, bids, curved, schedule, session_labels
 
 __all__ = [
     "bid_curves",
@@ -55,7 +55,7 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
     ``unit`` says; None without either. Equivalent full cycles are the energy leaving the batteries
     towards the grid over what they hold when full. `parts` is the catalogue that the result was
     made with."""
-    view = Reading.of(result, parts=parts)
+    view = ResultView.of(result, parts=parts)
     figures = {
         "title": view.attrs.get("title", ""),
         "status": view.attrs.get("status", ""),
@@ -98,7 +98,7 @@ def bill(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     Penalties are part of the objective, not of profit. `parts` is the catalogue that the result was
     made with.
     """
-    view = Reading.of(result, parts=parts)
+    view = ResultView.of(result, parts=parts)
     sums = _ledger(view)
     return pd.DataFrame(
         {
@@ -118,18 +118,18 @@ def ladder(result: Result) -> pd.DataFrame:
     Columns ``rung, profit, per_unit, against, change, energy, reserve, wear, drivers, grid,
     penalties, other``, money over the horizon except ``per_unit``. Penalties are no part of profit,
     nor of its change. Empty where the result holds no ladder."""
-    view = Reading.of(result)
+    view = ResultView.of(result)
     if not view.has("ladder", "profit"):
         return pd.DataFrame(columns=["rung", "profit", "per_unit", "against", "change"])
     profit = np.asarray(view.get("ladder", "profit").values, dtype=float)
-    changes = steps(view)
+    changes = changes_by_cause(view)
     rungs = list(changes.index)
     table = pd.DataFrame(
         {
             "rung": rungs,
             "profit": profit,
             "per_unit": profit * view.scale,
-            "against": [before(view, rung) for rung in rungs],
+            "against": [rung_before(view, rung) for rung in rungs],
             "change": changes.drop(columns=PENALTIES, errors="ignore").sum(axis=1).to_numpy(),
         }
     )
@@ -140,7 +140,7 @@ def unserved(result: Result) -> pd.DataFrame:
     """Needs not served, worst first: member, session, local time by which it was needed, kWh
     missing, and of what.
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     tables = []
     for name, kind in (("unserved", "departure"), ("unserved_trip", "trip")):
         values = np.asarray(view.fleet(name).values, dtype=float)
@@ -166,7 +166,7 @@ def wear(result: Result) -> pd.DataFrame:
 
     Columns ``storage, capacity, throughput, efc, cost_planned, cost_calendar, cost_counted,
     cost_over, price_mean, price_marginal`` as in :func:`v2g_linopy.wear`."""
-    view = Reading.of(result)
+    view = ResultView.of(result)
     if not view.has("wear", "efc"):
         return pd.DataFrame(columns=["storage", "efc"])
     data = view.groups["wear"]
@@ -177,7 +177,7 @@ def wear(result: Result) -> pd.DataFrame:
     return table.sort_values("efc", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _horizon(view: Reading) -> dict[str, Any]:
+def _horizon(view: ResultView) -> dict[str, Any]:
     moments = list(view.local[:1]) + [m + pd.Timedelta(hours=view.hours) for m in view.local[-1:]]
     start, end = (m.isoformat(timespec="minutes") for m in moments) if moments else ("", "")
     zone = {
@@ -189,7 +189,7 @@ def _horizon(view: Reading) -> dict[str, Any]:
     return {"start": start, "end": end, **zone}
 
 
-def _energy(view: Reading) -> dict[str, float]:
+def _energy(view: ResultView) -> dict[str, float]:
     full = view.fleet("energy_max")
     if view.kind != "row" and len(view.time):  # a row holds another battery in every session
         full = full.max("time")
@@ -216,7 +216,7 @@ def _energy(view: Reading) -> dict[str, float]:
     }
 
 
-def _power(view: Reading) -> dict[str, float]:
+def _power(view: ResultView) -> dict[str, float]:
     """Largest powers at the meter, those of all pods together."""
     power = np.asarray(net(view.meter).sum("pod").values, dtype=float)
     if not view.assets:  # parts that are not in the catalogue: the fleet is what is known
@@ -236,7 +236,7 @@ def _power(view: Reading) -> dict[str, float]:
     }
 
 
-def _assets(view: Reading) -> dict[str, dict[str, float]]:
+def _assets(view: ResultView) -> dict[str, dict[str, float]]:
     """Members and energy of every kind of asset, kWh over the horizon; `storage_cycles` of
     batteries.
     """
@@ -261,7 +261,7 @@ def _assets(view: Reading) -> dict[str, dict[str, float]]:
     return table
 
 
-def _pods(view: Reading) -> list[dict[str, Any]]:
+def _pods(view: ResultView) -> list[dict[str, Any]]:
     """Energy and peaks at each meter, and what its own entries of the bill come to."""
     power, meter, rows = net(view.meter), view.meter, []
     bills = {pod: total(table) for pod, table in by_pod(monthly(view)).items()}
@@ -284,7 +284,7 @@ def _pods(view: Reading) -> list[dict[str, Any]]:
     return rows if view.assets else []
 
 
-def _mean_prices(view: Reading) -> dict[str, Any]:
+def _mean_prices(view: ResultView) -> dict[str, Any]:
     """Mean of the first market's price, plain and weighted by what is drawn, fed in, or charged
     unmanaged.
     """
@@ -303,7 +303,7 @@ def _mean_prices(view: Reading) -> dict[str, Any]:
     }
 
 
-def _reserve(view: Reading) -> dict[str, dict[str, float]]:
+def _reserve(view: ResultView) -> dict[str, dict[str, float]]:
     volume = view.full("reserve", "volume", "product", "time")
     table = {}
     for product in view.index("reserve", "product"):
@@ -317,12 +317,12 @@ def _reserve(view: Reading) -> dict[str, dict[str, float]]:
     return table
 
 
-def _ledger(view: Reading) -> dict[str, float]:
+def _ledger(view: ResultView) -> dict[str, float]:
     ledger = view.groups.get("ledger")
     return {} if ledger is None else {str(k): float(v.sum()) for k, v in ledger.data_vars.items()}
 
 
-def _audit(view: Reading) -> dict[str, Any]:
+def _audit(view: ResultView) -> dict[str, Any]:
     audit = view.groups.get("audit")
     if audit is None:
         return {}
@@ -334,7 +334,7 @@ def _audit(view: Reading) -> dict[str, Any]:
     return {**{str(k): v for k, v in audit.attrs.items()}, "residuals": worst}
 
 
-def _sequence(view: Reading) -> dict[str, Any] | None:
+def _sequence(view: ResultView) -> dict[str, Any] | None:
     """What came of a run through its gates, against hindsight; by local day, and by market added.
     None of a plan.
     """

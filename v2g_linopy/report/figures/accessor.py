@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from ..view import Reading
+from ..result_view import ResultView
 from . import all as figures
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ class ResultPlots:
 
     def __init__(self, result: xr.DataTree):
         self._result = result
-        self._view: Reading | None = None
+        self._view: ResultView | None = None
 
-    def _reading(self) -> Reading:
+    def _opened(self) -> ResultView:
         if self._view is None:
-            self._view = Reading.of(self._result)
+            self._view = ResultView.of(self._result)
         return self._view
 
     def value_ladder(self) -> Figure:
@@ -64,7 +64,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['What each rung earns', 'Where the change comes from']
         """
-        return figures.value_ladder(self._reading())
+        return figures.value_ladder(self._opened())
 
     def bill(self) -> Figure:
         """Draw every entry of the ledger.
@@ -85,7 +85,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Bill']
         """
-        return figures.bill(self._reading())
+        return figures.bill(self._opened())
 
     def balance(self, **options: Any) -> Figure:
         """Draw the power of every asset, and what the meter sees.
@@ -115,7 +115,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Power balance, at the meter']
         """
-        return figures.balance(self._reading(), **options)
+        return figures.balance(self._opened(), **options)
 
     def load_duration(self, **options: Any) -> Figure:
         """Draw the power at the meter, sorted, as planned and without flexibility.
@@ -143,7 +143,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Load duration, at the meter']
         """
-        return figures.load_duration(self._reading(), **options)
+        return figures.load_duration(self._opened(), **options)
 
     def energy_flow(self) -> Figure:
         """Draw the energy of each pod by source and by use.
@@ -164,7 +164,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Energy by source and use']
         """
-        return figures.energy_flow(self._reading())
+        return figures.energy_flow(self._opened())
 
     def peaks(self, **options: Any) -> Figure:
         """Draw the import by clock hour, and the hours that set the peak of each month.
@@ -192,7 +192,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Hours that set the peak (site)']
         """
-        return figures.peaks(self._reading(), **options)
+        return figures.peaks(self._opened(), **options)
 
     def positions(self, **window: Any) -> Figure:
         """Draw the positions of all markets and the imbalance against what was delivered.
@@ -219,7 +219,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Positions against what was delivered']
         """
-        return figures.positions(self._reading(), **window)
+        return figures.positions(self._opened(), **window)
 
     def regret(self) -> Figure:
         """Draw the profit of a simulation by local day, with hindsight, and the regret.
@@ -245,7 +245,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Profit and hindsight', 'Regret']
         """
-        return figures.regret(self._reading())
+        return figures.regret(self._opened())
 
     def dispatch(self, **window: Any) -> Figure:
         """Draw the power of the fleet against the price, with unmanaged charging.
@@ -272,7 +272,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Fleet dispatch against prices']
         """
-        return figures.dispatch(self._reading(), **window)
+        return figures.dispatch(self._opened(), **window)
 
     def corridor(self, **window: Any) -> Figure:
         """Draw the cumulative energy between what the fleet must and what it can charge.
@@ -302,7 +302,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Energy corridor']
         """
-        return figures.corridor(self._reading(), **window)
+        return figures.corridor(self._opened(), **window)
 
     def heat_map(self, **options: Any) -> Figure:
         """Draw the net power of each member in local time.
@@ -330,7 +330,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Who charges when']
         """
-        return figures.heat_map(self._reading(), **options)
+        return figures.heat_map(self._opened(), **options)
 
     def state_of_energy(self, **window: Any) -> Figure:
         """Draw how full the plugged-in batteries are.
@@ -357,7 +357,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['State of energy']
         """
-        return figures.state_of_energy(self._reading(), **window)
+        return figures.state_of_energy(self._opened(), **window)
 
     def reserve(self, **window: Any) -> Figure:
         """Draw the reserve sold against the headroom of all assets about their baseline.
@@ -384,7 +384,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Reserve sold against headroom']
         """
-        return figures.reserve(self._reading(), **window)
+        return figures.reserve(self._opened(), **window)
 
     def cycle_depth(self) -> Figure:
         """Draw how often the batteries were discharged how deep, by rainflow counting.
@@ -410,7 +410,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['How often, how deep', 'What they add up to']
         """
-        return figures.cycle_depth(self._reading())
+        return figures.cycle_depth(self._opened())
 
     def profit_distribution(self) -> Figure:
         """Draw the profit of the scenarios, with the mean of the worst.
@@ -436,7 +436,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Profit over the scenarios (2 scenarios)']
         """
-        return figures.profit_distribution(self._reading())
+        return figures.profit_distribution(self._opened())
 
     def price_response(self) -> Figure:
         """Draw power and energy at each price.
@@ -457,7 +457,7 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Power at each price']
         """
-        return figures.price_response(self._reading())
+        return figures.price_response(self._opened())
 
     def shadow_prices(self, **window: Any) -> Figure:
         """Draw what one more unit of electricity or stored energy would be worth.
@@ -484,4 +484,4 @@ class ResultPlots:
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Shadow prices']
         """
-        return figures.shadow_prices(self._reading(), **window)
+        return figures.shadow_prices(self._opened(), **window)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import labels
-from ..view import Reading, Result
-from .style import BLUE, GREY, ORANGE, empty, named, sheet, title
+from ..result_view import Result, ResultView
+from .style import BLUE, GREY, ORANGE, empty, legend_entries, sheet, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ def cycle_depth(result: Result) -> Figure:
 
     Left: discharging half cycles by depth. Right: the equivalent full cycles that they make.
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     if not view.has("wear", "cycles"):
         return empty(
             "No cycles were counted in this result: install the extra, pip install"
@@ -48,7 +48,7 @@ def cycle_depth(result: Result) -> Figure:
         axes[0, 1].set_ylabel("equivalent full cycles")
         title(axes[0, 1], "What they add up to")
         if len(set(kinds.tolist())) > 1:
-            handles, names = named(axes[0, 1])
+            handles, names = legend_entries(axes[0, 1])
             figure.legend(
                 handles, names, loc="outside lower center", ncols=len(names), handlelength=1.6
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..view import Moment, Reading, Result
+from ..result_view import Moment, Result, ResultView
 from .style import (
     BLUE,
     CHARGE,
@@ -44,7 +44,7 @@ def dispatch(result: Result, start: Moment = None, days: float | None = None) ->
         Part of the horizon to draw, on the local clock; by default everything, or the busiest week
         of a long horizon.
     """
-    whole = Reading.of(result)
+    whole = ResultView.of(result)
     if not len(whole.time):
         return empty("No time step in this result.")
     view = whole.window(start, days)
@@ -69,7 +69,7 @@ def dispatch(result: Result, start: Moment = None, days: float | None = None) ->
     return figure
 
 
-def powers(axes: Axes, view: Reading) -> None:
+def powers(axes: Axes, view: ResultView) -> None:
     """Charging above zero, feeding in below, unmanaged charging as a dashed line."""
     charge, discharge = view.thin(view.total("charge")), view.thin(view.total("discharge"))
     axes.stairs(charge, view.thin_edges, fill=True, color=CHARGE, label="charging", linewidth=0)
@@ -93,7 +93,7 @@ def powers(axes: Axes, view: Reading) -> None:
     legend(axes)
 
 
-def per_day(axes: Axes, whole: Reading) -> None:
+def per_day(axes: Axes, whole: ResultView) -> None:
     """Energy per local day over the whole horizon; beyond 200 days as weekly means."""
     table = pd.DataFrame(
         {
@@ -129,7 +129,7 @@ def corridor(result: Result, start: Moment = None, days: float | None = None) ->
     The upper edge charges every vehicle at full power on arrival until it is full; the lower edge
     charges (and feeds in) so late that every need is just met. Each edge is reachable at each
     moment, not along the whole way."""
-    whole = Reading.of(result)
+    whole = ResultView.of(result)
     if not len(whole.members) or not len(whole.time):
         return empty("No vehicle in this result.")
     view = whole.window(start, days)
@@ -163,7 +163,9 @@ def corridor(result: Result, start: Moment = None, days: float | None = None) ->
     return figure
 
 
-def corridor_of(whole: Reading, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def corridor_of(
+    whole: ResultView, first: int, last: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Least, most and planned net energy charged (kWh) by the end of each step, from the plan's
     state at `first`.
     """
@@ -183,7 +185,7 @@ def corridor_of(whole: Reading, first: int, last: int) -> tuple[np.ndarray, np.n
         begin = np.asarray(whole.cut(first - 1, first).fleet("energy").isel(time=0).values)
     else:
         begin = np.asarray(view.full("fleet", "energy_initial", "fleet").values)
-    floor = least(limit, need, kept, gain, up)
+    floor = least_charged(limit, need, kept, gain, up)
     net = (
         np.asarray((view.fleet("charge") * eta_in - view.fleet("discharge") / eta_out).values)
         * view.hours
@@ -205,7 +207,7 @@ def corridor_of(whole: Reading, first: int, last: int) -> tuple[np.ndarray, np.n
     return low_path, high_path, np.cumsum(net.sum(axis=0))[:steps]
 
 
-def least(
+def least_charged(
     limit: np.ndarray, need: np.ndarray, kept: np.ndarray, gain: np.ndarray, up: np.ndarray
 ) -> np.ndarray:
     """Least energy at the end of each step from which every later need can still be met (backward

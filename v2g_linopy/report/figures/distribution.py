@@ -13,7 +13,7 @@ import xarray as xr
 from ...model import risk_measures
 from ...solve.result import in_profit
 from ..display_units import probability
-from ..view import Reading, Result
+from ..result_view import Result, ResultView
 from .style import BLACK, BLUE, ORANGE, VERMILLION, beneath, empty, sheet, title
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def distribution(result: Result) -> dict[str, Any] | None:
     ``confidence`` is that of `/risk`, else 0.95; ``value_at_risk`` is the profit that the worst 1 -
     confidence do not exceed, ``cvar`` their mean. Money over the horizon, penalties not counted.
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     weight = None if view.source is None else probability(view.source.to_dataset())
     if view.source is None or weight is None or not view.has("ledger"):
         return None
@@ -56,7 +56,7 @@ def profit_distribution(result: Result) -> Figure:
     """Profit of the scenarios, the worst on the left, each as wide as it is likely; with mean, VaR
     and CVaR.
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     found = distribution(view)
     if found is None:
         return empty("No scenarios in this result.")

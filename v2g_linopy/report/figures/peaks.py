@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .. import labels as words
-from ..view import MOST_STEPS, Reading, Result
+from ..result_view import MOST_STEPS, Result, ResultView
 from .style import BLACK, BLUE, VERMILLION, beneath, clock, empty, hours_from, sheet, title
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
     pod
         One point of delivery with a peak price; unless given, the one that pays most for its peaks.
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     priced = priced_pods(view)
     if not priced or (pod is not None and pod not in priced):
         return empty(
@@ -63,7 +63,7 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
             label="sets the peak",
         )
         heights = {
-            m: charged(view, chosen, m, hours[hours["month"] == m])
+            m: charged_peak(view, chosen, m, hours[hours["month"] == m])
             for m in map(str, hours["month"].unique())
         }
         for month, height in heights.items():
@@ -87,7 +87,7 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
     return figure
 
 
-def priced_pods(view: Reading) -> list[str]:
+def priced_pods(view: ResultView) -> list[str]:
     """The pods that pay for their peaks, the dearest first."""
     if (
         not view.has("connection", "peak_price")
@@ -104,7 +104,7 @@ def priced_pods(view: Reading) -> list[str]:
     return [labels[k] for k in order if float(price[k]) > 0]
 
 
-def hourly(view: Reading, pod: str) -> pd.DataFrame:
+def hourly(view: ResultView, pod: str) -> pd.DataFrame:
     """Clock hours of a meter: `start` (h from the first), `month`, mean `import` (kW), and which of
     them `sets` a peak.
 
@@ -129,32 +129,32 @@ def hourly(view: Reading, pod: str) -> pd.DataFrame:
     hours["start"] = np.maximum(hours_from(local, view.local[0]), 0.0)
     hours["month"], hours["day"] = local.strftime("%Y-%m"), local.strftime("%Y-%m-%d")
     count = int(view.full("connection", "peak_count", "pod", default=1.0).sel(pod=pod))
-    daily = str(_label(view, pod)) == "day"
+    daily = str(_period_counted(view, pod)) == "day"
     best = hours.groupby("day" if daily else "begin", sort=False)["counted"].idxmax()
     hours["sets"] = False
     for month, rows in hours.loc[best].groupby("month", sort=False):
-        before = _before(view, pod) if month == hours["month"].iloc[0] else []
+        before = _metered_before(view, pod) if month == hours["month"].iloc[0] else []
         ranked = np.sort([*rows["counted"], *before])[::-1]
         least = max(ranked[min(count, len(ranked)) - 1], 2 * SMALLEST_PEAK)
         hours.loc[rows.index[rows["counted"] >= least - SMALLEST_PEAK], "sets"] = True
     return hours
 
 
-def charged(view: Reading, pod: str, month: str, part: pd.DataFrame) -> float:
+def charged_peak(view: ResultView, pod: str, month: str, part: pd.DataFrame) -> float:
     """The peak of the month as the result has it (kW); else the smallest hour that counts."""
     if view.has("connection", "peak") and month in view.index("connection", "month"):
         return float(view.get("connection", "peak").sel(pod=pod, month=month))
     return float(part.loc[part["sets"], "counted"].min()) if part["sets"].any() else 0.0
 
 
-def _label(view: Reading, pod: str) -> object:
+def _period_counted(view: ResultView, pod: str) -> object:
     if not view.has("connection", "peak_period"):
         return "hour"
     period = view.groups["connection"]["peak_period"]
     return period.sel(pod=pod).item() if "pod" in period.dims else period.item()
 
 
-def _before(view: Reading, pod: str) -> list[float]:
+def _metered_before(view: ResultView, pod: str) -> list[float]:
     """What was metered in the month before the first step (kW)."""
     if not view.has("connection", "peak_initial"):
         return []

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from .. import labels
-from ..csv import operated
-from ..view import Moment, Reading, Result
+from ..result_view import Moment, Result, ResultView
+from ..schedule_and_bids import is_operated
 from .style import (
     BLACK,
     GREEN,
@@ -43,7 +43,7 @@ FORECASTS = {
 }
 
 
-def traded(view: Reading) -> dict[str, np.ndarray]:
+def traded(view: ResultView) -> dict[str, np.ndarray]:
     """Power of every market and of the imbalance (kW per step, sale +); they add up to what was
     delivered.
     """
@@ -70,7 +70,7 @@ def positions(result: Result, start: Moment = None, days: float | None = None) -
         Part of the horizon to draw, on the local clock; by default everything, or the busiest week
         of a long horizon.
     """
-    whole = Reading.of(result)
+    whole = ResultView.of(result)
     if (
         not len(whole.index("energy", "market"))
         or not whole.has("energy", "position")
@@ -108,7 +108,7 @@ def positions(result: Result, start: Moment = None, days: float | None = None) -
 
 def regret(result: Result) -> Figure:
     """Profit by local day as it came and with hindsight, and the regret, also added up."""
-    view = Reading.of(result)
+    view = ResultView.of(result)
     if not view.has("sequence", "regret"):
         return empty(
             "This result was not compared with hindsight: it is of no simulation, or of one"
@@ -161,15 +161,15 @@ def regret(result: Result) -> Figure:
     return figure
 
 
-def by_day(view: Reading) -> pd.DataFrame:
+def by_day(view: ResultView) -> pd.DataFrame:
     """Profit, hindsight and regret, on local midnights."""
     table = view.groups["sequence"].drop_vars("time", errors="ignore").to_dataframe()
     return table.set_index(pd.DatetimeIndex(table.index).tz_localize(view.timezone))
 
 
-def summary(view: Reading) -> dict[str, Any]:
+def summary(view: ResultView) -> dict[str, Any]:
     """The run as the page tells it: sentence, markets, days and stages; empty for a plan."""
-    if not operated(view):
+    if not is_operated(view):
         return {}
     return {
         "sentence": _sentence(view),
@@ -179,7 +179,7 @@ def summary(view: Reading) -> dict[str, Any]:
     }
 
 
-def _sentence(view: Reading) -> str:
+def _sentence(view: ResultView) -> str:
     forecast = str(view.attrs.get("forecast", ""))
     known = FORECASTS.get(forecast, f"on forecasts of the kind {forecast}")
     decided = labels.count(float(view.attrs["decisions"]), "decision")
@@ -196,7 +196,7 @@ def _sentence(view: Reading) -> str:
     )
 
 
-def _markets(view: Reading) -> list[dict[str, Any]]:
+def _markets(view: ResultView) -> list[dict[str, Any]]:
     """Energy sold and bought in every market and as imbalance, and what it came to."""
     rows = []
     for name, power in traded(view).items():
@@ -209,7 +209,7 @@ def _markets(view: Reading) -> list[dict[str, Any]]:
     return rows + _reserves(view)
 
 
-def _reserves(view: Reading) -> list[dict[str, Any]]:
+def _reserves(view: ResultView) -> list[dict[str, Any]]:
     """What every reserve product came to: capacity, activation, and what was not held."""
     ledger = view.groups["ledger"].data_vars if view.has("ledger") else {}
     entries = [
@@ -220,14 +220,14 @@ def _reserves(view: Reading) -> list[dict[str, Any]]:
     return [{"name": name, "cells": ["", "", labels.money(paid)]} for name, paid in income.items()]
 
 
-def _income(view: Reading, name: str) -> float:
+def _income(view: ResultView, name: str) -> float:
     if name == IMBALANCE:
         return float(view.get("ledger", "imbalance.settlement").sum())
     entries = [view.get("ledger", f"energy.{entry}") for entry in ("energy", "spread")]
     return sum(float(x.sel(market=name).sum()) for x in entries if "market" in x.dims)
 
 
-def _days(view: Reading) -> dict[str, Any]:
+def _days(view: ResultView) -> dict[str, Any]:
     """Profit, hindsight and regret by day, and their sum."""
     if not view.has("sequence", "regret"):
         return {"rows": [], "more": 0}
@@ -242,7 +242,7 @@ def _days(view: Reading) -> dict[str, Any]:
     return {"rows": shown, "more": max(0, len(table) - MOST_DAYS)}
 
 
-def _stages(view: Reading) -> list[dict[str, Any]]:
+def _stages(view: ResultView) -> list[dict[str, Any]]:
     """What each market added."""
     if not view.has("stages", "profit"):
         return []

@@ -13,7 +13,7 @@ from ...case.schema import suggest
 from ...errors import Problem, SchemaError
 from .. import labels
 from ..power_at_meter import net
-from ..view import MOST_STEPS, Moment, Reading, Result
+from ..result_view import MOST_STEPS, Moment, Result, ResultView
 from .style import ASSETS, BLACK, BLUE, CYCLE, GREY, beneath, clock, empty, legend, sheet, title
 
 if TYPE_CHECKING:
@@ -42,23 +42,23 @@ def balance(
         Part of the horizon to draw, on the local clock; by default everything, or the busiest week
         of a long horizon.
     """
-    whole = Reading.of(result)
+    whole = ResultView.of(result)
     if not powered(whole):
         return empty(NOTHING)
     view = whole.window(start, days)
-    meter = at(view, pod)
+    meter = meter_at(view, pod)
     with sheet(height=4.1) as (figure, grid):
         axes = grid[0, 0]
         above = np.zeros(len(view.thin_edges) - 1)
         below = above.copy()
-        for name, shade in shades(meter).items():
+        for name, shade in colours_of_assets(meter).items():
             drawn, fed = (
                 view.thin(meter[way].sel(asset=name).to_numpy()) for way in ("drawn", "fed")
             )
             for base, values in ((above, above + drawn), (below, below - fed)):
                 if np.abs(values - base).max(initial=0) > 1e-9:
                     words = labels.asset(name, view.parts)
-                    label = None if words in named(axes) else words
+                    label = None if words in legend_labels(axes) else words
                     band = {"baseline": base.copy(), "fill": True, "color": shade, "linewidth": 0}
                     axes.stairs(values, view.thin_edges, label=label, **band)
             above, below = above + drawn, below - fed
@@ -68,7 +68,7 @@ def balance(
         )
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_ylabel("power, kW\n(+ drawn, − fed in)")
-        title(axes, f"Power balance, {place(whole, pod)}", view.note)
+        title(axes, f"Power balance, {place_in_words(whole, pod)}", view.note)
         clock(axes, view)
         beneath(figure, axes)
     return figure
@@ -88,10 +88,10 @@ def load_duration(result: Result, pod: str | None = None) -> Figure:
     pod
         One point of delivery; all together unless given.
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     if not powered(view) or not len(view.time):
         return empty(NOTHING)
-    meter = at(view, pod)
+    meter = meter_at(view, pod)
     with sheet(height=3.4) as (figure, grid):
         axes = grid[0, 0]
         if "before" in meter:
@@ -109,12 +109,12 @@ def load_duration(result: Result, pod: str | None = None) -> Figure:
         axes.set_xlabel("hours of the horizon in which the power is at least this, h")
         axes.set_ylabel("power at the meter, kW\n(+ drawn, − fed in)")
         mean = f"mean of {view.scenarios} scenarios" if view.scenarios else ""
-        title(axes, f"Load duration, {place(view, pod)}", mean)
+        title(axes, f"Load duration, {place_in_words(view, pod)}", mean)
         legend(axes)
     return figure
 
 
-def curve(axes: Axes, view: Reading, power: np.ndarray, **line: object) -> None:
+def curve(axes: Axes, view: ResultView, power: np.ndarray, **line: object) -> None:
     """Power in falling order over hours; of many steps a selection with both ends."""
     power = np.sort(power)[::-1]
     chosen = np.unique(
@@ -127,14 +127,14 @@ def energy_flow(result: Result) -> Figure:
     """Energy of each pod over the horizon: where it comes from (upper bar) and where it goes (lower
     bar).
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     if not powered(view) or not len(view.time):
         return empty(NOTHING)
     table = energies(view)
     pods = busiest_pods(table)
     with sheet(height=1.7 + 0.5 * len(pods)) as (figure, grid):
         axes = grid[0, 0]
-        shade = shades(view.meter) | {GRID: "white"}
+        shade = colours_of_assets(view.meter) | {GRID: "white"}
         places = np.arange(len(pods))
         for way, shift in (("from", -0.19), ("to", 0.19)):
             start = np.zeros(len(pods))
@@ -143,7 +143,7 @@ def energy_flow(result: Result) -> Figure:
                 if values.max(initial=0) < 1e-9:
                     continue
                 words = labels.asset(name, view.parts)
-                label = None if words in named(axes) else words
+                label = None if words in legend_labels(axes) else words
                 edge = {"edgecolor": "white", "linewidth": 0.6}
                 if name == GRID:
                     edge = {"edgecolor": GREY, "linewidth": 0.6, "hatch": "////"}
@@ -182,7 +182,7 @@ def energy_flow(result: Result) -> Figure:
     return figure
 
 
-def energies(view: Reading) -> xr.Dataset:
+def energies(view: ResultView) -> xr.Dataset:
     """Energy over the horizon by pod, kWh on (asset, pod): `from` an asset or the grid, `to` an
     asset or the grid.
     """
@@ -205,12 +205,12 @@ def busiest_pods(table: xr.Dataset) -> list[str]:
     return [str(p) for p in passed.indexes["pod"][np.sort(order)]]
 
 
-def powered(view: Reading) -> bool:
+def powered(view: ResultView) -> bool:
     """Whether there is an asset whose power is known."""
     return bool(view.meter.sizes["asset"]) and len(view.time) > 0
 
 
-def at(view: Reading, pod: str | None) -> xr.Dataset:
+def meter_at(view: ResultView, pod: str | None) -> xr.Dataset:
     """Power at one meter, or at all together.
 
     Raises
@@ -232,14 +232,14 @@ def at(view: Reading, pod: str | None) -> xr.Dataset:
     return view.meter.sel(pod=pod)
 
 
-def place(view: Reading, pod: str | None) -> str:
+def place_in_words(view: ResultView, pod: str | None) -> str:
     """Which meter is drawn, in words."""
     if pod is not None:
         return f"at {pod}"
     return "at the meter" if len(view.pods) == 1 else f"{len(view.pods)} pods together"
 
 
-def shades(meter: xr.Dataset) -> dict[str, str]:
+def colours_of_assets(meter: xr.Dataset) -> dict[str, str]:
     """A colour per asset: that of its kind, or the next free one."""
     known = list(ASSETS)
     names = sorted(
@@ -253,6 +253,6 @@ def shades(meter: xr.Dataset) -> dict[str, str]:
     }
 
 
-def named(axes: Axes) -> list[str]:
+def legend_labels(axes: Axes) -> list[str]:
     """The names in the legend so far."""
     return axes.get_legend_handles_labels()[1]

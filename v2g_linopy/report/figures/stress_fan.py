@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..view import Reading, Result
+from ..result_view import Result, ResultView
 from .style import BLACK, BLUE, GREY, SKY, clock, empty, legend, sheet, title
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def stress_fan(result: Result, found: xr.Dataset) -> Figure:
 
     `found` is what `v2g.stress(result, signals, paths=True)` returns.
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     stores = [a for a in view.stores if view.has("reserve", f"share_{a}") and view.has(a, "energy")]
     if not stores or "drawn" not in found:
         return empty("No battery holds reserve in this result.")

@@ -18,7 +18,7 @@ import pandas as pd
 from ...case.calendar import localized
 from ...errors import V2GError
 from ..labels import MINUS, THIN
-from ..view import Reading
+from ..result_view import ResultView
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,7 +165,7 @@ def empty(reason: str) -> Figure:
     return figure
 
 
-def clock(axes: Axes, view: Reading, *, label: bool = True) -> None:
+def clock(axes: Axes, view: ResultView, *, label: bool = True) -> None:
     """Local time along the x axis, whose unit is hours from the first step."""
     span = len(view.time) * view.hours
     axes.set_xlim(0, span)
@@ -225,7 +225,7 @@ def tick_label(moment: pd.Timestamp, unit: str) -> str:
 
 def legend(axes: Axes, columns: int = 4) -> None:
     """Names above the panel, on the right, clear of the data."""
-    handles, labels = named(axes)
+    handles, labels = legend_entries(axes)
     if labels:
         axes.legend(
             handles,
@@ -241,11 +241,11 @@ def legend(axes: Axes, columns: int = 4) -> None:
 
 def beneath(figure: Figure, axes: Axes) -> None:
     """Names of a panel below it, lines of comparison last."""
-    handles, labels = named(axes)
+    handles, labels = legend_entries(axes)
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6)
 
 
-def named(axes: Axes) -> tuple[list[Any], list[str]]:
+def legend_entries(axes: Axes) -> tuple[list[Any], list[str]]:
     """What the panel shows, and its names; lines of comparison last."""
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(
@@ -285,13 +285,13 @@ def svg(figure: Figure, name: str, description: str = "") -> str:
     used = set(re.findall(r"#([\w-]+)", text))
     text = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
     text = re.sub(r'(url\(|xlink:href=")#([\w-]+)', rf"\1#{name}-\2", text)
-    text = re.sub(r' d="([^"]*)"', lambda m: ' d="' + short(m[1]) + '"', text)
+    text = re.sub(r' d="([^"]*)"', lambda m: ' d="' + with_short_numbers(m[1]) + '"', text)
     return text.replace(
         "<svg ", f'<svg role="img" aria-label="{escape(description or name)}" ', 1
     ).strip()
 
 
-def short(path: str) -> str:
+def with_short_numbers(path: str) -> str:
     """Path data to a hundredth of a point, without line breaks."""
     return re.sub(r"(\.\d\d)\d+", r"\1", path).replace("\n", " ").strip()
 

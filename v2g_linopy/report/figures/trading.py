@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import labels
-from ..view import Moment, Reading, Result
+from ..result_view import Moment, Result, ResultView
 from .style import (
     ASSETS,
     BLACK,
@@ -37,7 +37,7 @@ def reserve(result: Result, start: Moment = None, days: float | None = None) -> 
     """Reserve sold, in the power it may need, against the headroom of all assets about their
     baseline; up and down.
     """
-    whole = Reading.of(result)
+    whole = ResultView.of(result)
     if (
         not len(whole.index("reserve", "product"))
         or not whole.has("reserve", "volume")
@@ -80,7 +80,7 @@ def reserve(result: Result, start: Moment = None, days: float | None = None) -> 
     return figure
 
 
-def headroom(view: Reading, way: str) -> np.ndarray:
+def headroom(view: ResultView, way: str) -> np.ndarray:
     """Power (kW) by which the injection of all assets can still rise (up) or fall (down) about its
     baseline, per step.
 
@@ -109,7 +109,7 @@ def price_response(result: Result) -> Figure:
     """Net power at each price (left), and energy drawn and fed in per price level over the whole
     horizon (right).
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     price = view.price
     known = np.isfinite(price)
     if not known.any():
@@ -132,11 +132,11 @@ def price_response(result: Result) -> Figure:
         left.set_xlabel(f"{view.market} price, {view.currency}/MWh")
         left.set_ylabel("fleet power, kW\n(+ drawn, − fed in)")
         title(left, "Power at each price", view.note)
-        levels(right, view, known)
+        power_at_prices(right, view, known)
     return figure
 
 
-def levels(axes: Axes, view: Reading, known: np.ndarray) -> None:
+def power_at_prices(axes: Axes, view: ResultView, known: np.ndarray) -> None:
     """Energy drawn and fed in per price level; levels hold the same number of hours."""
     price = view.price[known]
     count = int(min(PRICE_BINS, len(np.unique(price))))
@@ -181,7 +181,7 @@ def shadow_prices(result: Result, start: Moment = None, days: float | None = Non
     """What one more unit would be worth: electricity at each pod, and energy in the batteries of
     the members.
     """
-    whole = Reading.of(result)
+    whole = ResultView.of(result)
     if not whole.has("price", "electricity") and not any(
         whole.has("dual", f"{part}.balance") for part in whole.stores
     ):
@@ -203,7 +203,7 @@ def shadow_prices(result: Result, start: Moment = None, days: float | None = Non
     return figure
 
 
-def at_pods(axes: Axes, view: Reading) -> None:
+def at_pods(axes: Axes, view: ResultView) -> None:
     """Shadow price of electricity per pod (range and median of many) against the market price."""
     if view.has("price", "electricity"):
         value = np.asarray(view.full("price", "electricity", "pod", "time", default=np.nan).values)
@@ -234,7 +234,7 @@ def at_pods(axes: Axes, view: Reading) -> None:
     axes.set_ylabel(f"electricity,\n{view.currency}/MWh")
 
 
-def in_batteries(axes: Axes, view: Reading, stores: list[str]) -> None:
+def in_batteries(axes: Axes, view: ResultView, stores: list[str]) -> None:
     """Value of one more kWh in the battery of a plugged-in member, and in stationary ones."""
     axes.set_ylabel(f"stored energy,\n{view.currency}/MWh")
     for part in stores:
@@ -249,7 +249,7 @@ def in_batteries(axes: Axes, view: Reading, stores: list[str]) -> None:
 
 
 def band(
-    axes: Axes, view: Reading, values: np.ndarray, label: str, colour: str, shade: str = SKY
+    axes: Axes, view: ResultView, values: np.ndarray, label: str, colour: str, shade: str = SKY
 ) -> None:
     """Median over members, and the middle 90 % as a band."""
     values = view.pick(values)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...solve.result import in_profit
 from .. import labels as words
-from ..view import Reading, Result
+from ..result_view import Result, ResultView
 from .style import (
     BLACK,
     BLUE,
@@ -22,7 +22,7 @@ from .style import (
     SKY,
     VERMILLION,
     empty,
-    named,
+    legend_entries,
     sheet,
     title,
 )
@@ -43,7 +43,7 @@ PENALTIES = "penalties"
 """The cause that changes the objective and not the profit."""
 
 
-def steps(view: Reading) -> pd.DataFrame:
+def changes_by_cause(view: ResultView) -> pd.DataFrame:
     """What changes from the compared rung to each rung, in money over the horizon: rungs by
     causes.
     """
@@ -55,7 +55,7 @@ def steps(view: Reading) -> pd.DataFrame:
     ).fillna(0.0)
 
 
-def before(view: Reading, rung: str) -> str:
+def rung_before(view: ResultView, rung: str) -> str:
     """The rung that `rung` is compared with; empty for the first."""
     return str(view.groups["ladder"]["before"].sel(rung=rung).item())
 
@@ -65,7 +65,7 @@ def value_ladder(result: Result) -> Figure:
 
     Left: profit, per vehicle and year. Right: the change by cause; the diamond is their sum.
     """
-    view = Reading.of(result)
+    view = ResultView.of(result)
     if not view.has("ladder", "profit"):
         return empty(
             "No value ladder: this result was solved alone. `v2g compare` adds the ladder."
@@ -80,7 +80,7 @@ def value_ladder(result: Result) -> Figure:
         left, right = axes[0]
         places = np.arange(len(rungs))
         left.barh(places, profit, color=PALE, height=0.62)
-        numbers(left, places, profit)
+        write_values(left, places, profit)
         left.set_yticks(places, rungs)
         left.invert_yaxis()
         left.set_xlabel(f"profit, {unit}")
@@ -88,7 +88,7 @@ def value_ladder(result: Result) -> Figure:
         changes(right, view, rungs, factor)
         right.set_xlabel(f"change, {unit}")
         title(right, "Where the change comes from")
-        handles, labels = named(right)
+        handles, labels = legend_entries(right)
         figure.legend(
             handles, labels, loc="outside lower center", ncols=len(labels), handlelength=1.6
         )
@@ -99,9 +99,9 @@ def value_ladder(result: Result) -> Figure:
     return figure
 
 
-def changes(axes: Axes, view: Reading, rungs: list[str], factor: float) -> None:
+def changes(axes: Axes, view: ResultView, rungs: list[str], factor: float) -> None:
     """Stack the causes of each rung's change, gains to the right and losses to the left of zero."""
-    table = steps(view).drop(columns=PENALTIES, errors="ignore") * factor
+    table = changes_by_cause(view).drop(columns=PENALTIES, errors="ignore") * factor
     places = np.arange(len(rungs))
     gain, loss = np.zeros(len(rungs)), np.zeros(len(rungs))
     for cause in table.columns:
@@ -114,7 +114,7 @@ def changes(axes: Axes, view: Reading, rungs: list[str], factor: float) -> None:
             places, values, left=start, height=0.62, color=CAUSES.get(cause, SKY), label=label
         )
         gain, loss = gain + np.maximum(values, 0), loss + np.minimum(values, 0)
-    shown = [i for i, rung in enumerate(rungs) if before(view, rung)]
+    shown = [i for i, rung in enumerate(rungs) if rung_before(view, rung)]
     total = table.sum(axis=1).to_numpy()
     axes.plot(
         total[shown],
@@ -127,7 +127,7 @@ def changes(axes: Axes, view: Reading, rungs: list[str], factor: float) -> None:
     )
     reach = float(gain.max(initial=0)) - float(loss.min(initial=0)) or 1.0
     for i in shown:
-        text = f"{words.signed(total[i])}  on {before(view, rungs[i])}"
+        text = f"{words.signed(total[i])}  on {rung_before(view, rungs[i])}"
         axes.annotate(
             text,
             (gain[i], places[i]),
@@ -141,7 +141,7 @@ def changes(axes: Axes, view: Reading, rungs: list[str], factor: float) -> None:
     )
 
 
-def numbers(axes: Axes, places: np.ndarray, values: np.ndarray) -> None:
+def write_values(axes: Axes, places: np.ndarray, values: np.ndarray) -> None:
     """Write each bar's value at its end, with room for the text."""
     low, high = min(0.0, float(values.min(initial=0))), max(0.0, float(values.max(initial=0)))
     reach = (high - low) or 1.0
@@ -164,7 +164,7 @@ def numbers(axes: Axes, places: np.ndarray, values: np.ndarray) -> None:
 
 def bill(result: Result) -> Figure:
     """Every entry of the ledger: income to the right, costs to the left; penalties are hatched."""
-    view = Reading.of(result)
+    view = ResultView.of(result)
     if not view.has("ledger") or not view.groups["ledger"].data_vars:
         return empty("No ledger in this result.")
     factor, unit = view.scale, view.unit
@@ -181,7 +181,7 @@ def bill(result: Result) -> Figure:
             if not in_profit(name):
                 bar.set_hatch("////")
         axes.barh(places[-1:], [profit], color=BLUE, height=0.62)
-        numbers(axes, places, np.append(values, profit))
+        write_values(axes, places, np.append(values, profit))
         axes.set_yticks(places, [words.entry(k, view.parts) for k in names] + ["profit"])
         axes.invert_yaxis()
         axes.axvline(0, color=BLACK, linewidth=0.8)

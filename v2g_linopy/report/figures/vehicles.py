@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..view import Moment, Reading, Result
+from ..result_view import Moment, Result, ResultView
 from .style import BLUE, PALE, SKY, clock, diverging, empty, legend, sheet, title
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def heat_map(
     members
         How many members to draw; of a larger fleet, those that move most energy.
     """
-    whole = Reading.of(result)
+    whole = ResultView.of(result)
     if not len(whole.members) or not len(whole.time):
         return empty("No vehicle in this result.")
     view = whole.window(start, days)
@@ -86,7 +86,7 @@ def state_of_energy(result: Result, start: Moment = None, days: float | None = N
 
     The share is energy on board at the end of the step over the most the member can hold then.
     """
-    whole = Reading.of(result)
+    whole = ResultView.of(result)
     if not len(whole.members) or not len(whole.time):
         return empty("No vehicle in this result.")
     view = whole.window(start, days)

@@ -14,9 +14,9 @@ from ...errors import SchemaError
 from ...model.inputs import inputs_of
 from ...solve.result import ADJUSTMENT, in_profit
 from .. import bill, labels, tables
-from ..csv import operated
 from ..figures.value import PENALTIES
-from ..view import Reading
+from ..result_view import ResultView
+from ..schedule_and_bids import is_operated
 from .key_figures import planned_profit
 
 MOST_NEEDS = 25
@@ -31,7 +31,7 @@ LONGEST_SENTENCE = 320
 """Characters of a stated assumption that the page shows."""
 
 
-def chain(ladder: pd.DataFrame) -> list[str]:
+def rungs_compared(ladder: pd.DataFrame) -> list[str]:
     """Rungs from the top one down the comparisons to the first."""
     found: list[str] = []
     against = {
@@ -44,15 +44,15 @@ def chain(ladder: pd.DataFrame) -> list[str]:
     return found
 
 
-def headline(view: Reading) -> str:
+def headline(view: ResultView) -> str:
     """The result in one sentence."""
     ladder = tables.ladder(view)
     if len(ladder) < 2:
         profit = planned_profit(view) * view.scale
         verb = "earns" if profit >= 0 else "costs"
-        what = "Operated through its gates, the case" if operated(view) else "The plan"
+        what = "Operated through its gates, the case" if is_operated(view) else "The plan"
         return f"{what} {verb} {labels.amount(abs(profit))} {view.unit}."
-    path = chain(ladder)
+    path = rungs_compared(ladder)
     rows = ladder.set_index("rung").loc[path]
     gain = float(rows["profit"].iloc[0] - rows["profit"].iloc[-1]) * view.scale
     more = (
@@ -64,7 +64,7 @@ def headline(view: Reading) -> str:
     return f"{path[0]} earns {more}" + (f": {parts}." if parts else ".")
 
 
-def setting(view: Reading) -> str:
+def setting(view: ResultView) -> str:
     """What was planned: whom, when, on which clock."""
     if not len(view.time):
         return "No time step."
@@ -76,7 +76,7 @@ def setting(view: Reading) -> str:
     return f"{', '.join(_whom(view))}; {span}, {length}.{scale}"
 
 
-def warnings(view: Reading) -> list[str]:
+def warnings(view: ResultView) -> list[str]:
     """What a reader must know before the numbers."""
     notes = []
     status = str(view.attrs.get("status", "optimal"))
@@ -101,7 +101,7 @@ def warnings(view: Reading) -> list[str]:
     return notes
 
 
-def ladder_rows(view: Reading) -> list[dict[str, Any]]:
+def ladder_rows(view: ResultView) -> list[dict[str, Any]]:
     """The ladder as shown: text per cell, and the sentence of each rung."""
     ladder, scale = tables.ladder(view), view.scale
     rows = []
@@ -120,12 +120,12 @@ def ladder_rows(view: Reading) -> list[dict[str, Any]]:
     return rows
 
 
-def causes(view: Reading) -> list[str]:
+def causes(view: ResultView) -> list[str]:
     """Heads of the change columns."""
     return [labels.CAUSES.get(c, c) for c in _causes(tables.ladder(view))]
 
 
-def bill_rows(view: Reading) -> list[dict[str, str]]:
+def bill_rows(view: ResultView) -> list[dict[str, str]]:
     """The bill as shown, with its sums: profit, and the objective where penalties were paid."""
     table, scale = tables.bill(view), view.scale
 
@@ -165,7 +165,7 @@ def _objective_is(beside: pd.DataFrame) -> str:
     )
 
 
-def months(view: Reading) -> dict[str, Any]:
+def bill_by_month(view: ResultView) -> dict[str, Any]:
     """The bill by local month as shown, and that of each pod where there are several; empty for a
     bill of one month.
     """
@@ -205,7 +205,7 @@ def _month_rows(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]
     return rows
 
 
-def needs(view: Reading) -> dict[str, Any]:
+def needs(view: ResultView) -> dict[str, Any]:
     """Needs not served, the worst by name."""
     table = tables.unserved(view)
     shown = table.head(MOST_NEEDS)
@@ -230,7 +230,7 @@ def needs(view: Reading) -> dict[str, Any]:
     }
 
 
-def wear(view: Reading) -> dict[str, Any]:
+def wear(view: ResultView) -> dict[str, Any]:
     """Wear of the batteries as shown: the most used ones, and the sum of all."""
     table = tables.wear(view)
     costs = ("cost_planned", "cost_counted", "cost_over", "cost_calendar")
@@ -251,7 +251,7 @@ def wear(view: Reading) -> dict[str, Any]:
     return {"rows": rows, "more": max(0, len(table) - MOST_BATTERIES)}
 
 
-def solution(view: Reading) -> list[str]:
+def solution(view: ResultView) -> list[str]:
     """How the plan was found: exclusion of simultaneous charging and discharging, blocks,
     merging.
     """
@@ -269,7 +269,7 @@ def solution(view: Reading) -> list[str]:
     return texts
 
 
-def audit(view: Reading) -> dict[str, Any]:
+def audit(view: ResultView) -> dict[str, Any]:
     """The audit as shown."""
     data = view.groups.get("audit")
     if data is None:
@@ -297,7 +297,7 @@ def audit(view: Reading) -> dict[str, Any]:
     }
 
 
-def facts(view: Reading) -> list[tuple[str, str]]:
+def facts(view: ResultView) -> list[tuple[str, str]]:
     """Provenance: versions, sizes, times, hash."""
     a = view.attrs
     found = [
@@ -315,7 +315,7 @@ def facts(view: Reading) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in found if value not in (None, "")]
 
 
-def assumptions(view: Reading) -> list[str]:
+def assumptions(view: ResultView) -> list[str]:
     """What the case states as its assumptions; long lists are cut short."""
     given = view.attrs.get("assumptions", "")
     lines = (
@@ -326,7 +326,7 @@ def assumptions(view: Reading) -> list[str]:
     return [_short(line.strip(" -*")) for line in lines if line.strip(" -*")]
 
 
-def defaults(view: Reading) -> list[str]:
+def defaults(view: ResultView) -> list[str]:
     """What had to be assumed to read the case: defaults and missing units."""
     try:
         return list(inputs_of(view.source, view.parts).notes) if view.source is not None else []
@@ -361,7 +361,7 @@ def _cell(value: float | None) -> dict[str, str]:
     return {"text": labels.signed(value, 2), "tone": tone}
 
 
-def _rung_in_words(view: Reading, row: pd.Series, names: list[str], first: bool) -> str:
+def _rung_in_words(view: ResultView, row: pd.Series, names: list[str], first: bool) -> str:
     text = labels.RUNGS.get(row["rung"], "")
     if first:
         return text
@@ -376,7 +376,7 @@ def _rung_in_words(view: Reading, row: pd.Series, names: list[str], first: bool)
     )
 
 
-def _whom(view: Reading) -> list[str]:
+def _whom(view: ResultView) -> list[str]:
     """How many of what: the fleet, the other assets, their pods, and what was averaged."""
     parts = _fleet(view) if len(view.members) or not view.others else []
     parts += [
@@ -389,7 +389,7 @@ def _whom(view: Reading) -> list[str]:
     return parts + ([view.note] if view.scenarios else [])
 
 
-def _fleet(view: Reading) -> list[str]:
+def _fleet(view: ResultView) -> list[str]:
     """How many of what in the fleet."""
     sessions = view.groups["sessions"].sizes.get("session", 0) if view.has("sessions") else 0
     kind = "member" if view.kind == "row" else view.kind

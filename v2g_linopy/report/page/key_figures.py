@@ -8,13 +8,13 @@ import math
 from typing import Any, TypeAlias
 
 from .. import labels, tables
-from ..view import Reading
+from ..result_view import ResultView
 
 Tile: TypeAlias = tuple[str, str, str, str]
 """Name, value, unit, and what stands below."""
 
 
-def tiles(view: Reading) -> list[dict[str, str]]:
+def tiles(view: ResultView) -> list[dict[str, str]]:
     """Key figures: of the bill, the meter, and of each kind of asset there is."""
     figures = tables.kpi(view)
     profit = planned_profit(view)
@@ -30,7 +30,7 @@ def tiles(view: Reading) -> list[dict[str, str]]:
     return [dict(zip(("name", "value", "unit", "more"), cell, strict=True)) for cell in cells]
 
 
-def _hindsight_tiles(view: Reading) -> list[Tile]:
+def _hindsight_tiles(view: ResultView) -> list[Tile]:
     """What was lost for want of foresight; nothing in a plan."""
     if "regret" not in view.attrs:
         return []
@@ -39,7 +39,7 @@ def _hindsight_tiles(view: Reading) -> list[Tile]:
     return [("regret", labels.amount(less), view.currency, more)]
 
 
-def _meter_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
+def _meter_tiles(view: ResultView, figures: dict[str, Any]) -> list[Tile]:
     """What the meters see, and what loads, plants and batteries do."""
     pods, power, assets = figures["pods"], figures["power"], figures["assets"]
     drawn, fed = (sum(p[f"{way}_kWh"] for p in pods) for way in ("import", "export"))
@@ -83,7 +83,7 @@ def _meter_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
     return cells
 
 
-def _fleet_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
+def _fleet_tiles(view: ResultView, figures: dict[str, Any]) -> list[Tile]:
     """What the fleet does, against unmanaged charging."""
     energy, power, prices = figures["energy"], figures["power"], figures["prices"]
     per_mwh = f"{view.currency}/MWh"
@@ -134,7 +134,7 @@ def _fleet_tiles(view: Reading, figures: dict[str, Any]) -> list[Tile]:
     ]
 
 
-def planned_profit(view: Reading) -> float:
+def planned_profit(view: ResultView) -> float:
     """What the plan earns; NaN where it is not known."""
     profit = view.attrs.get("profit")
     return math.nan if profit is None else float(str(profit))

@@ -20,7 +20,7 @@ from ..figures import sequence
 from ..figures.distribution import distribution
 from ..figures.peaks import priced_pods
 from ..figures.style import svg
-from ..view import Reading
+from ..result_view import ResultView
 from . import content, key_figures
 
 if TYPE_CHECKING:
@@ -145,12 +145,12 @@ def write(
 
 def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
     """The report as HTML; the same result gives the same text to the byte."""
-    view = Reading.of(result, parts=parts)
+    view = ResultView.of(result, parts=parts)
     template = _template()
     from markupsafe import Markup
 
     def figure(name: str) -> Any:
-        return Markup(drawn(view, name)) if shown(view, name) else ""
+        return Markup(drawn_as_svg(view, name)) if is_shown(view, name) else ""
 
     return template.render(
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
@@ -169,7 +169,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         causes=content.causes(view),
         cause_words=content.cause_words(),
         bill=content.bill_rows(view),
-        months=content.months(view),
+        months=content.bill_by_month(view),
         fleet=len(view.members) > 0,
         needs=content.needs(view),
         wear=content.wear(view),
@@ -182,7 +182,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
     )
 
 
-def shown(view: Reading, name: str) -> bool:
+def is_shown(view: ResultView, name: str) -> bool:
     """Whether there is anything to draw."""
     fleet = len(view.members) > 0 and len(view.time) > 0
     site = bool(view.others) and view.meter.sizes["asset"] > 0 and len(view.time) > 0
@@ -203,7 +203,7 @@ def shown(view: Reading, name: str) -> bool:
     }.get(name, fleet)
 
 
-def drawn(view: Reading, name: str) -> str:
+def drawn_as_svg(view: ResultView, name: str) -> str:
     """A figure as inline SVG with its caption."""
     picture = svg(getattr(figures, name)(view), name, CAPTIONS[name])
     return f"<figure>\n{picture}\n<figcaption>{CAPTIONS[name]}</figcaption>\n</figure>"

@@ -1,6 +1,6 @@
 """A result as figures and tables read it: one clock, one unit system, one scenario view.
 
-Nothing here draws. A :class:`Reading` opens a result once; figures cut windows out of it.
+Nothing here draws. A :class:`ResultView` opens a result once; figures cut windows out of it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Moment: TypeAlias = str | pd.Timestamp | None
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class ResultView:
     """The groups of a result over (part of) its horizon, averaged over scenarios.
 
     Parameters
@@ -56,7 +56,7 @@ class Reading:
     hours: float
     weight: xr.DataArray | None = None
     source: xr.DataTree | None = None
-    parent: Reading | None = None
+    parent: ResultView | None = None
     offset: int = 0
     label: str = ""
     parts: Mapping[str, Part] = field(default_factory=lambda: PARTS)
@@ -67,11 +67,11 @@ class Reading:
         result: Result,
         scenario: Hashable | None = None,
         parts: Mapping[str, Part] = PARTS,
-    ) -> Reading:
-        """Open a result: the scenario named, else the mean over scenarios. A reading is returned as
+    ) -> ResultView:
+        """Open a result: the scenario named, else the mean over scenarios. A view is returned as
         it is.
         """
-        if isinstance(result, Reading):
+        if isinstance(result, ResultView):
             return result
         root = result.to_dataset()
         time = pd.DatetimeIndex(root.indexes["time"])
@@ -364,13 +364,13 @@ class Reading:
         """Whether the horizon is too long to be drawn step by step."""
         return self.days > LONGEST_WINDOW
 
-    def cut(self, start: int, stop: int) -> Reading:
+    def cut(self, start: int, stop: int) -> ResultView:
         """Steps ``start`` to ``stop`` (exclusive)."""
         part = slice(start, stop)
         groups = {k: v.isel(time=part) if "time" in v.dims else v for k, v in self.groups.items()}
         return replace(self, groups=groups, time=self.time[part], parent=self, offset=start)
 
-    def window(self, start: Moment = None, days: float | None = None) -> Reading:
+    def window(self, start: Moment = None, days: float | None = None) -> ResultView:
         """The part to draw, from `start` (local clock) for `days`: all, or the busiest week of a
         long horizon.
         """
@@ -437,8 +437,8 @@ class Reading:
         return pd.Series(values * self.hours, index=self.local.normalize()).groupby(level=0).sum()
 
 
-Result: TypeAlias = xr.DataTree | Reading
-"""What figures and tables accept: a result, or a reading of one."""
+Result: TypeAlias = xr.DataTree | ResultView
+"""What figures and tables accept: a result, or a view of one."""
 
 
 def one_to_one(left: xr.DataArray, right: xr.DataArray) -> bool:

@@ -16,7 +16,7 @@ from ..model.inputs import inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from .power_at_meter import ELECTRICITY, Asset, net
-from .view import Reading
+from .result_view import ResultView
 
 TOTAL = "total"
 SMALLEST_BID = 1e-6
@@ -36,7 +36,7 @@ def schedule(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.Da
         see `site_schedule`. `parts` is the catalogue that the result was made with.
     """
 
-    def table(view: Reading) -> pd.DataFrame:
+    def table(view: ResultView) -> pd.DataFrame:
         return site_schedule(view) if view.others and view.assets else _schedule(view)
 
     return per_scenario(result, table, parts)
@@ -65,7 +65,7 @@ def bids(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFr
     )
     by_price, tables = curved(result), []
     for i, name in enumerate(names):
-        view = Reading.of(result, name, parts)
+        view = ResultView.of(result, name, parts)
         for group, dim in (("energy", "market"), ("reserve", "product")):
             for label in view.index(group, dim):
                 early = bool(view.full(group, "first_stage", dim, default=1.0).sel({dim: label}))
@@ -79,7 +79,7 @@ def bids(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFr
                     tables.append(table.assign(scenario="" if early else str(name)))
     columns = ["start", "end", "market", "side", "quantity_kW", "price", "price_unit"]
     columns += ["scenario"] if names != [None] else []
-    columns += ["gate"] if operated(Reading.of(result)) else []
+    columns += ["gate"] if is_operated(ResultView.of(result)) else []
     if not tables:
         return pd.DataFrame(columns=columns)
     return pd.concat(tables, ignore_index=True)[columns]
@@ -100,7 +100,7 @@ def bid_curves(result: xr.DataTree) -> pd.DataFrame:
     root = result.to_dataset()
     markets = curved(result)
     tables = [
-        _curve_points(Reading.of(result, scenario), market)
+        _curve_points(ResultView.of(result, scenario), market)
         for scenario in (root.indexes["scenario"] if markets else ())
         for market in markets
     ]
@@ -124,7 +124,7 @@ def curved(case: xr.DataTree) -> list[Hashable]:
     return list(energy.indexes["market"][taken.to_numpy()])
 
 
-def _curve_points(view: Reading, market: Hashable) -> pd.DataFrame:
+def _curve_points(view: ResultView, market: Hashable) -> pd.DataFrame:
     """Price and position of one scenario in every market time unit whose gate is open."""
     position, price, closed = (
         np.asarray(
@@ -150,22 +150,22 @@ def _curve_points(view: Reading, market: Hashable) -> pd.DataFrame:
 
 def per_scenario(
     result: xr.DataTree,
-    table: Callable[[Reading], pd.DataFrame],
+    table: Callable[[ResultView], pd.DataFrame],
     parts: Mapping[str, Part] = PARTS,
 ) -> pd.DataFrame:
     """Apply a table to each scenario and put them under each other; without scenarios there is
     one.
     """
     if "scenario" not in result.to_dataset().dims:
-        return table(Reading.of(result, parts=parts))
+        return table(ResultView.of(result, parts=parts))
     names: list[Hashable] = list(result.to_dataset().indexes["scenario"])
-    tables = [table(Reading.of(result, name, parts)) for name in names]
+    tables = [table(ResultView.of(result, name, parts)) for name in names]
     for name, rows in zip(names, tables, strict=True):
         rows.insert(0, "scenario", str(name))
     return pd.concat(tables, ignore_index=True)
 
 
-def iso(view: Reading, edges: bool = False) -> np.ndarray:
+def iso(view: ResultView, edges: bool = False) -> np.ndarray:
     """Local start of every step (and the end of the last) as text with offset."""
     time: pd.Index = view.time
     if edges and len(time):
@@ -174,7 +174,7 @@ def iso(view: Reading, edges: bool = False) -> np.ndarray:
     return np.array([moment.isoformat(timespec="minutes") for moment in local], dtype=object)
 
 
-def _schedule(view: Reading) -> pd.DataFrame:
+def _schedule(view: ResultView) -> pd.DataFrame:
     times = iso(view)
     there = np.asarray(view.connected.values)
     there = there | (np.asarray(view.fleet("unserved").values) > 0)
@@ -211,7 +211,7 @@ def _schedule(view: Reading) -> pd.DataFrame:
 
 
 def dispatch(
-    view: Reading, part: str, member: str, injection: xr.DataArray
+    view: ResultView, part: str, member: str, injection: xr.DataArray
 ) -> dict[str, np.ndarray]:
     """What each member does if no reserve is called, and what it holds ready from there, kW on
     (member, time).
@@ -244,7 +244,7 @@ def _all_products(x: xr.DataArray) -> xr.DataArray:
     return x.sum("product") if "product" in x.dims else x
 
 
-def site_schedule(view: Reading) -> pd.DataFrame:
+def site_schedule(view: ResultView) -> pd.DataFrame:
     """The plan of every asset in one long form, per step by asset, then the meter of each pod.
 
     Returns
@@ -268,7 +268,7 @@ def site_schedule(view: Reading) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def _asset_rows(view: Reading, name: str, asset: Asset) -> pd.DataFrame:
+def _asset_rows(view: ResultView, name: str, asset: Asset) -> pd.DataFrame:
     """Rows of the members of one asset (of the fleet only while connected), and of their total."""
     dims = (asset.member, "time")
     numbers: dict[str, xr.DataArray] = {}
@@ -309,7 +309,7 @@ def _asset_rows(view: Reading, name: str, asset: Asset) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _meter_rows(view: Reading) -> pd.DataFrame:
+def _meter_rows(view: ResultView) -> pd.DataFrame:
     """Import and export of each pod, and of all."""
     power = np.asarray(net(view.meter).values, dtype=float)
     drawn, fed = power.clip(min=0), (-power).clip(min=0)
@@ -326,7 +326,7 @@ def _meter_rows(view: Reading) -> pd.DataFrame:
     )
 
 
-def session_labels(view: Reading) -> np.ndarray:
+def session_labels(view: ResultView) -> np.ndarray:
     """What the data call the session connected, on (fleet, time) as text: its own label where it is
     no number.
     """
@@ -341,7 +341,7 @@ def session_labels(view: Reading) -> np.ndarray:
     return np.array([names.get(k, str(k)) for k in known.tolist()])[at].reshape(number.shape)
 
 
-def _prices(view: Reading) -> dict[str, np.ndarray]:
+def _prices(view: ResultView) -> dict[str, np.ndarray]:
     names = view.index("energy", "market")
     price = view.full("energy", "price", "market", "time", default=np.nan)
     unit = f"{view.currency}_per_MWh"
@@ -351,14 +351,14 @@ def _prices(view: Reading) -> dict[str, np.ndarray]:
     }
 
 
-def _energy_bids(view: Reading, market: Hashable) -> pd.DataFrame:
+def _energy_bids(view: ResultView, market: Hashable) -> pd.DataFrame:
     dims = ("market", "time")
     position, price, closed = (
         np.asarray(view.full("energy", name, *dims).sel(market=market).values, dtype=float)
         for name in ("position", "price", "closed")
     )
     length = float(view.full("energy", "block", "market").sel(market=market))
-    over = (closed > 0) & (not operated(view))
+    over = (closed > 0) & (not is_operated(view))
     table = _blocks(
         view, length, np.where(over, 0.0, position), price, _gate(view, "energy", market)
     )
@@ -367,7 +367,7 @@ def _energy_bids(view: Reading, market: Hashable) -> pd.DataFrame:
     return table.assign(market=str(market), side=side, price_unit=f"{view.currency}/MWh")
 
 
-def _reserve_bids(view: Reading, product: Hashable) -> pd.DataFrame:
+def _reserve_bids(view: ResultView, product: Hashable) -> pd.DataFrame:
     dims = ("product", "time")
     volume, price = (
         np.asarray(view.full("reserve", name, *dims).sel(product=product).values, dtype=float)
@@ -382,14 +382,14 @@ def _reserve_bids(view: Reading, product: Hashable) -> pd.DataFrame:
     return table.assign(market=str(product), side=side, price_unit=f"{view.currency}/MW/h")
 
 
-def operated(view: Reading) -> bool:
+def is_operated(view: ResultView) -> bool:
     """Whether the case was operated through its gates, not planned at once."""
     return "decisions" in view.attrs
 
 
-def _gate(view: Reading, part: str, label: Hashable) -> np.ndarray:
+def _gate(view: ResultView, part: str, label: Hashable) -> np.ndarray:
     """When the gate of each step closed, local, as text; empty in a plan."""
-    if not operated(view) or view.source is None:
+    if not is_operated(view) or view.source is None:
         return np.full(len(view.time), "", dtype=object)
     close = gates_of(view.source, inputs_of(view.source, view.parts)).close[part]
     moments = pd.DatetimeIndex(
@@ -400,7 +400,7 @@ def _gate(view: Reading, part: str, label: Hashable) -> np.ndarray:
 
 
 def _blocks(
-    view: Reading, length: float, power: np.ndarray, price: np.ndarray, gate: np.ndarray
+    view: ResultView, length: float, power: np.ndarray, price: np.ndarray, gate: np.ndarray
 ) -> pd.DataFrame:
     """One row per market time unit of `length` hours (0: the model step) in which `power` is not
     zero.
@@ -423,7 +423,7 @@ def _blocks(
     )
 
 
-def starts(view: Reading, length: float) -> np.ndarray:
+def starts(view: ResultView, length: float) -> np.ndarray:
     """First step of every market time unit: counted from local midnight, and the two hours of a
     repeated hour apart.
     """
