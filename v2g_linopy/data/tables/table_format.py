@@ -22,16 +22,20 @@ class TableFormat:
 
     Parameters
     ----------
-    columns
+    columns : mapping of str to str
         Which column holds what: the name of a field, and the header of its column.
-    timezone
+    timezone : str, optional
         IANA zone of times without an offset, such as ``Europe/Rome``; they are refused without it.
-    ambiguous, nonexistent
-        Rules for the local hours that the clock shows twice or skips: see `to_utc`.
-    time_format
+    ambiguous : {"raise", "infer", "first", "second", "both"}, default "raise"
+        Rule for the local hours that the clock shows twice: see `to_utc`.
+    nonexistent : {"raise", "shift", "drop"}, default "raise"
+        Rule for the local hours that the clock skips: see `to_utc`.
+    time_format : str, optional
         As in `strptime`; ISO 8601 unless given, never guessed.
-    separator, decimal
-        Between the columns, and in numbers.
+    separator : str, default ","
+        Between the columns.
+    decimal : str, default "."
+        In numbers.
 
     Examples
     --------
