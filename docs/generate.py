@@ -24,7 +24,7 @@ from docs.markdown import ROOT, filled, table, write
 from v2g_linopy.case.schema import REQUIRED, Field
 from v2g_linopy.case.units import TABLE
 from v2g_linopy.cli import app
-from v2g_linopy.cli.import_sessions import assumptions
+from v2g_linopy.cli.import_sessions import assumption_keys
 from v2g_linopy.data.importers.price_files import price_columns
 from v2g_linopy.data.importers.session_files import session_columns
 from v2g_linopy.model.part import Part
@@ -281,7 +281,7 @@ def command_line() -> str:
         "columns of sessions": table(columns, map(coded, session_columns())),
         "columns of prices": table(columns, map(coded, price_columns())),
         "assumptions": table(
-            ("key", "default", "meaning"), ((f"`{k}`", d, m) for k, d, _, m in assumptions())
+            ("key", "default", "meaning"), ((f"`{k}`", d, m) for k, d, _, m in assumption_keys())
         ),
         "commands": [commands_text()],
     }

@@ -8,7 +8,7 @@ import xarray as xr
 import v2g_linopy as v2g
 from v2g_linopy.data import commuters, depot, fleets, nordic_fcr, portfolio, sequential, site
 from v2g_linopy.data.generators.noise_and_prices import italian_prices, world_prices
-from v2g_linopy.data.generators.portfolio import KINDS
+from v2g_linopy.data.generators.portfolio import SITE_KINDS
 from v2g_linopy.data.generators.sun_and_buildings import BUILDINGS, building, sun
 from v2g_linopy.errors import SchemaError
 
@@ -195,7 +195,7 @@ def test_a_portfolio_of_every_kind(start, hours):
     case = portfolio(start=start)
     assert case.sizes["time"] == hours
     pods = list(case["connection"].pod.values)
-    assert [p.split("-")[0] for p in pods] == list(KINDS) * 2
+    assert [p.split("-")[0] for p in pods] == list(SITE_KINDS) * 2
     fleet = case["fleet"].to_dataset()
     # on a Friday and a weekend all of them come at least once
     assert pd.Series(fleet.pod.values).value_counts().to_dict() == {

@@ -27,7 +27,7 @@ from .import_common import (
     regulation_of,
     zone_of,
 )
-from .input_files import SeriesOptions, TableOptions, read_case, read_prices
+from .input_files import SeriesOptions, TableOptions, read_case, read_price_files
 from .new import Days, Seed, Start, Vehicles, Writing, day
 from .options import command, one_of
 from .terminal import Terminal
@@ -82,7 +82,7 @@ def prices(
     if template is not None:
         one_of("--template", template, ("commuters",))
     with terminal.progress("Reading"):
-        read = read_prices(files, form, asdict(table) | asdict(series))
+        read = read_price_files(files, form, asdict(table) | asdict(series))
     zone = zone_of(table.timezone, read)
     if template is None and into is None:
         store(terminal, read, zone, path, writing)

@@ -15,7 +15,7 @@ from ..data.sessions.new_case import new_case
 from ..data.tables.local_time import align
 from ..data.tables.series import notes_of
 from .import_common import End, Limit, Market, Step, Target, add_assumption, markets_of, zone_of
-from .input_files import PriceOptions, ProfileOptions, TableOptions, read_case, read_profiles
+from .input_files import PriceOptions, ProfileOptions, TableOptions, read_case, read_profile_file
 from .new import Start, Writing, day
 from .option_words import in_option_words
 from .options import command, nearest, step_length
@@ -47,7 +47,7 @@ Scale = Annotated[
 
 
 @dataclass(frozen=True)
-class CaseOptions:
+class ProfileCaseOptions:
     """The case that profiles go into: one there is, or a new one with prices to trade at."""
 
     panel: ClassVar[str] = "The case"
@@ -90,14 +90,14 @@ class CaseOptions:
         most = max(LEAST_LIMIT, AMPLE * float(sum(abs(x).max() for x in read.data_vars.values())))
         limit = most if self.limit is None else self.limit
         energy = energy_market(align(traded, time), markets_of(traded, self.market), limit)
-        said = [*notes_of(traded), f"Energy is traded up to {limit:g} kW either way."]
+        sentences = [*notes_of(traded), f"Energy is traded up to {limit:g} kW either way."]
         return new_case(
             time,
             {"energy": energy},
             timezone=timezone,
             title=title,
             source=title,
-            assumptions=said,
+            assumptions=sentences,
         )
 
 
@@ -125,7 +125,7 @@ def pv(
     output: Target,
     table: TableOptions,
     profile: ProfileOptions,
-    into: CaseOptions,
+    into: ProfileCaseOptions,
     price: PriceOptions,
     kwp: Scale = None,
     pod: Pod = None,
@@ -136,14 +136,19 @@ def pv(
     prices.
     """
     path = writing.path(output)
-    read = read_profiles(file, asdict(table) | asdict(profile))
-    sizes = {name: size_of(word) for name, word in each(kwp, read, "--kwp").items()}
+    read = read_profile_file(file, asdict(table) | asdict(profile))
+    sizes = {name: size_of(word) for name, word in by_member(kwp, read, "--kwp").items()}
     for name, size in sizes.items():
         read[name] = (size * read[name]).assign_attrs(units="kW")
     scaled = "".join(f"; {name}: {size:g} kWp" for name, size in sizes.items())
     case = into.case(price, read, table.timezone, file.stem)
-    case = grown(
-        case, "renewable", "available", read, each(pod, read, "--pod"), f"from {file.name}{scaled}"
+    case = case_with_profiles(
+        case,
+        "renewable",
+        "available",
+        read,
+        by_member(pod, read, "--pod"),
+        f"from {file.name}{scaled}",
     )
     writing.finish(terminal, case, path)
 
@@ -154,7 +159,7 @@ def load(
     output: Target,
     table: TableOptions,
     profile: ProfileOptions,
-    into: CaseOptions,
+    into: ProfileCaseOptions,
     price: PriceOptions,
     pod: Pod = None,
     *,
@@ -164,13 +169,15 @@ def load(
     prices.
     """
     path = writing.path(output)
-    read = read_profiles(file, asdict(table) | asdict(profile))
+    read = read_profile_file(file, asdict(table) | asdict(profile))
     case = into.case(price, read, table.timezone, file.stem)
-    case = grown(case, "load", "baseline", read, each(pod, read, "--pod"), f"from {file.name}")
+    case = case_with_profiles(
+        case, "load", "baseline", read, by_member(pod, read, "--pod"), f"from {file.name}"
+    )
     writing.finish(terminal, case, path)
 
 
-def grown(
+def case_with_profiles(
     case: xr.DataTree, part: str, field: str, read: xr.Dataset, pods: Mapping[str, str], origin: str
 ) -> xr.DataTree:
     """Put the profiles into the case, and say so in its assumptions."""
@@ -180,7 +187,7 @@ def grown(
     return case
 
 
-def each(words: list[str] | None, read: xr.Dataset, flag: str) -> dict[str, str]:
+def by_member(words: list[str] | None, read: xr.Dataset, flag: str) -> dict[str, str]:
     """A word for all members, or `NAME=WORD` for one, by name."""
     names = [str(name) for name in read.data_vars]
     found: dict[str, str] = {}

@@ -28,7 +28,7 @@ from .import_common import (
     regulation_of,
     zone_of,
 )
-from .input_files import PriceOptions, StayOptions, read_sessions, use
+from .input_files import PriceOptions, StayOptions, read_session_file, use
 from .new import Start, Writing, day
 from .option_words import in_option_words
 from .options import command, nearest, one_of, pairs, scalar, step_length
@@ -84,7 +84,7 @@ Retail = Annotated[
 
 
 @dataclass(frozen=True)
-class CaseOptions:
+class SessionCaseOptions:
     """What a case of sessions is made of besides them."""
 
     panel: ClassVar[str] = "The case"
@@ -139,7 +139,7 @@ def add(group: typer.Typer) -> None:
         notes={
             "Columns": session_columns(),
             "Columns of --connectors": connector_columns(),
-            "Keys of --assume": assumptions(),
+            "Keys of --assume": assumption_keys(),
         },
     )(sessions)
 
@@ -150,7 +150,7 @@ def sessions(
     output: Target,
     table: StayOptions,
     price: PriceOptions,
-    making: CaseOptions,
+    making: SessionCaseOptions,
     form: SessionFormat = None,
     assume: Assume = None,
     *,
@@ -164,8 +164,8 @@ def sessions(
         )
     with terminal.progress("Reading"):
         traded = price.read()
-        stays = read_sessions(file, form, asdict(table))
-        plugs = None if making.connectors is None else read_connectors(making.connectors, table)
+        stays = read_session_file(file, form, asdict(table))
+        plugs = None if making.connectors is None else read_connector_file(making.connectors, table)
         battery = battery_of(stays, assume, making.wear, file, at_connectors=plugs is not None)
         arguments = making.arguments(traded, pairs(table.column, "--column"))
         with in_option_words(KEPT):
@@ -182,7 +182,7 @@ def sessions(
     writing.finish(terminal, case, path)
 
 
-def read_connectors(path: Path, table: StayOptions) -> xr.Dataset:
+def read_connector_file(path: Path, table: StayOptions) -> xr.Dataset:
     """Read the connectors, in the same kind of text as the sessions."""
     form = {"separator": table.separator, "decimal": table.decimal}
     return use(CONNECTOR_FORMATS, path, "csv", form)
@@ -244,7 +244,7 @@ def battery_of(
         raise typer.BadParameter(faults, param_hint="--assume") from None
 
 
-def assumptions() -> list[tuple[str, str, str, str]]:
+def assumption_keys() -> list[tuple[str, str, str, str]]:
     """Every key of `--assume`: its name, its default, and what it means."""
     fields = data.BatteryAssumption.model_fields
     return [

@@ -214,7 +214,7 @@ class PriceOptions:
         }
         form = options.pop("format")
         try:
-            return read_prices(self.prices or [], form, options, "price-")
+            return read_price_files(self.prices or [], form, options, "price-")
         except SchemaError as error:
             csv = next(
                 (p for p in self.prices or [] if p.suffix.lower() not in (*WORKBOOK, *NETCDF)), None
@@ -243,7 +243,7 @@ def read_case(path: Path) -> xr.DataTree:
     return tree
 
 
-def read_prices(
+def read_price_files(
     paths: list[Path], form: str | None, options: Mapping[str, Any], prefix: str = ""
 ) -> xr.Dataset:
     """Read one or several files of prices, side by side."""
@@ -255,12 +255,12 @@ def read_prices(
         return read[0] if len(read) == 1 else combine(*read)
 
 
-def read_profiles(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
+def read_profile_file(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
     """Read a file of profiles."""
     return use(PROFILE_FORMATS, path, "csv", options)
 
 
-def read_sessions(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
+def read_session_file(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
     """Read a file of sessions."""
     return use(SESSION_FORMATS, path, form or session_format(path, options), options)
 

@@ -36,7 +36,7 @@ class Template(StrEnum):
     SEQUENTIAL = "sequential"
 
 
-class World(StrEnum):
+class PriceWorld(StrEnum):
     """The price worlds of the template `fleets`."""
 
     FEW = "few"
@@ -65,7 +65,7 @@ Start = Annotated[
 Pods = Annotated[
     int | None, typer.Option("--pods", min=1, help="Points of delivery of a portfolio.")
 ]
-Prices = Annotated[World | None, typer.Option("--world", help="Price world of fleets.")]
+Prices = Annotated[PriceWorld | None, typer.Option("--world", help="Price world of fleets.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -118,7 +118,7 @@ class Writing:
                 f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}"
                 for n in notes
             ]
-            lines += [] if self.dry_run else [f"next: v2g {following(case)} {path}"]
+            lines += [] if self.dry_run else [f"next: v2g {next_command(case)} {path}"]
         status = "dry run" if self.dry_run else "ok"
         document = {
             "status": status,
@@ -145,17 +145,17 @@ def new(
 ) -> None:
     """Make a case from a template; what it assumes is written into the file and told."""
     path = writing.path(name)
-    writing.finish(terminal, made(template, vehicles, days, seed, start, pods, world), path)
+    writing.finish(terminal, generated(template, vehicles, days, seed, start, pods, world), path)
 
 
-def made(
+def generated(
     template: Template,
     vehicles: int | None,
     days: int | None,
     seed: int,
     start: str | None,
     pods: int | None,
-    world: World | None,
+    world: PriceWorld | None,
 ) -> xr.DataTree:
     """Call the generator with what was given; the rest is its own default."""
     given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": day(start)}
@@ -194,7 +194,7 @@ def day(word: str | None, flag: str = "--start") -> str | None:
         ) from None
 
 
-def following(case: xr.DataTree) -> str:
+def next_command(case: xr.DataTree) -> str:
     """The command that a case is made for."""
     if "scenario" in case.dims:
         return "value"

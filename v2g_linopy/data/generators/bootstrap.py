@@ -11,11 +11,11 @@ import xarray as xr
 from ...errors import Problem, SchemaError
 from ..tables.local_time import to_local
 
-Kind = tuple[
+DayClass = tuple[
     str, Callable[[pd.DatetimeIndex], np.ndarray], bool
 ]  # name, number of each day, days of its month only
 
-KINDS: tuple[Kind, ...] = (
+DAY_CLASSES: tuple[DayClass, ...] = (
     ("month and weekday", lambda days: np.asarray(days.month * 10 + days.day_of_week), True),
     ("month and weekend", lambda days: np.asarray(days.month * 10 + (days.day_of_week >= 5)), True),
     ("weekday", lambda days: np.asarray(days.day_of_week), False),
@@ -35,11 +35,11 @@ def bootstrap_series(
     """Draw scenarios of several series at once: the profile of each step plus the residuals of a
     day of the past.
 
-    The profile is the mean by time of day and class of day (the finest of `KINDS` of which the past
-    has two days each, local time). Residuals are drawn by whole local days, of all series the same
-    day, so that hours of a day and series keep what binds them (Efron, Tibshirani 1993, "An
-    Introduction to the Bootstrap", chapter 8); where the class holds the month, days of that month
-    only.
+    The profile is the mean by time of day and class of day (the finest of `DAY_CLASSES` of which
+    the past has two days each, local time). Residuals are drawn by whole local days, of all series
+    the same day, so that hours of a day and series keep what binds them (Efron, Tibshirani 1993,
+    "An Introduction to the Bootstrap", chapter 8); where the class holds the month, days of that
+    month only.
 
     Parameters
     ----------
@@ -113,12 +113,12 @@ def _kind(
     """Return the finest class of days of which there are enough in the past, and whether it is one
     of the season.
     """
-    for _, kind, seasonal in KINDS:
+    for _, kind, seasonal in DAY_CLASSES:
         counts = pd.Series(kind(whole)).value_counts()
         wanted = counts.reindex(np.unique(kind(target)), fill_value=0)
         if min(counts.min(), wanted.min()) >= LEAST:
             return kind, seasonal
-    return KINDS[-1][1:]
+    return DAY_CLASSES[-1][1:]
 
 
 def _profile(

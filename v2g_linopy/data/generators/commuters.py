@@ -11,7 +11,7 @@ from ..sessions.assumptions import Regulation
 from ..sessions.case_from_sessions import case_from_sessions
 from ..tables.local_time import nanoseconds
 from .noise_and_prices import days_of, italian_prices, steps_of
-from .stays import DAY, labels, moments
+from .stays import DAY, moments, vehicle_labels
 
 REGULATION = Regulation()
 
@@ -103,7 +103,7 @@ def commuters(
     sessions = sessions.assign({n: ((), v, {"units": "kW"}) for n, v in power.items()})
     sessions = sessions.assign(eta_charge=((), efficiency), eta_discharge=((), efficiency))
     wear = replacement / (3000 * 0.8)
-    said = [
+    sentences = [
         f"{vehicles} vehicles on {days} local days ({timezone}), seed {seed}; {origin}.",
         (
             "Every day each arrives at a random minute from 6:00 to 9:00 and leaves at one from"
@@ -130,7 +130,7 @@ def commuters(
         retail_price=retail_price,
         title=f"{vehicles} commuters, {days} days",
         source=f"v2g_linopy.commuters, {origin}",
-        assumptions=said,
+        assumptions=sentences,
         **options,
     )
 
@@ -147,7 +147,7 @@ def _sessions(
         {
             "arrival": ("session", moments(days, arrival, timezone)),
             "departure": ("session", moments(days, departure, timezone)),
-            "vehicle": ("session", np.repeat(labels("ev", vehicles, 3), len(days))),
+            "vehicle": ("session", np.repeat(vehicle_labels("ev", vehicles, 3), len(days))),
             "energy_arrival": ("session", board.ravel(), kilowatt_hours),
             "energy_need": ((), 0.99 * capacity, kilowatt_hours),
             "capacity": ((), capacity, kilowatt_hours),

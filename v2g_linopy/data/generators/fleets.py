@@ -117,7 +117,7 @@ def fleets(
         wear=0.02,
         slack_cost=slack_cost,
     )
-    groups, said = markets_for(
+    groups, sentences = markets_for(
         group, world_prices(time, world, timezone, seed), ("day_ahead",), None, None
     )
     slack = "none" if slack_cost is None else f"{slack_cost:g} EUR per kWh"
@@ -147,7 +147,7 @@ def fleets(
         timezone=timezone,
         title=f"Four fleets, {hours} hours, {world}",
         source="v2g_linopy.fleets, synthetic",
-        assumptions=text + said,
+        assumptions=text + sentences,
     )
 
 

@@ -11,7 +11,7 @@ from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import align, to_local
 from .noise_and_prices import days_of, local_day, noise, steps_of, world_prices
 from .single_site import batteries
-from .stays import COSTS, VANS, labels, stays
+from .stays import COSTS, VANS, stays, vehicle_labels
 
 PRODUCTS = ("FCR-N", "FCR-D up", "FCR-D down")
 LEAST = 100.0
@@ -85,7 +85,13 @@ def nordic_fcr(
     time, hours = (steps_of(midnight, timezone, s) for s in (step, "1h"))
     rng = np.random.default_rng([seed, 8])
     sessions = stays(
-        labels("van", vehicles), "depot", VANS, midnight[:-1], timezone, rng, discharge=discharge
+        vehicle_labels("van", vehicles),
+        "depot",
+        VANS,
+        midnight[:-1],
+        timezone,
+        rng,
+        discharge=discharge,
     )
     fleet, table = sessions_to_fleet(sessions, time, rows="vehicle", outside="clip")
     groups = {"fleet": fleet.assign(COSTS), "sessions": table}
@@ -106,7 +112,7 @@ def nordic_fcr(
     groups["reserve"] = reserve.assign(
         bids | {"capacity_price": price.assign_attrs(units="EUR/MW/h")}
     )
-    said = [
+    sentences = [
         (
             f"{vehicles} vans at a depot, {days} local days from {start} ({timezone}), seed {seed};"
             " prices are synthetic."
@@ -137,7 +143,7 @@ def nordic_fcr(
         timezone=timezone,
         title=f"Nordic containment reserves, {vehicles} vans, {days} days",
         source="v2g_linopy.nordic_fcr, synthetic",
-        assumptions=said,
+        assumptions=sentences,
     )
 
 

@@ -21,7 +21,7 @@ from .sun_and_buildings import building, profiles, sun
 
 
 @dataclass(frozen=True)
-class Kind:
+class SiteKind:
     """What stands at a site of a kind: largest load (kW), roof (kWp), battery (kWh), who parks;
     EUR/kW of its peak.
     """
@@ -35,12 +35,12 @@ class Kind:
 
 FEE = 12.0
 """EUR/MWh, grid fee on import."""
-KINDS: Mapping[str, Kind] = {
-    "office": Kind(80.0, 60.0, 0.0, COMMUTERS, 6.0),
-    "depot": Kind(30.0, 40.0, 60.0, VANS, 6.0),
-    "homes": Kind(40.0, 30.0, 0.0, RESIDENTS),
-    "shop": Kind(50.0, 100.0, 80.0),
-    "park": Kind(0.0, 200.0, 200.0),
+SITE_KINDS: Mapping[str, SiteKind] = {
+    "office": SiteKind(80.0, 60.0, 0.0, COMMUTERS, 6.0),
+    "depot": SiteKind(30.0, 40.0, 60.0, VANS, 6.0),
+    "homes": SiteKind(40.0, 30.0, 0.0, RESIDENTS),
+    "shop": SiteKind(50.0, 100.0, 80.0),
+    "park": SiteKind(0.0, 200.0, 200.0),
 }
 
 
@@ -106,8 +106,8 @@ def portfolio(
         raise SchemaError(problems, "the size of the case")
     time = steps_of(midnight, timezone, step)
     kinds = {
-        f"{kind}-{k // len(KINDS) + 1}": kind
-        for k, kind in zip(range(pods), list(KINDS) * pods, strict=False)
+        f"{kind}-{k // len(SITE_KINDS) + 1}": kind
+        for k, kind in zip(range(pods), list(SITE_KINDS) * pods, strict=False)
     }
     rngs = {pod: np.random.default_rng([seed, 7, k]) for k, pod in enumerate(kinds)}
     size = {pod: float(np.round(rng.uniform(2 / 3, 4 / 3), 2)) for pod, rng in rngs.items()}
@@ -120,14 +120,14 @@ def portfolio(
     )
     hourly = hourly_prices(midnight, time, timezone, seed)
     groups["energy"] = energy_market(hourly, ("day_ahead",), ample_limit(power))
-    said = [
+    sentences = [
         (
             f"{with_count(pods, 'pod')}, {vehicles} vehicles, {days} local days from {start}"
             f" ({timezone}), seed {seed}; sun, buildings and prices are synthetic."
         ),
         *(habit.sentence(whom) for whom, habit in _habits(kinds, cars).items()),
         "Nights that reach beyond the case are cut at its edges.",
-        *(_sentence(name, kind) for name, kind in KINDS.items() if name in kinds.values()),
+        *(_sentence(name, kind) for name, kind in SITE_KINDS.items() if name in kinds.values()),
         (
             "Sizes vary by a third either way. Homes may put off, or draw ahead, a fifth of their"
             " load within the day."
@@ -145,26 +145,26 @@ def portfolio(
     ]
     if reserve:
         groups["reserve"] = containment(time, timezone, seed, power)
-        said.append(CONTAINMENT)
+        sentences.append(CONTAINMENT)
     return new_case(
         time,
         groups,
         timezone=timezone,
         title=f"Portfolio of {with_count(pods, 'pod')}, {days} days",
         source="v2g_linopy.portfolio, synthetic",
-        assumptions=said,
+        assumptions=sentences,
     )
 
 
 def _cars(kinds: Mapping[str, str], vehicles: int) -> dict[str, int]:
     """Share vehicles evenly among the pods with chargers, the first ones get those left over."""
-    some = [pod for pod, kind in kinds.items() if KINDS[kind].habit is not None]
+    some = [pod for pod, kind in kinds.items() if SITE_KINDS[kind].habit is not None]
     return {pod: len(range(k, vehicles, len(some))) for k, pod in enumerate(some)}
 
 
 def _habits(kinds: Mapping[str, str], cars: Mapping[str, int]) -> dict[str, Habit]:
     words = {"office": "Commuters", "depot": "Vans", "homes": "Residents"}
-    found = {kinds[pod]: KINDS[kinds[pod]].habit for pod, count in cars.items() if count}
+    found = {kinds[pod]: SITE_KINDS[kinds[pod]].habit for pod, count in cars.items() if count}
     return {words[kind]: habit for kind, habit in found.items() if habit is not None}
 
 
@@ -180,7 +180,7 @@ def _fleet(
     """Return `/fleet` and `/sessions`; none where no vehicle ever comes."""
     tables = []
     for pod, count in cars.items():
-        habit = KINDS[kinds[pod]].habit
+        habit = SITE_KINDS[kinds[pod]].habit
         if habit is not None and count:
             names = [f"{pod} ev-{k + 1:02d}" for k in range(count)]
             days = pd.DatetimeIndex(midnight[:-1])
@@ -201,7 +201,7 @@ def _plants(
     """Return `/load`, `/renewable` and `/battery`, a member for each pod that has one."""
     groups = {}
     loads = {
-        p: size[p] * KINDS[k].load * building(time, timezone, rngs[p], k)
+        p: size[p] * SITE_KINDS[k].load * building(time, timezone, rngs[p], k)
         for p, k in kinds.items()
         if k != "park"
     }
@@ -215,11 +215,13 @@ def _plants(
             {"baseline": baseline, "shift_up_max": moved, "shift_down_max": moved}
         )
         groups["load"]["pod"] = ("load", list(loads))
-    roofs = {p: size[p] * KINDS[k].solar * sun(time, timezone, rngs[p]) for p, k in kinds.items()}
+    roofs = {
+        p: size[p] * SITE_KINDS[k].solar * sun(time, timezone, rngs[p]) for p, k in kinds.items()
+    }
     groups["renewable"] = xr.Dataset(
         {"available": profiles(time, roofs, "renewable"), "pod": ("renewable", list(roofs))}
     )
-    stores = {p: size[p] * KINDS[k].battery for p, k in kinds.items() if KINDS[k].battery}
+    stores = {p: size[p] * SITE_KINDS[k].battery for p, k in kinds.items() if SITE_KINDS[k].battery}
     if stores:
         groups["battery"] = batteries(stores, list(stores))
     return groups
@@ -233,11 +235,11 @@ def _connections(
     """
     drawn, fed = [], []
     for pod, name in kinds.items():
-        kind = KINDS[name]
+        kind = SITE_KINDS[name]
         chargers = 0.5 * cars.get(pod, 0) * (kind.habit.charger if kind.habit else 0.0)
         drawn.append(round(size[pod] * (kind.load + kind.battery / 2) + chargers, 2))
         fed.append(round(size[pod] * (kind.solar + kind.battery / 2) + chargers, 2))
-    peak = [KINDS[name].peak_price for name in kinds.values()]
+    peak = [SITE_KINDS[name].peak_price for name in kinds.values()]
     fields: dict[str, list[Any]] = {"import_max": drawn, "export_max": fed, "peak_price": peak}
     fields |= {"fee_import": [FEE] * len(kinds), "partial": ["pro_rata"] * len(kinds)}
     return xr.Dataset(
@@ -245,7 +247,7 @@ def _connections(
     )
 
 
-def _sentence(name: str, kind: Kind) -> str:
+def _sentence(name: str, kind: SiteKind) -> str:
     return (
         f"Kind {name}: load at most {kind.load:g} kW, roof {kind.solar:g} kWp, battery"
         f" {kind.battery:g} kWh; the connection carries these and half of the chargers."

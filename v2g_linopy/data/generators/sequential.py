@@ -12,7 +12,7 @@ from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import to_local
 from .noise_and_prices import days_of, hourly_prices, noise, steps_of
 from .single_site import batteries
-from .stays import COMMUTERS, COSTS, labels, stays
+from .stays import COMMUTERS, COSTS, stays, vehicle_labels
 from .sun_and_buildings import profiles, sun
 
 POD = "portfolio"
@@ -98,7 +98,13 @@ def sequential(
     time = steps_of(midnight, timezone, step)
     rng = np.random.default_rng([seed, 9])
     sessions = stays(
-        labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge
+        vehicle_labels("ev", vehicles),
+        POD,
+        COMMUTERS,
+        midnight[:-1],
+        timezone,
+        rng,
+        discharge=discharge,
     )
     fleet, table = sessions_to_fleet(sessions, time, rows="vehicle")
     ahead = hourly_prices(midnight, time, timezone, seed)["day_ahead"].to_numpy()
@@ -125,18 +131,18 @@ def sequential(
         "vintage": xr.Dataset(vintage),
     }
     groups["renewable"]["pod"] = ("renewable", [POD])
-    said = _said(vehicles, days, start, timezone, seed, solar, battery)
+    sentences = _sentences(vehicles, days, start, timezone, seed, solar, battery)
     return new_case(
         time,
         groups,
         timezone=timezone,
         title=f"Markets in sequence, {days} days",
         source="v2g_linopy.sequential, synthetic",
-        assumptions=said,
+        assumptions=sentences,
     )
 
 
-def _said(
+def _sentences(
     vehicles: int, days: int, start: str, timezone: str, seed: int, solar: float, battery: float
 ) -> list[str]:
     """Return what the case assumes."""

@@ -9,7 +9,7 @@ from ...errors import Problem, SchemaError
 from ..sessions.new_case import new_case
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from .noise_and_prices import days_of, hourly_prices, steps_of
-from .stays import COMMUTERS, COSTS, labels, stays
+from .stays import COMMUTERS, COSTS, stays, vehicle_labels
 from .sun_and_buildings import building, profiles, sun
 
 POD = "site"
@@ -94,7 +94,13 @@ def site(
     time = steps_of(midnight, timezone, step)
     rng = np.random.default_rng([seed, 6])
     sessions = stays(
-        labels("ev", vehicles), POD, COMMUTERS, midnight[:-1], timezone, rng, discharge=discharge
+        vehicle_labels("ev", vehicles),
+        POD,
+        COMMUTERS,
+        midnight[:-1],
+        timezone,
+        rng,
+        discharge=discharge,
     )
     fleet, table = sessions_to_fleet(sessions, time, rows="vehicle")
     groups = {"fleet": fleet.assign(COSTS), "sessions": table}
@@ -115,7 +121,7 @@ def site(
     for part in ("load", "renewable"):
         if part in groups:
             groups[part]["pod"] = (part, [POD])
-    said = [
+    sentences = [
         (
             f"{vehicles} commuters at one site, {days} local days from {start} ({timezone}), seed"
             f" {seed}; sun, building and prices are synthetic."
@@ -151,7 +157,7 @@ def site(
         timezone=timezone,
         title=f"Site with {vehicles} commuters, {days} days",
         source="v2g_linopy.site, synthetic",
-        assumptions=said,
+        assumptions=sentences,
     )
 
 

@@ -58,10 +58,10 @@ RESIDENTS = Habit(
 VANS = Habit((15 * 60, 18 * 60), (6 * 60, 8 * 60), (0.3, 0.6), 0.9, 60.0, 22.0, night=True)
 
 
-def labels(word: str, count: int, width: int = 2) -> list[str]:
+def vehicle_labels(word: str, count: int, width: int = 2) -> list[str]:
     """Name vehicles.
 
-    >>> labels("van", 2)
+    >>> vehicle_labels("van", 2)
     ['van-01', 'van-02']
     """
     width = max(width, len(str(count)))

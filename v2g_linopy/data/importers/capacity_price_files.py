@@ -8,7 +8,7 @@ import xarray as xr
 from ...case.units import accepted, factor
 from ...errors import Problem, SchemaError
 from ...parts.markets.reserve.nordic_products import listed
-from ..tables.series import Missing, uniform
+from ..tables.series import Missing, uniform_series
 from ..tables.table_format import HourCount, TableFields, TableFormat, one_format
 from .series_rows import read_rows, series_names, with_zone
 
@@ -90,7 +90,7 @@ def read_capacity_prices(
         example=("FCR-N", "Price"),
         assumed_unit=None if unit else UNIT,
     )
-    prices = uniform(
+    prices = uniform_series(
         utc, values, unit=unit or UNIT, resample=resample, missing=missing, source=source
     )
     return with_zone(prices, table)

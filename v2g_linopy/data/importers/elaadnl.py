@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..tables.files import number_columns, stamps
+from ..tables.files import number_columns, parse_times
 from ..tables.session_table import METERED, MOMENTS
 from ..tables.table_format import TableFormat, read_columns
 
@@ -33,7 +33,7 @@ def read_elaadnl(path: str | Path) -> xr.Dataset:
     values = number_columns(frame, ("transaction", *METERED), table.decimal, source)
     data: dict[str, Any] = {}
     for name, field in MOMENTS.items():
-        moments = stamps(frame[name], table.time_format, source)
+        moments = parse_times(frame[name], table.time_format, source)
         data[name] = ("session", np.asarray(moments, "datetime64[ns]"), {"long_name": field.doc})
     for name, field in METERED.items():
         data[name] = ("session", values[name], {"units": field.unit, "long_name": field.doc})

@@ -10,7 +10,7 @@ import xarray as xr
 from ...errors import Problem, Remedy, SchemaError
 from ..tables.files import clock_axis, read_netcdf
 from ..tables.local_time import to_utc
-from ..tables.series import Missing, uniform
+from ..tables.series import Missing, uniform_series
 from ..tables.table_format import TableFields, TableFormat, one_format
 from ..tables.wording import first_few
 from .series_rows import read_rows
@@ -75,7 +75,9 @@ def read_frequency(
     utc, values = read_rows(
         path, table, wanted="frequency", example=("frequency", "Hz"), assumed_unit=None
     )
-    return _plausible(uniform(utc, values, unit=UNIT, missing=missing, source=source), source)
+    return _plausible(
+        uniform_series(utc, values, unit=UNIT, missing=missing, source=source), source
+    )
 
 
 def read_netcdf_frequency(
@@ -96,7 +98,7 @@ def read_netcdf_frequency(
         detail = f"no variable frequency; the file has {first_few(series, 20) or 'no series'}"
         raise SchemaError([Problem("frequency", "missing", detail)], source)
     utc = to_utc(pd.DatetimeIndex(file.indexes[axis]), timezone or "UTC", where=axis, source=source)
-    read = uniform(
+    read = uniform_series(
         utc,
         {"frequency": record.to_numpy().astype(float)},
         unit="Hz",

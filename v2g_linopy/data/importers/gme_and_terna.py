@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.files import number_columns, pick, read_workbook, stamps
+from ..tables.files import number_columns, parse_times, pick_columns, read_workbook
 from ..tables.local_time import Ambiguous, Utc
-from ..tables.series import Missing, uniform
+from ..tables.series import Missing, uniform_series
 from ..tables.table_format import HourCount, TableFormat, hour_starts
 
 ITALY = "Europe/Rome"
@@ -24,7 +24,7 @@ def read_gme(path: str | Path, *, missing: Missing = "problem") -> xr.Dataset:
     Rows carry a date (YYYYMMDD) and an hour of the local day that counts on: 25 on the day the
     clock goes back. Needs the extra `excel`."""
     utc, values = _italian(path, {"day_ahead": "PUN"}, "elapsed", "raise")
-    out = uniform(utc, values, missing=missing, source=str(path))
+    out = uniform_series(utc, values, missing=missing, source=str(path))
     out["day_ahead"].attrs["long_name"] = "Italian single national price (PUN)"
     return out.assign_attrs(source=f"GME, {Path(path).name}")
 
@@ -53,7 +53,7 @@ def read_terna(
     fields = {"regulation_down": "DOWN", "regulation_up": "UP"}
     utc, values = _italian(path, fields, "clock", ambiguous)
     values = {name: np.where(v == 0, np.nan, v) for name, v in values.items()}
-    out = uniform(utc, values, missing=missing, source=str(path))
+    out = uniform_series(utc, values, missing=missing, source=str(path))
     for name, word in fields.items():
         doc = (
             f"mean accepted {word.lower()}ward price of regulation, NaN: nothing accepted or hour"
@@ -78,7 +78,7 @@ def _italian(
         f: next((c for c in frame.columns if word in c.upper()), f"... {word} ...")
         for f, word in words.items()
     }
-    frame = pick(frame, columns, source)
+    frame = pick_columns(frame, columns, source)
     frame = frame[~frame.drop(columns="hour").isna().all(axis=1)]
     values = number_columns(frame, words, ".", source)
     undated = np.isnan(values["date"]) | np.isnan(values["hour"])
@@ -90,5 +90,5 @@ def _italian(
         raise SchemaError([Problem("date", "missing", detail)], source)
     text = pd.Series(values["date"].astype(np.int64).astype(str), name="date")
     table = TableFormat(columns, ITALY, ambiguous)
-    utc = hour_starts(stamps(text, "%Y%m%d", source), values["hour"], table, count, source)
+    utc = hour_starts(parse_times(text, "%Y%m%d", source), values["hour"], table, count, source)
     return utc, {name: values[name] for name in fields}

@@ -9,7 +9,7 @@ import xarray as xr
 from ...errors import Problem, SchemaError
 from ..tables.files import clock_axis, read_netcdf
 from ..tables.local_time import Ambiguous, Nonexistent, to_utc
-from ..tables.series import Missing, uniform
+from ..tables.series import Missing, uniform_series
 from ..tables.wording import first_few
 
 
@@ -34,7 +34,7 @@ def read_netcdf_prices(
     prices = {
         str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind == "f"
     }
-    out = uniform(
+    out = uniform_series(
         utc,
         {n: v.to_numpy() for n, v in prices.items()},
         resample=resample,

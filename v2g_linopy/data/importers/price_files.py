@@ -5,7 +5,7 @@ from typing import Unpack
 
 import xarray as xr
 
-from ..tables.series import Missing, uniform
+from ..tables.series import Missing, uniform_series
 from ..tables.table_format import HourCount, TableFields, TableFormat, one_format
 from .series_rows import read_rows, with_zone
 
@@ -106,7 +106,7 @@ def read_prices(
         example=("day_ahead", "Price"),
         assumed_unit=None if unit else UNIT,
     )
-    prices = uniform(
+    prices = uniform_series(
         utc, values, unit=unit or UNIT, resample=resample, missing=missing, source=str(path)
     )
     return with_zone(prices, table)

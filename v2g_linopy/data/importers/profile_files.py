@@ -9,7 +9,7 @@ import xarray as xr
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
 from ..tables.local_time import Utc
-from ..tables.series import Missing, hours_of, uniform
+from ..tables.series import Missing, hours_of, uniform_series
 from ..tables.table_format import HourCount, TableFields, TableFormat, one_format
 from .series_rows import read_rows, with_zone
 
@@ -107,5 +107,7 @@ def read_profiles(
         values = {name: column[utc.row] / length for name, column in values.items()}
         utc = Utc(utc.time, np.arange(len(utc.time)), utc.note)
     scaled = {name: column * (power or energy or 1.0) for name, column in values.items()}
-    profiles = uniform(utc, scaled, unit=UNIT, resample=resample, missing=missing, source=source)
+    profiles = uniform_series(
+        utc, scaled, unit=UNIT, resample=resample, missing=missing, source=source
+    )
     return with_zone(profiles, table)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ...errors import Problem, Remedy, SchemaError
-from ..tables.files import attempt, number_columns, stamps
+from ..tables.files import collect_problems, number_columns, parse_times
 from ..tables.local_time import Utc
 from ..tables.table_format import HourCount, TableFormat, hour_starts, read_columns, read_times
 from ..tables.unit_conversion import check_header_units
@@ -52,14 +52,14 @@ def read_rows(
     def starts() -> Utc:
         if "time" in table.columns:
             return read_times(frame["time"], table, source)
-        days = stamps(frame["date"], table.time_format, source)
+        days = parse_times(frame["date"], table.time_format, source)
         labels = number_columns(frame, ["hour"], table.decimal, source)["hour"]
         return hour_starts(days, labels, table, hours, source)
 
     # faults of numbers and of times are told together
     problems: list[Problem] = []
-    values = attempt(problems, lambda: number_columns(frame, names, table.decimal, source))
-    utc = attempt(problems, starts)
+    values = collect_problems(problems, lambda: number_columns(frame, names, table.decimal, source))
+    utc = collect_problems(problems, starts)
     if values is None or utc is None:
         raise SchemaError(problems, source)
     return utc, values

@@ -12,7 +12,7 @@ import xarray as xr
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
 from ..sessions.assumptions import BATTERY
-from ..tables.files import attempt, number_columns
+from ..tables.files import collect_problems, number_columns
 from ..tables.local_time import Utc
 from ..tables.series import add_notes
 from ..tables.session_table import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
@@ -114,9 +114,9 @@ def read_sessions(
     # faults of all columns are told together
     problems: list[Problem] = []
     given = [name for name in NUMBERS if name in table.columns]
-    values = attempt(problems, lambda: number_columns(frame, given, table.decimal, source))
-    arrival = attempt(problems, lambda: times("arrival"))
-    departure = attempt(problems, lambda: times("departure"))
+    values = collect_problems(problems, lambda: number_columns(frame, given, table.decimal, source))
+    arrival = collect_problems(problems, lambda: times("arrival"))
+    departure = collect_problems(problems, lambda: times("departure"))
     if values is None or arrival is None or departure is None:
         raise SchemaError(problems, source)
 

@@ -74,36 +74,38 @@ class BatteryAssumption(BaseModel):
         """State the rules in words, with their numbers; those on columns that are given are left
         out.
         """
-        said = []
+        sentences = []
         if "capacity" not in given:
             one = (
                 "; of a vehicle that is named, the largest of its stays"
                 if "vehicle" in given
                 else ""
             )
-            said.append(
+            sentences.append(
                 f"Battery of a session: the larger of {self.capacity_min:g} kWh and"
                 f" {self.capacity_per_energy:g} times the energy that went into it (metered energy"
                 f" times the charging efficiency){one}."
             )
         if "energy_need" not in given:
-            said.append(f"Energy at departure: {self.full:g} of the battery.")
+            sentences.append(f"Energy at departure: {self.full:g} of the battery.")
         if "energy_arrival" not in given:
-            said.append("Energy on arrival: that at departure, less what went into the battery.")
+            sentences.append(
+                "Energy on arrival: that at departure, less what went into the battery."
+            )
         if "charge_max" not in given:
-            said.append(
+            sentences.append(
                 "Charger: the largest power seen in the session; where the metered energy does not"
                 f" fit the stay at that, {self.charger_margin:g} times the energy over the hours"
                 " plugged in."
             )
         if "discharge_max" not in given:
-            said.append(f"Discharging: {self.discharge_share:g} times the charger.")
+            sentences.append(f"Discharging: {self.discharge_share:g} times the charger.")
         ways = (("eta_charge", "in"), ("eta_discharge", "out"))
         if shares := [f"{getattr(self, name):g} {way}" for name, way in ways if name not in given]:
-            said.append(f"Efficiency: {', '.join(shares)}.")
+            sentences.append(f"Efficiency: {', '.join(shares)}.")
         origin = ": 200 EUR/kWh of battery, 3000 cycles of 80 %" if self.wear == WEAR else ""
-        said.append(f"Wear {self.wear:.6g} EUR per kWh leaving the battery{origin}.")
-        return [sentence.replace("EUR", currency) for sentence in said]
+        sentences.append(f"Wear {self.wear:.6g} EUR per kWh leaving the battery{origin}.")
+        return [sentence.replace("EUR", currency) for sentence in sentences]
 
     def apply(self, sessions: xr.Dataset, currency: str = "EUR") -> tuple[xr.Dataset, list[str]]:
         """Add the columns that are not there yet; return them and sentences on what was assumed and
@@ -149,7 +151,7 @@ class BatteryAssumption(BaseModel):
         if problems:
             raise SchemaError(problems, "the sessions")
         made = self._efficiencies()
-        said = self.sentences(sessions, currency)
+        sentences = self.sentences(sessions, currency)
         given = {
             name: in_unit(sessions[name], SESSION_FIELDS[name].unit, f"sessions.{name}")
             for name in USED
@@ -161,10 +163,10 @@ class BatteryAssumption(BaseModel):
         if charger is None:
             charger, raised = self._charger(sessions, given["energy"] / hours, given["power_max"])
             made["charge_max"] = charger
-            said += raised
+            sentences += raised
         made["discharge_max"] = self.discharge_share * charger
         new = {name: _assumed(name, x) for name, x in made.items() if name not in sessions}
-        return sessions.assign(new), said
+        return sessions.assign(new), sentences
 
     def _efficiencies(self) -> dict[str, xr.DataArray]:
         ways = ("eta_charge", "eta_discharge")

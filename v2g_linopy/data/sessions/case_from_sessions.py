@@ -9,16 +9,17 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.files import attempt, stamps
+from ..tables.files import collect_problems, parse_times
 from ..tables.local_time import align, step_of, to_local, to_utc
 from ..tables.series import notes_of
 from ..tables.unit_conversion import in_unit
 from ..tables.wording import first_few, with_count
 from .assumptions import MOST_NAMED, BatteryAssumption, Regulation, session_name
 from .connectors import converters, with_connector_limits
+from .fleet_rows import Rows
 from .markets import energy_market, imbalance_market, markets_for
 from .new_case import new_case
-from .sessions_to_fleet import Rows, sessions_to_fleet
+from .sessions_to_fleet import sessions_to_fleet
 
 
 def case_from_sessions(
@@ -127,7 +128,7 @@ def case_from_sessions(
     >>> v2g.solve(case)["fleet"].charge.isel(fleet=0).round().astype(int).values.tolist()
     [0, 10, 0, 0]
     """
-    said = [
+    sentences = [
         *assumptions,
         *(note for read in (prices, sessions, connectors) for note in notes_of(read)),
     ]
@@ -144,9 +145,9 @@ def case_from_sessions(
         return fleet, kept, more + _named(kept)
 
     settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
-    made = attempt(problems, rows_of)
-    attempt(problems, lambda: _priced(prices, markets, settled, currency))
-    attempt(
+    made = collect_problems(problems, rows_of)
+    collect_problems(problems, lambda: _priced(prices, markets, settled, currency))
+    collect_problems(
         problems, lambda: None if regulation is None else regulation.reserve(prices, 0.0, currency)
     )
     if made is None or problems:
@@ -164,7 +165,7 @@ def case_from_sessions(
         title=title,
         source=source,
         currency=currency,
-        assumptions=[*said, *named, *more],
+        assumptions=[*sentences, *named, *more],
     )
     case.attrs |= _warnings(_dropped(sessions, kept, timezone))
     return case
@@ -290,7 +291,7 @@ def horizon(
     for k, text in enumerate((start, end)):
         if text is not None:
             where = ("start", "end")[k]
-            stamp = stamps(pd.Series([text], name=where), None, "the horizon")
+            stamp = parse_times(pd.Series([text], name=where), None, "the horizon")
             edges[k] = to_utc(stamp, timezone, rules=(), where=where, source="the horizon").time[0]
     if edges[1] <= edges[0]:
         raise SchemaError(
@@ -304,13 +305,15 @@ def horizon(
 
 def _named(sessions: xr.Dataset) -> list[str]:
     """Say which sessions were clipped or capped."""
-    said, a = [], sessions.attrs
+    sentences, a = [], sessions.attrs
     for what in ("clipped", "capped"):
         if f"{what}_count" in a:
             names = first_few(json.loads(a[f"{what}_sessions"]), 400)
-            said.append(
+            sentences.append(
                 f"{with_count(a[f'{what}_count'], 'session')} {what} ({a[f'{what}_why']}): {names}."
             )
     if "capped_count" in sessions.attrs:
-        said.append(f"Energy missing in all: {float(sessions['energy_missing'].sum()):.3f} kWh.")
-    return said
+        sentences.append(
+            f"Energy missing in all: {float(sessions['energy_missing'].sum()):.3f} kWh."
+        )
+    return sentences

@@ -95,27 +95,27 @@ def markets_for(
     limits.
     """
     power = installed_power(fleet)
-    said = []
+    sentences = []
     groups: dict[str, xr.Dataset] = {}
     if limit is None:
         share = max(regulation.activation_up, regulation.activation_down) if regulation else 0.0
         limit = ample_limit(power, AMPLE * power, share)
-        said.append(
+        sentences.append(
             f"Position limit {limit:g} kW: {AMPLE:g} times all charger power, both directions, plus"
             " what reserves are expected to activate; it cannot bind."
         )
     groups["energy"] = energy_market(prices, markets, limit, currency)
     if settled:
         groups["imbalance"] = imbalance_market(prices, settled, power, currency)
-        said.append(
+        sentences.append(
             f"Imbalance is settled at {' and '.join(settled)}; at most {power:g} kW, all charger"
             " power, either way."
         )
     if regulation is not None:
         groups["reserve"] = regulation.reserve(prices, AMPLE * power, currency)
-        said += regulation.sentences()
-        said.append(
+        sentences += regulation.sentences()
+        sentences.append(
             f"At most {AMPLE * power:g} kW of each product ({AMPLE:g} times all charger power): it"
             " cannot bind."
         )
-    return groups, said
+    return groups, sentences

@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
-def attempt(problems: list[Problem], action: Callable[[], Value]) -> Value | None:
+def collect_problems(problems: list[Problem], action: Callable[[], Value]) -> Value | None:
     """Return what an action returns; where it finds faults, add them to `problems` instead of
     raising.
     """
@@ -102,7 +102,7 @@ def read_workbook(path: str | Path) -> pd.DataFrame:
     return frame.astype(object).mask(frame.astype(str) == "")
 
 
-def pick(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.DataFrame:
+def pick_columns(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.DataFrame:
     """Return the columns of a file under the names of their fields.
 
     Raises
@@ -146,7 +146,7 @@ def number_columns(
     return out
 
 
-def stamps(cells: pd.Series, time_format: str | None, source: str) -> pd.DatetimeIndex:
+def parse_times(cells: pd.Series, time_format: str | None, source: str) -> pd.DatetimeIndex:
     """Return written times, as they are: with their offset in UTC, without one naive.
 
     Parameters

@@ -91,55 +91,61 @@ def to_utc(
     rows = np.arange(len(stamps))
     if stamps.tz is not None:
         return Utc(stamps.tz_convert("UTC").tz_localize(None), rows)
-    if timezone is None:
-        zone = Remedy("timezone", advice="give {}, an IANA name such as 'Europe/Rome', or 'UTC'")
-        detail = "local times without a zone"
-        raise SchemaError([Problem(where, "time", detail, (zone,))], source)
-    try:
-        summer = stamps.tz_localize(
-            timezone, ambiguous=np.ones(len(stamps), bool), nonexistent="NaT"
-        )
-    except (
-        KeyError,
-        ValueError,
-    ) as error:  # zoneinfo raises a KeyError for a name it does not know
-        detail = f"{timezone!r} is not a time zone; give an IANA name such as 'Europe/Rome'"
-        raise SchemaError([Problem("timezone", "time", detail)], source) from error
-    winter = stamps.tz_localize(timezone, ambiguous=np.zeros(len(stamps), bool), nonexistent="NaT")
+    summer, winter = _both_readings(stamps, timezone, where, source)
     skipped: np.ndarray = np.asarray(summer.isna()) & np.asarray(stamps.notna())
     twice: np.ndarray = np.asarray(summer != winter) & ~skipped
     problems = _need_a_rule(stamps, skipped, twice, ambiguous, nonexistent, rules, where)
     if problems:
         raise SchemaError(problems, source)
-    note = _note(stamps, timezone, {ambiguous: twice, nonexistent: skipped})
-    is_second = _second(stamps, twice, ambiguous)
-    utc = pd.DatetimeIndex(summer.where(~is_second, winter)).tz_convert("UTC").tz_localize(None)
+
+    note = _note(stamps, str(timezone), {ambiguous: twice, nonexistent: skipped})
+    utc: pd.Index = summer.where(~_second(stamps, twice, ambiguous), winter)
     if nonexistent == "shift" and skipped.any():
-        moved = (
-            (stamps + HOUR)
-            .tz_localize(timezone, ambiguous="NaT")
-            .tz_convert("UTC")
-            .tz_localize(None)
-        )
-        utc = pd.DatetimeIndex(utc.where(~skipped, moved))
+        later = (stamps + HOUR).tz_localize(timezone, ambiguous="NaT")
+        utc = utc.where(~skipped, _naive_utc(later))
     elif nonexistent == "drop":
-        kept = ~skipped
-        utc, rows, twice = pd.DatetimeIndex(utc[kept]), rows[kept], twice[kept]
-        winter = pd.DatetimeIndex(winter[kept])
-    if ambiguous == "both" and twice.any():
-        utc = pd.DatetimeIndex(utc.append(winter[twice].tz_convert("UTC").tz_localize(None)))
+        utc, winter, twice, rows = utc[~skipped], winter[~skipped], twice[~skipped], rows[~skipped]
+    if ambiguous == "both":  # one row stands for two instants
+        utc = utc.append(winter[twice])
         rows = np.concatenate([rows, rows[twice]])
-    return Utc(utc, rows, note)
+    return Utc(pd.DatetimeIndex(utc), rows, note)
+
+
+def _both_readings(
+    stamps: pd.DatetimeIndex, timezone: str | None, where: str, source: str
+) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Return the instants that a clock means if an hour that it shows twice is the first, and if it
+    is the second; NaT for an hour that it skips.
+    """
+    if timezone is None:
+        zone = Remedy("timezone", advice="give {}, an IANA name such as 'Europe/Rome', or 'UTC'")
+        detail = "local times without a zone"
+        raise SchemaError([Problem(where, "time", detail, (zone,))], source)
+
+    def instants(first: bool) -> pd.DatetimeIndex:
+        is_first = np.full(len(stamps), first)
+        return _naive_utc(stamps.tz_localize(timezone, ambiguous=is_first, nonexistent="NaT"))
+
+    try:
+        return instants(True), instants(False)
+    except (KeyError, ValueError) as error:  # zoneinfo: a KeyError for a name it does not know
+        detail = f"{timezone!r} is not a time zone; give an IANA name such as 'Europe/Rome'"
+        raise SchemaError([Problem("timezone", "time", detail)], source) from error
+
+
+def _naive_utc(moments: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return instants without their zone, as UTC."""
+    return pd.DatetimeIndex(moments).tz_convert("UTC").tz_localize(None)
 
 
 def _note(stamps: pd.DatetimeIndex, timezone: str, used: Mapping[str, np.ndarray]) -> str:
     """Say which hours needed a rule."""
-    said = [
+    sentences = [
         f"{first_few(stamps[mask].unique().strftime('%Y-%m-%d %H:%M'))}: {RULES[rule]}"
         for rule, mask in used.items()
         if mask.any()
     ]
-    return f"Local clock of {timezone}: {'; '.join(said)}." if said else ""
+    return f"Local clock of {timezone}: {'; '.join(sentences)}." if sentences else ""
 
 
 def _need_a_rule(
@@ -203,8 +209,8 @@ def market_hours(
     SchemaError
         An hour the day does not have, with the days named.
     """
-    start = dates.tz_localize(timezone).tz_convert("UTC").tz_localize(None)
-    end = (dates + pd.Timedelta("1D")).tz_localize(timezone).tz_convert("UTC").tz_localize(None)
+    start = _naive_utc(dates.tz_localize(timezone))
+    end = _naive_utc((dates + pd.Timedelta("1D")).tz_localize(timezone))
     length = np.asarray((end - start) / HOUR)
     wrong = (hours < 1) | (hours > length) | (hours != np.round(hours))
     if wrong.any():
@@ -255,28 +261,26 @@ def align(values: xr.Dataset, time: pd.DatetimeIndex, *, source: str = "the pric
     SchemaError
         Steps that do not nest, or model steps that the values do not cover.
     """
-    if values.indexes["time"].equals(time):
+    own = pd.DatetimeIndex(values.indexes["time"])
+    if own.equals(time):
         return values
-    own, step = pd.DatetimeIndex(values.indexes["time"]), step_of(time, source="the model")
-    width = step_of(own, source=source)
-    start, fine = nanoseconds(time), min(width.value, step.value)
-    offset = (start[0] - nanoseconds(own)[0]) % fine
-    if (
-        max(width.value, step.value) % fine
-        or offset
-        or (width >= step and step.value * (width // step) != width.value)
-    ):
+    step, width = step_of(time, source="the model"), step_of(own, source=source)
+    origin, start = nanoseconds(own)[0], nanoseconds(time)
+    long, short = max(width.value, step.value), min(width.value, step.value)
+    if long % short or (start[0] - origin) % short:
         detail = f"steps of {width} from {own[0]} do not nest with steps of {step} from {time[0]}"
         raise SchemaError([Problem("time", "time", detail)], source)
+
+    # which values lie in each model step: one, or all that the step spans
     parts = max(1, step.value // width.value)
-    at = (start[:, None] + np.arange(parts) * width.value - nanoseconds(own)[0]) // width.value
+    at = (start[:, None] + np.arange(parts) * width.value - origin) // width.value
     outside = ((at < 0) | (at >= len(own))).any(axis=1)
     if outside.any():
-        gap = (
-            f"{outside.sum()} of {len(time)} model steps, {time[outside][0]} to {time[outside][-1]}"
-        )
+        missing = time[outside]
+        gap = f"{len(missing)} of {len(time)} model steps, {missing[0]} to {missing[-1]}"
         detail = f"they cover {own[0]} to {own[-1] + width} UTC; missing for {gap}"
         raise SchemaError([Problem("time", "time", detail)], source)
     picked = values.drop_vars("time").isel(time=xr.DataArray(at, dims=("time", "_part")))
-    out = picked.mean("_part", skipna=False, keep_attrs=True) if parts > 1 else picked.isel(_part=0)
+    means = picked.mean("_part", skipna=False, keep_attrs=True) if parts > 1 else None
+    out = picked.isel(_part=0) if means is None else means
     return out.assign_coords(time=time).assign_attrs(values.attrs)

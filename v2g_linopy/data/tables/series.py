@@ -18,7 +18,7 @@ LONGEST = pd.Timedelta("1h").value
 QUARTERS = tuple(pd.Timedelta(minutes=m).value for m in (5, 10, 15, 30, 60))
 
 
-def uniform(
+def uniform_series(
     utc: Utc,
     values: Mapping[str, np.ndarray],
     *,
@@ -72,14 +72,13 @@ def uniform(
         out = _resampled(prices, time, length, pd.Timedelta(resample), missing, source)
     else:
         out = _filled(prices, time, int(length[0]), missing, source)
-    return add_notes(
-        out, utc.note, f"Prices of several steps brought to {resample}." if mixed else ""
-    )
+    brought = f"Prices of several steps brought to {resample}." if mixed else ""
+    return add_notes(out, utc.note, brought)
 
 
 def hours_of(time: pd.DatetimeIndex) -> np.ndarray:
-    """Return the length of each row in hours, in the order given; see `uniform` for rows that
-    differ.
+    """Return the length of each row in hours, in the order given; see `uniform_series` for rows
+    that differ.
     """
     order = np.argsort(nanoseconds(time), kind="stable")
     hours = np.ones(len(time))

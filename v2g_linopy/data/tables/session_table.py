@@ -230,25 +230,27 @@ def _shape(name: str, array: xr.DataArray) -> list[Problem]:
     return []
 
 
-def faults(table: SessionTable, linked: bool = False) -> list[Problem]:
+def value_problems(table: SessionTable, linked: bool = False) -> list[Problem]:
     """Return every fault in the values of a table, one problem per session and rule, none silently
     repaired.
     """
     absent = (table.arrival == NOT_A_TIME) | (table.departure == NOT_A_TIME)
     backwards = ~absent & (table.departure <= table.arrival)
-    found = _each(
+    found = _per_session(
         table,
         pd.Index(table.name).duplicated(),
         "labels",
         "session",
         lambda k: "its label occurs twice",
     )
-    found += _each(table, absent, "nan", "arrival", lambda k: "arrival or departure is missing")
+    found += _per_session(
+        table, absent, "nan", "arrival", lambda k: "arrival or departure is missing"
+    )
 
     def order(k: int) -> str:
         return f"arrives {table.moment(k)}, leaves {table.moment(k, end=True)}: it must leave later"
 
-    found += _each(table, backwards, "consistency", "departure", order)
+    found += _per_session(table, backwards, "consistency", "departure", order)
     broken = absent | backwards
     for name in COLUMNS:
         wrong, more = _range(table, name)
@@ -270,8 +272,10 @@ def _range(table: SessionTable, name: str) -> tuple[np.ndarray, list[Problem]]:
     too_small = value <= column.ge if open_end else value < column.ge
     beyond = finite & (too_small | (value > column.le))
     allowed = f"{'(' if open_end else '['}{column.ge:g}, {column.le:g}] {column.unit}"
-    found = _each(table, ~finite, "nan", name, lambda k: f"{value[k]}: give a number")
-    found += _each(table, beyond, "range", name, lambda k: f"{value[k]:g}, allowed {allowed}")
+    found = _per_session(table, ~finite, "nan", name, lambda k: f"{value[k]}: give a number")
+    found += _per_session(
+        table, beyond, "range", name, lambda k: f"{value[k]:g}, allowed {allowed}"
+    )
     return ~finite | beyond, found
 
 
@@ -285,7 +289,7 @@ def _above_capacity(
             f"{table[name][k]:g} kWh {moment} is above the capacity of {table['capacity'][k]:g} kWh"
         )
 
-    return _each(table, over, "consistency", name, detail)
+    return _per_session(table, over, "consistency", name, detail)
 
 
 def unreachable(table: SessionTable) -> np.ndarray:
@@ -312,7 +316,7 @@ def unreachable_problems(table: SessionTable, lack: np.ndarray) -> list[Problem]
         return text
 
     cap = Remedy("need", ("cap",), advice="{} lowers it to what is reached")
-    return _each(table, lack > 0, "consistency", "energy_need", detail, (cap,))
+    return _per_session(table, lack > 0, "consistency", "energy_need", detail, (cap,))
 
 
 def _overlaps(table: SessionTable, label: str, broken: np.ndarray) -> list[Problem]:
@@ -333,10 +337,10 @@ def _overlaps(table: SessionTable, label: str, broken: np.ndarray) -> list[Probl
             f" leaves it {table.moment(other, end=True)}: they overlap"
         )
 
-    return _each(table, earlier >= 0, "consistency", label, detail)
+    return _per_session(table, earlier >= 0, "consistency", label, detail)
 
 
-def _each(
+def _per_session(
     table: SessionTable,
     mask: np.ndarray,
     rule: str,
@@ -355,6 +359,6 @@ def _each(
     return found
 
 
-def shared(values: np.ndarray) -> float | None:
+def same_for_all(values: np.ndarray) -> float | None:
     """Return the one value all sessions have, or None."""
     return float(values[0]) if len(values) and bool((values == values[0]).all()) else None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import Problem, Remedy, SchemaError
-from .files import pick, read_csv, stamps
+from .files import parse_times, pick_columns, read_csv
 from .local_time import ALL_RULES, Ambiguous, Nonexistent, Utc, market_hours, to_utc
 from .wording import first_few
 
@@ -89,7 +89,7 @@ def read_columns(path: str | Path, table: TableFormat) -> pd.DataFrame:
         A file that cannot be read, or columns that it does not have.
     """
     frame = read_csv(path, separator=table.separator, decimal=table.decimal)
-    return pick(frame, table.columns, str(path))
+    return pick_columns(frame, table.columns, str(path))
 
 
 def read_times(
@@ -101,7 +101,7 @@ def read_times(
     rules: Collection[str] = ALL_RULES,
 ) -> Utc:
     """Return the written times of a column in UTC; `rules` are those that a message may offer."""
-    written = stamps(cells, table.time_format, source)
+    written = parse_times(cells, table.time_format, source)
     return to_utc(
         written,
         table.timezone,
