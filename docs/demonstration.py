@@ -31,8 +31,8 @@ def ladder_table(result: xr.DataTree) -> str:
     rows = [
         (
             rung,
-            labels.number(p, 0),
-            labels.number(p * scale, 0),
+            labels.shown_number(p, 0),
+            labels.shown_number(p * scale, 0),
             (
                 f"{labels.signed(p - profit[before[rung]], 0)} on {before[rung]}"
                 if before[rung]

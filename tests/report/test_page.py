@@ -86,7 +86,7 @@ def test_every_figure_has_a_text_for_those_who_do_not_see_it(text):
 def test_the_page_shows_the_numbers_of_the_tables(text):
     """Amounts of the bill and of the ladder stand on the page as the tables have them."""
     plan = result(unserved=1.5)
-    bill, ladder = tables.bill(plan), tables.ladder(plan)
+    bill, ladder = tables.bill_table(plan), tables.ladder(plan)
     for amount in bill["amount"]:
         assert f'<td class="n">{labels.money(amount)}</td>' in text
     for profit in ladder["per_unit"]:
@@ -145,9 +145,9 @@ def test_write_refuses_to_replace(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("mine")
     with pytest.raises(OutputError):
-        write.write(result(), path)
+        write.write_page(result(), path)
     assert path.read_text() == "mine"
-    write.write(result(members=0, ladder=False), path, overwrite=True)
+    write.write_page(result(members=0, ladder=False), path, overwrite=True)
     assert path.read_text(encoding="utf-8").endswith("</html>\n")
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
@@ -171,7 +171,7 @@ def test_missing_extra_is_explained(monkeypatch):
 )
 def test_numbers_for_people(value, text):
     """About four digits, thousands apart, a true minus."""
-    assert labels.number(value) == text
+    assert labels.shown_number(value) == text
 
 
 def test_the_caption_says_what_a_value_below_zero_means():

@@ -63,7 +63,7 @@ def test_key_figures(operated):
 
 def test_markets_add_up(operated):
     """480 kWh sold for 24 EUR, 96 kWh missing for 7.68: 16.32 in all."""
-    market, imbalance = sequence.summary(ResultView.of(operated))["markets"]
+    market, imbalance = sequence.run_summary(ResultView.of(operated))["markets"]
     assert market == {"name": "day-ahead", "cells": ["480", "0", "24.00"]}
     assert imbalance == {"name": "imbalance", "cells": ["0", "96", "\u22127.68"]}
 
@@ -100,7 +100,7 @@ def test_a_year_is_drawn_by_week(operated):
     long.attrs["decisions"] = 1
     low = figures.regret(long).axes[1]
     assert [b.get_height() for b in low.patches] == [7.0] * 57 + [1.0]
-    table = sequence.summary(ResultView.of(long))["days"]
+    table = sequence.run_summary(ResultView.of(long))["days"]
     assert table["more"] == 400 - sequence.MOST_DAYS
     assert table["rows"][-1] == {"name": "all days", "cells": ["400.00"] * 3}
 

@@ -40,7 +40,7 @@ def test_the_bill_adds_up_to_profit_and_objective():
     the two.
     """
     plan = result(unserved=1.5)
-    bill = tables.bill(plan)
+    bill = tables.bill_table(plan)
     assert bill.loc[~bill["penalty"], "amount"].sum() == pytest.approx(plan.attrs["profit"])
     assert bill["amount"].sum() == pytest.approx(plan.attrs["objective"])
     assert plan.attrs["profit"] - plan.attrs["objective"] == pytest.approx(15)

@@ -32,7 +32,7 @@ def worn():
 
 def test_table(worn):
     """The most used first; cost of the unpriced one unknown, not zero."""
-    table = tables.wear(worn)
+    table = tables.wear_table(worn)
     assert list(table["storage"]) == ["fleet.ev", "battery.box", "battery.idle"]
     assert table["efc"].tolist() == pytest.approx([1, 1, 0])
     assert table["cost_counted"].tolist()[:2] == pytest.approx([16, 16])

@@ -82,7 +82,7 @@ def report(
     tree = solved(source)
     if not dry_run:
         with terminal.progress("Drawing"):
-            write.write(tree, target, overwrite=force)
+            write.write_page(tree, target, overwrite=force)
     terminal.answer(
         f"{'would write' if dry_run else 'wrote'} {target}",
         {"status": "dry run" if dry_run else "ok", "files": {target.name: str(target)}},

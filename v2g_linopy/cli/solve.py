@@ -253,7 +253,7 @@ def write_files(
         with atomic(folder / "kpi.json") as path:
             path.write_text(to_json(kpi), encoding="utf-8")
         if "report.html" in names:
-            write.write(result, folder / "report.html")
+            write.write_page(result, folder / "report.html")
     return kpi
 
 

@@ -125,7 +125,7 @@ def outputs(member: str) -> tuple[Field, ...]:
     )
 
 
-def problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
+def wear_problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
     """Rules between the fields: whole segments, in sum 1, and an initial split that adds up and
     fits.
     """
@@ -229,7 +229,7 @@ def _priced(d: xr.Dataset) -> xr.DataArray:
     return d.replacement_cost > 0  # False where it is missing
 
 
-def prices(d: xr.Dataset, capacity: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+def segment_prices(d: xr.Dataset, capacity: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return the price of each segment (EUR/kWh) and its room (kWh), both 0 where the depth is not
     priced.
     """
@@ -283,7 +283,7 @@ def cycles(
     if "segment_depth" not in d:
         return {}
     time = s.axis("time")
-    price, room = prices(d, capacity)
+    price, room = segment_prices(d, capacity)
     there = (room > 0) & there
     level = s.var("segment_energy", upper=room, mask=there)
     power = s.var_where("segment_discharge", there & discharges)

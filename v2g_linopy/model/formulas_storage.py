@@ -30,7 +30,7 @@ def within_step(
     return before + into <= ceiling, before - out >= floor
 
 
-def stress(depth: xr.DataArray, factor: Data, exponent: Data) -> xr.DataArray:
+def depth_stress(depth: xr.DataArray, factor: Data, exponent: Data) -> xr.DataArray:
     """Phi(delta) = a delta^b, the share of a battery's life that a cycle of this depth takes."""
     return factor * depth**exponent
 
@@ -44,7 +44,7 @@ def segment_price(
     `room` is delta_j E; a segment without room has no price (0). With b >= 1 the prices do not fall
     with j, so that a linear programme uses shallow segments first."""
     below = (depth.cumsum("segment") - depth).clip(min=0.0)
-    taken = stress(below + depth, factor, exponent) - stress(below, factor, exponent)
+    taken = depth_stress(below + depth, factor, exponent) - depth_stress(below, factor, exponent)
     return (cost * taken / room.where(room > 0, 1.0)).where(room > 0, 0.0)
 
 

@@ -102,7 +102,7 @@ def traded_parts(parts: Mapping[str, Part]) -> dict[str, Trading]:
     return {name: p.trading for name, p in sorted(parts.items()) if p.trading is not None}
 
 
-def problems(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
+def sequence_problems(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
     """Return what is wrong with the gates and the forecasts of a case whose time stamps can be
     read.
     """

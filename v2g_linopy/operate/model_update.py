@@ -171,7 +171,7 @@ class ResolvableModel:
         """
         written = _Recorder(self.model)
         with exact_labels():
-            built = assembly.write(written, inputs, self._built, changed)
+            built = assembly.write_model(written, inputs, self._built, changed)
 
         before = self._built.terms
         again = {part for part, terms in built.terms.items() if terms is not before.get(part)}

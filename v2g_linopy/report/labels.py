@@ -71,7 +71,7 @@ def market(name: str) -> str:
     return name.replace("_", "-")
 
 
-def number(value: float, decimals: int | None = None) -> str:
+def shown_number(value: float, decimals: int | None = None) -> str:
     """A number for people: thousands apart, a true minus, about four digits unless `decimals` says
     otherwise.
 
@@ -99,7 +99,7 @@ def money(value: float) -> str:
     >>> money(-1234.5), money(0.001), money(-0.001)
     ('−1\u202f234.50', '0.00', '0.00')
     """
-    return number(value, 2)
+    return shown_number(value, 2)
 
 
 def amount(value: float) -> str:
@@ -108,7 +108,7 @@ def amount(value: float) -> str:
     >>> amount(3350.64), amount(43.64), amount(0.5214)
     ('3\u202f351', '43.6', '0.52')
     """
-    return number(value, _places(abs(value)))
+    return shown_number(value, _places(abs(value)))
 
 
 def signed_amount(value: float) -> str:
@@ -122,7 +122,7 @@ def _places(largest: float) -> int:
 
 def signed(value: float, decimals: int | None = None) -> str:
     """A difference, with its sign."""
-    text = number(value, decimals)
+    text = shown_number(value, decimals)
     return text if text.startswith(MINUS) or text.strip("0.") in ("", NONE) else f"+{text}"
 
 
@@ -144,7 +144,7 @@ def count(number_of: float, word: str) -> str:
     >>> count(1, "vehicle"), count(1200, "vehicle"), count(2, "battery")
     ('1 vehicle', '1\u202f200 vehicles', '2 batteries')
     """
-    return f"{number(number_of, 0)} {word if number_of == 1 else plural(word)}"
+    return f"{shown_number(number_of, 0)} {word if number_of == 1 else plural(word)}"
 
 
 def plural(noun: str) -> str:
@@ -166,4 +166,4 @@ def span(hours: float) -> str:
         )
     if hours < 48:
         return f"{hours:g} hour" + ("" if hours == 1 else "s")
-    return f"{number(hours / 24, 0 if hours % 24 == 0 else 1)} days"
+    return f"{shown_number(hours / 24, 0 if hours % 24 == 0 else 1)} days"

@@ -31,7 +31,7 @@ def schedule(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.Da
     pandas.DataFrame
         ``time`` (local, ISO 8601 with offset, start of the step), ``member``, ``session`` (where
         known), ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``,
-        where reserves are sold the columns of `dispatch`, and ``price_<market>_<unit>`` of every
+        where reserves are sold what each holds, and ``price_<market>_<unit>`` of every
         energy market; with scenarios a column ``scenario`` in front. With assets beside the fleet:
         see `site_schedule`. `parts` is the catalogue that the result was made with.
     """
@@ -199,7 +199,7 @@ def _schedule(view: ResultView) -> pd.DataFrame:
     ):
         values = np.asarray(view.fleet(name).values, dtype=float)
         table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
-    for column, x in dispatch(
+    for column, x in held_and_baseline(
         view, "fleet", "fleet", view.fleet("discharge") - view.fleet("charge")
     ).items():
         table[column] = np.concatenate([x[member, step], x.sum(axis=0)]).round(9) + 0.0
@@ -210,7 +210,7 @@ def _schedule(view: ResultView) -> pd.DataFrame:
     return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
 
 
-def dispatch(
+def held_and_baseline(
     view: ResultView, part: str, member: str, injection: xr.DataArray
 ) -> dict[str, np.ndarray]:
     """What each member does if no reserve is called, and what it holds ready from there, kW on
@@ -254,7 +254,7 @@ def site_schedule(view: ResultView) -> pd.DataFrame:
         pod; ``total`` for all of an asset), ``pod``, ``session`` (where known), ``drawn_kW`` and
         ``fed_in_kW`` (electricity; of the meter import and export), ``<carrier>_drawn_kW`` and
         ``<carrier>_fed_in_kW`` of other carriers, ``energy_kWh`` (end of the step),
-        ``curtailed_kW``, ``unserved_kWh``, where reserves are sold the columns of `dispatch`,
+        ``curtailed_kW``, ``unserved_kWh``, where reserves are sold what each holds,
         prices as above. Empty where an asset has no such number.
     """
     columns = [_asset_rows(view, name, asset) for name, asset in view.assets.items()]
@@ -282,7 +282,7 @@ def _asset_rows(view: ResultView, name: str, asset: Asset) -> pd.DataFrame:
     if ELECTRICITY in asset.flows:
         numbers |= {
             column: xr.DataArray(x, dims=dims)
-            for column, x in dispatch(
+            for column, x in held_and_baseline(
                 view, name, asset.member, asset.flows[ELECTRICITY].net
             ).items()
         }

@@ -24,14 +24,14 @@ from .schedule_and_bids import bid_curves, bids, curved, schedule, session_label
 __all__ = [
     "bid_curves",
     "bids",
-    "bill",
+    "bill_table",
     "curved",
     "kpi",
     "ladder",
     "monthly",
     "schedule",
     "unserved",
-    "wear",
+    "wear_table",
 ]
 
 SMALLEST_NEED = 1e-6
@@ -81,7 +81,7 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
         "sequence": _sequence(view),
         "ladder": ladder(view).to_dict("records"),
         "unserved": unserved(view).to_dict("records"),
-        "wear": wear(view).to_dict("records"),
+        "wear": wear_table(view).to_dict("records"),
         "complementarity": view.attrs.get("complementarity", ""),
         "audit": _audit(view),
         "run": {name: view.attrs[name] for name in PROVENANCE if name in view.attrs},
@@ -91,7 +91,7 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
     return _plain(figures)
 
 
-def bill(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
+def bill_table(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     """Every entry of the ledger: its name, in words, its sum, its share per unit, and whether it is
     a penalty.
 
@@ -161,7 +161,7 @@ def unserved(result: Result) -> pd.DataFrame:
     )
 
 
-def wear(result: Result) -> pd.DataFrame:
+def wear_table(result: Result) -> pd.DataFrame:
     """Wear of each battery, the most used first; empty where no cycles were counted.
 
     Columns ``storage, capacity, throughput, efc, cost_planned, cost_calendar, cost_counted,

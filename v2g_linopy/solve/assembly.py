@@ -49,12 +49,12 @@ def assemble_model(inputs: Inputs) -> Built:
     exchange, and the rows of each part."""
     with exact_labels():
         model = linopy_adapter.new_model()
-        written = write(model, inputs)
+        written = write_model(model, inputs)
         set_objective(model, costs(written.ledger, inputs.probability))
     return Built(written.terms, written.reads, model)
 
 
-def write(
+def write_model(
     model: Target,
     inputs: Inputs,
     earlier: Written | None = None,

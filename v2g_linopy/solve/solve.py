@@ -64,7 +64,7 @@ def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str,
         if not isinstance(case, xr.DataTree):
             raise
         found += error.problems
-    if found := found + gates.problems(case, parts):
+    if found := found + gates.sequence_problems(case, parts):
         raise SchemaError(found, source=str(case.attrs.get("title") or "the case"))
     return notes
 

@@ -47,7 +47,9 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             "kWh, more than cycles_max times energy_max allows",
         ),
     )
-    return violations("battery", rules, calendar) + battery_wear.problems(d, "battery", calendar)
+    return violations("battery", rules, calendar) + battery_wear.wear_problems(
+        d, "battery", calendar
+    )
 
 
 SCHEMA = Schema(

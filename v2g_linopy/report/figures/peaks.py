@@ -74,7 +74,7 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
                 span, (height, height), color=BLACK, linestyle="--", linewidth=1.0, label=first
             )
             where = {"xytext": (3, 7), "textcoords": "offset points", "fontsize": 8}
-            axes.annotate(f"{month}: {words.number(height)} kW", (span[0], height), **where)
+            axes.annotate(f"{month}: {words.shown_number(height)} kW", (span[0], height), **where)
         axes.set_ylim(0, 1.16 * max(float(hours["import"].max()), *heights.values(), SMALLEST_PEAK))
         axes.set_ylabel("import, kW")
         more = (

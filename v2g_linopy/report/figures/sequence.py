@@ -167,7 +167,7 @@ def by_day(view: ResultView) -> pd.DataFrame:
     return table.set_index(pd.DatetimeIndex(table.index).tz_localize(view.timezone))
 
 
-def summary(view: ResultView) -> dict[str, Any]:
+def run_summary(view: ResultView) -> dict[str, Any]:
     """The run as the page tells it: sentence, markets, days and stages; empty for a plan."""
     if not is_operated(view):
         return {}
@@ -204,7 +204,7 @@ def _markets(view: ResultView) -> list[dict[str, Any]]:
         if not abs(energy).any() and abs(income) < SMALLEST:
             continue
         sold, bought = energy.clip(min=0).sum(), -energy.clip(max=0).sum()
-        cells = [labels.number(sold), labels.number(bought), labels.money(income)]
+        cells = [labels.shown_number(sold), labels.shown_number(bought), labels.money(income)]
         rows.append({"name": labels.market(name), "cells": cells})
     return rows + _reserves(view)
 

@@ -164,7 +164,7 @@ def energy_flow(result: Result) -> Figure:
                     "va": "center",
                     "fontsize": 7.5,
                 }
-                axes.annotate(f"{way} {labels.number(end, 0)}", (end, spot + shift), **note)
+                axes.annotate(f"{way} {labels.shown_number(end, 0)}", (end, spot + shift), **note)
         axes.set_yticks(places, [str(p)[:24] for p in pods])
         axes.invert_yaxis()
         axes.margins(x=0.14)

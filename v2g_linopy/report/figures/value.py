@@ -148,7 +148,7 @@ def write_values(axes: Axes, places: np.ndarray, values: np.ndarray) -> None:
     for place, value in zip(places, values, strict=True):
         side, where = ("left", 4) if value >= 0 else ("right", -4)
         axes.annotate(
-            words.number(value),
+            words.shown_number(value),
             (value, place),
             xytext=(where, 0),
             textcoords="offset points",

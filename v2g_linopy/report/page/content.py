@@ -83,7 +83,7 @@ def warnings(view: ResultView) -> list[str]:
     if status != "optimal":
         gap = view.attrs.get("mip_gap")
         proof = (
-            f"; it may be up to {labels.number(100 * float(gap))} % below the best"
+            f"; it may be up to {labels.shown_number(100 * float(gap))} % below the best"
             if gap is not None
             else ""
         )
@@ -94,7 +94,9 @@ def warnings(view: ResultView) -> list[str]:
     notes += str(view.attrs.get("warnings", "")).splitlines()
     missing = float(view.total("unserved").sum() + view.total("unserved_trip").sum())
     if missing > tables.SMALLEST_NEED:
-        notes.append(f"{labels.number(missing)} kWh of need are not served; they are named below.")
+        notes.append(
+            f"{labels.shown_number(missing)} kWh of need are not served; they are named below."
+        )
     audit = view.groups.get("audit")
     if audit is not None and "passed" in audit.attrs and not int(audit.attrs["passed"]):
         notes.append("The audit found deviations above its tolerance; see the foot of this page.")
@@ -127,7 +129,7 @@ def causes(view: ResultView) -> list[str]:
 
 def bill_rows(view: ResultView) -> list[dict[str, str]]:
     """The bill as shown, with its sums: profit, and the objective where penalties were paid."""
-    table, scale = tables.bill(view), view.scale
+    table, scale = tables.bill_table(view), view.scale
 
     def row(kind: str, text: str, name: str, amount: float) -> dict[str, str]:
         return {
@@ -212,12 +214,12 @@ def needs(view: ResultView) -> dict[str, Any]:
     rows = [
         {
             **{str(k): v for k, v in row.items()},
-            "kWh": labels.number(row["kWh"]),
+            "kWh": labels.shown_number(row["kWh"]),
             "by": row["by"].replace("T", " "),
         }
         for row in shown.to_dict("records")
     ]
-    missing = labels.number(float(table["kWh"].sum()))
+    missing = labels.shown_number(float(table["kWh"].sum()))
     sentence = (
         f"{labels.count(len(table), 'need')} could not be served, {missing} kWh in all. Worst"
         " first:"
@@ -230,24 +232,26 @@ def needs(view: ResultView) -> dict[str, Any]:
     }
 
 
-def wear(view: ResultView) -> dict[str, Any]:
+def wear_rows(view: ResultView) -> dict[str, Any]:
     """Wear of the batteries as shown: the most used ones, and the sum of all."""
-    table = tables.wear(view)
+    table = tables.wear_table(view)
     costs = ("cost_planned", "cost_counted", "cost_over", "cost_calendar")
 
     def shown(name: str, row: Any) -> dict[str, Any]:
         cells = [
-            labels.number(row["efc"]),
-            labels.number(row["throughput"]),
+            labels.shown_number(row["efc"]),
+            labels.shown_number(row["throughput"]),
             *(labels.money(row[n]) for n in costs),
         ]
-        prices = [labels.number(row.get(n, math.nan)) for n in ("price_mean", "price_marginal")]
+        prices = [
+            labels.shown_number(row.get(n, math.nan)) for n in ("price_mean", "price_marginal")
+        ]
         return {"name": name, "cells": cells + prices}
 
     rows = [shown(row["storage"], row) for row in table.head(MOST_BATTERIES).to_dict("records")]
     if len(table) > 1:
         total = table[["efc", "throughput", *costs]].sum(skipna=False).to_dict()
-        rows.append(shown(f"all {labels.number(len(table), 0)}", total))
+        rows.append(shown(f"all {labels.shown_number(len(table), 0)}", total))
     return {"rows": rows, "more": max(0, len(table) - MOST_BATTERIES)}
 
 
@@ -315,7 +319,7 @@ def facts(view: ResultView) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in found if value not in (None, "")]
 
 
-def assumptions(view: ResultView) -> list[str]:
+def stated_assumptions(view: ResultView) -> list[str]:
     """What the case states as its assumptions; long lists are cut short."""
     given = view.attrs.get("assumptions", "")
     lines = (
@@ -425,7 +429,7 @@ def _seconds(attrs: Any) -> str:
 
 def _size(attrs: Any) -> str:
     return ", ".join(
-        f"{labels.number(float(attrs[k]), 0)} {k}"
+        f"{labels.shown_number(float(attrs[k]), 0)} {k}"
         for k in ("rows", "columns", "nonzeros", "binaries")
         if k in attrs
     )

@@ -106,7 +106,7 @@ def _fleet_tiles(view: ResultView, figures: dict[str, Any]) -> list[Tile]:
             "energy fed back",
             _shown(energy["discharged_kWh"]),
             "kWh",
-            f"{labels.number(share, 1)} % of what was charged",
+            f"{labels.shown_number(share, 1)} % of what was charged",
         ),
         (
             "need not served",
@@ -141,4 +141,4 @@ def planned_profit(view: ResultView) -> float:
 
 
 def _shown(value: float | None) -> str:
-    return labels.number(math.nan if value is None else value)
+    return labels.shown_number(math.nan if value is None else value)

@@ -112,7 +112,7 @@ CAPTIONS = {
 """What each figure shows, in words: printed below it, and read out in its place."""
 
 
-def write(
+def write_page(
     result: xr.DataTree,
     path: str | Path,
     overwrite: bool = False,
@@ -163,7 +163,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         setting=content.setting(view),
         warnings=content.warnings(view),
         tiles=key_figures.tiles(view),
-        sequence=sequence.summary(view),
+        sequence=sequence.run_summary(view),
         scenarios=view.scenarios,
         ladder=content.ladder_rows(view),
         causes=content.causes(view),
@@ -172,8 +172,8 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         months=content.bill_by_month(view),
         fleet=len(view.members) > 0,
         needs=content.needs(view),
-        wear=content.wear(view),
-        assumptions=content.assumptions(view),
+        wear=content.wear_rows(view),
+        assumptions=content.stated_assumptions(view),
         defaults=content.defaults(view),
         solution=content.solution(view),
         audit=content.audit(view),

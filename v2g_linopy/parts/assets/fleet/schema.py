@@ -45,7 +45,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
             problems.append(
                 Problem(f"fleet.{name}", "consistency", f"{place}{value:g}{more}, {detail}")
             )
-    return problems + battery_wear.problems(d, "fleet", calendar)
+    return problems + battery_wear.wear_problems(d, "fleet", calendar)
 
 
 SCHEMA = Schema(

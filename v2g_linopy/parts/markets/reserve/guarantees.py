@@ -108,7 +108,7 @@ OUTPUTS = (
 )
 
 
-def problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+def guarantee_problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """Return what no budget can be: without a cycle, of no activation, of parts of steps; and lags
     out of order.
     """

@@ -26,7 +26,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     return (
         problems
         + gate_problems("reserve", "volume", d, calendar)
-        + guarantees.problems(d, calendar)
+        + guarantees.guarantee_problems(d, calendar)
     )
 
 
