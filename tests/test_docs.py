@@ -128,6 +128,19 @@ def test_example_of_a_new_asset_runs(away):
         sys.modules.pop("flywheel", None)
 
 
+def test_the_way_of_one_number_is_there():
+    """Ten stops in CONTRIBUTING; each names files, and functions that are in them."""
+    text = (
+        page("CONTRIBUTING.md").partition("<!-- begin way -->")[2].partition("<!-- end way -->")[0]
+    )
+    stops = re.findall(r"^(\d+)\. ", text, re.MULTILINE)
+    assert stops == [str(k) for k in range(1, 11)]
+    named = re.findall(r"`(v2g_linopy/[\w/]+\.py)`, `(\w+)`", text)
+    assert len(named) >= 10
+    lost = [(path, name) for path, name in named if f"def {name}(" not in page(path)]
+    assert not lost
+
+
 def test_getting_started_prints_what_it_says(away):
     """Each command of the page in order; `...` stands for anything."""
     checker = doctest.OutputChecker()
@@ -181,7 +194,7 @@ def test_command_lines_can_be_parsed(path):
 def parse(words: list[str]) -> None:
     """Resolve commands and options of a command line without running it."""
     command, context = typer.main.get_command(app), None
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and not words[0].startswith("-"):
         assert words[0] in command.commands, f"no command {words[0]}"
         command, words = command.commands[words[0]], words[1:]
     if words:
