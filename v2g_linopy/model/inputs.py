@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import pandas as pd
 import xarray as xr
 
-from ..case.calendar import crosses_hour
 from ..case.io import calendar_of, step_hours
 from ..case.schema import Calendar, suggest
 from ..errors import Problem, SchemaError
@@ -58,7 +57,7 @@ class Inputs:
     @property
     def pods(self) -> pd.Index:
         """Every point of delivery that an asset or a connection names."""
-        return pd.Index(_named(self.data, self.parts), name="pod")
+        return pd.Index(_named(self.data), name="pod")
 
 
 def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
@@ -91,8 +90,10 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
             data[part.name] = clean
             notes += part.schema.assumptions(group, part.name, calendar.currency)
     if not problems:
-        problems += _between(data, parts) + _members(parts, data) + _assets(parts, data)
-        problems += _clock(data.get("connection"), calendar, step_hours(case))
+        checks = [check for name in data for check in parts[name].case_checks]
+        between = [p for check in checks for p in check(data, calendar, step_hours(case))]
+        problems += (between or _without_a_market(data)) + _members(parts, data)
+        problems += _assets(parts, data)
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
     return Inputs(parts, data, calendar, step_hours(case), calendar.probability, tuple(notes))
@@ -121,89 +122,48 @@ def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
     ]
 
 
-def _between(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[Problem]:
-    """Rules between groups: somewhere to trade, pods that exist."""
-    energy, reserve = data.get("energy"), data.get("reserve")
-    if energy is not None and energy.sizes.get("market", 0):
-        return _pods(data)
+def has_market(data: Mapping[str, xr.Dataset]) -> bool:
+    """Return True where there is an energy market to trade at."""
+    return "energy" in data and bool(data["energy"].sizes.get("market", 0))
+
+
+def pods_of(d: xr.Dataset) -> list[str]:
+    """Return the points of delivery that the members of a part name, each once."""
+    return list(dict.fromkeys(map(str, d["pod"].to_numpy().ravel()))) if "pod" in d else []
+
+
+def pods_at_markets(data: Mapping[str, xr.Dataset]) -> list[str]:
+    """Return the points of delivery that trade at markets, having no supplier of their own."""
     connection = data.get("connection")
-    traded = [
-        p for p in _named(data, parts) if connection is None or p not in _contracts(connection)
-    ]
-    problems = _pods(data)
-    if traded and not problems:
-        which = (
-            ""
-            if connection is None
-            else f"; {', '.join(traded[:5])} would trade there, without a supply_price"
-        )
-        detail = (
-            "missing: give at least one energy market with its price and limit (group /energy,"
-            " dimension market)"
-        )
-        problems.append(Problem("energy", "missing", f"{detail}{which}"))
-    elif reserve is not None:
-        problems += _unpriced(reserve)
-    if "ppa" in data and not traded:
-        detail = (
-            "missing: the contracts of /ppa refer to its prices; give a market (limit 0: nobody"
-            " trades it)"
-        )
-        problems.append(Problem("energy", "missing", detail))
-    return problems
+    if connection is None:
+        return _named(data)
+    contract = supplied(connection)
+    supplied_pods = {str(pod) for pod in connection.indexes["pod"][contract.to_numpy()]}
+    return [pod for pod in _named(data) if pod not in supplied_pods]
 
 
-def _named(data: Mapping[str, xr.Dataset], parts: Mapping[str, Part]) -> list[str]:
+def _without_a_market(data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Every pod needs somewhere to trade."""
+    pods = pods_at_markets(data)
+    if has_market(data) or not pods:
+        return []
+    which = f"; {', '.join(pods[:5])} would trade there, without a supply_price"
+    detail = (
+        "missing: give at least one energy market with its price and limit (group /energy,"
+        f" dimension market){which if 'connection' in data else ''}"
+    )
+    return [Problem("energy", "missing", detail)]
+
+
+def _named(data: Mapping[str, xr.Dataset]) -> list[str]:
     """Every point of delivery that an asset or a connection names; the site where none does."""
     names: dict[str, None] = {}
-    for part, d in data.items():
+    for d in data.values():
         if "pod" in d.indexes:
             names |= dict.fromkeys(map(str, d.indexes["pod"]))
-        elif "pod" in d and d.sizes.get(parts[part].schema.member or "", 0):
-            names |= dict.fromkeys(str(p) for p in d["pod"].to_numpy().ravel())
+        elif d.sizes.get(d.attrs["member"] or "", 0):
+            names |= dict.fromkeys(pods_of(d))
     return list(names) or [SITE]
-
-
-def _contracts(connection: xr.Dataset) -> list[str]:
-    """Pods with a supplier of their own."""
-    contract = supplied(connection)
-    return [str(p) for p in connection.indexes["pod"][contract.to_numpy()]]
-
-
-def _unpriced(reserve: xr.Dataset) -> list[Problem]:
-    """Without a market, activation needs a price of its own."""
-    return [
-        Problem(
-            f"reserve.activation_price_{way}",
-            "missing",
-            f"missing: {way}ward activation is expected, and there is no energy market to settle it"
-            " at; give its price",
-        )
-        for way in ("up", "down")
-        if f"activation_price_{way}" not in reserve
-        and bool((reserve[f"activation_{way}"] > 0).any())
-    ]
-
-
-def _clock(connection: xr.Dataset | None, calendar: Calendar, dt: float) -> list[Problem]:
-    """A peak tariff counts clock hours, which steps must not cross."""
-    if connection is None or not bool((connection.peak_price > 0).any()):
-        return []
-    crossing = crosses_hour(calendar.time, calendar.timezone, dt)
-    if not crossing.any():
-        return []
-    when = calendar.local(calendar.time[crossing][0])
-    detail = (
-        f"the step of {60 * dt:g} min at {when} is in more than one clock hour, which peaks are the"
-        " mean of"
-    )
-    return [
-        Problem(
-            "connection.peak_price",
-            "time",
-            f"{detail}; give steps of an hour or less that start on it",
-        )
-    ]
 
 
 def _members(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Problem]:
@@ -284,21 +244,3 @@ def _assets(parts: Mapping[str, Part], data: dict[str, xr.Dataset]) -> list[Prob
                 else:
                     data[name] = data[name].reindex({dim: there})
     return problems
-
-
-def _pods(data: Mapping[str, xr.Dataset]) -> list[Problem]:
-    """Where connections are given, every pod needs one: a misspelt name would be a pod without
-    limits.
-    """
-    if "connection" not in data:
-        return []
-    listed = [str(p) for p in data["connection"].indexes.get("pod", [])]
-    return [
-        Problem(
-            f"{part}.pod", "labels", f"{name!r} has no line in /connection{suggest(name, listed)}"
-        )
-        for part, d in data.items()
-        if part != "connection" and "pod" in d
-        for name in dict.fromkeys(map(str, d["pod"].to_numpy().ravel()))
-        if name not in listed
-    ]

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import xarray as xr
 
-from ..case.schema import Schema, suggest
+from ..case.schema import Calendar, Schema, suggest
 from ..errors import Problem, SchemaError
 from .scope import Scope
 from .terms import Replay, Terms
@@ -86,6 +86,10 @@ class Trading:
     limit: str
 
 
+CaseCheck = Callable[[Mapping[str, xr.Dataset], Calendar, float], list[Problem]]
+"""Takes the inputs of every part by name, the calendar, and the length of a step (h)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """A kind of asset, market or rule.
@@ -104,6 +108,9 @@ class Part:
     replay : callable
         ``replay(view, inputs and outputs) -> Replay``, its check: from the written numbers alone,
         without `build`.
+    case_checks : tuple of callable, default ()
+        ``f(inputs by part, calendar, hours of a step) -> [Problem]``, rules between its group and
+        others; those within its group stand in the schema.
     label : str, default ""
         The kind in words, plural: ``"heat and power plants"``. Empty: its name.
     member_label : str, default ""
@@ -173,6 +180,7 @@ class Part:
     schema: Schema
     build: Callable[[Scope, xr.Dataset], Terms]
     replay: Callable[[View, xr.Dataset], Replay]
+    case_checks: tuple[CaseCheck, ...] = ()
     label: str = ""
     member_label: str = ""
     entries: Mapping[str, Entry] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from ....model.part import Entry, Part, Stage
 from .build import build
 from .replay import replay
-from .schema import SCHEMA
+from .schema import SCHEMA, reference_market
 from .state import postprocess
 
 PART = Part(
@@ -12,6 +12,7 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    case_checks=(reference_market,),
     member_label="contract",
     entries={
         "difference": Entry("contracts: difference to the reference price", "energy"),

@@ -1,14 +1,30 @@
 """Fields of power purchase agreements, and rules between them."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import xarray as xr
 
 from ....case.schema import ABSENT, Calendar, Field, Schema
 from ....errors import Problem
+from ....model.inputs import has_market, pods_at_markets
 
 NAN = float("nan")
 SIDES, PERIODS = ("seller", "buyer"), ("month", "year", "horizon")
 SETTLEMENTS, VOLUMES = ("two_way", "one_way", "physical"), ("output", "deemed", "baseload")
+
+
+def reference_market(
+    data: Mapping[str, xr.Dataset], calendar: Calendar, dt: float
+) -> list[Problem]:
+    """Contracts refer to the prices of a market, also where every pod has its supplier."""
+    if has_market(data) or pods_at_markets(data):
+        return []
+    detail = (
+        "missing: the contracts of /ppa refer to its prices; give a market (limit 0: nobody"
+        " trades it)"
+    )
+    return [Problem("energy", "missing", detail)]
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:

@@ -3,7 +3,7 @@
 from ....model.part import Entry, Part, Stage, Trading
 from .build import build
 from .replay import next_state, replay
-from .schema import SCHEMA
+from .schema import SCHEMA, unpriced_activation
 
 PART = Part(
     "reserve",
@@ -11,6 +11,7 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    case_checks=(unpriced_activation,),
     member_label="reserve product",
     entries={
         "shortfall": Entry("reserve committed and not held", "reserve"),

@@ -1,11 +1,32 @@
 """Fields of reserve products, and rules between them."""
 
+from collections.abc import Mapping
+
 import xarray as xr
 
 from ....case.schema import ABSENT, Calendar, Field, Schema, violations
 from ....errors import Problem
 from ....model.bid_sizes import gate_problems, gated
+from ....model.inputs import has_market, pods_at_markets
 from . import guarantees
+
+
+def unpriced_activation(
+    data: Mapping[str, xr.Dataset], calendar: Calendar, dt: float
+) -> list[Problem]:
+    """Without a market, activation needs a price of its own."""
+    if has_market(data) or pods_at_markets(data):
+        return []
+    d = data["reserve"]
+    detail = (
+        "missing: {}ward activation is expected, and there is no energy market to settle it at;"
+        " give its price"
+    )
+    return [
+        Problem(f"reserve.activation_price_{way}", "missing", detail.format(way))
+        for way in ("up", "down")
+        if f"activation_price_{way}" not in d and bool((d[f"activation_{way}"] > 0).any())
+    ]
 
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:

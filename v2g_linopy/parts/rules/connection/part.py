@@ -6,6 +6,7 @@ from ....model.formulas import smaller
 from ....model.part import Entry, Part, Stage
 from ....model.view import View
 from .build import build
+from .case_checks import clock_hours, listed_pods
 from .peak_tariff import largest_overrun
 from .replay import replay
 from .schema import SCHEMA
@@ -31,6 +32,7 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    case_checks=(listed_pods, clock_hours),
     entries={
         "supply": Entry("energy bought from the supplier", "energy"),
         "feed_in": Entry("energy sold to the supplier", "energy"),
