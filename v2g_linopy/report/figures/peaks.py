@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from ..result_view import MOST_STEPS, Result, ResultView
 from .style import BLACK, BLUE, VERMILLION, beneath, clock, empty, hours_from, sheet, title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SMALLEST_PEAK = 1e-6
@@ -41,50 +42,69 @@ def peaks(result: Result, pod: str | None = None) -> Figure:
     hours = hourly(view, chosen)
     with sheet(height=3.6) as (figure, grid):
         axes = grid[0, 0]
-        edges = np.append(hours["start"], view.edges[-1])
-        stride = -(-len(hours) // MOST_STEPS)
-        drawn = np.maximum.reduceat(hours["import"].to_numpy(), np.arange(0, len(hours), stride))
-        label = "import by clock hour" if stride == 1 else f"import, largest clock hour in {stride}"
-        axes.stairs(
-            drawn,
-            np.append(edges[:-1:stride], edges[-1]),
-            fill=True,
-            color=BLUE,
-            alpha=0.45,
-            label=label,
-        )
-        setting = hours[hours["sets"]]
-        axes.plot(
-            setting["start"] + 0.5,
-            setting["import"],
-            "v",
-            color=VERMILLION,
-            markersize=5,
-            label="sets the peak",
-        )
-        heights = {
-            m: charged_peak(view, chosen, m, hours[hours["month"] == m])
-            for m in map(str, hours["month"].unique())
-        }
-        for month, height in heights.items():
-            part = hours[hours["month"] == month]
-            span = (part["start"].iloc[0], edges[part.index[-1] + 1])
-            first = "peak charged" if month == hours["month"].iloc[0] else None
-            axes.plot(
-                span, (height, height), color=BLACK, linestyle="--", linewidth=1.0, label=first
-            )
-            where = {"xytext": (3, 7), "textcoords": "offset points", "fontsize": 8}
-            axes.annotate(f"{month}: {words.shown_number(height)} kW", (span[0], height), **where)
-        axes.set_ylim(0, 1.16 * max(float(hours["import"].max()), *heights.values(), SMALLEST_PEAK))
+        draw_imports(axes, view, hours)
+        heights = draw_charged_peaks(axes, view, chosen, hours)
+
+        highest = max(float(hours["import"].max()), *heights, SMALLEST_PEAK)
+        axes.set_ylim(0, 1.16 * highest)  # the words above the peaks need room
         axes.set_ylabel("import, kW")
-        more = (
-            f"{chosen}, one of {len(priced)} pods that pay for peaks" if len(priced) > 1 else chosen
-        )
+
+        several = f"{chosen}, one of {len(priced)} pods that pay for peaks"
         mean = f"mean of {view.scenarios} scenarios" if view.scenarios else ""
-        title(axes, "Hours that set the peak", ", ".join(filter(None, [more, mean])))
+        note = [several if len(priced) > 1 else chosen, mean]
+        title(axes, "Hours that set the peak", ", ".join(filter(None, note)))
         clock(axes, view)
         beneath(figure, axes)
     return figure
+
+
+def edges_of(view: ResultView, hours: pd.DataFrame) -> np.ndarray:
+    """Beginning of every clock hour and the end of the last, in hours from the first step."""
+    return np.append(hours["start"], view.edges[-1])
+
+
+def draw_imports(axes: Axes, view: ResultView, hours: pd.DataFrame) -> None:
+    """Import by clock hour, the largest of several where there are too many, and the hours that set
+    a peak.
+    """
+    edges = edges_of(view, hours)
+    stride = -(-len(hours) // MOST_STEPS)
+    first_of_each = np.arange(0, len(hours), stride)
+    largest = np.maximum.reduceat(hours["import"].to_numpy(), first_of_each)
+    label = "import by clock hour" if stride == 1 else f"import, largest clock hour in {stride}"
+    axes.stairs(
+        largest,
+        np.append(edges[:-1:stride], edges[-1]),
+        fill=True,
+        color=BLUE,
+        alpha=0.45,
+        label=label,
+    )
+
+    setting = hours[hours["sets"]]
+    axes.plot(
+        setting["start"] + 0.5,
+        setting["import"],
+        "v",
+        color=VERMILLION,
+        markersize=5,
+        label="sets the peak",
+    )
+
+
+def draw_charged_peaks(axes: Axes, view: ResultView, pod: str, hours: pd.DataFrame) -> list[float]:
+    """A line across each month at the peak that is charged, with its power; return the powers."""
+    edges = edges_of(view, hours)
+    beside: dict[str, Any] = {"xytext": (3, 7), "textcoords": "offset points", "fontsize": 8}
+    heights: list[float] = []
+    for month, part in hours.groupby("month", sort=False):
+        height = charged_peak(view, pod, str(month), part)
+        span = (part["start"].iloc[0], edges[part.index[-1] + 1])
+        label = None if heights else "peak charged"
+        axes.plot(span, (height, height), color=BLACK, linestyle="--", linewidth=1.0, label=label)
+        axes.annotate(f"{month}: {words.shown_number(height)} kW", (span[0], height), **beside)
+        heights.append(height)
+    return heights
 
 
 def priced_pods(view: ResultView) -> list[str]:

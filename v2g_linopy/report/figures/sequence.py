@@ -125,37 +125,19 @@ def regret(result: Result) -> Figure:
     with sheet(2, 1, height=4.4, sharex=True, height_ratios=[1.5, 1.0]) as (figure, grid):
         top, low = grid[:, 0]
         top.bar(middle - 0.2 * width, table["profit"], 0.36 * width, color=GREEN, label="profit")
-        top.bar(
-            middle + 0.2 * width,
-            table["hindsight"],
-            0.36 * width,
-            color=SKY,
-            label="with hindsight",
-        )
-        top.set_ylabel(f"{view.currency} {word}")
+        known = {"color": SKY, "label": "with hindsight"}
+        top.bar(middle + 0.2 * width, table["hindsight"], 0.36 * width, **known)
         title(top, "Profit and hindsight", view.note)
-        legend(top)
-        low.bar(
-            middle,
-            table["regret"],
-            0.76 * width,
-            color=PALE,
-            edgecolor=GREY,
-            linewidth=0.6,
-            label="regret",
-        )
-        low.plot(
-            edges[1:],
-            table["regret"].cumsum(),
-            "o-",
-            color=VERMILLION,
-            markersize=3,
-            label="regret, added up",
-        )
-        low.set_ylabel(f"{view.currency} {word}")
+
+        each = {"color": PALE, "edgecolor": GREY, "linewidth": 0.6, "label": "regret"}
+        low.bar(middle, table["regret"], 0.76 * width, **each)
+        summed = {"color": VERMILLION, "markersize": 3, "label": "regret, added up"}
+        low.plot(edges[1:], table["regret"].cumsum(), "o-", **summed)
         title(low, "Regret")
-        legend(low)
+
         for axes in (top, low):
+            axes.set_ylabel(f"{view.currency} {word}")
+            legend(axes)
             axes.axhline(0, color=GREY, linewidth=0.8)
             clock(axes, view, label=axes is low)
     return figure

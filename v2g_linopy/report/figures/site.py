@@ -4,7 +4,7 @@ comes from and goes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,15 @@ MOST_PODS = 12
 """Pods with bars of their own; of a larger portfolio, those through which most energy passes."""
 NOTHING = "No asset whose power is known in this result."
 GRID = "grid"
+SMALLEST_BAR = 1e-9
+"""kWh below which nothing is drawn."""
+BESIDE: dict[str, Any] = {
+    "xytext": (4, 0),
+    "textcoords": "offset points",
+    "va": "center",
+    "fontsize": 7.5,
+}
+"""Where the words at the end of a bar stand."""
 
 
 def balance(
@@ -134,37 +143,12 @@ def energy_flow(result: Result) -> Figure:
     pods = busiest_pods(table)
     with sheet(height=1.7 + 0.5 * len(pods)) as (figure, grid):
         axes = grid[0, 0]
-        shade = colours_of_assets(view.meter) | {GRID: "white"}
         places = np.arange(len(pods))
         for way, shift in (("from", -0.19), ("to", 0.19)):
-            start = np.zeros(len(pods))
-            for name, colour in shade.items():
-                values = table[way].sel(asset=name, pod=pods).to_numpy()
-                if values.max(initial=0) < 1e-9:
-                    continue
-                words = labels.asset(name, view.parts)
-                label = None if words in legend_labels(axes) else words
-                edge = {"edgecolor": "white", "linewidth": 0.6}
-                if name == GRID:
-                    edge = {"edgecolor": GREY, "linewidth": 0.6, "hatch": "////"}
-                axes.barh(
-                    places + shift,
-                    values,
-                    left=start,
-                    height=0.34,
-                    color=colour,
-                    label=label,
-                    **edge,
-                )
-                start = start + values
-            for spot, end in zip(places, start, strict=True):
-                note = {
-                    "xytext": (4, 0),
-                    "textcoords": "offset points",
-                    "va": "center",
-                    "fontsize": 7.5,
-                }
-                axes.annotate(f"{way} {labels.shown_number(end, 0)}", (end, spot + shift), **note)
+            ends = stacked_bars(axes, view, table[way].sel(pod=pods), places + shift)
+            for place, end in zip(places + shift, ends, strict=True):
+                axes.annotate(f"{way} {labels.shown_number(end, 0)}", (end, place), **BESIDE)
+
         axes.set_yticks(places, [str(p)[:24] for p in pods])
         axes.invert_yaxis()
         axes.margins(x=0.14)
@@ -180,6 +164,32 @@ def energy_flow(result: Result) -> Figure:
         title(axes, "Energy by source and use", ", ".join(filter(None, [some, view.note])))
         beneath(figure, axes)
     return figure
+
+
+def stacked_bars(
+    axes: Axes, view: ResultView, energy: xr.DataArray, places: np.ndarray
+) -> np.ndarray:
+    """One bar per pod, stacked of the assets and the grid; return where each ends, kWh."""
+    ends = np.zeros(len(places))
+    for name, colour in (colours_of_assets(view.meter) | {GRID: "white"}).items():
+        values = energy.sel(asset=name).to_numpy()
+        if values.max(initial=0) < SMALLEST_BAR:
+            continue
+        words = labels.asset(name, view.parts)
+        edge: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.6}
+        if name == GRID:
+            edge |= {"edgecolor": GREY, "hatch": "////"}
+        axes.barh(
+            places,
+            values,
+            left=ends,
+            height=0.34,
+            color=colour,
+            label=None if words in legend_labels(axes) else words,
+            **edge,
+        )
+        ends = ends + values
+    return ends
 
 
 def energies(view: ResultView) -> xr.Dataset:

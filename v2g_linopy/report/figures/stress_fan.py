@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,18 +31,7 @@ def stress_fan(result: Result, found: xr.Dataset) -> Figure:
     if not stores or "drawn" not in found:
         return empty("No battery holds reserve in this result.")
 
-    def total(*names: str) -> Any:
-        arrays = []
-        for asset in stores:
-            name = next((n for n in names if view.has(asset, n)), names[0])
-            arrays.append(
-                np.asarray(
-                    view.full(asset, name, asset, "time").transpose(asset, "time").values
-                ).sum(axis=0)
-            )
-        return np.sum(arrays, axis=0)
-
-    plan = total("energy_baseline", "energy")
+    plan = total_of(view, stores, "energy_baseline", "energy")
     others = [d for d in found["drawn"].dims if d != "time"]
     drawn = found["drawn"].stack(run=others).transpose("run", "time").to_numpy()
     at = (np.arange(len(view.time)) + 1) * view.hours
@@ -61,9 +50,28 @@ def stress_fan(result: Result, found: xr.Dataset) -> Figure:
             )
         axes.plot(at, plan, color=BLACK, linewidth=1.2, label="no call")
         for name, label in (("energy_max", "least and most"), ("energy_min", "")):
-            axes.plot(at, total(name), color=GREY, linewidth=0.9, linestyle="--", label=label)
+            axes.plot(
+                at,
+                total_of(view, stores, name),
+                color=GREY,
+                linewidth=0.9,
+                linestyle="--",
+                label=label,
+            )
         axes.set_ylabel("energy on board (kWh)")
         title(axes, f"{len(drawn)} activation signals")
         legend(axes)
         clock(axes, view)
     return figure
+
+
+def total_of(view: ResultView, stores: list[str], *names: str) -> np.ndarray:
+    """A quantity of all that hold reserve, one value per step; the first of `names` that an asset
+    has.
+    """
+    total = np.zeros(len(view.time))
+    for asset in stores:
+        name = next((n for n in names if view.has(asset, n)), names[0])
+        array = view.full(asset, name, asset, "time")
+        total += np.asarray(array.sum(asset).values, dtype=float)
+    return total

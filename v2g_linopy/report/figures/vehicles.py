@@ -10,10 +10,13 @@ from ..result_view import Moment, Result, ResultView
 from .style import BLUE, PALE, SKY, clock, diverging, empty, legend, sheet, title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_ROWS = 40
 """Members drawn in the heat map; of a larger fleet, those that move most energy."""
+MOST_NAMES = 25
+"""Members named at the edge of the heat map."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -40,15 +43,9 @@ def heat_map(
     if not len(whole.members) or not len(whole.time):
         return empty("No vehicle in this result.")
     view = whole.window(start, days)
-    charge, discharge = view.fleet("charge"), view.fleet("discharge")
-    moved = np.asarray((charge + discharge).sum("time").values)
-    chosen = np.sort(np.argsort(-moved, kind="stable")[:members])
-    net = np.asarray((charge - discharge).isel(fleet=chosen).values)
-    plugged = np.asarray(view.connected.isel(fleet=chosen).values, dtype=float)
-    net, plugged = view.thin(net), view.thin(plugged)
-    shown = np.ma.masked_where(plugged == 0, net)
-    reach = float(np.abs(net).max(initial=0)) or 1.0
-    labels = [str(m) for m in view.members[chosen]]
+    shown, labels = net_power_of_members(view, members)
+    reach = float(np.abs(shown.data).max(initial=0)) or 1.0
+
     with sheet(height=1.3 + 0.115 * max(len(labels), 9)) as (figure, grid):
         axes = grid[0, 0]
         axes.set_facecolor(PALE)
@@ -61,23 +58,40 @@ def heat_map(
             interpolation="nearest",
             extent=(0, view.edges[-1], len(labels) - 0.5, -0.5),
         )
-        rows = np.arange(len(labels))[:: max(1, -(-len(labels) // 25))]
-        axes.set_yticks(rows, [labels[i][:18] for i in rows])
-        axes.tick_params(axis="y", labelsize=7)
-        axes.grid(visible=False)
-        axes.set_ylabel("member")
-        some = (
-            ""
-            if len(labels) == len(view.members)
-            else f"{len(labels)} of {len(view.members)} members, by energy moved"
-        )
-        title(axes, "Who charges when", ", ".join(filter(None, [some, view.note])))
+        name_rows(axes, labels)
+        some = f"{len(labels)} of {len(view.members)} members, by energy moved"
+        note = [some if len(labels) < len(view.members) else "", view.note]
+        title(axes, "Who charges when", ", ".join(filter(None, note)))
+
         bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=25)
         bar.set_label("kW (+ charging, − feeding in)")
         bar.outline.set_visible(False)
         clock(axes, view)
         axes.set_xlim(0, view.edges[-1])
     return figure
+
+
+def net_power_of_members(view: ResultView, most: int) -> tuple[np.ma.MaskedArray, list[str]]:
+    """Net power of those that move most energy (kW, one row each), masked while nothing is plugged
+    in, and their labels.
+    """
+    charge, discharge = view.fleet("charge"), view.fleet("discharge")
+    moved = np.asarray((charge + discharge).sum("time").values)
+    chosen = np.sort(np.argsort(-moved, kind="stable")[:most])
+
+    net = np.asarray((charge - discharge).isel(fleet=chosen).values)
+    plugged = np.asarray(view.connected.isel(fleet=chosen).values, dtype=float)
+    net, plugged = view.thin(net), view.thin(plugged)
+    return np.ma.masked_where(plugged == 0, net), [str(m) for m in view.members[chosen]]
+
+
+def name_rows(axes: Axes, labels: list[str]) -> None:
+    """The members at the left edge, at most 25 of them."""
+    rows = np.arange(len(labels))[:: max(1, -(-len(labels) // MOST_NAMES))]
+    axes.set_yticks(rows, [labels[i][:18] for i in rows])
+    axes.tick_params(axis="y", labelsize=7)
+    axes.grid(visible=False)
+    axes.set_ylabel("member")
 
 
 def state_of_energy(result: Result, start: Moment = None, days: float | None = None) -> Figure:
