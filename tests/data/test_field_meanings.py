@@ -6,7 +6,6 @@ import pytest
 import xarray as xr
 
 import v2g_linopy as v2g
-from v2g_linopy.cli.import_prices import with_prices
 from v2g_linopy.data import (
     Regulation,
     case_from_sessions,
@@ -18,6 +17,7 @@ from v2g_linopy.data import (
     portfolio,
     sequential,
     site,
+    with_prices,
     with_profiles,
     with_reserves,
 )

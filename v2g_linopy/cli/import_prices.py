@@ -11,11 +11,9 @@ import xarray as xr
 from .. import data
 from ..case.io import atomic
 from ..case.units import factor
+from ..data.importers.formats import PRICE_FORMATS
 from ..data.importers.price_files import price_columns
-from ..data.sessions.markets import energy_market, imbalance_market
-from ..data.sessions.new_case import with_meaning
 from ..data.tables.local_time import to_local
-from ..errors import Problem, SchemaError
 from .import_common import (
     Imbalance,
     Into,
@@ -27,7 +25,7 @@ from .import_common import (
     regulation_of,
     zone_of,
 )
-from .input_files import SeriesOptions, TableOptions, read_case, read_price_files
+from .input_files import SeriesOptions, TableOptions, format_help, read_case, read_price_files
 from .new import Days, Seed, Start, Vehicles, Writing, day
 from .options import command, one_of
 from .terminal import Terminal
@@ -35,9 +33,7 @@ from .terminal import Terminal
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE", help="Files of prices.", show_default=False)
 ]
-PriceFormat = Annotated[
-    str | None, typer.Option("--format", help="csv, gme, terna or netcdf; recognised if not given.")
-]
+PriceFormat = Annotated[str | None, typer.Option("--format", help=format_help(PRICE_FORMATS))]
 Template = Annotated[
     str | None,
     typer.Option("--template", "-t", help="commuters: make a case of them with these prices."),
@@ -90,7 +86,7 @@ def prices(
     terminal.say("\n".join(["prices read", *in_words(read, zone)]))
     settled = imbalance_of(read, imbalance)
     if into is not None:
-        case = with_prices(read_case(into), read, market, settled)
+        case = data.with_prices(read_case(into), read, markets_of(read, market, settled), settled)
     else:
         given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": day(start)}
         case = data.commuters(
@@ -153,52 +149,3 @@ def in_words(read: xr.Dataset, zone: str) -> list[str]:
         without = f"; {f['without']} steps without a price" if f["without"] else ""
         lines.append(f"  {name}: {' = '.join(parts)}{without}")
     return lines
-
-
-def with_prices(
-    case: xr.DataTree, read: xr.Dataset, wanted: list[str] | None, settled: tuple[str, ...] = ()
-) -> xr.DataTree:
-    """A case whose market prices are replaced by imported ones of the same names, or of the one
-    market there is.
-
-    The prices `settled` become those of its imbalance, which is limited as before, else as the
-    markets are."""
-    case = case.copy()
-    energy = (
-        case.children["energy"].to_dataset(inherit=False)
-        if "energy" in case.children
-        else xr.Dataset()
-    )
-    labels = [str(label) for label in energy.indexes.get("market", [])]
-    names = list(markets_of(read, wanted, settled))
-    time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
-    if settled:
-        most = float(energy["limit"].max()) if "limit" in energy else 0.0
-        group = imbalance_market(data.align(read[list(settled)], time), settled, most)
-        group = with_meaning("imbalance", group)
-        if "imbalance" in case.children:
-            group["limit"] = case["imbalance"].to_dataset()["limit"]
-        case["imbalance"] = xr.DataTree(group)
-    if len(labels) == len(names) == 1:
-        read, names = read.rename({names[0]: labels[0]}), labels
-    unknown = [name for name in names if name not in labels]
-    if unknown or len(names) != len(labels):
-        detail = (
-            f"the case has the markets {', '.join(labels) or 'none'}, the prices are"
-            f" {', '.join(names)}"
-        )
-        raise SchemaError([Problem("energy.market", "labels", detail)], "the prices")
-    aligned = data.align(read[names], time)
-    fresh = with_meaning("energy", energy_market(aligned, labels, 0.0))
-    case["energy"] = xr.DataTree(energy.drop_vars("price").assign(price=fresh["price"]))
-    if "vintage" in case.children:  # forecasts of prices that are no longer there
-        known = case.children["vintage"].to_dataset(inherit=False)
-        stale = [
-            n
-            for n in map(str, known)
-            if n == "energy.price" or (settled and n.startswith("imbalance."))
-        ]
-        case["vintage"] = xr.DataTree(known.drop_vars(stale))
-        if not set(known) - set(stale):
-            del case["vintage"]
-    return case

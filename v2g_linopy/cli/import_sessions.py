@@ -10,7 +10,7 @@ import xarray as xr
 
 from .. import data
 from ..case.schema import REQUIRED
-from ..data.importers.formats import CONNECTOR_FORMATS
+from ..data.importers.formats import CONNECTOR_FORMATS, SESSION_FORMATS
 from ..data.importers.session_files import session_columns
 from ..data.sessions.assumptions import BATTERY
 from ..data.sessions.connectors import CONNECTORS
@@ -28,7 +28,7 @@ from .import_common import (
     regulation_of,
     zone_of,
 )
-from .input_files import PriceOptions, StayOptions, read_session_file, use
+from .input_files import PriceOptions, StayOptions, format_help, read_session_file, use
 from .new import Start, Writing, day
 from .option_words import in_option_words
 from .options import command, nearest, one_of, pairs, scalar, step_length
@@ -40,9 +40,7 @@ KEPT = {"missing": "--price-missing"}
 SessionFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="File of charging sessions.", show_default=False)
 ]
-SessionFormat = Annotated[
-    str | None, typer.Option("--format", help="csv, elaadnl or netcdf; recognised if not given.")
-]
+SessionFormat = Annotated[str | None, typer.Option("--format", help=format_help(SESSION_FORMATS))]
 Assume = Annotated[
     list[str] | None,
     typer.Option(

@@ -32,6 +32,14 @@ from .options import nearest, pairs, step_length
 
 PREFIXED = ("column", "timezone", "ambiguous", "nonexistent", "missing")
 """Options that have another name for the prices of `import sessions`."""
+
+
+def format_help(formats: Formats) -> str:
+    """What the help says of the option that names a format."""
+    *some, last = formats
+    return f"{', '.join(some)} or {last}; recognised if not given."
+
+
 TAB = {"tab": "\t", "\\t": "\t"}
 
 Columns = Annotated[
@@ -123,7 +131,7 @@ PriceFiles = Annotated[
 ]
 PriceFormat = Annotated[
     str | None,
-    typer.Option("--price-format", help="csv, gme, terna or netcdf; recognised if not given."),
+    typer.Option("--price-format", help=format_help(PRICE_FORMATS)),
 ]
 PriceColumns = Annotated[
     list[str] | None,

@@ -28,6 +28,7 @@ from .sessions.availability import from_availability
 from .sessions.case_from_sessions import case_from_sessions
 from .sessions.connectors import read_connectors
 from .sessions.sessions_to_fleet import sessions_to_fleet
+from .sessions.with_prices import with_prices
 from .sessions.with_profiles import with_profiles
 from .sessions.with_reserves import with_reserves
 from .tables.local_time import align, step_of, to_utc
@@ -70,6 +71,7 @@ __all__ = [
     "portfolio",
     "step_of",
     "to_utc",
+    "with_prices",
     "with_profiles",
     "with_reserves",
 ]

@@ -104,7 +104,35 @@ def depot(
     }
     if reserve:
         groups["reserve"] = containment(time, timezone, seed, site)
-    text = [
+    stated = _sentences(
+        vehicles, days, seed, start, timezone, capacity, charger, efficiency, site, limit
+    )
+    if reserve:
+        stated.append(CONTAINMENT)
+    return new_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Depot of {vehicles} vans, {days} days",
+        source="v2g_linopy.depot, synthetic",
+        assumptions=stated,
+    )
+
+
+def _sentences(
+    vehicles: int,
+    days: int,
+    seed: int,
+    start: str,
+    timezone: str,
+    capacity: float,
+    charger: float,
+    efficiency: float,
+    site: float,
+    limit: float,
+) -> list[str]:
+    """State what the case assumes, with its numbers."""
+    return [
         (
             f"{vehicles} vans, {days} local days from {start} ({timezone}), seed {seed}; prices are"
             " synthetic."
@@ -127,16 +155,6 @@ def depot(
             f" {limit:g} kW."
         ),
     ]
-    if reserve:
-        text.append(CONTAINMENT)
-    return new_case(
-        time,
-        groups,
-        timezone=timezone,
-        title=f"Depot of {vehicles} vans, {days} days",
-        source="v2g_linopy.depot, synthetic",
-        assumptions=text,
-    )
 
 
 def _nights(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...parts.markets.reserve.nordic_products import products
+from ...parts.markets.reserve.nordic_products import Reservoir, products
 from ..sessions.markets import ample_limit, energy_market
 from ..sessions.new_case import new_case
 from ..sessions.sessions_to_fleet import sessions_to_fleet
@@ -99,20 +99,49 @@ def nordic_fcr(
     if stored:
         groups["battery"] = batteries({"battery": stored}, power=power)
     limit = ample_limit(power + 2 * vehicles * VANS.charger, power + vehicles * VANS.charger)
-    groups["energy"] = energy_market(
-        align(world_prices(hours, "few", timezone, seed), time), ("day_ahead",), limit
+    spot = align(world_prices(hours, "few", timezone, seed), time)
+    groups["energy"] = energy_market(spot, ("day_ahead",), limit)
+    groups["energy"]["block"] = ("market", [1.0], {"units": "h"})
+    offered = align(capacity_prices(hours, timezone, seed), time)
+    groups["reserve"] = _reserve(offered, "limited" if discharge else "ample")
+    return new_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Nordic containment reserves, {vehicles} vans, {days} days",
+        source="v2g_linopy.nordic_fcr, synthetic",
+        assumptions=_sentences(
+            vehicles, days, seed, start, timezone, stored, power, discharge, limit
+        ),
     )
-    prices = align(capacity_prices(hours, timezone, seed), time)
-    reserve = products(PRODUCTS, reservoir="limited" if discharge else "ample")
+
+
+def _reserve(prices: xr.Dataset, reservoir: Reservoir) -> xr.Dataset:
+    """Return `/reserve`: products at their capacity prices, with bids of any size from the least
+    on.
+    """
+    reserve = products(PRODUCTS, reservoir=reservoir)
     price = prices.to_dataarray("product").transpose("product", "time")
-    bids = {
-        "minimum_bid": xr.full_like(reserve.minimum_bid, LEAST),
-        "step": xr.zeros_like(reserve.step),
-    }
-    groups["reserve"] = reserve.assign(
-        bids | {"capacity_price": price.assign_attrs(units="EUR/MW/h")}
+    return reserve.assign(
+        minimum_bid=xr.full_like(reserve.minimum_bid, LEAST),
+        step=xr.zeros_like(reserve.step),
+        capacity_price=price.assign_attrs(units="EUR/MW/h"),
     )
-    sentences = [
+
+
+def _sentences(
+    vehicles: int,
+    days: int,
+    seed: int,
+    start: str,
+    timezone: str,
+    stored: float,
+    power: float,
+    discharge: bool,
+    limit: float,
+) -> list[str]:
+    """State what the case assumes, with its numbers."""
+    return [
         (
             f"{vehicles} vans at a depot, {days} local days from {start} ({timezone}), seed {seed};"
             " prices are synthetic."
@@ -136,15 +165,6 @@ def nordic_fcr(
         ),
         f"Energy is traded by the hour, at most {limit:g} kW.",
     ]
-    groups["energy"]["block"] = ("market", [1.0], {"units": "h"})
-    return new_case(
-        time,
-        groups,
-        timezone=timezone,
-        title=f"Nordic containment reserves, {vehicles} vans, {days} days",
-        source="v2g_linopy.nordic_fcr, synthetic",
-        assumptions=sentences,
-    )
 
 
 def capacity_prices(time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.Dataset:

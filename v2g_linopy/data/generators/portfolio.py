@@ -120,9 +120,33 @@ def portfolio(
     )
     hourly = hourly_prices(midnight, time, timezone, seed)
     groups["energy"] = energy_market(hourly, ("day_ahead",), ample_limit(power))
-    sentences = [
+    stated = _sentences(kinds, cars, vehicles, days, seed, start, timezone)
+    if reserve:
+        groups["reserve"] = containment(time, timezone, seed, power)
+        stated.append(CONTAINMENT)
+    return new_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Portfolio of {with_count(pods, 'pod')}, {days} days",
+        source="v2g_linopy.portfolio, synthetic",
+        assumptions=stated,
+    )
+
+
+def _sentences(
+    kinds: Mapping[str, str],
+    cars: Mapping[str, int],
+    vehicles: int,
+    days: int,
+    seed: int,
+    start: str,
+    timezone: str,
+) -> list[str]:
+    """State what the case assumes, with its numbers."""
+    return [
         (
-            f"{with_count(pods, 'pod')}, {vehicles} vehicles, {days} local days from {start}"
+            f"{with_count(len(kinds), 'pod')}, {vehicles} vehicles, {days} local days from {start}"
             f" ({timezone}), seed {seed}; sun, buildings and prices are synthetic."
         ),
         *(habit.sentence(whom) for whom, habit in _habits(kinds, cars).items()),
@@ -143,17 +167,6 @@ def portfolio(
             " kWh leaving them."
         ),
     ]
-    if reserve:
-        groups["reserve"] = containment(time, timezone, seed, power)
-        sentences.append(CONTAINMENT)
-    return new_case(
-        time,
-        groups,
-        timezone=timezone,
-        title=f"Portfolio of {with_count(pods, 'pod')}, {days} days",
-        source="v2g_linopy.portfolio, synthetic",
-        assumptions=sentences,
-    )
 
 
 def _cars(kinds: Mapping[str, str], vehicles: int) -> dict[str, int]:

@@ -3,6 +3,7 @@ meter.
 """
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
@@ -104,24 +105,58 @@ def site(
     )
     fleet, table = sessions_to_fleet(sessions, time, rows="vehicle")
     groups = {"fleet": fleet.assign(COSTS), "sessions": table}
+    groups |= _plants(time, timezone, rng, load, solar, battery)
+    if import_max is None:
+        import_max = load + 0.5 * vehicles * COMMUTERS.charger
+    price = hourly_prices(midnight, time, timezone, seed)["day_ahead"].drop_attrs()
+    groups["connection"] = _contract(price, import_max)
+    return new_case(
+        time,
+        groups,
+        timezone=timezone,
+        title=f"Site with {vehicles} commuters, {days} days",
+        source="v2g_linopy.site, synthetic",
+        assumptions=_sentences(
+            vehicles, days, seed, start, timezone, load, solar, battery, import_max
+        ),
+    )
+
+
+def _plants(
+    time: pd.DatetimeIndex,
+    timezone: str,
+    rng: np.random.Generator,
+    load: float,
+    solar: float,
+    battery: float,
+) -> dict[str, xr.Dataset]:
+    """Return `/battery`, `/load` and `/renewable`, those of a size that is not 0."""
     roof, house = sun(time, timezone, rng), building(time, timezone, rng, "office")
+    groups = {}
     if battery:
         groups["battery"] = batteries({"battery": battery}, [POD])
     if load:
-        groups["load"] = xr.Dataset(
-            {"baseline": profiles(time, {"building": load * house}, "load")}
-        )
+        baseline = profiles(time, {"building": load * house}, "load")
+        groups["load"] = xr.Dataset({"baseline": baseline, "pod": ("load", [POD])})
     if solar:
-        groups["renewable"] = xr.Dataset(
-            {"available": profiles(time, {"roof": solar * roof}, "renewable")}
-        )
-    most = load + 0.5 * vehicles * COMMUTERS.charger if import_max is None else import_max
-    price = hourly_prices(midnight, time, timezone, seed)["day_ahead"].drop_attrs()
-    groups["connection"] = _contract(price, most)
-    for part in ("load", "renewable"):
-        if part in groups:
-            groups[part]["pod"] = (part, [POD])
-    sentences = [
+        available = profiles(time, {"roof": solar * roof}, "renewable")
+        groups["renewable"] = xr.Dataset({"available": available, "pod": ("renewable", [POD])})
+    return groups
+
+
+def _sentences(
+    vehicles: int,
+    days: int,
+    seed: int,
+    start: str,
+    timezone: str,
+    load: float,
+    solar: float,
+    battery: float,
+    import_max: float,
+) -> list[str]:
+    """State what the case assumes, with its numbers."""
+    return [
         (
             f"{vehicles} commuters at one site, {days} local days from {start} ({timezone}), seed"
             f" {seed}; sun, building and prices are synthetic."
@@ -140,7 +175,7 @@ def site(
             "Efficiency 0.93 each way for vehicles, 0.95 for the battery; wear 0.05 and 0.02 EUR"
             " per kWh leaving them."
         ),
-        f"The site draws at most {most:g} kW.",
+        f"The site draws at most {import_max:g} kW.",
         (
             f"It buys at the hourly price of the market and {MARGIN:g} EUR/MWh, sells at that price"
             f" less {DISCOUNT:g}, and pays {FEE:g} EUR/MWh of grid fee and {TAX:g} EUR/MWh of tax"
@@ -151,14 +186,6 @@ def site(
             " EUR/kW; a part of a month costs in proportion to its hours."
         ),
     ]
-    return new_case(
-        time,
-        groups,
-        timezone=timezone,
-        title=f"Site with {vehicles} commuters, {days} days",
-        source="v2g_linopy.site, synthetic",
-        assumptions=sentences,
-    )
 
 
 def _contract(price: xr.DataArray, import_max: float) -> xr.Dataset:
