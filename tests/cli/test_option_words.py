@@ -2,6 +2,7 @@
 
 import pytest
 
+from v2g_linopy.cli.exit_codes import problems_as_data
 from v2g_linopy.cli.option_words import in_option_words
 from v2g_linopy.errors import InputFileError, Problem, Remedy, SchemaError
 
@@ -79,3 +80,13 @@ def test_a_problem_of_a_parameter_stands_at_its_option(where, option):
     with pytest.raises(SchemaError) as caught, in_option_words():
         raise SchemaError([Problem(where, "unknown", "wrong")])
     assert caught.value.problems[0].where == option
+
+
+def test_a_program_reads_the_remedy_too():
+    """The document of `--json` says what to do, as the sentence for people does."""
+    problem = Problem("time", "time", "a gap", (Remedy("missing", ("hold",)),))
+    with pytest.raises(SchemaError) as caught, in_option_words():
+        raise SchemaError([problem])
+    told = {"where": "time", "rule": "time", "detail": "a gap; give --missing hold"}
+    assert problems_as_data(caught.value) == [told]
+    assert problems_as_data(SchemaError([problem]))[0]["detail"] == 'a gap; give missing="hold"'
