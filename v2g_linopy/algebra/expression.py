@@ -151,8 +151,7 @@ class Expression:
         return len(set(self.names)) < len(self.names) or any(t.repeated for t in self.terms)
 
     def lines(self, cells: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return labels and factors with one line per cell of the grid of labels, and the constant
-        of each cell.
+        """Return labels and factors, one line per cell of the grid, and the constant of each cell.
 
         `cells` names the ones wanted by their position, all unless given.
         """
@@ -180,8 +179,9 @@ class Expression:
         return labels.reshape(rows, width), factors.reshape(rows, width), constant.reshape(rows)
 
     def costs(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return labels and factors of the sum over all cells, one pair per term; a label may be in
-        several.
+        """Return labels and factors of the sum over all cells, one pair per term.
+
+        A label may be in several.
         """
         pairs = []
         for term in self.terms:
@@ -253,8 +253,9 @@ class Expression:
     # ---- other labels ----------------------------------------------------------------------------
 
     def shift(self, shifts: Mapping[str, int] | None = None, **by: int) -> "Expression":
-        """Move by a number of steps, one or more, along a dimension; what comes from outside counts
-        as 0.
+        """Move by a number of steps, one or more, along a dimension.
+
+        What comes from outside counts as 0.
         """
         ((dim, steps),) = (shifts or by).items()
         if steps < 1:
@@ -328,8 +329,10 @@ class Expression:
         return self._with(terms, take(self.constant), indexes)
 
     def take_along(self, dim: str, order: xr.DataArray) -> "Expression":
-        """Put a dimension in another order at each label of the others, as numpy's
-        `take_along_axis`: `order` holds positions, and `dim` is its first dimension.
+        """Put a dimension in another order at each label of the others.
+
+        It works as `take_along_axis` of numpy: `order` holds positions, and `dim` is its first
+        dimension.
         """
         dims = tuple(map(str, order.dims))
         places, sizes = order.to_numpy(), {d: len(self.indexes[d]) for d in dims}
@@ -347,8 +350,9 @@ class Expression:
         return self._with(terms, constant, indexes)
 
     def lags(self, steps: pd.Index, dim: str = "time") -> "Expression":
-        """Return x[t - k] for every k of `steps`, whose name is a new dimension; before the first
-        label it is 0.
+        """Return x[t - k] for every k of `steps`, whose name is a new dimension.
+
+        Before the first label it is 0.
         """
         name, size = str(steps.name), len(self.indexes[dim])
         places = np.arange(size)[:, None] - steps.to_numpy()

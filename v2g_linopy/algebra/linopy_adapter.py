@@ -59,8 +59,9 @@ class SolverRows:
 
 
 class StandIn(ABC):
-    """Takes the place of a model while something is written: it gives the variables of that model,
-    and notes what would become of them.
+    """What takes the place of a model while something is written.
+
+    It gives the variables of that model, and notes what would become of them.
     """
 
     def __init__(self, model: linopy.Model):
@@ -88,8 +89,9 @@ def new_model() -> linopy.Model:
 
 @contextmanager
 def exact_labels() -> Iterator[None]:
-    """For this block only: labels must be equal, in linopy (whose v1 arithmetic also refuses NaN)
-    and in xarray.
+    """Demand equal labels, in linopy and in xarray, for this block only.
+
+    The v1 arithmetic of linopy, which it switches on, also refuses NaN.
     """
     with linopy.options as options, xr.set_options(arithmetic_join="exact"):
         options["semantics"] = "v1"
@@ -183,8 +185,9 @@ def linear_expression(
 def terms_of(
     expression: linopy.LinearExpression,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, pd.Index]]:
-    """Return labels and factors (terms along the last axis), constant and indexes of an expression
-    of linopy; what it says is absent is 0.
+    """Return labels and factors, constant and indexes of an expression of linopy.
+
+    Terms stand along the last axis; what linopy says is absent is 0.
     """
     data = expression.data
     dims = [str(d) for d in data["const"].dims]

@@ -12,8 +12,9 @@ UNITS = ("hour", "day", "month")
 
 
 def localized(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
-    """Return moments of a local clock with offset: the first of a repeated hour, the first after a
-    skipped one.
+    """Return moments of a local clock with offset.
+
+    Of a repeated hour it is the first, of a skipped one the first moment after it.
     """
     return wall.tz_localize(
         timezone, ambiguous=np.ones(len(wall), bool), nonexistent="shift_forward"
@@ -26,8 +27,9 @@ def instants(wall: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
 
 
 def period_labels(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
-    """Return the clock hour (its start in UTC), local day (its date) or month ("2026-03") of each
-    moment.
+    """Return the clock hour, local day or month of each moment.
+
+    These are the start of the hour in UTC, the date of the day, and a month as "2026-03".
 
     An hour that the clock shows twice is two hours.
     """
@@ -61,8 +63,9 @@ def axis(unit: str, time: pd.DatetimeIndex, timezone: str) -> pd.Index:
 
 
 def hours_in(months: pd.Index, timezone: str) -> xr.DataArray:
-    """Return the length of each whole month on the local clock (h): 743 or 745 where the clock
-    changes.
+    """Return the length of each whole month on the local clock (h).
+
+    Where the clock changes it has 743 or 745.
     """
     first = pd.DatetimeIndex([f"{m}-01" for m in months])
     start, end = (_midnight(d, timezone) for d in (first, first + pd.offsets.MonthBegin(1)))

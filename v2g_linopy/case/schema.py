@@ -22,9 +22,7 @@ Kind = Literal["quantity", "flag", "choice", "label"]
 
 @dataclass(frozen=True)
 class Calendar:
-    """What a field needs to know of its case to be read: time stamps, display zone, money,
-    scenarios.
-    """
+    """Time stamps, zone, money and scenarios of a case, which its fields need to be read."""
 
     time: pd.DatetimeIndex
     timezone: str = "UTC"
@@ -528,9 +526,7 @@ def suggest(name: str, known: Any, prefix: str = "") -> str:
 
 
 def with_attributes(array: xr.DataArray, field: Field, currency: str = "EUR") -> xr.DataArray:
-    """Give an array the units and long_name that its field declares, where it has none of its
-    own.
-    """
+    """Give an array the units and long_name of its field, where it has none of its own."""
     unit = (
         {} if field.kind in ("label", "choice") else {"units": field.unit.replace("EUR", currency)}
     )

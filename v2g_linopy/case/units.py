@@ -35,8 +35,9 @@ TABLE: dict[str, tuple[str, float]] = {
 
 
 def factor(unit: str, declared: str, currency: str = "EUR") -> float | None:
-    """Return what turns values in `unit` into the coherent unit of `declared`; None where the two
-    do not match.
+    """Return what turns values in `unit` into the coherent unit of `declared`.
+
+    None where the two do not match.
 
     `currency` is the money of the case: a case in USD writes `USD/MWh` where the schema declares
     `EUR/MWh`.

@@ -24,8 +24,9 @@ PRICE = "replacement_cost"
 
 
 def inputs(member: str, dims: str) -> tuple[Field, ...]:
-    """Fields of a part with batteries along `member`; the price of a battery may vary over
-    `dims`.
+    """Fields of a part with batteries along `member`.
+
+    The price of a battery may vary over `dims`.
     """
     by_segment = f"{member} segment"
     return (
@@ -126,8 +127,9 @@ def outputs(member: str) -> tuple[Field, ...]:
 
 
 def wear_problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]:
-    """Rules between the fields: whole segments, in sum 1, and an initial split that adds up and
-    fits.
+    """Return what breaks the rules between the fields.
+
+    There are whole segments, in sum 1, and an initial split that adds up and fits.
     """
     rules: list[Rule] = [("segments", d.segments % 1 != 0, d.segments, "is no whole number")]
     if "segment_depth" in d:
@@ -154,8 +156,10 @@ def wear_problems(d: xr.Dataset, part: str, calendar: Calendar) -> list[Problem]
 
 
 def vehicle_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray, str], ...]:
-    """A battery has a depth: one that holds what it must, stays the same while it is there, and is
-    no crowd.
+    """Return what speaks against the depth of cycles of a member.
+
+    Only a battery has one: it holds what it must, stays the same while it is there, and is no
+    crowd.
     """
     if not refers_to_capacity(d):
         return ()
@@ -188,9 +192,7 @@ def vehicle_rules(d: xr.Dataset) -> tuple[tuple[str, xr.DataArray, xr.DataArray,
 
 
 def completed(d: xr.Dataset) -> xr.Dataset:
-    """Give equal segments their depths, where the depth of cycles is priced and they are not
-    given.
-    """
+    """Give equal segments their depths, where the depth of cycles is priced without them."""
     return d.assign(segment_depth=_depths(d)) if _priced(d).any() else d
 
 
@@ -204,9 +206,7 @@ def _depths(d: xr.Dataset) -> xr.DataArray:
 
 
 def longest_capacity(d: xr.Dataset) -> xr.Dataset:
-    """Give batteries the capacity that depth and state of charge refer to, where something depends
-    on it.
-    """
+    """Give batteries the capacity that depth and state of charge refer to, where it matters."""
     return d.assign(wear_capacity=capacity_of(d)) if refers_to_capacity(d) else d
 
 
@@ -216,9 +216,7 @@ def refers_to_capacity(d: xr.Dataset) -> bool:
 
 
 def capacity_of(d: xr.Dataset) -> xr.DataArray:
-    """Return the capacity given, by default the most that the battery holds between two arrivals
-    (kWh).
-    """
+    """Return the capacity (kWh): as given, or the most held between two arrivals."""
     if "wear_capacity" in d:
         return d.wear_capacity
     everywhere = xr.DataArray(0.0, coords={"time": d.indexes["time"]}, dims=["time"])
@@ -230,8 +228,9 @@ def _priced(d: xr.Dataset) -> xr.DataArray:
 
 
 def segment_prices(d: xr.Dataset, capacity: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the price of each segment (EUR/kWh) and its room (kWh), both 0 where the depth is not
-    priced.
+    """Return the price of each segment (EUR/kWh) and its room (kWh).
+
+    Both are 0 where the depth is not priced.
     """
     room = (d.segment_depth * capacity).where(_priced(d), 0.0)
     price = segment_price(
@@ -254,8 +253,9 @@ def cycles(
     drives: xr.DataArray | None = None,
     charges: xr.DataArray | bool = True,
 ) -> dict[str, Cash]:
-    """Cash of the depth of cycles, with a battery cut into segments of depth (Xu et al. 2018;
-    docs/formulation.md §9).
+    """Return the cash of the depth of cycles, with a battery cut into segments of depth.
+
+    Xu et al. 2018; docs/formulation.md §9.
 
     With energy e_j in segment j at the end of the step, and energy leaving it by power l_j and by
     driving m_j [kWh]::
@@ -337,11 +337,13 @@ def by_time(
     net: Quantity,
     there: xr.DataArray | bool = True,
 ) -> dict[str, Cash]:
-    """Cash of calendar wear: `-dt (k0 + k1 SOC)` at the mean state of charge of the step
-    (docs/formulation.md §9).
+    """Return the cash of calendar wear at the mean state of charge of the step.
+
+    It is `-dt (k0 + k1 SOC)` (docs/formulation.md §9).
 
     `net` is the energy that power brought in the step, so that the mean energy is `energy - net /
-    2`; both ends count."""
+    2`; both ends count.
+    """
     if not bool((d.calendar_cost > 0).any() or (d.calendar_cost_soc > 0).any()):
         return {}
     steps = first(s.axis("time")) >= 0
@@ -402,8 +404,9 @@ def replayed(
     arriving: xr.DataArray | float = 0.0,
     driven: xr.DataArray | float = 0.0,
 ) -> dict[str, xr.DataArray]:
-    """Return what the segments lack of energy, of what left them, and of what can stand in them
-    (kWh).
+    """Return what the segments lack (kWh).
+
+    It is energy, what left them, and what can stand in them.
     """
     if "segment_energy" not in d:
         return {}
@@ -435,8 +438,10 @@ def replayed(
 def paid(
     v: View, d: xr.Dataset, capacity: xr.DataArray, there: xr.DataArray | bool = True
 ) -> dict[str, xr.DataArray]:
-    """Wear by depth from what left each segment, and by time from the mean of the energy at both
-    ends of each step.
+    """Return the wear by depth and by time.
+
+    The first follows what left each segment, the second the mean of the energy at both ends of
+    each step.
     """
     brought = v.dt * ((d.charge + d.get("slack_in", 0.0)) * d.eta_charge)
     taken = v.dt * ((d.discharge + d.get("slack_out", 0.0)) / d.eta_discharge)

@@ -34,8 +34,9 @@ def curve_rows(
 
 
 def fall(quantity: xr.DataArray, price: xr.DataArray) -> xr.DataArray:
-    """By how much a written plan breaks its curve (kW): a fall to a dearer scenario, a difference
-    at one price.
+    """Return by how much a written plan breaks its curve (kW).
+
+    It is a fall to a dearer scenario, or a difference at one price.
     """
 
     def largest(q: np.ndarray, p: np.ndarray) -> np.ndarray:

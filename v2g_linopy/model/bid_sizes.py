@@ -16,8 +16,9 @@ _SAME = 1e-6  # kW
 
 
 def gate_problems(part: str, traded: str, d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Return a problem where a gate, or what is committed behind it, changes inside a market block:
-    one contract.
+    """Return a problem where a gate, or what is committed, changes inside a market block.
+
+    A block is one contract.
 
     `traded` is what a block has one of, `position` or `volume`.
     """
@@ -53,8 +54,9 @@ def gate_problems(part: str, traded: str, d: xr.Dataset, calendar: Calendar) -> 
 
 
 def gated(d: xr.Dataset) -> xr.Dataset:
-    """Return the data with what may be sold: `volume_max` while the gate is open, then what is
-    committed.
+    """Return the data with what may be sold.
+
+    It is `volume_max` while the gate is open, then what is committed.
     """
     if not bool((d.closed > 0).any()):
         return d
@@ -63,8 +65,9 @@ def gated(d: xr.Dataset) -> xr.Dataset:
 
 
 def named(exclusion: xr.Dataset | None, products: pd.Index) -> xr.DataArray:
-    """Return 1 where a rule of `/exclusion` names a product, on (rule, product) and time if it has
-    any.
+    """Return 1 where a rule of `/exclusion` names a product, on (rule, product).
+
+    It is on time, too, where a rule changes over time.
     """
     if exclusion is None:
         return xr.DataArray([0.0], dims="rule")
@@ -72,13 +75,15 @@ def named(exclusion: xr.Dataset | None, products: pd.Index) -> xr.DataArray:
 
 
 def sizes(s: Scope, d: xr.Dataset, volume: Expression, most: xr.DataArray) -> None:
-    """Rows of what a bid may be while its gate is open, x the volume, `most` data that it cannot
-    exceed::
+    """Rows of what a bid may be while its gate is open.
+
+    With x the volume, and `most` data that it cannot exceed::
 
     minimum_bid z <= x <= most z,   z binary;     x = step n,   n whole
 
     There is a z only where a bid has a least size or an exclusion names the product, an n only
-    where there are steps."""
+    where there are steps.
+    """
     is_open = d.closed == 0
     excluded = (named(s.inputs.get("exclusion"), d.indexes["product"]) > 0).any("rule")
     chosen = is_open & ((d.minimum_bid > 0) | excluded)

@@ -7,8 +7,9 @@ from ..algebra.expression import Data, Expression
 
 
 def previous(x: Expression) -> Expression:
-    """x_{t-1} of variables, and 0 before the first step: what is known from before is added as
-    data (`initial * first(time)`).
+    """x_{t-1} of variables, and 0 before the first step.
+
+    What is known from before is added as data (`initial * first(time)`).
     """
     return x.shift(time=1)
 

@@ -18,8 +18,9 @@ def switched(
 def at_least(
     state: Expression, entered: Expression, hours: xr.DataArray, still: xr.DataArray, dt: float
 ) -> Constraint:
-    """Row: a state lasts `hours` once entered, `still` is 1 in the steps in which it has to last
-    from before the start.
+    """Row: a state lasts `hours` once entered.
+
+    `still` is 1 in the steps in which it has to last from before the start.
 
     still_t + sum_{k = t - n + 1 .. t} entered_k <= state_t,   n = ceil(hours / dt), at least 1
 
@@ -30,9 +31,7 @@ def at_least(
 
 
 def time_left(entered: Expression, hours: xr.DataArray, dt: float) -> Expression:
-    """Hours for which a state still has to last at the end of each step, once entered within the
-    horizon.
-    """
+    """Return for how many hours a state, once entered, still has to last after each step."""
     recent = _recent(entered, hours, dt)
     return entered.convolve(larger(hours - (recent.lag + 1) * dt, 0.0) * recent)
 

@@ -24,8 +24,9 @@ def one_way(
 def within_step(
     before: Expression, into: Expression, out: Expression, floor: Data, ceiling: Data
 ) -> tuple[Constraint, Constraint]:
-    """Rows: what flows in fits by itself, before anything flows out, and what flows out is there by
-    itself (kWh).
+    """Rows: what flows in, and what flows out, each fits by itself (kWh).
+
+    What flows in fits before anything flows out, and what flows out is there by itself.
     """
     return before + into <= ceiling, before - out >= floor
 
@@ -38,19 +39,22 @@ def depth_stress(depth: xr.DataArray, factor: Data, exponent: Data) -> xr.DataAr
 def segment_price(
     cost: Data, room: xr.DataArray, depth: xr.DataArray, factor: Data, exponent: Data
 ) -> xr.DataArray:
-    """k_j = R (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j E),   Delta_j = delta_1 + ... + delta_j
-    [EUR/kWh].
+    """Return the price k_j of each segment [EUR/kWh].
+
+    k_j = R (Phi(Delta_j) - Phi(Delta_{j-1})) / (delta_j E), Delta_j = delta_1 + ... + delta_j
 
     `room` is delta_j E; a segment without room has no price (0). With b >= 1 the prices do not fall
-    with j, so that a linear programme uses shallow segments first."""
+    with j, so that a linear programme uses shallow segments first.
+    """
     below = (depth.cumsum("segment") - depth).clip(min=0.0)
     taken = depth_stress(below + depth, factor, exponent) - depth_stress(below, factor, exponent)
     return (cost * taken / room.where(room > 0, 1.0)).where(room > 0, 0.0)
 
 
 def shallow_first(energy: Data, room: xr.DataArray) -> xr.DataArray:
-    """e_j = clip(e - Delta_{j-1} E, 0, delta_j E): energy in the shallowest segments that hold it
-    (kWh).
+    """Return the energy in the shallowest segments that hold it (kWh).
+
+    e_j = clip(e - Delta_{j-1} E, 0, delta_j E)
     """
     return smaller(larger(energy - (room.cumsum("segment") - room), 0.0), room)
 
@@ -58,8 +62,9 @@ def shallow_first(energy: Data, room: xr.DataArray) -> xr.DataArray:
 def segment_rows(
     level: Expression, before: Expression, leaving: Expression, energy: Quantity
 ) -> tuple[Constraint, Constraint]:
-    """Rows of a battery cut into segments, by what stands in each [kWh]; energy may enter any of
-    them::
+    """Rows of a battery cut into segments, by what stands in each [kWh].
+
+    Energy may enter any of them::
 
     sum_j e_j = e,   e_j - before_j + leaving_j >= 0   (what enters segment j)
     """

@@ -50,8 +50,9 @@ def _local(
 def same_window(
     hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float
 ) -> xr.DataArray:
-    """Return 1 where a step belongs to the same window as the one before; as market blocks, 0 h is
-    all the horizon.
+    """Return 1 where a step belongs to the same window as the one before.
+
+    Windows are as market blocks, and 0 h is all the horizon.
     """
     later = 1 - first(time)
     return later * xr.where(hours > 0, same_block(hours, time, timezone, dt), True)
@@ -70,8 +71,9 @@ def hours_before(time: pd.Index, dt: float) -> xr.DataArray:
 def local_period(
     time: pd.DatetimeIndex, timezone: str, kind: str
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Local `month` or `year` of each step: its number, its length (h), and how much of it is over
-    at the step (h).
+    """Return the local `month` or `year` of each step.
+
+    It is its number, its length (h), and how much of it is over at the step (h).
     """
     wall = time.tz_localize("UTC").tz_convert(timezone).tz_localize(None)
     period = wall.to_period({"month": "M", "year": "Y"}[kind])

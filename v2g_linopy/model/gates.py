@@ -78,14 +78,16 @@ class Gates:
         return self.close[part] < now.to_datetime64()
 
     def binding(self, part: str, now: pd.Timestamp, later: pd.Timestamp) -> xr.DataArray:
-        """Return True where what is decided at `now` holds: it trades at once, or its gate closes
-        before `later`.
+        """Return True where what is decided at `now` holds.
+
+        It does where it trades at once, or its gate closes before `later`.
         """
         return ~self.closed(part, now) & (self.rolling[part] | self.closed(part, later))
 
     def moments(self, start: pd.Timestamp, stop: pd.Timestamp) -> pd.DatetimeIndex:
-        """Return the moments before `stop` at which a gate closes for steps from `start` on that
-        trades only then.
+        """Return the moments before `stop` at which a gate closes for steps from `start` on.
+
+        Only gates that trade when they close count.
         """
         found = [np.zeros(0, "datetime64[ns]")]
         for part, close in self.close.items():
@@ -103,9 +105,7 @@ def traded_parts(parts: Mapping[str, Part]) -> dict[str, Trading]:
 
 
 def sequence_problems(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:
-    """Return what is wrong with the gates and the forecasts of a case whose time stamps can be
-    read.
-    """
+    """Return what is wrong with gates and forecasts of a case with readable time stamps."""
     calendar, _ = calendar_of(case)
     if not len(calendar.time):
         return []
@@ -143,8 +143,9 @@ def _table(
 
 
 def gates_of(case: xr.DataTree, inputs: Inputs) -> Gates:
-    """Read when the gate of every market and product closes; one that is not named is open until
-    delivery.
+    """Read when the gate of every market and product closes.
+
+    One that is not named is open until delivery.
 
     Raises
     ------
@@ -215,8 +216,9 @@ def _block_starts(inputs: Inputs, part: str, label: str) -> pd.DatetimeIndex:
 
 
 def vintages_of(case: xr.DataTree, inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
-    """Read what was forecast when: (part, field) -> array with the dimension `vintage`, in coherent
-    units.
+    """Read what was forecast when.
+
+    By (part, field): an array with the dimension `vintage`, in coherent units.
 
     A missing value (NaN) means that the vintage says nothing, and an earlier one still counts.
 

@@ -44,11 +44,13 @@ class Inputs:
         return ((self.parts[name], d) for name, d in self.data.items())
 
     def weight(self, dual: Mapping[str, xr.DataArray]) -> xr.DataArray | float:
-        """Return what a EUR in each scenario adds to the objective: its probability, and what /risk
-        makes of it.
+        """Return what a EUR in each scenario adds to the objective.
+
+        It is its probability, and what /risk makes of it.
 
         1 without scenarios; missing (NaN) for a scenario that does not count, such as a good one at
-        a weight of 1."""
+        a weight of 1.
+        """
         if self.probability is None:
             return 1.0
         weight = self.probability + dual.get("risk.accounts", 0.0)

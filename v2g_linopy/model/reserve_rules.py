@@ -7,8 +7,9 @@ from .scope import Scope
 
 
 def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
-    """Return True where activation is expected upward and downward: charging and discharging then
-    share the step.
+    """Return True where activation is expected upward and downward.
+
+    Charging and discharging then share the step.
     """
     if reserve is None:
         return False
@@ -18,8 +19,9 @@ def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
 
 
 def guarantees_energy(reserve: xr.Dataset | None) -> bool:
-    """Return True where a baseline path is needed: energy is guaranteed while some activation is
-    expected.
+    """Return True where a baseline path is needed.
+
+    Energy is then guaranteed while some activation is expected.
     """
     if reserve is None:
         return False
@@ -34,15 +36,17 @@ def guarantees_energy(reserve: xr.Dataset | None) -> bool:
 
 
 def on_two_paths(d: xr.Dataset, reserve: xr.Dataset | None) -> bool:
-    """Return True where a storage has a baseline path beside the expected one: it is needed, or has
-    begun elsewhere.
+    """Return True where a storage has a baseline path beside the expected one.
+
+    That is where it is needed, or has begun elsewhere.
     """
     return reserve is not None and (guarantees_energy(reserve) or "baseline_initial" in d)
 
 
 def supplied(connection: xr.Dataset | None, pods: xr.DataArray | None = None) -> xr.DataArray:
-    """Return True for pods with a supply contract of their own; for the pod of each member where
-    `pods` names them.
+    """Return True for pods with a supply contract of their own.
+
+    Where `pods` names the pods of members, it is for each member.
     """
     if connection is None:
         return xr.DataArray(False)
@@ -54,8 +58,9 @@ def supplied(connection: xr.Dataset | None, pods: xr.DataArray | None = None) ->
 
 
 def activated_at_suppliers(s: Scope, way: str) -> Quantity:
-    """Return the expected activation, `up` or `down`, of all members whose pod has a supply
-    contract, kW on (time).
+    """Return the expected activation at pods with a supply contract, kW on (time).
+
+    `way` is `up` or `down`; all their members count.
     """
     total: Quantity = 0.0
     if (reserve := s.inputs.get("reserve")) is None:

@@ -15,8 +15,9 @@ Q = TypeVar("Q", Expression, xr.DataArray)  # decided in a model, or read from a
 
 
 def cvar(threshold: Q, shortfall: Q, probability: xr.DataArray, tail: Data) -> Q:
-    """CVaR = zeta - 1/tail sum_s p_s xi_s: the largest value over zeta is the mean of the lowest
-    `tail`.
+    """CVaR = zeta - 1/tail sum_s p_s xi_s.
+
+    The largest value over zeta is the mean of the lowest `tail`.
 
     With the rows xi_s >= zeta - x_s, xi_s >= 0 beside it; `tail` is 1 - alpha.
     """
@@ -35,8 +36,9 @@ def mean_of_lowest(x: xr.DataArray, probability: xr.DataArray, tail: Data) -> xr
 
 
 def quantile(x: xr.DataArray, probability: xr.DataArray, tail: Data) -> xr.DataArray:
-    """Return the lowest value that x does not exceed with a probability of at least `tail` (value
-    at risk).
+    """Return the value at risk.
+
+    It is the lowest value that x does not exceed with a probability of at least `tail`.
     """
 
     def lowest(values: np.ndarray, weight: np.ndarray, tail: np.ndarray) -> np.ndarray:

@@ -286,8 +286,10 @@ class Replay:
 
 
 def decided_cash(entries: Mapping[str, tuple[Any, Expression]]) -> dict[str, Cash]:
-    """Return the entries of the ledger that matter: those whose rate is not 0 everywhere, and in
-    which something is decided. Each is given as its rate and its cash.
+    """Return the entries of the ledger that matter.
+
+    Their rate is not 0 everywhere, and something is decided in them. Each is given as its rate
+    and its cash.
     """
     return {
         name: cash

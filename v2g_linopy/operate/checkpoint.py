@@ -37,8 +37,9 @@ class Checkpoint:
     run: Mapping[str, str]
 
     def restore(self, sequence: Sequence, state: State) -> State:
-        """Return the state to go on from: that after the last window kept, or the given one where
-        there is none.
+        """Return the state to go on from.
+
+        It is that after the last window kept, or the given one where there is none.
 
         Raises
         ------

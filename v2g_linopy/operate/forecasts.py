@@ -41,11 +41,13 @@ class Forecast(Protocol):
     def at(
         self, now: pd.Timestamp, until: pd.Timestamp, first: int, last: int
     ) -> Mapping[Key, xr.DataArray]:
-        """Return what is known at `now` of the steps from position `first` to before `last`, by
-        part and field.
+        """Return what is known at `now` of some steps, by part and field.
+
+        They are those from position `first` to before `last`.
 
         What is not named is known in advance. What is measured (all but prices) is known before
-        `until`, the next decision; such steps may be given as anything."""
+        `until`, the next decision; such steps may be given as anything.
+        """
         ...
 
 
@@ -119,12 +121,14 @@ class Vintages:
 
 
 class Naive:
-    """As it was a week ago at the same hour, or on the latest earlier day where the case does not
-    reach back as far.
+    """As it was a week ago at the same hour.
+
+    Where the case does not reach back as far, it is the latest earlier day.
 
     Prices, sun and load are those of that day. A visit of a vehicle is known from its arrival on;
     those to come are expected as they were then, in rows of their own that never come true. Rows
-    without restarts (a vehicle followed all along) are known in advance."""
+    without restarts (a vehicle followed all along) are known in advance.
+    """
 
     name = "naive"
 
@@ -154,8 +158,9 @@ class Naive:
             )
 
     def planned(self, truth: Inputs) -> Inputs:
-        """Add a row of expected visits beside every row of a fleet whose rows restart; they are
-        empty in truth.
+        """Add a row of expected visits beside every row of a fleet whose rows restart.
+
+        They are empty in truth.
         """
         if self._since is None:
             return truth

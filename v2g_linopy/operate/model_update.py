@@ -26,8 +26,9 @@ _MANY = 20_000  # coefficients that differ; beyond, a new model is faster
 
 
 class RebuildNeeded(V2GError):  # noqa: N818  no fault: the caller builds anew
-    """The data ask for a variable or a row that the model does not have: it has to be built
-    again.
+    """The data ask for a variable or a row that the model does not have.
+
+    It has to be built again.
     """
 
 
@@ -189,8 +190,9 @@ class ResolvableModel:
         self._past.fix(start, stop, self._primal)
 
     def copy_past(self, other: "ResolvableModel") -> None:
-        """Take the past from a model of the same steps that this one replaces; what is new in it
-        stays free.
+        """Take the past from a model of the same steps that this one replaces.
+
+        What is new in it stays free.
         """
         for name, x in self.model.variables.items():
             old = other.model.variables.data.get(name)
@@ -208,8 +210,9 @@ class ResolvableModel:
                 self._past.free[self.columns(x)[self.exists(x)]] = True
 
     def set_terminal_value(self, name: str, price: xr.DataArray) -> None:
-        """Set an income per unit of a variable: what is left at the end is worth something
-        (EUR).
+        """Set an income per unit of a variable (EUR).
+
+        What is left at the end is then worth something.
         """
         x = self.model.variables[name]
         everywhere = (price + xr.zeros_like(x.labels, dtype=float)).transpose(*x.dims).to_numpy()

@@ -289,8 +289,9 @@ def _step(truth: Inputs, at: str | pd.Timestamp | None, name: str, problems: lis
 
 
 def fresh(case: xr.DataTree, q: Sequence) -> State:
-    """Return the state before anything is decided; vehicles that came before the start have charged
-    unmanaged.
+    """Return the state before anything is decided.
+
+    Vehicles that came before the start have charged unmanaged.
     """
     committed, turnover = {}, {}
     for part in traded_parts(q.planned.parts):
@@ -338,8 +339,9 @@ def settled(
     parts: Mapping[str, Part],
     options: Mapping[str, Any],
 ) -> xr.DataTree:
-    """Return what was delivered at the prices that came: a result, solved with every decision
-    fixed.
+    """Return what was delivered, at the prices that came.
+
+    It is a result, solved with every decision fixed.
 
     It has no shadow prices: where nothing is left to decide, there is only what imbalance costs.
     """
@@ -420,8 +422,9 @@ def with_hindsight(
     parts: Mapping[str, Part],
     options: Mapping[str, Any],
 ) -> xr.DataTree:
-    """Return the best plan that knows everything; its positions may exceed it by as much as those
-    of the run did.
+    """Return the best plan that knows everything.
+
+    Its positions may exceed it by as much as those of the run did.
     """
     tree = _cut(case, q, state)
     energy = tree["energy"].to_dataset()
@@ -431,8 +434,9 @@ def with_hindsight(
 
 
 def compare_days(result: xr.DataTree, best: xr.DataTree) -> xr.Dataset:
-    """Profit by local day, as it came and with hindsight, and the difference (EUR); what has no
-    time is in neither.
+    """Return the profit by local day, as it came and with hindsight, and the difference (EUR).
+
+    What has no time is in neither.
     """
     by_day = {name: _by_day(tree) for name, tree in (("profit", result), ("hindsight", best))}
     money = {"units": str(result.attrs.get("currency", "EUR"))}

@@ -88,8 +88,9 @@ def stage_values(
 
 
 def stages_of(case: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> list[tuple[str, str]]:
-    """Return part and label of every market and product, the one that closes longest before
-    delivery first.
+    """Return part and label of every market and product, in the order of their gates.
+
+    The one that closes longest before delivery is first.
     """
     truth = inputs_of(case, parts)
     early = []

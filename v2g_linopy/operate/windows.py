@@ -28,8 +28,9 @@ _MAY_OPEN = ("kW", "kWh")  # units of limits that may open later
 
 @dataclass(frozen=True)
 class Window:
-    """Steps decided in one model: those from `first` to before `stop` happen, the plan reaches to
-    before `last`.
+    """Steps decided in one model.
+
+    Those from `first` to before `stop` happen, and the plan reaches to before `last`.
     """
 
     first: int
@@ -69,8 +70,10 @@ class State:
 
 @dataclass(frozen=True)
 class Sequence:
-    """How a case is run: what plans are made on, what they know, when gates close, which
-    windows.
+    """How a case is run.
+
+    It says what plans are made on, what they know, when gates close, and which windows there
+    are.
     """
 
     planned: Inputs
@@ -97,8 +100,9 @@ class Sequence:
         return pd.Timestamp(self.time[0]) + step * pd.Timedelta(hours=self.planned.dt)
 
     def moments(self, window: Window) -> pd.DatetimeIndex:
-        """Return when decisions are taken in a window; in the first one also at gates that close
-        before it.
+        """Return when decisions are taken in a window.
+
+        In the first one also at gates that close before it.
         """
         begin, end = self.edge(window.first), self.edge(window.stop)
         regular = pd.date_range(begin, end, freq=pd.Timedelta(hours=self.every), inclusive="left")

@@ -101,8 +101,9 @@ def _pods(view: ResultView, part: str, x: xr.DataArray) -> xr.DataArray:
 
 
 def by_month(table: pd.DataFrame) -> pd.DataFrame:
-    """Entries as rows, months as columns with lump sums and the sum last; in the order of the
-    ledger.
+    """Entries as rows, months as columns with lump sums and the sum last.
+
+    In the order of the ledger.
     """
     wide = table.pivot_table(
         index="entry", columns="month", values="amount", aggfunc="sum", sort=False, fill_value=0.0
@@ -113,8 +114,9 @@ def by_month(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_pod(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The bill of each pod, where there are several, in their order; what belongs to none comes
-    last.
+    """The bill of each pod, where there are several, in their order.
+
+    What belongs to none comes last.
     """
     pods = [str(p) for p in dict.fromkeys(table["pod"]) if p]
     if len(pods) < 2:

@@ -72,11 +72,13 @@ def market(name: str) -> str:
 
 
 def shown_number(value: float, decimals: int | None = None) -> str:
-    """A number for people: thousands apart, a true minus, about four digits unless `decimals` says
+    """Return a number for people.
+
+    It has spaces between thousands, a true minus, and about four digits unless `decimals` says
     otherwise.
 
     >>> number(-1234567.8)
-    '−1\u202f234\u202f568'
+    '−1 234 568'
     >>> number(0.0833333), number(12.5), number(float("nan"))
     ('0.08333', '12.5', '–')
     """

@@ -23,8 +23,10 @@ ELECTRICITY = "electricity"
 
 @dataclass(frozen=True)
 class Asset:
-    """One kind of asset: the pod of each member, per carrier its injection and withdrawal, and its
-    room for reserves.
+    """One kind of asset, as the meter sees it.
+
+    It has the pod of each member, per carrier its injection and withdrawal, and its room for
+    reserves.
 
     All in kW on (member, time); the room is that about the expected power, up and down.
     `without_flexibility` is what it would draw (+) if it did not react; None where that is not
@@ -46,8 +48,9 @@ class Asset:
 def assets_of(
     source: xr.DataTree | None, weight: xr.DataArray | None, parts: Mapping[str, Part]
 ) -> tuple[dict[str, Asset], pd.Index]:
-    """Every kind of asset that has members, averaged over scenarios, and the pods; none where it
-    cannot be replayed.
+    """Every kind of asset that has members, averaged over scenarios, and the pods.
+
+    None where it cannot be replayed.
     """
     try:
         inputs = None if source is None else inputs_of(source, parts)
@@ -93,8 +96,9 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
 
 
 def metered(assets: Mapping[str, Asset], pods: pd.Index, time: pd.DatetimeIndex) -> xr.Dataset:
-    """Electricity on (asset, pod, time), kW: `drawn` and `fed`; `before` on (pod, time) where it is
-    known.
+    """Return the electricity of the meter, kW.
+
+    `drawn` and `fed` are on (asset, pod, time); `before` is on (pod, time) where it is known.
 
     `before` is what the meter would see without flexibility: unmanaged charging, batteries idle,
     loads at their baseline, all that sun and wind give (as each part declares), everything else as

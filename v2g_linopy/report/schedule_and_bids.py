@@ -43,8 +43,9 @@ def schedule(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.Da
 
 
 def bids(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
-    """What to offer: a row per market or reserve product and market time unit in which something is
-    traded.
+    """Return what to offer.
+
+    A row per market or reserve product and market time unit in which something is traded.
 
     Positions in closed gates are no longer bids and are left out; of a case that was operated all
     are listed, with the moment when their gate closed. Decisions taken before the scenario is known
@@ -86,8 +87,9 @@ def bids(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFr
 
 
 def bid_curves(result: xr.DataTree) -> pd.DataFrame:
-    """Points of every bid curve: a row per market, market time unit and price; empty where no
-    market takes curves.
+    """Return the points of every bid curve, a row per market, market time unit and price.
+
+    It is empty where no market takes curves.
 
     Returns
     -------
@@ -153,8 +155,9 @@ def per_scenario(
     table: Callable[[ResultView], pd.DataFrame],
     parts: Mapping[str, Part] = PARTS,
 ) -> pd.DataFrame:
-    """Apply a table to each scenario and put them under each other; without scenarios there is
-    one.
+    """Apply a table to each scenario and put them under each other.
+
+    Without scenarios there is one.
     """
     if "scenario" not in result.to_dataset().dims:
         return table(ResultView.of(result, parts=parts))
@@ -213,12 +216,14 @@ def _schedule(view: ResultView) -> pd.DataFrame:
 def held_and_baseline(
     view: ResultView, part: str, member: str, injection: xr.DataArray
 ) -> dict[str, np.ndarray]:
-    """What each member does if no reserve is called, and what it holds ready from there, kW on
-    (member, time).
+    """Return the baseline of each member and what it holds ready, kW on (member, time).
+
+    The baseline is what it does if no reserve is activated.
 
     `baseline_drawn_kW` less `baseline_fed_in_kW` is the expected power without the expected calls;
     of it a call asks for up to `reserve_up_kW` more injection, or `reserve_down_kW` less. Nothing
-    where the result sells no reserves."""
+    where the result sells no reserves.
+    """
     if not view.has("reserve"):
         return {}
     names = ("up", "down", "activation_up", "activation_down")
@@ -327,8 +332,9 @@ def _meter_rows(view: ResultView) -> pd.DataFrame:
 
 
 def session_labels(view: ResultView) -> np.ndarray:
-    """What the data call the session connected, on (fleet, time) as text: its own label where it is
-    no number.
+    """Return what the data call the session connected, on (fleet, time) as text.
+
+    It is its own label where that is no number.
     """
     number = view.groups["fleet"]["session"].transpose("fleet", "time").values
     sessions = view.groups.get("sessions")
@@ -424,8 +430,9 @@ def _blocks(
 
 
 def starts(view: ResultView, length: float) -> np.ndarray:
-    """First step of every market time unit: counted from local midnight, and the two hours of a
-    repeated hour apart.
+    """Return the first step of every market time unit.
+
+    They are counted from local midnight, and the two hours of a repeated hour apart.
     """
     if length <= view.hours or len(view.time) == 0:
         return np.arange(len(view.time))

@@ -44,8 +44,9 @@ PROVENANCE = (
 
 
 def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
-    """Key figures, ready for JSON: what is not a number is None. Money is in the currency of the
-    case.
+    """Return key figures, ready for JSON.
+
+    What is not a number is None. Money is in the currency of the case.
 
     ``vehicles`` are those that the data name, or that the members stand for; None where sessions
     name none.
@@ -54,7 +55,8 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
     sessions of any vehicle were packed into rows; year where other assets share the bill), as
     ``unit`` says; None without either. Equivalent full cycles are the energy leaving the batteries
     towards the grid over what they hold when full. `parts` is the catalogue that the result was
-    made with."""
+    made with.
+    """
     view = ResultView.of(result, parts=parts)
     figures = {
         "title": view.attrs.get("title", ""),
@@ -92,8 +94,9 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
 
 
 def bill_table(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
-    """Every entry of the ledger: its name, in words, its sum, its share per unit, and whether it is
-    a penalty.
+    """Return every entry of the ledger.
+
+    Of each its name, in words, its sum, its share per unit, and whether it is a penalty.
 
     Penalties are part of the objective, not of profit. `parts` is the catalogue that the result was
     made with.
@@ -112,12 +115,14 @@ def bill_table(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataF
 
 
 def ladder(result: Result) -> pd.DataFrame:
-    """The value ladder: a row per rung with its profit, the rung it is compared with, and the
-    change by cause.
+    """Return the value ladder, a row per rung.
+
+    With its profit, the rung it is compared with, and the change by cause.
 
     Columns ``rung, profit, per_unit, against, change, energy, reserve, wear, drivers, grid,
     penalties, other``, money over the horizon except ``per_unit``. Penalties are no part of profit,
-    nor of its change. Empty where the result holds no ladder."""
+    nor of its change. Empty where the result holds no ladder.
+    """
     view = ResultView.of(result)
     if not view.has("ladder", "profit"):
         return pd.DataFrame(columns=["rung", "profit", "per_unit", "against", "change"])
@@ -137,8 +142,9 @@ def ladder(result: Result) -> pd.DataFrame:
 
 
 def unserved(result: Result) -> pd.DataFrame:
-    """Needs not served, worst first: member, session, local time by which it was needed, kWh
-    missing, and of what.
+    """Return the needs not served, worst first.
+
+    Of each the member, session, local time by which it was needed, kWh missing, and of what.
     """
     view = ResultView.of(result)
     tables = []

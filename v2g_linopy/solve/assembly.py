@@ -113,8 +113,9 @@ def write_model(
 def costs(
     ledger: Mapping[str, Cash], probability: xr.DataArray | None
 ) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-    """Return labels and prices of every entry, weighted by the probability of its scenario;
-    constants have none.
+    """Return labels and prices of every entry, weighted by the probability of its scenario.
+
+    Constants have none.
     """
     found = {}
     for name, cash in ledger.items():

@@ -126,8 +126,9 @@ def sentence(
     lost: float,
     others: int = 0,
 ) -> str:
-    """Say in words what it took, and of which kinds of storage; `others` counts binaries of other
-    kinds.
+    """Say in words what it took, and of which kinds of storage.
+
+    `others` counts binaries of other kinds.
     """
     if mode == "off":
         return "not examined (complementarity off)"

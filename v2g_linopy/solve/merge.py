@@ -22,8 +22,9 @@ EXTENSIVE = ("power", "energy", "money", "ramp", "money rate")
 
 @dataclass(frozen=True)
 class Merged:
-    """For each part: every member, the member that stands for it, and how many that one stands
-    for.
+    """Which member stands for which, by part.
+
+    Of every member the one that stands for it, and how many that one stands for.
     """
 
     members: Mapping[str, pd.DataFrame]
@@ -74,8 +75,9 @@ def merge(
 
 
 def expand(array: xr.DataArray, merged: Merged, share: bool) -> xr.DataArray:
-    """Give every member its own labels back; `share` divides by the number that shared the
-    value.
+    """Give every member its own labels back.
+
+    `share` divides by the number that shared the value.
     """
     for table in merged.members.values():
         dim = str(table.index.name)

@@ -74,8 +74,9 @@ def _prices(inputs: Inputs, solved: Solved) -> dict[str, xr.DataArray]:
 
 
 def in_profit(entry: str) -> bool:
-    """Return True for an entry of the ledger that is money: no penalty, and not the weight of
-    risk.
+    """Return True for an entry of the ledger that is money.
+
+    It is no penalty, and not the weight of risk.
     """
     return PENALTY not in f".{entry}" and entry != ADJUSTMENT
 

@@ -40,7 +40,9 @@ _SMALL = 20_000  # non-zeros; below, a solve ends before an interrupt could matt
 
 @dataclass(frozen=True)
 class Matrix:
-    """max cost x   s.t.   row_lower <= A x <= row_upper,   lower <= x <= upper,   x integer where
+    """A programme as numbers.
+
+    It is max cost x s.t. row_lower <= A x <= row_upper, lower <= x <= upper, x integer where
     `integer`.
     """
 
@@ -64,7 +66,9 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Optimum:
-    """A solution: primal, d objective / d rhs of each row, d objective / d variable (reduced
+    """A solution of a matrix.
+
+    It has the primal, d objective / d rhs of each row, and d objective / d variable (reduced
     cost).
     """
 
@@ -81,7 +85,9 @@ class Optimum:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to solve: `options` are the solver's own; the rest has the same meaning for every
+    """How to solve.
+
+    `options` are those of the solver by its own names; the rest has the same meaning for every
     solver.
     """
 
@@ -178,8 +184,9 @@ def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def assign(model: linopy.Model, matrix: Matrix, found: Optimum) -> np.ndarray:
-    """Write a solution of the matrix back to the variables and constraints of the model; return it
-    by label.
+    """Write a solution of the matrix back to the variables and constraints of the model.
+
+    Return it by label.
     """
     primal = _scatter(found.primal, matrix.column_labels, linopy_adapter.variable_labels(model))
     dual = _scatter(found.dual, matrix.row_labels, linopy_adapter.row_labels(model))
@@ -217,8 +224,9 @@ def solve_matrix(matrix: Matrix, settings: Settings) -> Optimum:
 
 
 def rerun_highs(h: highspy.Highs, matrix: Matrix, last: np.ndarray, settings: Settings) -> Optimum:
-    """Go on from the last plan and its basis: in the primal simplex where `matrix` still allows it,
-    else in the dual.
+    """Go on from the last plan and its basis.
+
+    In the primal simplex where `matrix` still allows it, else in the dual.
 
     Where prices alone have changed that takes a few steps instead of hundreds.
     """
@@ -238,8 +246,9 @@ def rerun_highs(h: highspy.Highs, matrix: Matrix, last: np.ndarray, settings: Se
 
 
 def run_highs(h: highspy.Highs, matrix: Matrix) -> Optimum:
-    """Let HiGHS solve what it holds, which is `matrix`, from its last basis if it has one; raises
-    as `solve_matrix`.
+    """Let HiGHS solve what it holds, which is `matrix`, from its last basis if it has one.
+
+    Raises as `solve_matrix`.
     """
     _run(h, matrix.a.nnz)
     status = h.getModelStatus()
@@ -310,8 +319,9 @@ def _limits_of(settings: Settings) -> dict[str, float]:
 
 
 def irreducible(matrix: Matrix, settings: Settings) -> np.ndarray:
-    """Return the rows of an irreducible infeasible subset, by position; empty where HiGHS finds
-    none.
+    """Return the rows of an irreducible infeasible subset, by position.
+
+    Empty where HiGHS finds none.
     """
     h = hand_over(matrix, settings)
     h.setOptionValue("iis_strategy", 2)

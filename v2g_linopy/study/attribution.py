@@ -18,8 +18,9 @@ CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
 def side_by_side(
     one: xr.DataTree, other: xr.DataTree, *, parts: Mapping[str, Part] = PARTS
 ) -> pd.DataFrame:
-    """Two results entry by entry: the sums of both ledgers over the horizon, by cause, and the
-    change.
+    """Return two results entry by entry, by cause.
+
+    These are the sums of both ledgers over the horizon, and the change.
 
     Parameters
     ----------
@@ -66,8 +67,9 @@ def _sums(result: xr.DataTree) -> dict[str, float]:
 
 
 def cause_of(entry: str, parts: Mapping[str, Part] = PARTS) -> str:
-    """What an entry of the ledger counts as: what its part declares, penalties where it is no part
-    of profit.
+    """Return what an entry of the ledger counts as.
+
+    It is what its part declares, and a penalty where it is no part of profit.
     """
     if not in_profit(entry):
         return "penalties"

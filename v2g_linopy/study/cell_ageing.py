@@ -38,11 +38,13 @@ class Use:
 
 @dataclass(frozen=True)
 class Law:
-    """Loss (share of the first capacity) that grows by a power: `(sum rate^(1/power)
-    amount)^power`.
+    """Loss (share of the first capacity) that grows by a power of time or of use.
+
+    It is `(sum rate^(1/power) amount)^power`.
 
     With a rate that changes, the loss goes on from where it stands, so that the order does not
-    matter."""
+    matter.
+    """
 
     power: float
     increments: Callable[
@@ -59,8 +61,9 @@ class Law:
 
 
 def nmc(voltage: Mapping[float, float] = NMC_VOLTAGE, charge: float = 2.15) -> tuple[Law, Law]:
-    """NMC/graphite, Sanyo UR18650E (Schmalstieg, Kaebitz, Ecker, Sauer 2014, J. Power Sources 257,
-    325-334).
+    """Return the laws of an NMC/graphite cell, Sanyo UR18650E.
+
+    Schmalstieg, Kaebitz, Ecker, Sauer 2014, J. Power Sources 257, 325-334.
 
     By time (t in days, T in K, V the voltage at rest) and by charge throughput (Q in Ah of the
     cell, V the quadratic mean over the cycle, depth of discharge DOD)::
@@ -99,8 +102,9 @@ def nmc(voltage: Mapping[float, float] = NMC_VOLTAGE, charge: float = 2.15) -> t
 
 
 def lfp() -> tuple[Law, Law]:
-    """LFP/graphite, Sony/Murata US26650FTC1 (Naumann et al. 2018, J. Energy Storage 17; 2020, J.
-    Power Sources 451).
+    """Return the laws of an LFP/graphite cell, Sony/Murata US26650FTC1.
+
+    Naumann et al. 2018, J. Energy Storage 17; 2020, J. Power Sources 451.
 
     By time (t in s, T in K) and by full equivalent cycles (FEC), with the C-rate and the depth
     (DOC) of each cycle::

@@ -301,9 +301,7 @@ def _lost(
 
 @dataclass(frozen=True)
 class Paths:
-    """The energy of every member of a part as paths between arrivals, with the data that price
-    them.
-    """
+    """The energy of every member of a part as paths between arrivals, and what prices them."""
 
     data: xr.Dataset
     members: pd.Index
@@ -385,8 +383,10 @@ class Stay:
         return float(self.arrays["capacity"].max())
 
     def path(self, leaking: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """Energy at the start, after what arrives and after what drives away, and at the end of
-        each step; hours.
+        """Return energy and hours of the path of a stay (kWh, h).
+
+        It has the start, and for each step what is there after arrival, after what drives away,
+        and at its end.
 
         Not `leaking`: what leaked is put back, so that the path moves by what is moved.
         """
@@ -427,8 +427,9 @@ class Stay:
 
 
 def half_cycles(soc: np.ndarray, hours: np.ndarray, closed: bool = False) -> Cycles:
-    """Half cycles of a path, a circle (or a screw) where `closed`; a full cycle is a falling and a
-    rising half.
+    """Half cycles of a path, a circle (or a screw) where `closed`.
+
+    A full cycle is a falling and a rising half.
 
     Parameters
     ----------

@@ -32,8 +32,9 @@ draw.
 def bootstrap_series(
     past: Mapping[str, xr.DataArray], time: pd.DatetimeIndex, timezone: str, count: int, seed: int
 ) -> dict[str, xr.DataArray]:
-    """Draw scenarios of several series at once: the profile of each step plus the residuals of a
-    day of the past.
+    """Draw scenarios of several series at once.
+
+    Each is the profile of the step plus the residuals of a day of the past.
 
     The profile is the mean by time of day and class of day (the finest of `DAY_CLASSES` of which
     the past has two days each, local time). Residuals are drawn by whole local days, of all series

@@ -25,8 +25,9 @@ CASES: Mapping[str, Callable[[], xr.DataTree]] = {
 
 
 def make(name: str) -> xr.DataTree:
-    """Return one of the cases, free of the moment it was made at, so that the same code gives the
-    same file.
+    """Return one of the shipped cases.
+
+    It is free of the moment it was made at, so that the same code gives the same file.
     """
     case = CASES[name]()
     case.attrs["history"] = "made by python -m v2g_linopy.data.generators.datasets"

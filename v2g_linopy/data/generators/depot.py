@@ -192,8 +192,9 @@ def _nights(
 
 
 def containment(time: pd.DatetimeIndex, timezone: str, seed: int, volume: float) -> xr.Dataset:
-    """Return `/reserve`: a symmetric product by the hour, at most `volume` kW, with 15 minutes of
-    energy on board.
+    """Return `/reserve` with a symmetric product by the hour.
+
+    At most `volume` kW are bought, and 15 minutes of energy must be on board.
     """
     rng = np.random.default_rng([seed, 5])
     clock = to_local(time, timezone)

@@ -10,8 +10,9 @@ from .noise_and_prices import noise
 def frequency_record(
     start: str | pd.Timestamp, hours: float, *, step: str = "1s", seed: int = 0, size: float = 0.04
 ) -> xr.Dataset:
-    """Return a synthetic frequency record: 50 Hz, a memory of some minutes, standard deviation
-    `size` (Hz).
+    """Return a synthetic frequency record about 50 Hz.
+
+    It has a memory of some minutes, and the standard deviation `size` (Hz).
     """
     length = pd.Timedelta(step)
     time = pd.date_range(

@@ -82,8 +82,9 @@ def too_small(**sizes: int) -> list[Problem]:
 
 
 def days_of(start: str | pd.Timestamp, days: int, vehicles: int) -> pd.DatetimeIndex:
-    """Return the local midnights of a case, that of its end included; raises `SchemaError` for
-    sizes below 1.
+    """Return the local midnights of a case, that of its end included.
+
+    Raises `SchemaError` for sizes below 1.
     """
     if problems := too_small(vehicles=vehicles, days=days):
         raise SchemaError(problems, "the size of the case")
@@ -97,8 +98,9 @@ def steps_of(midnight: pd.DatetimeIndex, timezone: str, step: str) -> pd.Datetim
 
 
 def local_day(clock: pd.DatetimeIndex) -> np.ndarray:
-    """Return the number of the local day of each stamp, 0 for the first; days of 23 and 25 hours
-    count as one.
+    """Return the number of the local day of each stamp, 0 for the first.
+
+    Days of 23 and 25 hours count as one.
     """
     dates = clock.tz_localize(None).normalize()
     return np.asarray((dates - dates[0]).days)

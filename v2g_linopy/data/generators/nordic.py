@@ -168,8 +168,9 @@ def _sentences(
 
 
 def capacity_prices(time: pd.DatetimeIndex, timezone: str, seed: int) -> xr.Dataset:
-    """Return synthetic hourly capacity prices (EUR/MW/h): dearer by night, when few machines run,
-    and day by day.
+    """Return synthetic hourly capacity prices (EUR/MW/h).
+
+    They are higher by night, when few machines run, and vary from day to day.
     """
     rng = np.random.default_rng([seed, 9])
     clock = to_local(time, timezone)

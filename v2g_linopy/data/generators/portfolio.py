@@ -22,8 +22,10 @@ from .sun_and_buildings import building, profiles, sun
 
 @dataclass(frozen=True)
 class SiteKind:
-    """What stands at a site of a kind: largest load (kW), roof (kWp), battery (kWh), who parks;
-    EUR/kW of its peak.
+    """What stands at a site of a kind.
+
+    These are its largest load (kW), roof (kWp), battery (kWh), who parks, and the price of its
+    peak (EUR/kW).
     """
 
     load: float

@@ -251,11 +251,13 @@ def _issued(time: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, np
 def revisions(
     rng: np.random.Generator, issued: pd.DatetimeIndex, time: pd.DatetimeIndex, size: float
 ) -> np.ndarray:
-    """Return by how much each forecast revises the one before, on (issued, time); none of what has
-    happened.
+    """Return by how much each forecast revises the one before, on (issued, time).
+
+    What has happened is revised no more.
 
     Neighbouring steps are revised alike; the first forecast revises nothing, and what the last one
-    leaves open is revised with it. `size` is the standard deviation over a day of lead."""
+    leaves open is revised with it. `size` is the standard deviation over a day of lead.
+    """
     hours, per_day = ISSUED / pd.Timedelta("1h"), 24.0
     steps = max(1, round(pd.Timedelta("1h") / (time[1] - time[0]))) if len(time) > 1 else 1
     drawn = [

@@ -208,8 +208,9 @@ def _contract(price: xr.DataArray, import_max: float) -> xr.Dataset:
 def batteries(
     sizes: dict[str, float], pods: list[str] | None = None, power: float | None = None
 ) -> xr.Dataset:
-    """Return the group `/battery`, half full at both ends: sizes in kWh, `power` in kW, else size /
-    2 h.
+    """Return the group `/battery`, half full at both ends.
+
+    Sizes are in kWh; `power` is in kW, or the size in two hours.
     """
     size = np.array(list(sizes.values()), dtype=float)
     most = size / 2 if power is None else np.full(len(size), power)

@@ -20,12 +20,12 @@ generator.
 
 @dataclass(frozen=True)
 class Habit:
-    """When vehicles of a kind arrive and leave (minutes of the local day), and what they carry and
-    need.
+    """When vehicles of a kind come and go (minutes of the local day), what they carry and need.
 
     `arrives`, `leaves`: earliest and latest minute; at night they leave on the morning after.
     `on_board`: least and largest share of the battery on arrival (uniform); `need`: share at
-    departure. `working`: on working days only."""
+    departure. `working`: on working days only.
+    """
 
     arrives: tuple[int, int]
     leaves: tuple[int, int]
@@ -121,8 +121,9 @@ def together(tables: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def moments(days: pd.DatetimeIndex, minutes: np.ndarray, timezone: str) -> np.ndarray:
-    """Return minutes of local days as naive UTC, a row of days for each row of minutes; see
-    `instants`.
+    """Return minutes of local days as naive UTC, a row of days for each row of minutes.
+
+    See `instants`.
     """
     clock = np.asarray(days, "datetime64[m]")[None, :] + minutes.astype("timedelta64[m]")
     return np.asarray(

@@ -35,8 +35,9 @@ BUILDINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 
 
 def by_hour(clock: pd.DatetimeIndex, working: Sequence[float], free: Sequence[float]) -> np.ndarray:
-    """Return values given at local hours 0, 3, 6, ..., 21 of a working day and of the weekend,
-    linear between them.
+    """Return values given at every third local hour, linear between them.
+
+    They are given at 0, 3, 6, ..., 21, of a working day and of the weekend.
     """
     hour = np.asarray(clock.hour + clock.minute / 60)
     day, rest = (
@@ -46,8 +47,9 @@ def by_hour(clock: pd.DatetimeIndex, working: Sequence[float], free: Sequence[fl
 
 
 def sun(time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator) -> np.ndarray:
-    """Return what one kWp on a roof gives in each step, kW: about 1100 kWh in a year at 45 degrees
-    north.
+    """Return what one kWp on a roof gives in each step, kW.
+
+    It is about 1100 kWh in a year at 45 degrees north.
 
     ::
 
@@ -56,7 +58,8 @@ def sun(time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator) -> np.n
 
     with the declination of Cooper (1969), dec = 23.45 degrees sin(2 pi (284 + day) / 365), and the
     hour angle of the mean sun. `cloud` is one share for each local day, and flickers the more the
-    cloudier the day is."""
+    cloudier the day is.
+    """
     step = int(time[1].value - time[0].value) if len(time) > 1 else FINE
     parts = max(1, step // FINE)
     offset = (np.arange(parts) + 0.5) * step / parts
@@ -78,8 +81,9 @@ def sun(time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator) -> np.n
 def building(
     time: pd.DatetimeIndex, timezone: str, rng: np.random.Generator, kind: str
 ) -> np.ndarray:
-    """Return what a building draws in each step as a share of its largest power, by local hour,
-    within a few percent.
+    """Return what a building draws in each step as a share of its largest power.
+
+    It follows the local hour, within a few percent.
 
     `kind` is one of `BUILDINGS`.
     """

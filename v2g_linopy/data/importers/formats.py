@@ -92,8 +92,9 @@ CONNECTOR_FORMATS: Formats = {"csv": FileFormat(read_connectors)}
 
 
 def recognised(path: str | Path, formats: Formats) -> str | None:
-    """Return the name of the format that a file is in, by the end of its name and its headers; None
-    where none fits.
+    """Return the name of the format that a file is in, by the end of its name and its headers.
+
+    None where none fits.
 
     Raises
     ------

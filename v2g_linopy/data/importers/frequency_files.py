@@ -83,8 +83,9 @@ def read_frequency(
 def read_netcdf_frequency(
     path: str | Path, *, timezone: str | None = None, missing: Missing = "problem"
 ) -> xr.Dataset:
-    """Read a frequency record from a flat NetCDF file: the variable ``frequency``, or the only one,
-    on its time.
+    """Read a frequency record from a flat NetCDF file.
+
+    It is the variable ``frequency``, or the only one, on its time.
 
     Times are UTC unless `timezone` is given; hours that the clock shows twice need UTC.
     """

@@ -32,8 +32,9 @@ def read_gme(path: str | Path, *, missing: Missing = "problem") -> xr.Dataset:
 def read_terna(
     path: str | Path, *, ambiguous: Literal["first", "second"] = "first", missing: Missing = "nan"
 ) -> xr.Dataset:
-    """Read a regulation workbook of Terna: ``regulation_up`` and ``regulation_down``, EUR/MWh,
-    hourly, UTC.
+    """Read a regulation workbook of Terna.
+
+    It holds ``regulation_up`` and ``regulation_down``, EUR/MWh, hourly, returned in UTC.
 
     Rows carry a date (YYYYMMDD) and an hour on the clock, 1 to 24 on every day: on the day the
     clock goes back one of the two hours is not there. A price of 0 says that nothing was accepted

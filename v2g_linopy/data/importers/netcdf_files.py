@@ -47,8 +47,9 @@ def read_netcdf_prices(
 
 
 def read_netcdf_sessions(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:
-    """Read sessions on ``session`` from a flat NetCDF file; their times are UTC unless `timezone`
-    is given.
+    """Read sessions on ``session`` from a flat NetCDF file.
+
+    Their times are UTC unless `timezone` is given.
     """
     source, file = str(path), read_netcdf(path)
     lacking = [n for n in ("arrival", "departure") if n not in file or file[n].dims != ("session",)]

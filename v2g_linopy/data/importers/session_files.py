@@ -29,8 +29,9 @@ SESSION_RULES = (*AMBIGUOUS, *NONEXISTENT)
 
 
 def session_columns() -> list[tuple[str, str, str, str]]:
-    """Every column a table of sessions may have: its name, its unit, when it is needed, and what it
-    means.
+    """Return every column a table of sessions may have.
+
+    Of each its name, its unit, when it is needed, and what it means.
     """
     assumed = "or `--assume`"
     rows = [

@@ -22,8 +22,7 @@ MOST_NAMED = 20
 
 
 class BatteryAssumption(BaseModel):
-    """Battery, energy on arrival, charger and wear of a session of which only the metered energy is
-    known.
+    """Battery, arrival, charger and wear of sessions of which only the metered energy is known.
 
     ::
 
@@ -35,7 +34,8 @@ class BatteryAssumption(BaseModel):
         discharge_max  = discharge_share * charge_max
 
     A vehicle that is named has one battery: the largest of its stays. A column that the data hold
-    is taken as it is."""
+    is taken as it is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,8 +71,9 @@ class BatteryAssumption(BaseModel):
         return self
 
     def sentences(self, given: Container[object] = (), currency: str = "EUR") -> list[str]:
-        """State the rules in words, with their numbers; those on columns that are given are left
-        out.
+        """State the rules in words, with their numbers.
+
+        Those on columns that are given are left out.
         """
         sentences = []
         if "capacity" not in given:
@@ -108,8 +109,9 @@ class BatteryAssumption(BaseModel):
         return [sentence.replace("EUR", currency) for sentence in sentences]
 
     def apply(self, sessions: xr.Dataset, currency: str = "EUR") -> tuple[xr.Dataset, list[str]]:
-        """Add the columns that are not there yet; return them and sentences on what was assumed and
-        for whom.
+        """Add the columns that are not there yet.
+
+        Return them and sentences on what was assumed and for whom.
 
         Parameters
         ----------
@@ -269,12 +271,14 @@ def _wrong_unit(mean: float, seen: float) -> tuple[str, tuple[Remedy, ...]]:
 
 
 class Regulation(BaseModel):
-    """Regulation sold as two products, `up` and `down`, from one pair of prices; NaN or 0 is an
-    hour not accepted.
+    """Regulation sold as two products, `up` and `down`, from one pair of prices.
+
+    NaN or 0 is an hour not accepted.
 
     ``settlement="capacity"``: the price is paid on capacity and activated energy is settled at the
     energy market. ``"energy"``: no capacity price, activated energy is settled at the regulation
-    prices."""
+    prices.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -310,8 +314,9 @@ class Regulation(BaseModel):
         ]
 
     def reserve(self, prices: xr.Dataset, volume: float, currency: str = "EUR") -> xr.Dataset:
-        """Return the group `/reserve` for prices on ``time``; at most `volume` kW of each product
-        can be sold.
+        """Return the group `/reserve` for prices on ``time``.
+
+        At most `volume` kW of each product can be sold.
         """
         price = stacked(prices, {"up": self.up, "down": self.down}, "product", currency)
         accepted = price.fillna(0.0) != 0

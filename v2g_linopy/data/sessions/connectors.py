@@ -179,8 +179,9 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
 
 
 def converters(connectors: xr.Dataset) -> xr.Dataset | None:
-    """Return the group ``/charger``: the converters that connectors name, with the power that their
-    rows agree on.
+    """Return the group ``/charger`` of the converters that connectors name.
+
+    Each has the power that the rows of its connectors agree on.
 
     Raises
     ------

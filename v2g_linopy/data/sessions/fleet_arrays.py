@@ -121,8 +121,9 @@ def _linked(
 
 
 def session_numbers(names: np.ndarray) -> np.ndarray:
-    """Return session labels as numbers: themselves where they are non-negative integers, else their
-    position.
+    """Return session labels as numbers.
+
+    They are the labels themselves where these are non-negative integers, else their position.
     """
     numeric = names.dtype.kind in "iu" and bool((names >= 0).all())
     return names.astype(np.int64) if numeric else np.arange(len(names), dtype=np.int64)

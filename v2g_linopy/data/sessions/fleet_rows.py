@@ -17,8 +17,10 @@ Rows = Literal["packed", "connector", "vehicle"]
 
 @dataclass(frozen=True)
 class FleetRows:
-    """The rows of a fleet: their labels, the row of each session, and the pod and charger of each
-    row, as far as they are given.
+    """The rows of a fleet.
+
+    These are their labels, the row of each session, and the pod and charger of each row, as far
+    as they are given.
     """
 
     labels: np.ndarray

@@ -15,9 +15,7 @@ AMPLE = 2.0
 
 
 def installed_power(fleet: xr.Dataset) -> float:
-    """Return the sum over the fleet of the largest charging plus the largest discharging power of
-    each member, kW.
-    """
+    """Return the sum over the fleet of its largest charging plus discharging power, kW."""
     total = 0.0
     for name in ("charge_max", "discharge_max"):
         if name in fleet:
@@ -29,8 +27,9 @@ def installed_power(fleet: xr.Dataset) -> float:
 def energy_market(
     prices: xr.Dataset, markets: Sequence[str], limit: float, currency: str = "EUR"
 ) -> xr.Dataset:
-    """Return the group `/energy`: one market per named price, each with the same limit (kW, either
-    way).
+    """Return the group `/energy` with one market per named price.
+
+    Each has the same limit (kW, either way).
 
     Raises
     ------
@@ -53,8 +52,9 @@ def energy_market(
 def imbalance_market(
     prices: xr.Dataset, names: Sequence[str], limit: float, currency: str = "EUR"
 ) -> xr.Dataset:
-    """Return the group `/imbalance`: one price, or that of surplus and that of shortage; the limit
-    in kW, either way.
+    """Return the group `/imbalance`.
+
+    It has one price, or that of surplus and that of shortage; the limit is in kW, either way.
 
     Raises
     ------
@@ -76,8 +76,9 @@ def imbalance_market(
 
 
 def ample_limit(power: float, volume: float = 0.0, activation: float = 0.0) -> float:
-    """Return a position limit that cannot bind: twice all charger power and all expected
-    activation, kW.
+    """Return a position limit that cannot bind, kW.
+
+    It is twice all charger power and all expected activation.
     """
     return AMPLE * (power + activation * volume)
 
@@ -91,9 +92,7 @@ def markets_for(
     currency: str = "EUR",
     settled: Sequence[str] = (),
 ) -> tuple[dict[str, xr.Dataset], list[str]]:
-    """Return `/energy`, `/imbalance` and `/reserve` for a fleet, and the sentences that state their
-    limits.
-    """
+    """Return `/energy`, `/imbalance` and `/reserve` of a fleet, and sentences on their limits."""
     power = installed_power(fleet)
     sentences = []
     groups: dict[str, xr.Dataset] = {}

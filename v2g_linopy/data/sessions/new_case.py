@@ -51,11 +51,13 @@ def new_case(
 
 
 def with_meaning(group: str, dataset: xr.Dataset, currency: str = "EUR") -> xr.Dataset:
-    """Give the arrays of a group the meaning, and where they have none the unit, that the schema
-    declares.
+    """Give the arrays of a group the meaning that the schema declares.
+
+    They get its unit, too, where they have none.
 
     A table of sessions may hold what was read from files of others: there a meaning that is given
-    stays."""
+    stays.
+    """
     declared = declared_fields(group)
     arrays = {}
     for name, array in dataset.data_vars.items():

@@ -6,8 +6,9 @@ import numpy as np
 
 
 def pack(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return the row of each session so that no step of a row holds two, in the fewest rows
-    possible.
+    """Return the row of each session, in the fewest rows possible.
+
+    No step of a row holds two sessions.
 
     A session occupies the steps `first ... last`. Taken by first step, each goes to the row that
     fell free earliest, or opens a new one: as many rows result as sessions are plugged in at once.

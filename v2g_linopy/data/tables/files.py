@@ -18,8 +18,9 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 def collect_problems(problems: list[Problem], action: Callable[[], Value]) -> Value | None:
-    """Return what an action returns; where it finds faults, add them to `problems` instead of
-    raising.
+    """Return what an action returns.
+
+    Where it finds faults, add them to `problems` instead of raising.
     """
     try:
         return action()
@@ -82,8 +83,9 @@ def clock_axis(file: xr.Dataset, source: str) -> str:
 
 
 def read_workbook(path: str | Path) -> pd.DataFrame:
-    """Return the first sheet of an Excel workbook; the first row is the header. Needs the extra
-    `excel`.
+    """Return the first sheet of an Excel workbook.
+
+    The first row is the header. Needs the extra `excel`.
     """
     path = existing(path)
     try:
@@ -125,8 +127,9 @@ def pick_columns(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -
 def number_columns(
     frame: pd.DataFrame, names: Iterable[str], decimal: str, source: str
 ) -> dict[str, np.ndarray]:
-    """Return columns as numbers, an empty cell as NaN; raises `SchemaError` with every cell that is
-    no number.
+    """Return columns as numbers, an empty cell as NaN.
+
+    Raises `SchemaError` with every cell that is no number.
     """
     out, problems = {}, []
     for name in names:

@@ -41,8 +41,9 @@ RULES = {
 
 
 class Utc(NamedTuple):
-    """Instants in naive UTC, for each the number of the row it came from, and which rule was needed
-    for which hours.
+    """Instants in naive UTC.
+
+    For each the number of the row it came from, and which rule was needed for which hours.
     """
 
     time: pd.DatetimeIndex
@@ -201,8 +202,9 @@ def _second(stamps: pd.DatetimeIndex, twice: np.ndarray, ambiguous: Ambiguous) -
 def market_hours(
     dates: pd.DatetimeIndex, hours: np.ndarray, timezone: str, *, source: str = "the input"
 ) -> pd.DatetimeIndex:
-    """Return the UTC start of the h-th hour of each local day, h = 1 ... 23, 24 or 25 as the day is
-    long.
+    """Return the UTC start of the h-th hour of each local day.
+
+    A day has 23, 24 or 25 of them, as it is long.
 
     Raises
     ------

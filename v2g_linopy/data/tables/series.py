@@ -77,8 +77,9 @@ def uniform_series(
 
 
 def hours_of(time: pd.DatetimeIndex) -> np.ndarray:
-    """Return the length of each row in hours, in the order given; see `uniform_series` for rows
-    that differ.
+    """Return the length of each row in hours, in the order given.
+
+    See `uniform_series` for rows that differ.
     """
     order = np.argsort(nanoseconds(time), kind="stable")
     hours = np.ones(len(time))
@@ -187,8 +188,9 @@ def add_notes(dataset: xr.Dataset, *notes: str) -> xr.Dataset:
 
 
 def combine(*prices: xr.Dataset) -> xr.Dataset:
-    """Put prices of several files side by side, on all hours that any of them holds; NaN where one
-    has none.
+    """Put prices of several files side by side, on all hours that any of them holds.
+
+    NaN where one has none.
 
     Raises
     ------

@@ -106,8 +106,9 @@ PLACES = ("pod", "charger")  # a row of the fleet stands at one of each
 
 @dataclass
 class SessionTable:
-    """Sessions as plain columns, in coherent units. `arrival` and `departure` are nanoseconds since
-    1970, UTC.
+    """Sessions as plain columns, in coherent units.
+
+    `arrival` and `departure` are nanoseconds since 1970, UTC.
     """
 
     name: np.ndarray
@@ -152,9 +153,7 @@ class SessionTable:
 def read_table(
     sessions: xr.Dataset, linked: bool = False
 ) -> tuple[SessionTable | None, list[Problem]]:
-    """Return the columns of a sessions dataset in coherent units, and every problem with their
-    shape or values.
-    """
+    """Return the columns of a sessions dataset in coherent units, and every problem of theirs."""
     problems = _missing(sessions, linked)
     if problems:
         return None, problems
@@ -231,8 +230,9 @@ def _shape(name: str, array: xr.DataArray) -> list[Problem]:
 
 
 def value_problems(table: SessionTable, linked: bool = False) -> list[Problem]:
-    """Return every fault in the values of a table, one problem per session and rule, none silently
-    repaired.
+    """Return every fault in the values of a table, one problem per session and rule.
+
+    None is silently repaired.
     """
     absent = (table.arrival == NOT_A_TIME) | (table.departure == NOT_A_TIME)
     backwards = ~absent & (table.departure <= table.arrival)
@@ -293,8 +293,9 @@ def _above_capacity(
 
 
 def unreachable(table: SessionTable) -> np.ndarray:
-    """Return the kWh each session's need lies beyond what its charger can deliver in time; 0 where
-    it is reached.
+    """Return the kWh each session's need lies beyond what its charger can deliver in time.
+
+    0 where it is reached.
     """
     lack = np.minimum(table["energy_need"], table["capacity"]) - table.reach
     return np.where(lack > REACH_TOLERANCE * np.maximum(1.0, table["energy_need"]), lack, 0.0)

@@ -89,8 +89,9 @@ def in_unit(array: xr.DataArray, unit: str, where: str, currency: str = "EUR") -
 def stacked(
     prices: xr.Dataset, names: Mapping[str, str], dim: str, currency: str = "EUR"
 ) -> xr.DataArray:
-    """Return prices side by side along a new dimension, EUR/MWh; `names` maps its labels to the
-    names of the prices.
+    """Return prices side by side along a new dimension, EUR/MWh.
+
+    `names` maps its labels to the names of the prices.
 
     Raises
     ------

@@ -184,8 +184,9 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Storage between constant bounds (docs/formulation.md §1), with a cyclic or a valued end and a
-    cap on cycles (§7).
+    """Storage between constant bounds, with a cyclic or a valued end and a cap on cycles.
+
+    See docs/formulation.md §1 and §7.
 
     With charge c, discharge g [kW at the grid], energy e at the end of the step, throughput q
     [kWh]::
@@ -213,7 +214,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     reserve. The end and the cycles are those of the expected path. Where reserves guarantee energy
     while activation is expected, balance and bounds are written once more for the baseline path
     (§3). Without capacity there is no power, and no room for reserves. A circle that is cut into
-    windows closes in energy; how its segments close is known only to the whole."""
+    windows closes in energy; how its segments close is known only to the whole.
+    """
     time = s.axis("time")
     d = d.assign(
         {limit: d[limit].where(d.energy_max > 0, 0.0) for limit in ("charge_max", "discharge_max")}
@@ -294,9 +296,7 @@ def _path(
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Energy balance, limits, end and cycles of every battery, and its cash, from the written
-    numbers alone.
-    """
+    """Energy balance, limits, end, cycles and cash of every battery, from the numbers alone."""
     residuals = _replay_path(v, d, "")
     if "energy_baseline" in d:
         residuals |= {

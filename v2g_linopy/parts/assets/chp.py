@@ -171,8 +171,9 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Electricity p and heat p / power_to_heat from fuel, and when the plant is on
-    (docs/formulation.md §7).
+    """Electricity p and heat p / power_to_heat from fuel, and when the plant is on.
+
+    See docs/formulation.md §7.
 
     With u on, y a start, z a stop (u binary; y and z follow) and heat w thrown away [kW]::
 
@@ -190,7 +191,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     It holds reserve while it is on: up power_max u - p, down p - power_min u, for as long as it is
     called. The heat that follows activated power is met in expectation; beyond that it is left to
-    the inertia of the heat network. Ramps bind the plan, not the activation."""
+    the inertia of the heat network. Ramps bind the plan, not the activation.
+    """
     decided = _committed(d)
     p = s.var("power", upper=d.power_max)
     w = s.var_where("dump", d.dump_max > 0, d.dump_max)
@@ -304,8 +306,9 @@ def _ramps(s: Scope, d: xr.Dataset, p: Expression, states: _States) -> None:
 
 
 def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
-    """State of plants that are out of service all along, for the next window: off, and for how
-    long.
+    """State of plants that are out of service all along, for the next window.
+
+    They are off, and it says for how long.
     """
     idle, none = _switched(d) & ~_able(d), xr.zeros_like(d.power)
     if not bool(idle.any()):
@@ -320,8 +323,9 @@ def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Limits, states and their least times, ramps, fuel and starts of every plant, from power and
-    state alone.
+    """Limits, states, ramps, fuel and starts of every plant, from power and state alone.
+
+    States have their least times.
     """
     decided = _committed(d)
     shape = xr.ones_like(d.power)

@@ -222,8 +222,9 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Electrolyser c, fuel cell g [kW electric], tank e [kWh], sale q [kW], all on the hydrogen
-    node (docs/formulation.md §7).
+    """Electrolyser c, fuel cell g [kW electric], tank e [kWh], sale q [kW].
+
+    All are on the hydrogen node (docs/formulation.md §7).
 
     With u on, b in standby (binaries), y a start from off (it follows)::
 
@@ -245,7 +246,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     down (electrolyser_max u - c) + g. Endurance is counted in the tank, at the rate of the fuel
     cell where there is one, else of the electrolyser; what is sold or drawn by loads is not
     touched. The guarantee `expected` asks for no hydrogen: a fuel cell that has none can sell it,
-    as an empty battery can."""
+    as an empty battery can.
+    """
     time, decided = s.axis("time"), _committed(d)
     c = s.var_where("electrolysis", d.electrolyser_max > 0, d.electrolyser_max)
     g = s.var_where("generation", d.fuel_cell_max > 0, d.fuel_cell_max)
@@ -343,8 +345,9 @@ def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Limits, states and their order, tank and cash of every site; the audit adds up the hydrogen
-    of each pod.
+    """Limits, states and their order, tank and cash of every site.
+
+    The audit adds up the hydrogen of each pod.
     """
     decided = _committed(d)
     none = xr.zeros_like(d.energy)

@@ -26,11 +26,14 @@ def on_baseline(d: xr.Dataset) -> xr.Dataset:
 
 
 def of_storage(d: xr.Dataset) -> Flex:
-    """Room about the expected power, and about the energy at both edges of the step on the path
+    """Return the room of a storage for reserves.
+
+    It is about the expected power, and about the energy at both edges of the step on the path
     that is guaranteed.
 
     At the start edge floor and ceiling are what a legal plan can hold there before power flows
-    (docs/formulation.md §3)."""
+    (docs/formulation.md §3).
+    """
     path = "_baseline" if "energy_baseline" in d else ""
     power, idle = (d["discharge" + p] - d["charge" + p] for p in ("", path))
     sides = (d[way + path] for way in ("charge", "discharge"))

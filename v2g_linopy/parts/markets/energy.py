@@ -153,8 +153,9 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Positions within their limits, or as committed once the gate has closed (docs/formulation.md
-    §2).
+    """Positions within their limits, or as committed once the gate has closed.
+
+    See docs/formulation.md §2.
 
     With price pi and spread sigma, and what was traded before as data::
 
@@ -174,7 +175,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     trades that are only planned (`executed` 0). `unbacked` widens all of them. The backing is
     gross: what one member draws and another feeds in backs a purchase and a sale at once, and so
     does activation that is expected, as energy delivered there is injection and withdrawal. Up to
-    that much is still traded on paper between two open markets."""
+    that much is still traded on paper between two open markets.
+    """
     is_open = d.closed == 0
     lowest, highest = (
         xr.where(is_open, x, d.committed)

@@ -36,8 +36,9 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Limits of each converter, as planned and with every reserve held behind it fully activated
-    (docs/formulation.md §1).
+    """Limits of each converter, as planned and with every reserve held behind it activated.
+
+    See docs/formulation.md §1.
 
     With charge c and discharge g of the members whose `charger` it is, and `held` the reserve they
     hold, measured from the expected power [kW at the grid side of the converter]::

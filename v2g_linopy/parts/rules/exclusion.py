@@ -56,9 +56,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Capacity sold of a rule's products beside the largest of them, or beside one that was
-    committed (kW).
-    """
+    """Capacity sold beside the largest of a rule's products, or beside one committed (kW)."""
     reserve = v.groups["reserve"]
     sold = (reserve.volume * d.group).fillna(0.0)
     is_open = (reserve.closed == 0) + sold * 0 > 0

@@ -81,8 +81,9 @@ SCHEMA = Schema(
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Mean profit and the mean of its worst scenarios, weighed against each other
-    (docs/formulation.md §8).
+    """Mean profit and the mean of its worst scenarios, weighed against each other.
+
+    See docs/formulation.md §8.
 
     With the weight beta, the confidence level alpha and the probabilities p_s::
 
@@ -95,7 +96,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     which is no money, adds beta (CVaR - sum_s p_s profit_s). Cash that is the same in every
     scenario, or no decision at all, counts in each. Penalties count as in the objective, so that a
     need weighs against money in a bad scenario as in a good one. At beta = 1 the plan of a scenario
-    outside the tail is any that stays outside."""
+    outside the tail is any that stays outside.
+    """
     p = s.calendar.probability
     profit, shortfall = s.var("profit", lower=-np.inf), s.var("shortfall")
     threshold = s.var("value_at_risk", lower=-np.inf)
@@ -111,8 +113,9 @@ def _per_scenario(entries: list[Any]) -> Any:
 
 
 def postprocess(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
-    """Value at risk and CVaR from the sorted profits: where beta is 0 the programme leaves both
-    open.
+    """Value at risk and CVaR from the sorted profits.
+
+    Where beta is 0 the programme leaves both open.
     """
     p, tail = v.calendar.probability, 1 - d.confidence
     threshold = risk_measures.quantile(d.profit, p, tail)
@@ -125,8 +128,9 @@ def postprocess(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Profit of every scenario from the cash that the other replays found; value at risk and CVaR
-    by sorting.
+    """Profit of every scenario from the cash that the other replays found.
+
+    Value at risk and CVaR by sorting.
     """
     p = v.calendar.probability
     profit = xr.zeros_like(p) + _per_scenario(

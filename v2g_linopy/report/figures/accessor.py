@@ -239,8 +239,8 @@ class ResultPlots:
         Examples
         --------
         >>> import v2g_linopy as v2g
-        >>> case = v2g.select_window(v2g.sequential(vehicles=1, days=1), 8, 10)
-        >>> operated = v2g.simulate(case, every=2.0)
+        >>> case = v2g.select_window(v2g.commuters(vehicles=1, days=1, regulation=None), 8, 12)
+        >>> operated = v2g.simulate(case, every=4.0)
         >>> figure = operated.plot.regret()
         >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
         ['Profit and hindsight', 'Regret']

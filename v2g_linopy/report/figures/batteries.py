@@ -17,8 +17,9 @@ KINDS = {"fleet": ("vehicles", BLUE), "battery": ("stationary batteries", ORANGE
 
 
 def cycle_depth(result: Result) -> Figure:
-    """How often the batteries were discharged how deep, by rainflow counting, and what that adds up
-    to.
+    """Draw how often the batteries were discharged how deep, and what that adds up to.
+
+    Cycles are counted by the rainflow method.
 
     Left: discharging half cycles by depth. Right: the equivalent full cycles that they make.
     """

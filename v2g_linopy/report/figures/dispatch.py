@@ -33,8 +33,9 @@ AHEAD = 7.0
 
 
 def dispatch(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """Power of the fleet against the price, with unmanaged charging; a long horizon also as energy
-    per local day.
+    """Power of the fleet against the price, with unmanaged charging.
+
+    A long horizon also as energy per local day.
 
     Parameters
     ----------
@@ -123,12 +124,14 @@ def per_day(axes: Axes, whole: ResultView) -> None:
 
 
 def corridor(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """Cumulative energy charged by the fleet between what it must and what it can, from the start
-    of the window.
+    """Draw the cumulative energy charged, between what the fleet must and what it can.
+
+    It begins with the window.
 
     The upper edge charges every vehicle at full power on arrival until it is full; the lower edge
     charges (and feeds in) so late that every need is just met. Each edge is reachable at each
-    moment, not along the whole way."""
+    moment, not along the whole way.
+    """
     whole = ResultView.of(result)
     if not len(whole.members) or not len(whole.time):
         return empty("No vehicle in this result.")
@@ -166,8 +169,9 @@ def corridor(result: Result, start: Moment = None, days: float | None = None) ->
 def corridor_of(
     whole: ResultView, first: int, last: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least, most and planned net energy charged (kWh) by the end of each step, from the plan's
-    state at `first`.
+    """Return the least, most and planned net energy charged (kWh) by the end of each step.
+
+    It counts from the state of the plan at `first`.
     """
     view = whole.cut(first, min(len(whole.time), last + round(AHEAD * 24 / whole.hours)))
     limit, need, kept = (
@@ -210,8 +214,9 @@ def corridor_of(
 def least_charged(
     limit: np.ndarray, need: np.ndarray, kept: np.ndarray, gain: np.ndarray, up: np.ndarray
 ) -> np.ndarray:
-    """Least energy at the end of each step from which every later need can still be met (backward
-    recursion).
+    """Return the least energy from which every later need can still be met (kWh).
+
+    It is that at the end of each step, by backward recursion.
     """
     floor = np.maximum(need, 0)
     for t in range(floor.shape[1] - 2, -1, -1):

@@ -24,8 +24,9 @@ LEVEL = 0.95
 
 
 def distribution(result: Result) -> dict[str, Any] | None:
-    """Profit of each scenario, worst first, and what the worst of them come to; None without
-    scenarios.
+    """Profit of each scenario, worst first, and what the worst of them come to.
+
+    None without scenarios.
 
     ``confidence`` is that of `/risk`, else 0.95; ``value_at_risk`` is the profit that the worst 1 -
     confidence do not exceed, ``cvar`` their mean. Money over the horizon, penalties not counted.
@@ -53,8 +54,9 @@ def distribution(result: Result) -> dict[str, Any] | None:
 
 
 def profit_distribution(result: Result) -> Figure:
-    """Profit of the scenarios, the worst on the left, each as wide as it is likely; with mean, VaR
-    and CVaR.
+    """Profit of the scenarios, the worst on the left, each as wide as it is likely.
+
+    With mean, VaR and CVaR.
     """
     view = ResultView.of(result)
     found = distribution(view)

@@ -20,8 +20,9 @@ SMALLEST_PEAK = 1e-6
 
 
 def peaks(result: Result, pod: str | None = None) -> Figure:
-    """Import of one meter by clock hour, the hours that set the peak of each month, and the peak
-    that is charged.
+    """Draw the import of one meter by clock hour, and the peak of each month that is charged.
+
+    The hours that set it are marked.
 
     Parameters
     ----------
@@ -64,8 +65,9 @@ def edges_of(view: ResultView, hours: pd.DataFrame) -> np.ndarray:
 
 
 def draw_imports(axes: Axes, view: ResultView, hours: pd.DataFrame) -> None:
-    """Import by clock hour, the largest of several where there are too many, and the hours that set
-    a peak.
+    """Draw the import by clock hour, and the hours that set a peak.
+
+    Where there are too many, it is the largest of several.
     """
     edges = edges_of(view, hours)
     stride = -(-len(hours) // MOST_STEPS)
@@ -125,12 +127,15 @@ def priced_pods(view: ResultView) -> list[str]:
 
 
 def hourly(view: ResultView, pod: str) -> pd.DataFrame:
-    """Clock hours of a meter: `start` (h from the first), `month`, mean `import` (kW), and which of
-    them `sets` a peak.
+    """Return the clock hours of a meter.
+
+    They have `start` (h from the first), `month`, mean `import` (kW), and which of them `sets` a
+    peak.
 
     Those set it that are as large as the smallest that counts. An hour counts with its weight;
     where days are counted, the largest hour of a day counts for it. Of a month that began before,
-    what was metered then takes its places."""
+    what was metered then takes its places.
+    """
     drawn = np.asarray(
         view.full("connection", "import_", "pod", "time").sel(pod=pod).values, dtype=float
     )

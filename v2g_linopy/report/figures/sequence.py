@@ -44,8 +44,9 @@ FORECASTS = {
 
 
 def traded(view: ResultView) -> dict[str, np.ndarray]:
-    """Power of every market and of the imbalance (kW per step, sale +); they add up to what was
-    delivered.
+    """Power of every market and of the imbalance (kW per step, sale +).
+
+    They add up to what was delivered.
     """
     position = view.full("energy", "position", "market", "time")
     table = {
@@ -59,8 +60,9 @@ def traded(view: ResultView) -> dict[str, np.ndarray]:
 
 
 def positions(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """Position of every market and the imbalance, one upon the other, and what was delivered; local
-    time.
+    """Position of every market and the imbalance, one upon the other, and what was delivered.
+
+    Local time.
 
     Parameters
     ----------

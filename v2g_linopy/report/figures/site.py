@@ -38,8 +38,9 @@ BESIDE: dict[str, Any] = {
 def balance(
     result: Result, pod: str | None = None, start: Moment = None, days: float | None = None
 ) -> Figure:
-    """Stacked power of every asset, drawn above zero and fed in below; the line is what the meter
-    sees.
+    """Stacked power of every asset, drawn above zero and fed in below.
+
+    The line is what the meter sees.
 
     Parameters
     ----------
@@ -133,8 +134,9 @@ def curve(axes: Axes, view: ResultView, power: np.ndarray, **line: object) -> No
 
 
 def energy_flow(result: Result) -> Figure:
-    """Energy of each pod over the horizon: where it comes from (upper bar) and where it goes (lower
-    bar).
+    """Draw the energy of each pod over the horizon.
+
+    The upper bar is where it comes from, the lower one where it goes.
     """
     view = ResultView.of(result)
     if not powered(view) or not len(view.time):
@@ -193,8 +195,9 @@ def stacked_bars(
 
 
 def energies(view: ResultView) -> xr.Dataset:
-    """Energy over the horizon by pod, kWh on (asset, pod): `from` an asset or the grid, `to` an
-    asset or the grid.
+    """Return the energy over the horizon by pod, kWh on (asset, pod).
+
+    It is `from` an asset or the grid, and `to` one.
     """
     meter = view.meter
     exchange = net(meter)

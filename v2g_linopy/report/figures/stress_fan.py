@@ -21,8 +21,9 @@ BANDS = (
 
 
 def stress_fan(result: Result, found: xr.Dataset) -> Figure:
-    """Energy on board of all that hold reserve, over the signals of a stress test, between floor
-    and capacity.
+    """Draw the energy on board of all that hold reserve, over the signals of a stress test.
+
+    It lies between floor and capacity.
 
     `found` is what `v2g.stress(result, signals, paths=True)` returns.
     """
@@ -66,8 +67,9 @@ def stress_fan(result: Result, found: xr.Dataset) -> Figure:
 
 
 def total_of(view: ResultView, stores: list[str], *names: str) -> np.ndarray:
-    """A quantity of all that hold reserve, one value per step; the first of `names` that an asset
-    has.
+    """Return a quantity of all that hold reserve, one value per step.
+
+    Of each asset it is the first of `names` that it has.
     """
     total = np.zeros(len(view.time))
     for asset in stores:

@@ -34,8 +34,9 @@ MOST_POINTS = 1500
 
 
 def reserve(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """Reserve sold, in the power it may need, against the headroom of all assets about their
-    baseline; up and down.
+    """Draw the reserve sold against the headroom of all assets about their baseline.
+
+    It is drawn in the power it may need, up and down.
     """
     whole = ResultView.of(result)
     if (
@@ -81,8 +82,9 @@ def reserve(result: Result, start: Moment = None, days: float | None = None) -> 
 
 
 def headroom(view: ResultView, way: str) -> np.ndarray:
-    """Power (kW) by which the injection of all assets can still rise (up) or fall (down) about its
-    baseline, per step.
+    """Return by how much injection can still rise or fall about its baseline, kW per step.
+
+    It is that of all assets.
 
     The baseline is the expected power less the expected activation of what is sold.
     """
@@ -106,8 +108,9 @@ def headroom(view: ResultView, way: str) -> np.ndarray:
 
 
 def price_response(result: Result) -> Figure:
-    """Net power at each price (left), and energy drawn and fed in per price level over the whole
-    horizon (right).
+    """Draw net power at each price, and energy drawn and fed in per price level.
+
+    The energy (right) is that of the whole horizon.
     """
     view = ResultView.of(result)
     price = view.price
@@ -178,8 +181,9 @@ def power_at_prices(axes: Axes, view: ResultView, known: np.ndarray) -> None:
 
 
 def shadow_prices(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """What one more unit would be worth: electricity at each pod, and energy in the batteries of
-    the members.
+    """Draw what one more unit would be worth.
+
+    It is electricity at each pod, and energy in the batteries of the members.
     """
     whole = ResultView.of(result)
     if not whole.has("price", "electricity") and not any(

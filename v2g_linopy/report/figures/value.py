@@ -44,8 +44,9 @@ PENALTIES = "penalties"
 
 
 def changes_by_cause(view: ResultView) -> pd.DataFrame:
-    """What changes from the compared rung to each rung, in money over the horizon: rungs by
-    causes.
+    """Return what changes from the compared rung to each rung, by cause.
+
+    It is money over the horizon: rungs by causes.
     """
     ladder = view.groups["ladder"]
     return pd.DataFrame(

@@ -26,8 +26,9 @@ def heat_map(
     days: float | None = None,
     members: int = MOST_ROWS,
 ) -> Figure:
-    """Net power of each member in local time: charging blue, feeding in orange, not plugged in
-    grey.
+    """Draw the net power of each member in local time.
+
+    Charging is blue, feeding in orange, not plugged in grey.
 
     Parameters
     ----------
@@ -72,8 +73,9 @@ def heat_map(
 
 
 def net_power_of_members(view: ResultView, most: int) -> tuple[np.ma.MaskedArray, list[str]]:
-    """Net power of those that move most energy (kW, one row each), masked while nothing is plugged
-    in, and their labels.
+    """Return the net power of those that move most energy (kW, one row each), and their labels.
+
+    It is masked while nothing is plugged in.
     """
     charge, discharge = view.fleet("charge"), view.fleet("discharge")
     moved = np.asarray((charge + discharge).sum("time").values)
@@ -95,8 +97,9 @@ def name_rows(axes: Axes, labels: list[str]) -> None:
 
 
 def state_of_energy(result: Result, start: Moment = None, days: float | None = None) -> Figure:
-    """How full the plugged-in batteries are: median, middle half and middle 90 % of the members,
-    per step.
+    """Draw how full the plugged-in batteries are.
+
+    These are median, middle half and middle 90 % of the members, per step.
 
     The share is energy on board at the end of the step over the most the member can hold then.
     """
@@ -143,8 +146,9 @@ def state_of_energy(result: Result, start: Moment = None, days: float | None = N
 
 
 def quantiles(share: np.ndarray) -> np.ndarray:
-    """Quantiles over members of each step, NaN where nobody is plugged in: an array (quantile,
-    step).
+    """Return quantiles over members of each step, an array (quantile, step).
+
+    They are NaN where nobody is plugged in.
     """
     bands = np.full((len(QUANTILES), share.shape[1]), np.nan)
     some = np.isfinite(share).any(axis=0)

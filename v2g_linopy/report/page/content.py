@@ -168,8 +168,9 @@ def _objective_is(beside: pd.DataFrame) -> str:
 
 
 def bill_by_month(view: ResultView) -> dict[str, Any]:
-    """The bill by local month as shown, and that of each pod where there are several; empty for a
-    bill of one month.
+    """The bill by local month as shown, and that of each pod where there are several.
+
+    Empty for a bill of one month.
     """
     table = bill.monthly(view)
     whole, pods = bill.by_month(table), bill.by_pod(table)
@@ -256,7 +257,9 @@ def wear_rows(view: ResultView) -> dict[str, Any]:
 
 
 def solution(view: ResultView) -> list[str]:
-    """How the plan was found: exclusion of simultaneous charging and discharging, blocks,
+    """Return how the plan was found.
+
+    It tells of the exclusion of simultaneous charging and discharging, of blocks, and of
     merging.
     """
     attrs = view.attrs

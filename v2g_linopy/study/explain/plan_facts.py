@@ -51,8 +51,9 @@ class NotInResult(V2GError, LookupError):  # noqa: N818
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A result read for explaining: inputs in coherent units with defaults, outputs, duals; one
-    scenario.
+    """A result read for explaining, in one scenario.
+
+    It has inputs in coherent units with defaults, outputs and duals.
     """
 
     groups: dict[str, xr.Dataset]
@@ -121,8 +122,9 @@ class Plan:
         return position_of(name, self.members, "vehicle")
 
     def step_at(self, hour: str) -> int:
-        """Position of the step that holds a moment, in ISO 8601: 02.08. is one day here and another
-        there.
+        """Return the position of the step that holds a moment, in ISO 8601.
+
+        Other dates are refused, as 02.08. is one day here and another there.
         """
         try:
             stamp = pd.Timestamp(datetime.fromisoformat(hour))
@@ -142,8 +144,9 @@ class Plan:
         return step
 
     def on_the_clock(self, stamp: pd.Timestamp, hour: str) -> pd.Timestamp:
-        """A moment of the local clock; one that the clock shows twice or skips needs another
-        word.
+        """A moment of the local clock.
+
+        One that the clock shows twice or skips needs another word.
         """
         zone = self.calendar.timezone
         either = pd.DatetimeIndex([stamp, stamp]).tz_localize(
@@ -181,8 +184,9 @@ class Plan:
         return np.asarray((chosen.fillna(0.0) + every_step).transpose("time"), dtype=float)
 
     def price(self, pod: str = SITE) -> np.ndarray:
-        """Price of energy at a pod (EUR/MWh): its shadow price, or that of the first market where
-        there is none.
+        """Return the price of energy at a pod (EUR/MWh).
+
+        It is its shadow price, or that of the first market where there is none.
         """
         if (found := self.array("price", "electricity")) is not None and bool(
             found.notnull().any()
@@ -215,8 +219,9 @@ class Plan:
 
 
 def table(plan: Plan, position: int) -> pd.DataFrame:
-    """One member over time: kW and kWh; `price` and `value` in EUR/MWh; `*_gain` in EUR per unit of
-    the variable.
+    """Return one member over time, in kW and kWh.
+
+    `price` and `value` are in EUR/MWh; `*_gain` in EUR per unit of the variable.
     """
     label = plan.groups["fleet"].indexes["fleet"][position]
     pods = plan.array("fleet", "pod")
@@ -252,8 +257,9 @@ def table(plan: Plan, position: int) -> pd.DataFrame:
 
 
 def money_of(plan: Plan, name: str, car: Frame) -> dict[str, float]:
-    """What a member earned (EUR) per entry; energy at the price of its pod, reserves by its share
-    of the volume.
+    """Return what a member earned (EUR) per entry.
+
+    Energy counts at the price of its pod, reserves by its share of the volume.
     """
     label, time = plan.groups["fleet"].indexes["fleet"][plan.member(name)], plan.calendar.time
     bill: dict[str, float] = {}

@@ -97,8 +97,9 @@ def unserved_lines(plan: Plan, listed: int) -> list[str]:
 
 
 def binding_lines(plan: Plan) -> list[str]:
-    """Every kind of limit that costs something: in how many places, and what one unit more
-    everywhere would earn.
+    """Return every kind of limit that costs something.
+
+    With in how many places it does, and what one unit more everywhere would earn.
     """
     if not plan.explained:
         operated = (

@@ -77,8 +77,9 @@ def why_below(stay: Frame, value: float) -> str:
 
 
 def activated_part(plan: Plan, stay: Frame, way: str, power: str) -> str:
-    """How much of what was drawn or fed in is the expected activation of reserves; empty where none
-    is.
+    """How much of what was drawn or fed in is the expected activation of reserves.
+
+    Empty where none is.
     """
     energy = plan.dt * float(np.minimum(stay[f"called_{way}"], stay[power]).sum())
     if energy <= SMALL:

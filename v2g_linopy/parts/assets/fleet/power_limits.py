@@ -35,8 +35,9 @@ def either_off_or_above(
 
 
 def taper_row(d: xr.Dataset, power: Expression, energy: Expression) -> Constraint:
-    """Row: power below the line from charge_max at taper_from to taper_to charge_max at
-    energy_max.
+    """Row: power below the line that falls with the energy on board.
+
+    It falls from charge_max at taper_from to taper_to charge_max at energy_max.
     """
     slope = (
         d.charge_max
@@ -48,8 +49,9 @@ def taper_row(d: xr.Dataset, power: Expression, energy: Expression) -> Constrain
 
 
 def max_power(d: xr.Dataset, way: str, on: tuple[Expression, Expression]) -> Quantity:
-    """Most power one way without crossing a gap: all of it, or 0 while off, or 0 while on the other
-    way (kW).
+    """Return the most power one way that crosses no gap (kW).
+
+    It is all of it, or 0 while off or while on the other way.
     """
     own, other = on if way == "charge" else on[::-1]
     limit = d[f"{way}_max"]
@@ -61,8 +63,9 @@ def max_power(d: xr.Dataset, way: str, on: tuple[Expression, Expression]) -> Qua
 
 
 def inconsistent(d: xr.Dataset) -> list[tuple[str, xr.DataArray, xr.DataArray, str]]:
-    """Return field, where it is wrong, its values and why: both hold for one battery, and leave
-    some power.
+    """Return field, where it is wrong, its values and why.
+
+    Both rules hold for one battery, and leave some power.
     """
     bends, many, one = (
         d.taper_from.notnull(),

@@ -11,9 +11,7 @@ from .schema import is_active
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Energy balance, limits and needs of every member and step, and its cash, from the written
-    numbers alone.
-    """
+    """Energy balance, limits, needs and cash of every member, from the written numbers alone."""
     residuals = _replay_path(v, d, "")
     if "energy_baseline" in d:
         residuals |= {

@@ -264,8 +264,9 @@ SCHEMA = Schema(
 
 
 def is_active(d: xr.Dataset) -> xr.DataArray:
-    """Return True where the member holds or moves energy; elsewhere nothing is connected, and its
-    energy is 0.
+    """Return True where the member holds or moves energy.
+
+    Elsewhere nothing is connected, and its energy is 0.
     """
     return (
         (d.keep > 0)

@@ -12,8 +12,9 @@ PERIODS = ("month", "year", "horizon")
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Settlement, deliveries and shortfall of every contract, from prices and the written output of
-    the plants.
+    """Settlement, deliveries and shortfall of every contract.
+
+    They follow from prices and the written output of the plants.
     """
     time = v.calendar.time
     price = v.groups["energy"].price + xr.DataArray(
@@ -49,8 +50,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 def months(
     v: View, d: xr.Dataset, price: xr.DataArray, power: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray, dict[str, xr.DataArray]]:
-    """Mean price of the month of each step, energy settled before the horizon, and wrong readings:
-    month by month.
+    """Return the mean price of the month of each step, month by month.
+
+    With the energy settled before the horizon, and wrong readings.
     """
     began, monthly, readings = _period(v, "month")[0], d.averaging == "month", []
     for month in began.unique():
@@ -79,8 +81,9 @@ def months(
 
 
 def rests(v: View, d: xr.Dataset, price: xr.DataArray) -> xr.DataArray:
-    """Return True while a run of negative prices is long enough: counted forward, and spread back
-    over the run.
+    """Return True while a run of negative prices is long enough.
+
+    It is counted forward, and spread back over the run.
     """
     below = price < 0
     count = run(v, d, price)
@@ -116,8 +119,9 @@ def power_of(v: View, d: xr.Dataset, price: xr.DataArray) -> xr.DataArray:
 def due(
     v: View, d: xr.Dataset, power: xr.DataArray, rests: xr.DataArray
 ) -> tuple[dict[str, xr.DataArray], xr.DataArray]:
-    """Energy against what is due, summed up period by period, and what the shortfall at each end
-    costs.
+    """Return energy against what is due, summed up period by period.
+
+    With what the shortfall at each end costs.
     """
     owed, time = (1 - d.tolerance) * d.contracted, v.calendar.time
     balance, ends, charged = 0.0 * power, xr.zeros_like(power, dtype=bool), 0.0 * d.behind_initial

@@ -9,8 +9,9 @@ from .schema import plant_of
 
 
 def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
-    """How far the month and a run of negative prices have come at the end of each step, for the
-    next window.
+    """How far the month and a run of negative prices have come, for the next window.
+
+    It is what they are at the end of each step.
     """
     price = _price(v.groups["energy"], v.calendar.time, d)
     found = {}

@@ -17,11 +17,13 @@ from .guarantees import robust, within_a_step
 
 
 def rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.DataArray) -> None:
-    """Room for the worst admissible calls at the end of each step (the equations stand in
-    `markets/reserve.py`).
+    """Room for the worst admissible calls at the end of each step.
+
+    The equations stand in `markets/reserve.py`.
 
     Nothing of V outlives a restart (keep = 0). Before the first step it is what was carried here;
-    in the dual form calls before it do not count against the cycles after it, which is safe."""
+    in the dual form calls before it do not count against the cycles after it, which is safe.
+    """
     store = s.flex[asset].store
     if store is None or not bool(robust(d).any()):
         return
@@ -38,8 +40,9 @@ def rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.DataAr
 
 
 def in_steps(d: xr.Dataset, dt: float) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the activation cycle in steps (0: a call leaves nothing behind), and the calls of a
-    step in it.
+    """Return the activation cycle in steps, and the activation of a step in it.
+
+    With a cycle of 0, activation leaves nothing behind.
     """
     budgeted = d.guarantee == "budget"
     cycle, calls = (

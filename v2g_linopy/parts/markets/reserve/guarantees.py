@@ -109,8 +109,10 @@ OUTPUTS = (
 
 
 def guarantee_problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """Return what no budget can be: without a cycle, of no activation, of parts of steps; and lags
-    out of order.
+    """Return what no budget can be.
+
+    These are a budget without a cycle, of no activation or of parts of steps, and lags out of
+    order.
     """
     period, cycle = _given(d, calendar)
     budgeted = d.guarantee == "budget"
@@ -179,7 +181,8 @@ def energy_backed(d: xr.Dataset) -> xr.DataArray:
 
 
 def within_a_step(share: xr.DataArray) -> xr.DataArray:
-    """Return True for a budget of at most one step in the cycle, whose worst calls a recursion
-    finds.
+    """Return True for a budget of at most one step in the cycle.
+
+    Its worst calls a recursion finds.
     """
     return share <= 1 + 1e-9

@@ -13,11 +13,13 @@ from .schema import in_every_scenario
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """Every kW sold is held by named members with the room and the energy it needs; settlement of
-    every product.
+    """Every kW sold is held by named members, with the room and the energy it needs.
+
+    The settlement of every product is recomputed, too.
 
     The room is what the replay of each asset found in the plan; an asset that shows none backs
-    nothing. The worst admissible calls are found by dynamic programming over their patterns."""
+    nothing. The worst admissible calls are found by dynamic programming over their patterns.
+    """
     shares = {
         name.removeprefix("share_"): d[name]
         for name in map(str, d.data_vars)

@@ -24,8 +24,9 @@ ROUNDING = 1e-9  # kW
 def short(
     d: xr.Dataset, store: Store, end: Edge, asset: str, x: xr.DataArray, dt: float
 ) -> dict[str, xr.DataArray]:
-    """Return by how much the worst calls pass the room at the end of each step (kWh), and shared
-    charging (kW).
+    """Return by how much the worst calls pass the room, and shared charging.
+
+    It is that at the end of each step (kWh, kW).
     """
     found = {}
     for way, room in (("up", end.above), ("down", end.below)):
@@ -45,8 +46,9 @@ _SIDES = ("eta_charge", "eta_discharge", "keep", "charge", "discharge", "dischar
 def left_after(
     steps: int, d: xr.Dataset, store: Store, asset: str, dt: float, way: str
 ) -> xr.DataArray:
-    """Return what is left after so many steps of the most that calls up to each `lag` before can
-    have moved (kWh).
+    """Return what is left after so many steps of the most that calls can have moved (kWh).
+
+    It is for calls up to each `lag` before.
 
     It is the bound of a plan, whose later windows then keep what a plan of the whole has to keep.
     """
@@ -68,11 +70,13 @@ def most_moved(
     way: str,
     history: bool = False,
 ) -> xr.DataArray:
-    """Return the most energy that calls of each product can have drawn (`up`) or stored by the end
-    of each step.
+    """Return the most energy that calls can have drawn (`up`) or stored by the end of each step.
+
+    It is that of each product.
 
     With `history`, by the calls up to each `lag` (1, 2, ... steps back from the end), as far as it
-    is left at the end."""
+    is left at the end.
+    """
     rate = _drawn(d, store, asset, x) if way == "up" else _stored(d, store, x, sure=history)
     keep = store.keep + xr.zeros_like(rate.isel(product=0, drop=True))
     known = d.get(f"drawn_initial_{asset}" if way == "up" else f"stored_initial_{asset}")

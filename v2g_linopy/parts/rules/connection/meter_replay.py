@@ -16,8 +16,9 @@ STATES = ("hour_energy", "day_peak", "peak_to_date", "overrun_to_date")
 
 @dataclass
 class Meter:
-    """What the meters of all pods show, one column each; `rank` 0 is the largest period of the
-    month.
+    """What the meters of all pods show, one column each.
+
+    `rank` 0 is the largest period of the month.
     """
 
     daily: np.ndarray
@@ -33,8 +34,9 @@ class Meter:
         self.overrun = np.fmax(self.overrun, overrun)
 
     def close(self, units: set[str]) -> tuple[np.ndarray, ...]:
-        """End the hour, day and month that end with the step; return what stood before the next
-        ones began.
+        """End the hour, day and month that end with the step.
+
+        Return what stood before the next ones began.
         """
         energy = self.energy
         if (
@@ -53,8 +55,9 @@ class Meter:
         return energy, day, top, overrun
 
     def peak(self, hour: bool, day: bool) -> np.ndarray:
-        """Return the mean of the K largest periods; one that is running (`hour`, `day`) counts as
-        it stands.
+        """Return the mean of the K largest periods.
+
+        One that is running (`hour`, `day`) counts as it stands.
         """
         running = np.fmax(self.day, self.energy) if hour else self.day
         period = np.where(self.daily, running if day else np.nan, self.energy if hour else np.nan)

@@ -303,8 +303,9 @@ SCHEMA = Schema(
 
 
 def round_trip(d: xr.Dataset) -> xr.DataArray:
-    """What a kWh costs at the meter that is imported and exported at once, beside the markets
-    (EUR/kWh).
+    """Return what a kWh imported and exported at once costs at the meter (EUR/kWh).
+
+    What markets pay for it is left out.
     """
     bought = (1 + d.vat) * (d.supply_price.fillna(0.0) + d.fee_import + d.tax)
     return bought - d.feed_in_price.fillna(0.0) + d.fee_export + 2 * d.usage_cost
