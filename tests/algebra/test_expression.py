@@ -245,10 +245,37 @@ def test_members_of_no_group_are_left_out(model):
 
 
 def test_where_puts_another_number(model):
-    """y at the first step, 7 elsewhere."""
-    kept = read(model, "y").where(xr.DataArray([True, False, False, False], coords=[TIME]), 7.0)
-    assert table(kept, ["time"], 16)[:, -1] == approx([0, 7, 7, 7])
-    assert table(kept, ["time"], 16)[:, :-1].sum() == 1
+    """y + 5 at the first step; elsewhere 7, or nothing unless said."""
+    first = xr.DataArray([True, False, False, False], coords=[TIME])
+    for kept, rest in (
+        ((read(model, "y") + 5).where(first, 7.0), 7),
+        ((read(model, "y") + 5).where(first), 0),
+    ):
+        assert table(kept, ["time"], 16)[:, -1] == approx([5, rest, rest, rest])
+        assert table(kept, ["time"], 16)[:, :-1].sum() == 1
+
+
+def test_what_does_not_depend_on_a_dimension_counts_for_each_label(model):
+    """y + 2 beside three cars, summed over them, is 3 y + 6."""
+    beside = read(model, "y") + xr.DataArray(np.full(3, 2.0), coords={"car": CAR})
+    total = table((beside + 0 * read(model, "x")).sum("car"), ["time"], 16)
+    assert total[:, 12:16] == approx(3 * np.eye(4)) and total[:, -1] == approx([6] * 4)
+
+
+def test_a_variable_that_stands_twice_in_a_row_is_added_up(model):
+    """Over the four steps of two days each level counts twice, in one number."""
+    day = pd.Index([10, 11], name="day")
+    z = Expression.from_linopy(model.add_variables(coords=[day], name="z"))
+    (z.sel(day=DAY_OF_STEP).sum("time") <= 8).write(model, "both")
+    assert list(linopy_adapter.rows_of(model.constraints["both"]).matrix.data) == [2, 2]
+
+
+def test_what_is_absent_in_linopy_is_nothing_here(model):
+    """2 x of linopy has no value where x is masked; read here, it is 0."""
+    raw = 2 * model.variables["x"]
+    assert bool(raw.data["const"].isnull().any())
+    read_here = table(Expression.from_linopy(raw), ["car", "time"], 16)
+    assert read_here[4:6].sum() == 0 and read_here.sum() == 20
 
 
 def test_value_of_a_plan(model):
