@@ -108,8 +108,10 @@ def joined_indexes(
     """Return the labels of both; equal names need equal labels."""
     every = dict(indexes)
     for dim, index in more.items():
-        own = every.setdefault(dim, index.rename(dim))
-        if own is not index and not own.equals(index):
+        own = every.get(dim)
+        if own is None:
+            every[dim] = index.rename(dim)
+        elif own is not index and not own.equals(index):
             raise ValueError(
                 f"labels of {dim} differ: {list(own[:3])} ... and {list(index[:3])} ..."
             )

@@ -94,6 +94,7 @@ class Scope:
         self.inputs = RecordingMapping(inputs, self.read)
         self.calendar, self.dt, self.pods = calendar, dt, pods
         self.data = inputs[part]
+        self._axes: dict[str, pd.Index] = {}  # labels by dimension, as far as they were asked for
         self._outputs = {f.name: f for f in schema.outputs}
 
     def var(
@@ -278,6 +279,11 @@ class Scope:
         >>> scope.axis("tank").tolist(), len(scope.axis("time"))
         (['a', 'b'], 3)
         """
+        if dim not in self._axes:
+            self._axes[dim] = self._read_axis(dim)
+        return self._axes[dim]
+
+    def _read_axis(self, dim: str) -> pd.Index:
         if dim in periods.UNITS:
             return periods.axis(dim, self.calendar.time, self.calendar.timezone)
         return self.calendar.time.rename("time") if dim == "time" else self.data.indexes[dim]

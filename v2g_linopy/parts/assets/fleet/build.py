@@ -137,8 +137,9 @@ def _shared(s: Scope, d: xr.Dataset) -> _Shared:
     # where reserves are sold, charging stays within the taper of every path and within its range
     tapered = power_limits.tapered(d) & ("reserve" in s.inputs)
     room = s.var_where("charge_room", tapered, d.charge_max)
-    within = room - power_limits.max_power(d, "charge", on) <= 0
-    s.add("charge_room", within, mask=tapered & (gap_in | gap_out))
+    if room.has_terms:
+        within = room - power_limits.max_power(d, "charge", on) <= 0
+        s.add("charge_room", within, mask=tapered & (gap_in | gap_out))
     return _Shared(active, unserved, unserved_trip, slack_in, slack_out, on, tapered, room)
 
 
@@ -147,7 +148,7 @@ def _room(d: xr.Dataset, plan: _Path, shared: _Shared) -> tuple[Expression, Expr
     c, g, (charge_on, discharge_on) = plan.charge, plan.discharge, shared.on
     most_in = power_limits.max_power(d, "charge", shared.on)
     most_out = power_limits.max_power(d, "discharge", shared.on)
-    if bool(shared.tapered.any()):
+    if shared.charge_room.has_terms:
         most_in = most_in * (~shared.tapered).astype(float) + shared.charge_room
     up = most_out - g + c - d.charge_min * charge_on
     return up, most_in - c + g - d.discharge_min * discharge_on

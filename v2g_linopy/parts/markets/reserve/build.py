@@ -97,6 +97,8 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity
     and the most.
     """
     net, held = d.activation_up - d.activation_down, dict[str, ReservedPower]()
+    rate_up, rate_down = d.up - net, d.down + net  # room taken per kW sold
+    largest_rate = larger(rate_up, rate_down)
     sold: Quantity = 0.0
     largest = xr.DataArray(0.0)
     for asset, f in s.flex.items():  # kinds of asset, never members
@@ -105,13 +107,13 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity
         possible = (f.range_max > 0) & (d.volume_max > 0)
         if f.store is not None and f.baseline is None and guarantees_energy(d):
             possible = possible & ~guarantees.energy_backed(d)
-        most = f.range_max / larger(d.up - net, d.down + net)
+        most = f.range_max / largest_rate
         members = s.inputs[asset].indexes[member]
         x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
         energy_backing.rows(s, d, asset, x, possible)
 
         some = possible.any("product")
-        up, down = ((d.up - net) * x).sum("product"), ((d.down + net) * x).sum("product")
+        up, down = (rate_up * x).sum("product"), (rate_down * x).sum("product")
         s.add(f"up_{asset}", up <= f.up, mask=some)
         s.add(f"down_{asset}", down <= f.down, mask=some)
         if f.baseline is not None:
@@ -152,7 +154,7 @@ def _on_board(s: Scope, d: xr.Dataset, asset: str, x: Expression, mask: xr.DataA
     the step.
     """
     store, endured = s.flex[asset].store, d.guarantee == "endurance"
-    if store is None or not bool(guarantees.energy_backed(d).any()) or not x.has_terms:
+    if store is None or not x.has_terms or not bool(guarantees.energy_backed(d).any()):
         return
     dues = {
         "endurance_up": _hours(d, store, "up").where(endured, 0.0) / store.eta_discharge,

@@ -108,11 +108,10 @@ def _per_month(s: Scope, d: xr.Dataset, drawn: Expression) -> dict[str, Cash]:
     if bool((d.peak_price > 0).any()):
         cash["peak"] = -1 * tariff.charge(tariff.billed(s, drawn))
     priced, known = d.overrun_price > 0, d.overrun_initial * tariff.first("month")
-    overrun = s.var_where("overrun", priced, lower=known)
-    month = tariff.steps_by("month")
-    beyond = overrun.sel(month=month) - drawn >= -d.subscribed.fillna(0.0)
-    s.add("overrun", beyond, mask=priced)
-    if overrun.has_terms:
+    if bool(priced.any()):
+        overrun = s.var("overrun", lower=known, mask=priced)
+        beyond = overrun.sel(month=tariff.steps_by("month")) - drawn
+        s.add("overrun", beyond >= -d.subscribed.fillna(0.0), mask=priced)
         cash["overrun"] = -d.overrun_price * tariff.share * (overrun - known)
     taxed = [cash[entry] for entry in ("subscribed", "peak", "overrun") if entry in cash]
     if bool((d.vat > 0).any()) and taxed:

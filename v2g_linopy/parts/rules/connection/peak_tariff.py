@@ -140,14 +140,16 @@ class Peaks:
         above: Quantity = 0.0
         for period, name in (("hour", "peak_excess"), ("day", "peak_excess_day")):
             counted = priced & (self.daily == (period == "day"))
-            z = s.var_where(name, counted)
+            if not bool(counted.any()):
+                continue
+            z, month = s.var(name, mask=counted), self.by("month", period)
             seen = z if period == "hour" else z.sel(day=self.by("day", "hour"))
             threshold = eta.sel(month=self.by("month", "hour"))
             s.add(f"peak_{period}", seen + threshold - power >= 0, mask=counted)
-            above = above + z.groupby_sum(self.by("month", period), self.axis("month"))
+            above = above + z.groupby_sum(month, self.axis("month"))
             known = self.first("day") * self.day_initial
             if period == "day" and bool((known > 0).any()):
-                row = z + eta.sel(month=self.by("month", "day")) >= known
+                row = z + eta.sel(month=month) >= known
                 s.add("peak_day_before", row, mask=counted & (known > 0))
         if self.carried is not None:
             there = priced & self.carried.notnull()
