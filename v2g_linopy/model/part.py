@@ -129,6 +129,9 @@ class Part:
         ``{"charge": "charging power"}``. One that is missing is shown by its name.
     balances : frozenset of str, default empty
         Rows that are balances, and no limits that could be relaxed: ``{"balance"}``.
+    conflict_labels : mapping of str to str, default {}
+        What it means that a row cannot hold, said where no plan keeps every limit:
+        ``{"allocation": "more capacity was committed than all members can hold"}``.
     state_inputs : mapping of str to str, default {}
         State at the start of a window: the input that holds it, and the output that it is at the
         end of the step before: ``{"energy_initial": "energy"}``.
@@ -188,6 +191,7 @@ class Part:
     without_flexibility: Callable[[xr.Dataset], xr.DataArray] | None = None
     limit_labels: Mapping[str, str] = field(default_factory=dict)
     balances: frozenset[str] = frozenset()
+    conflict_labels: Mapping[str, str] = field(default_factory=dict)
     state_inputs: Mapping[str, str] = field(default_factory=dict)
     next_state: Callable[[View, xr.Dataset, int], Mapping[str, xr.DataArray]] | None = None
     end_of_window_inputs: Mapping[str, float] = field(default_factory=dict)

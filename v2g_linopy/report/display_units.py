@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ..case.units import TABLE, factor
+from ..model.part import Part
 
 
 def probability(root: xr.Dataset) -> xr.DataArray | None:
@@ -37,11 +38,13 @@ def scenario_means(data: xr.Dataset, weight: xr.DataArray | None, group: str) ->
     return data.isel(scenario=0, drop=True).assign(numbers)
 
 
-def displayed(data: xr.Dataset, group: str, currency: str) -> xr.Dataset:
-    """Inputs in the units that people read, whatever the file used: kW, kWh, per MWh (per kWh for
-    what drivers see).
+def displayed(data: xr.Dataset, group: str, part: Part | None, currency: str) -> xr.Dataset:
+    """Numbers in the units that people read, whatever the file used: kW, kWh, prices of energy as
+    the fields of the part declare them, those of a result per MWh (wear per kWh).
     """
-    price = f"{currency}/{'kWh' if group in ('fleet', 'wear') else 'MWh'}"
+    fields = () if part is None else (*part.schema.inputs, *part.schema.outputs)
+    declared_units = {field.name: field.unit.replace("EUR", currency) for field in fields}
+    price = f"{currency}/{'kWh' if group == 'wear' else 'MWh'}"
     shown = {
         "power": "kW",
         "energy": "kWh",
@@ -54,6 +57,8 @@ def displayed(data: xr.Dataset, group: str, currency: str) -> xr.Dataset:
         unit = str(array.attrs.get("units", ""))
         kind = TABLE.get(unit.replace(currency, "EUR"), ("", 1.0))[0]
         target = shown.get(kind, unit)
+        if kind == "energy price":
+            target = declared_units.get(str(name), target)
         if group == "dual" or unit == target or array.dtype.kind not in "fiu":
             continue
         declared = target.replace(currency, "EUR")

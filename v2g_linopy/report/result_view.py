@@ -79,10 +79,10 @@ class ResultView:
         if scenario is not None and weight is not None:
             weight = xr.DataArray(weight["scenario"] == scenario).astype(float)
         currency = str(result.attrs.get("currency") or "EUR")
-        groups = {
-            name: displayed(scenario_means(node.to_dataset(), weight, name), name, currency)
-            for name, node in result.children.items()
-        }
+        groups = {}
+        for name, node in result.children.items():
+            means = scenario_means(node.to_dataset(), weight, name)
+            groups[name] = displayed(means, name, parts.get(name), currency)
         return cls(
             groups, dict(result.attrs), time, step_hours(result), weight, result, parts=parts
         )

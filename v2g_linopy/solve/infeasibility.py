@@ -208,9 +208,6 @@ def _places(used: xr.DataArray, text: str, inputs: Inputs) -> list[str]:
     return lines
 
 
-_MEANING = {"reserve.allocation": ": more capacity was committed than all members can hold"}
-
-
 def _conflict(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -> list[str]:
     """Name the rows of an irreducible conflict, as the solver finds it."""
     model = assemble(inputs).model
@@ -228,5 +225,13 @@ def _conflict(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], A
             f"{k} {inputs.calendar.local(v)}" if k == "time" else f"{k} {v}"
             for k, v in dict(place).items()
         )
-        lines.append(f"{name} ({where})" + _MEANING.get(name, ""))
+        lines.append(f"{name} ({where}){_meaning(name, inputs)}")
     return lines
+
+
+def _meaning(row: str, inputs: Inputs) -> str:
+    """What it means that a row cannot hold, where its part says so."""
+    part, _, name = row.partition(".")
+    if part not in inputs.parts or name not in inputs.parts[part].conflict_labels:
+        return ""
+    return f": {inputs.parts[part].conflict_labels[name]}"

@@ -26,5 +26,6 @@ PART = Part(
         "block": "one volume per market block",
     },
     balances=frozenset({"allocation"}),
+    conflict_labels={"allocation": "more capacity was committed than all members can hold"},
     next_state=next_state,
 )
