@@ -34,6 +34,25 @@ class _Reduction:
     column_alive: np.ndarray
     dual: np.ndarray
 
+    @classmethod
+    def none(cls, matrix: Matrix) -> "_Reduction":
+        """Return what stands before anything is substituted."""
+        n_rows, n_columns = matrix.a.shape
+        alive = np.ones(n_rows, bool), np.ones(n_columns, bool)
+        return cls([], [], matrix.cost.copy(), *alive, np.zeros(n_rows))
+
+    def substitute(
+        self, a: sp.csr_array, rows: np.ndarray, columns: np.ndarray, pivot: np.ndarray
+    ) -> None:
+        """Solve rows for a column each, and charge the cost of it to the others in the row."""
+        dual = self.cost[columns] / pivot
+        self.rows.append(rows)
+        self.columns.append(columns)
+        self.dual[rows] = dual
+        self.cost -= a[rows].T @ dual
+        self.row_alive[rows] = False
+        self.column_alive[columns] = False
+
 
 def solve_with_highs(matrix: Matrix, settings: Settings) -> Optimum:
     """Solve a matrix block by block with HiGHS, each within its share of the time that is left."""
@@ -83,14 +102,14 @@ def solve_in_blocks(matrix: Matrix, solve_one: SolveOne) -> Optimum:
     _restore(matrix, reduction, primal)
     if not _within(matrix, np.concatenate(reduction.columns or [columns[:0]]), primal):
         return replace(solve_one(matrix, 1.0), note="one block: a limit that seemed idle binds")
-    objective, above = (
-        float(matrix.cost @ primal),
-        sum(part.bound - part.objective for part in found),
-    )
+
+    objective = float(matrix.cost @ primal)
+    above = sum(part.bound - part.objective for part in found)
     stopped = [part.status for part in found if part.status != "optimal"]
+    substituted = sum(map(len, reduction.rows))
     note = (
-        f"{count} independent blocks; {sum(map(len, reduction.rows))} columns whose limits cannot"
-        " bind were substituted"
+        f"{count} independent blocks; {substituted} columns whose limits cannot bind were"
+        " substituted"
     )
     if stopped:
         note += (
@@ -157,54 +176,45 @@ def _substitute(matrix: Matrix) -> _Reduction:
     n_rows, n_columns = a.shape
     entry_row = np.repeat(np.arange(n_rows), np.diff(a.indptr))
     entry_column, value = a.indices, a.data
-    state = _Reduction(
-        [],
-        [],
-        matrix.cost.copy(),
-        np.ones(n_rows, bool),
-        np.ones(n_columns, bool),
-        np.zeros(n_rows),
-    )
     equality = matrix.row_lower == matrix.row_upper
+
+    state = _Reduction.none(matrix)
     lower, upper = matrix.lower.copy(), matrix.upper.copy()
     live = np.ones(len(value), bool)
-    support = np.full(
-        n_rows, _NONE
-    )  # the column that a row bounds; the row must not free any other column
+    # the column that a row bounds; the row must not free any other column
+    support = np.full(n_rows, _NONE)
     while True:
         row, column = entry_row[live], entry_column[live]
         least, most = _implied(matrix, row, column, value[live], lower, upper, equality)
-        count = np.bincount(column, minlength=n_columns)
-        tightened = _tighten(row, column, least, most, lower, upper, count == 1, support)
-        low, high = np.full(n_columns, -np.inf), np.full(n_columns, np.inf)
-        np.maximum.at(low, column, least)
-        np.minimum.at(high, column, most)
-        slack = _TIGHT * (
-            1 + np.abs(matrix.upper, where=np.isfinite(matrix.upper), out=np.zeros(n_columns))
-        )
-        free = (
-            (count == 1)
-            & (low >= matrix.lower - slack)
-            & (high <= matrix.upper + slack)
-            & ~matrix.integer
-        )
-        alone = (support[entry_row] == _NONE) | (support[entry_row] == entry_column)
-        candidate = live & free[entry_column] & equality[entry_row] & alone
-        picked_rows, first = np.unique(entry_row[candidate], return_index=True)
-        if not len(picked_rows):
-            if tightened:
-                continue
+        single = np.bincount(column, minlength=n_columns) == 1
+        tightened = _tighten(row, column, least, most, lower, upper, single, support)
+
+        free = single & _cannot_bind(matrix, column, least, most) & ~matrix.integer
+        unbound = (support[entry_row] == _NONE) | (support[entry_row] == entry_column)
+        candidate = live & free[entry_column] & equality[entry_row] & unbound
+        rows, first = np.unique(entry_row[candidate], return_index=True)
+        if len(rows):
+            where = np.flatnonzero(candidate)[first]
+            state.substitute(a, rows, entry_column[where], value[where])
+            live &= state.row_alive[entry_row]
+        elif not tightened:
             return state
-        where = np.flatnonzero(candidate)[first]
-        columns, pivot = entry_column[where], value[where]
-        dual = state.cost[columns] / pivot
-        state.rows.append(picked_rows)
-        state.columns.append(columns)
-        state.dual[picked_rows] = dual
-        state.cost -= a[picked_rows].T @ dual
-        state.row_alive[picked_rows] = False
-        state.column_alive[columns] = False
-        live &= state.row_alive[entry_row]
+
+
+def _cannot_bind(
+    matrix: Matrix, column: np.ndarray, least: np.ndarray, most: np.ndarray
+) -> np.ndarray:
+    """Return True for columns that rows keep within their bounds; `least` and `most` are what each
+    entry implies.
+    """
+    n_columns = len(matrix.lower)
+    low, high = np.full(n_columns, -np.inf), np.full(n_columns, np.inf)
+    np.maximum.at(low, column, least)
+    np.minimum.at(high, column, most)
+    finite = np.isfinite(matrix.upper)
+    slack = _TIGHT * (1 + np.abs(matrix.upper, where=finite, out=np.zeros(n_columns)))
+    within: np.ndarray = (low >= matrix.lower - slack) & (high <= matrix.upper + slack)
+    return within
 
 
 def _implied(
@@ -220,9 +230,8 @@ def _implied(
     other columns.
     """
     n_rows = matrix.a.shape[0]
-    at_low = (
-        np.where(value > 0, lower[column], upper[column]) * value
-    )  # least contribution of the entry
+    # least and largest contribution of the entry
+    at_low = np.where(value > 0, lower[column], upper[column]) * value
     at_high = np.where(value > 0, upper[column], lower[column]) * value
     bounds = []
     for contribution, sign in ((at_high, -1.0), (at_low, 1.0)):
@@ -233,9 +242,8 @@ def _implied(
         others = total[row] - finite
         bounded = open_ends[row] - infinite == 0
         # sign -1: x value >= rhs - max(others);  sign +1: x value <= rhs - min(others)
-        bounds.append(
-            np.where(bounded & equality[row], matrix.row_lower[row] - others, sign * np.inf)
-        )
+        left = matrix.row_lower[row] - others
+        bounds.append(np.where(bounded & equality[row], left, sign * np.inf))
     least, most = (b / value for b in bounds)
     return np.where(value > 0, least, most), np.where(value > 0, most, least)
 
@@ -287,10 +295,8 @@ def _batches(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> tuple[int
     size = np.bincount(label[part.coords[0]], minlength=count)  # non-zeros of each component
     batch_of = (np.cumsum(size) - size) // _BATCH
     batch_row, batch_column = batch_of[label[:n_rows]], batch_of[label[n_rows:]]
-    order_row, order_column = (
-        np.argsort(batch_row, kind="stable"),
-        np.argsort(batch_column, kind="stable"),
-    )
+    order_row = np.argsort(batch_row, kind="stable")
+    order_column = np.argsort(batch_column, kind="stable")
     names = np.unique(batch_of)
     row_start = np.searchsorted(batch_row[order_row], names)
     column_start = np.searchsorted(batch_column[order_column], names)

@@ -16,7 +16,7 @@ from ..model.inputs import Inputs
 from . import blocks, solver
 from .solver import Settings
 
-_MOST = 8  # lines of an explanation
+_SHOWN = 8  # lines of an explanation
 
 
 def why(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -> str:
@@ -36,9 +36,9 @@ def why(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -
         lines = _relaxed(inputs, settings, assemble)
     if not lines:
         lines = _conflict(inputs, settings, assemble)
-    shown = lines[:_MOST]
-    if len(lines) > _MOST:
-        shown.append(f"... and {len(lines) - _MOST} more")
+    shown = lines[:_SHOWN]
+    if len(lines) > _SHOWN:
+        shown.append(f"... and {len(lines) - _SHOWN} more")
     return "\n".join(f"  {line}" for line in shown)
 
 
@@ -49,13 +49,11 @@ def _reach(inputs: Inputs) -> list[str]:
         return []
     if any("scenario" in x.dims for x in fleet.data_vars.values()):
         return []  # one pass per scenario would be needed; relaxed slacks tell as much
-    full = fleet.broadcast_like(
-        xr.Dataset(coords={"fleet": fleet["fleet"], "time": inputs.calendar.time})
-    )
+    axes = xr.Dataset(coords={"fleet": fleet["fleet"], "time": inputs.calendar.time})
     d = {
-        str(n): full[n].transpose("fleet", "time", ...).to_numpy()
-        for n in full.data_vars
-        if full[n].dtype.kind == "f"
+        str(name): x.transpose("fleet", "time", ...).to_numpy()
+        for name, x in fleet.broadcast_like(axes).data_vars.items()
+        if x.dtype.kind == "f"
     }
     highest, lowest = _envelope(d, inputs.dt)
     hard, rigid = np.isnan(d["unserved_cost"]), np.isnan(d["slack_cost"])
@@ -68,10 +66,8 @@ def _reach(inputs: Inputs) -> list[str]:
             steps = np.flatnonzero(excess > 1e-6)
             if len(steps):
                 more = f" ({len(steps)} steps in all)" if len(steps) > 1 else ""
-                lines.append(
-                    f"fleet {member}:"
-                    f" {text(int(steps[0]), row, highest[i], lowest[i], inputs)}{more}"
-                )
+                words = text(int(steps[0]), row, highest[i], lowest[i], inputs)
+                lines.append(f"fleet {member}: {words}{more}")
     return lines
 
 
@@ -82,15 +78,13 @@ def _envelope(d: dict[str, np.ndarray], dt: float) -> tuple[np.ndarray, np.ndarr
     highest, lowest = np.zeros_like(d["charge_max"]), np.zeros_like(d["charge_max"])
     high, low = d["energy_initial"][:, 0], d["energy_initial"][:, 0]
     for t in range(highest.shape[1]):
-        moved = d["energy_in"][:, t] - d["energy_out"][:, t]
-        high = d["keep"][:, t] * high + moved + dt * d["eta_charge"][:, t] * d["charge_max"][:, t]
-        low = (
-            d["keep"][:, t] * low
-            + moved
-            - d["spill_max"][:, t]
-            - dt * d["discharge_max"][:, t] / d["eta_discharge"][:, t]
-        )
+        keep, moved = d["keep"][:, t], d["energy_in"][:, t] - d["energy_out"][:, t]
+        charged = dt * d["eta_charge"][:, t] * d["charge_max"][:, t]
+        discharged = dt * d["discharge_max"][:, t] / d["eta_discharge"][:, t]
+        high = keep * high + moved + charged
+        low = keep * low + moved - d["spill_max"][:, t] - discharged
         highest[:, t], lowest[:, t] = high, low
+
         high = np.minimum(high, d["energy_max"][:, t])
         floor = np.where(np.isnan(d["unserved_cost"][:, t]), d["energy_min"][:, t], 0.0)
         low = np.minimum(np.maximum(low, floor), d["energy_max"][:, t])
@@ -109,10 +103,8 @@ def _needs(
         return (
             f"drives {-high[t]:.6g} kWh more in {_step(inputs, t)} than can be on board; {remedy}"
         )
-    missing, speed = (
-        d["energy_min"][t] - high[t],
-        inputs.dt * d["eta_charge"][t] * d["charge_max"][t],
-    )
+    missing = d["energy_min"][t] - high[t]
+    speed = inputs.dt * d["eta_charge"][t] * d["charge_max"][t]  # kWh in a step
     remedy = "raise the power, lower the need, or let it be missed at a price (unserved_cost)"
     if speed > 0:
         later = (1 + int(np.ceil(missing / speed - 1e-9))) * pd.Timedelta(hours=inputs.dt)
@@ -139,9 +131,8 @@ def _unbalanced(inputs: Inputs, assemble: Callable[[Inputs], Any]) -> list[str]:
     model = assemble(inputs).model
     matrix = solver.matrix_of(model)
     a = sp.csr_array(matrix.a)
-    short = (
-        a.maximum(0) @ matrix.lower + a.minimum(0) @ matrix.upper - matrix.row_upper
-    )  # withdrawal less injection
+    # withdrawal less injection, at its least
+    short = a.maximum(0) @ matrix.lower + a.minimum(0) @ matrix.upper - matrix.row_upper
     found: dict[tuple[str, str], list[tuple[pd.Timestamp, float]]] = {}
     for row in np.flatnonzero(short > 1e-6):
         name, place = model.constraints.get_label_position(int(matrix.row_labels[row]))
@@ -222,8 +213,8 @@ def _conflict(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], A
     lines = ["these rules contradict each other:"]
     for name, place in names.items():
         where = ", ".join(
-            f"{k} {inputs.calendar.local(v)}" if k == "time" else f"{k} {v}"
-            for k, v in dict(place).items()
+            f"{dim} {inputs.calendar.local(label) if dim == 'time' else label}"
+            for dim, label in dict(place).items()
         )
         lines.append(f"{name} ({where}){_meaning(name, inputs)}")
     return lines

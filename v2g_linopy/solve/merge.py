@@ -49,29 +49,36 @@ def merge(
             continue
         beside = _beside(inputs, part.name, dim)
         every = d.assign({f"{other}.{n}": x for (other, n), x in beside.items()})
-        table = _alike(
-            every, dim, part.schema.inputs, {*apart.get(part.name, ()), *_named(inputs, part.name)}
-        )
+        alone = {*apart.get(part.name, ()), *_named(inputs, part.name)}
+        table = _alike(every, dim, part.schema.inputs, alone)
         if table["stands_in"].nunique() == len(table):
             continue
         members[part.name] = table
-        kept = table.drop_duplicates("stands_in")
-        count = xr.DataArray(
-            kept["count"].to_numpy(float), coords={dim: pd.Index(kept["stands_in"], name=dim)}
-        )
-        small = d.sel({dim: count.indexes[dim]})
-        for field in part.schema.inputs:
-            if field.name in small and is_extensive(field):
-                small[field.name] = small[field.name] * count
-        data[part.name] = small.assign_attrs(d.attrs)
+
+        count = _counts(table, dim)
+        data[part.name] = _times(d, count, dim, part.schema.inputs)
         for other in {other for other, _ in beside}:
-            mine = {
-                n: x.sel({dim: count.indexes[dim]}) * count
-                for (o, n), x in beside.items()
-                if o == other
-            }
-            data[other] = data[other].drop_dims(dim).assign(mine).assign_attrs(data[other].attrs)
+            known = {n: x for (o, n), x in beside.items() if o == other}
+            small = {n: x.sel({dim: count.indexes[dim]}) * count for n, x in known.items()}
+            whole = data[other]
+            data[other] = whole.drop_dims(dim).assign(small).assign_attrs(whole.attrs)
     return replace(inputs, data=data), Merged(members)
+
+
+def _counts(table: pd.DataFrame, dim: str) -> xr.DataArray:
+    """Return how many members each one that is kept stands for."""
+    kept = table.drop_duplicates("stands_in")
+    labels = pd.Index(kept["stands_in"], name=dim)
+    return xr.DataArray(kept["count"].to_numpy(float), coords={dim: labels})
+
+
+def _times(d: xr.Dataset, count: xr.DataArray, dim: str, fields: tuple[Field, ...]) -> xr.Dataset:
+    """Return the members that are kept, as many times as large as they stand for."""
+    small = d.sel({dim: count.indexes[dim]})
+    for field in fields:
+        if field.name in small and is_extensive(field):
+            small[field.name] = small[field.name] * count
+    return small.assign_attrs(d.attrs)
 
 
 def expand(array: xr.DataArray, merged: Merged, share: bool) -> xr.DataArray:
@@ -82,13 +89,11 @@ def expand(array: xr.DataArray, merged: Merged, share: bool) -> xr.DataArray:
     for table in merged.members.values():
         dim = str(table.index.name)
         if dim in array.dims:
-            array = array.sel({dim: table["stands_in"].to_numpy()}).assign_coords(
-                {dim: table.index}
-            )
+            every = array.sel({dim: table["stands_in"].to_numpy()})
+            array = every.assign_coords({dim: table.index})
             if share:
-                array = array / xr.DataArray(
-                    table["count"].to_numpy(float), coords={dim: table.index}
-                )
+                count = table["count"].to_numpy(float)
+                array = array / xr.DataArray(count, coords={dim: table.index})
     return array
 
 
@@ -114,9 +119,27 @@ def _named(inputs: Inputs, part: str) -> set[str]:
 def _alike(
     d: xr.Dataset, dim: str, fields: tuple[Field, ...], apart: Collection[str]
 ) -> pd.DataFrame:
-    skip = {f.name for f in fields if f.kind == "label" and f.name != "pod" and not f.of} | {
-        "vehicles"
-    }
+    """Table of the members on `dim`: which one stands for each, and for how many; those `apart`
+    stand for themselves.
+    """
+    # labels say nothing of what a member can do, but for its pod and what it belongs to
+    labels = {f.name for f in fields if f.kind == "label" and f.name != "pod" and not f.of}
+    index = d.indexes[dim]
+    table = pd.DataFrame({"key": _digests(d, dim, labels | {"vehicles"})}, index=index)
+    table.index.name = dim
+
+    first = ~table["key"].duplicated()
+    stands_in = dict(zip(table["key"][first], index[first], strict=True))
+    table["stands_in"] = table["key"].map(stands_in)
+    names = [str(name) for name in apart]
+    alone = table["stands_in"].isin(list(apart)) | index.astype(str).isin(names)
+    table.loc[alone, "key"] = table.loc[alone, "stands_in"] = index[alone]
+    table["count"] = table.groupby("key")["key"].transform("size")
+    return table
+
+
+def _digests(d: xr.Dataset, dim: str, skip: Collection[str]) -> list[str]:
+    """Return a digest of the data of each member: members with the same one are alike."""
     digests = [hashlib.blake2b(digest_size=16) for _ in range(d.sizes[dim])]
     for name in sorted(map(str, d.data_vars)):
         array = d[name]
@@ -128,14 +151,4 @@ def _alike(
         for digest, row in zip(digests, np.ascontiguousarray(rows), strict=True):
             digest.update(name.encode())
             digest.update(row.tobytes())
-    index = d.indexes[dim]
-    table = pd.DataFrame({"key": [g.hexdigest() for g in digests]}, index=index)
-    table.index.name = dim
-    first = ~table["key"].duplicated()
-    table["stands_in"] = table["key"].map(dict(zip(table["key"][first], index[first], strict=True)))
-    alone = table["stands_in"].isin(list(apart)) | index.astype(str).isin(
-        [str(name) for name in apart]
-    )
-    table.loc[alone, "key"] = table.loc[alone, "stands_in"] = index[alone]
-    table["count"] = table.groupby("key")["key"].transform("size")
-    return table
+    return [digest.hexdigest() for digest in digests]
