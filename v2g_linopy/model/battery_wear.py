@@ -4,8 +4,6 @@
 The part keeps its own equations; here stand the fields, the rows of the segments and their
 independent check."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -357,7 +355,7 @@ def by_time(
 
 
 def levels(
-    d: xr.Dataset, capacity: xr.DataArray, arriving: Any = 0.0, driven: Any = 0.0
+    d: xr.Dataset, capacity: xr.DataArray, arriving: Data = 0.0, driven: Data = 0.0
 ) -> dict[str, xr.DataArray]:
     """Return the energy in each segment if it fills and empties shallow first, step by step (kWh).
 
@@ -368,7 +366,7 @@ def levels(
     shape = d.segment_energy.transpose(..., "segment", "time")
     flat = shape.isel(segment=0, drop=True)
 
-    def over(x: Any, like: xr.DataArray) -> np.ndarray:
+    def over(x: Data, like: xr.DataArray) -> np.ndarray:
         return (xr.zeros_like(like) + x).transpose(*like.dims).to_numpy()
 
     size = over(_size(d, capacity), shape)

@@ -1,7 +1,5 @@
 """Energy markets: day-ahead, intraday and others, traded side by side (docs/formulation.md §2)."""
 
-from typing import Any
-
 import xarray as xr
 
 from ...algebra.expression import Quantity
@@ -358,11 +356,11 @@ def _replay_ways(v: View, d: xr.Dataset) -> xr.DataArray:
     return xr.where(d.revisable == 0, bound, now)
 
 
-def _replay_traded(v: View, part: str, power: Any) -> Any:
+def _replay_traded(v: View, part: str, power: xr.DataArray) -> xr.DataArray:
     """Power of a part in sum, without the members of pods that have a supplier."""
     group = v.groups[part]
     member = group.attrs["member"]
-    if not isinstance(power, xr.DataArray) or member not in power.dims:
+    if member not in power.dims:
         return power
     if "pod" in group and (contracts := _replay_contracts(v)):
         power = power.where(~group.pod.astype(str).isin(contracts), 0.0)

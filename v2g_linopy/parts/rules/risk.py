@@ -1,17 +1,17 @@
 """Risk: the expected profit against the mean of the worst scenarios (docs/formulation.md §8)."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from ...algebra.expression import Quantity
 from ...case.schema import Calendar, Field, Schema
 from ...errors import Problem
 from ...model import risk_measures
 from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
-from ...model.terms import Replay, Terms
+from ...model.terms import Cash, Replay, Terms
 from ...model.view import View
 
 
@@ -101,15 +101,16 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     p = s.calendar.probability
     profit, shortfall = s.var("profit", lower=-np.inf), s.var("shortfall")
     threshold = s.var("value_at_risk", lower=-np.inf)
-    s.add("accounts", profit - _per_scenario(s.cash) == 0)
+    earned: Quantity = sum(_per_scenario(cash) for cash in s.cash)
+    s.add("accounts", profit - earned == 0)
     s.add("tail", shortfall - threshold + profit >= 0)
     cvar = risk_measures.cvar(threshold, shortfall, p, 1 - d.confidence)
     return Terms(cash={"adjustment": d.weight * (cvar - (p * profit).sum("scenario"))})
 
 
-def _per_scenario(entries: list[Any]) -> Any:
-    """Sum of cash over everything but the scenario."""
-    return sum(x.sum([n for n in x.dims if n != "scenario"]) for x in entries)
+def _per_scenario(cash: Cash) -> Cash:
+    """Sum of an entry over everything but the scenario."""
+    return cash.sum([n for n in cash.dims if n != "scenario"])
 
 
 def postprocess(v: View, d: xr.Dataset) -> Mapping[str, xr.DataArray]:
@@ -133,9 +134,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     Value at risk and CVaR by sorting.
     """
     p = v.calendar.probability
-    profit = xr.zeros_like(p) + _per_scenario(
-        [cash for done in v.done.values() for cash in done.cash.values()]
-    )
+    profit = xr.zeros_like(p)
+    for done in v.done.values():
+        for cash in done.cash.values():
+            profit = profit + cash.sum([n for n in cash.dims if n != "scenario"])
     mean, cvar = (
         (p * profit).sum("scenario"),
         risk_measures.mean_of_lowest(profit, p, 1 - d.confidence),
