@@ -48,6 +48,17 @@ def test_each_market_in_the_order_of_its_gate(intraday, both):
     assert stages["value"].attrs["units"] == "EUR"
 
 
+def test_energy_comes_first_of_two_that_close_together():
+    """Without gates all close at delivery: then energy stands before reserves, though the catalogue
+    lists reserves first, as they are built first.
+    """
+    case = plant(60.0)
+    del case["gates"]
+    hourly = xr.Dataset({"up": 1.0, "down": 0.0, "volume_max": 5.0}, {"product": ["up"]})
+    case["reserve"] = xr.DataTree(hourly)
+    assert stages_of(case) == [("energy", "intraday"), ("energy", "day_ahead"), ("reserve", "up")]
+
+
 def test_a_run_that_is_known_is_not_repeated():
     """The last stage is the run itself: its profit is taken as it is, here a wrong one to show
     that.

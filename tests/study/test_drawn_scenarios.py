@@ -227,6 +227,21 @@ def test_reducing_to_all_of_them_changes_nothing():
     assert v2g.scenarios(tree, reduce_to=1)["probability"].to_numpy() == pytest.approx([1.0])
 
 
+def test_a_price_that_may_not_fall_below_another_is_raised_to_it():
+    """Friday to Monday, what is missing costs 0, 1, 1 and 20 EUR/MWh, what is too much earns
+    nothing: a mean of 10 on working days and of 1 at the weekend.
+
+    Friday's residual, -10, drawn for a weekend would be -9: it is raised to 0, which the other
+    price is. A weekend day with Monday's residual is 11."""
+    short = np.repeat([0.0, 1.0, 1.0, 20.0], 24)
+    imbalance = {"price_long": 0.0, "price_short": list(short), "limit": 10.0}
+    tree = case(None, market(list(short)), imbalance=imbalance, start="2026-01-09")
+    made = v2g.scenarios(tree, n=30, seed=1, vary=["imbalance.price_short"])
+    weekend = days(made, "imbalance", "price_short")[:, 1:3]
+    assert set(weekend.round(6).ravel()) == {0.0, 1.0, 11.0}
+    assert v2g.check(made)
+
+
 LONG, SHORT = priced(np.arange(96.0)), priced(np.arange(20.0))
 DRAWN = v2g.scenarios(LONG, n=3)
 

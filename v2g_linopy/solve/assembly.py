@@ -141,7 +141,7 @@ def postprocessed(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[
     """Return the outputs that parts rewrite or add, from the levels of the variables by name."""
     found = {}
     for part, d in inputs:
-        if part.postprocess is None or not d.sizes.get(part.schema.member or "", 1):
+        if part.postprocess is None or not d.sizes.get(part.member, 1):
             continue
         seen = {
             p.name: d for p, d in inputs if p is part or part.stage is Stage.MARKET

@@ -62,7 +62,7 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
     done: dict[str, Replay] = {}
     found: dict[str, xr.DataArray] = {}
     for part, d in inputs:
-        if d.sizes.get(part.schema.member or "", 1) == 0:
+        if d.sizes.get(part.member, 1) == 0:
             continue
         done[part.name] = replayed = part.replay(
             View(groups, inputs.calendar, inputs.dt, done), groups[part.name]
@@ -100,9 +100,7 @@ def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, 
 
 def _asset_replays(inputs: Inputs, groups: Mapping[str, xr.Dataset]) -> dict[str, Replay]:
     view = View(groups, inputs.calendar, inputs.dt, {})
-    some = [
-        p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.schema.member or "", 0)
-    ]
+    some = [p for p, d in inputs if p.stage is Stage.ASSET and d.sizes.get(p.member, 0)]
     return {part.name: part.replay(view, groups[part.name]) for part in some}
 
 
@@ -121,7 +119,7 @@ def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataA
     groups["energy"] = groups["energy"].drop_vars("turnover", errors="ignore").assign(whole)
     done: dict[str, Replay] = {}
     for part, d in inputs:
-        if d.sizes.get(part.schema.member or "", 1):
+        if d.sizes.get(part.member, 1):
             done[part.name] = part.replay(
                 View(groups, inputs.calendar, inputs.dt, done), groups[part.name]
             )
@@ -150,7 +148,7 @@ def next_states(
     with_state = [
         (p, p.next_state)
         for p, d in inputs
-        if p.next_state is not None and d.sizes.get(p.schema.member or "", 1)
+        if p.next_state is not None and d.sizes.get(p.member, 1)
     ]
     if not with_state:
         return {}

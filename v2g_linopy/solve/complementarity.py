@@ -162,7 +162,7 @@ def _storages(inputs: Inputs) -> Iterator[tuple[Part, xr.Dataset]]:
     """Parts with members that charge and discharge."""
     for part, d in inputs:
         charges = {"charge", "discharge"} <= {f.name for f in part.schema.outputs}
-        if charges and d.sizes.get(part.schema.member or "", 1):
+        if charges and d.sizes.get(part.member, 1):
             yield part, d
 
 

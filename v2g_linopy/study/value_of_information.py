@@ -236,7 +236,7 @@ def _decided(result: xr.DataTree, inputs: Inputs) -> dict[str, Fixed]:
         f"{part.name}.{f.name}": (result[part.name][f.name].drop_attrs(), d.first_stage > 0)
         for part, d in inputs
         for f in part.schema.outputs
-        if f.first_stage and d.sizes.get(part.schema.member or "", 1)
+        if f.first_stage and d.sizes.get(part.member, 1)
     }
 
 
