@@ -77,9 +77,9 @@ def shown_number(value: float, decimals: int | None = None) -> str:
     It has spaces between thousands, a true minus, and about four digits unless `decimals` says
     otherwise.
 
-    >>> number(-1234567.8)
+    >>> shown_number(-1234567.8)
     '−1 234 568'
-    >>> number(0.0833333), number(12.5), number(float("nan"))
+    >>> shown_number(0.0833333), shown_number(12.5), shown_number(float("nan"))
     ('0.08333', '12.5', '–')
     """
     if value is None or not math.isfinite(value):
