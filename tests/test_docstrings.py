@@ -1,7 +1,7 @@
 """Docstrings of the public surface: a short sentence, sections, and an example that runs.
 
-Public are the names of `v2g_linopy.__all__`, the figures of `result.plot`, and the records that
-the author of a part writes.
+Public are the names of `v2g_linopy.__all__` and of its room of data, the figures of
+`result.plot`, and the records that the author of a part writes.
 """
 
 import ast
@@ -19,13 +19,15 @@ from typing import Any, get_type_hints
 import pytest
 
 import v2g_linopy as v2g
-from v2g_linopy import model
+from v2g_linopy import data, model
 from v2g_linopy.case.schema import Field, Schema
 from v2g_linopy.report.figures.accessor import ResultPlots
 from v2g_linopy.study.explain import NotInResult
 
 PACKAGE = Path(v2g.__file__).parent
-RECORDS: list[type] = [ResultPlots, Field, Schema, *(getattr(model, n) for n in model.__all__)]
+ASSUMPTIONS = (data.BatteryAssumption, data.Regulation)
+RECORDS: list[type] = [ResultPlots, Field, Schema, *ASSUMPTIONS]
+RECORDS += [getattr(model, name) for name in model.__all__]
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "References", "Examples")
 LONGEST = 100
 """Columns of a line."""
@@ -65,8 +67,7 @@ def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def public() -> dict[str, Any]:
     """Every public function and class, and every public method of the records, by name."""
     found: dict[str, Any] = {}
-    for name in v2g.__all__:
-        thing = getattr(v2g, name)
+    for name, thing in named():
         if isinstance(thing, ModuleType):
             found |= {f"{name}.{n}": x for n, x in own(thing)}
         elif callable(thing):
@@ -75,6 +76,13 @@ def public() -> dict[str, Any]:
         found[record.__name__] = record
         found |= {f"{record.__name__}.{n}": x for n, x in methods(record)}
     return found
+
+
+def named() -> Iterator[tuple[str, Any]]:
+    """Yield what can be imported from the package, and from its room of data."""
+    for room in (v2g, data):
+        for name in room.__all__:
+            yield name, getattr(room, name)
 
 
 def own(module: ModuleType) -> Iterator[tuple[str, Any]]:

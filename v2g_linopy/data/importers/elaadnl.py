@@ -12,11 +12,41 @@ from ..tables.table_format import TableFormat, read_columns
 
 
 def read_elaadnl(path: str | Path) -> xr.Dataset:
-    """Read the open charging sessions of ElaadNL, in order of arrival.
+    r"""Read the open charging sessions of ElaadNL, in order of arrival.
 
     Times are UTC, written month/day/year. ``energy`` is metered (kWh), ``power_max`` the largest
     power seen (kW), ``connector`` the charge point and its connector; neither battery nor energy on
-    arrival are in the data."""
+    arrival are in the data.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The CSV file as published.
+
+    Returns
+    -------
+    xarray.Dataset
+        On ``session``: times in naive UTC, energy in kWh, power in kW, and labels.
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns, the times or the numbers of the file.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> from v2g_linopy.data import read_elaadnl
+    >>> head = "TransactionId,ChargePoint,Connector,UTCTransactionStart,UTCTransactionStop"
+    >>> lines = [f"{head},StartCard,ChargeTime,TotalEnergy,MaxPower"]
+    >>> lines += ["7,A1,1,1/2/2019 8:00,1/2/2019 16:30,c-3,3.5,12.25,7.4"]
+    >>> size = pathlib.Path("elaadnl.csv").write_text("\n".join(lines))
+    >>> sessions = read_elaadnl("elaadnl.csv")
+    >>> str(sessions.arrival.values[0])[:16], sessions.energy.item(), sessions.connector.item()
+    ('2019-01-02T08:00', 12.25, 'A1/1')
+    """
     columns = {
         "transaction": "TransactionId",
         "point": "ChargePoint",

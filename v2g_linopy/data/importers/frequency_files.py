@@ -87,7 +87,34 @@ def read_netcdf_frequency(
 
     It is the variable ``frequency``, or the only one, on its time.
 
-    Times are UTC unless `timezone` is given; hours that the clock shows twice need UTC.
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+    timezone : str, optional
+        IANA zone of its times; UTC unless given. Hours that the clock shows twice need UTC.
+    missing : {"problem", "nan", "hold"}, default "problem"
+        What steps that the file leaves out become: an error, NaN, or the number before.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``frequency`` (Hz) on ``time`` (naive UTC, interval start, uniform).
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the variables, the times or the numbers of the file.
+
+    Examples
+    --------
+    >>> from v2g_linopy.data import frequency_record, read_netcdf_frequency
+    >>> made = frequency_record("2026-03-02 08:00", hours=0.5, step="10s")
+    >>> written = made.to_netcdf("frequency.nc")
+    >>> read_netcdf_frequency("frequency.nc").frequency.equals(made.frequency)
+    True
     """
     source, file = str(path), read_netcdf(path)
     axis = clock_axis(file, source)

@@ -22,7 +22,32 @@ def read_gme(path: str | Path, *, missing: Missing = "problem") -> xr.Dataset:
     """Read a PUN workbook of GME: ``day_ahead``, EUR/MWh, hourly, UTC.
 
     Rows carry a date (YYYYMMDD) and an hour of the local day that counts on: 25 on the day the
-    clock goes back. Needs the extra `excel`."""
+    clock goes back. Needs the extra `excel`.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The workbook.
+    missing : {"problem", "nan", "hold"}, default "problem"
+        What steps without a row become: an error, NaN, or the price before.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``day_ahead`` (EUR/MWh) on ``time`` (naive UTC, interval start, hourly).
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns, the times or the numbers of the file.
+
+    Examples
+    --------
+    >>> from v2g_linopy.data import read_gme
+    >>> prices = read_gme("gme_pun_2019.xlsx")  # doctest: +SKIP
+    """
     utc, values = _italian(path, {"day_ahead": "PUN"}, "elapsed", "raise")
     out = uniform_series(utc, values, missing=missing, source=str(path))
     out["day_ahead"].attrs["long_name"] = "Italian single national price (PUN)"
@@ -43,13 +68,30 @@ def read_terna(
 
     Parameters
     ----------
-    path
+    path : str or pathlib.Path
         The workbook, one zone of the market.
-    ambiguous
+    ambiguous : {"first", "second"}, default "first"
         Which of the two hours of October the one row stands for; the other is missing.
-    missing
-        What a missing hour becomes; NaN, which is an hour in which nothing can be sold, unless
-        given.
+    missing : {"problem", "nan", "hold"}, default "nan"
+        What a missing hour becomes; NaN is an hour in which nothing can be sold.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``regulation_up`` and ``regulation_down`` (EUR/MWh) on ``time`` (naive UTC, interval start,
+        hourly).
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the columns, the times or the numbers of the file.
+
+    Examples
+    --------
+    >>> from v2g_linopy.data import read_terna
+    >>> prices = read_terna("terna_nord_2019.xlsx")  # doctest: +SKIP
     """
     fields = {"regulation_down": "DOWN", "regulation_up": "UP"}
     utc, values = _italian(path, fields, "clock", ambiguous)

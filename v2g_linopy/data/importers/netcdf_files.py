@@ -25,7 +25,50 @@ def read_netcdf_prices(
     """Read prices from a flat NetCDF file, every numeric variable on its one time coordinate.
 
     A coordinate ``time`` is naive UTC. One of another name (``local_hour``) shows local clocks: of
-    `timezone`, or of the attribute ``timezone`` of the file, with the rules of `to_utc`."""
+    `timezone`, or of the attribute ``timezone`` of the file, with the rules of `to_utc`.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+    timezone : str, optional
+        IANA zone of local clocks.
+    ambiguous : {"raise", "infer", "first", "second", "both"}, default "raise"
+        Rule for the local hours that the clock shows twice: see `to_utc`.
+    nonexistent : {"raise", "drop", "shift"}, default "raise"
+        Rule for the local hours that the clock skips: see `to_utc`.
+    resample : str, optional
+        Step of the result, such as ``1h``, where the rows are not all as long.
+    missing : {"problem", "nan", "hold"}, default "problem"
+        What steps that the file leaves out become: an error, NaN, or the price before.
+
+    Returns
+    -------
+    xarray.Dataset
+        Prices on ``time`` (naive UTC, interval start, uniform), in the unit of the file.
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        Everything wrong with the variables, the times or the numbers of the file.
+
+    Examples
+    --------
+    Midnight in Rome is 23:00 UTC of the day before:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy.data import read_netcdf_prices
+    >>> hours = pd.date_range("2026-03-02", periods=2, freq="h")
+    >>> day_ahead = ("local_hour", [50.0, 20.0])
+    >>> shown = xr.Dataset({"day_ahead": day_ahead}, coords={"local_hour": hours})
+    >>> written = shown.to_netcdf("prices.nc")
+    >>> prices = read_netcdf_prices("prices.nc", timezone="Europe/Rome")
+    >>> prices.day_ahead.values.tolist(), str(prices.time.values[0])[:16]
+    ([50.0, 20.0], '2026-03-01T23:00')
+    """
     source, file = str(path), read_netcdf(path)
     axis = clock_axis(file, source)
     zone = timezone or ("UTC" if axis == "time" else file.attrs.get("timezone"))
@@ -49,7 +92,33 @@ def read_netcdf_prices(
 def read_netcdf_sessions(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:
     """Read sessions on ``session`` from a flat NetCDF file.
 
-    Their times are UTC unless `timezone` is given.
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file, with ``arrival``, ``departure`` and any other column of `read_sessions`.
+    timezone : str, optional
+        IANA zone of its times; UTC unless given.
+
+    Returns
+    -------
+    xarray.Dataset
+        On ``session``: times in naive UTC, numbers as in the file.
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read. It is a `SchemaError`.
+    SchemaError
+        No arrival or departure on ``session``, or times that cannot be read.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> from v2g_linopy.data import read_netcdf_sessions
+    >>> made = v2g.commuters(vehicles=2, days=1)["sessions"].to_dataset()
+    >>> written = made.to_netcdf("sessions.nc")
+    >>> read_netcdf_sessions("sessions.nc").sizes["session"]
+    2
     """
     source, file = str(path), read_netcdf(path)
     lacking = [n for n in ("arrival", "departure") if n not in file or file[n].dims != ("session",)]

@@ -35,6 +35,32 @@ class BatteryAssumption(BaseModel):
 
     A vehicle that is named has one battery: the largest of its stays. A column that the data hold
     is taken as it is.
+
+    Parameters
+    ----------
+    capacity_min : float, default 60.0
+        Smallest battery, kWh.
+    capacity_per_energy : float, default 1.25
+        Battery per kWh that went into it.
+    full : float, default 0.9
+        Energy at departure, as a share of the battery.
+    eta_charge, eta_discharge : float, default 0.95
+        Efficiency each way.
+    charger_margin : float, default 1.02
+        Charger per mean power, where the largest power seen is too little.
+    charger_raise : float, default 3.0
+        Most by which a charger is raised above the largest power seen; beyond it a unit is wrong.
+    discharge_share : float, default 1.0
+        Discharging per charging power; 0: smart charging.
+    wear : float, default 0.0833
+        EUR per kWh leaving the battery; 200 EUR/kWh over 3000 cycles of 80 % unless given.
+
+    Examples
+    --------
+    >>> from v2g_linopy.data import BatteryAssumption
+    >>> rule = BatteryAssumption(capacity_min=40.0)
+    >>> rule.capacity_min, rule.full
+    (40.0, 0.9)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,7 +99,22 @@ class BatteryAssumption(BaseModel):
     def sentences(self, given: Container[object] = (), currency: str = "EUR") -> list[str]:
         """State the rules in words, with their numbers.
 
-        Those on columns that are given are left out.
+        Parameters
+        ----------
+        given : container of str, default ()
+            Columns that the data hold; what is said of them is left out.
+        currency : str, default "EUR"
+            The money of `wear`.
+
+        Returns
+        -------
+        list of str
+            One sentence each.
+
+        Examples
+        --------
+        >>> rule.sentences(given=("capacity",))[0]
+        'Energy at departure: 0.9 of the battery.'
         """
         sentences = []
         if "capacity" not in given:
@@ -109,18 +150,22 @@ class BatteryAssumption(BaseModel):
         return [sentence.replace("EUR", currency) for sentence in sentences]
 
     def apply(self, sessions: xr.Dataset, currency: str = "EUR") -> tuple[xr.Dataset, list[str]]:
-        """Add the columns that are not there yet.
-
-        Return them and sentences on what was assumed and for whom.
+        """Add the columns that are not there yet, and say what was assumed and for whom.
 
         Parameters
         ----------
-        sessions
-            Dataset on ``session`` with ``arrival`` and ``departure``, and of ``energy`` (kWh,
-            metered at the grid) and ``power_max`` (kW) what is needed for the columns that are not
-            there.
-        currency
+        sessions : xarray.Dataset
+            On ``session``, with ``arrival`` and ``departure``, and of ``energy`` (kWh, metered at
+            the grid) and ``power_max`` (kW) what is needed for the columns that are not there.
+        currency : str, default "EUR"
             The money of `wear` in the sentences.
+
+        Returns
+        -------
+        sessions : xarray.Dataset
+            With capacity, energy on arrival and needed (kWh), powers (kW) and efficiencies.
+        sentences : list of str
+            What was assumed.
 
         Raises
         ------
@@ -128,6 +173,21 @@ class BatteryAssumption(BaseModel):
             ``energy`` or ``power_max`` is needed and missing, the hours plugged in are not
             positive, or the metered energy fits a stay only with a charger more than
             `charger_raise` times the largest power seen.
+
+        Examples
+        --------
+        A car that took 20 kWh at the meter in four hours, at most 11 kW:
+
+        >>> import pandas as pd
+        >>> import xarray as xr
+        >>> stay = {"arrival": pd.Timestamp("2026-03-02 08:00")}
+        >>> stay |= {"departure": pd.Timestamp("2026-03-02 12:00")}
+        >>> stay |= {"energy": 20.0, "power_max": 11.0}
+        >>> stay = {name: ("session", [value]) for name, value in stay.items()}
+        >>> sessions, sentences = rule.apply(xr.Dataset(stay, coords={"session": [0]}))
+        >>> names = ("capacity", "energy_need", "energy_arrival")
+        >>> [round(sessions[name].item(), 6) for name in names]
+        [40.0, 36.0, 17.0]
         """
         needed = {
             "energy": ("metered energy (kWh)", [n for n in BATTERY if n not in sessions]),
@@ -278,6 +338,24 @@ class Regulation(BaseModel):
     ``settlement="capacity"``: the price is paid on capacity and activated energy is settled at the
     energy market. ``"energy"``: no capacity price, activated energy is settled at the regulation
     prices.
+
+    Parameters
+    ----------
+    up, down : str, default "regulation_up", "regulation_down"
+        Names of the prices.
+    activation_up : float, default 0.25
+        Expected share of the volume that is activated upward.
+    activation_down : float, default 0.75
+        Expected share of the volume that is activated downward.
+    settlement : {"capacity", "energy"}, default "capacity"
+        What the price is paid on.
+
+    Examples
+    --------
+    >>> from v2g_linopy.data import Regulation
+    >>> rule = Regulation(activation_up=0.5)
+    >>> rule.activation_up, rule.up
+    (0.5, 'regulation_up')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -293,7 +371,18 @@ class Regulation(BaseModel):
     settlement: Literal["capacity", "energy"] = "capacity"
 
     def sentences(self) -> list[str]:
-        """State the rules in words, with their numbers."""
+        """State the rules in words, with their numbers.
+
+        Returns
+        -------
+        list of str
+            One sentence each.
+
+        Examples
+        --------
+        >>> any("0.5" in sentence for sentence in rule.sentences())
+        True
+        """
         money = {
             "capacity": (
                 "The price is paid per MW and hour; activated energy is settled at the energy"
@@ -316,7 +405,37 @@ class Regulation(BaseModel):
     def reserve(self, prices: xr.Dataset, volume: float, currency: str = "EUR") -> xr.Dataset:
         """Return the group `/reserve` for prices on ``time``.
 
-        At most `volume` kW of each product can be sold.
+        Parameters
+        ----------
+        prices : xarray.Dataset
+            On ``time``, with the two prices of the rule (EUR/MWh).
+        volume : float
+            Most that can be sold of each product, kW.
+        currency : str, default "EUR"
+            The money of the prices.
+
+        Returns
+        -------
+        xarray.Dataset
+            The products `up` and `down` with their prices (EUR/MW/h or EUR/MWh) and volumes (kW).
+
+        Raises
+        ------
+        SchemaError
+            A price is missing, or in a unit of another kind.
+
+        Examples
+        --------
+        Nothing is accepted in the second hour:
+
+        >>> import pandas as pd
+        >>> import xarray as xr
+        >>> time = pd.date_range("2026-03-02", periods=2, freq="h")
+        >>> paid = {"regulation_up": ("time", [80.0, 0.0])}
+        >>> paid |= {"regulation_down": ("time", [20.0, 30.0])}
+        >>> reserve = rule.reserve(xr.Dataset(paid, coords={"time": time}), volume=50.0)
+        >>> reserve.volume_max.sel(product="up").values.tolist()
+        [50.0, 0.0]
         """
         price = stacked(prices, {"up": self.up, "down": self.down}, "product", currency)
         accepted = price.fillna(0.0) != 0

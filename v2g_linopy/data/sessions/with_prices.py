@@ -26,20 +26,31 @@ def with_prices(
     markets : sequence of str
         Prices of the energy markets, named as those are; a single price is that of a single market,
         whatever its name.
-    imbalance : sequence of str
+    imbalance : sequence of str, default ()
         Prices at which imbalance is settled: one, or what surplus is paid and what shortage costs.
         It is limited as before, else as the markets are.
 
     Returns
     -------
     xarray.DataTree
-        The case with these prices in `/energy` and `/imbalance`.
+        The case with these prices in `/energy` and `/imbalance` (EUR/MWh).
 
     Raises
     ------
     SchemaError
         Other markets than those of the case, steps that the prices do not cover, or hours without a
         price.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> from v2g_linopy.data import with_prices
+    >>> case = v2g.commuters(vehicles=1, days=1)
+    >>> price = ("time", [40.0] * 24, {"units": "EUR/MWh"})
+    >>> prices = xr.Dataset({"day_ahead": price}, coords={"time": case["time"].values})
+    >>> float(with_prices(case, prices, ["day_ahead"])["energy"].price.mean())
+    40.0
     """
     case = case.copy()
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"])

@@ -29,18 +29,40 @@ def with_profiles(
 
     Parameters
     ----------
-    case
+    case : xarray.DataTree
         It is not changed.
-    profiles
+    part : str
+        The part, as ``load``.
+    field : str
+        The array, as ``baseline``.
+    profiles : xarray.Dataset
         Power on ``time`` (naive UTC, uniform), one variable per member, as `read_profiles` returns
         it; it has to cover the case.
-    pods
+    pods : mapping of str to str, optional
         Point of delivery by name; the others keep theirs, or stand at the default one.
+
+    Returns
+    -------
+    xarray.DataTree
+        The case with the array (kW) on the members and `time`.
 
     Raises
     ------
     SchemaError
         Steps that the profiles do not cover, or units of another kind.
+
+    Examples
+    --------
+    A hall that draws 12 kW all day beside the commuters:
+
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> from v2g_linopy.data import with_profiles
+    >>> case = v2g.commuters(vehicles=1, days=1)
+    >>> power = ("time", [12.0] * 24, {"units": "kW"})
+    >>> profiles = xr.Dataset({"hall": power}, coords={"time": case["time"].values})
+    >>> with_profiles(case, "load", "baseline", profiles)["load"].baseline.sizes["time"]
+    24
     """
     schema = PARTS[part].schema
     case, member = case.copy(), str(schema.member)

@@ -70,24 +70,43 @@ def to_utc(
 
     Parameters
     ----------
-    stamps
+    stamps : pandas.DatetimeIndex
         Time stamps in the order of the file. With an offset they need no rule and no zone.
-    timezone
+    timezone : str or None
         IANA name of the zone of stamps without an offset.
-    ambiguous
+    ambiguous : {"raise", "infer", "first", "second", "both"}, default "raise"
         What an hour means that the clock shows twice (October). `infer`: the file writes it twice,
         the first is summer time. `first`, `second`: it means that one. `both`: one row stands for
         both hours.
-    nonexistent
+    nonexistent : {"raise", "drop", "shift"}, default "raise"
         What an hour means that the clock skips (March). `drop`: the row is left out. `shift`: one
         hour later.
-    rules
+    rules : collection of str, default all
         Those that a message may offer.
+    where : str, default "time"
+        The column, for the message.
+    source : str, default "the input"
+        The file, for the message.
+
+    Returns
+    -------
+    Utc
+        The instants (naive UTC), for each the number of its row, and a note on the rules used.
 
     Raises
     ------
     SchemaError
         A local time without a zone, an unknown zone, or an hour that needs a rule and has none.
+
+    Examples
+    --------
+    On the last Sunday of October the clock in Rome shows two o'clock twice:
+
+    >>> import pandas as pd
+    >>> from v2g_linopy.data import to_utc
+    >>> shown = pd.DatetimeIndex(["2026-10-25 02:00", "2026-10-25 02:00"])
+    >>> to_utc(shown, "Europe/Rome", ambiguous="infer").time.strftime("%H:%M").tolist()
+    ['00:00', '01:00']
     """
     rows = np.arange(len(stamps))
     if stamps.tz is not None:
@@ -226,11 +245,29 @@ def market_hours(
 def step_of(time: pd.DatetimeIndex, *, source: str = "the input") -> pd.Timedelta:
     """Return the uniform step of a time index.
 
+    Parameters
+    ----------
+    time : pandas.DatetimeIndex
+        Time stamps in ascending order.
+    source : str, default "the input"
+        What they are of, for the message.
+
+    Returns
+    -------
+    pandas.Timedelta
+
     Raises
     ------
     SchemaError
         Fewer than two stamps, or a step that is not the same everywhere, with the first places
         named.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from v2g_linopy.data import step_of
+    >>> step_of(pd.date_range("2026-03-02", periods=4, freq="15min")).total_seconds()
+    900.0
     """
     if len(time) < 2:
         detail = f"{len(time)} time stamp(s): at least two are needed to know the step"
@@ -253,15 +290,32 @@ def align(values: xr.Dataset, time: pd.DatetimeIndex, *, source: str = "the pric
 
     Parameters
     ----------
-    values
-        Dataset on `time` (naive UTC, interval start, uniform).
-    time
-        Steps of the model.
+    values : xarray.Dataset
+        On `time` (naive UTC, interval start, uniform), in any unit.
+    time : pandas.DatetimeIndex
+        Steps of the model, naive UTC.
+    source : str, default "the prices"
+        What the values are, for the message.
+
+    Returns
+    -------
+    xarray.Dataset
+        On the steps of the model, in the units of the values.
 
     Raises
     ------
     SchemaError
         Steps that do not nest, or model steps that the values do not cover.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy.data import align
+    >>> halves = pd.date_range("2026-03-02", periods=4, freq="30min", name="time")
+    >>> prices = xr.Dataset({"price": ("time", [10.0, 20.0, 30.0, 50.0])}, coords={"time": halves})
+    >>> align(prices, halves[::2]).price.values.tolist()
+    [15.0, 40.0]
     """
     own = pd.DatetimeIndex(values.indexes["time"])
     if own.equals(time):

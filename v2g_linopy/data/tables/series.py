@@ -190,12 +190,31 @@ def add_notes(dataset: xr.Dataset, *notes: str) -> xr.Dataset:
 def combine(*prices: xr.Dataset) -> xr.Dataset:
     """Put prices of several files side by side, on all hours that any of them holds.
 
-    NaN where one has none.
+    Parameters
+    ----------
+    *prices : xarray.Dataset
+        On ``time`` (naive UTC, uniform), as `read_prices` returns them.
+
+    Returns
+    -------
+    xarray.Dataset
+        Every price on ``time``, in its unit; NaN where a file has none.
 
     Raises
     ------
     SchemaError
         A name given by two files, or files with different steps.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy.data import combine
+    >>> time = pd.date_range("2026-03-02", periods=3, freq="h", name="time")
+    >>> early = xr.Dataset({"day_ahead": ("time", [50.0, 20.0])}, coords={"time": time[:2]})
+    >>> late = xr.Dataset({"intraday": ("time", [25.0, 30.0])}, coords={"time": time[1:]})
+    >>> combine(early, late).day_ahead.values.tolist()
+    [50.0, 20.0, nan]
     """
     problems: list[Problem] = []
     seen: set[object] = set()
