@@ -68,36 +68,41 @@ class ProfileCaseOptions:
                 "give the case to add to, or prices for a new one, and not both", param_hint=hint
             )
         if self.into is not None:
-            stray = [
-                f.replace("_", "-")
-                for f in ("step", "start", "end", "market", "limit")
-                if getattr(self, f)
-            ]
-            if stray:
+            return self._case_there_is(self.into)
+        return self._new_case(price, read, zone, title)
+
+    def _case_there_is(self, path: Path) -> xr.DataTree:
+        """Read the case to add to; options of a new one are refused."""
+        for name in ("step", "start", "end", "market", "limit"):
+            if getattr(self, name):
                 raise typer.BadParameter(
-                    "is for a new case, not for one there is", param_hint=f"--{stray[0]}"
+                    "is for a new case, not for one there is", param_hint=f"--{name}"
                 )
-            return read_case(self.into)
+        return read_case(path)
+
+    def _new_case(
+        self, price: PriceOptions, read: xr.Dataset, zone: str | None, title: str
+    ) -> xr.DataTree:
+        """Make a case with nothing but a market that can take all of the profiles."""
         traded = price.read()
         timezone = zone_of(zone or price.price_timezone, traded)
-        time = horizon(
-            traded,
-            timezone,
-            step_length("--step", self.step),
-            day(self.start),
-            day(self.end, "--end"),
-        )
-        most = max(LEAST_LIMIT, AMPLE * float(sum(abs(x).max() for x in read.data_vars.values())))
-        limit = most if self.limit is None else self.limit
+        step = step_length("--step", self.step)
+        time = horizon(traded, timezone, step, day(self.start), day(self.end, "--end"))
+        limit = self.limit
+        if limit is None:
+            largest = float(sum(abs(x).max() for x in read.data_vars.values()))
+            limit = max(LEAST_LIMIT, AMPLE * largest)
         energy = energy_market(align(traded, time), markets_of(traded, self.market), limit)
-        sentences = [*notes_of(traded), f"Energy is traded up to {limit:g} kW either way."]
         return new_case(
             time,
             {"energy": energy},
             timezone=timezone,
             title=title,
             source=title,
-            assumptions=sentences,
+            assumptions=[
+                *notes_of(traded),
+                f"Energy is traded up to {limit:g} kW either way.",
+            ],
         )
 
 

@@ -213,10 +213,10 @@ def batteries(
     Sizes are in kWh; `power` is in kW, or the size in two hours.
     """
     size = np.array(list(sizes.values()), dtype=float)
-    most = size / 2 if power is None else np.full(len(size), power)
+    power_max = size / 2 if power is None else np.full(len(size), power)
     data = {
-        "charge_max": most,
-        "discharge_max": most,
+        "charge_max": power_max,
+        "discharge_max": power_max,
         "energy_max": size,
         "energy_initial": size / 2,
     }

@@ -1,1 +1,1 @@
-"""From charging sessions to the arrays of a fleet."""
+"""From charging sessions to a fleet, and from what was read to the groups of a case."""

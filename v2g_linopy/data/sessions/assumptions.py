@@ -189,37 +189,18 @@ class BatteryAssumption(BaseModel):
         >>> [round(sessions[name].item(), 6) for name in names]
         [40.0, 36.0, 17.0]
         """
-        needed = {
-            "energy": ("metered energy (kWh)", [n for n in BATTERY if n not in sessions]),
-            "power_max": (
-                "largest power seen (kW)",
-                ["charge_max"] if "charge_max" not in sessions else [],
-            ),
-        }
-        problems = [
-            Problem(
-                f"sessions.{name}",
-                "missing",
-                f"the battery assumption needs the {what} for {', '.join(lacking)}",
-            )
-            for name, (what, lacking) in needed.items()
-            if lacking and name not in sessions
-        ]
         hours = (sessions["departure"] - sessions["arrival"]) / np.timedelta64(1, "h")
-        if bool((~(hours > 0)).any()):
-            bad = np.asarray(sessions["session"])[np.asarray(~(hours > 0))]
-            detail = f"session {first_few(bad, 50)}: leaves before or when it arrives"
-            problems.append(Problem("sessions.departure", "consistency", detail))
-        if problems:
+        if problems := [*_not_metered(sessions), *_backwards(sessions, hours)]:
             raise SchemaError(problems, "the sessions")
-        made = self._efficiencies()
+
         sentences = self.sentences(sessions, currency)
         given = {
             name: in_unit(sessions[name], SESSION_FIELDS[name].unit, f"sessions.{name}")
             for name in USED
             if name in sessions
         }
-        if needed["energy"][1]:
+        made = self._efficiencies()
+        if any(name not in sessions for name in BATTERY):
             made |= self._battery(sessions, given)
         charger = given.get("charge_max")
         if charger is None:
@@ -294,6 +275,31 @@ class BatteryAssumption(BaseModel):
         detail += f" (and {rest} more sessions)" if rest > 0 else ""
         allow = Remedy("charger_raise", (1000,), advice="give {} to allow more")
         return [*problems, Problem("sessions.power_max", "range", detail, (allow,))]
+
+
+def _not_metered(sessions: xr.Dataset) -> list[Problem]:
+    """Return a problem for each column of the meter that is needed and not there."""
+    wanted = {
+        "energy": ("metered energy (kWh)", BATTERY),
+        "power_max": ("largest power seen (kW)", ("charge_max",)),
+    }
+    problems = []
+    for name, (what, made) in wanted.items():
+        lacking = [column for column in made if column not in sessions]
+        if lacking and name not in sessions:
+            detail = f"the battery assumption needs the {what} for {', '.join(lacking)}"
+            problems.append(Problem(f"sessions.{name}", "missing", detail))
+    return problems
+
+
+def _backwards(sessions: xr.Dataset, hours: xr.DataArray) -> list[Problem]:
+    """Return a problem where sessions leave before they arrive."""
+    wrong = np.asarray(~(hours > 0))
+    if not wrong.any():
+        return []
+    bad = np.asarray(sessions["session"])[wrong]
+    detail = f"session {first_few(bad, 50)}: leaves before or when it arrives"
+    return [Problem("sessions.departure", "consistency", detail)]
 
 
 def _assumed(name: str, values: xr.DataArray) -> xr.DataArray:

@@ -3,7 +3,7 @@ the site.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -141,41 +141,40 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     source, frame = str(path), read_csv(path, separator=separator, decimal=decimal)
     headers = {re.sub(r"\s*[(\[].*", "", header): header for header in frame.columns}
     fields = {field.name: field for field in CONNECTORS.inputs}
-    problems = [
-        Problem(f"connectors.{name}", "unknown", f"unknown{suggest(name, ['connector', *fields])}")
-        for name in headers
-        if name not in ("connector", *fields)
-    ]
-    needed = ["connector", *(name for name, field in fields.items() if field.default is REQUIRED)]
-    problems += [
-        Problem(
-            f"connectors.{name}",
-            "missing",
-            f"name a column so; the file has {', '.join(frame.columns)}",
-        )
-        for name in needed
-        if name not in headers
-    ]
-    if problems:
-        raise SchemaError(problems, source)
+    _check_headers(headers, fields, source)
     frame = frame.rename(columns={header: name for name, header in headers.items()})
+
     quantities = [name for name in headers if name in fields and fields[name].kind == "quantity"]
     data: dict[str, object] = {}
     for name, x in number_columns(frame, quantities, decimal, source).items():
-        default = (
-            np.nan if fields[name].default is REQUIRED else fields[name].default
-        )  # of an empty cell
-        units = {"units": named_unit(headers[name]) or fields[name].unit}
-        data[name] = ("connector", np.where(np.isnan(x), default, x), units)
-    words = [name for name in headers if name not in quantities]
-    text = {name: frame[name].fillna("").astype(str).str.strip().to_numpy(str) for name in words}
-    data |= {name: ("connector", x) for name, x in text.items() if name != "connector"}
-    count = with_count(len(frame), "connector")
-    note = (
-        f"Power and efficiency of a session are those of car and connector together ({count},"
-        f" {Path(path).name})."
-    )
-    return xr.Dataset(data, coords={"connector": text["connector"]}, attrs={"notes": note})
+        default = fields[name].default
+        empty = np.nan if default is REQUIRED else default
+        unit = named_unit(headers[name]) or fields[name].unit
+        data[name] = ("connector", np.where(np.isnan(x), empty, x), {"units": unit})
+    for name in headers:
+        if name not in quantities:
+            data[name] = ("connector", frame[name].fillna("").astype(str).str.strip().to_numpy(str))
+
+    count = f"{with_count(len(frame), 'connector')}, {Path(path).name}"
+    note = f"Power and efficiency of a session are those of car and connector together ({count})."
+    return xr.Dataset(data, attrs={"notes": note}).set_coords("connector")
+
+
+def _check_headers(headers: Mapping[str, str], fields: Mapping[str, Field], source: str) -> None:
+    """Refuse headers that name no field, and a table without a field that is needed."""
+    known = ["connector", *fields]
+    needed = ["connector", *(name for name, field in fields.items() if field.default is REQUIRED)]
+    problems = [
+        Problem(f"connectors.{name}", "unknown", f"unknown{suggest(name, known)}")
+        for name in headers
+        if name not in known
+    ]
+    there = f"name a column so; the file has {', '.join(headers.values())}"
+    problems += [
+        Problem(f"connectors.{name}", "missing", there) for name in needed if name not in headers
+    ]
+    if problems:
+        raise SchemaError(problems, source)
 
 
 def converters(connectors: xr.Dataset) -> xr.Dataset | None:
@@ -249,27 +248,28 @@ def with_connector_limits(sessions: xr.Dataset, connectors: xr.Dataset) -> xr.Da
     SchemaError
         Every unknown connector, and every plug whose least power is more than the car takes.
     """
-    car, plug = _read(sessions, connectors)
+    car, plug = _cars_and_plugs(sessions, connectors)
     at = plug.sel(connector=sessions.connector.astype(str)).drop_vars("connector")
     ac = at.current == "AC"
 
-    def least(name: str) -> xr.DataArray:
+    def limit(name: str) -> xr.DataArray:
         onboard = xr.where(ac, car["onboard_max"], INF)
         return np.minimum(np.minimum(at[name], car[name]), onboard)
 
-    def product(way: str) -> xr.DataArray:
+    def efficiency(way: str) -> xr.DataArray:
         return at[f"eta_{way}"] * car[f"eta_{way}"] * xr.where(ac, car[f"eta_onboard_{way}"], 1.0)
 
-    columns = {f"{way}_max": least(f"{way}_max") for way in ("charge", "discharge")}
-    columns |= {f"eta_{way}": product(way) for way in ("charge", "discharge")}
+    columns = {f"{way}_max": limit(f"{way}_max") for way in ("charge", "discharge")}
+    columns |= {f"eta_{way}": efficiency(way) for way in ("charge", "discharge")}
     columns["charge_min"] = xr.where(columns["charge_max"] > 0, at.charge_min, 0.0)
     if "charger" in at:
         columns["charger"] = at.charger.astype(str)
-    _runs(sessions, columns)
-    return sessions.assign({n: ("session", _whole(sessions)(x)) for n, x in columns.items()})
+    values = {name: _of_each_session(x, sessions) for name, x in columns.items()}
+    _check_charge_min(sessions, values["charge_max"], values["charge_min"])
+    return sessions.assign({name: ("session", x) for name, x in values.items()})
 
 
-def _read(
+def _cars_and_plugs(
     sessions: xr.Dataset, connectors: xr.Dataset
 ) -> tuple[dict[str, xr.DataArray], xr.Dataset]:
     """Return what the cars allow, and the connectors, in coherent units."""
@@ -282,55 +282,46 @@ def _read(
         if array is not None:
             car[field.name] = array
     if "connector" not in sessions:
-        problems.append(
-            Problem(
-                "sessions.connector",
-                "missing",
-                "give the connector of each session, column `connector`",
-            )
-        )
+        detail = "give the connector of each session, column `connector`"
+        problems.append(Problem("sessions.connector", "missing", detail))
     elif not problems:
-        problems = _unknown(sessions, plug)
+        problems = _unknown_connectors(sessions, plug)
     if problems:
         raise SchemaError(problems, "the sessions and connectors")
     return car, plug
 
 
-def _whole(sessions: xr.Dataset) -> Callable[[xr.DataArray], np.ndarray]:
-    return lambda x: np.broadcast_to(x.to_numpy(), sessions.sizes["session"]).copy()
+def _of_each_session(values: xr.DataArray, sessions: xr.Dataset) -> np.ndarray:
+    """Return a number for each session, also where one holds for all."""
+    return np.broadcast_to(values.to_numpy(), sessions.sizes["session"]).copy()
 
 
-def _unknown(sessions: xr.Dataset, plug: xr.Dataset) -> list[Problem]:
-    known = [str(c) for c in plug.indexes["connector"]]
-    names = dict.fromkeys(str(c) for c in sessions.connector.to_numpy().ravel())
+def _unknown_connectors(sessions: xr.Dataset, plug: xr.Dataset) -> list[Problem]:
+    """Return a problem for every connector that sessions name and the table does not."""
+    known = [str(name) for name in plug.indexes["connector"]]
+    named = dict.fromkeys(str(name) for name in sessions.connector.to_numpy().ravel())
     return [
         Problem(
             "sessions.connector",
             "labels",
-            f"{c!r} has no line in the connectors{suggest(c, known)}",
+            f"{name!r} has no line in the connectors{suggest(name, known)}",
         )
-        for c in names
-        if c not in known
+        for name in named
+        if name not in known
     ]
 
 
-def _runs(sessions: xr.Dataset, columns: dict[str, xr.DataArray]) -> None:
+def _check_charge_min(sessions: xr.Dataset, charge_max: np.ndarray, charge_min: np.ndarray) -> None:
     """Refuse plugs that start above what the car takes."""
-    most, least = (_whole(sessions)(columns[n]) for n in ("charge_max", "charge_min"))
-    names = (
-        sessions.indexes["session"]
-        if "session" in sessions.indexes
-        else range(sessions.sizes["session"])
-    )
-    plugs = _whole(sessions)(sessions.connector)
-    problems = [
-        Problem(
-            "sessions.charge_max",
-            "consistency",
-            f"session {names[k]}: takes {most[k]:g} kW, and connector {plugs[k]} gives no less than"
-            f" {least[k]:g} kW",
+    count = sessions.sizes["session"]
+    names = sessions.indexes["session"] if "session" in sessions.indexes else range(count)
+    plugs = _of_each_session(sessions.connector, sessions)
+    problems = []
+    for k in np.flatnonzero(charge_min > charge_max + 1e-9).tolist():
+        detail = (
+            f"session {names[k]}: takes {charge_max[k]:g} kW, and connector {plugs[k]} gives no"
+            f" less than {charge_min[k]:g} kW"
         )
-        for k in np.flatnonzero(least > most + 1e-9).tolist()
-    ]
+        problems.append(Problem("sessions.charge_max", "consistency", detail))
     if problems:
         raise SchemaError(problems, "the sessions and connectors")
