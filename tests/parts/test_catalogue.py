@@ -131,3 +131,44 @@ def test_names_are_unique_within_a_part():
     for part in v2g.PARTS.values():
         names = [f.name for f in (*part.schema.inputs, *part.schema.outputs)]
         assert len(names) == len(set(names))
+
+
+LISTS_OF_PARTS = {
+    "model/part.py": "causes of entries; two are called as parts are",
+    "study/attribution.py": "causes of entries",
+    "report/labels.py": "causes of entries",
+    "report/figures/value.py": "causes of entries",
+    "report/tables.py": "headings of key figures",
+    "report/figures/style.py": "colours; a part without one gets the next that is free",
+    "report/figures/batteries.py": "colours; a part without one is grey",
+    "report/schedule_and_bids.py": "bids for energy and for reserves are tables of their own",
+}
+"""Files outside `parts` that list names which are those of parts, and why they may."""
+
+CASES_OF_THEIR_OWN = ("parts/", "data/generators/", "cli/doctor.py")
+"""Parts themselves, and what makes a case of chosen parts."""
+
+
+def parts_named(node: ast.AST) -> set[str]:
+    """Parts that the keys of a mapping, or the elements of a sequence or the first of each of its
+    pairs, name: `energy`, or `energy.price`.
+    """
+    elements = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
+    elements = [e.elts[0] if isinstance(e, ast.Tuple) and e.elts else e for e in elements]
+    texts = [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+    return {text.partition(".")[0] for text in texts if " " not in text} & set(v2g.PARTS)
+
+
+def test_nobody_else_lists_parts():
+    """What the rest of the package needs to know of a part is declared by the part: one file and
+    one line add it everywhere.
+    """
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).as_posix()
+        if name.startswith(CASES_OF_THEIR_OWN):
+            continue
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if any(len(parts_named(node)) > 1 for node in nodes):
+            found.add(name)
+    assert found == set(LISTS_OF_PARTS)
