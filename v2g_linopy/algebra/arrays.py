@@ -131,8 +131,9 @@ def at_cells(
     summed: tuple[str, ...],
     cells: Mapping[str, np.ndarray] | None,
 ) -> np.ndarray:
-    """Return the numbers ready to broadcast over the grid, or over some cells of it given by their
-    place along each dimension, and over the dimensions `summed`.
+    """Return the numbers ready to broadcast over some cells of the grid, and over `summed`.
+
+    All cells of the grid unless they are given by their place along each dimension.
     """
     if cells is None:
         return array.expanded(grid + summed)
@@ -146,8 +147,9 @@ def at_cells(
 def take_table(
     array: Array, dim: str, places: np.ndarray, into: tuple[str, str], fill: float
 ) -> Array:
-    """Replace a dimension by two: the value at each of `places`, which is a table; `fill` where a
-    place is below 0.
+    """Replace a dimension by two, with the value at each of `places`, which is a table.
+
+    `fill` stands where a place is below 0.
     """
     axis = array.dims.index(dim)
     values = np.take(array.values, places.clip(min=0), axis)

@@ -167,8 +167,9 @@ def start(
 
 
 def main() -> None:
-    """Run the command line of this process; an error nobody foresaw is told in one line, and in
-    full with `--debug`.
+    """Run the command line of this process.
+
+    An error nobody foresaw is told in one line, and in full with `--debug`.
     """
     if "--debug" not in sys.argv:
         sys.excepthook = briefly

@@ -47,8 +47,9 @@ class Guarded(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C and a pipe that nobody reads arrive here before Typer makes
-        silent exits of them.
+        """Run the command, and see what else would end it.
+
+        Ctrl-C and a pipe that nobody reads arrive here before Typer makes silent exits of them.
         """
         try:
             return super().invoke(ctx)
@@ -60,8 +61,9 @@ class Guarded(TyperGroup):
 
 
 def leave_a_running_solver() -> None:
-    """End the process where HiGHS has not yet looked up: an interpreter that ends under its thread
-    aborts.
+    """End the process where HiGHS has not yet looked up.
+
+    An interpreter that ends under its thread aborts.
     """
     if threading.active_count() > 1:
         sys.stdout.flush()
@@ -131,8 +133,9 @@ def problems_as_data(error: BaseException) -> list[dict[str, str]]:
 
 
 def close_stdout_if_broken() -> None:
-    """Leave nothing in the buffer of a stdout that cannot take it, else the interpreter complains
-    when it ends.
+    """Leave nothing in the buffer of a stdout that cannot take it.
+
+    The interpreter would complain when it ends.
     """
     try:
         sys.stdout.flush()

@@ -75,8 +75,9 @@ def imbalance_of(read: xr.Dataset, wanted: list[str] | None) -> tuple[str, ...]:
 def markets_of(
     read: xr.Dataset, wanted: list[str] | None, settled: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """The prices that become markets: those named, else day_ahead, else the only one that settles
-    no imbalance.
+    """Return the prices that become markets.
+
+    They are those named, else day_ahead, else the only one that settles no imbalance.
     """
     names = [str(name) for name in read.data_vars]
     if wanted:

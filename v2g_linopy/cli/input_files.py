@@ -276,8 +276,9 @@ def read_session_file(path: Path, form: str | None, options: Mapping[str, Any]) 
 def use(
     formats: Formats, path: Path, name: str, options: Mapping[str, Any], prefix: str = ""
 ) -> xr.Dataset:
-    """Call the reader of a format with the options that were given; one it does not know is a usage
-    error.
+    """Call the reader of a format with the options that were given.
+
+    One that it does not know is a usage error.
     """
     if name not in formats:
         raise typer.BadParameter(
@@ -308,8 +309,9 @@ def arguments(options: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def parameters(reader: Callable[..., xr.Dataset]) -> dict[str, tuple[Any, ...]]:
-    """What a reader may be told of a file, and the words that each may be, where they are few; how
-    a table is written is told by the fields of its format.
+    """Return what a reader may be told of a file, and the words that each may be, if few.
+
+    How a table is written is told by the fields of its format.
     """
     known = {key: get_args(p.annotation) for key, p in signature(reader).parameters.items()}
     if "table" in known:
@@ -377,8 +379,9 @@ def price_format(path: Path, prefix: str) -> str:
 
 
 def session_format(path: Path, options: Mapping[str, Any]) -> str:
-    """The format of a file of sessions: a map of columns means csv, else it shows in the end of its
-    name and its headers.
+    """Return the format of a file of sessions.
+
+    A map of columns means csv, else it shows in the end of its name and its headers.
     """
     is_netcdf = existing(path).suffix.lower() in NETCDF
     separator = options.get("separator") or ","

@@ -17,8 +17,9 @@ MAPPINGS = {"columns": "column", "units": "column_unit"}
 
 @contextmanager
 def in_option_words(renamed: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Raise every problem of the input in the words of the command line; `renamed` are options of
-    another name.
+    """Raise every problem of the input in the words of the command line.
+
+    `renamed` are options of another name.
     """
     try:
         yield
@@ -52,8 +53,9 @@ def place(where: str, option: Callable[[str], str]) -> str:
 
 
 def option_words(remedy: Remedy, option: Callable[[str], str]) -> str:
-    """The parameter and the values of a remedy as the user types them; `option` names the option of
-    a parameter.
+    """Return the parameter and the values of a remedy as the user types them.
+
+    `option` names the option of a parameter.
     """
     parameter, key = MAPPINGS.get(remedy.parameter, remedy.parameter), remedy.key
     if parameter in BatteryAssumption.model_fields:

@@ -126,8 +126,9 @@ meaning.
 def command(
     app: typer.Typer, name: str, *examples: str, notes: Notes | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a command; a parameter whose type is a dataclass becomes one option
-    per field.
+    """Register a function as a command.
+
+    A parameter whose type is a dataclass becomes one option per field.
 
     Every command has a parameter `terminal`, which comes last in its help. A bundle has a `panel`,
     its heading in the help; the options of one without a heading stand among the command's own.
@@ -188,8 +189,9 @@ def noted(key: str, unit: str, need: str, meaning: str) -> str:
 
 
 def parameter(field: Field[Any], panel: str) -> inspect.Parameter:
-    """A field of a bundle as a parameter of the command, in the panel of its bundle in the help, if
-    it has one.
+    """Return a field of a bundle as a parameter of the command.
+
+    It stands in the panel of its bundle in the help, if it has one.
     """
     kind, option = get_args(field.type)
     option = copy(option)

@@ -18,8 +18,9 @@ BACKUP = "before"
 
 @contextmanager
 def staged(folder: Path, names: Sequence[str], force: bool = False) -> Iterator[Path]:
-    """Yield a folder to write `names` into; when the block ends well they replace those in
-    `folder`, all or none.
+    """Yield a folder to write `names` into.
+
+    When the block ends well they replace those in `folder`, all or none.
 
     It is entered before the work starts, so that a folder which cannot be written is known at once.
 
@@ -85,8 +86,9 @@ def refuse_existing(folder: Path, names: Sequence[str], force: bool) -> None:
 
 
 def put_in_place(stage: Path, folder: Path, names: Sequence[str]) -> None:
-    """Rename every prepared file to its place; if one fails, or the user interrupts, everything is
-    as it was before.
+    """Rename every prepared file to its place.
+
+    If one fails, or the user interrupts, everything is as it was before.
     """
     before = stage / BACKUP
     before.mkdir()
@@ -132,8 +134,9 @@ def refuse_file(target: Path, force: bool) -> None:
 
 
 def report_lacks() -> str:
-    """What is not installed of that which the report needs, and the remedy; empty where nothing is
-    missing.
+    """Return what the report needs and is not installed, and the remedy.
+
+    It is empty where nothing is missing.
     """
     missing = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
     return f"{' and '.join(missing)} missing; pip install 'v2g-linopy[report]'" if missing else ""

@@ -74,11 +74,13 @@ def changed(
 
 
 def scaled(group: xr.Dataset, field: Field, new: Any) -> xr.DataArray | None:
-    """A limit of power that varies over time, each member's profile scaled so that its largest
-    value is the new one.
+    """Return a limit of power that varies over time, scaled to a new largest value.
+
+    The profile of each member is scaled by itself.
 
     A member whose limit is 0 everywhere takes the profile of its limit the other way. None where
-    nothing varies."""
+    nothing varies.
+    """
     if field.name not in OPPOSITE or new == 0:
         return None
     profiles = [

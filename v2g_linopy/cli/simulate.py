@@ -159,9 +159,7 @@ def run_through_gates(
     hindsight: bool,
     stages: bool,
 ) -> xr.DataTree:
-    """Run the case, and once more with each market left out that closes later, where that is asked
-    for.
-    """
+    """Run the case, and again with each market left out that closes later, if asked for."""
     checkpoint = folder / WINDOWS
     with terminal.solving(f"Simulating {size_in_words(tree)}", counted=True) as move:
         result = simulate(
@@ -175,8 +173,9 @@ def run_through_gates(
 
 
 def unfinished(folder: Path, resume: bool, force: bool) -> int:
-    """Count the windows of a run that was interrupted; one that is neither resumed nor given up is
-    refused.
+    """Count the windows of a run that was interrupted.
+
+    One that is neither resumed nor given up is refused.
     """
     kept = len(windows_in(folder / WINDOWS))
     if kept and not (resume or force):

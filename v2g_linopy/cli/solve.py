@@ -284,8 +284,9 @@ def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool 
 
 
 def summary_of_gates(result: xr.DataTree) -> list[str]:
-    """What a run through the gates adds to the headline: decisions, hindsight, regret, the value of
-    each market.
+    """Return what a run through the gates adds to the headline.
+
+    These are decisions, hindsight, regret, and the value of each market.
     """
     attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
     if "decisions" not in attrs:

@@ -89,8 +89,9 @@ class Terminal:
 
     @contextmanager
     def progress(self, label: str, counted: bool = False) -> Iterator[MoveBar]:
-        """Show a spinner and the time spent, on a terminal only; with `counted` a bar that
-        `move(done, of)` sets.
+        """Show a spinner and the time spent, on a terminal only.
+
+        With `counted` it is a bar that `move(done, of)` sets.
         """
         console = Console(stderr=True)
         if self.quiet or self.verbose or not console.is_terminal:
@@ -107,8 +108,9 @@ class Terminal:
 
     @contextmanager
     def solving(self, label: str, counted: bool = False) -> Iterator[MoveBar]:
-        """Keep what a solver prints off stdout: on stderr with `-v`, else aside, and shown only if
-        the solver fails.
+        """Keep what a solver prints off stdout.
+
+        It goes to stderr with `-v`, else aside, and is shown only if the solver fails.
         """
         with self.progress(label, counted) as move, tempfile.TemporaryFile() as log:
             try:
@@ -135,8 +137,9 @@ def has_descriptor(stream: Any) -> bool:
 
 @contextmanager
 def redirected(target: int) -> Iterator[None]:
-    """Send file descriptor 1 to `target`, C library buffers included: a solver does not print
-    through Python.
+    """Send file descriptor 1 to `target`, C library buffers included.
+
+    A solver does not print through Python.
     """
     sys.stdout.flush()
     kept = os.dup(1)
@@ -155,8 +158,9 @@ def flush_c_streams() -> None:
 
 
 def to_json(document: Any) -> str:
-    """One JSON document with a final newline; NaN and infinity become null, arrays lists, times ISO
-    8601.
+    """Return one JSON document with a final newline.
+
+    NaN and infinity become null, arrays lists, times ISO 8601.
     """
     return json_format.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

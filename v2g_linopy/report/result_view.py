@@ -68,8 +68,9 @@ class ResultView:
         scenario: Hashable | None = None,
         parts: Mapping[str, Part] = PARTS,
     ) -> ResultView:
-        """Open a result: the scenario named, else the mean over scenarios. A view is returned as
-        it is.
+        """Open a result, in the scenario named or in the mean over scenarios.
+
+        A view is returned as it is.
         """
         if isinstance(result, ResultView):
             return result
@@ -184,8 +185,9 @@ class ResultView:
 
     @cached_property
     def unmanaged(self) -> xr.DataArray | None:
-        """Unmanaged charging of every member, kW on (fleet, time); None where there is no such
-        plan.
+        """Unmanaged charging of every member, kW on (fleet, time).
+
+        None where there is no such plan.
         """
         if self.parent is not None:
             whole = self.parent.unmanaged
@@ -213,8 +215,9 @@ class ResultView:
 
     @cached_property
     def unmanaged_stored(self) -> np.ndarray:
-        """Energy that unmanaged charging has stored by the end of each step, kWh; empty without a
-        fleet.
+        """Energy that unmanaged charging has stored by the end of each step, kWh.
+
+        Empty without a fleet.
         """
         if self.unmanaged is None:
             return np.empty(0)
@@ -269,8 +272,9 @@ class ResultView:
 
     @property
     def known_vehicles(self) -> float | None:
-        """Vehicles, where members are or stand for vehicles, or where every session names its
-        own.
+        """How many vehicles there are, as far as it is known.
+
+        Members are or stand for vehicles, or every session names its own.
         """
         if self.kind == "vehicle":
             return self.vehicles
@@ -281,8 +285,10 @@ class ResultView:
 
     @cached_property
     def kind(self) -> str:
-        """What a member is: ``vehicle``, ``connector``, or ``row`` into which sessions of any
-        vehicle were packed.
+        """What a member is.
+
+        It is ``vehicle``, ``connector``, or ``row`` into which sessions of any vehicle were
+        packed.
         """
         sessions = self.groups.get("sessions")
         if sessions is None or "row" not in sessions or self.has("fleet", "vehicles"):
@@ -294,8 +300,9 @@ class ResultView:
 
     @cached_property
     def units(self) -> float:
-        """What amounts are divided by: that of the fleet, years where other assets share the
-        bill.
+        """What amounts are divided by.
+
+        It is vehicles (or connectors) times years, or years where other assets share the bill.
         """
         return self.years if self.others else self.fleet_units
 
@@ -327,8 +334,9 @@ class ResultView:
 
     @cached_property
     def price(self) -> np.ndarray:
-        """Price of the first energy market, else of the first supply contract, EUR/MWh; NaN without
-        either.
+        """Price of the first energy market, else of the first supply contract, EUR/MWh.
+
+        NaN without either.
         """
         if not len(self.index("energy", "market")):
             supply = self.full("connection", "supply_price", "pod", "time", default=np.nan)
@@ -351,8 +359,9 @@ class ResultView:
 
     @cached_property
     def note(self) -> str:
-        """Which part of the horizon is shown, and what was averaged; empty where it is all there
-        is.
+        """Which part of the horizon is shown, and what was averaged.
+
+        Empty where it is all there is.
         """
         mean = f"mean of {self.scenarios} scenarios" if self.scenarios else ""
         return ", ".join(filter(None, [self.label, mean]))
@@ -371,8 +380,9 @@ class ResultView:
         return replace(self, groups=groups, time=self.time[part], parent=self, offset=start)
 
     def window(self, start: Moment = None, days: float | None = None) -> ResultView:
-        """The part to draw, from `start` (local clock) for `days`: all, or the busiest week of a
-        long horizon.
+        """The part to draw, from `start` (local clock) for `days`.
+
+        It is all, or the busiest week of a long horizon.
         """
         if start is None and days is None and not self.long:
             return self.cut(0, len(self.time))

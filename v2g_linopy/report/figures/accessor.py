@@ -72,7 +72,7 @@ class ResultPlots:
         Returns
         -------
         matplotlib.figure.Figure
-            A bar per entry, EUR per vehicle and year.
+            A bar per entry, EUR per vehicle and year where vehicles are known.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class ResultPlots:
         Returns
         -------
         matplotlib.figure.Figure
-            kW over the share of time in which it is reached.
+            kW over the hours in which the power is at least this.
 
         Raises
         ------
@@ -371,7 +371,7 @@ class ResultPlots:
         Returns
         -------
         matplotlib.figure.Figure
-            kW over local time; above the reserve upward, below downward.
+            kW over local time; the upper panel is upward, the lower one downward.
 
         Raises
         ------

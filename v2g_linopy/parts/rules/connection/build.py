@@ -15,8 +15,9 @@ from .tariff import peaks_of, years_of
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:
-    """Meter of each pod; its limits hold as planned and with every reserve held there fully
-    activated; its bill.
+    """Meter of each pod, its limits and its bill.
+
+    The limits hold as planned and with every reserve held there fully activated.
 
     With exchange the injection of the pod [kW] and `held` the reserve measured from the expected
     power::
@@ -47,7 +48,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
     The overrun is that of the largest step of each month and priced per kW, as where a maximeter
     reads quarter-hours. A window of a longer horizon pays months in full (`partial`): then the
-    windows add up to the bill of the whole."""
+    windows add up to the bill of the whole.
+    """
     drawn, fed = s.var("import_", upper=d.import_max), s.var("export", upper=d.export_max)
     exchange = s["node.exchange"].sel(pod=d.indexes["pod"])
     s.add("meter", fed - drawn - exchange == 0)

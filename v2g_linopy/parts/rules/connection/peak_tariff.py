@@ -56,8 +56,9 @@ class Peaks:
         return periods.hours_by(unit, self.axis("hour"), self.calendar.timezone)
 
     def first(self, unit: str) -> xr.DataArray:
-        """Return 1 for the first hour, day or month, if it began before the first step; 0
-        elsewhere.
+        """Return 1 for the first hour, day or month, if it began before the first step.
+
+        0 elsewhere.
         """
         index = self.axis(unit)
         cut = not periods.begins(unit, self.calendar.time[0], self.calendar.timezone)
@@ -67,8 +68,9 @@ class Peaks:
 
     @cached_property
     def carried(self) -> xr.DataArray | None:
-        """The largest periods of a month that began before the first step, kW on (pod, rank); None
-        without any.
+        """The largest periods of a month that began before the first step, kW on (pod, rank).
+
+        None without any.
         """
         if (
             self.initial is None
@@ -114,9 +116,7 @@ class Peaks:
         return total / larger(many, 1) * self.first("month")
 
     def charge(self, billed: Expression) -> Expression:
-        """Return what is paid for a month beyond what has been charged already, EUR on (pod,
-        month).
-        """
+        """Return what is paid for a month beyond what has been charged, EUR on (pod, month)."""
         rate = self.price * self.share
         return rate * billed - rate * self.before
 
@@ -162,8 +162,9 @@ class Peaks:
     # ---- the plan as a meter reads it ------------------------------------------------------------
 
     def read(self, drawn: xr.DataArray) -> dict[str, xr.DataArray]:
-        """Return threshold, excess and peak of a plan, the least that pays for it, and what its
-        meter carries on.
+        """Return threshold, excess and peak of a plan, and what its meter carries on.
+
+        Threshold and excess are the least that pays for the peak.
         """
         hourly = periods.sum_by(self.dt * self.weight * drawn, self.steps_by("hour"))
         hourly = hourly + self.hour_initial * self.first("hour")
@@ -257,8 +258,9 @@ class Peaks:
 
 
 def unmetered(d: xr.Dataset, calendar: Calendar) -> Iterator[tuple[str, str]]:
-    """Yield the field and the fault of what no meter can count: more periods than a month has,
-    ranks without order.
+    """Yield the field and the fault of what no meter can count.
+
+    These are more periods than a month has, and ranks without order.
     """
     months, countless = periods.axis("month", calendar.time, calendar.timezone), False
     for unit, there in (
