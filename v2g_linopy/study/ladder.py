@@ -2,7 +2,7 @@
 (docs/formulation.md §1).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -144,50 +144,53 @@ def _variant(case: xr.DataTree, *, v2g: bool, reserves: bool) -> xr.DataTree:
 
 def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:
     """Sums per rung and entry, and what each step changed."""
-    sums = {}
-    for rung, r in results.items():
-        entries = r["ledger"].to_dataset().data_vars.items()
-        sums[rung] = {str(n): mean_total(x, inputs.probability) for n, x in entries}
     rungs = list(results)
-    ledger = pd.DataFrame(sums).T.fillna(0.0).loc[rungs]
-    causes = (
-        ledger.T.groupby(lambda entry: cause_of(entry, inputs.parts))
-        .sum()
-        .T.reindex(columns=list(CAUSES), fill_value=0.0)
-    )
-    step = causes.copy()
-    step.loc["unmanaged"] = 0.0
-    for rung in rungs[1:]:
-        step.loc[rung] = causes.loc[rung] - causes.loc[BEFORE[rung]]
-    money = {"units": inputs.calendar.currency}
+    ledger = _sums(results, inputs).loc[rungs]
+    step = _steps(ledger, inputs)
+
+    money, energy = {"units": inputs.calendar.currency}, {"units": "kWh"}
+
+    def on_rungs(value_of: Callable[[xr.DataTree], float], attrs: dict[str, str]) -> Any:
+        return "rung", [value_of(result) for result in results.values()], attrs
+
     ladder = xr.Dataset(
         {
-            "profit": ("rung", [r.attrs["profit"] for r in results.values()], money),
-            "objective": ("rung", [r.attrs["objective"] for r in results.values()], money),
+            "profit": on_rungs(lambda result: result.attrs["profit"], money),
+            "objective": on_rungs(lambda result: result.attrs["objective"], money),
             "ledger": (("rung", "entry"), ledger.to_numpy(), money),
             "step": (("rung", "cause"), step.to_numpy(), money),
-            "before": ("rung", [BEFORE.get(r, "") for r in rungs]),
-            "energy_charged": (
-                "rung",
-                [_energy(r, "charge", inputs) for r in results.values()],
-                {"units": "kWh"},
+            "before": ("rung", [BEFORE.get(rung, "") for rung in rungs]),
+            "energy_charged": on_rungs(lambda result: _energy(result, "charge", inputs), energy),
+            "energy_discharged": on_rungs(
+                lambda result: _energy(result, "discharge", inputs), energy
             ),
-            "energy_discharged": (
-                "rung",
-                [_energy(r, "discharge", inputs) for r in results.values()],
-                {"units": "kWh"},
-            ),
-            "unserved": (
-                "rung",
-                [_unserved(r, inputs) for r in results.values()],
-                {"units": "kWh"},
-            ),
+            "unserved": on_rungs(lambda result: _unserved(result, inputs), energy),
         },
         coords={"rung": rungs, "entry": list(ledger.columns), "cause": list(CAUSES)},
     )
     hours = inputs.dt * len(inputs.calendar.time)
     vehicles = float(inputs.data["fleet"].vehicles.sum())
     return ladder.assign_attrs(vehicles=vehicles, years=hours / 8760.0, foresight=FORESIGHT)
+
+
+def _sums(results: Mapping[str, xr.DataTree], inputs: Inputs) -> pd.DataFrame:
+    """Entries of the ledger, summed, by rung; 0 where a rung has none."""
+    sums = {}
+    for rung, result in results.items():
+        entries = result["ledger"].to_dataset().data_vars.items()
+        sums[rung] = {str(name): mean_total(x, inputs.probability) for name, x in entries}
+    return pd.DataFrame(sums).T.fillna(0.0)
+
+
+def _steps(ledger: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    """What each rung changes, by cause, from the one it is compared with."""
+    by_cause = ledger.T.groupby(lambda entry: cause_of(entry, inputs.parts)).sum().T
+    causes = by_cause.reindex(columns=list(CAUSES), fill_value=0.0)
+    step = causes.copy()
+    for rung in ledger.index:
+        before = BEFORE.get(rung)
+        step.loc[rung] = 0.0 if before is None else causes.loc[rung] - causes.loc[before]
+    return step
 
 
 def _energy(result: xr.DataTree, side: str, inputs: Inputs) -> float:

@@ -165,10 +165,10 @@ def vss(
     """
     inputs = _with_scenarios(case, parts)
     best = solve(case, parts=parts, **options) if here_and_now is None else here_and_now
-    expected = solve(mean_case(case), parts=parts, **options)
+    for_the_mean = solve(mean_case(case), parts=parts, **options)
     note = ""
     try:
-        kept = solve(case, parts=parts, fix=_decided(expected, inputs), **options)
+        kept = solve(case, parts=parts, fix=_decided(for_the_mean, inputs), **options)
         eev = float(kept.attrs["objective"])
     except Infeasible as error:
         eev, note = -float("inf"), error.explanation
