@@ -284,10 +284,10 @@ def test_value_of_a_plan(model):
     assert list((2 * read(model, "y") + 1).value(primal)) == [7, 9, 11, 13]
 
 
-def test_costs_count_each_cell(model):
+def test_coefficients_count_each_cell(model):
     """3 EUR per y, in the ledger of three cars at once: 9 EUR each."""
     cash = 3 * read(model, "y") + xr.DataArray(np.zeros(3), coords={"car": CAR})
-    ((labels, prices),) = cash.costs()
+    ((labels, prices),) = cash.coefficients()
     assert len(labels) == 4 and set(prices) == {9.0}
 
 
@@ -331,7 +331,7 @@ def test_an_expression_without_terms_is_zero(model):
     again = (
         (2 * nothing - nothing.shift(time=1)).sum("car").convolve(xr.DataArray([1.0], dims="lag"))
     )
-    assert again.dims == ("time",) and not again.has_terms and again.costs() == []
+    assert again.dims == ("time",) and not again.has_terms and again.coefficients() == []
     assert (read(model, "y") + nothing.sum("car")).has_terms
     assert list(again.value(np.zeros(16))) == [0, 0, 0, 0]
     (again <= 1).write(model, "held")

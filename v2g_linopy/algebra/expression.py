@@ -178,7 +178,7 @@ class Expression:
         rows = int(np.prod(head, dtype=np.int64))
         return labels.reshape(rows, width), factors.reshape(rows, width), constant.reshape(rows)
 
-    def costs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+    def coefficients(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return labels and factors of the sum over all cells, one pair per term.
 
         A label may be in several.

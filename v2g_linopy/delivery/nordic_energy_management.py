@@ -307,7 +307,7 @@ def operate(
         paid = parts.trade * (rules.dt * price / 1000)
         paid = paid + parts.energy * (energy_value / 1000 * last(frequency.get_index("time")))
         paid = paid - parts.alert * (availability / 1000 * rules.dt * sum(sold.values()))
-        labels, prices = (np.concatenate(x) for x in zip(*paid.costs(), strict=True))
+        labels, prices = (np.concatenate(x) for x in zip(*paid.coefficients(), strict=True))
         linopy_adapter.maximise(model, labels, prices)
         matrix = solver.matrix_of(model)
     exact = {"mip_feasibility_tolerance": 1e-9, "mip_rel_gap": 0.0} | dict(options or {})

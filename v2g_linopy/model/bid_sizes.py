@@ -74,7 +74,7 @@ def named(exclusion: xr.Dataset | None, products: pd.Index) -> xr.DataArray:
     return exclusion.group.reindex(product=products, fill_value=0.0)
 
 
-def sizes(s: Scope, d: xr.Dataset, volume: Expression, most: xr.DataArray) -> None:
+def bid_size_rows(s: Scope, d: xr.Dataset, volume: Expression, most: xr.DataArray) -> None:
     """Rows of what a bid may be while its gate is open.
 
     With x the volume, and `most` data that it cannot exceed::

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import linopy
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from ..algebra import linopy_adapter
 from ..algebra.expression import Expression
 from ..algebra.linopy_adapter import Target, exact_labels
 from ..model.inputs import Inputs
-from ..model.part import Stage
+from ..model.part import Part, Stage
 from ..model.scope import Scope, pod_of
 from ..model.terms import Cash, Terms
 from ..model.view import View
@@ -70,44 +69,53 @@ def write_model(
     changed : frozenset of str
         Names of the parts whose data changed since.
     """
-    terms: dict[str, Terms] = {}  # of the parts so far: none sees a later one
-    reads: dict[str, frozenset[str]] = {} if earlier is None else dict(earlier.reads)
-    staged = [
-        (p, d) for p, d in inputs if p.schema.member is None or d.sizes.get(p.schema.member, 0)
-    ]
-    known = {p.name: d for p, d in staged}
-    pods, moved = inputs.pods, set(changed)
+    writer = _Writer(model, inputs, earlier, {*changed})
     for stage in Stage:
-        for part, d in staged:
-            if part.stage is not stage:
-                continue
-            before = None if earlier is None else earlier.terms[part.name]
-            if before is not None and not moved & {part.name, *reads[part.name]}:
-                terms[part.name] = before
-                continue
-            scope = Scope(
-                model, part.name, part.schema, known, terms, inputs.calendar, inputs.dt, pods
-            )
-            terms[part.name] = part.build(scope, d)
-            reads[part.name] = frozenset(scope.read)
-            moved.add(part.name)
-            if before is not None and terms[part.name].offers != before.offers:
-                moved.update(
-                    known
-                )  # a part that reads what this one did not offer before has not asked for it
+        for part, d in writer.taking_part:
+            if part.stage is stage:
+                writer.write(part, d)
         if stage is Stage.ASSET:
-            _nodes(
-                model,
-                inputs,
-                known,
-                {p.name: terms[p.name] for p, _ in staged if p.stage is stage},
-                pods,
-            )
+            _nodes(model, inputs, writer.terms)
         if stage is Stage.RULE:
-            _market(
-                model, [terms[p.name] for p, _ in staged if p.stage in (Stage.MARKET, Stage.RULE)]
-            )
-    return Written(terms, reads)
+            _market(model, writer.terms_of(Stage.MARKET, Stage.RULE))
+    return Written(writer.terms, writer.reads)
+
+
+class _Writer:
+    """Writes one part after the other: none sees the terms of a later one."""
+
+    def __init__(self, model: Target, inputs: Inputs, earlier: Written | None, changed: set[str]):
+        self.model, self.inputs, self.earlier = model, inputs, earlier
+        self.taking_part = [
+            (part, d)
+            for part, d in inputs
+            if part.schema.member is None or d.sizes.get(part.schema.member, 0)
+        ]
+        self.known = {part.name: d for part, d in self.taking_part}
+        self.changed = changed  # parts whose data or terms are not those of before
+        self.terms: dict[str, Terms] = {}
+        self.reads = {} if earlier is None else dict(earlier.reads)
+
+    def write(self, part: Part, d: xr.Dataset) -> None:
+        """Write a part, unless it stands as it would be written again."""
+        before = None if self.earlier is None else self.earlier.terms[part.name]
+        if before is not None and not self.changed & {part.name, *self.reads[part.name]}:
+            self.terms[part.name] = before
+            return
+        calendar, dt, pods = self.inputs.calendar, self.inputs.dt, self.inputs.pods
+        scope = Scope(
+            self.model, part.name, part.schema, self.known, self.terms, calendar, dt, pods
+        )
+        terms = self.terms[part.name] = part.build(scope, d)
+        self.reads[part.name] = frozenset(scope.read)
+        self.changed.add(part.name)
+        if before is not None and terms.offers != before.offers:
+            # a part that reads what this one did not offer before has not asked for it
+            self.changed.update(self.known)
+
+    def terms_of(self, *stages: Stage) -> list[Terms]:
+        """Return the terms of all parts of some stages."""
+        return [self.terms[part.name] for part, _ in self.taking_part if part.stage in stages]
 
 
 def costs(
@@ -122,7 +130,7 @@ def costs(
         if isinstance(cash, Expression):
             if probability is not None and "scenario" in cash.dims:
                 cash = cash * probability
-            found[name] = cash.costs()
+            found[name] = cash.coefficients()
     return found
 
 
@@ -174,17 +182,11 @@ def _market(model: Target, terms: list[Terms]) -> None:
     (-1 * traded == 0).write(model, "node.market")
 
 
-def _nodes(
-    model: Target,
-    inputs: Inputs,
-    known: Mapping[str, xr.Dataset],
-    terms: Mapping[str, Terms],
-    pods: pd.Index,
-) -> None:
+def _nodes(model: Target, inputs: Inputs, terms: Mapping[str, Terms]) -> None:
     """exchange - sum power = 0 at each pod for electricity; sum power = 0 at each pod for every
     other carrier.
     """
-    scenario = inputs.calendar.scenario
+    scenario, pods = inputs.calendar.scenario, inputs.pods
     coords = [*([] if scenario is None else [scenario]), pods, inputs.calendar.time.rename("time")]
     exchange = Expression.from_linopy(
         model.add_variables(lower=-np.inf, upper=np.inf, coords=coords, name="node.exchange")
@@ -195,6 +197,6 @@ def _nodes(
         for part, t in terms.items():
             if carrier in t.power:
                 net = nothing + t.power[carrier].net
-                total = total - net.groupby_sum(pod_of(known[part]), pods)
+                total = total - net.groupby_sum(pod_of(inputs.data[part]), pods)
         if total.has_terms:  # else nothing of this carrier can move anywhere
             (total == 0).write(model, f"node.{carrier}")

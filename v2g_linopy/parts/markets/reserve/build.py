@@ -6,7 +6,7 @@ import xarray as xr
 
 from ....algebra.expression import Expression, Quantity
 from ....model import risk_measures
-from ....model.bid_sizes import sizes
+from ....model.bid_sizes import bid_size_rows
 from ....model.formulas import larger, previous, smaller
 from ....model.reserve_rules import guarantees_energy
 from ....model.scope import Scope
@@ -74,7 +74,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     s.add("allocation", volume - sold - short == 0, mask=None if bool(always.all()) else always)
     _available(s, d, sold - volume, ~always)
     s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
-    sizes(s, d, volume, smaller(d.volume_max, largest))
+    bid_size_rows(s, d, volume, smaller(d.volume_max, largest))
     up, down = _activation_prices(d, s.inputs.get("energy"))
     return Terms(
         power={
@@ -110,7 +110,7 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity
         most = f.range_max / largest_rate
         members = s.inputs[asset].indexes[member]
         x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
-        energy_backing.rows(s, d, asset, x, possible)
+        energy_backing.backing_rows(s, d, asset, x, possible)
 
         some = possible.any("product")
         up, down = (rate_up * x).sum("product"), (rate_down * x).sum("product")

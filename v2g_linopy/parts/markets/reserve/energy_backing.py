@@ -16,7 +16,9 @@ from ....model.terms import Store
 from .guarantees import robust, within_a_step
 
 
-def rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.DataArray) -> None:
+def backing_rows(
+    s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.DataArray
+) -> None:
     """Room for the worst admissible calls at the end of each step.
 
     The equations stand in `markets/reserve.py`.

@@ -45,7 +45,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
             edges = room.store.edges()
             residuals |= _replay_on_board(d, room.store, edges, asset, x)
             if bool(guarantees.robust(d).any()):
-                residuals |= worst_case_activation.short(d, room.store, edges[1], asset, x, v.dt)
+                residuals |= worst_case_activation.activation_shortfall(
+                    d, room.store, edges[1], asset, x, v.dt
+                )
     always = in_every_scenario(d, v.calendar)
     short = d["shortfall"] if "shortfall" in d else xr.zeros_like(d.volume)
     failing = (d.closed == 1) & d.shortfall_price.notnull()

@@ -21,7 +21,7 @@ PATTERNS = (
 ROUNDING = 1e-9  # kW
 
 
-def short(
+def activation_shortfall(
     d: xr.Dataset, store: Store, end: Edge, asset: str, x: xr.DataArray, dt: float
 ) -> dict[str, xr.DataArray]:
     """Return by how much the worst calls pass the room, and shared charging.
