@@ -1,8 +1,18 @@
-"""A case file in, the best plan for an EV fleet out, with a proof that it is physical and a bill
-that adds up.
+"""A case file in, the best plan for an EV fleet out, with a proof and a bill that adds up.
+
+The plan is replayed from its written numbers, without the model that made it, which proves it
+physical; the bill is the sum of a ledger.
 
 This is the door of the house: a name is loaded when it is first used, so that `import v2g_linopy`
 and `v2g --help` are quick.
+
+Examples
+--------
+>>> import v2g_linopy as v2g
+>>> case = v2g.commuters(vehicles=1, days=1, regulation=None)
+>>> result = v2g.solve(case)
+>>> result.attrs["status"], result["audit"].attrs["passed"]
+('optimal', 1)
 """
 
 import sys

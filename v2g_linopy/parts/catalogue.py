@@ -1,5 +1,12 @@
-"""Every part once, in build order within its stage. A new asset, market or rule is one file and one
-line here.
+"""Every part once, in build order within its stage.
+
+A new asset, market or rule is one file and one line here.
+
+Examples
+--------
+>>> import v2g_linopy as v2g
+>>> [name for name, part in v2g.PARTS.items() if part.stage.name == "RULE"]
+['charger', 'connection', 'exclusion']
 """
 
 from types import MappingProxyType
