@@ -9,7 +9,7 @@ from pytest import approx
 from tampering import tampered
 
 import v2g_linopy as v2g
-from v2g_linopy.model.bid_sizes import off_least, off_step
+from v2g_linopy.model.bid_sizes import distance_to_least, distance_to_step
 
 FULL = storage(energy_max=100, energy_initial=50, charge_max=0)
 """10 kW upward for as long as it may be called here, and nothing else to do."""
@@ -224,11 +224,11 @@ def test_distances_to_a_bid():
     5: 1 is 1, 4 is 1.
     """
     step, least = xr.DataArray(4.0), xr.DataArray(5.0)
-    assert off_step(xr.DataArray([8 - 1e-9, 6, 9, 0]), step).values.tolist() == approx(
+    assert distance_to_step(xr.DataArray([8 - 1e-9, 6, 9, 0]), step).values.tolist() == approx(
         [1e-9, 2, 1, 0]
     )
-    assert off_step(xr.DataArray([6.5]), xr.DataArray(0.0)).values.tolist() == [0]
-    assert off_least(xr.DataArray([0, 1, 4, 5 - 1e-9, 7]), least).values.tolist() == approx(
+    assert distance_to_step(xr.DataArray([6.5]), xr.DataArray(0.0)).values.tolist() == [0]
+    assert distance_to_least(xr.DataArray([0, 1, 4, 5 - 1e-9, 7]), least).values.tolist() == approx(
         [0, 1, 1, 1e-9, 0]
     )
 

@@ -55,8 +55,9 @@ class Field:
         The most dimensions that it may have, the one of the members first: ``"fleet time"``. One
         with fewer holds for all labels of the others.
     unit : str
-        The coherent unit in which code sees it, as ``"kW"``; a file may use any unit of the same
-        kind. ``"1"`` is a plain number, ``EUR`` the currency of the case; empty for texts.
+        The unit that an array without one is read in, and that people are shown: ``"EUR/MWh"``; a
+        file may name any other of the same kind. Code sees coherent units, kW, kWh, h and money
+        (EUR/kWh). ``"1"`` is a plain number, ``EUR`` the currency of the case; empty for texts.
     doc : str
         What it is, in a sentence without a capital: long name in files, help, generated pages.
     default : float, str, REQUIRED or ABSENT, default REQUIRED

@@ -33,7 +33,7 @@ def curve_rows(
     yield "curve_equal", step == 0, rise == 0
 
 
-def fall(quantity: xr.DataArray, price: xr.DataArray) -> xr.DataArray:
+def curve_violation(quantity: xr.DataArray, price: xr.DataArray) -> xr.DataArray:
     """Return by how much a written plan breaks its curve (kW).
 
     It is a fall to a dearer scenario, or a difference at one price.

@@ -53,7 +53,7 @@ def gate_problems(part: str, traded: str, d: xr.Dataset, calendar: Calendar) -> 
     return problems
 
 
-def gated(d: xr.Dataset) -> xr.Dataset:
+def with_closed_gates(d: xr.Dataset) -> xr.Dataset:
     """Return the data with what may be sold.
 
     It is `volume_max` while the gate is open, then what is committed.
@@ -64,7 +64,7 @@ def gated(d: xr.Dataset) -> xr.Dataset:
     return d.assign(volume_max=most.transpose("scenario", "product", ..., missing_dims="ignore"))
 
 
-def named(exclusion: xr.Dataset | None, products: pd.Index) -> xr.DataArray:
+def products_in_rules(exclusion: xr.Dataset | None, products: pd.Index) -> xr.DataArray:
     """Return 1 where a rule of `/exclusion` names a product, on (rule, product).
 
     It is on time, too, where a rule changes over time.
@@ -85,7 +85,7 @@ def bid_size_rows(s: Scope, d: xr.Dataset, volume: Expression, most: xr.DataArra
     where there are steps.
     """
     is_open = d.closed == 0
-    excluded = (named(s.inputs.get("exclusion"), d.indexes["product"]) > 0).any("rule")
+    excluded = (products_in_rules(s.inputs.get("exclusion"), d.indexes["product"]) > 0).any("rule")
     chosen = is_open & ((d.minimum_bid > 0) | excluded)
     if bool(chosen.any()):
         z = s.var_where("offered", chosen & (most > 0) & (most >= d.minimum_bid), binary=True)
@@ -100,12 +100,12 @@ def bid_size_rows(s: Scope, d: xr.Dataset, volume: Expression, most: xr.DataArra
         s.add("whole", volume - size * n == 0, mask=stepped)
 
 
-def off_least(volume: xr.DataArray, least: xr.DataArray) -> xr.DataArray:
+def distance_to_least(volume: xr.DataArray, least: xr.DataArray) -> xr.DataArray:
     """Distance (kW) of a volume to what may be sold: nothing, or at least `least`."""
     return xr.where(volume < least / 2, volume, least - volume).clip(min=0.0)
 
 
-def off_step(volume: xr.DataArray, step: xr.DataArray) -> xr.DataArray:
+def distance_to_step(volume: xr.DataArray, step: xr.DataArray) -> xr.DataArray:
     """Distance (kW) of a volume to the nearest multiple of `step`; 0 where there is no step."""
     over = volume % step.where(step > 0, 1.0)
     return xr.where(over < step / 2, over, step - over).where(step > 0, 0.0)

@@ -43,7 +43,7 @@ class View:
     dt: float
     done: Mapping[str, Replay]  # replays of the parts before this one
 
-    def moved(self, x: xr.DataArray, hours: xr.DataArray) -> xr.DataArray:
+    def change_within_blocks(self, x: xr.DataArray, hours: xr.DataArray) -> xr.DataArray:
         """Return by how much x changes within market blocks, 0 where it keeps to them.
 
         Parameters
@@ -62,9 +62,9 @@ class View:
         --------
         The last step is the first of another block of two hours, but of the same block of three:
 
-        >>> view.moved(pump.drawn, xr.DataArray(2.0)).values.tolist()
+        >>> view.change_within_blocks(pump.drawn, xr.DataArray(2.0)).values.tolist()
         [0.0, 0.0, 0.0]
-        >>> view.moved(pump.drawn, xr.DataArray(3.0)).values.tolist()
+        >>> view.change_within_blocks(pump.drawn, xr.DataArray(3.0)).values.tolist()
         [0.0, 0.0, 2.0]
         """
         same = same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)

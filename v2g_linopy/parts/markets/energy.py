@@ -281,10 +281,12 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     residuals = {
         "limit": over.clip(min=0).assign_attrs(units="kW"),
         "committed": moved.assign_attrs(units="kW"),
-        "block": v.moved(position, d.block).where(d.closed == 0, 0.0).assign_attrs(units="kW"),
+        "block": v.change_within_blocks(position, d.block)
+        .where(d.closed == 0, 0.0)
+        .assign_attrs(units="kW"),
     }
     if "scenario" in position.dims:
-        fall = bid_curves.fall(position, d.price).where(_by_price(d), 0.0)
+        fall = bid_curves.curve_violation(position, d.price).where(_by_price(d), 0.0)
         residuals["curve"] = fall.assign_attrs(units="kW")
     cash = {"energy": d.price * position * v.dt}
     if "sold" in d:

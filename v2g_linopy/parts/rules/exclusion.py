@@ -5,7 +5,7 @@ import xarray as xr
 
 from ...case.schema import Calendar, Field, Schema
 from ...errors import Problem
-from ...model.bid_sizes import named
+from ...model.bid_sizes import products_in_rules
 from ...model.part import Part, Stage
 from ...model.scope import Scope
 from ...model.terms import Replay, Terms
@@ -48,7 +48,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     be sold. Rules are policy: by the Nordic requirements for FCR products may be sold together
     where their power and energy add up."""
     reserve = s.inputs["reserve"]
-    group = named(d, reserve.indexes["product"])
+    group = products_in_rules(d, reserve.indexes["product"])
     if "reserve.offered" in s.model.variables:
         taken = ((group > 0) & (reserve.closed > 0) & (reserve.committed > _NONE)).any("product")
         s.add("exclusive", (group * s["reserve.offered"]).sum("product") <= 1 - taken)

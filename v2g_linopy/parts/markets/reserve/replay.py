@@ -5,7 +5,7 @@ from typing import Any
 import xarray as xr
 
 from ....model import risk_measures
-from ....model.bid_sizes import off_least, off_step
+from ....model.bid_sizes import distance_to_least, distance_to_step
 from ....model.terms import NO_ROOM, Edge, Flow, Replay, Store
 from ....model.view import View
 from . import guarantees, worst_case_activation
@@ -84,10 +84,10 @@ def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     is_open = d.closed == 0
     return {
         "sign": (-d.volume).clip(min=0),
-        "block": v.moved(d.volume, d.block).where(is_open, 0.0),
+        "block": v.change_within_blocks(d.volume, d.block).where(is_open, 0.0),
         "committed": abs(d.volume - d.committed).where(~is_open, 0.0),
-        "minimum_bid": off_least(d.volume, d.minimum_bid).where(is_open, 0.0),
-        "step": off_step(d.volume, d.step).where(is_open, 0.0),
+        "minimum_bid": distance_to_least(d.volume, d.minimum_bid).where(is_open, 0.0),
+        "step": distance_to_step(d.volume, d.step).where(is_open, 0.0),
     }
 
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 from ....case.schema import ABSENT, Calendar, Field, Schema, violations
 from ....errors import Problem
-from ....model.bid_sizes import gate_problems, gated
+from ....model.bid_sizes import gate_problems, with_closed_gates
 from ....model.inputs import has_market, pods_at_markets
 from . import guarantees
 
@@ -263,7 +263,7 @@ SCHEMA = Schema(
         ),
     ),
     checks=(_consistent, _promised_in_advance),
-    completions=(gated,),
+    completions=(with_closed_gates,),
 )
 
 
