@@ -34,6 +34,21 @@ def test_wear_of_what_enters(pipeline):
     assert pipeline(case(None, market([50, 90]), battery=lossy)).attrs["profit"] == approx(0.013)
 
 
+def test_what_cannot_happen_costs_nothing():
+    """A battery that only discharges sells 10 kWh at 50, 0.50 EUR. Proves that the ledger has no
+    entry for the charging that is not possible, and the model neither a variable nor a row of it.
+    """
+    full = storage(charge_max=0, energy_initial=10, wear=0.01, wear_charge=0.01, cycles_max=1)
+    tree = case(None, market([50]), battery=full)
+    model = v2g.build(tree)
+    assert "battery.charge" not in model.variables and "battery.cycles" in model.constraints
+    entries = [str(name) for name in v2g.solve(tree)["ledger"].data_vars]
+    assert "battery.wear" in entries and "battery.wear_charge" not in entries
+    assert (
+        "battery.cycles" not in v2g.build(case(None, market([50]), battery=storage())).constraints
+    )
+
+
 def test_cyclic_end(pipeline):
     """Half full at 90 and 50 EUR/MWh: 5 kWh sold and bought back, 0.45 - 0.25 = 0.20 EUR.
 
