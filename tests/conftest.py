@@ -3,9 +3,9 @@ shrinks what fails.
 """
 
 from hypothesis import HealthCheck, Phase, settings
-from stories import pipeline, solved
+from stories import pipeline, pytest_generate_tests
 
-__all__ = ["pipeline", "solved"]
+__all__ = ["pipeline", "pytest_generate_tests"]
 
 QUIET = [
     HealthCheck.too_slow,

@@ -1,54 +1,59 @@
-"""Every story runs three ways: solve; save the case, load, solve; solve, save the result, load."""
+"""Every story is solved, proven, and comes out of its file as it went in; those that are marked
+`through_file` are solved a second time, from the file of their case.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
 
 import v2g_linopy as v2g
+from v2g_linopy.case.io import fingerprint
+from v2g_linopy.model.inputs import inputs_of
+from v2g_linopy.solve.result import root_of
 
-WAYS = ("solve", "solve-save-load", "save-load-solve")
 Solve = Callable[..., xr.DataTree]
 
 
-@pytest.fixture(params=WAYS)
-def pipeline(
-    request: pytest.FixtureRequest, tmp_path: Path, solved: dict[str, xr.DataTree]
-) -> Solve:
-    """Solve a case in one of the three ways, and see that the plan is proven and the bill adds
-    up.
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a story twice where it is marked: files matter to it (labels, clocks, gaps,
+    scenarios).
     """
-    calls = 0
+    if "pipeline" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("through_file")
+        ways = ("solve", "through_file") if marked else ("solve",)
+        metafunc.parametrize("pipeline", ways, indirect=True)
+
+
+@pytest.fixture
+def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Solve:
+    """Solve a case, see that the plan is proven, that the bill adds up and that a file keeps
+    both.
+    """
 
     def run(case: xr.DataTree, **options: object) -> xr.DataTree:
-        nonlocal calls
-        calls += 1
-        if request.param == "save-load-solve":
+        if request.param == "through_file":
             result = v2g.solve(through_a_file(case, tmp_path / "case.nc"), **options)
+            assert result.attrs["case_hash"] == hash_of(case, options)
         else:
-            given = {
-                name: value
-                for name, value in request.node.callspec.params.items()
-                if name != "pipeline"
-            }
-            story = f"{request.node.path} {request.node.originalname} {given} {calls}"
-            if story not in solved:
-                solved[story] = v2g.solve(case, **options)
-            result = solved[story]
-        if request.param == "solve-save-load":
-            result = through_a_file(result, tmp_path / "result.nc")
-            assert v2g.replay(result).attrs["passed"] == 1
+            result = v2g.solve(case, **options)
         assert_proven(result)
-        return result
+        loaded = through_a_file(result, tmp_path / "result.nc")
+        assert_same_groups(loaded, result)
+        # the inputs that a later replay or solve reads are those of the case
+        assert hash_of(loaded, options) == result.attrs["case_hash"]
+        return loaded
 
     return run
 
 
-@pytest.fixture(scope="session")
-def solved() -> dict[str, xr.DataTree]:
-    """Results of the way `solve`, for the way that only saves and loads them."""
-    return {}
+def hash_of(case: xr.DataTree, options: Mapping[str, Any]) -> str:
+    """Return the hash of the inputs of a case or a result."""
+    inputs = inputs_of(case, options.get("parts", v2g.PARTS))
+    return fingerprint({**inputs.data, "/": root_of(inputs)})
 
 
 def assert_proven(result: xr.DataTree) -> None:
@@ -65,10 +70,28 @@ def assert_proven(result: xr.DataTree) -> None:
     assert sum(income) == pytest.approx(result.attrs["profit"], abs=1e-9)
 
 
+def assert_same_groups(loaded: xr.DataTree, result: xr.DataTree) -> None:
+    """Every array, label and attribute of every group is the same."""
+    assert {*loaded.children} == {*result.children}
+    pairs = [(loaded, result)] + [(loaded[name], result[name]) for name in result.children]
+    for one, other in pairs:
+        _assert_same(one.to_dataset(inherit=False), other.to_dataset(inherit=False))
+
+
 def through_a_file(tree: xr.DataTree, path: Path) -> xr.DataTree:
     """Save and load."""
     v2g.write(tree, path, overwrite=True)
     return v2g.read(path)
+
+
+def _assert_same(one: xr.Dataset, other: xr.Dataset) -> None:
+    assert {*one.variables} == {*other.variables}
+    assert one.attrs == other.attrs
+    for name, variable in one.variables.items():
+        expected = other.variables[name]
+        assert variable.dims == expected.dims, name
+        assert variable.attrs == expected.attrs, name
+        np.testing.assert_array_equal(variable.to_numpy(), expected.to_numpy(), err_msg=str(name))
 
 
 def _expected(entry: xr.DataArray, result: xr.DataTree) -> xr.DataArray:

@@ -133,8 +133,8 @@ def _clean(x: xr.DataArray, field: Field) -> xr.DataArray:
     return clean if field.signed else clean.clip(min=0.0) + 0.0
 
 
-def _root(inputs: Inputs) -> xr.Dataset:
-    """What stands at the root of a case and can change its plan or its money."""
+def root_of(inputs: Inputs) -> xr.Dataset:
+    """Return what stands at the root of a case and can change its plan or its money."""
     calendar = inputs.calendar
     root = xr.Dataset(
         {"step": inputs.dt, "timezone": calendar.timezone, "currency": calendar.currency}
@@ -172,7 +172,7 @@ def _attributes(
         "currency": inputs.calendar.currency,
         "timezone": inputs.calendar.timezone,
         "history": "\n".join((solved_now, str(case.attrs.get("history", "")))).strip(),
-        "case_hash": fingerprint({**inputs.data, "/": _root(inputs)}),
+        "case_hash": fingerprint({**inputs.data, "/": root_of(inputs)}),
         "status": solved.optimum.status,
         "objective": sum(sums.values()),
         "profit": sum(x for n, x in sums.items() if in_profit(n)),
