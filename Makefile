@@ -21,10 +21,10 @@ demo: $(VENV)/.installed  ## 100 commuters, four weeks: table, plan, bids and re
 	@echo "now open $(DEMO)/report.html"
 
 test: $(VENV)/.developed  ## every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_FLAGS)
 
 coverage: $(VENV)/.developed  ## every test, and the lines that none of them runs (takes three times as long)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
 
 lint: $(VENV)/.developed  ## style, layout, types
 	$(BIN)/ruff check .

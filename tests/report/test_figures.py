@@ -1,7 +1,5 @@
 """Figures: units on every axis, local clocks, and nothing that breaks them."""
 
-from functools import cache
-
 import cases as by_hand
 import matplotlib
 import numpy as np
@@ -9,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from made_results import result
+from pictures import EDGES, made, pictures
 
 import v2g_linopy as v2g
 from v2g_linopy.report.figures import all as figures
@@ -19,15 +18,7 @@ from v2g_linopy.report.figures.trading import headroom
 from v2g_linopy.report.result_view import MOST_STEPS, ResultView
 
 UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles")
-EDGES = {
-    "no reserve, ladder or duals": {"reserve": False, "ladder": False, "duals": False},
-    "one vehicle": {"members": 1},
-    "one step": {"members": 2, "days": 1 / 24, "ladder": False},
-    "no vehicle": {"members": 0, "ladder": False},
-    "nothing moves": {"moving": 0.0},
-    "scenarios": {"scenarios": 2},
-    "long": {"members": 50, "days": 30},
-}
+pytestmark = pytest.mark.xdist_group("pictures")
 
 
 def labels(figure):
@@ -36,24 +27,21 @@ def labels(figure):
     return [text for axes in panels for text in (axes.get_xlabel(), axes.get_ylabel()) if text]
 
 
-@cache
-def made(edge):
-    """A result for all figures to draw: none of them changes it."""
-    return result(**EDGES[edge])
-
-
 @pytest.mark.parametrize("edge", EDGES)
-@pytest.mark.parametrize("name", figures.__all__)
-def test_every_figure_survives(name, edge):
+def test_every_figure_survives(edge):
     """Each figure draws, or says in words why there is nothing to draw."""
-    picture = svg(getattr(figures, name)(made(edge)), name)
-    assert picture.startswith("<svg")
-    assert "nan" not in picture.lower().replace("unmanaged", "")
+    drawn = pictures(edge)
+    assert [*drawn] == figures.__all__
+    for name, picture in drawn.items():
+        assert picture.startswith("<figure>\n<svg"), name
+        assert "nan" not in picture.lower().replace("unmanaged", ""), name
 
 
 @pytest.mark.parametrize("name", figures.__all__)
 def test_axes_carry_units(name):
-    """Every label of every axis names a unit, and every panel has at least one label."""
+    """Every label of every axis names a unit, and every panel has at least one label; methods for
+    notebooks have the names of the figures.
+    """
     plan = result(scenarios=2 if name == "profit_distribution" else 0)
     if name == "regret":
         days = ["2019-08-05", "2019-08-06"]
@@ -72,7 +60,8 @@ def test_axes_carry_units(name):
             {"peak_price": ("pod", [5.0]), "import_": (("pod", "time"), [np.ones(48)])},
             coords={"pod": ["site"]},
         )
-    figure = getattr(figures, name)(plan)
+    figure = getattr(ResultPlots(plan), name)()
+    assert figure.axes
     for axes in figure.axes:
         assert axes.get_xlabel() or axes.get_ylabel()
     for label in labels(figure):
@@ -197,10 +186,10 @@ def test_a_year_of_quarter_hours_stays_small():
     """35 040 steps are drawn as a week in detail and totals per week; the week itself is at most
     700 steps wide.
     """
-    view = ResultView.of(result(members=2, start="2018-12-31T23:00", days=365, minutes=15))
+    view = ResultView.of(made("year"))
     assert view.window().stride * MOST_STEPS >= len(view.window().time)
-    for name in figures.__all__:
-        assert len(svg(getattr(figures, name)(view), name)) < 150_000, name
+    for name, picture in pictures("year").items():
+        assert len(picture) < 150_000, name
 
 
 def test_thinned_power_keeps_its_energy():
@@ -224,12 +213,9 @@ def test_window_on_the_local_clock():
     assert len(part.time) == 25
 
 
-def test_plots_accessor_offers_every_figure():
-    """Methods for notebooks have the names of the figures."""
-    plots = ResultPlots(result())
-    for name in figures.__all__:
-        assert getattr(plots, name)().axes
-    assert plots.heat_map(members=2, start="2019-08-05", days=1).axes
+def test_plots_accessor_takes_the_options_of_a_figure():
+    """A part of the members and of the time."""
+    assert ResultPlots(result()).heat_map(members=2, start="2019-08-05", days=1).axes
 
 
 def test_a_notebook_shows_a_figure_by_itself():

@@ -1,10 +1,12 @@
 """The report: one file, offline, small, true to the numbers, the same to the byte."""
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 
 import pytest
 from made_results import result
+from pictures import EDGES, made, pictures
 
 from v2g_linopy.errors import OutputError, V2GError
 from v2g_linopy.report import labels, tables
@@ -13,13 +15,7 @@ from v2g_linopy.report.figures import style
 from v2g_linopy.report.page import write
 
 LARGEST = 1_500_000
-EDGES = {
-    "all": {"unserved": 1.5},
-    "no reserve, ladder or duals": {"reserve": False, "ladder": False, "duals": False},
-    "one step": {"members": 1, "days": 1 / 24, "ladder": False},
-    "no vehicle": {"members": 0, "ladder": False},
-    "year": {"members": 5, "start": "2018-12-31T23:00", "days": 365, "minutes": 15},
-}
+pytestmark = pytest.mark.xdist_group("pictures")
 VOID = {"meta", "link", "br", "img", "hr", "input", "col"}
 
 
@@ -52,16 +48,25 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-@pytest.fixture(scope="module")
+@cache
+def page(edge):
+    """The page of a result, put together from pictures that are drawn once."""
+    drawn = pictures(edge)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "drawn", lambda view, name: drawn[name])
+        return write.render(made(edge))
+
+
+@pytest.fixture
 def text():
     """The page of a plan with everything on it, and 1.5 kWh not served."""
-    return write.render(result(**EDGES["all"]))
+    return page("all")
 
 
 @pytest.mark.parametrize("edge", EDGES)
-def test_page_is_whole_small_and_offline(edge, text):
+def test_page_is_whole_small_and_offline(edge):
     """Tags close, ids are unique, nothing is loaded from anywhere, no script, under 1.5 MB."""
-    text = text if edge == "all" else write.render(result(**EDGES[edge]))
+    text = page(edge)
     parsed = Page(text)
     assert len(text.encode()) < LARGEST
     assert len(set(parsed.ids)) == len(parsed.ids)
@@ -105,7 +110,7 @@ def test_headline_and_foresight(text):
     assert "Perfect foresight is assumed" in text
 
 
-def test_missing_energy_is_named_and_the_list_is_limited():
+def test_missing_energy_is_named_and_the_list_is_limited(no_pictures):
     """Every need not served is counted; the worst are named, the rest said to be elsewhere."""
     plan = result(members=40, unserved=1.5)
     fleet = plan["fleet"].to_dataset()

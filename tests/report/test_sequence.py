@@ -120,7 +120,7 @@ def test_page(operated):
     assert "2.88" in text
 
 
-def test_a_run_without_hindsight(operated):
+def test_a_run_without_hindsight(operated, no_pictures):
     """Nothing is said of a regret that nobody knows."""
     plain = operated.copy()
     del plain["sequence"], plain.attrs["regret"], plain.attrs["objective_hindsight"]
@@ -129,7 +129,7 @@ def test_a_run_without_hindsight(operated):
     assert "regret" not in text
 
 
-def test_a_plan_is_shown_as_before():
+def test_a_plan_is_shown_as_before(no_pictures):
     """A plan has no sequence: no section, no key figure, no column for the gate."""
     time = pd.date_range("2026-03-28", periods=2, freq="h")
     sun = xr.Dataset({"available": ("renewable", [8.0])}, {"renewable": ["sun"]})
@@ -137,5 +137,6 @@ def test_a_plan_is_shown_as_before():
     plan = v2g.solve(v2g.assemble(time, {"renewable": sun, "energy": market}))
     assert tables.kpi(plan)["sequence"] is None
     assert "gate" not in tables.bids(plan)
-    assert "Markets in sequence" not in write.render(plan)
-    assert "Perfect foresight is assumed" in write.render(plan)
+    text = write.render(plan)
+    assert "Markets in sequence" not in text
+    assert "Perfect foresight is assumed" in text

@@ -342,7 +342,7 @@ def test_the_page_of_a_site_without_a_fleet(solved):
     assert "<summary>the portfolio: 0.20 EUR</summary>" in text
 
 
-def test_the_page_of_a_fleet_alone_has_no_figures_of_a_site():
+def test_the_page_of_a_fleet_alone_has_no_figures_of_a_site(no_pictures):
     """The dispatch shows it all."""
     text = write.render(result())
     assert write.CAPTIONS["balance"] not in text
@@ -359,7 +359,7 @@ def test_many_pods_are_not_all_drawn():
     ]
 
 
-def test_a_part_from_elsewhere_breaks_no_page(solved):
+def test_a_part_from_elsewhere_breaks_no_page(solved, no_pictures):
     """A result with a group that the catalogue does not know is drawn without the meter."""
     plan = solved.copy()
     plan["flywheel"] = xr.DataTree(xr.Dataset({"speed": 1.0}))

@@ -51,12 +51,16 @@ def test_page(worn):
     assert '<td class="n">16.00</td><td class="n">16.00</td><td class="n">0.00</td>' in text
     assert "all 3" in text
     assert write.CAPTIONS["cycle_depth"] in text
+
+
+def test_a_page_without_wear(no_pictures):
+    """A result without the group has no section, and its figure says why it is empty."""
     plain = v2g.solve(case(vehicle(), market([10, 20])))
     assert "Battery wear" not in write.render(plain)
     assert "no cycles were counted" in svg(figures.cycle_depth(plain), "cycle_depth").lower()
 
 
-def test_long_lists_are_cut(worn):
+def test_long_lists_are_cut(worn, no_pictures):
     """More batteries than the page lists are counted in a sentence."""
     many = worn.copy()
     wear = worn["wear"].to_dataset(inherit=False).isel(storage=[0] * (MOST_BATTERIES + 4))

@@ -56,7 +56,16 @@ def replay(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.Dataset
     >>> v2g.replay(result).attrs["passed"]
     0
     """
-    inputs = inputs_of(result, parts)
+    return replay_with(inputs_of(result, parts), result)
+
+
+def replay_with(inputs: Inputs, result: xr.DataTree) -> xr.Dataset:
+    """Return the same for a result whose inputs are known to be these."""
+    with xr.set_options(arithmetic_join="exact"):  # faster, and no label is left out silently
+        return _checks(inputs, result)
+
+
+def _checks(inputs: Inputs, result: xr.DataTree) -> xr.Dataset:
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     ledger = result["ledger"].to_dataset()
     done: dict[str, Replay] = {}
@@ -213,7 +222,10 @@ def _worst(residual: xr.DataArray) -> xr.DataArray:
 
 def _cash(ledger: xr.Dataset, name: str, cash: xr.DataArray) -> xr.DataArray:
     """Largest difference to the ledger of the file, relative to the largest entry."""
-    gap = abs(cash - ledger[name]) if name in ledger else abs(cash)
+    entry = ledger[name] if name in ledger else xr.DataArray(0.0)
+    # what only one of both has counts in full
+    cash, entry = xr.align(cash, entry, join="outer", fill_value=0.0, copy=False)
+    gap = abs(cash - entry)
     scale = max(1.0, float(abs(cash).max())) if cash.size else 1.0
     return _worst((gap / scale).assign_attrs(units="1")).assign_attrs(
         long_name="ledger entry, relative"

@@ -206,7 +206,7 @@ def solve(
         raise _explained(error, inputs, settings) from None
     result = result_of(case, inputs, solved, settings)
     if audit:
-        found = auditing.replay(result, parts)
+        found = auditing.replay_with(inputs, result)
         if not found.attrs["passed"]:
             worst = found.attrs["worst"]
             raise SolverError(

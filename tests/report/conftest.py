@@ -1,0 +1,13 @@
+"""Pages of which only the words matter are made without their pictures."""
+
+import pytest
+
+from v2g_linopy.report.page import write
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures of a page away, which take nine tenths of its time; captions stay."""
+    monkeypatch.setattr(
+        write, "drawn", lambda view, name: f"<figure>{write.CAPTIONS[name]}</figure>"
+    )
