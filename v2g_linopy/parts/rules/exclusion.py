@@ -58,7 +58,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Capacity sold beside the largest of a rule's products, or beside one committed (kW)."""
     reserve = v.groups["reserve"]
-    sold = (reserve.volume * d.group).fillna(0.0)
+    group = named(d, reserve.indexes["product"])
+    sold = (reserve.volume * group).fillna(0.0)
     is_open = (reserve.closed == 0) + sold * 0 > 0
     bid, kept = sold.where(is_open, 0.0), sold.where(~is_open, 0.0)
     beside = bid.sum("product") - bid.max("product").where(kept.max("product") <= _NONE, 0.0)
