@@ -8,6 +8,5 @@ from v2g_linopy.report.page import write
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the pictures of a page away, which take nine tenths of its time; captions stay."""
-    monkeypatch.setattr(
-        write, "drawn", lambda view, name: f"<figure>{write.CAPTIONS[name]}</figure>"
-    )
+    captions = write.CAPTIONS
+    monkeypatch.setattr(write, "drawn_as_svg", lambda view, name: f"<p>{captions[name]}</p>")

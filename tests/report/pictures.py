@@ -32,4 +32,4 @@ def made(edge: str) -> xr.DataTree:
 def pictures(edge: str) -> dict[str, str]:
     """Each figure as it stands on the page, with its caption."""
     view = ResultView.of(made(edge))
-    return {name: write.drawn(view, name) for name in figures.__all__}
+    return {name: write.drawn_as_svg(view, name) for name in figures.__all__}

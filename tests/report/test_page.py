@@ -53,7 +53,7 @@ def page(edge):
     """The page of a result, put together from pictures that are drawn once."""
     drawn = pictures(edge)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "drawn", lambda view, name: drawn[name])
+        patch.setattr(write, "drawn_as_svg", lambda view, name: drawn[name])
         return write.render(made(edge))
 
 
