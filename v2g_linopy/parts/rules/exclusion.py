@@ -58,7 +58,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 def replay(v: View, d: xr.Dataset) -> Replay:
     """Capacity sold beside the largest of a rule's products, or beside one committed (kW)."""
     reserve = v.groups["reserve"]
-    group = named(d, reserve.indexes["product"])
+    group = products_in_rules(d, reserve.indexes["product"])
     sold = (reserve.volume * group).fillna(0.0)
     is_open = (reserve.closed == 0) + sold * 0 > 0
     bid, kept = sold.where(is_open, 0.0), sold.where(~is_open, 0.0)
