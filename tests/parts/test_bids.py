@@ -108,6 +108,7 @@ TWO = {"good": up([20, 30]), "better": up([25, 10])}
 EXCLUSIVE = {"policy": {"good": 1, "better": 1}}
 
 
+@pytest.mark.through_file
 def test_products_that_exclude_each_other(pipeline):
     """Two products of at most 6 kW each, with 10 kW of room: one at a time, the dearer of them.
 
@@ -161,6 +162,7 @@ def test_binaries_are_only_where_they_are_named():
     assert free.attrs["binaries"] == 0
 
 
+@pytest.mark.through_file
 def test_blocks_scenarios_and_quarter_hours(pipeline):
     """A product by the hour on quarter-hours, in two futures of which the second has no battery
     power.

@@ -100,6 +100,7 @@ def test_expected_activation_counts(pipeline):
     assert row(result, "reserve.volume") == [16]
 
 
+@pytest.mark.through_file
 def test_cars_of_one_hub_are_merged_and_of_two_are_not(pipeline):
     """Alike cars at one hub are one; at another hub they are not: 6 kW and 12 kW behind their own
     converters.

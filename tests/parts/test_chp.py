@@ -472,6 +472,7 @@ def test_no_members(pipeline):
     assert pipeline(nobody).attrs["profit"] == approx(-0.20)
 
 
+@pytest.mark.through_file
 def test_scenarios(pipeline):
     """90 or 10 EUR/MWh intraday, as likely: on in one, off in the other, 0.5 x (0.40 - 0.10) = 0.15
     EUR.

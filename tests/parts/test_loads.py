@@ -92,6 +92,7 @@ def test_a_local_day(pipeline):
     assert result.attrs["profit"] == approx(-1.08)
 
 
+@pytest.mark.through_file
 def test_a_long_day(pipeline):
     """The local day on which the clock goes back has 25 hours: energy moves from its first hour to
     its last.
@@ -227,6 +228,7 @@ def test_unmanaged_charging_takes_what_the_house_leaves():
     assert float(ladder.profit.sel(rung="smart")) == approx(-0.84)
 
 
+@pytest.mark.through_file
 def test_pods_are_apart(pipeline):
     """The house in pod b does not narrow the connection of pod a."""
     car, house = vehicle(energy_min=[0, 10], pod="a"), {"baseline": 4, "pod": "b"}
@@ -249,6 +251,7 @@ def test_a_load_of_zero_changes_nothing(pipeline):
         assert row(beside, name) == row(alone, name)
 
 
+@pytest.mark.through_file
 def test_scenarios(pipeline):
     """The house draws 4 or 6 kW, as likely, at 50 EUR/MWh intraday: 0.25 EUR on average."""
     house = {"house": {"baseline": {"low": 4, "high": 6}}}

@@ -100,6 +100,7 @@ def test_block_follows_the_hour(pipeline):
     assert row(result, "energy.position") == [-20, -20, 0, 0]
 
 
+@pytest.mark.through_file
 @pytest.mark.parametrize(
     ("timezone", "offset"), [("Asia/Kolkata", "5:30"), ("Asia/Kathmandu", "5:45")]
 )
@@ -127,6 +128,7 @@ def test_four_hour_reserve_blocks(pipeline):
     assert row(result, "reserve.volume") == [4] * 4 + [10] * 4
 
 
+@pytest.mark.through_file
 def test_blocks_follow_the_local_clock(pipeline):
     """From 01:00 in Rome (00:00 UTC) the first block of four hours has three left: 3 x 4 + 5 x 10,
     0.62 EUR.
@@ -141,6 +143,7 @@ def test_blocks_follow_the_local_clock(pipeline):
     assert row(result, "reserve.volume") == [4] * 3 + [10] * 4 + [10]
 
 
+@pytest.mark.through_file
 @pytest.mark.parametrize(
     ("start", "quarters", "first"),
     [("2026-03-28 23:00", 92, 12), ("2026-10-24 22:00", 100, 20)],
@@ -168,6 +171,7 @@ def test_days_on_which_the_clock_changes(pipeline, start, quarters, first):
     assert row(result, "reserve.volume") == [4] * first + [10] * 80
 
 
+@pytest.mark.through_file
 def test_repeated_hour_is_two_market_hours(pipeline):
     """02:00 happens twice on 2026-10-25 in Rome; 4 kW of room in a quarter of the first leave 10 kW
     in the second.
@@ -188,6 +192,7 @@ def test_repeated_hour_is_two_market_hours(pipeline):
     assert result.attrs["profit"] == approx(0.14)
 
 
+@pytest.mark.through_file
 def test_leap_day(pipeline):
     """Six-hour steps over 28 and 29 February and 1 March 2028, one volume per day: 4 kW on the leap
     day alone hold down its four steps.

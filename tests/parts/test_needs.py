@@ -11,6 +11,7 @@ import v2g_linopy as v2g
 HARD = float("nan")
 
 
+@pytest.mark.through_file
 def test_need_missed_is_penalised_and_named(pipeline):
     """One hour at 10 kW for a need of 15 kWh: 5 are missing, named in `unserved`, at 10 EUR per
     kWh; the 10 cost 0.40.
@@ -68,6 +69,7 @@ def test_trip_not_served_is_never_sold(pipeline):
     assert sum(row(result, "fleet.discharge")) == approx(3)
 
 
+@pytest.mark.through_file
 def test_hard_need_is_served_at_any_price(pipeline):
     """Without a penalty (NaN) the need is a limit: 8 kWh are bought at 50 EUR/kWh, 400 EUR, where
     80 EUR would have excused it."""

@@ -1,5 +1,6 @@
 """One battery and one market: when it charges, when it trades, what wears it, how it travels."""
 
+import pytest
 from cases import case, market, row, vehicle
 from pytest import approx
 
@@ -133,6 +134,7 @@ def test_trip_beyond_the_battery_is_named(pipeline):
     assert row(result, "fleet.energy") == [5, 0]
 
 
+@pytest.mark.through_file
 def test_single_step(pipeline):
     """One quarter of an hour at 40 EUR/MWh, 2 kWh due: 8 kW, 0.08 EUR.
 
@@ -143,6 +145,7 @@ def test_single_step(pipeline):
     assert result.attrs["profit"] == approx(-0.08)
 
 
+@pytest.mark.through_file
 def test_no_vehicles(pipeline):
     """An empty fleet earns 0, with and without something to sell. Proves that nothing divides by
     the number of vehicles."""

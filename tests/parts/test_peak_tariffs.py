@@ -73,6 +73,7 @@ def test_the_clock_hour_is_that_of_the_meter(pipeline):
     assert row(result, "connection.peak") == [6]
 
 
+@pytest.mark.through_file
 @pytest.mark.parametrize(
     ("timezone", "expected"),
     [("UTC", [6, 5]), ("Europe/Rome", [2, 6])],
@@ -104,6 +105,7 @@ def test_a_day_of_25_hours_is_one_day(pipeline):
     assert row(result, "connection.peak") == [6]
 
 
+@pytest.mark.through_file
 def test_a_day_of_23_hours_is_one_day(pipeline):
     """The day the clock goes forward: 5 kW in its 23rd and last hour, 7 kW in the 24th since
     midnight: mean 6, not (1 + 7) / 2."""
@@ -241,6 +243,7 @@ def test_each_pod_has_its_own_peak(pipeline):
     assert result.attrs["profit"] == approx(-130)
 
 
+@pytest.mark.through_file
 def test_a_peak_in_each_scenario(pipeline):
     """6 kW with probability 1/4, 2 kW with 3/4: 10 x (1.5 + 1.5) EUR are expected."""
     load = {"house": {"baseline": {"cold": [6.0, 1.0], "mild": [2.0, 1.0]}}}

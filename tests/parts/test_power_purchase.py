@@ -80,6 +80,7 @@ def test_a_monthly_reference_is_a_premium(pipeline, prices, curtailed):
     assert row(result, "ledger.ppa.difference") == [0.06, 0.1 - curtailed * 0.02, 0.08]
 
 
+@pytest.mark.through_file
 def test_the_months_of_the_reference_are_local(pipeline):
     """22:00 UTC on 31 January is January in Rome, 23:00 is February: means of 10, and of (40 + 70)
     / 2 = 55.
@@ -445,6 +446,7 @@ def test_a_window_of_the_horizon_owes_its_part():
     assert row(v2g.solve(v2g.select_window(tree, 0, 1)), "ppa.behind") == [2]
 
 
+@pytest.mark.through_file
 def test_each_future_has_its_own_settlement(pipeline):
     """Prices of 10 or -30, strike 60: the difference is 50 or 90, paid on 3 kW in both; the mean is
     0.21 EUR.

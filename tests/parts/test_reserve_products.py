@@ -81,6 +81,7 @@ def test_products_share_the_headroom(pipeline):
     assert row(result, "reserve.volume") == [6, 4]
 
 
+@pytest.mark.through_file
 def test_volume_is_backed_by_named_members(pipeline):
     """Dischargers of 3 and 4 kW hold 3 and 4 of the 7 kW sold; a third that cannot discharge holds
     nothing.
@@ -121,6 +122,7 @@ def test_downward_activation_charges_the_battery(pipeline):
     assert row(result, "energy.position") == [0]
 
 
+@pytest.mark.through_file
 def test_activation_is_settled_at_the_named_market(pipeline):
     """2 kWh activated, no price of their own, settlement named `imbalance` at 80 EUR/MWh: 0.16 EUR.
 

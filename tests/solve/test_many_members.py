@@ -22,6 +22,7 @@ def test_identical_vehicles_are_merged(pipeline):
     assert row(result, "dual.fleet.balance", fleet="b")[1] == approx(0.02)
 
 
+@pytest.mark.through_file
 def test_merged_vehicles_hold_equal_shares(pipeline):
     """Two equal cars and 5 kW of demand for reserve: 2.5 kW each, 0.05 EUR at 10 EUR/MW."""
     fleet = {name: vehicle(discharge_max=10) for name in "ab"}

@@ -151,9 +151,11 @@ def _every_scenario(row: xr.DataArray, inputs: Inputs) -> xr.DataArray:
 
 def _plain(arrays: dict[str, xr.DataArray]) -> xr.Dataset:
     """Arrays side by side, without coordinates that label no axis, and without attributes."""
-    return xr.Dataset(
-        {n: x.drop_vars([c for c in x.coords if c not in x.dims]) for n, x in arrays.items()}
-    ).drop_attrs()
+    bare = {}
+    for name, x in arrays.items():
+        labels = {dim: index for dim, index in x.indexes.items() if dim in x.dims}
+        bare[name] = xr.DataArray(x.to_numpy(), coords=labels, dims=x.dims)
+    return xr.Dataset(bare)
 
 
 def _attributes(
