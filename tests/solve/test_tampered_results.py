@@ -29,6 +29,20 @@ def test_the_honest_result_passes(honest):
     assert sum(row(honest, "reserve.volume")) > 1
 
 
+def test_money_of_another_member_is_found(honest):
+    """Labels that the bill and the plan do not share count in full; they are not skipped."""
+    changed = honest.copy()
+    ledger = honest["ledger"].to_dataset(inherit=False)
+    entry = ledger["fleet.drivers"]
+    renamed = entry.assign_coords(fleet=["somebody else"])
+    changed["ledger"] = (
+        ledger.drop_vars(["fleet.drivers", "fleet.wear"])
+        .drop_dims("fleet")
+        .assign({"fleet.drivers": renamed})
+    )
+    assert float(v2g.replay(changed)["fleet.drivers"]) > 1e-3
+
+
 TAMPERED = {
     "more charging": ("fleet.charge", 0.5, "fleet.balance"),
     "energy from nowhere": ("fleet.energy", 0.5, "fleet.balance"),
