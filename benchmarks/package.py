@@ -33,7 +33,7 @@ def optimise(model: linopy.Model, blocks: bool) -> float:
     """Objective (EUR) of the LP of a model, in blocks or in one piece."""
     matrix = solver.matrix_of(model)
     if blocks:
-        return independent.solve(matrix, _solve).objective
+        return independent.solve_in_blocks(matrix, _solve).objective
     return _solve(matrix).objective
 
 

@@ -38,7 +38,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     metered = meter_replay.metered_energy(v, d) if "peak" in d or "overrun" in d else {}
     for name, x in metered.items():
         if name in d:
-            wrong = abs(d[name] - x).where(d[name].notnull() | x.notnull(), 0.0)
+            written = d[name].reindex_like(x)  # another number of ranks is another tariff
+            wrong = abs(written - x).where(written.notnull() | x.notnull(), 0.0)
             priced = d.overrun_price > 0 if name.startswith("overrun") else d.peak_price > 0
             unit = "kWh" if name == "hour_energy" else "kW"
             residuals[f"metered_{name}"] = wrong.where(priced, 0.0).assign_attrs(units=unit)
