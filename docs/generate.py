@@ -344,7 +344,8 @@ def prose(text: str | None) -> str:
         if code and line and not line.startswith("    "):
             code = close(lines)
         if line.endswith("::"):
-            lines += [line[:-1], "", "```"]
+            # a line of `::` alone ends no sentence
+            lines += [line[:-1], "", "```"] if line != "::" else ["```"]
             code = True
         elif not (code and not line and lines[-1] == "```"):
             lines.append(line.removeprefix("    ") if code else line)

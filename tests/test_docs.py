@@ -3,7 +3,7 @@ code is compared.
 """
 
 import doctest
-import importlib
+import importlib.util
 import re
 import shlex
 import sys
@@ -21,8 +21,12 @@ from v2g_linopy.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
-    p.relative_to(ROOT).as_posix() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    p.relative_to(ROOT).as_posix()
+    for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("datasets/*.md")]
 )
+INVENTED = ("v2g_linopy/parts/assets/flywheel.py", "docs/parts/flywheel.md")
+"""Files that a reader would write."""
+
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -207,6 +211,23 @@ def test_links_lead_somewhere(path):
     for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page(path)):
         if not link.startswith("https://"):
             assert ((ROOT / path).parent / link).exists(), f"{path}: {link}"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_modules_and_tests_that_are_named_exist(path):
+    """What is run with `python -m`, and files of tests and of the package by their path."""
+    for module in re.findall(r"python -m ([\w.]+)", page(path)):
+        assert importlib.util.find_spec(module), f"{path}: no module {module}"
+    named = re.findall(r"`((?:tests|v2g_linopy|docs)/[\w/]+\.\w+)`", page(path))
+    lost = [name for name in named if name not in INVENTED and not (ROOT / name).exists()]
+    assert not lost, f"{path} names what is not there"
+
+
+def test_a_block_that_no_sentence_begins():
+    """A line of `::` alone begins a block, and leaves no colon behind."""
+    text = "Equations.\n\n::\n\n    x = y\n\nMore::\n\n    z\n"
+    expected = "Equations.\n\n```\nx = y\n```\n\nMore:\n\n```\nz\n```\n"
+    assert generate.prose(text) == expected
 
 
 def test_make_targets_of_the_readme_exist():
