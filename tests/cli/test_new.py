@@ -51,3 +51,25 @@ def test_an_option_of_another_template_is_refused(run, tmp_path):
     result = run("new", tmp_path / "x", "--template", "site", "--pods", 3)
     assert result.exit_code == 2
     assert "is for portfolio" in result.stderr
+
+
+def test_a_case_is_found_without_its_ending(run, tmp_path, monkeypatch):
+    """`v2g new small` writes small.nc, and small is then the case, also beside the folder small of
+    its results; a file that has no ending is taken before it.
+    """
+    monkeypatch.chdir(tmp_path)
+    small = ["--vehicles", 1, "--days", 2]
+    assert run("new", "small", *small).exit_code == 0
+    for name in ("check", "solve", "compare", "simulate"):
+        done = run(name, "small", *([] if name == "check" else ["--force"]))
+        assert done.exit_code == 0, done.output
+    assert (tmp_path / "small" / "result.nc").exists()
+    assert run("report", "small", "--force").exit_code == 0
+    assert run("scenarios", "small", "--history", "small", "-n", 1, "-o", "two").exit_code == 0
+
+    missing = run("check", "none")
+    assert missing.exit_code == 3
+    assert "none   does not exist" in missing.stderr
+    (tmp_path / "small.nc").rename(tmp_path / "other")
+    (tmp_path / "other.nc").write_text("no case")
+    assert run("check", "other").exit_code == 0

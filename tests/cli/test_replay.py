@@ -168,3 +168,29 @@ def test_what_is_refused(run, held, words, said):
     refused = run("replay", held, *words)
     assert refused.exit_code == 2
     assert said in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "hours", "calls", "said"),
+    [
+        (None, 0.0, [1.0, 1.0, 0.0, 0.0], "`expected` promises the mean activation alone"),
+        ("endurance", 1.0, [1.0, 1.0, 0.0, 0.0], "`endurance` promises calls of hours_up"),
+        ("endurance", 1.0, [1.0, 0.0, 0.0, 0.0], ""),
+    ],
+)
+def test_what_the_guarantee_promises(run, held, given, hours, calls, said):
+    """Two hours of calls ask for 20 of 10 kWh, and the plan passes all the same: it is said why.
+    One hour is there, and nothing is said.
+    """
+    tree = v2g.read(held)
+    fields = tree["reserve"].to_dataset()[["up", "down", "capacity_price"]]
+    fields["hours_up"] = ("product", [hours])
+    if given is not None:
+        fields["guarantee"] = given
+    tree["reserve"] = fields
+    v2g.write(v2g.solve(tree), held, overwrite=True)
+    done = run("replay", held, "--signals", signals(held, calls))
+    assert done.exit_code == 0, done.output
+    assert "passed, worst" in done.stdout
+    assert said in done.stdout
+    assert ("it passed all the same" in done.stdout) == bool(said)

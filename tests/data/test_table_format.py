@@ -1,6 +1,7 @@
 """How a table is written is one value, and a new importer is one line of a table of formats."""
 
 import ast
+import json
 import re
 from dataclasses import fields
 from inspect import signature
@@ -17,7 +18,7 @@ from v2g_linopy.cli.input_files import use
 from v2g_linopy.data.importers import formats
 from v2g_linopy.data.importers.formats import FileFormat, recognised
 from v2g_linopy.data.tables.table_format import TableFields, TableFormat
-from v2g_linopy.errors import SchemaError
+from v2g_linopy.errors import InputFileError, SchemaError
 
 PRICES = "Zeit;Preis\n01.06.2026 00:00;1,5\n01.06.2026 01:00;2,5\n"
 WRITTEN = {
@@ -83,6 +84,31 @@ def test_a_new_importer_is_one_line(tmp_path, monkeypatch):
     assert use(known, path, "two", {"missing": "nan"}).attrs["missing"] == "nan"
     path.write_text("uno,tre\n1,3\n")
     assert recognised(path, known) == "csv"
+
+
+def test_files_that_are_no_tables_are_told_apart(tmp_path):
+    """Two formats in JSON tell their files apart themselves; one that fits neither is in neither.
+    What cannot be parsed is a fault of the file, which is named.
+    """
+
+    def read_tariff(path: Path) -> xr.Dataset:
+        return xr.Dataset(attrs=json.loads(path.read_text()))
+
+    def holding(key: str) -> FileFormat:
+        return FileFormat(read_tariff, (".json",), recognises=lambda path: key in path.read_text())
+
+    known = {"one": holding("rates"), "two": holding("zones"), **formats.PRICE_FORMATS}
+    path = tmp_path / "a.json"
+    path.write_text('{"zones": 2}')
+    assert recognised(path, known) == "two"
+    assert use(known, path, "two", {}).attrs == {"zones": 2}
+
+    path.write_text('{"zones"')
+    with pytest.raises(InputFileError, match=r"a\.json *cannot be read: "):
+        use(known, path, "two", {})
+    path.write_text("{}")
+    assert recognised(path, known) is None
+    assert recognised(path, formats.PRICE_FORMATS) == "csv"
 
 
 def test_the_suffix_decides_before_the_headers(tmp_path):

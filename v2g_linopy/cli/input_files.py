@@ -1,10 +1,12 @@
 """Which reader takes a file of prices or sessions, and with which options."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args
+from xml.etree import ElementTree
 
 import typer
 import xarray as xr
@@ -14,13 +16,13 @@ import v2g_linopy as v2g
 from ..case.io import existing
 from ..case.units import TABLE
 from ..data.importers.formats import (
-    NETCDF,
     PRICE_FORMATS,
     PROFILE_FORMATS,
     SESSION_FORMATS,
     WORKBOOK,
     FileFormat,
     Formats,
+    has_suffix_of,
     recognised,
 )
 from ..data.tables.files import read_csv
@@ -28,10 +30,14 @@ from ..data.tables.series import combine
 from ..data.tables.table_format import TableFormat
 from ..errors import InputFileError, Problem, SchemaError
 from .option_words import in_option_words
-from .options import nearest, pairs, step_length
+from .options import named_file, nearest, pairs, step_length
 
 PREFIXED = ("column", "timezone", "ambiguous", "nonexistent", "missing")
 """Options that have another name for the prices of `import sessions`."""
+
+
+CANNOT_PARSE = (json.JSONDecodeError, ElementTree.ParseError, UnicodeDecodeError)
+"""What parsers of the standard library raise at a file that they cannot read."""
 
 
 def format_help(formats: Formats) -> str:
@@ -224,9 +230,7 @@ class PriceOptions:
         try:
             return read_price_files(self.prices or [], form, options, "price-")
         except SchemaError as error:
-            csv = next(
-                (p for p in self.prices or [] if p.suffix.lower() not in (*WORKBOOK, *NETCDF)), None
-            )
+            csv = next((p for p in self.prices or [] if not has_suffix_of(p, PRICE_FORMATS)), None)
             if csv is None:
                 raise
             detail = (
@@ -241,7 +245,7 @@ class PriceOptions:
 
 def read_case(path: Path) -> xr.DataTree:
     """Read a case or a result; a tidy file of prices is refused with what it is for."""
-    tree = v2g.read(path)
+    tree = v2g.read(named_file(path))
     if not tree.children and any(array.dims == ("time",) for array in tree.data_vars.values()):
         detail = (
             "is a file of prices, not a case; give it to `v2g import sessions FILE --prices` or to"
@@ -321,6 +325,13 @@ def parameters(reader: Callable[..., xr.Dataset]) -> dict[str, tuple[Any, ...]]:
 
 def called(reader: Callable[..., xr.Dataset], path: Path, given: Mapping[str, Any]) -> xr.Dataset:
     """Read a file; the options that say how a table is written become its format."""
+    try:
+        return _called(reader, path, given)
+    except CANNOT_PARSE as error:
+        raise InputFileError(path, f"cannot be read: {error}") from error
+
+
+def _called(reader: Callable[..., xr.Dataset], path: Path, given: Mapping[str, Any]) -> xr.Dataset:
     if "table" not in signature(reader).parameters:
         return reader(path, **given)
     written = {field.name for field in fields(TableFormat)} & set(given)
@@ -373,7 +384,11 @@ def price_format(path: Path, prefix: str) -> str:
     name = recognised(path, PRICE_FORMATS)
     if name is None:
         known = [n for n, form in PRICE_FORMATS.items() if path.suffix.lower() in form.suffixes]
-        message = f"{path.name} is no workbook of {' or '.join(known)}; save the sheet as csv"
+        is_workbook = path.suffix.lower() in WORKBOOK
+        kind, remedy = (
+            ("workbook", "save the sheet as csv") if is_workbook else ("file", "name its format")
+        )
+        message = f"{path.name} is no {kind} of {' or '.join(known)}; {remedy}"
         raise typer.BadParameter(message, param_hint=f"--{prefix}format")
     return name
 
@@ -383,9 +398,9 @@ def session_format(path: Path, options: Mapping[str, Any]) -> str:
 
     A map of columns means csv, else it shows in the end of its name and its headers.
     """
-    is_netcdf = existing(path).suffix.lower() in NETCDF
+    is_text = not has_suffix_of(existing(path), SESSION_FORMATS)
     separator = options.get("separator") or ","
-    if not is_netcdf and (options.get("column") or separator != ","):
+    if is_text and (options.get("column") or separator != ","):
         return "csv"
     with in_option_words():
         return recognised(path, SESSION_FORMATS) or "csv"

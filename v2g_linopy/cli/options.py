@@ -254,3 +254,9 @@ def step_length(flag: str, word: str | None) -> str | None:
 def result_path(path: Path) -> Path:
     """The result file of a folder, or the file itself."""
     return path / RESULT_NAME if path.is_dir() and (path / RESULT_NAME).exists() else path
+
+
+def named_file(path: Path) -> Path:
+    """The file that a name means: NAME.nc where there is no file NAME, as `v2g new` writes it."""
+    with_suffix = Path(f"{path}.nc")
+    return with_suffix if not path.is_file() and with_suffix.is_file() else path

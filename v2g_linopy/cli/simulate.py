@@ -18,7 +18,7 @@ from ..operate.simulate import FORECASTS, simulate
 from ..operate.stage_values import stage_values
 from ..study.wear import with_wear
 from .case_size import counted, size_in_words
-from .options import CaseFile, Solving, command, one_of
+from .options import CaseFile, Solving, command, named_file, one_of
 from .output import refuse_existing, staged
 from .solve import Files, Folder, checked_case, would_write, write_files, wrote
 from .terminal import Terminal
@@ -119,7 +119,7 @@ def simulated(
     on with --resume."""
     if forecast is not None:
         one_of("--forecast", forecast, FORECASTS)
-    folder, arguments = output or Path(case.stem), solving.arguments()
+    folder, arguments = output or Path(named_file(case).stem), solving.arguments()
     names = files.names(terminal)
     refuse_existing(folder, names, files.force)
     kept = unfinished(folder, resume, files.force)

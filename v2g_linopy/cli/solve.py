@@ -21,7 +21,7 @@ from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
 from .inspect import solved
-from .options import CaseFile, DryRun, Force, Set, Solving, command, result_path
+from .options import CaseFile, DryRun, Force, Set, Solving, command, named_file, result_path
 from .output import refuse_existing, report_lacks, staged
 from .set_option import changed
 from .terminal import Terminal, to_json
@@ -165,7 +165,7 @@ def solve_and_write(
     verb: str,
 ) -> None:
     """Read, change, check, solve and write; exit code 6 where a limit stopped the solver."""
-    folder, arguments = output or Path(case.stem), solving.arguments()
+    folder, arguments = output or Path(named_file(case).stem), solving.arguments()
     names = files.names(terminal)
     refuse_existing(folder, names, files.force)
     tree, notes = checked_case(terminal, case, solving.set_)

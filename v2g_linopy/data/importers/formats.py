@@ -41,8 +41,10 @@ class FileFormat:
     suffixes
         Ends of file names, with the dot; none: any text.
     headers
-        Words that all occur in the headers of such a file, in capitals or not; none: no other
-        format of these files fits.
+        Words that all occur in the headers of such a table, in capitals or not.
+    recognises
+        Says of a path whether the file is in this format; for files that are no tables, such as
+        JSON. A format with neither this nor `headers` is taken where no other fits.
     quantity, units
         What the parameter `unit` is the unit of, and the units that it may be.
     rules
@@ -52,9 +54,15 @@ class FileFormat:
     read: Callable[..., xr.Dataset]
     suffixes: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    recognises: Callable[[Path], bool] | None = None
     quantity: str = ""
     units: Sequence[str] = ()
     rules: tuple[str, ...] = ALL_RULES
+
+    @property
+    def fits_any(self) -> bool:
+        """True where nothing in a file tells that it is in this format."""
+        return not self.headers and self.recognises is None
 
 
 Formats = Mapping[str, FileFormat]
@@ -92,7 +100,7 @@ CONNECTOR_FORMATS: Formats = {"csv": FileFormat(read_connectors)}
 
 
 def recognised(path: str | Path, formats: Formats) -> str | None:
-    """Return the name of the format that a file is in, by the end of its name and its headers.
+    """Return the name of the format that a file is in, by the end of its name and what it holds.
 
     None where none fits.
 
@@ -105,12 +113,30 @@ def recognised(path: str | Path, formats: Formats) -> str | None:
     suffix = path.suffix.lower()
     of_suffix = {name: form for name, form in formats.items() if suffix in form.suffixes}
     fitting = of_suffix or {name: form for name, form in formats.items() if not form.suffixes}
-    if any(form.headers for form in fitting.values()):
-        shown = headers_of(path).upper()
-        for name, form in fitting.items():
-            if form.headers and all(word.upper() in shown for word in form.headers):
-                return name
-    return next((name for name, form in fitting.items() if not form.headers), None)
+    told = next(
+        (name for name, form in fitting.items() if form.recognises and form.recognises(path)), None
+    )
+    return (
+        told
+        or _by_headers(path, fitting)
+        or next((name for name, form in fitting.items() if form.fits_any), None)
+    )
+
+
+def has_suffix_of(path: Path, formats: Formats) -> bool:
+    """Return True where a format claims the end of a file's name; else it is read as text."""
+    return any(path.suffix.lower() in form.suffixes for form in formats.values())
+
+
+def _by_headers(path: Path, formats: Formats) -> str | None:
+    """Return the format whose headers a table has; it is opened only if one is known by them."""
+    of_tables = {name: form.headers for name, form in formats.items() if form.headers}
+    if not of_tables:
+        return None
+    shown = headers_of(path).upper()
+    return next(
+        (name for name, words in of_tables.items() if all(w.upper() in shown for w in words)), None
+    )
 
 
 def headers_of(path: Path) -> str:
