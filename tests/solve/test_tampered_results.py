@@ -2,11 +2,18 @@
 changed is found.
 """
 
+from contextlib import ExitStack
+from unittest.mock import patch
+
 import pytest
 import xarray as xr
-from cases import case, market, product, row, vehicle
+from cases import case, electrolyser, engine, market, product, row, vehicle
 
 import v2g_linopy as v2g
+from v2g_linopy.model import reserve_rules
+from v2g_linopy.parts.assets import chp, hydrogen
+from v2g_linopy.parts.markets.reserve import build as reserve_build
+from v2g_linopy.parts.markets.reserve import energy_backing, guarantees
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +97,78 @@ def test_a_false_objective_is_found(honest):
     checks = v2g.replay(result)
     assert checks.attrs["passed"] == 0
     assert "ledger.objective" in checks.attrs["worst"]
+
+
+CAR = vehicle(energy_initial=2, discharge_max=10)
+FLAT = market([0, 0, 0], limit=0)
+DOWN = product(down=1, capacity_price=[1] * 3, activation_down=0.5)
+
+
+def upward(**fields):
+    return product(up=1, capacity_price=[100] * 3, **fields)
+
+
+def held(guarantee, **fields):
+    """A car with 2 kWh that sells upward, three hours at a price at which it would sell all."""
+    return case(CAR, FLAT, {"up": upward(guarantee=guarantee, **fields), "down": DOWN})
+
+
+MISTAKES = {
+    "energy behind an endurance": (
+        lambda: held("endurance", hours_up=1),
+        ((guarantees, "energy_backed"),),
+        "reserve.endurance_up_start_fleet",
+    ),
+    "energy moved within a step": (
+        lambda: held("expected", excursion_up=0.5),
+        ((guarantees, "energy_backed"),),
+        "reserve.excursion_up_start_fleet",
+    ),
+    "energy for every call": (
+        lambda: held("box"),
+        ((guarantees, "robust"), (energy_backing, "robust")),
+        "reserve.calls_up_fleet",
+    ),
+    "a path without activation": (
+        lambda: held("box"),
+        ((reserve_rules, "guarantees_energy"), (reserve_build, "guarantees_energy")),
+        "reserve.calls_up_fleet",
+    ),
+    "an engine that stands still": (
+        lambda: case(None, market([100, 0]), chp=engine(power_min=5, start_cost=0.1)),
+        ((chp, "_committed"),),
+        "chp.limit_load",
+    ),
+    "the start of an engine": (
+        lambda: case(None, market([100]), chp=engine(start_cost=0.1)),
+        ((chp, "_committed"),),
+        "chp.start",
+    ),
+    "the wear of an electrolyser": (
+        lambda: case(None, market([0]), hydrogen=electrolyser(wear=0.01)),
+        ((hydrogen, "_committed"),),
+        "hydrogen.limit_electrolyser",
+    ),
+}
+
+
+def forgotten(rule):
+    """The rule, which now holds nowhere."""
+    return lambda *given: rule(*given) & False
+
+
+@pytest.mark.parametrize(("given", "predicates", "check"), MISTAKES.values(), ids=MISTAKES)
+def test_a_condition_that_the_build_forgets_is_found(given, predicates, check):
+    """A rule of the build that says False everywhere earns more, and the audit does not pass:
+    the replay reads from the data, not from the rule, what has to hold.
+    """
+    honest = v2g.solve(given())
+    assert honest["audit"].attrs["passed"] == 1
+    with ExitStack() as changed:
+        for place, name in predicates:
+            changed.enter_context(patch.object(place, name, forgotten(getattr(place, name))))
+        with pytest.raises(v2g.SolverError, match="does not pass its audit"):
+            v2g.solve(given())
+        wrong = v2g.solve(given(), audit=False)
+    assert wrong.attrs["profit"] > honest.attrs["profit"] + 1e-6
+    assert float(v2g.replay(wrong)[check]) > 1e-3

@@ -327,13 +327,14 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 
     States have their least times.
     """
-    decided = _committed(d)
+    able, decided = _replay_able(d), _replay_decided(d)
+    always = (able & ~decided).astype(float)
     shape = xr.ones_like(d.power)
-    on = d.get("on", shape).where(decided, _always(d))
-    before = _shifted(on, d.on_initial.where(decided, _always(d)) * shape)
+    on = d.get("on", shape).where(decided, always)
+    before = _shifted(on, d.on_initial.where(decided, always) * shape)
     started, stopped = (on - before).clip(min=0), (before - on).clip(min=0)
     rise = d.power - _shifted(
-        d.power, d.power_initial.where(_able(d)) * shape
+        d.power, d.power_initial.where(able) * shape
     )  # NaN: nothing known of the step before
     lifted, dropped = (larger(d.power_min, v.dt * rate) for rate in (d.ramp_up, d.ramp_down))
     dump = d.get("dump", 0.0 * shape)
@@ -361,6 +362,18 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     )
 
 
+def _replay_able(d: xr.Dataset) -> xr.DataArray:
+    """Return True for a plant that has power in some step."""
+    axis = [x for x in ("time",) if x in d.power_max.dims]
+    return d.power_max.max(axis) > 0
+
+
+def _replay_decided(d: xr.Dataset) -> xr.DataArray:
+    """Return True for such a plant that has a reason to stand still: load, start or times."""
+    reasons = (d.power_min, d.start_cost, d.up_time_min, d.down_time_min)
+    return _replay_able(d) & (sum(x.clip(min=0) for x in reasons) > 0)
+
+
 def _replay_states(
     v: View, d: xr.Dataset, on: xr.DataArray, started: xr.DataArray, stopped: xr.DataArray
 ) -> dict[str, xr.DataArray]:
@@ -372,7 +385,7 @@ def _replay_states(
     lasted = xr.where(since.isnull(), d.hours_initial + v.dt * count, v.dt * (count - since))
     ended = _shifted(lasted, d.hours_initial * xr.ones_like(on))
     least = xr.where(on > 0.5, d.up_time_min, d.down_time_min)
-    decided = _committed(d)
+    decided = _replay_decided(d)
     residuals = {
         "state": (abs(on - on.round()), "1"),
         "started": (abs(d.start - started).where(decided, 0.0), "1"),

@@ -349,11 +349,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 
     The audit adds up the hydrogen of each pod.
     """
-    decided = _committed(d)
+    able, decided = _replay_able(d), _replay_decided(d)
     none = xr.zeros_like(d.energy)
     taken, made, sold = (d.get(name, none) for name in ("electrolysis", "generation", "sold"))
     u, b = (d.get(name, none).where(decided, 0.0) for name in ("on", "standby"))
-    on = u + _always(d)
+    on = u + (able & ~decided)
     awake = _before(u + b, d.on_initial + d.standby_initial)
     started = (u - awake).clip(min=0).where(decided, 0.0)
     over = {
@@ -394,6 +394,19 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "hydrogen": Flow(d.eta_electrolyser * taken, used + tank),
     }
     return Replay(residuals, cash, power, flex=_replay_flex(d, taken, made, on))
+
+
+def _replay_able(d: xr.Dataset) -> xr.DataArray:
+    """Return True for an electrolyser that has power in some step."""
+    axis = [x for x in ("time",) if x in d.electrolyser_max.dims]
+    return d.electrolyser_max.max(axis) > 0
+
+
+def _replay_decided(d: xr.Dataset) -> xr.DataArray:
+    """Return True for such an electrolyser whose state matters: load, standby or wear."""
+    reasons = (d.electrolyser_min, d.wear, d.wear_start)
+    matters = sum(x.clip(min=0) for x in reasons) > 0
+    return _replay_able(d) & (matters | ~d.standby_power.isnull())
 
 
 def _replay_flex(d: xr.Dataset, taken: xr.DataArray, made: xr.DataArray, on: xr.DataArray) -> Flex:

@@ -189,7 +189,8 @@ def _shiftable(d: xr.Dataset) -> xr.DataArray:
 
 def replay(v: View, d: xr.Dataset) -> Replay:
     """The box about the baseline, the energy of every window, and the cost of curtailment."""
-    r, most = d.get("curtail", xr.zeros_like(d.power)), _most(d)
+    r = d.get("curtail", xr.zeros_like(d.power))
+    most = xr.where(d.baseline < d.curtail_max, d.baseline, d.curtail_max)
     moved = d.power + r - d.baseline
     same = same_window(d.window, v.calendar.time, v.calendar.timezone, v.dt)
     before = d.advanced_initial - d.owed_initial
@@ -209,7 +210,9 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "window": abs(total - since).where(ends, 0.0).assign_attrs(units="kWh"),
     }
     if "advanced" in d:
-        wrong = abs(d.advanced - d.owed - (total - since)).where(_shiftable(d), 0.0)
+        reach = d.shift_up_max + d.shift_down_max
+        shifts = reach.max([x for x in reach.dims if x != "load"]) > 0
+        wrong = abs(d.advanced - d.owed - (total - since)).where(shifts, 0.0)
         residuals["shifted"] = wrong.assign_attrs(units="kWh")
     cash = {"curtailment": -(d.curtail_cost * v.dt * r)}
     here = {c: (d.carrier == c).astype(float) for c in CARRIERS if bool((d.carrier == c).any())}

@@ -286,7 +286,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         .assign_attrs(units="kW"),
     }
     if "scenario" in position.dims:
-        fall = bid_curves.curve_violation(position, d.price).where(_by_price(d), 0.0)
+        by_price = (d.first_stage == 1) & (d.bid == "curve")
+        fall = bid_curves.curve_violation(position, d.price).where(by_price, 0.0)
         residuals["curve"] = fall.assign_attrs(units="kW")
     cash = {"energy": d.price * position * v.dt}
     if "sold" in d:

@@ -7,7 +7,6 @@ from ....model.formulas import larger, smaller
 from ....model.terms import Flow, Replay
 from ....model.view import View
 from ..reserve_room import most_drawn, of_vehicles, on_baseline
-from .schema import is_active
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -34,7 +33,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     residuals |= battery_wear.replayed(
         v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven
     )
-    cash |= battery_wear.paid(v, d, capacity, is_active(d))
+    cash |= battery_wear.paid(v, d, capacity, _connected(d))
     return Replay(
         residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_vehicles(d)
     )
@@ -67,6 +66,12 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
             units="kWh" if name in ("energy", "spill") else "kW"
         )
     return residuals
+
+
+def _connected(d: xr.Dataset) -> xr.DataArray:
+    """Return False where nothing is plugged in: no energy stays, comes or goes, and no power."""
+    traces = (d.keep, d.energy_in, d.energy_out, d.charge_max, d.discharge_max)
+    return sum(xr.where(x > 0, 1, 0) for x in traces) > 0
 
 
 def _present(d: xr.Dataset, energy: xr.DataArray) -> xr.DataArray:

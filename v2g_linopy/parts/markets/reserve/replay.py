@@ -1,4 +1,7 @@
-"""Reserves replayed from the written plan."""
+"""Reserves replayed from the written plan.
+
+What a product promises is read from its fields here once more, without the predicates of `build`: a
+mistake in one of them must not hide from the audit."""
 
 from typing import Any
 
@@ -8,8 +11,10 @@ from ....model import risk_measures
 from ....model.bid_sizes import distance_to_least, distance_to_step
 from ....model.terms import NO_ROOM, Edge, Flow, Replay, Store
 from ....model.view import View
-from . import guarantees, worst_case_activation
-from .schema import in_every_scenario
+from . import worst_case_activation
+
+_ROUNDING = 1e-6  # kW
+AGAINST_EVERY_CALL = ("physical", "budget", "box")
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -41,14 +46,15 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
         if room.baseline is not None:
             residuals[f"baseline_{asset}"] = abs(room.baseline - moved).assign_attrs(units="kW")
-        if room.store is not None and bool(guarantees.energy_backed(d).any()):
-            edges = room.store.edges()
+        if room.store is not None and _promises_energy(d):
+            edges = _known_energy(d, room.store.edges(), room.baseline, x)
             residuals |= _replay_on_board(d, room.store, edges, asset, x)
-            if bool(guarantees.robust(d).any()):
+            if _promises_every_call(d):
                 residuals |= worst_case_activation.activation_shortfall(
                     d, room.store, edges[1], asset, x, v.dt
                 )
-    always = in_every_scenario(d, v.calendar)
+    one_future = v.calendar.scenario is None
+    always = xr.ones_like(d.availability, dtype=bool) if one_future else d.availability >= 1
     short = d["shortfall"] if "shortfall" in d else xr.zeros_like(d.volume)
     failing = (d.closed == 1) & d.shortfall_price.notnull()
     residuals["failing"] = (
@@ -75,6 +81,31 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         (d.activation_up * d.volume).sum("product"),
     )
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
+
+
+def _known_energy(
+    d: xr.Dataset, edges: tuple[Edge, Edge], baseline: xr.DataArray | None, x: xr.DataArray
+) -> tuple[Edge, Edge]:
+    """Energy at both edges of the step that a guarantee may count on, that without activation.
+
+    An asset that is activated and shows no such path has energy behind nothing.
+    """
+    activated = (d.activation_up + d.activation_down) * x > _ROUNDING
+    if baseline is not None or not bool(activated.any()):
+        return edges
+    start, end = (Edge(0.0 * edge.above, 0.0 * edge.below) for edge in edges)
+    return start, end
+
+
+def _promises_energy(d: xr.Dataset) -> bool:
+    """Whether any product is sold with energy behind it, or moves some within a step."""
+    moved = float(d.excursion_up.sum() + d.excursion_down.sum())
+    return bool(d.guarantee.isin(("endurance", *AGAINST_EVERY_CALL)).any()) or moved > 0
+
+
+def _promises_every_call(d: xr.Dataset) -> bool:
+    """Whether any product is guaranteed against all calls that its rules admit."""
+    return bool(d.guarantee.isin(AGAINST_EVERY_CALL).any())
 
 
 def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
@@ -135,5 +166,5 @@ def next_state(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
         )
         for asset, store in stores.items()
         for moved, way in (("drawn", "up"), ("stored", "down"))
-        if store is not None and f"share_{asset}" in d and bool(guarantees.robust(d).any())
+        if store is not None and f"share_{asset}" in d and _promises_every_call(d)
     }
