@@ -19,7 +19,7 @@ PACKAGE = Path(adapter.__file__).resolve().parents[1]
 ADAPTER = Path(adapter.__file__).resolve()
 TIME = pd.RangeIndex(3, name="time")
 PRIVATE = {"_xCounter", "_cCounter", "_csr", "_rhs", "_sign", "_LINOPY_TYPES", "label_index"}
-PRIVATE |= {"vlabels", "label_to_pos", "to_matrix_with_rhs", "assign_result"}
+PRIVATE |= {"vlabels", "label_to_pos", "to_matrix_with_rhs"}
 
 
 def changed(name: str) -> str:
@@ -113,19 +113,6 @@ def test_the_objective_takes_prices_by_label(model):
     labels, prices = adapter.objective_terms(model)
     total = np.bincount(labels[labels >= 0], prices[labels >= 0], 6)
     assert list(total) == [0, 0, 0, 5, 0, -1], changed("objective.expression.data")
-
-
-def test_a_solution_is_taken_by_label(model):
-    """Levels and duals by label are those of the variables and rows; masked cells have none."""
-    adapter.maximise(model, np.array([3]), np.array([1.0]))
-    adapter.add_rows(model, "limit", rows(model), {"time": TIME})
-    primal = np.array([1.0, np.nan, 2.0, 3.0, 4.0, 5.0])
-    adapter.set_solution(model, primal, np.array([0.5, np.nan, 0.25]), 3.0)
-    why = changed("Model.assign_result (constants.Result, Solution, Status)")
-    assert list(model.variables["y"].solution.values) == [3, 4, 5], why
-    assert np.isnan(model.variables["x"].solution.values[1]), why
-    assert list(model.constraints["limit"].dual.values[[0, 2]]) == [0.5, 0.25], why
-    assert model.status == "ok" and model.objective.value == 3, why
 
 
 def test_exact_labels_hold_inside_the_block_only():

@@ -2,12 +2,17 @@
 
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from cases import case, market, row, vehicle
 from pytest import approx
 from stories import assert_proven
 
 import v2g_linopy as v2g
+from v2g_linopy.algebra.expression import Expression
+from v2g_linopy.algebra.linopy_adapter import exact_labels, maximise, new_model
 from v2g_linopy.solve import solver
 from v2g_linopy.study.explain import explain
 
@@ -77,6 +82,28 @@ def test_wrong_value_of_an_option(options):
     (name, value), message = *options.items(), str(failure(options=options))
     assert name in message
     assert repr(value) in message
+
+
+def test_levels_and_duals_stand_at_their_labels():
+    """max x_0 + 3 x_2 with x <= 1 and 2, and no x_1: levels 1 and 2, the rows are worth 1 and 3,
+    and what does not exist has neither.
+    """
+    time = pd.RangeIndex(3, name="time")
+    there = xr.DataArray([True, False, True], coords={"time": time}, dims="time")
+    with exact_labels():
+        model = new_model()
+        x = Expression.from_linopy(model.add_variables(coords=[time], name="x", mask=there))
+        (x <= xr.DataArray([1.0, 0.0, 2.0], coords={"time": time})).write(model, "most", there)
+        maximise(model, np.array([0, 2]), np.array([1.0, 3.0]))
+    matrix = solver.matrix_of(model)
+    found = solver.solve_matrix(matrix, solver.Settings())
+    levels = solver.by_variable(model, matrix, found.primal)["x"]
+    duals = solver.by_constraint(model, matrix, found.dual)["most"]
+    assert levels.dims == duals.dims == ("time",)
+    assert levels.fillna(-1).values.tolist() == [1, -1, 2]
+    assert duals.fillna(-1).values.tolist() == [1, -1, 3]
+    by_label = solver.primal_by_label(model, matrix, found)
+    assert np.nan_to_num(by_label, nan=-1).tolist() == [1, -1, 2]
 
 
 def test_any_order_of_thread_counts_in_one_process():

@@ -13,7 +13,6 @@ What is used, and why the public names do not do:
 * `to_matrix_with_rhs`: the rows of a constraint that linopy itself wrote.
 * the dataset of an expression (`vars`, `coeffs`, `const`, `_term`), which is how one is made.
 * `options["semantics"]`: the arithmetic in which labels must be equal.
-* `constants.Result`, `Solution`, `Status`: a solution that linopy did not find itself.
 * `monkey_patch_xarray._LINOPY_TYPES`: for these types an operator of xarray leaves the work to the
   other side, so that `array * expression` is an expression.
 """
@@ -30,7 +29,6 @@ import pandas as pd
 import scipy.sparse as sp
 import xarray as xr
 from linopy import monkey_patch_xarray
-from linopy.constants import Result, Solution, Status
 from linopy.constraints import CSRConstraint
 from linopy.csr import Grid
 
@@ -112,14 +110,6 @@ def columns(model: linopy.Model) -> tuple[np.ndarray, np.ndarray]:
     """Return the label of each column, and the column of each label (-1: masked)."""
     index = model.variables.label_index
     return index.vlabels, index.label_to_pos
-
-
-def set_solution(
-    model: linopy.Model, primal: np.ndarray, dual: np.ndarray, objective: float
-) -> None:
-    """Give the model a solution by label, as if linopy had found it."""
-    solution = Solution(primal=primal, dual=dual, objective=objective)
-    model.assign_result(Result(Status.from_termination_condition("optimal"), solution))
 
 
 # ---- rows ----------------------------------------------------------------------------------------

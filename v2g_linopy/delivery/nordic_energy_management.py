@@ -320,7 +320,7 @@ def operate(
         raise Infeasible(
             "the battery cannot deliver what was sold on this frequency record: sell less"
         ) from None
-    primal = solver.assign(model, matrix, best)
+    primal = solver.primal_by_label(model, matrix, best)
     out = {
         n: x.value(primal)
         for n, x in (("energy", parts.energy), ("power", parts.power), ("nem", parts.nem))

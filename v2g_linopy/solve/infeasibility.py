@@ -169,7 +169,7 @@ def _relaxed(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], An
         found = blocks.solve_with_highs(matrix, settings)
     except SolveError:
         return []
-    solver.assign(model, matrix, found)
+    levels = solver.by_variable(model, matrix, found.primal)
     lines = []
     words = {
         "unserved": "kWh short of its need",
@@ -178,9 +178,8 @@ def _relaxed(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], An
         "unserved_trip": "kWh short of its trip",
     }
     for name, text in words.items():
-        if f"fleet.{name}" in model.variables:
-            used = model.variables[f"fleet.{name}"].solution.fillna(0.0)
-            lines += _places(used, text, inputs)
+        if (used := levels.get(f"fleet.{name}")) is not None:
+            lines += _places(used.fillna(0.0), text, inputs)
     return lines
 
 

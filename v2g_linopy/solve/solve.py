@@ -416,9 +416,11 @@ def _read(
     own.
     """
     model = built.model
-    primal = solvers.assign(model, matrix, found)
-    solution = {n: v.solution for n, v in model.variables.items()} | _finish(model, primal, inputs)
+    primal = solvers.primal_by_label(model, matrix, found)
+    solution = solvers.by_variable(model, matrix, found.primal)
+    solution |= _finish(model, solution, primal, inputs)
     _same_objective(matrix, found, primal)
+    dual = solvers.by_constraint(model, matrix, found.dual)
     reduced = solvers.by_variable(model, matrix, found.reduced)
     return Solved(
         optimum=found,
@@ -427,7 +429,7 @@ def _read(
             n: expand(x if isinstance(x, xr.DataArray) else x.value(primal), merged, share=True)
             for n, x in built.ledger.items()
         },
-        dual={n: expand(c.dual, merged, share=False) for n, c in model.constraints.items()},
+        dual={n: expand(x, merged, share=False) for n, x in dual.items()},
         reduced={n: expand(x, merged, share=False) for n, x in reduced.items()},
         binaries=int(matrix.integer.sum()),
         size=(model.ncons, model.nvars, int(matrix.a.nnz)),
@@ -446,11 +448,16 @@ def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) 
         raise SolverError(f"the optimum and the bill of its plan differ by {moved:.3g}")
 
 
-def _finish(model: linopy.Model, primal: np.ndarray, inputs: Inputs) -> dict[str, xr.DataArray]:
+def _finish(
+    model: linopy.Model,
+    solution: Mapping[str, xr.DataArray],
+    primal: np.ndarray,
+    inputs: Inputs,
+) -> dict[str, xr.DataArray]:
     """Return the outputs that parts rewrite or add, and write those that are variables into the
     solution by label.
     """
-    found = postprocessed(inputs, {str(n): v.solution for n, v in model.variables.items()})
+    found = postprocessed(inputs, solution)
     for name, x in found.items():
         if name in model.variables:
             own = model.variables[name]

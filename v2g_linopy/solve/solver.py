@@ -183,15 +183,9 @@ def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def assign(model: linopy.Model, matrix: Matrix, found: Optimum) -> np.ndarray:
-    """Write a solution of the matrix back to the variables and constraints of the model.
-
-    Return it by label.
-    """
-    primal = _scatter(found.primal, matrix.column_labels, linopy_adapter.variable_labels(model))
-    dual = _scatter(found.dual, matrix.row_labels, linopy_adapter.row_labels(model))
-    linopy_adapter.set_solution(model, primal, dual, found.objective)
-    return primal
+def primal_by_label(model: linopy.Model, matrix: Matrix, found: Optimum) -> np.ndarray:
+    """Return the level of each variable by its label, NaN where it is masked."""
+    return _scatter(found.primal, matrix.column_labels, linopy_adapter.variable_labels(model))
 
 
 def by_variable(model: linopy.Model, matrix: Matrix, values: np.ndarray) -> dict[str, xr.DataArray]:
@@ -200,7 +194,20 @@ def by_variable(model: linopy.Model, matrix: Matrix, values: np.ndarray) -> dict
     arrays = {}
     for name, x in model.variables.items():
         start, end = x.range
-        arrays[name] = xr.DataArray(full[start:end].reshape(x.shape), x.coords, dims=x.dims)
+        arrays[str(name)] = xr.DataArray(full[start:end].reshape(x.shape), x.coords, dims=x.dims)
+    return arrays
+
+
+def by_constraint(
+    model: linopy.Model, matrix: Matrix, values: np.ndarray
+) -> dict[str, xr.DataArray]:
+    """Spread a value per row over the constraints of the model."""
+    full = _scatter(values, matrix.row_labels, linopy_adapter.row_labels(model))
+    arrays = {}
+    for name, x in model.constraints.items():
+        (start, end), indexes = x.range, dict(x.indexes)
+        on_grid = full[start:end].reshape([len(index) for index in indexes.values()])
+        arrays[str(name)] = xr.DataArray(on_grid, indexes, dims=list(indexes))
     return arrays
 
 
