@@ -351,7 +351,7 @@ def prose(text: str | None) -> str:
             lines.append(line.removeprefix("    ") if code else line)
     if code:
         close(lines)
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip()
 
 
 def close(lines: list[str]) -> bool:

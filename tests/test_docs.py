@@ -226,7 +226,7 @@ def test_modules_and_tests_that_are_named_exist(path):
 def test_a_block_that_no_sentence_begins():
     """A line of `::` alone begins a block, and leaves no colon behind."""
     text = "Equations.\n\n::\n\n    x = y\n\nMore::\n\n    z\n"
-    expected = "Equations.\n\n```\nx = y\n```\n\nMore:\n\n```\nz\n```\n"
+    expected = "Equations.\n\n```\nx = y\n```\n\nMore:\n\n```\nz\n```"
     assert generate.prose(text) == expected
 
 

@@ -80,7 +80,7 @@ def test_commuters_with_imported_prices():
     assert case.sizes["time"] == 24 + 23 + 24
     price = case["energy"].price.isel(market=0)
     assert price.values.tolist() == prices.day_ahead.sel(time=case.time).values.tolist()
-    with pytest.raises(SchemaError, match="4 days from .* asked for, .*: 3 of the days"):
+    with pytest.raises(SchemaError, match="prices cover only 3 of the 4 days .*; they go from"):
         commuters(vehicles=2, days=4, prices=prices)
 
 

@@ -181,7 +181,7 @@ class Expression:
     def coefficients(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return labels and factors of the sum over all cells, one pair per term.
 
-        A label may be in several.
+        The same variable may occur in several pairs.
         """
         pairs = []
         for term in self.terms:
@@ -191,8 +191,9 @@ class Expression:
             factor = term.factor.expanded(extra + dims)
             factor = factor.sum(axis=tuple(range(len(extra)))) if extra else factor
             used = (term.labels.values >= 0) & (factor != 0)
-            price = np.broadcast_to(np.prod(missing, dtype=float) * factor, used.shape)
-            pairs.append((term.labels.values[used], price[used]))
+            cells = np.prod(missing, dtype=float)
+            coefficient = np.broadcast_to(cells * factor, used.shape)
+            pairs.append((term.labels.values[used], coefficient[used]))
         return pairs
 
     def value(self, primal: np.ndarray) -> xr.DataArray:
@@ -451,8 +452,9 @@ linopy_adapter.let_arrays_yield_to(Expression)
 
 @dataclass(frozen=True)
 class _Table:
-    """Replaces a dimension by two, with the places that each cell takes its values from; below 0 is
-    nowhere.
+    """Replaces a dimension by two, with the position that each cell takes its value from.
+
+    A negative position means no source cell.
     """
 
     dim: str

@@ -245,7 +245,7 @@ def cycles(
     out: Expression,
     discharges: xr.DataArray,
     *,
-    there: xr.DataArray | bool = True,
+    active: xr.DataArray | bool = True,
     arriving: Data = 0.0,
     driven: Quantity = 0.0,
     drives: xr.DataArray | None = None,
@@ -262,19 +262,19 @@ def cycles(
         before_j = keep e_{j,t-1} + arriving_j,   m_j <= before_j,   e_j - before_j + l_j + m_j >= 0
         cash wear_cycles = -sum_j k_j (l_j + m_j) - k_J passed
 
-    A trip comes before the charging of its step; what it takes beyond what is on board passes at
-    the deepest price. k_j does not fall with j: shallow segments empty and fill first by
-    themselves. Energy on board at an arrival and before the first step stands in the shallowest; a
-    cyclic end holds in each segment, the split at the start is free.
+    A trip comes before the charging of its step; what it takes beyond what is on board (`passed`)
+    is paid at k_J, the price of the deepest segment. k_j does not fall with j: shallow segments
+    empty and fill first by themselves. Energy on board at an arrival and before the first step
+    stands in the shallowest; a cyclic end holds in each segment, the split at the start is free.
 
     Parameters
     ----------
     energy, out, driven
         Energy at the end of the step, and what leaves in it by power and otherwise (kWh in the
         battery).
-    there, discharges, drives, charges
-        Where there is a battery, where energy can leave it by power and otherwise (None: never),
-        and where it can enter meanwhile.
+    active, discharges, drives, charges
+        Where a battery holds or moves energy, where energy can leave it by power and otherwise
+        (None: never), and where it can enter meanwhile.
     arriving
         Energy on board at a restart (kWh).
     """
@@ -282,20 +282,20 @@ def cycles(
         return {}
     time = s.axis("time")
     price, room = segment_prices(d, capacity)
-    there = (room > 0) & there
-    level = s.var("segment_energy", upper=room, mask=there)
-    power = s.var_where("segment_discharge", there & discharges)
+    possible = (room > 0) & active
+    level = s.var("segment_energy", upper=room, mask=possible)
+    power = s.var_where("segment_discharge", possible & discharges)
     worn = s.dt * power
     if drives is not None:
-        trip = s.var_where("segment_trip", there & drives)
+        trip = s.var_where("segment_trip", possible & drives)
         worn = worn + trip
 
     start = _start(s, d, room, level)
     before = d.keep * previous(level) + d.keep * first(time) * start + shallow_first(arriving, room)
     total, entering = segment_rows(level, before, worn, energy)
-    some = there.any("segment")
+    some = possible.any("segment")
     s.add("segment_level", total, mask=some)
-    s.add("segment_entering", entering, mask=there)
+    s.add("segment_entering", entering, mask=possible)
     leaving = s.dt * power.sum("segment") - out == 0
     s.add("segment_leaving", leaving, mask=some & discharges)
 
@@ -303,7 +303,7 @@ def cycles(
     if drives is not None:
         passed = s.var_where("trip_passed", some & drives & charges)
         s.add("segment_driving", trip.sum("segment") + passed - driven == 0, mask=some & drives)
-        s.add("segment_at_hand", trip - before <= 0, mask=there & drives & charges)
+        s.add("segment_at_hand", trip - before <= 0, mask=possible & drives & charges)
         cost = cost + price.max("segment") * passed
     return {"wear_cycles": -cost} if cost.has_terms else {}
 
@@ -333,7 +333,7 @@ def by_time(
     capacity: xr.DataArray,
     energy: Quantity,
     net: Quantity,
-    there: xr.DataArray | bool = True,
+    active: xr.DataArray | bool = True,
 ) -> dict[str, Cash]:
     """Return the cash of calendar wear at the mean state of charge of the step.
 
@@ -345,11 +345,11 @@ def by_time(
     if not bool((d.calendar_cost > 0).any() or (d.calendar_cost_soc > 0).any()):
         return {}
     steps = first(s.axis("time")) >= 0
-    fixed = -(s.dt * d.calendar_cost * (steps & there))
+    fixed = -(s.dt * d.calendar_cost * (steps & active))
     if not bool((d.calendar_cost_soc > 0).any()):
         return {"wear_calendar": fixed}
     rate = (d.calendar_cost_soc / capacity.where(capacity > 0, 1.0)).where(
-        (capacity > 0) & there, 0.0
+        (capacity > 0) & active, 0.0
     )
     return {"wear_calendar": fixed - s.dt * rate * (energy - 0.5 * net)}
 
@@ -434,7 +434,7 @@ def replayed(
 
 
 def paid(
-    v: View, d: xr.Dataset, capacity: xr.DataArray, there: xr.DataArray | bool = True
+    v: View, d: xr.Dataset, capacity: xr.DataArray, active: xr.DataArray | bool = True
 ) -> dict[str, xr.DataArray]:
     """Return the wear by depth and by time.
 
@@ -446,7 +446,9 @@ def paid(
     mean = (d.energy + (d.energy - brought + taken)) / 2
     share = (mean / capacity).where(capacity > 0, 0.0)
     cash = {
-        "wear_calendar": -(v.dt * (d.calendar_cost + d.calendar_cost_soc * share)).where(there, 0.0)
+        "wear_calendar": -(v.dt * (d.calendar_cost + d.calendar_cost_soc * share)).where(
+            active, 0.0
+        )
     }
     if "segment_energy" not in d:
         return cash

@@ -105,7 +105,7 @@ def run_of(case: xr.DataTree, truth: Inputs, sequence: Sequence) -> dict[str, st
         "forecast": sequence.forecast.name,
         "steps": f"{sequence.edge(first.first)} to {sequence.edge(end)} UTC",
         "window": f"{hours * (first.stop - first.first):g} h",
-        "reach of the first plan": f"{hours * (first.last - first.first):g} h",
+        "reach of the first plan": f"{hours * (first.end - first.first):g} h",
         "every": f"{sequence.every:g} h",
         "complementarity": sequence.mode,
         "solver options": json.dumps(limits, sort_keys=True, default=str),
@@ -174,5 +174,5 @@ def _arrays(tree: xr.DataTree, name: str, time: pd.DatetimeIndex) -> dict[str, x
 
 
 def _key(name: str) -> Key:
-    part, _, leaf = name.partition(".")
-    return part, leaf
+    part, _, field_name = name.partition(".")
+    return part, field_name

@@ -189,10 +189,10 @@ class Naive:
         time = self._truth.calendar.time
         source = self._source(int(time.searchsorted(now)), first, last)
         found: dict[Key, xr.DataArray] = {}
-        for part, leaf in self.fields:
+        for part, field_name in self.fields:
             if part != "fleet":
-                earlier = self._truth.data[part][leaf].isel(time=source)
-                found[part, leaf] = earlier.assign_coords(time=time[first:last])
+                earlier = self._truth.data[part][field_name].isel(time=source)
+                found[part, field_name] = earlier.assign_coords(time=time[first:last])
         if self._since is not None:
             # arrivals are measured: they are known until the next decision
             seen = int(time.searchsorted(until))

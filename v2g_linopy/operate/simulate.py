@@ -196,7 +196,7 @@ def sequence(
         options.get("time_limit"),
     )
     return Sequence(
-        planned=source.planned(truth),
+        inputs=source.planned(truth),
         gates=gates_of(case, truth),
         forecast=source,
         windows=_windows(first, end, window, ahead, truth.dt),
@@ -294,8 +294,8 @@ def fresh(case: xr.DataTree, q: Sequence) -> State:
     Vehicles that came before the start have charged unmanaged.
     """
     committed, turnover = {}, {}
-    for part in traded_parts(q.planned.parts):
-        member, d = q.planned.parts[part].member, q.planned.data.get(part)
+    for part in traded_parts(q.inputs.parts):
+        member, d = q.inputs.parts[part].member, q.inputs.data.get(part)
         if d is None or "committed" not in d:
             continue
         axes = {member: d.indexes[member], "time": q.time}
@@ -312,10 +312,10 @@ def fresh(case: xr.DataTree, q: Sequence) -> State:
 
 def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
     """Energy on board where the run starts, kWh on fleet; expected visits have none."""
-    fleet = q.planned.data.get("fleet")
+    fleet = q.inputs.data.get("fleet")
     if fleet is None or not fleet.sizes["fleet"]:
         return None
-    charge = unmanaged(case, parts=q.planned.parts)
+    charge = unmanaged(case, parts=q.inputs.parts)
     before = slice(0, q.windows[0].first)
     d = fleet.isel(time=before).sel(fleet=charge.indexes["fleet"])
     zeros = xr.zeros_like(charge.isel(time=before))
@@ -326,7 +326,7 @@ def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
     energy = d.energy_initial.to_numpy() + 0.0 * drawn[0]
     for t in range(q.windows[0].first):
         arrived = x["keep"][t] * energy + x["energy_in"][t] - x["energy_out"][t]
-        gained = q.planned.dt * x["eta_charge"][t] * drawn[t]
+        gained = q.inputs.dt * x["eta_charge"][t] * drawn[t]
         energy = np.clip(arrived + gained, 0.0, x["energy_max"][t])
     there = xr.DataArray(energy, coords={"fleet": charge.indexes["fleet"]}, dims="fleet")
     return there.reindex(fleet=fleet.indexes["fleet"], fill_value=0.0)
@@ -374,10 +374,10 @@ def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
         energy = before.sel(fleet=fleet.indexes["fleet"]).assign_attrs(units="kWh")
         groups["fleet"] = fleet.assign(energy_initial=energy)
 
-    if guarantees_energy(q.planned.data.get("reserve")):
+    if guarantees_energy(q.inputs.data.get("reserve")):
         # on two paths from the start, also where nothing came to be sold
         empty = xr.DataArray(0.0, attrs={"units": "kWh"})
-        for part, _ in q.planned:
+        for part, _ in q.inputs:
             group = groups[part.name]
             if part.has("baseline_initial") and "baseline_initial" not in group:
                 on_board = group.get("energy_initial", empty)
@@ -389,12 +389,12 @@ def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
 
 def _done(q: Sequence, state: State) -> dict[str, xr.DataArray]:
     """Every decision about assets, and the shares of reserves that they hold, over all windows."""
-    assets = {p.name for p, _ in q.planned if p.stage is Stage.ASSET}
+    assets = {p.name for p, _ in q.inputs if p.stage is Stage.ASSET}
     found = {}
     for name in dict.fromkeys(n for window in state.realised for n in window):
-        part, _, leaf = name.partition(".")
-        share = part == "reserve" and leaf.startswith("share_")
-        if leaf.startswith(_FOLLOWS) or not (part in assets or share):
+        part, _, field_name = name.partition(".")
+        share = part == "reserve" and field_name.startswith("share_")
+        if field_name.startswith(_FOLLOWS) or not (part in assets or share):
             continue
         x = _over_all_windows(q, state, name)
         if part in assets or float(x.max()) > 0:

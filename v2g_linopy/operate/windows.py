@@ -30,17 +30,17 @@ _MAY_OPEN = ("kW", "kWh")  # units of limits that may open later
 class Window:
     """Steps decided in one model.
 
-    Those from `first` to before `stop` happen, and the plan reaches to before `last`.
+    `first` to `stop` - 1 are executed; the plan looks ahead to `end` - 1.
     """
 
     first: int
     stop: int
-    last: int
+    end: int
 
     @property
     def steps(self) -> slice:
         """All steps of its plans."""
-        return slice(self.first, self.last)
+        return slice(self.first, self.end)
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Sequence:
     are.
     """
 
-    planned: Inputs
+    inputs: Inputs
     gates: Gates
     forecast: Forecast
     windows: tuple[Window, ...]
@@ -88,16 +88,16 @@ class Sequence:
     @property
     def time(self) -> pd.DatetimeIndex:
         """Every step of the case."""
-        return self.planned.calendar.time
+        return self.inputs.calendar.time
 
     @property
     def steps(self) -> slice:
         """The steps that are operated."""
-        return slice(self.windows[0].first, self.windows[-1].last)
+        return slice(self.windows[0].first, self.windows[-1].end)
 
     def edge(self, step: int) -> pd.Timestamp:
         """Return when a step begins; also for the one after the last."""
-        return pd.Timestamp(self.time[0]) + step * pd.Timedelta(hours=self.planned.dt)
+        return pd.Timestamp(self.time[0]) + step * pd.Timedelta(hours=self.inputs.dt)
 
     def moments(self, window: Window) -> pd.DatetimeIndex:
         """Return when decisions are taken in a window.
@@ -115,7 +115,7 @@ class Sequence:
 
     def goes_on_after(self, window: Window) -> bool:
         """Return True where the case has steps beyond the plans of a window."""
-        return window.last < self.windows[-1].last
+        return window.end < self.windows[-1].end
 
 
 def run_windows(
@@ -160,14 +160,15 @@ class WindowRun:
             raise self._explained(error, known, now) from None
 
         if self.sequence.goes_on_after(self.window) and not self.state.terminal_value:
-            # the first plan of a run says what is left at the end is worth; it is made again
+            # the first plan of a run gives the value of the energy left at the end, so the plan is
+            # made again
             self.state.terminal_value = self._value_of_storage(plan, 0)
             self._set_terminal_value()
             plan = self._plan(known, now)
 
         self.state.decisions += 1
         self._commit(plan, now, later)
-        plan.resolvable.fix_past(self._position(now), self._position(later))
+        plan.resolvable.fix_past(self._step_number(now), self._step_number(later))
         return plan
 
     def _explained(self, error: SolveError, known: Inputs, now: pd.Timestamp) -> SolveError:
@@ -185,21 +186,21 @@ class WindowRun:
 
     def _inputs_in_truth(self) -> Inputs:
         """Return the inputs of the window as they are in truth, with the states handed over."""
-        planned, time = self.sequence.planned, self.sequence.time[self.window.steps]
+        inputs, time = self.sequence.inputs, self.sequence.time[self.window.steps]
         data = {}
-        for part, d in planned:
+        for part, d in inputs:
             cut = d.isel(time=self.window.steps) if "time" in d.dims else d
             cut = self._with_states(part, cut)
             cut = self._with_conditions_at_the_end(part, cut, d)
             data[part.name] = cut.assign_coords(time=time).assign_attrs(d.attrs)
-        return replace(planned, data=data, calendar=replace(planned.calendar, time=time))
+        return replace(inputs, data=data, calendar=replace(inputs.calendar, time=time))
 
     def _with_states(self, part: Part, cut: xr.Dataset) -> xr.Dataset:
         """Begin where the window before has ended."""
         handed_over = self.state.next_inputs.items()
         cut = cut.assign({name: x for (owner, name), x in handed_over if owner == part.name})
 
-        reserve = self.sequence.planned.data.get("reserve")
+        reserve = self.sequence.inputs.data.get("reserve")
         if guarantees_energy(reserve) and part.has("baseline_initial"):
             # the two paths go on side by side, also in a window that sells no reserve
             cut = cut.assign(baseline_initial=cut.get("baseline_initial", cut.energy_initial))
@@ -244,20 +245,21 @@ class WindowRun:
         it came.
         """
         window, found = self.window, dict[str, dict[str, xr.DataArray]]()
-        forecasts = self.sequence.forecast.at(now, later, window.first, window.last)
-        for (part, leaf), x in forecasts.items():
+        forecasts = self.sequence.forecast.at(now, later, window.first, window.end)
+        for (part, field_name), x in forecasts.items():
             if "time" in x.dims:
                 # what is measured is known until the next decision, a price only when it is made
-                realised_until = now if self._is_price(part, leaf) else later
-                steps = self._position(realised_until)
-                x = _with_realised_past(x, self.base.data[part][leaf], steps)
-            found.setdefault(part, {})[leaf] = x
-            self._note_revision((part, leaf), x, now)
+                realised_until = now if self._is_price(part, field_name) else later
+                steps = self._step_number(realised_until)
+                x = _with_realised_past(x, self.base.data[part][field_name], steps)
+            found.setdefault(part, {})[field_name] = x
+            self._note_revision((part, field_name), x, now)
         return found
 
     def _note_revision(self, key: Key, x: xr.DataArray, now: pd.Timestamp) -> None:
-        """Remember whether a forecast says something else than at the decision before; once one
-        has, nothing more.
+        """Remember whether a forecast says something else than at the decision before.
+
+        After the first revision nothing is recorded.
         """
         state = self.state
         if state.revised:
@@ -267,9 +269,9 @@ class WindowRun:
         state.revised = before is not None and _revised(before, x, now)
         state.last_forecast[key] = x
 
-    def _is_price(self, part: str, leaf: str) -> bool:
-        fields = self.sequence.planned.parts[part].schema.inputs
-        return any(f.name == leaf and "EUR" in f.unit for f in fields)
+    def _is_price(self, part: str, field_name: str) -> bool:
+        fields = self.sequence.inputs.parts[part].schema.inputs
+        return any(f.name == field_name and "EUR" in f.unit for f in fields)
 
     def _traded(self) -> list[str]:
         return [part for part in self.sequence.gates.close if "closed" in self.base.data[part]]
@@ -470,7 +472,7 @@ class WindowRun:
         """Cut an array over all steps of the case to those of the window."""
         return x.isel(time=self.window.steps)
 
-    def _position(self, moment: pd.Timestamp) -> int:
+    def _step_number(self, moment: pd.Timestamp) -> int:
         """Return the number of steps of the window that begin before a moment."""
         return int(self.base.calendar.time.searchsorted(moment))
 
@@ -532,13 +534,13 @@ def _with_open_gates(known: Inputs, sequence: Sequence) -> Inputs:
     something possible.
     """
     data = dict(known.data)
-    for part, leaf in sequence.forecast.fields:
-        declared = next(f for f in known.parts[part].schema.inputs if f.name == leaf)
+    for part, field_name in sequence.forecast.fields:
+        declared = next(f for f in known.parts[part].schema.inputs if f.name == field_name)
         # a limit that is 0 all along stays so: least powers would take binaries for it
-        ever_open = bool((sequence.planned.data[part][leaf] > 0).any())
+        ever_open = bool((sequence.inputs.data[part][field_name] > 0).any())
         if declared.unit in _MAY_OPEN and ever_open:
-            x = data[part][leaf]
-            data[part] = data[part].assign({leaf: xr.where(x == 0, 1.0, x)})
+            x = data[part][field_name]
+            data[part] = data[part].assign({field_name: xr.where(x == 0, 1.0, x)})
     for part in sequence.gates.close:
         if "closed" in data[part]:
             data[part] = _with_open_gate(data[part])

@@ -54,8 +54,9 @@ def commuters(
     prices : xarray.Dataset, optional
         Imported prices on ``time`` (UTC, hourly): ``day_ahead`` and, for regulation,
         ``regulation_up`` and ``regulation_down`` (EUR/MWh). Synthetic ones unless given.
-    regulation : Regulation, default with usual activation
-        The two regulation products; None for none.
+    regulation : Regulation, default Regulation()
+        The two regulation products; on average 0.25 of what is held upward and 0.75 of what is
+        held downward is activated. None for none.
     discharge : bool, default True
         False: chargers that cannot discharge.
     capacity : float, default 24.0
@@ -171,7 +172,7 @@ def _covers(prices: xr.Dataset, edges: pd.DatetimeIndex, days: int) -> None:
     if nanoseconds(time)[0] > edges[0].value or end < edges[-1]:
         whole = int(((edges[:-1] >= time[0]) & (edges[1:] <= end)).sum())
         detail = (
-            f"{days} days from {edges[0]} UTC asked for, priced are {time[0]} to {end}: {whole} of"
-            " the days"
+            f"prices cover only {whole} of the {days} days ({edges[0]} to {edges[-1]} UTC); they go"
+            f" from {time[0]} to {end}"
         )
         raise SchemaError([Problem("prices", "time", detail)], "the prices")

@@ -16,7 +16,7 @@ from ..tables.wording import with_count
 from .depot import CONTAINMENT, containment
 from .noise_and_prices import days_of, hourly_prices, steps_of, too_small
 from .single_site import batteries
-from .stays import COMMUTERS, COSTS, RESIDENTS, VANS, Habit, stays, together
+from .stays import COSTS, OFFICE_WORKERS, RESIDENTS, VANS, Habit, stays, together
 from .sun_and_buildings import building, profiles, sun
 
 
@@ -38,7 +38,7 @@ class SiteKind:
 FEE = 12.0
 """EUR/MWh, grid fee on import."""
 SITE_KINDS: Mapping[str, SiteKind] = {
-    "office": SiteKind(80.0, 60.0, 0.0, COMMUTERS, 6.0),
+    "office": SiteKind(80.0, 60.0, 0.0, OFFICE_WORKERS, 6.0),
     "depot": SiteKind(30.0, 40.0, 60.0, VANS, 6.0),
     "homes": SiteKind(40.0, 30.0, 0.0, RESIDENTS),
     "shop": SiteKind(50.0, 100.0, 80.0),

@@ -12,7 +12,7 @@ from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import to_local
 from .noise_and_prices import days_of, hourly_prices, noise, steps_of
 from .single_site import batteries
-from .stays import COMMUTERS, COSTS, stays, vehicle_labels
+from .stays import COSTS, OFFICE_WORKERS, stays, vehicle_labels
 from .sun_and_buildings import profiles, sun
 
 POD = "portfolio"
@@ -100,7 +100,7 @@ def sequential(
     sessions = stays(
         vehicle_labels("ev", vehicles),
         POD,
-        COMMUTERS,
+        OFFICE_WORKERS,
         midnight[:-1],
         timezone,
         rng,
@@ -151,7 +151,7 @@ def _sentences(
             f"{vehicles} commuters, a roof and a battery, {days} local days from {start}"
             f" ({timezone}), seed {seed}; sun, prices and forecasts are synthetic."
         ),
-        COMMUTERS.sentence("Vehicles") + " Their stays are known in advance.",
+        OFFICE_WORKERS.sentence("Vehicles") + " Their stays are known in advance.",
         (
             f"Roof {solar:g} kWp; battery {battery:g} kWh, {battery / 2:g} kW, as full at the end"
             " as at the start (half)."

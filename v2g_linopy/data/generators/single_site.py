@@ -10,7 +10,7 @@ from ...errors import Problem, SchemaError
 from ..sessions.new_case import new_case
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from .noise_and_prices import days_of, hourly_prices, steps_of
-from .stays import COMMUTERS, COSTS, stays, vehicle_labels
+from .stays import COSTS, OFFICE_WORKERS, stays, vehicle_labels
 from .sun_and_buildings import building, profiles, sun
 
 POD = "site"
@@ -97,7 +97,7 @@ def site(
     sessions = stays(
         vehicle_labels("ev", vehicles),
         POD,
-        COMMUTERS,
+        OFFICE_WORKERS,
         midnight[:-1],
         timezone,
         rng,
@@ -107,7 +107,7 @@ def site(
     groups = {"fleet": fleet.assign(COSTS), "sessions": table}
     groups |= _plants(time, timezone, rng, load, solar, battery)
     if import_max is None:
-        import_max = load + 0.5 * vehicles * COMMUTERS.charger
+        import_max = load + 0.5 * vehicles * OFFICE_WORKERS.charger
     price = hourly_prices(midnight, time, timezone, seed)["day_ahead"].drop_attrs()
     groups["connection"] = _contract(price, import_max)
     return new_case(
@@ -161,7 +161,7 @@ def _sentences(
             f"{vehicles} commuters at one site, {days} local days from {start} ({timezone}), seed"
             f" {seed}; sun, building and prices are synthetic."
         ),
-        COMMUTERS.sentence("Vehicles"),
+        OFFICE_WORKERS.sentence("Vehicles"),
         (
             f"Building: at most {load:g} kW by day, about a fifth of it at night and at weekends;"
             " it cannot be shifted."

@@ -49,7 +49,7 @@ class Habit:
         )
 
 
-COMMUTERS = Habit(
+OFFICE_WORKERS = Habit(
     (7 * 60, 9 * 60 + 30), (16 * 60, 18 * 60 + 30), (0.3, 0.7), 0.8, 60.0, 11.0, working=True
 )
 RESIDENTS = Habit(

@@ -24,11 +24,11 @@ class _Shared:
     active: xr.DataArray  # True where a member holds or moves energy
     unserved: Expression  # kWh missing from what is needed on board
     unserved_trip: Expression  # kWh missing from what leaves with a trip
-    slack_in: Expression  # kW that come from nowhere, and
-    slack_out: Expression  # kW that go there, at a penalty
+    slack_in: Expression  # kW that act like charging and come from nowhere, at a penalty
+    slack_out: Expression  # kW that act like discharging and go nowhere, at a penalty
     on: tuple[Expression, Expression]  # 1 while it charges, 1 while it discharges
-    tapered: xr.DataArray  # True where reserves leave room below the taper, and
-    charge_room: Expression  # the charging power that this leaves, kW
+    tapered: xr.DataArray  # True where the taper bounds the room for reserves
+    charge_room: Expression  # kW, the most charging power that the taper allows there
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         0 <= e_j <= delta_j wear_capacity
         cash wear_cycles = -sum_j k_j (l_j + m_j) - k_J passed   (k_j as for a battery)
         cash wear_calendar = -dt (calendar_cost + calendar_cost_soc (mean energy) / wear_capacity)
+
+    `passed` is what a trip takes beyond the energy on board at its start, while the member charges
+    in the same step; it is paid at k_J, the price of the deepest segment.
 
     A trip is part of the cycle it deepens: what one fall of energy costs cannot be told apart
     between driving and selling. Calendar wear counts while the member holds or moves energy,
@@ -128,10 +131,10 @@ def _shared(s: Scope, d: xr.Dataset) -> _Shared:
     slack = d.slack_cost.notnull() & active
     slack_in, slack_out = s.var_where("slack_in", slack), s.var_where("slack_out", slack)
 
-    gap_in, gap_out = (power_limits.has_min_power(d, way) for way in ("charge", "discharge"))
+    least_in, least_out = (power_limits.has_least_power(d, way) for way in ("charge", "discharge"))
     on = (
-        s.var_where("charge_on", gap_in, binary=True),
-        s.var_where("discharge_on", gap_out, binary=True),
+        s.var_where("charge_on", least_in, binary=True),
+        s.var_where("discharge_on", least_out, binary=True),
     )
 
     # where reserves are sold, charging stays within the taper of every path and within its range
@@ -139,7 +142,7 @@ def _shared(s: Scope, d: xr.Dataset) -> _Shared:
     room = s.var_where("charge_room", tapered, d.charge_max)
     if room.has_terms:
         within = room - power_limits.max_power(d, "charge", on) <= 0
-        s.add("charge_room", within, mask=tapered & (gap_in | gap_out))
+        s.add("charge_room", within, mask=tapered & (least_in | least_out))
     return _Shared(active, unserved, unserved_trip, slack_in, slack_out, on, tapered, room)
 
 
@@ -162,11 +165,12 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, shared: _Shared) -> _Path:
     e = s.var("energy" + suffix, upper=d.energy_max, mask=shared.active)
     spill = s.var_where("spill" + suffix, d.spill_max > 0, d.spill_max)
 
-    before = d.keep * previous(e) - spill + shared.unserved_trip
-    given = d.keep * d.energy_initial * first(time) + d.energy_in - d.energy_out
+    # energy at the start of the step: what is decided of it, and what is known
+    start_variable = d.keep * previous(e) - spill + shared.unserved_trip
+    start_data = d.keep * d.energy_initial * first(time) + d.energy_in - d.energy_out
     into = s.dt * d.eta_charge * (c + shared.slack_in)
     out = s.dt / d.eta_discharge * (g + shared.slack_out)
-    s.add("balance" + suffix, e - before - into + out == given, mask=shared.active)
+    s.add("balance" + suffix, e - start_variable - into + out == start_data, mask=shared.active)
     s.add("need" + suffix, e + u >= d.energy_min, mask=d.energy_min > 0)
     _power_rows(s, d, suffix, (c, g), e, shared)
 
@@ -175,14 +179,15 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, shared: _Shared) -> _Path:
         z = s.var_where("charging" + suffix, flag, binary=True)
         only_in, only_out = one_way(c, g, z, d.charge_max, d.discharge_max)
         low, high = _start_range(d, time)
-        cut_high, cut_low = within_step(before, into, out - u, low - given, high - given)
+        low_left, high_left = low - start_data, high - start_data
+        cut_high, cut_low = within_step(start_variable, into, out - u, low_left, high_left)
         s.add("charging_only" + suffix, only_in, mask=flag)
         s.add("discharging_only" + suffix, only_out, mask=flag)
         s.add("cut_high" + suffix, cut_high, mask=flag)
         s.add("cut_low" + suffix, cut_low, mask=flag)
 
     def edges() -> tuple[Edge[Expression], Edge[Expression]]:
-        start, (low, high) = before + given, _start_range(d, time)
+        start, (low, high) = start_variable + start_data, _start_range(d, time)
         begin = Edge(start - low, high - start)
         return begin, Edge(e + u - d.energy_min, d.energy_max - e)
 
@@ -204,13 +209,14 @@ def _power_rows(
         ("charge", c, g, shared.on[0]),
         ("discharge", g, c, shared.on[1]),
     ):
-        gap = power_limits.has_min_power(d, way)
-        if not bool(gap.any()):
+        has_least_power = power_limits.has_least_power(d, way)
+        if not bool(has_least_power.any()):
             continue
         most, least, alone = power_limits.either_off_or_above(d, way, power, back, on)
-        s.add(f"{way}_most{suffix}", most, mask=gap)
-        s.add(f"{way}_least{suffix}", least, mask=gap)
-        s.add(f"{way}_alone{suffix}", alone, mask=gap & (d[f"{power_limits.BACK[way]}_max"] > 0))
+        s.add(f"{way}_most{suffix}", most, mask=has_least_power)
+        s.add(f"{way}_least{suffix}", least, mask=has_least_power)
+        both_ways = has_least_power & (d[f"{power_limits.BACK[way]}_max"] > 0)
+        s.add(f"{way}_alone{suffix}", alone, mask=both_ways)
     if bool((tapered := power_limits.tapered(d)).any()):
         s.add("taper" + suffix, power_limits.taper_row(d, c, e), mask=tapered)
         room = power_limits.taper_row(d, shared.charge_room, e)
@@ -219,9 +225,9 @@ def _power_rows(
 
 def _worn(s: Scope, d: xr.Dataset, shared: _Shared, plan: _Path) -> dict[str, Cash]:
     """Wear by depth and by time along the expected path."""
-    alive = shared.active
+    active = shared.active
     if "wear_capacity" not in d:
-        return battery_wear.by_time(s, d, d.energy_max, 0.0, 0.0, alive)
+        return battery_wear.by_time(s, d, d.energy_max, 0.0, 0.0, active)
     taken = d.energy_out - shared.unserved_trip
     if bool((d.spill_max > 0).any()):
         taken = taken + s["fleet.spill"]
@@ -235,13 +241,13 @@ def _worn(s: Scope, d: xr.Dataset, shared: _Shared, plan: _Path) -> dict[str, Ca
         e,
         out,
         (d.discharge_max > 0) | d.slack_cost.notnull(),
-        there=alive,
+        active=active,
         arriving=d.energy_in.where(d.keep == 0, 0.0),
         driven=taken,
         drives=(d.energy_out > 0) | (d.spill_max > 0),
         charges=(d.charge_max > 0) | d.slack_cost.notnull() | (d.energy_in > 0),
     )
-    return by_depth | battery_wear.by_time(s, d, d.wear_capacity, e, into - out, alive)
+    return by_depth | battery_wear.by_time(s, d, d.wear_capacity, e, into - out, active)
 
 
 def _start_range(d: xr.Dataset, time: pd.Index) -> tuple[xr.DataArray, xr.DataArray]:

@@ -12,7 +12,7 @@ from ....algebra.expression import Constraint, Expression, Quantity
 BACK = {"charge": "discharge", "discharge": "charge"}
 
 
-def has_min_power(d: xr.Dataset, way: str) -> xr.DataArray:
+def has_least_power(d: xr.Dataset, way: str) -> xr.DataArray:
     """Return True where charging (or discharging) has a least power."""
     return (d[f"{way}_min"] > 0) & (d[f"{way}_max"] > 0)
 
@@ -55,11 +55,11 @@ def max_power(d: xr.Dataset, way: str, on: tuple[Expression, Expression]) -> Qua
     """
     own, other = on if way == "charge" else on[::-1]
     limit = d[f"{way}_max"]
-    gap, gap_back = has_min_power(d, way), has_min_power(d, BACK[way])
-    if not bool((gap | gap_back).any()):
+    least, least_back = has_least_power(d, way), has_least_power(d, BACK[way])
+    if not bool((least | least_back).any()):
         return limit
-    free, off_for_back = limit.where(~gap, 0.0), limit.where(~gap & gap_back, 0.0)
-    return free - off_for_back * other + limit.where(gap, 0.0) * own
+    free, off_for_back = limit.where(~least, 0.0), limit.where(~least & least_back, 0.0)
+    return free - off_for_back * other + limit.where(least, 0.0) * own
 
 
 def inconsistent(d: xr.Dataset) -> list[tuple[str, xr.DataArray, xr.DataArray, str]]:

@@ -10,8 +10,8 @@ from ....case import calendar as periods
 from ....model.reserve_rules import activated_at_suppliers, supplied
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, Terms
+from .peak_tariff import peaks_of, years_of
 from .schema import both_ways_pay, round_trip
-from .tariff import peaks_of, years_of
 
 
 def build(s: Scope, d: xr.Dataset) -> Terms:

@@ -72,7 +72,7 @@ class Meter:
         self.top = np.where(np.arange(len(ranked))[:, None] < self.count, ranked, np.nan)
 
 
-def metered_energy(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def read_meters(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """Run the meters over the written import of every pod and scenario.
 
     Returns

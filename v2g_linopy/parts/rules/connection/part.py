@@ -7,10 +7,9 @@ from ....model.part import Entry, Part, Stage
 from ....model.view import View
 from .build import build
 from .case_checks import clock_hours, listed_pods
-from .peak_tariff import largest_overrun
+from .peak_tariff import largest_overrun, peaks_of
 from .replay import replay
 from .schema import SCHEMA
-from .tariff import peaks_of
 
 
 def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:

@@ -160,6 +160,7 @@ class Peaks:
         return eta + above / self.places
 
     # ---- the plan as a meter reads it ------------------------------------------------------------
+    # for the outputs of the model (`postprocess`); the audit reads its own meters (meter_replay.py)
 
     def read(self, drawn: xr.DataArray) -> dict[str, xr.DataArray]:
         """Return threshold, excess and peak of a plan, and what its meter carries on.
@@ -255,6 +256,28 @@ class Peaks:
     def _on(self, flags: Any) -> xr.DataArray:
         time = self.calendar.time
         return xr.DataArray(np.asarray(flags), coords={"time": time}, dims="time")
+
+
+def peaks_of(d: xr.Dataset, calendar: Calendar, dt: float) -> Peaks:
+    """Return the peak tariff of every pod over the steps of a calendar."""
+    return Peaks(
+        price=d.peak_price,
+        count=d.peak_count,
+        daily=d.peak_period == "day",
+        weight=d.peak_weight,
+        initial=d.get("peak_initial"),
+        hour_initial=d.hour_initial,
+        day_initial=d.day_initial,
+        pro_rata=d.partial == "pro_rata",
+        calendar=calendar,
+        dt=dt,
+    )
+
+
+def years_of(tariff: Peaks) -> xr.DataArray:
+    """Length of the part of each month that the horizon covers, in years of 8760 hours."""
+    month = tariff.steps_by("month")
+    return tariff.dt * periods.sum_by(xr.ones_like(month, dtype=float), month) / periods.YEAR
 
 
 def unmetered(d: xr.Dataset, calendar: Calendar) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "activated_down": (down - net - d.import_max).clip(min=0),
     }
     residuals = {name: x.assign_attrs(units="kW") for name, x in residuals.items()}
-    metered = meter_replay.metered_energy(v, d) if "peak" in d or "overrun" in d else {}
+    metered = meter_replay.read_meters(v, d) if "peak" in d or "overrun" in d else {}
     for name, x in metered.items():
         if name in d:
             written = d[name].reindex_like(x)  # another number of ranks is another tariff
