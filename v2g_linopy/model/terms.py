@@ -188,7 +188,12 @@ class Flex(Generic[Q]):
     baseline: Q | None = None
 
 
-NO_ROOM = Flex(xr.DataArray(0.0), xr.DataArray(0.0))  # of an asset that offers no reserves
+def no_room() -> Flex[xr.DataArray]:
+    """Return the room of an asset that offers no reserves.
+
+    It is made when it is asked for: the first array of a process loads all of dask.
+    """
+    return Flex(xr.DataArray(0.0), xr.DataArray(0.0))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ....model import risk_measures
 from ....model.bid_sizes import distance_to_least, distance_to_step
-from ....model.terms import NO_ROOM, Edge, Flow, Replay, Store
+from ....model.terms import Edge, Flow, Replay, Store, no_room
 from ....model.view import View
 from . import worst_case_activation
 
@@ -34,7 +34,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     residuals: dict[str, xr.DataArray] = {}
     held = {}
     for asset, x in shares.items():
-        room = v.done[asset].flex or NO_ROOM
+        room = v.done[asset].flex or no_room()
         sold = sold + x.sum(v.groups[asset].attrs["member"])
         moved = -((d.activation_up - d.activation_down) * x).sum("product")
         up, down = held[asset] = (
