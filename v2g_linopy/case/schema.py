@@ -392,7 +392,9 @@ class Schema:
         coords = {
             str(n): c for n, c in group.coords.items() if n in used
         }  # a result has those of its outputs, too
-        clean = xr.Dataset(arrays, coords=coords | {"time": calendar.time})
+        # all arrays are of one group, so their labels are its labels and need no comparison
+        variables = {name: array.variable for name, array in arrays.items()}
+        clean = xr.Dataset(variables, coords=coords | {"time": calendar.time})
         checks = (
             self.checks if len(calendar.time) else ()
         )  # without time stamps nothing can be placed

@@ -143,10 +143,12 @@ class Scope:
         """
         declared, indexes = self._outputs[name], self._indexes(name, over)
 
+        coordinates = xr.Coordinates(indexes)  # made once for all arrays of the variable
+
         def on_indexes(data: Data | None) -> Any:
             if not isinstance(data, xr.DataArray):
                 return data
-            return xr.DataArray(broadcast(data, indexes), coords=indexes, dims=list(indexes))
+            return xr.DataArray(broadcast(data, indexes), coords=coordinates, dims=list(indexes))
 
         bounds = {"lower": on_indexes(lower), "upper": on_indexes(upper), "integer": integer}
         full = f"{self.part}.{name}{suffix}"
