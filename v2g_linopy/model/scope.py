@@ -155,7 +155,7 @@ class Scope:
         variable = self.model.add_variables(
             coords=[*indexes.values()],
             name=full,
-            mask=on_indexes(mask),
+            mask=None if mask is None or bool(mask.all()) else on_indexes(mask),
             **({"binary": True} if binary else bounds),
         )
         x = Expression.from_linopy(variable)

@@ -72,25 +72,19 @@ def inconsistent(d: xr.Dataset) -> list[tuple[str, xr.DataArray, xr.DataArray, s
         d.aggregate > 0,
         "holds for one vehicle, and aggregate says many",
     )
-    found = [
-        ("taper_from", bends & many, d.taper_from, one),
-        ("taper_from", d.taper_from >= 1, d.taper_from, "allowed [0, 1)"),
-        (
-            "taper_to",
-            bends & d.taper_to.isnull(),
-            d.taper_to,
-            "missing: give the share of charge_max left when full",
-        ),
-    ]
+    found = []
+    if bool(bends.any()):
+        missing = "missing: give the share of charge_max left when full"
+        found += [
+            ("taper_from", bends & many, d.taper_from, one),
+            ("taper_from", d.taper_from >= 1, d.taper_from, "allowed [0, 1)"),
+            ("taper_to", bends & d.taper_to.isnull(), d.taper_to, missing),
+        ]
     for way in BACK:
         low, high = d[f"{way}_min"], d[f"{way}_max"]
-        found.append(
-            (
-                f"{way}_min",
-                (high > 0) & (low > high + 1e-9),
-                low,
-                f"more than {way}_max at that step",
-            )
-        )
+        if not bool((low > 0).any()):
+            continue
+        above = (high > 0) & (low > high + 1e-9)
+        found.append((f"{way}_min", above, low, f"more than {way}_max at that step"))
         found.append((f"{way}_min", (low > 0) & many, low, one))
     return found
