@@ -1,0 +1,55 @@
+"""Records of a public interface (JSON): read through a pydantic model that says what they hold."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import pydantic
+
+from ...errors import Problem, SchemaError
+from .text import read_text
+
+MOST_LISTED = 20
+
+
+class Record(pydantic.BaseModel):
+    """What an interface sends; fields that are not declared are left out, NaN is no number."""
+
+    model_config = pydantic.ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
+
+
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+
+def read_records(path: str | Path, model: type[Model]) -> Model:
+    """Return what a JSON file holds, as `model` declares it.
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read as text.
+    SchemaError
+        Every record that does not fit the model, with its place in the file.
+    """
+    text = read_text(path)
+    try:
+        return model.model_validate_json(text)
+    except pydantic.ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        problems = [
+            Problem(_place(fault["loc"]), fault["type"], fault["msg"])
+            for fault in faults[:MOST_LISTED]
+        ]
+        if len(faults) > MOST_LISTED:
+            rest = f"and {len(faults) - MOST_LISTED} more faults"
+            problems.append(Problem("file", "type", rest))
+        raise SchemaError(problems, str(path)) from error
+
+
+def _place(steps: tuple[int | str, ...]) -> str:
+    """Write a place in a document.
+
+    >>> _place(("data", 0, "price"))
+    'data[0].price'
+    """
+    words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps]
+    return "".join(words).lstrip(".") or "file"
