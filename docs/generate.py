@@ -22,7 +22,7 @@ from docs import demonstration
 from docs.everything import case_of_everything
 from docs.markdown import ROOT, filled, table, write
 from v2g_linopy.case.schema import REQUIRED, Field
-from v2g_linopy.case.units import TABLE
+from v2g_linopy.case.units import MINOR_UNITS, TABLE
 from v2g_linopy.cli import app
 from v2g_linopy.cli.import_sessions import assumption_keys
 from v2g_linopy.data.importers.price_files import price_columns
@@ -248,6 +248,8 @@ def units_table() -> str:
     kinds: dict[str, list[str]] = {}
     for unit, (kind, _) in TABLE.items():
         kinds.setdefault(kind, []).append(f"`{unit}`")
+    for unit, money in MINOR_UNITS.items():
+        kinds["energy price"].append(f"`{unit}` ({', '.join(money)})")
     return "\n".join(
         table(("quantity", "units a file may use"), ((k, ", ".join(u)) for k, u in kinds.items()))
     )

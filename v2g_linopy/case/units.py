@@ -32,6 +32,10 @@ TABLE: dict[str, tuple[str, float]] = {
     "EUR": ("money", 1.0),
     **{u: ("money rate", f) for u, f in _MONEY_RATE.items()},
 }
+MINOR_UNITS = {"p/kWh": ("GBP",), "öre/kWh": ("SEK", "NOK", "DKK")}
+"""Prices per kWh in a hundredth of one money, and the currencies in which it is that; ct/kWh is a
+hundredth of any.
+"""
 
 
 def factor(unit: str, declared: str, currency: str = "EUR") -> float | None:
@@ -46,9 +50,13 @@ def factor(unit: str, declared: str, currency: str = "EUR") -> float | None:
     1000.0
     >>> factor("USD/MWh", "EUR/kWh", currency="USD")
     0.001
+    >>> factor("p/kWh", "EUR/kWh", currency="GBP"), factor("p/kWh", "EUR/kWh")
+    (0.01, None)
     >>> factor("kWh", "kW") is None
     True
     """
+    if currency in MINOR_UNITS.get(unit, ()):
+        unit = "ct/kWh"
     if currency != "EUR":
         if "EUR" in unit:
             return None
@@ -60,4 +68,6 @@ def factor(unit: str, declared: str, currency: str = "EUR") -> float | None:
 def accepted(declared: str, currency: str = "EUR") -> list[str]:
     """Return the units a file may use for a quantity declared in `declared`."""
     kind = TABLE[declared][0]
-    return [u.replace("EUR", currency) for u, (k, _) in TABLE.items() if k == kind]
+    units = [u.replace("EUR", currency) for u, (k, _) in TABLE.items() if k == kind]
+    minor = [u for u, money in MINOR_UNITS.items() if currency in money]
+    return units + (minor if kind == TABLE["ct/kWh"][0] else [])
