@@ -309,10 +309,10 @@ def test_chargers_raised_are_told_with_figures(sessions):
 
 
 def test_watt_hours_are_refused_and_then_read(sessions, tmp_path):
-    """32500 "kWh" in 15 hours would need a charger of 2210 kW, 200 times what was seen; as Wh they
-    are 32.5 kWh.
+    """1800 "kWh" in 15 hours would need a charger of 122 kW, 11 times what was seen; as Wh they are
+    1.8 kWh.
     """
-    rows = (STAYS[0].replace("32,5", "32500"),)
+    rows = (STAYS[0].replace("32,5", "1800"),)
     result = sessions("--assume", "defaults", rows=rows)
     assert result.exit_code == 3
     for words in (
@@ -331,7 +331,16 @@ def test_watt_hours_are_refused_and_then_read(sessions, tmp_path):
         == 0
     )
     table = v2g.read(tmp_path / "c.nc")["sessions"]
-    assert float(table.energy_need[0] - table.energy_arrival[0]) == pytest.approx(0.95 * 32.5)
+    assert float(table.energy_need[0] - table.energy_arrival[0]) == pytest.approx(0.95 * 1.8)
+
+
+def test_more_than_any_vehicle_takes_is_refused(sessions):
+    """32500 "kWh": refused by the name of the session before a battery is assumed."""
+    result = sessions("--assume", "defaults", rows=(STAYS[0].replace("32,5", "32500"),))
+    assert result.exit_code == 3
+    words = "session 0 (van-1): 32500 kWh is more than any vehicle takes (2000 kWh)"
+    assert f"{words}; for Wh give --column-unit energy=Wh" in result.stderr
+    assert not PYTHON.search(result.stderr), result.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import xarray as xr
 from ...errors import Problem, SchemaError
 from ..tables.files import collect_problems, parse_times
 from ..tables.local_time import align, step_of, to_local, to_utc
+from ..tables.plausibility import plausibility_problems
 from ..tables.series import notes_of
 from ..tables.unit_conversion import in_unit
 from ..tables.wording import first_few, with_count
@@ -107,7 +108,8 @@ def case_from_sessions(
     Raises
     ------
     SchemaError
-        Every fault of the sessions, or of the prices, at once.
+        Every fault of the sessions, or of the prices, at once; among them energies above 2 000 kWh
+        and powers above 5 000 kW, unless the reader was given their unit.
 
     Examples
     --------
@@ -136,7 +138,8 @@ def case_from_sessions(
     rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
     time = horizon(prices, timezone, step, start, end)
     prices = align(prices, time)
-    problems: list[Problem] = []
+    problems = plausibility_problems(sessions)
+    believed = not problems
 
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
         known = _at_connectors(sessions, connectors, battery)
@@ -145,7 +148,7 @@ def case_from_sessions(
         return fleet, kept, more + _named(kept)
 
     settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
-    made = collect_problems(problems, rows_of)
+    made = collect_problems(problems, rows_of) if believed else None
     collect_problems(problems, lambda: _priced(prices, markets, settled, currency))
     collect_problems(
         problems, lambda: None if regulation is None else regulation.reserve(prices, 0.0, currency)
