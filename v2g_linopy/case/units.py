@@ -32,7 +32,7 @@ TABLE: dict[str, tuple[str, float]] = {
     "EUR": ("money", 1.0),
     **{u: ("money rate", f) for u, f in _MONEY_RATE.items()},
 }
-MINOR_UNITS = {"p/kWh": ("GBP",), "öre/kWh": ("SEK", "NOK", "DKK")}
+MINOR_UNITS = {"p/kWh": ("GBP",), "öre/kWh": ("SEK", "NOK", "DKK"), "Rp/kWh": ("CHF",)}
 """Prices per kWh in a hundredth of one money, and the currencies in which it is that; ct/kWh is a
 hundredth of any.
 """

@@ -14,7 +14,7 @@ from ...case.schema import ABSENT, REQUIRED, Calendar, Field, Schema, suggest
 from ...errors import Problem, SchemaError
 from ..tables.files import number_columns, read_csv
 from ..tables.session_table import ONBOARD
-from ..tables.unit_conversion import named_unit
+from ..tables.unit_names import named_unit
 from ..tables.wording import with_count
 
 INF = float("inf")

@@ -1,32 +1,14 @@
 """Numbers in the unit that a rule speaks."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import xarray as xr
 
-from ...case.units import TABLE, accepted, factor
+from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
+from .unit_names import is_money, named_unit
 from .wording import first_few
-
-
-def named_unit(header: str) -> str | None:
-    """The unit that a header names in brackets.
-
-    >>> headers = ("Preis (Cent/kWh)", "DE-LU [€/MWh]", "Energie [Wh]", "Price (CET)")
-    >>> [named_unit(header) for header in headers]
-    ['ct/kWh', 'EUR/MWh', 'Wh', None]
-    """
-    for text in re.findall(r"[(\[]([^)\]]+)[)\]]", header):
-        word = text.replace(" ", "").replace("€", "EUR")
-        word = re.sub(r"^(EUR|euro)?-?(ct|cents?)\.?/", "ct/", word, flags=re.IGNORECASE)
-        known = {unit.lower(): unit for unit in TABLE if unit != "1"}
-        if word.lower() in known:
-            return known[word.lower()]
-        if re.fullmatch(r"[^/]+/[kMG]?Wh", word):
-            return word
-    return None
 
 
 def check_header_units(
@@ -35,7 +17,7 @@ def check_header_units(
     remedy: Callable[[str, str], Remedy],
     source: str,
 ) -> None:
-    """Refuse headers that name, in brackets, another unit than the one assumed.
+    """Refuse headers that name another unit than the one assumed.
 
     Parameters
     ----------
@@ -59,7 +41,7 @@ def check_header_units(
         detail = f"the header {columns[name]!r} says {named}, {unit} is assumed"
         give = remedy(name, named)
         if factor(named, unit) is None:
-            detail += ", which is another quantity"
+            detail += f", which is {'other money' if is_money(named, unit) else 'another quantity'}"
             give = replace(remedy(name, unit), advice=f"if it is {unit} all the same, give {{}}")
         problems.append(Problem(name, "unit", detail, (give,)))
     if problems:
