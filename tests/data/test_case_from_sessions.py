@@ -221,7 +221,35 @@ def test_assumptions_that_make_no_sense_are_refused():
         BatteryAssumption(ful=0.7)
     with pytest.raises(SchemaError) as error:
         BatteryAssumption().apply(metered((0, 2)).drop_vars(["energy", "power_max"]))
-    assert [p.where for p in error.value.problems] == ["sessions.energy", "sessions.power_max"]
+    assert [p.where for p in error.value.problems] == ["sessions.energy"]
+
+
+def test_a_charger_that_nobody_saw_is_assumed():
+    """10 kWh in 2 h need no more than 11 kW. 60 kWh in 4 h need 15.3 with the margin of 2 %, and 30
+    in 4 h, of which it charged 1 h, 30.6. Where a power was seen it holds: 3.7 kW.
+    """
+    table = metered((0, 2), (0, 4), (0, 4), energy=[10.0, 60.0, 30.0]).drop_vars("power_max")
+    table["charge_time"] = ("session", [np.nan, np.nan, 1.0], {"units": "h"})
+    made, said = BatteryAssumption().apply(table)
+    assert made.charge_max.values == pytest.approx([11.0, 15.3, 30.6])
+    assert any("Charger: 11 kW, as none is seen" in sentence for sentence in said)
+    assert "in 2 sessions: 1 15.3 kW, 2 30.6 kW." in said[-1]
+    some = table.assign(power_max=("session", [3.7, np.nan, 50.0]))
+    made, said = BatteryAssumption(charger_power=22).apply(some.isel(session=[0, 1]))
+    assert made.charge_max.values == pytest.approx([5.1, 22.0])
+    assert "No power is seen in 1 session: a charger of 22 kW." in said
+
+
+def test_energy_on_board_says_what_was_charged():
+    """Trips know what is needed and no meter: 80 kWh from empty need a battery of 100 kWh, and
+    80 / 0.95 / 4 h with the margin of 2 % a charger of 21.5 kW.
+    """
+    table = metered((0, 4)).drop_vars(["energy", "power_max"])
+    table = table.assign(energy_arrival=("session", [0.0]), energy_need=("session", [80.0]))
+    made, _ = BatteryAssumption().apply(table)
+    assert made.capacity.values == pytest.approx([100.0])
+    assert made.energy_need.values.tolist() == [80.0]
+    assert made.charge_max.values == pytest.approx([80 / 0.95 / 4 * 1.02])
 
 
 def test_what_the_data_hold_is_not_assumed():

@@ -88,6 +88,20 @@ SessionNonexistent = Annotated[
     str | None,
     typer.Option("--nonexistent", metavar="RULE", help="An hour the clock skips: shift."),
 ]
+ShortStayRule = Annotated[
+    str | None,
+    typer.Option(
+        "--short-stays",
+        metavar="RULE",
+        help="Stays still open, or of no length: problem, or drop and list.  [default: drop]",
+    ),
+]
+KeepIds = Annotated[
+    bool | None,
+    typer.Option(
+        "--keep-ids", help="Keep who charged (card, tag, account) as vehicle: personal data."
+    ),
+]
 TimeFormat = Annotated[
     str | None,
     typer.Option(
@@ -184,6 +198,8 @@ class StayOptions(TableOptions):
     ambiguous: SessionAmbiguous = None
     nonexistent: SessionNonexistent = None
     column_unit: ColumnUnits = None
+    short_stays: ShortStayRule = None
+    keep_ids: KeepIds = None
 
 
 @dataclass(frozen=True)

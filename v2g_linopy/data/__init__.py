@@ -8,6 +8,7 @@ from .generators.nordic import nordic_fcr
 from .generators.portfolio import portfolio
 from .generators.sequential import sequential
 from .generators.single_site import site
+from .importers.acn import read_acn
 from .importers.capacity_price_files import read_capacity_prices
 from .importers.elaadnl import read_elaadnl
 from .importers.formats import (
@@ -20,6 +21,8 @@ from .importers.formats import (
 from .importers.frequency_files import read_frequency, read_netcdf_frequency
 from .importers.gme_and_terna import read_gme, read_terna
 from .importers.netcdf_files import read_netcdf_prices, read_netcdf_sessions
+from .importers.ocpi import read_ocpi
+from .importers.ocpp import read_ocpp, read_ocpp_meter
 from .importers.price_files import read_prices
 from .importers.profile_files import read_profiles
 from .importers.session_files import read_sessions
@@ -54,6 +57,7 @@ __all__ = [
     "from_availability",
     "nordic_fcr",
     "sessions_to_fleet",
+    "read_acn",
     "read_capacity_prices",
     "read_connectors",
     "read_elaadnl",
@@ -62,6 +66,9 @@ __all__ = [
     "read_netcdf_frequency",
     "read_netcdf_prices",
     "read_netcdf_sessions",
+    "read_ocpi",
+    "read_ocpp",
+    "read_ocpp_meter",
     "read_prices",
     "read_profiles",
     "read_sessions",

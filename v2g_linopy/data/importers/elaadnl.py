@@ -1,5 +1,6 @@
 """Open charging sessions of ElaadNL."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,21 +8,35 @@ import numpy as np
 import xarray as xr
 
 from ..tables.files import number_columns, parse_times
-from ..tables.session_table import METERED, MOMENTS
+from ..tables.plausibility import STATED, check_stated_units
+from ..tables.session_table import LABELS, METERED, MOMENTS
+from ..tables.short_stays import ShortStays, without_short_stays
 from ..tables.table_format import TableFormat, read_columns
 
 
-def read_elaadnl(path: str | Path) -> xr.Dataset:
+def read_elaadnl(
+    path: str | Path,
+    *,
+    units: Mapping[str, str] | None = None,
+    short_stays: ShortStays = "drop",
+    keep_ids: bool = False,
+) -> xr.Dataset:
     r"""Read the open charging sessions of ElaadNL, in order of arrival.
 
     Times are UTC, written month/day/year. ``energy`` is metered (kWh), ``power_max`` the largest
     power seen (kW), ``connector`` the charge point and its connector; neither battery nor energy on
-    arrival are in the data.
+    arrival are in the data. The card of a driver is personal data and left out.
 
     Parameters
     ----------
     path : str or pathlib.Path
         The CSV file as published.
+    units : mapping of str to str, optional
+        Unit of a number where it is not the published one, such as ``{"energy": "Wh"}``.
+    short_stays : {"drop", "problem"}, default "drop"
+        What becomes of sessions that have no length.
+    keep_ids : bool, default False
+        The card of the driver becomes ``vehicle``.
 
     Returns
     -------
@@ -61,16 +76,24 @@ def read_elaadnl(path: str | Path) -> xr.Dataset:
     source, table = str(path), TableFormat(columns, time_format="%m/%d/%Y %H:%M")
     frame = read_columns(path, table)
     values = number_columns(frame, ("transaction", *METERED), table.decimal, source)
+    units = units or {}
+    check_stated_units(units, {name: field.unit for name, field in METERED.items()}, source)
     data: dict[str, Any] = {}
     for name, field in MOMENTS.items():
         moments = parse_times(frame[name], table.time_format, source)
         data[name] = ("session", np.asarray(moments, "datetime64[ns]"), {"long_name": field.doc})
     for name, field in METERED.items():
-        data[name] = ("session", values[name], {"units": field.unit, "long_name": field.doc})
+        attributes = {"units": units.get(name, field.unit), "long_name": field.doc}
+        stated = {STATED: 1} if name in units else {}
+        data[name] = ("session", values[name], attributes | stated)
     connector = (frame["point"].astype(str) + "/" + frame["plug"].astype(str)).to_numpy(str)
     data["connector"] = ("session", connector, {"long_name": "charge point / connector"})
+    if keep_ids:
+        cards = frame["card"].astype(str).to_numpy(str)
+        data["vehicle"] = ("session", cards, {"long_name": LABELS["vehicle"].doc})
     number = values["transaction"].astype(np.int64)
     data["transaction"] = ("session", number, {"long_name": "number of the transaction"})
 
     sessions = xr.Dataset(data).sortby("arrival").assign_coords(session=np.arange(len(frame)))
+    sessions = without_short_stays(sessions, short_stays, source=source)
     return sessions.assign_attrs(source=f"ElaadNL open data, {Path(path).name}")

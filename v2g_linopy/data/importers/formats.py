@@ -15,11 +15,14 @@ from ..sessions.connectors import read_connectors
 from ..tables.files import read_csv, read_workbook
 from ..tables.local_time import ALL_RULES
 from . import (
+    acn,
     capacity_price_files,
     elaadnl,
     frequency_files,
     gme_and_terna,
     netcdf_files,
+    ocpi,
+    ocpp,
     price_files,
     profile_files,
     session_files,
@@ -78,6 +81,9 @@ PRICE_FORMATS: Formats = {
 SESSION_FORMATS: Formats = {
     "csv": FileFormat(session_files.read_sessions, rules=session_files.SESSION_RULES),
     "elaadnl": FileFormat(elaadnl.read_elaadnl, headers=("TransactionId", "UTCTransactionStart")),
+    "ocpi": FileFormat(ocpi.read_ocpi, recognises=ocpi.is_ocpi),
+    "acn": FileFormat(acn.read_acn, recognises=acn.is_acn),
+    "ocpp": FileFormat(ocpp.read_ocpp, recognises=ocpp.is_ocpp, rules=session_files.SESSION_RULES),
     "netcdf": FileFormat(netcdf_files.read_netcdf_sessions, NETCDF),
 }
 PROFILE_FORMATS: Formats = {

@@ -1,5 +1,6 @@
 """Prices and sessions from flat NetCDF files, such as `v2g import prices` writes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import xarray as xr
 from ...errors import Problem, SchemaError
 from ..tables.files import clock_axis, read_netcdf
 from ..tables.local_time import Ambiguous, Nonexistent, to_utc
+from ..tables.plausibility import STATED, check_stated_units
 from ..tables.series import Missing, uniform_series
+from ..tables.session_table import SESSION_FIELDS
+from ..tables.short_stays import ShortStays, without_short_stays
 from ..tables.wording import first_few
 
 
@@ -89,7 +93,13 @@ def read_netcdf_prices(
     return out.assign_attrs({**file.attrs, **out.attrs})
 
 
-def read_netcdf_sessions(path: str | Path, *, timezone: str | None = None) -> xr.Dataset:
+def read_netcdf_sessions(
+    path: str | Path,
+    *,
+    timezone: str | None = None,
+    units: Mapping[str, str] | None = None,
+    short_stays: ShortStays = "drop",
+) -> xr.Dataset:
     """Read sessions on ``session`` from a flat NetCDF file.
 
     Parameters
@@ -98,6 +108,10 @@ def read_netcdf_sessions(path: str | Path, *, timezone: str | None = None) -> xr
         The file, with ``arrival``, ``departure`` and any other column of `read_sessions`.
     timezone : str, optional
         IANA zone of its times; UTC unless given.
+    units : mapping of str to str, optional
+        Unit of a variable where it is not that of its attribute, such as ``{"energy": "Wh"}``.
+    short_stays : {"drop", "problem"}, default "drop"
+        What becomes of sessions that have no begin, no end or no length.
 
     Returns
     -------
@@ -138,6 +152,10 @@ def read_netcdf_sessions(path: str | Path, *, timezone: str | None = None) -> xr
                 source=source,
             ).time
             file[name] = ("session", np.asarray(utc, "datetime64[ns]"), file[name].attrs)
+    declared = {n: f.unit for n, f in SESSION_FIELDS.items() if n in file and f.unit}
+    check_stated_units(units or {}, declared, source)
+    for name, unit in (units or {}).items():
+        file[name].attrs |= {"units": unit, STATED: 1}
     if "session" not in file.indexes:
         file = file.assign_coords(session=np.arange(file.sizes["session"]))
-    return file.sortby("arrival")
+    return without_short_stays(file.sortby("arrival"), short_stays, source=source)

@@ -15,7 +15,7 @@ from ..tables.wording import first_few, with_count
 WEAR = 200 / (3000 * 0.8)
 """EUR per kWh leaving a battery: one of 200 EUR/kWh that lasts 3000 cycles of 80 %."""
 BATTERY = ("capacity", "energy_need", "energy_arrival", "charge_max")
-USED = (*BATTERY, "energy", "power_max", "eta_charge")
+USED = (*BATTERY, "energy", "power_max", "charge_time", "eta_charge")
 """Columns that the rule reads where the data hold them."""
 MOST_NAMED = 20
 """Sessions that a message names."""
@@ -31,10 +31,12 @@ class BatteryAssumption(BaseModel):
         energy_arrival = energy_need - eta_charge * energy     and had charged what the meter says
         charge_max     = power_max, or where the energy does not fit,
                          charger_margin * energy / hours plugged in
+                         (charger_power in place of a power_max that nobody saw, and hours of
+                         charging where they are known)
         discharge_max  = discharge_share * charge_max
 
     A vehicle that is named has one battery: the largest of its stays. A column that the data hold
-    is taken as it is.
+    is taken as it is; where it holds both energies on board, their difference is what was charged.
 
     Parameters
     ----------
@@ -46,6 +48,8 @@ class BatteryAssumption(BaseModel):
         Energy at departure, as a share of the battery.
     eta_charge, eta_discharge : float, default 0.95
         Efficiency each way.
+    charger_power : float, default 11.0
+        Charger where no power was seen, kW.
     charger_margin : float, default 1.02
         Charger per mean power, where the largest power seen is too little.
     charger_raise : float, default 3.0
@@ -74,6 +78,9 @@ class BatteryAssumption(BaseModel):
     )
     eta_charge: float = Field(default=0.95, gt=0, le=1, description="charging efficiency")
     eta_discharge: float = Field(default=0.95, gt=0, le=1, description="discharging efficiency")
+    charger_power: float = Field(
+        default=11.0, gt=0, description="charger where no power was seen, kW"
+    )
     charger_margin: float = Field(
         default=1.02, ge=1, description="charger per mean power, where power_max is too little"
     )
@@ -135,10 +142,11 @@ class BatteryAssumption(BaseModel):
                 "Energy on arrival: that at departure, less what went into the battery."
             )
         if "charge_max" not in given:
+            seen = "the largest power seen in the session"
+            source = seen if "power_max" in given else f"{self.charger_power:g} kW, as none is seen"
             sentences.append(
-                "Charger: the largest power seen in the session; where the metered energy does not"
-                f" fit the stay at that, {self.charger_margin:g} times the energy over the hours"
-                " plugged in."
+                f"Charger: {source}; where the metered energy does not fit the stay at that,"
+                f" {self.charger_margin:g} times the energy over the hours plugged in."
             )
         if "discharge_max" not in given:
             sentences.append(f"Discharging: {self.discharge_share:g} times the charger.")
@@ -156,7 +164,7 @@ class BatteryAssumption(BaseModel):
         ----------
         sessions : xarray.Dataset
             On ``session``, with ``arrival`` and ``departure``, and of ``energy`` (kWh, metered at
-            the grid) and ``power_max`` (kW) what is needed for the columns that are not there.
+            the grid), ``power_max`` (kW) and ``charge_time`` (h) what there is.
         currency : str, default "EUR"
             The money of `wear` in the sentences.
 
@@ -170,9 +178,9 @@ class BatteryAssumption(BaseModel):
         Raises
         ------
         SchemaError
-            ``energy`` or ``power_max`` is needed and missing, the hours plugged in are not
-            positive, or the metered energy fits a stay only with a charger more than
-            `charger_raise` times the largest power seen.
+            ``energy`` is needed and missing, the hours plugged in are not positive, or the metered
+            energy fits a stay only with a charger more than `charger_raise` times the largest power
+            seen.
 
         Examples
         --------
@@ -199,14 +207,14 @@ class BatteryAssumption(BaseModel):
             for name in USED
             if name in sessions
         }
-        made = self._efficiencies()
-        if any(name not in sessions for name in BATTERY):
-            made |= self._battery(sessions, given)
+        into = self._charged(given)
+        made = self._efficiencies() | self._battery(sessions, given, into)
         charger = given.get("charge_max")
         if charger is None:
-            charger, raised = self._charger(sessions, given["energy"] / hours, given["power_max"])
+            drawn = into / given.get("eta_charge", self.eta_charge)
+            charger, more = self._charger(sessions, drawn, hours, given)
             made["charge_max"] = charger
-            sentences += raised
+            sentences += more
         made["discharge_max"] = self.discharge_share * charger
         new = {name: _assumed(name, x) for name, x in made.items() if name not in sessions}
         return sessions.assign(new), sentences
@@ -215,13 +223,20 @@ class BatteryAssumption(BaseModel):
         ways = ("eta_charge", "eta_discharge")
         return {way: xr.DataArray(getattr(self, way)) for way in ways}
 
+    def _charged(self, given: Mapping[str, xr.DataArray]) -> xr.DataArray:
+        """Return what goes into the battery of each session, by its meter, else by what is on board
+        at both ends.
+        """
+        if "energy" in given:
+            return xr.DataArray(given.get("eta_charge", self.eta_charge) * given["energy"])
+        return xr.DataArray(given["energy_need"] - given["energy_arrival"]).clip(min=0.0)
+
     def _battery(
-        self, sessions: xr.Dataset, given: Mapping[str, xr.DataArray]
+        self, sessions: xr.Dataset, given: Mapping[str, xr.DataArray], into: xr.DataArray
     ) -> dict[str, xr.DataArray]:
-        """Battery and energy on board at both ends of a stay, from what the meter says and what the
+        """Battery and energy on board at both ends of a stay, from what is charged and what the
         data hold.
         """
-        into = given.get("eta_charge", self.eta_charge) * given["energy"]
         assumed = (self.capacity_per_energy * into).clip(min=self.capacity_min)
         if "vehicle" in sessions:
             assumed = _largest_of_each(assumed, np.asarray(sessions["vehicle"]).astype(str))
@@ -230,13 +245,55 @@ class BatteryAssumption(BaseModel):
         return {"capacity": capacity, "energy_need": need, "energy_arrival": need - into}
 
     def _charger(
-        self, sessions: xr.Dataset, mean: xr.DataArray, power: xr.DataArray
+        self,
+        sessions: xr.Dataset,
+        drawn: xr.DataArray,
+        hours: xr.DataArray,
+        given: Mapping[str, xr.DataArray],
     ) -> tuple[xr.DataArray, list[str]]:
-        """Return the largest power seen, raised where the metered energy does not fit the stay, and
-        which were raised.
+        """Return the charger of each session, and which were raised or are not known.
+
+        It is the largest power seen, or the one that is assumed; more where the energy drawn does
+        not fit the stay.
         """
-        raised = mean > power
-        charger = xr.where(raised, self.charger_margin * mean, power)
+        power = given.get("power_max", xr.full_like(hours, np.nan))
+        unseen = power.isnull()
+        busy = given.get("charge_time", hours)
+        mean = drawn / xr.where(unseen & (busy > 0), np.minimum(busy, hours), hours)
+        least = power.fillna(self.charger_power)
+        raised = mean > least
+        charger = xr.where(raised, self.charger_margin * mean, least)
+        said = self._unseen(sessions, np.asarray(unseen), np.asarray(charger))
+        return charger, said + self._raised(sessions, mean, power, charger, raised & ~unseen)
+
+    def _unseen(self, sessions: xr.Dataset, unseen: np.ndarray, charger: np.ndarray) -> list[str]:
+        """Say in which sessions a charger is assumed, where that is not so for all."""
+        more = np.flatnonzero(unseen & (charger > self.charger_power))
+        places = [f"{session_name(sessions, k)} {charger[k]:.4g} kW" for k in more.tolist()]
+        sentences = []
+        if unseen.any() and not unseen.all():
+            count = with_count(int(unseen.sum()), "session")
+            sentences.append(
+                f"No power is seen in {count}: a charger of {self.charger_power:g} kW."
+            )
+        if places:
+            sentences.append(
+                f"Charger of more than {self.charger_power:g} kW, so that the energy fits, in"
+                f" {with_count(len(places), 'session')}: {first_few(places, MOST_NAMED)}."
+            )
+        return sentences
+
+    def _raised(
+        self,
+        sessions: xr.Dataset,
+        mean: xr.DataArray,
+        power: xr.DataArray,
+        charger: xr.DataArray,
+        raised: xr.DataArray,
+    ) -> list[str]:
+        """Say which chargers are above the largest power seen, or refuse those that are far above
+        it.
+        """
         needed, seen = np.asarray(charger, float), np.asarray(power, float)
         factor = np.divide(needed, seen, out=np.full(len(needed), np.inf), where=seen > 0)
         worst_first = np.argsort(-factor, kind="stable")
@@ -246,12 +303,12 @@ class BatteryAssumption(BaseModel):
         if len(beyond):
             raise SchemaError(self._too_weak(sessions, mean, power, beyond), "the sessions")
         if not len(worst_first):
-            return charger, []
+            return []
         places = [
             f"{session_name(sessions, k)} from {seen[k]:.4g} to {needed[k]:.4g} kW"
             for k in worst_first
         ]
-        return charger, [
+        return [
             "Charger raised above the largest power seen, so that the metered energy fits the"
             f" stay, in {with_count(len(places), 'session')}, worst first:"
             f" {first_few(places, MOST_NAMED)}."
@@ -278,18 +335,13 @@ class BatteryAssumption(BaseModel):
 
 
 def _not_metered(sessions: xr.Dataset) -> list[Problem]:
-    """Return a problem for each column of the meter that is needed and not there."""
-    wanted = {
-        "energy": ("metered energy (kWh)", BATTERY),
-        "power_max": ("largest power seen (kW)", ("charge_max",)),
-    }
-    problems = []
-    for name, (what, made) in wanted.items():
-        lacking = [column for column in made if column not in sessions]
-        if lacking and name not in sessions:
-            detail = f"the battery assumption needs the {what} for {', '.join(lacking)}"
-            problems.append(Problem(f"sessions.{name}", "missing", detail))
-    return problems
+    """Return a problem where what was charged is needed and not known."""
+    lacking = [column for column in BATTERY if column not in sessions]
+    on_board = "energy_need" in sessions and "energy_arrival" in sessions
+    if not lacking or on_board or "energy" in sessions:
+        return []
+    detail = f"the battery assumption needs the metered energy (kWh) for {', '.join(lacking)}"
+    return [Problem("sessions.energy", "missing", detail)]
 
 
 def _backwards(sessions: xr.Dataset, hours: xr.DataArray) -> list[Problem]:

@@ -1,12 +1,13 @@
 """Records of a public interface (JSON): read through a pydantic model that says what they hold."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pydantic
 
 from ...errors import Problem, SchemaError
-from .text import read_text
+from .text import beginning, read_text
 
 MOST_LISTED = 20
 
@@ -53,3 +54,43 @@ def _place(steps: tuple[int | str, ...]) -> str:
     """
     words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps]
     return "".join(words).lstrip(".") or "file"
+
+
+def read_record_list(
+    path: str | Path, record: type[Model], envelopes: Collection[str] = ("data",)
+) -> tuple[list[Model], str]:
+    """Return the records of a JSON file: a bare list, the list in the envelope of an answer, or a
+    record by itself.
+
+    Parameters
+    ----------
+    path
+        The file.
+    record
+        What it holds of each.
+    envelopes
+        Names under which the list of records may stand.
+
+    Returns
+    -------
+    records : list
+        In the order of the file.
+    place : str
+        The name of the list, for messages: ``data``, or nothing for a bare one.
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read as text.
+    SchemaError
+        Every record that does not fit the model, with its place in the file.
+    """
+    start = beginning(path).lstrip()
+    if start.startswith("["):
+        return list(read_records(path, pydantic.RootModel[list[record]]).root), ""  # type: ignore[valid-type]
+    named = next((name for name in envelopes if f'"{name}"' in start), None)
+    if named is None:
+        return [read_records(path, record)], ""
+    listed = (list[record], pydantic.Field(validation_alias=named))  # type: ignore[valid-type]
+    envelope: Any = pydantic.create_model("Envelope", __base__=Record, records=listed)
+    return list(read_records(path, envelope).records), named

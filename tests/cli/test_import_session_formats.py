@@ -1,0 +1,108 @@
+"""Sessions of public interfaces become a case on one command line."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from reference_data import sample
+from session_writers import PERSON, Charged, acn_answer, ocpi_answer, ocpp_log, write_json
+
+import v2g_linopy as v2g
+
+START = pd.Timestamp("2026-10-24 18:00")
+WRITERS = {"ocpi": ocpi_answer, "acn": acn_answer, "ocpp": ocpp_log}
+
+
+@pytest.fixture
+def prices(tmp_path):
+    """Write 30 hourly prices from a moment on, as a file that the command takes."""
+
+    def write(start=START):
+        time = pd.date_range(start, periods=36, freq="h", name="time")
+        price = xr.Dataset({"day_ahead": ("time", np.arange(36.0), {"units": "EUR/MWh"})})
+        price.assign_coords(time=time).to_netcdf(tmp_path / "spot.nc")
+        return tmp_path / "spot.nc"
+
+    return write
+
+
+def two():
+    hour = timedelta(hours=1)
+    begin = START.to_pydatetime() + hour
+    return [Charged("1", begin, begin + 8 * hour, 21.0, 11.0), Charged("2", begin, begin, 3.0, 7.0)]
+
+
+def imported(run, path, spot, *options):
+    case = path.parent / "case.nc"
+    words = ("import", "sessions", path, "--prices", spot, "-o", case, "--force", *options)
+    made = run(*words)
+    assert made.exit_code == 0, made.output
+    return v2g.read(case), made
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_from_a_file_to_a_case(run, kind, prices, tmp_path):
+    """The format is recognised, the stay without length is listed, and nobody is named in the file
+    of the case; asked for, the driver becomes the vehicle.
+    """
+    path = write_json(tmp_path / "sessions.json", WRITERS[kind](two()))
+    case, made = imported(run, path, prices(), "--assume", "defaults")
+    sessions = case["sessions"]
+    assert sessions.energy.values.tolist() == [21.0]
+    assert sessions.charge_max.values == pytest.approx([11.0])
+    assert "left out, in which nothing can be planned (short stays): 2 (no length, 3 kWh)" in (
+        " ".join(made.output.split())
+    )
+    assert PERSON not in case.to_dict().__str__() + made.output
+    assert PERSON.encode() not in (tmp_path / "case.nc").read_bytes()
+    kept, _ = imported(run, path, prices(), "--assume", "defaults", "--keep-ids")
+    assert kept["fleet"].fleet.values.tolist() == [PERSON]
+    refused = run(
+        *("import", "sessions", path, "--prices", prices(), "--assume", "defaults"),
+        *("--short-stays", "problem", "-o", tmp_path / "none.nc"),
+    )
+    assert refused.exit_code == 3
+    assert "session 2: no length, 3 kWh; --short-stays drop leaves it out" in refused.stderr
+    assert not (tmp_path / "none.nc").exists()
+
+
+@pytest.mark.parametrize("name", ["ocpi-2.2.1-cdrs", "acn-data", "ocpp-1.6-log"])
+def test_samples_become_a_case(run, name, prices, tmp_path):
+    """The sessions of each sample, and no other, with their instants and energies."""
+    expected = json.loads(sample(f"formats/{name}.json.expected.json").read_text())["sessions"]
+    arrival = pd.to_datetime([s["arrival_utc"] for s in expected]).tz_localize(None)
+    copy = tmp_path / "sessions.json"
+    copy.write_bytes(sample(f"formats/{name}.json").read_bytes())
+    case, _ = imported(run, copy, prices(arrival[0].floor("D")), "--assume", "defaults")
+    sessions = case["sessions"]
+    names = sessions["name"] if "name" in sessions else sessions["session"]
+    assert names.values.astype(str).tolist() == [s["session"] for s in expected]
+    assert (sessions.arrival.values == arrival.as_unit("ns").values).all()
+    assert sessions.energy.values.tolist() == [s["energy_kWh"] for s in expected]
+    charged = sessions.energy_need - sessions.energy_arrival
+    assert charged.values == pytest.approx([0.95 * s["energy_kWh"] for s in expected])
+
+
+def test_a_plan_of_ocpi_sessions(run, prices, tmp_path):
+    """21 kWh at the meter within eight hours: the plan serves them, and its audit holds."""
+    path = write_json(tmp_path / "sessions.json", ocpi_answer(two()))
+    imported(run, path, prices(), "--assume", "defaults")
+    solved = run("solve", tmp_path / "case.nc", "-o", tmp_path / "out", "--no-report", "--json")
+    assert solved.exit_code == 0, solved.output
+    kpi = json.loads(solved.stdout)["kpi"]
+    assert kpi["audit"]["passed"]
+    assert kpi["energy"]["unserved_kWh"] == pytest.approx(0, abs=1e-6)
+
+
+def test_words_that_no_rule_has(run, prices, tmp_path):
+    """A word that is no rule is refused as usage; options that a format does not have, too."""
+    path = write_json(tmp_path / "s.json", ocpi_answer(two()))
+    words = ("import", "sessions", path, "--prices", prices(), "-o", tmp_path / "c.nc")
+    wrong = run(*words, "--short-stays", "dropp")
+    assert wrong.exit_code == 2
+    assert "'dropp' is no rule; give drop or problem" in wrong.stderr
+    zone = run(*words, "--decimal", ",")
+    assert (zone.exit_code, "does not apply to the format ocpi" in zone.stderr) == (2, True)
