@@ -8,7 +8,6 @@ import xarray as xr
 
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
-from ..tables.local_time import Utc
 from ..tables.series import Missing, hours_of, uniform_series
 from ..tables.table_format import HourCount, TableFields, TableFormat, one_format
 from .series_rows import read_rows, with_zone
@@ -103,9 +102,9 @@ def read_profiles(
         assumed_unit=None if unit else UNIT,
     )
     if power is None:
-        length = hours_of(utc.time)
+        length = hours_of(utc)
         values = {name: column[utc.row] / length for name, column in values.items()}
-        utc = Utc(utc.time, np.arange(len(utc.time)), utc.note)
+        utc = utc._replace(row=np.arange(len(utc.time)))
     scaled = {name: column * (power or energy or 1.0) for name, column in values.items()}
     profiles = uniform_series(
         utc, scaled, unit=UNIT, resample=resample, missing=missing, source=source

@@ -2,31 +2,56 @@
 are read so.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase, translate
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, Remedy, SchemaError
-from ..tables.files import collect_problems, number_columns, parse_times
-from ..tables.local_time import Utc
-from ..tables.table_format import HourCount, TableFormat, hour_starts, read_columns, read_times
-from ..tables.unit_conversion import check_header_units
+from ..tables.cells import as_text, pick_columns
+from ..tables.files import collect_problems
+from ..tables.local_time import Utc, nanoseconds
+from ..tables.numbers import is_missing, number_columns
+from ..tables.series import lengths_of_ranges, starts_of_ends
+from ..tables.table_format import HourCount, TableFormat, read_hours, read_times, read_whole
+from ..tables.unit_conversion import check_header_units, named_unit, unit_of_cells
+from ..tables.wording import first_few
+from ..tables.written_times import split_ranges
 
-TIME_COLUMNS = ("time", "date", "hour")
+TIME_COLUMNS = ("time", "end", "date", "hour", "zone")
+OTHER_COLUMNS = (*TIME_COLUMNS, "unit")
+"""Columns that hold no numbers."""
+UNIT_HEADERS = ("unit", "units", "einheit", "currency", "währung", "unità")
+"""Headers of columns that say in what the numbers of their row are, in small letters."""
+MOST_CHOICES = 12
+
+
+class Rows(NamedTuple):
+    """When each row begins, its numbers by column (NaN where there is none), and their units."""
+
+    utc: Utc
+    values: dict[str, np.ndarray]
+    units: dict[str, str]
+    notes: list[str]
 
 
 def read_rows(
     path: str | Path,
     table: TableFormat,
     *,
-    hours: HourCount = "elapsed",
+    hours: HourCount | None = None,
     wanted: str,
     example: tuple[str, str],
-    assumed_unit: str | None,
-) -> tuple[Utc, dict[str, np.ndarray]]:
-    """Return when each row begins, and its numbers, an empty cell as NaN.
+    assumed_unit: str,
+    given_unit: str | None = None,
+) -> Rows:
+    """Return the rows of a table.
 
     Parameters
     ----------
@@ -35,7 +60,9 @@ def read_rows(
     wanted, example
         What a file must hold at least one of, and a name with its header, for the message.
     assumed_unit
-        Unit that no header may contradict; None where the user named one.
+        Unit of numbers of which neither the user nor the file says one.
+    given_unit
+        Unit that the user names.
 
     Raises
     ------
@@ -44,30 +71,30 @@ def read_rows(
     """
     source, names = str(path), series_names(table.columns)
     _check_columns(table.columns, names, wanted, example, source)
-    frame = read_columns(path, table)
-    if assumed_unit is not None:
-        assumed = dict.fromkeys(names, assumed_unit)
-        check_header_units(table.columns, assumed, lambda _, u: Remedy("unit", (u,)), source)
+    whole = read_whole(path, table)
+    frame = _columns(whole, table, names, source)
 
-    def starts() -> Utc:
-        if "time" in table.columns:
-            return read_times(frame["time"], table, source)
-        days = parse_times(frame["date"], table.time_format, source)
-        labels = number_columns(frame, ["hour"], table.decimal, source)["hour"]
-        return hour_starts(days, labels, table, hours, source)
-
-    # faults of numbers and of times are told together
+    # faults of numbers, of units and of times are told together
     problems: list[Problem] = []
-    values = collect_problems(problems, lambda: number_columns(frame, names, table.decimal, source))
-    utc = collect_problems(problems, starts)
-    if values is None or utc is None:
+    values = collect_problems(
+        problems,
+        lambda: number_columns(frame, names, table.decimal, source, table.thousands),
+    )
+    units = collect_problems(
+        problems, lambda: _units(whole, table, names, assumed_unit, given_unit, source)
+    )
+    blank = np.logical_and.reduce([is_missing(frame[name]) for name in names])
+    utc = collect_problems(problems, lambda: _starts(frame, table, hours, blank, source))
+    if values is None or utc is None or units is None:
         raise SchemaError(problems, source)
-    return utc, values
+    _check_once(utc, whole, table, source)
+    said = [f"{n}: {u}, as the file says." for n, u in units.items() if u != assumed_unit]
+    return Rows(utc, values, units, [] if given_unit else said)
 
 
 def series_names(columns: Mapping[str, str]) -> list[str]:
     """Return the names of the columns that hold numbers, not times."""
-    return [name for name in columns if name not in TIME_COLUMNS]
+    return [name for name in columns if name not in OTHER_COLUMNS]
 
 
 def with_zone(series: xr.Dataset, table: TableFormat) -> xr.Dataset:
@@ -79,7 +106,9 @@ def _check_columns(
     columns: Mapping[str, str], names: list[str], wanted: str, example: tuple[str, str], source: str
 ) -> None:
     problems = []
-    if "time" not in columns and not {"date", "hour"} <= set(columns):
+    wide = any("*" in columns[name] for name in names)
+    has_hour = "hour" in columns or wide
+    if not {"time", "end"} & {*columns} and not ("date" in columns and has_hour):
         detail = "name the column of `time`, or those of `date` and `hour`"
         problems.append(Problem("columns", "missing", detail))
     if not names:
@@ -89,3 +118,132 @@ def _check_columns(
         problems.append(Problem("columns", "missing", detail, (such,)))
     if problems:
         raise SchemaError(problems, source)
+
+
+def _columns(
+    whole: pd.DataFrame, table: TableFormat, names: list[str], source: str
+) -> pd.DataFrame:
+    """Return the columns of the file under their names; one row for each hour of a wide table."""
+    wide = {n: p for n in names if "*" in (p := table.columns[n]) and p not in whole.columns}
+    narrow = {name: header for name, header in table.columns.items() if name not in wide}
+    frame = pick_columns(whole, narrow, source)
+    if not wide:
+        return frame
+    found = {n: [h for h in whole.columns if fnmatchcase(h, p)] for n, p in wide.items()}
+    problems = [
+        Problem(name, "missing", f"no column fits {wide[name]!r}")
+        for name, headers in found.items()
+        if not headers
+    ]
+    labels = {
+        name: [_starred(wide[name], header) for header in headers]
+        for name, headers in found.items()
+    }
+    if len({tuple(label) for label in labels.values()}) > 1:
+        problems.append(Problem("columns", "labels", "wide columns of different hours"))
+    if problems:
+        raise SchemaError(problems, source)
+    count = len(next(iter(labels.values())))
+    long = frame.loc[frame.index.repeat(count)].copy()
+    long["hour"] = next(iter(labels.values())) * len(frame)
+    for name, headers in found.items():
+        long[name] = whole[headers].to_numpy(object).ravel()
+    long.attrs = dict(whole.attrs)
+    return long
+
+
+def _starred(pattern: str, header: str) -> str:
+    """Return what stands for the star: the label of the hour.
+
+    >>> _starred("H*", "H12"), _starred("* Uhr", "00:15 Uhr")
+    ('12', '00:15')
+    """
+    found = re.fullmatch(translate(pattern).replace(".*", "(.*)", 1), header)
+    return found[1].strip() if found else header
+
+
+def _starts(
+    frame: pd.DataFrame,
+    table: TableFormat,
+    hours: HourCount | None,
+    blank: np.ndarray,
+    source: str,
+) -> Utc:
+    """Return when each row begins: written, or its end is, or its day and its hour."""
+    zones = frame["zone"] if "zone" in frame else None
+    if "time" in table.columns:
+        begin, end = split_ranges(frame["time"])
+        utc = read_times(begin, table, source, zones=zones)
+        return utc if end is None else _with_lengths(utc, begin, end, table, source)
+    if "end" in table.columns:
+        return starts_of_ends(
+            read_times(frame["end"], table, source, where="end", zones=zones)
+        )
+    return read_hours(frame["date"], frame["hour"], table, hours, source, blank)
+
+
+def _with_lengths(
+    utc: Utc, begin: pd.Series, end: pd.Series, table: TableFormat, source: str
+) -> Utc:
+    """Return instants with the lengths of their steps, which the file writes as `from - to`."""
+    both = pd.concat([begin, end.str.strip()])
+    shown = read_times(both, replace(table, timezone="UTC", ambiguous="raise"), source).time
+    lengths = lengths_of_ranges(shown[: len(begin)], shown[len(begin) :], source)
+    return utc._replace(length=lengths[utc.row])
+
+
+def _units(
+    whole: pd.DataFrame,
+    table: TableFormat,
+    names: list[str],
+    assumed: str,
+    given: str | None,
+    source: str,
+) -> dict[str, str]:
+    """Return the unit of each column: as given, as its header or a column of units says, else as
+    assumed.
+    """
+    if given is not None:
+        return dict.fromkeys(names, given)
+    header = {name: named_unit(table.columns[name]) for name in names}
+    beside = _unit_beside(whole, table, source)
+    units = {name: header[name] or beside or assumed for name in names}
+    check_header_units(
+        {name: f"[{units[name]}]" for name in names},
+        dict.fromkeys(names, assumed),
+        lambda _, unit: Remedy("unit", (unit,)),
+        source,
+    )
+    return units
+
+
+def _unit_beside(whole: pd.DataFrame, table: TableFormat, source: str) -> str | None:
+    """Return the unit that a column of units names for all rows."""
+    headers = [table.columns["unit"]] if "unit" in table.columns else []
+    headers += [h for h in whole.columns if h.lower() in UNIT_HEADERS and h not in headers]
+    for header in headers:
+        cells = pick_columns(whole, {"unit": header}, source)["unit"]
+        if unit := unit_of_cells(cells):
+            return unit
+    return None
+
+
+def _check_once(utc: Utc, whole: pd.DataFrame, table: TableFormat, source: str) -> None:
+    """Refuse moments that occur more than once where a column tells their rows apart, and say how
+    to choose.
+    """
+    moments = pd.Series(nanoseconds(utc.time))
+    twice = moments.duplicated(keep=False).to_numpy()
+    if not twice.any() or len(whole) != len(utc.time):
+        return
+    for header in whole.columns:
+        if (whole.columns == header).sum() > 1 or header in table.columns.values():
+            continue
+        words = as_text(whole[header]).iloc[utc.row].reset_index(drop=True)
+        apart = not pd.DataFrame({"moment": moments, "word": words}).duplicated().any()
+        choices = words[twice].unique()
+        if apart and 1 < len(choices) <= MOST_CHOICES:
+            first = first_few(utc.time[twice].unique(), 2)
+            detail = f"{first} UTC: given more than once, for several {header}"
+            rows = Remedy("where", tuple(map(str, choices)), key=header)
+            raise SchemaError([Problem("time", "time", detail, (rows,))], source)

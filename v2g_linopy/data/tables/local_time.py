@@ -43,12 +43,14 @@ RULES = {
 class Utc(NamedTuple):
     """Instants in naive UTC.
 
-    For each the number of the row it came from, and which rule was needed for which hours.
+    For each the number of the row it came from, and which rule was needed for which hours; where
+    the file says it, how long the step is that begins (nanoseconds).
     """
 
     time: pd.DatetimeIndex
     row: np.ndarray
     note: str = ""
+    length: np.ndarray | None = None
 
 
 def nanoseconds(stamps: object) -> np.ndarray:
@@ -122,7 +124,7 @@ def to_utc(
     utc: pd.Index = summer.where(~_second(stamps, twice, ambiguous), winter)
     if nonexistent == "shift" and skipped.any():
         later = (stamps + HOUR).tz_localize(timezone, ambiguous="NaT")
-        utc = utc.where(~skipped, _naive_utc(later))
+        utc = utc.where(~skipped, naive_utc(later))
     elif nonexistent == "drop":
         utc, winter, twice, rows = utc[~skipped], winter[~skipped], twice[~skipped], rows[~skipped]
     if ambiguous == "both":  # one row stands for two instants
@@ -144,7 +146,7 @@ def _both_readings(
 
     def instants(first: bool) -> pd.DatetimeIndex:
         is_first = np.full(len(stamps), first)
-        return _naive_utc(stamps.tz_localize(timezone, ambiguous=is_first, nonexistent="NaT"))
+        return naive_utc(stamps.tz_localize(timezone, ambiguous=is_first, nonexistent="NaT"))
 
     try:
         return instants(True), instants(False)
@@ -153,7 +155,7 @@ def _both_readings(
         raise SchemaError([Problem("timezone", "time", detail)], source) from error
 
 
-def _naive_utc(moments: pd.DatetimeIndex) -> pd.DatetimeIndex:
+def naive_utc(moments: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """Return instants without their zone, as UTC."""
     return pd.DatetimeIndex(moments).tz_convert("UTC").tz_localize(None)
 
@@ -216,30 +218,6 @@ def _second(stamps: pd.DatetimeIndex, twice: np.ndarray, ambiguous: Ambiguous) -
     if ambiguous == "infer":
         return twice & np.asarray(stamps.duplicated(keep="first"))
     return np.zeros(len(stamps), bool)
-
-
-def market_hours(
-    dates: pd.DatetimeIndex, hours: np.ndarray, timezone: str, *, source: str = "the input"
-) -> pd.DatetimeIndex:
-    """Return the UTC start of the h-th hour of each local day.
-
-    A day has 23, 24 or 25 of them, as it is long.
-
-    Raises
-    ------
-    SchemaError
-        An hour the day does not have, with the days named.
-    """
-    start = _naive_utc(dates.tz_localize(timezone))
-    end = _naive_utc((dates + pd.Timedelta("1D")).tz_localize(timezone))
-    length = np.asarray((end - start) / HOUR)
-    wrong = (hours < 1) | (hours > length) | (hours != np.round(hours))
-    if wrong.any():
-        rows = [f"{d:%Y-%m-%d} hour {h:g}" for d, h in zip(dates[wrong], hours[wrong], strict=True)]
-        raise SchemaError(
-            [Problem("hour", "range", f"{first_few(rows)}: the day has no such hour")], source
-        )
-    return start + pd.to_timedelta(hours - 1, unit="h")
 
 
 def step_of(time: pd.DatetimeIndex, *, source: str = "the input") -> pd.Timedelta:

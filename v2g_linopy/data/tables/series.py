@@ -2,7 +2,7 @@
 papered over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
@@ -22,9 +22,10 @@ def uniform_series(
     utc: Utc,
     values: Mapping[str, np.ndarray],
     *,
-    unit: str = "EUR/MWh",
+    unit: str | Mapping[str, str] = "EUR/MWh",
     resample: str | None = None,
     missing: Missing = "problem",
+    may_lack: Collection[str] = (),
     source: str = "the prices",
 ) -> xr.Dataset:
     """Return prices on one uniform step.
@@ -32,39 +33,45 @@ def uniform_series(
     Parameters
     ----------
     utc
-        When each row begins, and which row of `values` it is.
+        When each row begins, and which row of `values` it is; how long it holds, where that is
+        known.
     values
         Columns of numbers.
     unit
-        Unit of all columns.
+        Unit of all columns, or of each.
     resample
         Step of the result where the rows are not all as long: a price holds until the next row, a
         longer step takes the mean of its parts.
     missing
-        Steps without a row: a problem, NaN, or the price before (`hold`, which also fills NaN
-        cells).
+        Steps without a row or without a number: a problem, NaN, or the price before (`hold`).
+    may_lack
+        Columns in which a cell without a number has a meaning of its own, such as nothing sold:
+        NaN. `hold` fills it all the same.
     source
         The file, for the message.
 
     Raises
     ------
     SchemaError
-        Times that occur twice, gaps, or steps of several lengths, with the first places named.
+        Times that occur twice, gaps, missing numbers, or steps of several lengths, with the first
+        places named.
     """
     order = np.argsort(nanoseconds(utc.time), kind="stable")
     time, row = utc.time[order].rename("time"), utc.row[order]
     if time.has_duplicates:
         twice = first_few(time[time.duplicated()].unique())
-        raise SchemaError(
-            [Problem("time", "time", f"{twice} UTC: given more than once; one row per step")],
-            source,
-        )
-    data = {
-        name: xr.DataArray(column[row], coords={"time": time}, dims="time", attrs={"units": unit})
-        for name, column in values.items()
-    }
-    prices = xr.Dataset(data)
-    length = _lengths(time)
+        detail = f"{twice} UTC: given more than once; one row per step"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    units = {name: unit if isinstance(unit, str) else unit[name] for name in values}
+    prices = xr.Dataset(
+        {
+            name: xr.DataArray(
+                column[row], coords={"time": time}, dims="time", attrs={"units": units[name]}
+            )
+            for name, column in values.items()
+        }
+    )
+    length = _lengths(time) if utc.length is None else utc.length[order]
     mixed = len(set(length.tolist())) > 1
     if mixed and resample is None:
         raise SchemaError([_mixed(time, length)], source)
@@ -72,20 +79,84 @@ def uniform_series(
         out = _resampled(prices, time, length, pd.Timedelta(resample), missing, source)
     else:
         out = _filled(prices, time, int(length[0]), missing, source)
+    lacking = _without_numbers(prices, out, missing, may_lack, source)
     brought = f"Prices of several steps brought to {resample}." if mixed else ""
-    return add_notes(out, utc.note, brought)
+    return add_notes(out, utc.note, brought, *lacking)
 
 
-def hours_of(time: pd.DatetimeIndex) -> np.ndarray:
+def _without_numbers(
+    prices: xr.Dataset, out: xr.Dataset, missing: Missing, may_lack: Collection[str], source: str
+) -> list[str]:
+    """Return what became of rows without a number; refuse them where no rule says that."""
+    problems, notes = [], []
+    for name in map(str, prices.data_vars):
+        empty = prices[name].isnull().to_numpy()
+        if not empty.any() or (name in may_lack and missing != "hold"):
+            continue
+        moments = f"{with_count(int(empty.sum()), 'row')} without a number: "
+        moments += f"{first_few(prices.indexes['time'][empty])} UTC"
+        if missing == "problem":
+            rules = Remedy("missing", ("nan", "hold"))
+            problems.append(Problem(name, "missing", moments, (rules,)))
+        elif missing == "hold" and bool(out[name].isnull().any()):
+            problems.append(Problem(name, "missing", f"{moments}; none before it can hold"))
+        else:
+            how = "the one before holds" if missing == "hold" else "left without"
+            notes.append(f"{name}: {moments}: {how}.")
+    if problems:
+        raise SchemaError(problems, source)
+    return notes
+
+
+def starts_of_ends(utc: Utc) -> Utc:
+    """Return when steps begin of which the end is written: each is as long as the time since the
+    end before it, the first as long as the second.
+    """
+    order = np.argsort(-nanoseconds(utc.time), kind="stable")
+    backwards = pd.DatetimeIndex((-nanoseconds(utc.time)[order]).astype("datetime64[ns]"))
+    length = np.empty(len(order), np.int64)
+    length[order] = _lengths(backwards)
+    start = (nanoseconds(utc.time) - length).astype("datetime64[ns]")
+    return utc._replace(time=pd.DatetimeIndex(start), length=length)
+
+
+def lengths_of_ranges(begin: pd.DatetimeIndex, end: pd.DatetimeIndex, source: str) -> np.ndarray:
+    """Return how long steps are that are written as `from - to` on one clock, in nanoseconds.
+
+    Where the clock moves, a step looks an hour too long or too short: it is as long as the others.
+
+    Raises
+    ------
+    SchemaError
+        Steps that end before they begin, or are longer than an hour.
+    """
+    shown = nanoseconds(end) - nanoseconds(begin)
+    lengths, count = np.unique(shown, return_counts=True)
+    common = lengths[(count > 1) | (len(shown) == 1)]
+    if not len(common):
+        common = lengths
+    for moved in (LONGEST, -LONGEST):
+        across = ~np.isin(shown, common) & np.isin(shown + moved, common)
+        shown = np.where(across, shown + moved, shown)
+    wrong = (shown <= 0) | (shown > LONGEST)
+    if wrong.any():
+        places = [f"{a} - {b}" for a, b in zip(begin[wrong], end[wrong], strict=True)]
+        detail = f"not a step of at most an hour: {first_few(places, 3)}"
+        raise SchemaError([Problem("time", "time", detail)], source)
+    return shown
+
+
+def hours_of(utc: Utc) -> np.ndarray:
     """Return the length of each row in hours, in the order given.
 
     See `uniform_series` for rows that differ.
     """
-    order = np.argsort(nanoseconds(time), kind="stable")
-    hours = np.ones(len(time))
-    hours[order] = (
-        np.maximum(_lengths(time[order]), 1) / 3.6e12
-    )  # two rows of one moment are refused later
+    if utc.length is not None:
+        return utc.length / 3.6e12
+    order = np.argsort(nanoseconds(utc.time), kind="stable")
+    hours = np.ones(len(utc.time))
+    # two rows of one moment are refused later
+    hours[order] = np.maximum(_lengths(utc.time[order]), 1) / 3.6e12
     return hours
 
 

@@ -1,24 +1,26 @@
 """How a table of text is written, as one value that every reader takes."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
-from ...errors import Problem, Remedy, SchemaError
-from .files import parse_times, pick_columns, read_csv
-from .local_time import ALL_RULES, Ambiguous, Nonexistent, Utc, market_hours, to_utc
+from ...errors import Problem, SchemaError
+from .cells import as_text, pick_columns, read_cells
+from .files import collect_problems
+from .local_time import ALL_RULES, Ambiguous, Nonexistent, Utc, to_utc
+from .positions import HourCount, read_labels, starts_of, time_of_day
 from .wording import first_few
-
-HourCount = Literal["elapsed", "clock"]
+from .written_times import Written, offsets_of, read_written, zone_offset
 
 
 @dataclass(frozen=True)
 class TableFormat:
-    """What a table of text holds, and how its cells and times are written.
+    """What a table holds, and how its cells and times are written.
 
     Parameters
     ----------
@@ -31,17 +33,28 @@ class TableFormat:
     nonexistent : {"raise", "shift", "drop"}, default "raise"
         Rule for the local hours that the clock skips: see `to_utc`.
     time_format : str, optional
-        As in `strptime`; ISO 8601 unless given, never guessed.
-    separator : str, default ","
-        Between the columns.
-    decimal : str, default "."
-        In numbers.
+        As in `strptime`. Unless given, the year comes first, or the cells themselves show which
+        number is the day; else they are refused.
+    separator : str, optional
+        Between the columns; unless given, the one by which the columns are found.
+    decimal : {".", ","}, optional
+        In numbers; unless given, the mark that a column proves, else a point.
+    thousands : str, optional
+        Mark between thousands, where the column does not prove it.
+    encoding : str, optional
+        Of the text, such as ``cp1252``; UTF-8 unless given, or what the first bytes tell.
+    skip_rows : int, default 0
+        Lines to leave out before the header is looked for.
+    sheet : str, optional
+        Name of the sheet of a workbook; the first unless given.
+    where : mapping of str to str, default {}
+        Keeps the rows that hold these words in these columns: ``{"Sequence": "SDAC"}``.
 
     Examples
     --------
     >>> german = TableFormat({"time": "Zeit", "day_ahead": "Preis"}, "Europe/Berlin", decimal=",")
-    >>> german.separator
-    ','
+    >>> german.decimal, german.ambiguous
+    (',', 'raise')
     """
 
     columns: Mapping[str, str]
@@ -49,8 +62,13 @@ class TableFormat:
     ambiguous: Ambiguous = "raise"
     nonexistent: Nonexistent = "raise"
     time_format: str | None = None
-    separator: str = ","
-    decimal: str = "."
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    encoding: str | None = None
+    skip_rows: int = 0
+    sheet: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
 
 
 class TableFields(TypedDict, total=False):
@@ -61,8 +79,13 @@ class TableFields(TypedDict, total=False):
     ambiguous: Ambiguous
     nonexistent: Nonexistent
     time_format: str | None
-    separator: str
-    decimal: str
+    separator: str | None
+    decimal: str | None
+    thousands: str | None
+    encoding: str | None
+    skip_rows: int
+    sheet: str | None
+    where: Mapping[str, str]
 
 
 def one_format(table: TableFormat | None, fields: TableFields) -> TableFormat:
@@ -80,6 +103,25 @@ def one_format(table: TableFormat | None, fields: TableFields) -> TableFormat:
     return table
 
 
+def read_whole(path: str | Path, table: TableFormat) -> pd.DataFrame:
+    """Return all columns of a file under their headers, every cell as it is written.
+
+    Raises
+    ------
+    InputFileError, SchemaError
+        A file that cannot be read.
+    """
+    return read_cells(
+        path,
+        [*table.columns.values(), *table.where],
+        separator=table.separator,
+        encoding=table.encoding,
+        skip_rows=table.skip_rows,
+        sheet=table.sheet,
+        where=table.where,
+    )
+
+
 def read_columns(path: str | Path, table: TableFormat) -> pd.DataFrame:
     """Return the columns of a file under the names of their fields, every cell as it is written.
 
@@ -88,8 +130,7 @@ def read_columns(path: str | Path, table: TableFormat) -> pd.DataFrame:
     InputFileError, SchemaError
         A file that cannot be read, or columns that it does not have.
     """
-    frame = read_csv(path, separator=table.separator, decimal=table.decimal)
-    return pick_columns(frame, table.columns, str(path))
+    return pick_columns(read_whole(path, table), table.columns, str(path))
 
 
 def read_times(
@@ -99,61 +140,122 @@ def read_times(
     *,
     where: str = "time",
     rules: Collection[str] = ALL_RULES,
+    zones: pd.Series | None = None,
 ) -> Utc:
-    """Return the written times of a column in UTC; `rules` are those that a message may offer."""
-    written = parse_times(cells, table.time_format, source)
-    return to_utc(
-        written,
-        table.timezone,
+    """Return the written times of a column in UTC.
+
+    `rules` are those that a message may offer; `zones` is a column that says the zone of each row:
+    an offset, the name of one (CET, PDT), or an IANA name.
+    """
+    written = read_written(cells, table.time_format, source, table.timezone)
+    if zones is None:
+        return _in_utc(written, table, table.timezone, source, where, rules)
+    words = as_text(zones)
+    named = words.map(lambda word: zone_offset(word, table.timezone) is None).to_numpy(bool)
+    parts = []
+    if not named.all():
+        fixed = offsets_of(words[~named], cells[~named], table.timezone)
+        own = Written(written.local[~named], fixed)
+        parts.append((np.flatnonzero(~named), Utc(own.utc, np.arange(len(fixed)))))
+
+    def in_zone(zone: str, rows: np.ndarray) -> Utc:
+        local = Written(written.local[rows], written.ahead[rows])
+        return _in_utc(local, table, zone, source, where, rules)
+
+    problems: list[Problem] = []
+    for zone in words[named].unique():
+        rows = np.flatnonzero(words == zone)
+        if utc := collect_problems(problems, partial(in_zone, str(zone), rows)):
+            parts.append((rows, utc))
+    if problems:
+        raise SchemaError(problems, source)
+    return _joined(parts)
+
+
+def _in_utc(
+    written: Written,
+    table: TableFormat,
+    timezone: str | None,
+    source: str,
+    where: str,
+    rules: Collection[str],
+) -> Utc:
+    """Return times in UTC: with an offset by it, without one by the zone and its rules."""
+    marked = written.has_offset
+    if marked.all():
+        return Utc(written.utc, np.arange(len(marked)))
+    unmarked = to_utc(
+        written.local[~marked],
+        timezone,
         ambiguous=table.ambiguous,
         nonexistent=table.nonexistent,
         rules=rules,
         where=where,
         source=source,
     )
+    with_offset = Utc(written.utc[marked], np.arange(int(marked.sum())))
+    return _joined(
+        [(np.flatnonzero(marked), with_offset), (np.flatnonzero(~marked), unmarked)]
+    )
 
 
-def hour_starts(
-    dates: pd.DatetimeIndex,
-    hours: np.ndarray,
+def _joined(parts: list[tuple[np.ndarray, Utc]]) -> Utc:
+    """Return the instants of several groups of rows in the order of the rows."""
+    row = np.concatenate([rows[utc.row] for rows, utc in parts])
+    time = np.concatenate([utc.time.to_numpy("datetime64[ns]") for _, utc in parts])
+    order = np.argsort(row, kind="stable")
+    note = " ".join(utc.note for _, utc in parts if utc.note)
+    return Utc(pd.DatetimeIndex(time[order]), row[order], note)
+
+
+def read_hours(
+    dates: pd.Series,
+    hours: pd.Series,
     table: TableFormat,
-    count: HourCount,
+    count: HourCount | None,
     source: str,
+    blank: np.ndarray | None = None,
 ) -> Utc:
-    """Return the UTC start of hour labels 1, 2, ... of local days.
+    """Return when the steps of a column of days and one of hours begin.
 
     Parameters
     ----------
     dates, hours
-        The local day and the label of each row.
+        The local day and the hour of each row, as they are written.
     table
-        For its zone and its rules.
+        For its zone, its rules and the format of its dates.
     count
-        ``elapsed``: hours gone by since local midnight, 23 to 25 of them. ``clock``: hours on the
-        clock, 1 to 24 on every day.
+        ``elapsed``: labels count hours gone by since local midnight, 23 to 25 of them. ``clock``:
+        they are hours on the clock, 1 to 24 on every day. Unless given, times of day and ranges
+        are read on the clock, and numbers are counted.
+    blank
+        Rows without a number.
 
     Raises
     ------
     SchemaError
-        An hour that the day or the clock does not have, or that needs a rule and has none.
+        Dates with an offset, or an hour that the day or the clock does not have, or that needs a
+        rule and has none.
     """
+    written_days = read_written(dates, table.time_format, source, table.timezone)
+    if written_days.has_offset.any():
+        detail = "a date beside an hour is a local day: it has no offset"
+        raise SchemaError([Problem("date", "time", detail)], source)
+    days = written_days.local
+    shown = time_of_day(hours, source)
     if table.timezone is None:
-        return to_utc(dates, None, source=source)
-    if count == "elapsed":
-        start = market_hours(dates, hours, table.timezone, source=source)
-        return Utc(start, np.arange(len(dates)))
-    wrong = (hours < 1) | (hours > 24) | (hours != np.round(hours))
-    if wrong.any():
-        rows = [f"{d:%Y-%m-%d} hour {h:g}" for d, h in zip(dates[wrong], hours[wrong], strict=True)]
-        detail = f"{first_few(rows)}: a clock shows hours 1 to 24"
-        counted = Remedy("hours", ("elapsed",), advice="give {} where they are counted")
-        raise SchemaError([Problem("hour", "range", detail, (counted,))], source)
-    clock = dates + pd.to_timedelta(hours - 1, unit="h")
-    return to_utc(
-        clock,
+        return to_utc(days, None, source=source)
+    if shown is not None and count != "elapsed":
+        local = days + pd.to_timedelta(shown, unit="min")
+        written = Written(local, np.full(len(local), np.timedelta64("NaT"), "timedelta64[ns]"))
+        return _in_utc(written, table, table.timezone, source, "hour", ALL_RULES)
+    return starts_of(
+        days,
+        read_labels(hours, source),
         table.timezone,
+        count=count or "elapsed",
         ambiguous=table.ambiguous,
         nonexistent=table.nonexistent,
-        where="hour",
+        blank=blank,
         source=source,
     )
