@@ -68,7 +68,11 @@ def test_a_netcdf_file(tmp_path):
             COLUMNS,
             "00:01:00: -20: not within 45 to 55 Hz; give it in Hz",
         ),
-        (["2026-01-05 00:00,50", "2026-01-05 00:01,"], COLUMNS, "00:01:00: nan: .*hold"),
+        (
+            ["2026-01-05 00:00,50", "2026-01-05 00:01,"],
+            COLUMNS,
+            "without a number: .*00:01:00 UTC; .*hold",
+        ),
         (["2026-01-05 00:00,50", "2026-01-05 00:00,50"], COLUMNS, "given more than once"),
         (["2026-01-05 00:00,50", "2026-01-05 00:01,fast"], COLUMNS, "not a number at row 3"),
         (["2026-01-05 00:00,50"], {"time": "Time"}, "at least one frequency"),

@@ -7,7 +7,8 @@ import xarray as xr
 from sessions_made import steps
 
 from v2g_linopy.data import align, to_utc
-from v2g_linopy.data.tables.local_time import market_hours, nanoseconds, step_of
+from v2g_linopy.data.tables.local_time import nanoseconds, step_of
+from v2g_linopy.data.tables.positions import Labels, starts_of
 from v2g_linopy.errors import SchemaError
 
 ROME = "Europe/Rome"
@@ -97,12 +98,17 @@ def test_hours_counted_since_midnight(day, hours):
     """A market day has 23, 24 or 25 hours, one after the other in UTC; an hour beyond is
     refused.
     """
-    labels = np.arange(1, hours + 1)
-    result = market_hours(pd.DatetimeIndex([day] * hours), labels, ROME)
+
+    def hour_starts(numbers):
+        labels = Labels(np.asarray(numbers, float), np.full(len(numbers), ""))
+        return starts_of(pd.DatetimeIndex([day] * len(numbers)), labels, ROME).time
+
+    result = hour_starts(range(1, hours + 1))
     assert result[0] == pd.Timestamp(day, tz=ROME).tz_convert("UTC").tz_localize(None)
     assert set(np.diff(nanoseconds(result))) == {3_600_000_000_000}
-    with pytest.raises(SchemaError, match=f"{day} hour {hours + 1}: the day has no such hour"):
-        market_hours(pd.DatetimeIndex([day]), np.array([hours + 1]), ROME)
+    beyond = "a whole day 25" if hours == 25 else f"hour {hours + 1}: the day has no such hour"
+    with pytest.raises(SchemaError, match=f"{day} .*{beyond}"):
+        hour_starts([hours + 1])
 
 
 def test_a_step_that_is_not_the_same_everywhere_is_shown():

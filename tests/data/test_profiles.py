@@ -93,16 +93,15 @@ def test_what_is_no_power_is_refused(tmp_path):
 
 
 def test_a_header_that_names_another_unit_is_heard(tmp_path):
-    """Watts in the header and no unit given: a thousand times too much is refused; what is given is
-    believed.
-    """
+    """Watts in the header are watts, unless the user says what they are."""
     rows = ["2026-03-01 00:00,1500", "2026-03-01 01:00,2500"]
     path = table(tmp_path / "roof.csv", rows, header="when,Leistung [W]")
     columns = {"time": "when", "roof": "Leistung [W]"}
-    with pytest.raises(SchemaError, match=r"says W, kW is assumed; give unit=\"W\""):
-        read_profiles(path, columns=columns, timezone="Europe/Rome")
-    found = read_profiles(path, columns=columns, timezone="Europe/Rome", unit="W")
+    found = read_profiles(path, columns=columns, timezone="Europe/Rome")
     assert found.roof.values.tolist() == [1.5, 2.5]
+    assert found.attrs["notes"] == "roof: W, as the file says."
+    told = read_profiles(path, columns=columns, timezone="Europe/Rome", unit="kW")
+    assert told.roof.values.tolist() == [1500.0, 2500.0]
     assert found.attrs["timezone"] == "Europe/Rome"
 
 

@@ -19,13 +19,12 @@ from ..data.importers.formats import (
     PRICE_FORMATS,
     PROFILE_FORMATS,
     SESSION_FORMATS,
-    WORKBOOK,
     FileFormat,
     Formats,
     has_suffix_of,
     recognised,
 )
-from ..data.tables.files import read_csv
+from ..data.tables.cells import WORKBOOK, read_cells
 from ..data.tables.series import combine
 from ..data.tables.table_format import TableFormat
 from ..errors import InputFileError, Problem, SchemaError
@@ -36,6 +35,8 @@ PREFIXED = ("column", "timezone", "ambiguous", "nonexistent", "missing")
 """Options that have another name for the prices of `import sessions`."""
 
 
+CELL_OPTIONS = ("separator", "encoding", "skip_rows", "sheet")
+"""Options that say where the cells of a table are."""
 CANNOT_PARSE = (json.JSONDecodeError, ElementTree.ParseError, UnicodeDecodeError)
 """What parsers of the standard library raise at a file that they cannot read."""
 
@@ -111,10 +112,43 @@ TimeFormat = Annotated[
 Separator = Annotated[
     str | None,
     typer.Option(
-        "--separator", help="Between the columns of a csv: , unless given; 'tab' for a tab."
+        "--separator", help="Between the columns of a csv; 'tab' for a tab.  [default: as found]"
     ),
 ]
-Decimal = Annotated[str | None, typer.Option("--decimal", help="Decimal mark of a csv.")]
+Decimal = Annotated[
+    str | None,
+    typer.Option("--decimal", help="Decimal mark.  [default: as the column proves, else a point]"),
+]
+Thousands = Annotated[
+    str | None,
+    typer.Option(
+        "--thousands", metavar="MARK", help="Mark between thousands, where nothing proves it."
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option("--encoding", help="Of a text that is not UTF-8 or UTF-16, e.g. cp1252."),
+]
+SkipRows = Annotated[
+    int | None,
+    typer.Option(
+        "--skip-rows",
+        min=0,
+        metavar="N",
+        help="Lines to leave out above the header.",
+    ),
+]
+Sheet = Annotated[
+    str | None, typer.Option("--sheet", help="Sheet of a workbook.  [default: the first]")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="HEADER=WORD",
+        help="Only rows with this word in that column. Repeatable.",
+    ),
+]
 Hours = Annotated[
     str | None,
     typer.Option(
@@ -189,6 +223,11 @@ class TableOptions:
     time_format: TimeFormat = None
     separator: Separator = None
     decimal: Decimal = None
+    thousands: Thousands = None
+    encoding: Encoding = None
+    skip_rows: SkipRows = None
+    sheet: Sheet = None
+    where: Where = None
 
 
 @dataclass(frozen=True)
@@ -313,14 +352,14 @@ def use(
         understood(key, value, known[key], flag, form)
     with in_option_words({key: f"--{prefix}{key}" for key in PREFIXED}):
         if "columns" in known and "columns" not in given:
-            raise no_columns(path, given.get("separator", ","), flag_of("columns", prefix))
+            raise no_columns(path, given, flag_of("columns", prefix))
         return called(form.read, path, given)
 
 
 def arguments(options: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """The options that were given, under the names of the readers' parameters."""
     given = {key: value for key, value in options.items() if value not in (None, [])}
-    for key, name in (("column", "columns"), ("column_unit", "units")):
+    for key, name in (("column", "columns"), ("column_unit", "units"), ("where", "where")):
         if key in given:
             given[name] = pairs(given.pop(key), flag_of(name, prefix))
     if "separator" in given:
@@ -388,9 +427,10 @@ def unknown_units(units: Mapping[str, str], flag: str) -> None:
             )
 
 
-def no_columns(path: Path, separator: str, flag: str) -> Exception:
+def no_columns(path: Path, given: Mapping[str, Any], flag: str) -> Exception:
     """What to say where no column of a table is named: those that it has."""
-    headers = ", ".join(read_csv(path, separator=separator, decimal=".").columns)
+    told = {key: given[key] for key in CELL_OPTIONS if key in given}
+    headers = ", ".join(map(str, read_cells(path, **told).columns))
     message = f"say which column holds what; {path.name} has: {headers}"
     return typer.BadParameter(message, param_hint=flag)
 

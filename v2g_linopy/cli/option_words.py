@@ -64,4 +64,4 @@ def option_words(remedy: Remedy, option: Callable[[str], str]) -> str:
     if not remedy.values:
         return f"{name} {key}".rstrip()
     values = remedy.choice(lambda value: shlex.quote(str(value)))
-    return f"{name} {key}={values}" if key else f"{name} {values}"
+    return f"{name} {shlex.quote(key)}={values}" if key else f"{name} {values}"

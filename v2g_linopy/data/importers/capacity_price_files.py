@@ -8,9 +8,10 @@ import xarray as xr
 from ...case.units import accepted, factor
 from ...errors import Problem, SchemaError
 from ...parts.markets.reserve.nordic_products import listed
-from ..tables.series import Missing, uniform_series
-from ..tables.table_format import HourCount, TableFields, TableFormat, one_format
-from .series_rows import read_rows, series_names, with_zone
+from ..tables.positions import HourCount
+from ..tables.series import Missing
+from ..tables.table_format import TableFields, TableFormat, one_format
+from .series_rows import read_series, series_names
 
 UNIT = "EUR/MW/h"
 
@@ -19,7 +20,7 @@ def read_capacity_prices(
     path: str | Path,
     table: TableFormat | None = None,
     *,
-    hours: HourCount = "elapsed",
+    hours: HourCount | None = None,
     unit: str | None = None,
     resample: str | None = None,
     missing: Missing = "problem",
@@ -82,15 +83,15 @@ def read_capacity_prices(
     if unit is not None and factor(unit, UNIT) is None:
         detail = f"{unit!r} is no capacity price; use one of {', '.join(accepted(UNIT))}"
         raise SchemaError([Problem("unit", "unit", detail)], source)
-    utc, values = read_rows(
+    return read_series(
         path,
         table,
         hours=hours,
+        unit=unit,
+        resample=resample,
+        missing=missing,
         wanted="product",
         example=("FCR-N", "Price"),
-        assumed_unit=None if unit else UNIT,
+        assumed_unit=UNIT,
+        may_lack=series_names(table.columns),
     )
-    prices = uniform_series(
-        utc, values, unit=unit or UNIT, resample=resample, missing=missing, source=source
-    )
-    return with_zone(prices, table)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..tables.files import number_columns, parse_times
+from ..tables.numbers import number_columns
 from ..tables.plausibility import STATED, check_stated_units
 from ..tables.session_table import LABELS, METERED, MOMENTS
 from ..tables.short_stays import ShortStays, without_short_stays
-from ..tables.table_format import TableFormat, read_columns
+from ..tables.table_format import TableFormat, read_columns, read_times
 
 
 def read_elaadnl(
@@ -73,14 +73,14 @@ def read_elaadnl(
         "energy": "TotalEnergy",
         "power_max": "MaxPower",
     }
-    source, table = str(path), TableFormat(columns, time_format="%m/%d/%Y %H:%M")
+    source, table = str(path), TableFormat(columns, "UTC", time_format="%m/%d/%Y %H:%M")
     frame = read_columns(path, table)
     values = number_columns(frame, ("transaction", *METERED), table.decimal, source)
     units = units or {}
     check_stated_units(units, {name: field.unit for name, field in METERED.items()}, source)
     data: dict[str, Any] = {}
     for name, field in MOMENTS.items():
-        moments = parse_times(frame[name], table.time_format, source)
+        moments = read_times(frame[name], table, source, where=name).time
         data[name] = ("session", np.asarray(moments, "datetime64[ns]"), {"long_name": field.doc})
     for name, field in METERED.items():
         attributes = {"units": units.get(name, field.unit), "long_name": field.doc}

@@ -12,7 +12,7 @@ import xarray as xr
 from ...case.io import existing
 from ...case.units import accepted
 from ..sessions.connectors import read_connectors
-from ..tables.files import read_csv, read_workbook
+from ..tables.cells import WORKBOOK, read_cells
 from ..tables.local_time import ALL_RULES
 from . import (
     acn,
@@ -28,7 +28,6 @@ from . import (
     session_files,
 )
 
-WORKBOOK = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 NETCDF = (".nc", ".nc4", ".cdf")
 
 
@@ -147,6 +146,4 @@ def _by_headers(path: Path, formats: Formats) -> str | None:
 
 def headers_of(path: Path) -> str:
     """Return the headers of a workbook or of a table of text in one line."""
-    workbook = path.suffix.lower() in WORKBOOK
-    frame = read_workbook(path) if workbook else read_csv(path, separator=",", decimal=".")
-    return " ".join(frame.columns)
+    return " ".join(map(str, read_cells(path).columns))

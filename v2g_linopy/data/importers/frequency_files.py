@@ -72,12 +72,16 @@ def read_frequency(
     if strange := [name for name in table.columns if name not in ("time", "frequency")]:
         detail = "a record has a column of `time` and one of `frequency`"
         raise SchemaError([Problem(f"columns.{n}", "unknown", detail) for n in strange], source)
-    utc, values = read_rows(
-        path, table, wanted="frequency", example=("frequency", "Hz"), assumed_unit=None
+    rows = read_rows(
+        path,
+        table,
+        wanted="frequency",
+        example=("frequency", "Hz"),
+        quantities=(UNIT,),
+        given_unit=UNIT,
     )
-    return _plausible(
-        uniform_series(utc, values, unit=UNIT, missing=missing, source=source), source
-    )
+    read = uniform_series(rows.utc, rows.values, unit=UNIT, missing=missing, source=source)
+    return _plausible(read, source)
 
 
 def read_netcdf_frequency(

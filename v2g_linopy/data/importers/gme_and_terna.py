@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.files import number_columns, parse_times, pick_columns, read_workbook
+from ..tables.cells import pick_columns, read_cells, written
 from ..tables.local_time import Ambiguous, Utc
+from ..tables.numbers import number_columns
+from ..tables.positions import HourCount
 from ..tables.series import Missing, uniform_series
-from ..tables.table_format import HourCount, TableFormat, hour_starts
+from ..tables.table_format import TableFormat, read_hours
 
 ITALY = "Europe/Rome"
 
@@ -115,23 +116,21 @@ def _italian(
     """Return the rows of a workbook with a date, an hour and prices, found by a word in their
     headers.
     """
-    source, frame = str(path), read_workbook(path)
-    words = {"date": "DATE", "hour": "HOUR", **fields}
+    source, words = str(path), {"date": "DATE", "hour": "HOUR", **fields}
+    whole = read_cells(path)
     columns = {
-        f: next((c for c in frame.columns if word in c.upper()), f"... {word} ...")
+        f: next((c for c in whole.columns if word in c.upper()), f"... {word} ...")
         for f, word in words.items()
     }
-    frame = pick_columns(frame, columns, source)
-    frame = frame[~frame.drop(columns="hour").isna().all(axis=1)]
-    values = number_columns(frame, words, ".", source)
-    undated = np.isnan(values["date"]) | np.isnan(values["hour"])
+    frame = pick_columns(whole, columns, source)
+    frame = frame[~(frame.drop(columns="hour").map(written) == "").all(axis=1)]
+    values = number_columns(frame, fields, ".", source)
+    undated = ((frame["date"].map(written) == "") | (frame["hour"].map(written) == "")).to_numpy()
     if undated.any():
         detail = (
             f"{undated.sum()} rows have a price but no date or hour, the first is row"
-            f" {frame.index[undated][0] + 2}"
+            f" {frame.index[undated][0]}"
         )
         raise SchemaError([Problem("date", "missing", detail)], source)
-    text = pd.Series(values["date"].astype(np.int64).astype(str), name="date")
     table = TableFormat(columns, ITALY, ambiguous)
-    utc = hour_starts(parse_times(text, "%Y%m%d", source), values["hour"], table, count, source)
-    return utc, {name: values[name] for name in fields}
+    return read_hours(frame["date"], frame["hour"], table, count, source), values

@@ -86,6 +86,7 @@ def read_netcdf_prices(
         {n: v.to_numpy() for n, v in prices.items()},
         resample=resample,
         missing=missing,
+        may_lack=tuple(prices),
         source=source,
     )
     for name, price in prices.items():

@@ -5,11 +5,14 @@ from typing import Unpack
 
 import xarray as xr
 
-from ..tables.series import Missing, uniform_series
-from ..tables.table_format import HourCount, TableFields, TableFormat, one_format
-from .series_rows import read_rows, with_zone
+from ..tables.positions import HourCount
+from ..tables.series import Missing
+from ..tables.table_format import TableFields, TableFormat, one_format
+from .series_rows import read_series
 
 UNIT = "EUR/MWh"
+REGULATION = ("regulation_up", "regulation_down")
+"""Prices that a file may leave empty: nothing was accepted."""
 
 
 def price_columns() -> list[tuple[str, str, str, str]]:
@@ -38,7 +41,7 @@ def read_prices(
     path: str | Path,
     table: TableFormat | None = None,
     *,
-    hours: HourCount = "elapsed",
+    hours: HourCount | None = None,
     unit: str | None = None,
     resample: str | None = None,
     missing: Missing = "problem",
@@ -98,15 +101,15 @@ def read_prices(
     ([50.0, 20.0], '2025-12-31T23:00')
     """
     table = one_format(table, fields)
-    utc, values = read_rows(
+    return read_series(
         path,
         table,
         hours=hours,
+        unit=unit,
+        resample=resample,
+        missing=missing,
         wanted="price",
         example=("day_ahead", "Price"),
-        assumed_unit=None if unit else UNIT,
+        assumed_unit=UNIT,
+        may_lack=REGULATION,
     )
-    prices = uniform_series(
-        utc, values, unit=unit or UNIT, resample=resample, missing=missing, source=str(path)
-    )
-    return with_zone(prices, table)

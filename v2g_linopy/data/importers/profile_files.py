@@ -8,9 +8,10 @@ import xarray as xr
 
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
-from ..tables.series import Missing, hours_of, uniform_series
-from ..tables.table_format import HourCount, TableFields, TableFormat, one_format
-from .series_rows import read_rows, with_zone
+from ..tables.positions import HourCount
+from ..tables.series import Missing, add_notes, hours_of, uniform_series
+from ..tables.table_format import TableFields, TableFormat, one_format
+from .series_rows import Rows, read_rows, with_zone
 
 UNIT = "kW"
 UNITS = (*accepted("kW"), *accepted("kWh"))
@@ -21,7 +22,7 @@ def read_profiles(
     path: str | Path,
     table: TableFormat | None = None,
     *,
-    hours: HourCount = "elapsed",
+    hours: HourCount | None = None,
     unit: str | None = None,
     resample: str | None = None,
     missing: Missing = "problem",
@@ -85,28 +86,41 @@ def read_profiles(
     [12.0, 10.0]
     """
     source, table = str(path), one_format(table, fields)
-    power, energy = factor(unit or UNIT, "kW"), factor(unit or UNIT, "kWh")
-    if power is None and energy is None:
+    if unit is not None and not {factor(unit, "kW"), factor(unit, "kWh")} - {None}:
         detail = f"{unit!r} is neither power nor energy; use one of {', '.join(UNITS)}"
         raise SchemaError([Problem("unit", "unit", detail)], source)
-    if energy is not None and table.ambiguous == "both":
-        rules = Remedy("ambiguous", ("first", "second", "infer"))
-        detail = "one energy cannot stand for both hours"
-        raise SchemaError([Problem("ambiguous", "choice", detail, (rules,))], source)
-    utc, values = read_rows(
+    rows = read_rows(
         path,
         table,
         hours=hours,
         wanted="member",
         example=("roof", "Power"),
-        assumed_unit=None if unit else UNIT,
+        quantities=("kW", "kWh"),
+        given_unit=unit,
     )
-    if power is None:
-        length = hours_of(utc)
-        values = {name: column[utc.row] / length for name, column in values.items()}
-        utc = utc._replace(row=np.arange(len(utc.time)))
-    scaled = {name: column * (power or energy or 1.0) for name, column in values.items()}
+    is_energy = [name for name, own in rows.units.items() if factor(own, "kW") is None]
+    if is_energy and table.ambiguous == "both":
+        rules = Remedy("ambiguous", ("first", "second", "infer"))
+        detail = "one energy cannot stand for both hours"
+        raise SchemaError([Problem("ambiguous", "choice", detail, (rules,))], source)
     profiles = uniform_series(
-        utc, scaled, unit=UNIT, resample=resample, missing=missing, source=source
+        rows.utc._replace(row=np.arange(len(rows.utc.time))),
+        _in_kw(rows),
+        unit=UNIT,
+        resample=resample,
+        missing=missing,
+        source=source,
     )
-    return with_zone(profiles, table)
+    return add_notes(with_zone(profiles, table), *rows.notes)
+
+
+def _in_kw(rows: Rows) -> dict[str, np.ndarray]:
+    """Return power in kW, one number for each step: energy divided by the length of its step."""
+    length = hours_of(rows.utc)
+    out = {}
+    for name, column in rows.values.items():
+        power = factor(rows.units[name], "kW")
+        energy = factor(rows.units[name], "kWh")
+        scale = np.full(len(length), power) if power is not None else (energy or 1.0) / length
+        out[name] = column[rows.utc.row] * scale
+    return out

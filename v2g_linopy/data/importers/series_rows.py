@@ -3,7 +3,7 @@ are read so.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase, translate
 from pathlib import Path
@@ -13,14 +13,21 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ...case.units import factor
 from ...errors import Problem, Remedy, SchemaError
 from ..tables.cells import as_text, pick_columns
 from ..tables.files import collect_problems
 from ..tables.local_time import Utc, nanoseconds
 from ..tables.numbers import is_missing, number_columns
-from ..tables.series import lengths_of_ranges, starts_of_ends
+from ..tables.series import (
+    Missing,
+    add_notes,
+    lengths_of_ranges,
+    starts_of_ends,
+    uniform_series,
+)
 from ..tables.table_format import HourCount, TableFormat, read_hours, read_times, read_whole
-from ..tables.unit_conversion import check_header_units, named_unit, unit_of_cells
+from ..tables.unit_names import CURRENCIES, is_money, named_unit, unit_of_cells
 from ..tables.wording import first_few
 from ..tables.written_times import split_ranges
 
@@ -48,7 +55,7 @@ def read_rows(
     hours: HourCount | None = None,
     wanted: str,
     example: tuple[str, str],
-    assumed_unit: str,
+    quantities: tuple[str, ...],
     given_unit: str | None = None,
 ) -> Rows:
     """Return the rows of a table.
@@ -59,8 +66,9 @@ def read_rows(
         As in `read_prices`.
     wanted, example
         What a file must hold at least one of, and a name with its header, for the message.
-    assumed_unit
-        Unit of numbers of which neither the user nor the file says one.
+    quantities
+        What the numbers may be, each by a unit; the first is that of numbers of which neither the
+        user nor the file says one.
     given_unit
         Unit that the user names.
 
@@ -81,15 +89,53 @@ def read_rows(
         lambda: number_columns(frame, names, table.decimal, source, table.thousands),
     )
     units = collect_problems(
-        problems, lambda: _units(whole, table, names, assumed_unit, given_unit, source)
+        problems, lambda: _units(whole, table, names, quantities, given_unit, source)
     )
     blank = np.logical_and.reduce([is_missing(frame[name]) for name in names])
     utc = collect_problems(problems, lambda: _starts(frame, table, hours, blank, source))
     if values is None or utc is None or units is None:
         raise SchemaError(problems, source)
     _check_once(utc, whole, table, source)
-    said = [f"{n}: {u}, as the file says." for n, u in units.items() if u != assumed_unit]
+    said = [f"{n}: {u}, as the file says." for n, u in units.items() if u != quantities[0]]
     return Rows(utc, values, units, [] if given_unit else said)
+
+
+def read_series(
+    path: str | Path,
+    table: TableFormat,
+    *,
+    hours: HourCount | None,
+    unit: str | None,
+    resample: str | None,
+    missing: Missing,
+    wanted: str,
+    example: tuple[str, str],
+    assumed_unit: str,
+    may_lack: Collection[str] = (),
+) -> xr.Dataset:
+    """Return columns of numbers on one uniform step, in the units of the file.
+
+    The parameters are those of `read_rows` and of `uniform_series`.
+    """
+    rows = read_rows(
+        path,
+        table,
+        hours=hours,
+        wanted=wanted,
+        example=example,
+        quantities=(assumed_unit,),
+        given_unit=unit,
+    )
+    series = uniform_series(
+        rows.utc,
+        rows.values,
+        unit=rows.units,
+        resample=resample,
+        missing=missing,
+        may_lack=may_lack,
+        source=str(path),
+    )
+    return add_notes(with_zone(series, table), *rows.notes)
 
 
 def series_names(columns: Mapping[str, str]) -> list[str]:
@@ -170,15 +216,13 @@ def _starts(
     source: str,
 ) -> Utc:
     """Return when each row begins: written, or its end is, or its day and its hour."""
-    zones = frame["zone"] if "zone" in frame else None
+    zones = frame.get("zone")
     if "time" in table.columns:
         begin, end = split_ranges(frame["time"])
         utc = read_times(begin, table, source, zones=zones)
         return utc if end is None else _with_lengths(utc, begin, end, table, source)
     if "end" in table.columns:
-        return starts_of_ends(
-            read_times(frame["end"], table, source, where="end", zones=zones)
-        )
+        return starts_of_ends(read_times(frame["end"], table, source, where="end", zones=zones))
     return read_hours(frame["date"], frame["hour"], table, hours, source, blank)
 
 
@@ -196,7 +240,7 @@ def _units(
     whole: pd.DataFrame,
     table: TableFormat,
     names: list[str],
-    assumed: str,
+    quantities: tuple[str, ...],
     given: str | None,
     source: str,
 ) -> dict[str, str]:
@@ -205,26 +249,41 @@ def _units(
     """
     if given is not None:
         return dict.fromkeys(names, given)
-    header = {name: named_unit(table.columns[name]) for name in names}
+    assumed = quantities[0]
     beside = _unit_beside(whole, table, source)
-    units = {name: header[name] or beside or assumed for name in names}
-    check_header_units(
-        {name: f"[{units[name]}]" for name in names},
-        dict.fromkeys(names, assumed),
-        lambda _, unit: Remedy("unit", (unit,)),
-        source,
-    )
+    units, problems = {}, []
+    for name in names:
+        header = table.columns[name]
+        said = named_unit(header)
+        unit = said or beside
+        if unit in CURRENCIES:  # the money alone: the rest is as assumed
+            unit = assumed.replace("EUR", unit) if "EUR" in assumed else None
+        if unit and not any(_fits(unit, quantity) for quantity in quantities):
+            who = f"the header {header!r}" if said else "the column of units"
+            give = Remedy("unit", (assumed,), advice=f"if it is {assumed} all the same, give {{}}")
+            detail = f"{who} says {unit}, {assumed} is assumed, which is another quantity"
+            problems.append(Problem(name, "unit", detail, (give,)))
+        units[name] = unit or assumed
+    if problems:
+        raise SchemaError(problems, source)
     return units
+
+
+def _fits(unit: str, quantity: str) -> bool:
+    return factor(unit, quantity) is not None or is_money(unit, quantity)
 
 
 def _unit_beside(whole: pd.DataFrame, table: TableFormat, source: str) -> str | None:
     """Return the unit that a column of units names for all rows."""
-    headers = [table.columns["unit"]] if "unit" in table.columns else []
-    headers += [h for h in whole.columns if h.lower() in UNIT_HEADERS and h not in headers]
-    for header in headers:
-        cells = pick_columns(whole, {"unit": header}, source)["unit"]
-        if unit := unit_of_cells(cells):
-            return unit
+    if header := table.columns.get("unit"):
+        return unit_of_cells(pick_columns(whole, {"unit": header}, source)["unit"], source)
+    for header in whole.columns:
+        if header.lower() not in UNIT_HEADERS or (whole.columns == header).sum() > 1:
+            continue
+        cells = as_text(whole[header])
+        words = [word for word in cells.unique() if word]
+        if words and all(named_unit(f"[{word}]") for word in words):
+            return unit_of_cells(cells, source)
     return None
 
 

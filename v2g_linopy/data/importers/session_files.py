@@ -12,16 +12,20 @@ import xarray as xr
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
 from ..sessions.assumptions import BATTERY
-from ..tables.files import collect_problems, number_columns
+from ..tables.cells import as_text
+from ..tables.files import collect_problems
 from ..tables.local_time import Utc
+from ..tables.numbers import number_columns
 from ..tables.series import add_notes
 from ..tables.session_table import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
 from ..tables.table_format import TableFields, TableFormat, one_format, read_columns, read_times
-from ..tables.unit_conversion import check_header_units
+from ..tables.unit_names import named_unit
 from ..tables.wording import first_few
 
 NUMBERS = {**METERED, **ONBOARD, **COLUMNS}
 FIELDS = ("arrival", "departure", "session", *LABELS, *NUMBERS)
+ZONES = ("zone", "arrival_zone", "departure_zone")
+"""Columns that say in which zone the times of a row are written."""
 AMBIGUOUS = ("first", "second")
 NONEXISTENT = ("shift",)
 SESSION_RULES = (*AMBIGUOUS, *NONEXISTENT)
@@ -103,19 +107,23 @@ def read_sessions(
     >>> str(sessions.arrival.values[0])[:16], sessions.energy.item(), sessions.energy.units
     ('2026-01-01T07:00', 12000.0, 'Wh')
     """
-    source, table, units = str(path), one_format(table, fields), units or {}
+    source, table = str(path), one_format(table, fields)
     _check_rules(table, source)
     _check_names(table.columns, source)
     frame = read_columns(path, table)
-    _check_units(table.columns, units, source)
+    units = _units(table.columns, units or {}, source)
 
     def times(name: str) -> Utc:
-        return read_times(frame[name], table, source, where=name, rules=SESSION_RULES)
+        zones = frame.get(f"{name}_zone", frame.get("zone"))
+        return read_times(frame[name], table, source, where=name, rules=SESSION_RULES, zones=zones)
 
     # faults of all columns are told together
     problems: list[Problem] = []
     given = [name for name in NUMBERS if name in table.columns]
-    values = collect_problems(problems, lambda: number_columns(frame, given, table.decimal, source))
+    values = collect_problems(
+        problems,
+        lambda: number_columns(frame, given, table.decimal, source, table.thousands),
+    )
     arrival = collect_problems(problems, lambda: times("arrival"))
     departure = collect_problems(problems, lambda: times("departure"))
     if values is None or arrival is None or departure is None:
@@ -126,16 +134,16 @@ def read_sessions(
         for name, utc in (("arrival", arrival), ("departure", departure))
     }
     for name in given:
-        attributes = {"units": units.get(name, NUMBERS[name].unit), "long_name": NUMBERS[name].doc}
+        attributes = {"units": units[name], "long_name": NUMBERS[name].doc}
         data[name] = ("session", values[name], attributes)
     for name in LABELS:
         if name in table.columns:
-            data[name] = ("session", frame[name].fillna("").astype(str).str.strip().to_numpy(str))
+            data[name] = ("session", as_text(frame[name]).to_numpy(str))
 
     sessions = add_notes(xr.Dataset(data), arrival.note, departure.note)
     if table.timezone is not None:
         sessions.attrs["timezone"] = table.timezone
-    names = frame["session"].astype(str) if "session" in table.columns else None
+    names = as_text(frame["session"]) if "session" in table.columns else None
     return _numbered(sessions, names)
 
 
@@ -145,7 +153,7 @@ def _numbered(sessions: xr.Dataset, names: pd.Series | None) -> xr.Dataset:
         return sessions.sortby("arrival").assign_coords(
             session=np.arange(sessions.sizes["session"])
         )
-    number = bool(names.str.fullmatch(r"\d{1,18}").all())
+    number = bool(names.str.fullmatch(r"0|[1-9]\d{0,17}").all())  # 007 and 7 are two labels
     return sessions.assign_coords(
         session=names.astype(np.int64) if number else names.to_numpy(str)
     ).sortby("arrival")
@@ -171,7 +179,7 @@ def _check_names(columns: Mapping[str, str], source: str) -> None:
         if name not in columns
     ]
     for name in columns:
-        if name not in FIELDS:
+        if name not in (*FIELDS, *ZONES):
             near = get_close_matches(name, FIELDS, 1)
             hint = f"did you mean {near[0]}?" if near else f"choose from {first_few(FIELDS, 30)}"
             problems.append(Problem(f"columns.{name}", "unknown", hint))
@@ -179,20 +187,34 @@ def _check_names(columns: Mapping[str, str], source: str) -> None:
         raise SchemaError(problems, source)
 
 
-def _check_units(columns: Mapping[str, str], units: Mapping[str, str], source: str) -> None:
-    """Refuse units of columns that are not read, units of another kind, and headers that say
-    another unit than the one that is assumed.
+def _units(columns: Mapping[str, str], given: Mapping[str, str], source: str) -> dict[str, str]:
+    """Return the unit of each column of numbers: as given, as its header says, else as declared.
+
+    Raises
+    ------
+    SchemaError
+        Units of columns that are not read, and units of another kind.
     """
     declared = {name: field.unit for name, field in NUMBERS.items() if name in columns}
-    problems = []
-    for name, unit in units.items():
-        if name not in declared:
-            problems.append(Problem(name, "unknown", "has a unit but no column"))
-        elif factor(unit, declared[name]) is None:
-            known = ", ".join(accepted(declared[name]))
-            detail = f"unit {unit!r} does not fit; use one of {known}"
+    problems = [
+        Problem(name, "unknown", "has a unit but no column")
+        for name in given
+        if name not in declared
+    ]
+    units = {}
+    for name, unit in declared.items():
+        said = named_unit(columns[name])
+        units[name] = given.get(name) or said or unit
+        if factor(units[name], unit) is not None:
+            continue
+        known = ", ".join(accepted(unit))
+        detail = f"unit {units[name]!r} does not fit; use one of {known}"
+        give = Remedy("units", (unit,), key=name, advice=f"if it is {unit} all the same, give {{}}")
+        header = f"the header {columns[name]!r} says {said}: "
+        if name in given:
             problems.append(Problem(name, "unit", detail))
+        else:
+            problems.append(Problem(name, "unit", header + detail, (give,)))
     if problems:
         raise SchemaError(problems, source)
-    assumed = {name: unit for name, unit in declared.items() if name not in units}
-    check_header_units(columns, assumed, lambda name, u: Remedy("units", (u,), key=name), source)
+    return units

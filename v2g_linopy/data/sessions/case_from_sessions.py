@@ -9,12 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
-from ..tables.files import collect_problems, parse_times
+from ..tables.files import collect_problems
 from ..tables.local_time import align, step_of, to_local, to_utc
 from ..tables.plausibility import plausibility_problems
 from ..tables.series import notes_of
 from ..tables.unit_conversion import in_unit
 from ..tables.wording import first_few, with_count
+from ..tables.written_times import read_written
 from .assumptions import MOST_NAMED, BatteryAssumption, Regulation, session_name
 from .connectors import converters, with_connector_limits
 from .fleet_rows import Rows
@@ -294,8 +295,12 @@ def horizon(
     for k, text in enumerate((start, end)):
         if text is not None:
             where = ("start", "end")[k]
-            stamp = parse_times(pd.Series([text], name=where), None, "the horizon")
-            edges[k] = to_utc(stamp, timezone, rules=(), where=where, source="the horizon").time[0]
+            told = read_written(pd.Series([text], name=where), None, "the horizon", timezone)
+            if told.has_offset.all():
+                edges[k] = told.utc[0]
+                continue
+            moment = to_utc(told.local, timezone, rules=(), where=where, source="the horizon")
+            edges[k] = moment.time[0]
     if edges[1] <= edges[0]:
         raise SchemaError(
             [Problem("start", "time", f"no step between {edges[0]} and {edges[1]} UTC")],

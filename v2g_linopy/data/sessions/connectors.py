@@ -12,7 +12,8 @@ import xarray as xr
 
 from ...case.schema import ABSENT, REQUIRED, Calendar, Field, Schema, suggest
 from ...errors import Problem, SchemaError
-from ..tables.files import number_columns, read_csv
+from ..tables.cells import as_text, read_cells
+from ..tables.numbers import number_columns
 from ..tables.session_table import ONBOARD
 from ..tables.unit_names import named_unit
 from ..tables.wording import with_count
@@ -102,7 +103,13 @@ CAR = (
 )
 
 
-def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".") -> xr.Dataset:
+def read_connectors(
+    path: str | Path,
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+) -> xr.Dataset:
     r"""Read a table of connectors, one per row.
 
     Parameters
@@ -111,10 +118,12 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
         CSV file with the headers ``connector``, ``current`` (AC or DC), ``charge_max``, and any
         other field of `with_connector_limits`; a unit may follow in brackets, ``charge_max (kW)``.
         An empty cell is the default.
-    separator : str, default ","
-        Between the columns.
-    decimal : str, default "."
-        In numbers.
+    separator : str, optional
+        Between the columns; unless given, the one that the header has most of.
+    decimal : {".", ","}, optional
+        In numbers; unless given, the mark that a column proves, else a point.
+    encoding : str, optional
+        Of the text, such as ``cp1252``; UTF-8 unless given, or what the first bytes tell.
 
     Returns
     -------
@@ -138,7 +147,7 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
     >>> table.charge_max.to_series().to_dict()
     {'left': 11.0, 'right': 50.0}
     """
-    source, frame = str(path), read_csv(path, separator=separator, decimal=decimal)
+    source, frame = str(path), read_cells(path, separator=separator, encoding=encoding)
     headers = {re.sub(r"\s*[(\[].*", "", header): header for header in frame.columns}
     fields = {field.name: field for field in CONNECTORS.inputs}
     _check_headers(headers, fields, source)
@@ -153,7 +162,7 @@ def read_connectors(path: str | Path, *, separator: str = ",", decimal: str = ".
         data[name] = ("connector", np.where(np.isnan(x), empty, x), {"units": unit})
     for name in headers:
         if name not in quantities:
-            data[name] = ("connector", frame[name].fillna("").astype(str).str.strip().to_numpy(str))
+            data[name] = ("connector", as_text(frame[name]).to_numpy(str))
 
     count = f"{with_count(len(frame), 'connector')}, {Path(path).name}"
     note = f"Power and efficiency of a session are those of car and connector together ({count})."

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ import pandas as pd
 
 from ...case.io import existing
 from ...errors import InputFileError, Problem, Remedy, SchemaError
+from .files import collect_problems
 from .text import read_text
 from .wording import first_few, with_count
 
@@ -95,7 +97,9 @@ def read_cells(
 
 
 def is_workbook(path: Path) -> bool:
-    """Return True for a file that a spreadsheet program wrote, whatever its name ends with."""
+    """Return True for a file that a spreadsheet program wrote, or whose name says so."""
+    if path.suffix.lower() in WORKBOOK:
+        return True
     with path.open("rb") as file:
         start = file.read(8)
     return start.startswith(b"PK\x03\x04") or start == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -153,8 +157,8 @@ def as_text(column: pd.Series) -> pd.Series:
 def _of_text(
     path: Path, wanted: list[str], separator: str | None, encoding: str | None, skip_rows: int
 ) -> _Read:
-    if separator is not None and len(separator) != 1:
-        detail = f"the separator {separator!r} is not one character"
+    if separator is not None and (len(separator) != 1 or separator in '\r\n"'):
+        detail = f"{separator!r} cannot separate columns: it must be one character, no line end"
         raise InputFileError(path, detail, (Remedy("separator", tuple(SEPARATORS)),))
     lines = read_text(path, encoding)
 
@@ -162,7 +166,14 @@ def _of_text(
         return _split(path, lines, mark, skip_rows)
 
     marks = [separator] if separator else list(SEPARATORS)
-    found = [(mark, _header(path, rows(mark), wanted)) for mark in marks]
+    problems: list[Problem] = []
+    tried = [
+        (mark, collect_problems(problems, partial(_header, path, rows(mark), wanted)))
+        for mark in marks
+    ]
+    found = [(mark, head) for mark, head in tried if head is not None]
+    if not found:
+        raise InputFileError(path, problems[-1].detail)
     has_all = [(mark, head) for mark, head in found if head.complete]
     mark, head = max(has_all or found, key=lambda pair: pair[1].cells)
     if not head.complete:

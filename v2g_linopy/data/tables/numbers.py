@@ -53,7 +53,8 @@ def number_columns(
     SchemaError
         Cells that are no number, or may be read in two ways.
     """
-    out, problems = {}, []
+    out: dict[str, np.ndarray] = {}
+    problems: list[Problem] = []
     marks = Marks(decimal, thousands, str(frame.attrs.get("separator", ",")))
     for name in names:
         try:

@@ -184,11 +184,11 @@ def _parts(days: Days, labels: Labels, count: HourCount, source: str) -> np.ndar
 
 
 def _not_whole(odd: pd.DataFrame, count: HourCount) -> Problem:
-    shown = [
-        f"{day:%Y-%m-%d} has {row['count']:.0f} steps up to {row['most']:.0f}, its {row['hours']:g}"
-        f" hours have {' or '.join(f'{part * row["hours"]:g}' for part in PARTS[:3])}"
-        for day, row in odd.iterrows()
-    ]
+    shown = []
+    for day, row in odd.iterrows():
+        whole = " or ".join(f"{part * row['hours']:g}" for part in PARTS[:3])
+        there = f"{row['count']:.0f} steps up to {row['most']:.0f}"
+        shown.append(f"{day:%Y-%m-%d} has {there}, a whole day {whole}")
     on_clock = bool((odd["most"] / 24).isin(PARTS).all())
     remedies = (CLOCK,) if on_clock and count == "elapsed" else ()
     return Problem("hour", "range", first_few(shown, 3), remedies)
@@ -227,7 +227,7 @@ def _check_elapsed(days: Days, labels: Labels, parts: np.ndarray, source: str) -
     )
     on_clock = by_day[(by_day["most"] == by_day["end"]) | by_day["twice"]]
     if len(on_clock):
-        shown = first_few(on_clock.index.strftime("%Y-%m-%d"))
+        shown = first_few(pd.DatetimeIndex(on_clock.index).strftime("%Y-%m-%d"))
         detail = f"{shown}: a day of 25 hours with 24 labels, or one twice"
         raise SchemaError([Problem("hour", "time", detail, (CLOCK,))], source)
 

@@ -194,9 +194,7 @@ def _in_utc(
         source=source,
     )
     with_offset = Utc(written.utc[marked], np.arange(int(marked.sum())))
-    return _joined(
-        [(np.flatnonzero(marked), with_offset), (np.flatnonzero(~marked), unmarked)]
-    )
+    return _joined([(np.flatnonzero(marked), with_offset), (np.flatnonzero(~marked), unmarked)])
 
 
 def _joined(parts: list[tuple[np.ndarray, Utc]]) -> Utc:

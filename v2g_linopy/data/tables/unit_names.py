@@ -7,7 +7,7 @@ from ...case.units import TABLE, factor
 from ...errors import Problem, SchemaError
 from .wording import first_few
 
-_CURRENCIES = (
+CURRENCIES = (
     *("EUR", "GBP", "USD", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "BGN", "ISK"),
     *("TRY", "UAH", "RSD", "MKD", "BAM", "AUD", "NZD", "CAD", "JPY", "CNY", "INR", "KRW", "SGD"),
     *("HKD", "BRL", "MXN", "ZAR", "ILS"),
@@ -34,7 +34,7 @@ _SIGNS = {
     "öre": ("öre", "øre"),
     "Rp": ("rp", "rp.", "rappen"),
 }
-_MONEY = {code.lower(): code for code in _CURRENCIES}
+_MONEY = {code.lower(): code for code in CURRENCIES}
 _MONEY |= {sign: money for money, signs in _SIGNS.items() for sign in signs}
 _UNSURE = frozenset({"p", "c", "ft", "lei", "kr", "try", "rp", "$", "€", "£"})
 """Money that needs a stroke or `per` behind it, or a word for a price before it."""
@@ -174,7 +174,7 @@ def _in_brackets(text: str, header: str) -> str | None:
     word = text.replace(" ", "")
     if unit is None and word.lower() in _TABLE and not _a_least(word, header):
         unit = _TABLE[word.lower()]
-    if unit is None and word in (*_CURRENCIES, *"€£", "Euro", "euro"):
+    if unit is None and word in (*CURRENCIES, *"€£", "Euro", "euro"):
         unit = _MONEY[word.lower()]
     if unit is None and re.fullmatch(r"[^/()]+/[kMG]?Wh", word):
         unit = word

@@ -26,6 +26,8 @@ ZONE_WORDS = {
     **{"MST": -420, "PST": -480, "PDT": -420},
 }
 """Names of zones that mean one offset, in minutes; others (CST, IST) mean several."""
+FIXED = ("Z", "UTC", "GMT")
+"""Words that say an offset, not which of the two hours of a local clock is meant."""
 
 OFFSET = r"(?:UTC|GMT)?[+\-\u2212]\d{1,2}(?::?\d{2})?"
 ZONE = rf"\s*\(?(?P<zone>[Zz]|{OFFSET}|[A-Za-z]{{3,5}})?\)?"
@@ -123,13 +125,13 @@ def split_ranges(cells: pd.Series) -> tuple[pd.Series, pd.Series | None]:
     time.
     """
     text = as_text(cells)
-    parts = text.str.split(RANGE, regex=True)
-    if not (parts.str.len() == 2).all():
+    parts = text.str.split(RANGE, regex=True, expand=True)
+    if parts.shape[1] != 2 or bool(parts.isna().any(axis=None)):
         return text, None
-    begin, end = parts.str[0].str.strip(), parts.str[1].str.strip()
+    begin, end = (parts[k].str.strip().rename(str(cells.name)) for k in (0, 1))
     only_clock = end.str.fullmatch(r"\d{1,2}:\d{2}(?::\d{2})?").to_numpy(bool)
     date = begin.str.extract(r"^(.*?)[T\s]+\d{1,2}:\d{2}", expand=False).fillna("")
-    return begin, end.where(~only_clock, date + " " + end).rename(cells.name)
+    return begin, end.where(~only_clock, date + " " + end)
 
 
 def zone_offset(word: str, timezone: str | None = None) -> int | None:
@@ -252,17 +254,18 @@ def _time_of_day(found: pd.DataFrame) -> pd.TimedeltaIndex:
     def number(name: str) -> np.ndarray:
         if name not in found:
             return np.zeros(len(found))
-        return np.asarray(found[name].fillna("0").astype(float))
+        return np.array(found[name].fillna("0"), float)
 
     hour, minute, second = number("hour"), number("minute"), number("second")
     wrong = (hour > 24) | (minute > 59) | (second > 59) | ((hour == 24) & (minute + second > 0))
     if "half" in found:
         half = found["half"].fillna("").str.lower().str[:1]
         wrong |= np.asarray((half != "") & ((hour < 1) | (hour > 12)))
-        hour = np.where(half == "p", hour % 12 + 12, np.where(half == "a", hour % 12, hour))
+        twelve = np.asarray(half != "")
+        hour[twelve] = hour[twelve] % 12 + 12.0 * np.asarray(half == "p")[twelve]
     part = np.zeros(len(found))
     if "part" in found:
-        part = found["part"].fillna("0").str.ljust(9, "0").astype(float).to_numpy()
+        part = np.array(found["part"].fillna("0").str.ljust(9, "0"), float)
     whole = ((hour * 60 + minute) * 60 + second).astype(np.int64) * 10**9 + part.astype(np.int64)
     day = whole.astype("timedelta64[ns]")
     day[wrong] = np.timedelta64("NaT")
@@ -348,7 +351,9 @@ def _check_format(form: str) -> None:
     if strange:
         detail = f"{first_few(strange)} in {form!r} cannot be read; known are {known}"
     elif not ({"y", "Y"} & {*words} and ({"j"} & {*words} or _names_day(words))):
-        detail = f"{form!r} does not name a day: year (%Y), month (%m or %b) and day (%d) are needed"
+        detail = (
+            f"{form!r} does not name a day: year (%Y), month (%m or %b) and day (%d) are needed"
+        )
     elif re.search(r"%[zZ]", form) and not re.search(r"%[zZ]\)?$", form):
         detail = f"the zone is in the middle of {form!r}; it can be read at the end"
     elif len(set(words)) < len(words):
@@ -396,11 +401,13 @@ def offsets_of(zone: pd.Series, shown: pd.Series, timezone: str | None) -> np.nd
         rows = _cells(shown[zone.isin(strange)])
         detail = f"{first_few(strange)}: not one offset from UTC, at {rows}"
         raise SchemaError([Problem(where, "time", detail, (own,))])
-    numeric = [word for word in words if re.search(r"\d", word)]
-    if zone.isna().any() and (numeric or timezone is None):
+    known = {*_named_in(timezone).values()}
+    of_zone = [w for w in words if w.isalpha() and w.upper() not in FIXED and minutes[w] in known]
+    if zone.isna().any() and len(of_zone) < len(words):
         rows = _cells(shown[zone.isna()])
         detail = f"some times have an offset, others have none: {rows}"
         raise SchemaError([Problem(where, "time", detail)])
+    numeric = [word for word in words if re.search(r"\d", word)]
     apart = [m for word in numeric if (m := minutes[word]) is not None]
     if apart and max(apart) - min(apart) > 60:
         detail = f"offsets from {first_few(numeric)}: a clock moves by an hour; is this a range?"
