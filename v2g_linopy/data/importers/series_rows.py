@@ -4,7 +4,6 @@ are read so.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase, translate
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +28,7 @@ from ..tables.series import (
 from ..tables.table_format import HourCount, TableFormat, read_hours, read_times, read_whole
 from ..tables.unit_names import CURRENCIES, is_money, named_unit, unit_of_cells
 from ..tables.wording import first_few
-from ..tables.written_times import split_ranges
+from ..tables.written_times import read_written, split_ranges
 
 TIME_COLUMNS = ("time", "end", "date", "hour", "zone")
 OTHER_COLUMNS = (*TIME_COLUMNS, "unit")
@@ -230,9 +229,11 @@ def _with_lengths(
     utc: Utc, begin: pd.Series, end: pd.Series, table: TableFormat, source: str
 ) -> Utc:
     """Return instants with the lengths of their steps, which the file writes as `from - to`."""
-    both = pd.concat([begin, end.str.strip()])
-    shown = read_times(both, replace(table, timezone="UTC", ambiguous="raise"), source).time
-    lengths = lengths_of_ranges(shown[: len(begin)], shown[len(begin) :], source)
+    shown = [
+        read_written(cells, table.time_format, source, table.timezone).local
+        for cells in (begin, end)
+    ]
+    lengths = lengths_of_ranges(shown[0], shown[1], source)
     return utc._replace(length=lengths[utc.row])
 
 
