@@ -139,6 +139,35 @@ def test_prices_into_a_case(run, case_file, tmp_path):
     )
 
 
+def test_prices_of_a_second_file_leave_nothing_of_the_first(run, case_file, tmp_path):
+    """Two files in turn, or the second alone: one case. The command says what is kept."""
+    known = v2g.read(case_file)
+    known["energy/spread"] = xr.zeros_like(known["energy/price"])
+    v2g.write(known, case_file, overwrite=True)
+    for name in ("first", "second"):
+        rows = [f"2026-01-05 0{hour}:00,{len(name) * hour}" for hour in range(4)]
+        csv(tmp_path / f"{name}.csv", rows)
+
+    def into(name, case, zone, *options):
+        words = ("--column", "time=when", "--column", "spot=price", "--timezone", zone)
+        words += ("--into", case, "-o", tmp_path / f"{name}-{zone[-2:]}.nc", *options)
+        return run("import", "prices", tmp_path / f"{name}.csv", *words)
+
+    assert into("first", case_file, "Europe/Paris").exit_code == 0
+    assert into("second", tmp_path / "first-is.nc", "Europe/Rome").exit_code == 0
+    made = into("second", case_file, "Etc/GMT-1")
+    assert made.exit_code == 0, made.output
+    assert "replaced: the prices of /energy" in made.stderr
+    assert "kept, as part of the market: limit, spread" in made.stderr
+    through, direct = v2g.read(tmp_path / "second-me.nc"), v2g.read(tmp_path / "second--1.nc")
+    xr.testing.assert_equal(through, direct)
+    assert through.attrs == direct.attrs
+    assert through["energy"].attrs == direct["energy"].attrs
+    assert "second.csv" in direct.attrs["source"] and "first" not in through.attrs["source"]
+    refused = into("second", case_file, "Etc/GMT-1", "--vehicles", 3, "--force")
+    assert refused.exit_code == 2 and "not for one there is" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("rows", "options", "code", "expected"),
     [

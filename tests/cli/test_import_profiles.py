@@ -52,7 +52,8 @@ def test_a_roof_to_a_plan(run, spot, roof, tmp_path):
         "import", "pv", roof, *COLUMNS, *ROME, *sizes, *prices(spot), "-o", tmp_path / "case"
     )
     assert made.exit_code == 0, made.output
-    assert "south: 50 kWp; north: 20 kWp" in made.stdout
+    assert "south: from roof.csv (50 kWp)" in made.stdout
+    assert "north: from roof.csv (20 kWp)" in made.stdout
     assert "2 solar or wind plants, 1 market, 4 steps" in made.stdout
     case = v2g.read(tmp_path / "case.nc")
     assert case["renewable"].available.sel(renewable="south").values.tolist() == [0, 20, 40, 0]

@@ -2,6 +2,7 @@
 horizon.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,6 @@ import typer
 import xarray as xr
 
 from ..data import Regulation
-from ..data.tables.series import notes_of
 from .options import nearest, one_of
 
 DAY_AHEAD = "day_ahead"
@@ -107,10 +107,9 @@ def regulation_of(read: xr.Dataset, rule: str | None) -> Regulation | None:
     return Regulation(settlement=rule or "capacity")  # type: ignore[arg-type]
 
 
-def add_assumption(case: xr.DataTree, said: str, read: xr.Dataset) -> None:
-    """Add a sentence, and what was done to the file, to the assumptions of a case."""
-    before = str(case.attrs.get("assumptions", "")).splitlines()
-    case.attrs["assumptions"] = "\n".join([*before, said, *notes_of(read)])
+def named(files: Iterable[Path] | None) -> str:
+    """The names of files, without their folders."""
+    return ", ".join(path.name for path in files or ())
 
 
 def zone_of(given: str | None, *sources: xr.Dataset) -> str:

@@ -13,6 +13,8 @@ from ..case.io import atomic
 from ..case.units import factor
 from ..data.importers.formats import PRICE_FORMATS
 from ..data.importers.price_files import price_columns
+from ..data.sessions.origins import FORECASTS, other_clock
+from ..data.sessions.with_prices import name_prices
 from ..data.tables.local_time import to_local
 from .import_common import (
     Imbalance,
@@ -22,6 +24,7 @@ from .import_common import (
     Target,
     imbalance_of,
     markets_of,
+    named,
     regulation_of,
     zone_of,
 )
@@ -86,7 +89,11 @@ def prices(
     terminal.say("\n".join(["prices read", *in_words(read, zone)]))
     settled = imbalance_of(read, imbalance)
     if into is not None:
-        case = data.with_prices(read_case(into), read, markets_of(read, market, settled), settled)
+        _only_for_templates(vehicles=vehicles, days=days, start=start, regulation=regulation)
+        old = read_case(into)
+        markets = markets_of(read, market, settled)
+        case = data.with_prices(old, read, markets, settled, source=named(files))
+        terminal.say("\n".join(replaced_and_kept(old, case, read)))
     else:
         given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": day(start)}
         case = data.commuters(
@@ -97,7 +104,33 @@ def prices(
             regulation=regulation_of(read, regulation),
             **{key: value for key, value in given.items() if value is not None},
         )
+        traded = markets_of(read, market, settled)
+        name_prices(case, case, read, traded, settled, named(files), "reserve" in case.children)
     writing.finish(terminal, case, path)
+
+
+def _only_for_templates(**given: object) -> None:
+    """Refuse what is for a new case where prices go into one there is."""
+    for name, value in given.items():
+        if value is not None:
+            detail = "is for a new case (--template), not for one there is (--into)"
+            raise typer.BadParameter(detail, param_hint=f"--{name}")
+
+
+def replaced_and_kept(old: xr.DataTree, new: xr.DataTree, read: xr.Dataset) -> list[str]:
+    """What of a case went with its prices, and what is of its markets and stays."""
+    foretold = [map(str, c[FORECASTS] if FORECASTS in c.children else ()) for c in (old, new)]
+    before, now = map(set, foretold)
+    gone = [f"forecasts of {name}" for name in sorted(before - now)]
+    kept = [str(name) for name in new["energy"].data_vars if name != "price"]
+    kept += [f"/{name}" for name in ("gates", "reserve", "imbalance") if name in new.children]
+    if str(old.attrs.get("timezone")) != str(new.attrs.get("timezone")):
+        gone.append(f"the zone, {old.attrs.get('timezone')}, by {new.attrs.get('timezone')}")
+    lines = [f"replaced: the prices of /energy{''.join(f', {x}' for x in gone)}"]
+    lines += [f"kept, as part of the market: {', '.join(kept)}"] if kept else []
+    if clock := other_clock(new, read):
+        lines.append(f"warning: the prices are {clock}")
+    return lines
 
 
 def store(terminal: Terminal, read: xr.Dataset, zone: str, path: Path, writing: Writing) -> None:

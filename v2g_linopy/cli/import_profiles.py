@@ -12,9 +12,9 @@ from .. import data
 from ..data.sessions.case_from_sessions import horizon
 from ..data.sessions.markets import AMPLE, energy_market
 from ..data.sessions.new_case import new_case
+from ..data.sessions.with_prices import ZONE, name_prices
 from ..data.tables.local_time import align
-from ..data.tables.series import notes_of
-from .import_common import End, Limit, Market, Step, Target, add_assumption, markets_of, zone_of
+from .import_common import End, Limit, Market, Step, Target, markets_of, named, zone_of
 from .input_files import PriceOptions, ProfileOptions, TableOptions, read_case, read_profile_file
 from .new import Start, Writing, day
 from .option_words import in_option_words
@@ -88,22 +88,23 @@ class ProfileCaseOptions:
         timezone = zone_of(zone or price.price_timezone, traded)
         step = step_length("--step", self.step)
         time = horizon(traded, timezone, step, day(self.start), day(self.end, "--end"))
-        limit = self.limit
+        limit, markets = self.limit, markets_of(traded, self.market)
         if limit is None:
             largest = float(sum(abs(x).max() for x in read.data_vars.values()))
             limit = max(LEAST_LIMIT, AMPLE * largest)
-        energy = energy_market(align(traded, time), markets_of(traded, self.market), limit)
-        return new_case(
+        energy = energy_market(align(traded, time), markets, limit)
+        case = new_case(
             time,
             {"energy": energy},
             timezone=timezone,
             title=title,
-            source=title,
-            assumptions=[
-                *notes_of(traded),
-                f"Energy is traded up to {limit:g} kW either way.",
-            ],
+            source="",
+            assumptions=[f"Energy is traded up to {limit:g} kW either way."],
         )
+        if not zone:
+            case["energy"].attrs[ZONE] = timezone
+        name_prices(case, case, traded, markets, source=named(price.prices))
+        return case
 
 
 def add(group: typer.Typer) -> None:
@@ -145,7 +146,10 @@ def pv(
     sizes = {name: size_of(word) for name, word in by_member(kwp, read, "--kwp").items()}
     for name, size in sizes.items():
         read[name] = (size * read[name]).assign_attrs(units="kW")
-    scaled = "".join(f"; {name}: {size:g} kWp" for name, size in sizes.items())
+    origin = {
+        str(name): f"{file.name} ({sizes[name]:g} kWp)" if name in sizes else file.name
+        for name in read.data_vars
+    }
     case = into.case(price, read, table.timezone, file.stem)
     case = case_with_profiles(
         case,
@@ -153,7 +157,7 @@ def pv(
         "available",
         read,
         by_member(pod, read, "--pod"),
-        f"from {file.name}{scaled}",
+        origin,
     )
     writing.finish(terminal, case, path)
 
@@ -177,19 +181,22 @@ def load(
     read = read_profile_file(file, asdict(table) | asdict(profile))
     case = into.case(price, read, table.timezone, file.stem)
     case = case_with_profiles(
-        case, "load", "baseline", read, by_member(pod, read, "--pod"), f"from {file.name}"
+        case, "load", "baseline", read, by_member(pod, read, "--pod"), file.name
     )
     writing.finish(terminal, case, path)
 
 
 def case_with_profiles(
-    case: xr.DataTree, part: str, field: str, read: xr.Dataset, pods: Mapping[str, str], origin: str
+    case: xr.DataTree,
+    part: str,
+    field: str,
+    read: xr.Dataset,
+    pods: Mapping[str, str],
+    source: str | Mapping[str, str],
 ) -> xr.DataTree:
-    """Put the profiles into the case, and say so in its assumptions."""
+    """Put the profiles into the case, which says so in its assumptions."""
     with in_option_words():
-        case = data.with_profiles(case, part, field, read, pods=pods)
-    add_assumption(case, f"/{part}, {', '.join(map(str, read.data_vars))}: {origin}.", read)
-    return case
+        return data.with_profiles(case, part, field, read, pods=pods, source=source)
 
 
 def by_member(words: list[str] | None, read: xr.Dataset, flag: str) -> dict[str, str]:

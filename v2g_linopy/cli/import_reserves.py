@@ -12,9 +12,12 @@ from .. import data
 from ..case.units import accepted
 from ..data.importers.capacity_price_files import UNIT
 from ..data.importers.formats import CAPACITY_FORMATS, FREQUENCY_FORMATS, recognised
+from ..data.sessions.origins import replace_origin
+from ..data.sessions.with_reserves import BEHIND
+from ..data.tables.series import notes_of
 from ..delivery.frequency import with_frequency
-from ..parts.markets.reserve.nordic_products import CATALOGUE, Reservoir, reservoir_of
-from .import_common import Target, add_assumption
+from ..parts.markets.reserve.nordic_products import CATALOGUE, Reservoir
+from .import_common import Target
 from .input_files import MissingPower, SeriesOptions, TableOptions, read_case, use
 from .new import Writing
 from .option_words import in_option_words
@@ -43,10 +46,11 @@ Stands = Annotated[
 Volume = Annotated[
     float, typer.Option("--volume-max", min=0.0, help="Most that is bought of each product, kW.")
 ]
+FREQUENCY = "frequency"
+"""What the origin of `/reserve` calls its record of frequency."""
 Moved = Annotated[
     bool, typer.Option("--moved", help="Take the beginning of the record for that of the case.")
 ]
-WORDS = {"limited": "limited reservoirs (with NEM)", "ample": "two hours of full activation"}
 
 
 @dataclass(frozen=True)
@@ -91,21 +95,16 @@ def reserves(
     """
     path = writing.path(output)
     if reservoir is not None:
-        one_of("--reservoir", reservoir, tuple(WORDS))
+        one_of("--reservoir", reservoir, tuple(BEHIND))
     case = read_case(into)
     read = use(CAPACITY_FORMATS, file, "csv", asdict(table) | asdict(prices))
-    stands: Reservoir = reservoir or reservoir_of(case)  # type: ignore[assignment]
+    stands: Reservoir | None = reservoir  # type: ignore[assignment]
     with in_option_words():
-        made = data.with_reserves(case, read, reservoir=stands, volume_max=volume_max)
-    names = ", ".join(map(str, read.data_vars))
-    replaced = (
-        "; it takes the place of the reserves that the case had"
-        if "reserve" in case.children
-        else ""
-    )
-    add_assumption(
-        made, f"/reserve, {names}: from {file.name}, for {WORDS[stands]}{replaced}.", read
-    )
+        made = data.with_reserves(
+            case, read, reservoir=stands, volume_max=volume_max, source=file.name
+        )
+    if "reserve" in case.children:
+        terminal.say("the products take the place of all that the case had in /reserve")
     writing.finish(terminal, made, path)
 
 
@@ -131,7 +130,9 @@ def frequency(
         made = with_frequency(case, read["frequency"], moved=moved)
     begins = read.indexes["time"][0]
     said = f"Activation and excursions of FCR: frequency record {file.name}, from {begins} UTC"
-    add_assumption(made, said + (", moved to the start of the case." if moved else "."), read)
+    said += ", moved to the start of the case." if moved else "."
+    lines = [said, *(f"/reserve, frequency: {note}" for note in notes_of(read))]
+    replace_origin(made, case, "reserve", {FREQUENCY: lines}, file.name, whole=False)
     writing.finish(terminal, made, path)
 
 

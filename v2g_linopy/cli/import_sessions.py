@@ -14,6 +14,7 @@ from ..data.importers.formats import CONNECTOR_FORMATS, SESSION_FORMATS
 from ..data.importers.session_files import session_columns
 from ..data.sessions.assumptions import BATTERY
 from ..data.sessions.connectors import CONNECTORS
+from ..data.sessions.with_prices import ZONE, name_prices
 from ..errors import Problem, SchemaError
 from .import_common import (
     End,
@@ -25,6 +26,7 @@ from .import_common import (
     Target,
     imbalance_of,
     markets_of,
+    named,
     regulation_of,
     zone_of,
 )
@@ -175,9 +177,25 @@ def sessions(
                 connectors=plugs,
                 **arguments,
                 title=str(stays.attrs.get("title") or file.stem),
-                source=f"{file.name}; {', '.join(p.name for p in price.prices)}",
+                source=file.name,
             )
+        _name_prices(case, table.timezone, stays, traded, arguments, named(price.prices))
     writing.finish(terminal, case, path)
+
+
+def _name_prices(
+    case: xr.DataTree,
+    zone: str | None,
+    stays: xr.Dataset,
+    traded: xr.Dataset,
+    arguments: dict[str, Any],
+    files: str,
+) -> None:
+    """Say, in place, where the prices come from, and whether nobody else told the zone."""
+    if not zone and "timezone" not in stays.attrs:
+        case["energy"].attrs[ZONE] = case.attrs["timezone"]
+    regulation = arguments["regulation"] is not None
+    name_prices(case, case, traded, arguments["markets"], arguments["imbalance"], files, regulation)
 
 
 def read_connector_file(path: Path, table: StayOptions) -> xr.Dataset:

@@ -10,6 +10,7 @@ from ...errors import Problem, SchemaError
 from ..sessions.assumptions import Regulation
 from ..sessions.case_from_sessions import case_from_sessions
 from ..tables.local_time import nanoseconds
+from ..tables.series import add_notes
 from .noise_and_prices import days_of, italian_prices, steps_of
 from .stays import DAY, moments, vehicle_labels
 
@@ -95,17 +96,19 @@ def commuters(
     midnight = days_of(_first_day(start, prices, timezone), days, vehicles)
     if prices is None:
         prices = italian_prices(steps_of(midnight, timezone, "1h"), timezone, seed)
-        origin = "synthetic prices with an Italian shape"
+        prices = add_notes(prices, "Prices are synthetic, with an Italian shape.")
+        origin = "v2g_linopy.commuters, synthetic"
     else:
         _covers(prices, midnight.tz_localize(timezone).tz_convert("UTC").tz_localize(None), days)
-        origin = "imported prices"
+        prices = add_notes(prices, "Prices are imported.")
+        origin = "v2g_linopy.commuters"
     sessions = _sessions(vehicles, midnight[:-1], seed, timezone, capacity)
     power = {"charge_max": charger, "discharge_max": charger * discharge}
     sessions = sessions.assign({n: ((), v, {"units": "kW"}) for n, v in power.items()})
     sessions = sessions.assign(eta_charge=((), efficiency), eta_discharge=((), efficiency))
     wear = replacement / (3000 * 0.8)
     sentences = [
-        f"{vehicles} vehicles on {days} local days ({timezone}), seed {seed}; {origin}.",
+        f"{vehicles} vehicles on {days} local days ({timezone}), seed {seed}.",
         (
             "Every day each arrives at a random minute from 6:00 to 9:00 and leaves at one from"
             " 16:00 to 19:00, with 20 to 80 % of the battery on board (uniform), and needs 99 % at"
@@ -130,7 +133,7 @@ def commuters(
         wear=wear,
         retail_price=retail_price,
         title=f"{vehicles} commuters, {days} days",
-        source=f"v2g_linopy.commuters, {origin}",
+        source=origin,
         assumptions=sentences,
         **options,
     )

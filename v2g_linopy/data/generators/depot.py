@@ -6,6 +6,7 @@ import xarray as xr
 
 from ..sessions.markets import ample_limit, energy_market, installed_power
 from ..sessions.new_case import new_case
+from ..sessions.origins import SYNTHETIC
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import to_local
 from .noise_and_prices import days_of, hourly_prices, local_day, steps_of
@@ -116,6 +117,7 @@ def depot(
         title=f"Depot of {vehicles} vans, {days} days",
         source="v2g_linopy.depot, synthetic",
         assumptions=stated,
+        origins={"energy": [SYNTHETIC]},
     )
 
 
@@ -133,10 +135,7 @@ def _sentences(
 ) -> list[str]:
     """State what the case assumes, with its numbers."""
     return [
-        (
-            f"{vehicles} vans, {days} local days from {start} ({timezone}), seed {seed}; prices are"
-            " synthetic."
-        ),
+        (f"{vehicles} vans, {days} local days from {start} ({timezone}), seed {seed}."),
         (
             "Each leaves at a random minute from 6:00 to 8:00, is back from 15:00 to 18:00, every"
             " day; all stand at the depot when the case begins, with 40 to 90 % on board, and when"

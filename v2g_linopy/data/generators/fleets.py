@@ -148,6 +148,7 @@ def fleets(
         title=f"Four fleets, {hours} hours, {world}",
         source="v2g_linopy.fleets, synthetic",
         assumptions=text + sentences,
+        origins={"energy": [f"Prices (synthetic): {WORLDS[world]}."]},
     )
 
 

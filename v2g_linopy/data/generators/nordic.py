@@ -7,6 +7,7 @@ import xarray as xr
 from ...parts.markets.reserve.nordic_products import Reservoir, products
 from ..sessions.markets import ample_limit, energy_market
 from ..sessions.new_case import new_case
+from ..sessions.origins import SYNTHETIC
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import align, to_local
 from .noise_and_prices import days_of, local_day, noise, steps_of, world_prices
@@ -113,6 +114,7 @@ def nordic_fcr(
         assumptions=_sentences(
             vehicles, days, seed, start, timezone, stored, power, discharge, limit
         ),
+        origins={"energy": [SYNTHETIC], "reserve": ["Capacity prices are synthetic."]},
     )
 
 
@@ -142,10 +144,7 @@ def _sentences(
 ) -> list[str]:
     """State what the case assumes, with its numbers."""
     return [
-        (
-            f"{vehicles} vans at a depot, {days} local days from {start} ({timezone}), seed {seed};"
-            " prices are synthetic."
-        ),
+        (f"{vehicles} vans at a depot, {days} local days from {start} ({timezone}), seed {seed}."),
         VANS.sentence("Vans"),
         (
             f"Battery {stored:g} kWh, {power:g} kW each way; as full at the end as at the start"

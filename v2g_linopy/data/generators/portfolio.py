@@ -11,6 +11,7 @@ import xarray as xr
 from ...errors import SchemaError
 from ..sessions.markets import ample_limit, energy_market
 from ..sessions.new_case import new_case
+from ..sessions.origins import SUN, SYNTHETIC
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.wording import with_count
 from .depot import CONTAINMENT, containment
@@ -133,6 +134,11 @@ def portfolio(
         title=f"Portfolio of {with_count(pods, 'pod')}, {days} days",
         source="v2g_linopy.portfolio, synthetic",
         assumptions=stated,
+        origins={
+            "energy": [SYNTHETIC],
+            "renewable/*": [SUN],
+            "load/*": ["Buildings are synthetic."],
+        },
     )
 
 
@@ -149,7 +155,7 @@ def _sentences(
     return [
         (
             f"{with_count(len(kinds), 'pod')}, {vehicles} vehicles, {days} local days from {start}"
-            f" ({timezone}), seed {seed}; sun, buildings and prices are synthetic."
+            f" ({timezone}), seed {seed}."
         ),
         *(habit.sentence(whom) for whom, habit in _habits(kinds, cars).items()),
         "Nights that reach beyond the case are cut at its edges.",

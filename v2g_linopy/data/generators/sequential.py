@@ -8,6 +8,7 @@ import xarray as xr
 
 from ..sessions.markets import AMPLE, installed_power
 from ..sessions.new_case import new_case
+from ..sessions.origins import SUN, SYNTHETIC
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import to_local
 from .noise_and_prices import days_of, hourly_prices, noise, steps_of
@@ -139,6 +140,12 @@ def sequential(
         title=f"Markets in sequence, {days} days",
         source="v2g_linopy.sequential, synthetic",
         assumptions=sentences,
+        origins={
+            "energy": [SYNTHETIC],
+            "imbalance": ["Prices of imbalance are synthetic."],
+            "renewable/*": [SUN],
+            "vintage": ["Forecasts are synthetic.", sentences[-1]],
+        },
     )
 
 
@@ -149,7 +156,7 @@ def _sentences(
     return [
         (
             f"{vehicles} commuters, a roof and a battery, {days} local days from {start}"
-            f" ({timezone}), seed {seed}; sun, prices and forecasts are synthetic."
+            f" ({timezone}), seed {seed}."
         ),
         OFFICE_WORKERS.sentence("Vehicles") + " Their stays are known in advance.",
         (

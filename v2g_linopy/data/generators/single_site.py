@@ -8,6 +8,7 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 from ..sessions.new_case import new_case
+from ..sessions.origins import SUN
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from .noise_and_prices import days_of, hourly_prices, steps_of
 from .stays import COSTS, OFFICE_WORKERS, stays, vehicle_labels
@@ -119,6 +120,7 @@ def site(
         assumptions=_sentences(
             vehicles, days, seed, start, timezone, load, solar, battery, import_max
         ),
+        origins={"renewable/*": [SUN], "load/*": ["The building is synthetic."]},
     )
 
 
@@ -159,7 +161,7 @@ def _sentences(
     return [
         (
             f"{vehicles} commuters at one site, {days} local days from {start} ({timezone}), seed"
-            f" {seed}; sun, building and prices are synthetic."
+            f" {seed}; prices are synthetic."
         ),
         OFFICE_WORKERS.sentence("Vehicles"),
         (

@@ -170,6 +170,7 @@ def case_from_sessions(
         source=source,
         currency=currency,
         assumptions=[*sentences, *named, *more],
+        origins=dict.fromkeys(("energy", "imbalance", "reserve"), notes_of(prices)),
     )
     case.attrs |= _warnings(_dropped(sessions, kept, timezone))
     return case

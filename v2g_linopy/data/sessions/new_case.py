@@ -1,6 +1,6 @@
 """A new case whose arrays say what they hold, in the words of the parts that will read them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import xarray as xr
@@ -10,9 +10,9 @@ from ...case.schema import Field
 from ...model.gates import GATES
 from ...parts.catalogue import PARTS
 from ..tables.session_table import SESSION_FIELDS
+from .origins import FORECASTS, replace_origin
 
 SESSIONS = "sessions"
-FORECASTS = "vintage"  # its arrays are named after those that they foretell, `energy.price`
 
 
 def new_case(
@@ -24,6 +24,7 @@ def new_case(
     source: str,
     assumptions: Iterable[str],
     currency: str = "EUR",
+    origins: Mapping[str, Sequence[str]] | None = None,
 ) -> xr.DataTree:
     """Assemble a case with a unit and a meaning for every array.
 
@@ -37,9 +38,12 @@ def new_case(
         As in `assemble`.
     assumptions
         Sentences on what was assumed; each is a line of the file.
+    origins
+        Sentences on the numbers of a group, by its name, or as ``load/*`` of each of its members;
+        they go when others replace those numbers.
     """
     documented = {name: with_meaning(name, group, currency) for name, group in groups.items()}
-    return assemble(
+    case = assemble(
         time,
         documented,
         timezone=timezone,
@@ -48,6 +52,12 @@ def new_case(
         currency=currency,
         assumptions="\n".join(assumptions),
     )
+    for name, sentences in (origins or {}).items():
+        group, each, _ = name.partition("/")
+        if group in case.children:
+            members = [str(x) for x in case[group].indexes[group]] if each else [""]
+            replace_origin(case, case, group, dict.fromkeys(members, sentences), whole=False)
+    return case
 
 
 def with_meaning(group: str, dataset: xr.Dataset, currency: str = "EUR") -> xr.Dataset:

@@ -11,8 +11,10 @@ from ...case.schema import REQUIRED, Field
 from ...case.units import factor
 from ...parts.catalogue import PARTS
 from ..tables.local_time import align
+from ..tables.series import notes_of
 from ..tables.unit_conversion import in_unit
 from .new_case import attributes_of, currency_of
+from .origins import drop_forecasts, other_clock, replace_origin
 
 
 def with_profiles(
@@ -22,10 +24,13 @@ def with_profiles(
     profiles: xr.Dataset,
     *,
     pods: Mapping[str, str] | None = None,
+    source: str | Mapping[str, str] = "",
 ) -> xr.DataTree:
     """Return a case with profiles in one array of a part, such as ``available`` of ``/renewable``.
 
-    A name that the part has keeps its other fields; a new one gets the defaults of the schema.
+    A name that the part has keeps its other fields, which say how the member is used; its numbers,
+    their forecasts, and what was said of them in the attributes `source` and `assumptions` are
+    replaced. A new name gets the defaults of the schema. The zone of the case stays.
 
     Parameters
     ----------
@@ -40,6 +45,8 @@ def with_profiles(
         it; it has to cover the case.
     pods : mapping of str to str, optional
         Point of delivery by name; the others keep theirs, or stand at the default one.
+    source : str or mapping of str to str, default ""
+        Where the profiles come from, such as the name of their file; or what to say of each.
 
     Returns
     -------
@@ -65,7 +72,7 @@ def with_profiles(
     24
     """
     schema = PARTS[part].schema
-    case, member = case.copy(), str(schema.member)
+    before, case, member = case, case.copy(), str(schema.member)
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
     fresh = align(profiles, time, source="the profiles").to_dataarray(member).astype(float)
     fresh = fresh.assign_coords({member: fresh[member].astype(str)})
@@ -75,19 +82,19 @@ def with_profiles(
         if part in case.children
         else xr.Dataset(coords={member: []})
     )
-    before = [str(name) for name in old.indexes[member]] if member in old.indexes else []
-    names = list(dict.fromkeys([*before, *map(str, fresh[member].values)]))
+    there = [str(name) for name in old.indexes[member]] if member in old.indexes else []
+    names = list(dict.fromkeys([*there, *map(str, fresh[member].values)]))
     declared = {f.name: f for f in schema.inputs}
     grown = {
-        str(name): _grown(x, declared[str(name)], member, before, names, currency)
+        str(name): _grown(x, declared[str(name)], member, there, names, currency)
         for name, x in old.data_vars.items()
         if str(name) in declared and str(name) != field
     }
     values = fresh.reindex({member: names})
     if field in old:
-        there = in_unit(old[field], "kW", f"{part}.{field}")
-        there = there if member in there.dims else there.expand_dims({member: before})
-        kept = there.assign_coords({member: before}).reindex({member: names})
+        kept = in_unit(old[field], "kW", f"{part}.{field}")
+        kept = kept if member in kept.dims else kept.expand_dims({member: there})
+        kept = kept.assign_coords({member: there}).reindex({member: names})
         values = values.where(
             xr.DataArray(np.isin(names, fresh[member]), dims=member, coords={member: names}), kept
         )
@@ -97,8 +104,28 @@ def with_profiles(
         place = grown.get("pod", xr.DataArray([declared["pod"].default] * len(names), dims=member))
         labels = [pods.get(name, str(pod)) for name, pod in zip(names, place.values, strict=True)]
         grown["pod"] = xr.DataArray(labels, dims=member, attrs=attributes_of(declared["pod"]))
-    case[part] = xr.DataTree(xr.Dataset(grown, coords={member: names}))
+    case[part] = xr.DataTree(xr.Dataset(grown, coords={member: names}, attrs=old.attrs))
+    drop_forecasts(case, f"{part}.{field}")
+    _replace_origins(case, before, part, profiles, source)
     return case
+
+
+def _replace_origins(
+    case: xr.DataTree,
+    before: xr.DataTree,
+    part: str,
+    profiles: xr.Dataset,
+    source: str | Mapping[str, str],
+) -> None:
+    """Put where profiles come from, and what was done to them, where the words on the old stood."""
+    given = source if isinstance(source, Mapping) else {}
+    notes = [line for line in (other_clock(case, profiles), *notes_of(profiles)) if line]
+    for name in map(str, profiles.data_vars):
+        origin = given.get(name, "") if given else str(source)
+        said = [f"/{part}, {name}: from {origin or 'imported profiles'}."]
+        said += [f"/{part}: {line}" for line in notes]
+        replace_origin(case, before, part, {name: said}, origin, whole=False)
+        before = case
 
 
 def _grown(

@@ -7,7 +7,12 @@ import xarray as xr
 from ...errors import Problem, SchemaError
 from ...parts.markets.reserve.nordic_products import Reservoir, listed, products, reservoir_of
 from ..tables.local_time import align
+from ..tables.series import notes_of
 from .new_case import currency_of, declared_fields, with_meaning
+from .origins import drop_forecasts, other_clock, replace_origin
+
+BEHIND = {"limited": "limited reservoirs (with NEM)", "ample": "two hours of full activation"}
+"""What stands behind containment reserves, in words."""
 
 
 def with_reserves(
@@ -16,10 +21,12 @@ def with_reserves(
     *,
     reservoir: Reservoir | None = None,
     volume_max: float = np.inf,
+    source: str = "",
 ) -> xr.DataTree:
     """Return a case that may sell named reserve products at given capacity prices.
 
-    They take the place of its `/reserve`.
+    They take the place of its `/reserve` as a whole, with all that was said of it in the attributes
+    `source` and `assumptions`, and of forecasts of it. The zone of the case stays.
 
     Parameters
     ----------
@@ -32,6 +39,8 @@ def with_reserves(
         What stands behind FCR, as for `products`; found from the case unless given.
     volume_max : float, default inf
         Most that is bought of each product, kW.
+    source : str, default ""
+        Where the prices come from, such as the name of their file.
 
     Returns
     -------
@@ -66,8 +75,14 @@ def with_reserves(
         raise SchemaError([Problem("prices", "unit", detail)], "the capacity prices")
     volume = xr.where(price.isnull(), 0.0, volume_max)
     price = price.fillna(0.0).assign_attrs(units=units.pop())
-    reserve = products(names, reservoir=reservoir or reservoir_of(case))
+    stands = reservoir or reservoir_of(case)
+    reserve = products(names, reservoir=stands)
     reserve = reserve.assign(capacity_price=price, volume_max=volume)
-    case = case.copy()
+    before, case = case, case.copy()
     case["reserve"] = xr.DataTree(with_meaning("reserve", reserve, currency_of(case)))
+    drop_forecasts(case, "reserve.")
+    origin = source or "imported prices"
+    said = [f"/reserve, {', '.join(names)}: from {origin}, for {BEHIND[stands]}."]
+    said += [f"/reserve: {line}" for line in (other_clock(case, prices), *notes_of(prices)) if line]
+    replace_origin(case, before, "reserve", {"": said}, origin)
     return case
