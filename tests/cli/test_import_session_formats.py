@@ -106,3 +106,58 @@ def test_words_that_no_rule_has(run, prices, tmp_path):
     assert "'dropp' is no rule; give drop or problem" in wrong.stderr
     zone = run(*words, "--decimal", ",")
     assert (zone.exit_code, "does not apply to the format ocpi" in zone.stderr) == (2, True)
+
+
+@pytest.fixture
+def depot(run, tmp_path):
+    """Import a German list of trips of one van, at 20 EUR/MWh from 2 to 5 o'clock, else 100."""
+    time = pd.date_range("2026-03-02 15:00", periods=30, freq="h", name="time")  # 16:00 in Berlin
+    price = np.where((time.hour >= 1) & (time.hour < 4) & (time.day == 3), 20.0, 100.0)
+    spot = xr.Dataset({"day_ahead": ("time", price, {"units": "EUR/MWh"})}, {"time": time})
+    spot.to_netcdf(tmp_path / "spot.nc")
+
+    def write(*rows, options=()):
+        path = tmp_path / "fahrten.csv"
+        header = "Fahrzeug;Datum;Abfahrt;Rückkehr;Verbrauch [kWh]"
+        path.write_bytes("\n".join([header, *rows]).encode("cp1252"))
+        words = ("--encoding", "cp1252", "--timezone", "Europe/Berlin", "--assume", "defaults")
+        case, _ = imported(run, path, tmp_path / "spot.nc", *words, "--wear", "0", *options)
+        out = tmp_path / "out"
+        smart = ("--set", "fleet.discharge_max=0", "--no-report", "--json", "--force")
+        solved = run("solve", tmp_path / "case.nc", "-o", out, *smart)
+        assert solved.exit_code == 0, solved.output
+        return case, json.loads(solved.stdout)["kpi"]
+
+    return write
+
+
+def test_a_night_between_two_trips(depot):
+    """19 kWh for the trip of the morning are 20 kWh at the meter, in two of the three cheap hours
+    at 11 kW: 0.40 EUR.
+    """
+    rows = ("Van 1;02.03.2026;08:00;16:00;12,5", "Van 1;03.03.2026;08:00;16:00;19,0")
+    case, kpi = depot(*rows)
+    assert case["fleet"].fleet.values.tolist() == ["Van 1"]
+    assert kpi["profit"] == pytest.approx(-0.40)
+    assert kpi["audit"]["passed"]
+    assert kpi["energy"]["unserved_kWh"] == pytest.approx(0, abs=1e-6)
+    assert "a stay lasts from a return to the next departure" in case.attrs["assumptions"]
+    named = (f"{n}={h}" for n, h in (("vehicle", "Fahrzeug"), ("date", "Datum")))
+    named = [*named, "departure=Abfahrt", "return=Rückkehr", "energy=Verbrauch [kWh]"]
+    again, kpi = depot(*rows, options=[w for n in named for w in ("--column", n)])
+    assert kpi["profit"] == pytest.approx(-0.40)
+    assert again["sessions"].equals(case["sessions"])
+
+
+def test_the_night_serves_two_trips(depot):
+    """After the first trip of 9.5 kWh there is an hour for the second, of 19 kWh, which needs 20 of
+    11 kWh: the battery goes on, so that the night charges for both, 30 kWh at 20 EUR/MWh.
+    """
+    case, kpi = depot(
+        "Van 1;02.03.2026;08:00;16:00;12,5",
+        "Van 1;03.03.2026;08:00;10:00;9,5",
+        "Van 1;03.03.2026;11:00;14:00;19,0",
+    )
+    assert kpi["profit"] == pytest.approx(-0.60)
+    assert kpi["energy"]["unserved_kWh"] == pytest.approx(0, abs=1e-6)
+    assert float(case["fleet"].charge_max.max()) == 11.0

@@ -97,6 +97,12 @@ ShortStayRule = Annotated[
         help="Stays still open, or of no length: problem, or drop and list.  [default: drop]",
     ),
 ]
+UsePerKm = Annotated[
+    float | None,
+    typer.Option(
+        "--kwh-per-km", min=0.0, metavar="KWH", help="What vehicles use, in a list of trips."
+    ),
+]
 KeepIds = Annotated[
     bool | None,
     typer.Option(
@@ -239,6 +245,7 @@ class StayOptions(TableOptions):
     column_unit: ColumnUnits = None
     short_stays: ShortStayRule = None
     keep_ids: KeepIds = None
+    kwh_per_km: UsePerKm = None
 
 
 @dataclass(frozen=True)
@@ -351,7 +358,7 @@ def use(
             raise typer.BadParameter(f"does not apply to the format {name}", param_hint=flag)
         understood(key, value, known[key], flag, form)
     with in_option_words({key: f"--{prefix}{key}" for key in PREFIXED}):
-        if "columns" in known and "columns" not in given:
+        if "columns" in known and "columns" not in given and not form.finds_columns:
             raise no_columns(path, given, flag_of("columns", prefix))
         return called(form.read, path, given)
 
@@ -390,7 +397,7 @@ def _called(reader: Callable[..., xr.Dataset], path: Path, given: Mapping[str, A
     if "table" not in signature(reader).parameters:
         return reader(path, **given)
     written = {field.name for field in fields(TableFormat)} & set(given)
-    table = TableFormat(**{key: given[key] for key in written})
+    table = TableFormat(**{"columns": {}} | {key: given[key] for key in written})
     return reader(path, table, **{key: v for key, v in given.items() if key not in written})
 
 
@@ -452,11 +459,11 @@ def price_format(path: Path, prefix: str) -> str:
 def session_format(path: Path, options: Mapping[str, Any]) -> str:
     """Return the format of a file of sessions.
 
-    A map of columns means csv, else it shows in the end of its name and its headers.
+    A map of columns means csv, or trips where it names their return; else it shows in the end of
+    its name and in what it holds.
     """
     is_text = not has_suffix_of(existing(path), SESSION_FORMATS)
-    separator = options.get("separator") or ","
-    if is_text and (options.get("column") or separator != ","):
-        return "csv"
+    if is_text and options.get("column"):
+        return "trips" if "return" in pairs(options["column"], "--column") else "csv"
     with in_option_words():
         return recognised(path, SESSION_FORMATS) or "csv"

@@ -26,6 +26,7 @@ from .importers.ocpp import read_ocpp, read_ocpp_meter
 from .importers.price_files import read_prices
 from .importers.profile_files import read_profiles
 from .importers.session_files import read_sessions
+from .importers.trips import read_trips
 from .sessions.assumptions import BatteryAssumption, Regulation
 from .sessions.availability import from_availability
 from .sessions.case_from_sessions import case_from_sessions
@@ -73,6 +74,7 @@ __all__ = [
     "read_profiles",
     "read_sessions",
     "read_terna",
+    "read_trips",
     "sequential",
     "site",
     "portfolio",

@@ -26,6 +26,7 @@ from . import (
     price_files,
     profile_files,
     session_files,
+    trips,
 )
 
 NETCDF = (".nc", ".nc4", ".cdf")
@@ -51,6 +52,8 @@ class FileFormat:
         What the parameter `unit` is the unit of, and the units that it may be.
     rules
         Rules for hours that the clock shows twice or skips.
+    finds_columns
+        The reader knows the usual headers of a table, so that no column need be named.
     """
 
     read: Callable[..., xr.Dataset]
@@ -60,6 +63,7 @@ class FileFormat:
     quantity: str = ""
     units: Sequence[str] = ()
     rules: tuple[str, ...] = ALL_RULES
+    finds_columns: bool = False
 
     @property
     def fits_any(self) -> bool:
@@ -83,6 +87,9 @@ SESSION_FORMATS: Formats = {
     "ocpi": FileFormat(ocpi.read_ocpi, recognises=ocpi.is_ocpi),
     "acn": FileFormat(acn.read_acn, recognises=acn.is_acn),
     "ocpp": FileFormat(ocpp.read_ocpp, recognises=ocpp.is_ocpp, rules=session_files.SESSION_RULES),
+    "trips": FileFormat(
+        trips.read_trips, recognises=trips.is_trips, rules=trips.RULES, finds_columns=True
+    ),
     "netcdf": FileFormat(netcdf_files.read_netcdf_sessions, NETCDF),
 }
 PROFILE_FORMATS: Formats = {

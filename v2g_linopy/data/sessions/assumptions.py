@@ -31,8 +31,9 @@ class BatteryAssumption(BaseModel):
         energy_arrival = energy_need - eta_charge * energy     and had charged what the meter says
         charge_max     = power_max, or where the energy does not fit,
                          charger_margin * energy / hours plugged in
-                         (charger_power in place of a power_max that nobody saw, and hours of
-                         charging where they are known)
+                         (charger_power in place of a power_max that nobody saw, hours of
+                         charging where they are known, and all stays of a vehicle together where
+                         it is one battery all along)
         discharge_max  = discharge_share * charge_max
 
     A vehicle that is named has one battery: the largest of its stays. A column that the data hold
@@ -212,6 +213,10 @@ class BatteryAssumption(BaseModel):
         charger = given.get("charge_max")
         if charger is None:
             drawn = into / given.get("eta_charge", self.eta_charge)
+            if sessions.attrs.get("linked") and "vehicle" in sessions:
+                # one battery all along may charge for a trip at any stay before it
+                vehicle = np.asarray(sessions["vehicle"]).astype(str)
+                drawn, hours = _sum_of_each(drawn, vehicle), _sum_of_each(hours, vehicle)
             charger, more = self._charger(sessions, drawn, hours, given)
             made["charge_max"] = charger
             sentences += more
@@ -376,6 +381,12 @@ def _largest_of_each(values: xr.DataArray, label: np.ndarray) -> xr.DataArray:
     largest = np.zeros(len(label))
     np.maximum.at(largest, number, np.asarray(values, float))
     return values.copy(data=largest[number])
+
+
+def _sum_of_each(values: xr.DataArray, label: np.ndarray) -> xr.DataArray:
+    """The sum over all sessions with the same label."""
+    number = np.unique(label, return_inverse=True)[1]
+    return values.copy(data=np.bincount(number, np.asarray(values, float))[number])
 
 
 def _wrong_unit(mean: float, seen: float) -> tuple[str, tuple[Remedy, ...]]:

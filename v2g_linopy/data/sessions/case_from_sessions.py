@@ -37,6 +37,7 @@ def case_from_sessions(
     rows: Rows | None = None,
     outside: Literal["problem", "drop", "clip"] = "drop",
     need: Literal["problem", "cap"] = "problem",
+    linked: bool | None = None,
     markets: Sequence[str] = ("day_ahead",),
     imbalance: str | Sequence[str] = (),
     regulation: Regulation | None = None,
@@ -77,6 +78,9 @@ def case_from_sessions(
         `sessions_to_fleet`; they are named in the root attribute ``warnings``.
     need : {"problem", "cap"}, default "problem"
         What becomes of a need that cannot be reached, see `sessions_to_fleet`.
+    linked : bool, optional
+        A vehicle is one battery all along, see `sessions_to_fleet`; as the attribute ``linked`` of
+        the sessions says, unless given.
     markets : sequence of str, default ("day_ahead",)
         Prices that become energy markets, in order; the first settles reserves.
     imbalance : str or sequence of str, default ()
@@ -137,6 +141,7 @@ def case_from_sessions(
     ]
     battery, cost, free = _wear(battery, wear, currency)
     rows = rows or ("vehicle" if "vehicle" in sessions else "packed")
+    one_battery = bool(sessions.attrs.get("linked", False)) if linked is None else linked
     time = horizon(prices, timezone, step, start, end)
     prices = align(prices, time)
     problems = plausibility_problems(sessions)
@@ -145,7 +150,9 @@ def case_from_sessions(
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
         known = _at_connectors(sessions, connectors, battery)
         table, more = (known, free) if battery is None else battery.apply(known, currency)
-        fleet, kept = sessions_to_fleet(table, time, rows=rows, outside=outside, need=need)
+        fleet, kept = sessions_to_fleet(
+            table, time, rows=rows, outside=outside, need=need, linked=one_battery
+        )
         return fleet, kept, more + _named(kept)
 
     settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
