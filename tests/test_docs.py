@@ -109,6 +109,12 @@ def test_code_of_the_python_page_runs(away, capsys):
     )
 
 
+def test_code_of_the_page_on_imports_runs(away):
+    """Both hours at 2:00 of an exported table come in their order."""
+    for code in blocks("docs/importing.md", "python"):
+        exec(compile(code, "docs/importing.md", "exec"), {})
+
+
 def test_example_of_a_new_asset_runs(away):
     """The file in CONTRIBUTING is a part as it stands; its use earns what was found by hand, and
     the audit sees it.

@@ -37,6 +37,22 @@ MINOR_UNITS = {"p/kWh": ("GBP",), "öre/kWh": ("SEK", "NOK", "DKK"), "Rp/kWh": (
 hundredth of any.
 """
 
+CURRENCIES = (
+    "EUR",
+    "GBP",
+    "SEK",
+    "NOK",
+    "DKK",
+    "PLN",
+    "CHF",
+    "USD",
+    "CZK",
+    "HUF",
+    "RON",
+    "BGN",
+)
+"""Money that published prices are in. The currency of a case may be any word."""
+
 
 def factor(unit: str, declared: str, currency: str = "EUR") -> float | None:
     """Return what turns values in `unit` into the coherent unit of `declared`.
@@ -71,3 +87,29 @@ def accepted(declared: str, currency: str = "EUR") -> list[str]:
     units = [u.replace("EUR", currency) for u, (k, _) in TABLE.items() if k == kind]
     minor = [u for u, money in MINOR_UNITS.items() if currency in money]
     return units + (minor if kind == TABLE["ct/kWh"][0] else [])
+
+
+def price_units(declared: str = "EUR/MWh") -> list[str]:
+    """Return the units that prices may be in, in any of the currencies, such as SEK/MWh.
+
+    >>> "SEK/MWh" in price_units(), "p/kWh" in price_units(), "EUR/kW" in price_units()
+    (True, True, False)
+    """
+    units = [unit for currency in CURRENCIES for unit in accepted(declared, currency)]
+    return list(dict.fromkeys(units))
+
+
+def currency_of_price(unit: str) -> str | None:
+    """Return the money of a price, None where the unit names none.
+
+    Cents are of EUR, and öre are Swedish.
+
+    >>> currency_of_price("GBP/MWh"), currency_of_price("öre/kWh"), currency_of_price("kWh")
+    ('GBP', 'SEK', None)
+    """
+    if unit == "ct/kWh":
+        return "EUR"
+    if unit in MINOR_UNITS:
+        return MINOR_UNITS[unit][0]
+    money, slash, _ = unit.partition("/")
+    return money if slash and len(money) == 3 and money.isupper() else None

@@ -10,12 +10,13 @@ import xarray as xr
 
 from .. import data
 from ..case.io import atomic
-from ..case.units import factor
+from ..case.units import currency_of_price, factor
 from ..data.importers.formats import PRICE_FORMATS
 from ..data.importers.price_files import price_columns
 from ..data.sessions.origins import FORECASTS, other_clock
 from ..data.sessions.with_prices import name_prices
 from ..data.tables.local_time import to_local
+from ..data.tables.series import notes_of
 from .import_common import (
     Imbalance,
     Into,
@@ -144,9 +145,8 @@ def store(terminal: Terminal, read: xr.Dataset, zone: str, path: Path, writing: 
     words = f"{wrote} {path}: {', '.join(names)}, {len(time)} steps from {time[0]} UTC"
     document = {"status": status, "file": str(path), "prices": names, "steps": len(time)}
     shown = {name: figures(read[name]) for name in names}
-    terminal.answer(
-        "\n".join([words, *in_words(read, zone)]), document | {"timezone": zone, "figures": shown}
-    )
+    document |= {"timezone": zone, "figures": shown, "notes": notes_of(read)}
+    terminal.answer("\n".join([words, *in_words(read, zone)]), document)
 
 
 def figures(price: xr.DataArray) -> dict[str, Any]:
@@ -171,9 +171,11 @@ def in_words(read: xr.Dataset, zone: str) -> list[str]:
     lines = [f"  {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} {zone}, steps of {minutes:g} min"]
     for name in map(str, read.data_vars):
         f = figures(read[name])
-        scale = (factor(f["units"], "EUR/MWh") or 0.0) * 1000
+        money = currency_of_price(f["units"]) or "EUR"
+        scale = (factor(f["units"], "EUR/MWh", money) or 0.0) * 1000
+        per_mwh = f"{money}/MWh"
         shown = [(f["units"], 1.0)] + (
-            [("EUR/MWh", scale)] if f["units"] != "EUR/MWh" and scale else []
+            [(per_mwh, scale)] if f["units"] != per_mwh and scale else []
         )
         parts = [
             f"{scale * f['min']:.5g} to {scale * f['max']:.5g} {unit}, mean {scale * f['mean']:.5g}"
@@ -181,4 +183,4 @@ def in_words(read: xr.Dataset, zone: str) -> list[str]:
         ]
         without = f"; {f['without']} steps without a price" if f["without"] else ""
         lines.append(f"  {name}: {' = '.join(parts)}{without}")
-    return lines
+    return lines + [f"  {note}" for note in notes_of(read)]

@@ -9,13 +9,22 @@ import typer
 import xarray as xr
 
 from .. import data
+from ..data.importers.formats import PROFILE_FORMATS
 from ..data.sessions.case_from_sessions import horizon
+from ..data.sessions.currency import currency_of_prices, said_of_defaults
 from ..data.sessions.markets import AMPLE, energy_market
 from ..data.sessions.new_case import new_case
 from ..data.sessions.with_prices import ZONE, name_prices
 from ..data.tables.local_time import align
 from .import_common import End, Limit, Market, Step, Target, markets_of, named, zone_of
-from .input_files import PriceOptions, ProfileOptions, TableOptions, read_case, read_profile_file
+from .input_files import (
+    PriceOptions,
+    ProfileOptions,
+    TableOptions,
+    format_help,
+    read_case,
+    read_profile_file,
+)
 from .new import Start, Writing, day
 from .option_words import in_option_words
 from .options import command, nearest, step_length
@@ -25,8 +34,9 @@ LEAST_LIMIT = 10_000.0
 """kW that a new case may trade at least: more is to be added to it."""
 
 ProfileFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="CSV file of profiles.", show_default=False)
+    Path, typer.Argument(metavar="FILE", help="File of profiles.", show_default=False)
 ]
+ProfileFormat = Annotated[str | None, typer.Option("--format", help=format_help(PROFILE_FORMATS))]
 Into = Annotated[
     Path | None, typer.Option("--into", metavar="CASE", help="Add to this case, or to its members.")
 ]
@@ -41,7 +51,10 @@ Scale = Annotated[
     typer.Option(
         "--kwp",
         metavar="KWP",
-        help="The numbers are per kWp: size of all, or of one: NAME=KWP. Repeatable.",
+        help=(
+            "Size of all, or of one: NAME=KWP. The numbers of the file are per kWp, or for the size"
+            " that it names. Repeatable."
+        ),
     ),
 ]
 
@@ -92,14 +105,19 @@ class ProfileCaseOptions:
         if limit is None:
             largest = float(sum(abs(x).max() for x in read.data_vars.values()))
             limit = max(LEAST_LIMIT, AMPLE * largest)
-        energy = energy_market(align(traded, time), markets, limit)
+        currency = currency_of_prices(traded)
+        energy = energy_market(align(traded, time), markets, limit, currency)
         case = new_case(
             time,
             {"energy": energy},
             timezone=timezone,
             title=title,
             source="",
-            assumptions=[f"Energy is traded up to {limit:g} kW either way."],
+            currency=currency,
+            assumptions=[
+                f"Energy is traded up to {limit:g} kW either way.",
+                *said_of_defaults(currency),
+            ],
         )
         if not zone:
             case["energy"].attrs[ZONE] = timezone
@@ -114,8 +132,7 @@ def add(group: typer.Typer) -> None:
         "pv",
         "v2g import pv roof.csv --column time=Time --column roof=W --unit W --kwp 50 --timezone"
         " Europe/Rome --into depot.nc --pod depot -o depot-pv.nc",
-        "v2g import pv pvgis.csv --column time=Time --column south=P --unit W --kwp 30 --timezone"
-        " UTC --prices spot.nc -o roof.nc",
+        "v2g import pv pvgis.csv --year 2026 --kwp 30 --prices spot.nc -o roof.nc",
     )(pv)
     command(
         group,
@@ -133,6 +150,7 @@ def pv(
     profile: ProfileOptions,
     into: ProfileCaseOptions,
     price: PriceOptions,
+    form: ProfileFormat = None,
     kwp: Scale = None,
     pod: Pod = None,
     *,
@@ -142,10 +160,11 @@ def pv(
     prices.
     """
     path = writing.path(output)
-    read = read_profile_file(file, asdict(table) | asdict(profile))
+    read = read_profile_file(file, form, asdict(table) | asdict(profile))
     sizes = {name: size_of(word) for name, word in by_member(kwp, read, "--kwp").items()}
     for name, size in sizes.items():
-        read[name] = (size * read[name]).assign_attrs(units="kW")
+        of_file = float(read[name].attrs.get("peak_power", 1.0))
+        read[name] = (size / of_file * read[name]).assign_attrs(units="kW")
     origin = {
         str(name): f"{file.name} ({sizes[name]:g} kWp)" if name in sizes else file.name
         for name in read.data_vars
@@ -170,6 +189,7 @@ def load(
     profile: ProfileOptions,
     into: ProfileCaseOptions,
     price: PriceOptions,
+    form: ProfileFormat = None,
     pod: Pod = None,
     *,
     writing: Writing,
@@ -178,7 +198,7 @@ def load(
     prices.
     """
     path = writing.path(output)
-    read = read_profile_file(file, asdict(table) | asdict(profile))
+    read = read_profile_file(file, form, asdict(table) | asdict(profile))
     case = into.case(price, read, table.timezone, file.stem)
     case = case_with_profiles(
         case, "load", "baseline", read, by_member(pod, read, "--pod"), file.name

@@ -18,7 +18,15 @@ from ..data.tables.series import notes_of
 from ..delivery.frequency import with_frequency
 from ..parts.markets.reserve.nordic_products import CATALOGUE, Reservoir
 from .import_common import Target
-from .input_files import MissingPower, SeriesOptions, TableOptions, read_case, use
+from .input_files import (
+    MissingPower,
+    SeriesOptions,
+    TableOptions,
+    format_help,
+    read_capacity_file,
+    read_case,
+    use,
+)
 from .new import Writing
 from .option_words import in_option_words
 from .options import command, one_of
@@ -33,6 +41,7 @@ RecordFile = Annotated[
 Into = Annotated[
     Path, typer.Option("--into", metavar="CASE", help="Add to this case.", show_default=False)
 ]
+CapacityFormat = Annotated[str | None, typer.Option("--format", help=format_help(CAPACITY_FORMATS))]
 Unit = Annotated[
     str | None, typer.Option("--unit", help=f"Unit of the prices: {' or '.join(accepted(UNIT))}.")
 ]
@@ -85,6 +94,7 @@ def reserves(
     into: Into,
     table: TableOptions,
     prices: CapacityOptions,
+    form: CapacityFormat = None,
     reservoir: Stands = None,
     volume_max: Volume = float("inf"),
     *,
@@ -97,7 +107,7 @@ def reserves(
     if reservoir is not None:
         one_of("--reservoir", reservoir, tuple(BEHIND))
     case = read_case(into)
-    read = use(CAPACITY_FORMATS, file, "csv", asdict(table) | asdict(prices))
+    read = read_capacity_file(file, form, asdict(table) | asdict(prices))
     stands: Reservoir | None = reservoir  # type: ignore[assignment]
     with in_option_words():
         made = data.with_reserves(

@@ -16,6 +16,7 @@ import v2g_linopy as v2g
 from ..case.io import existing
 from ..case.units import TABLE
 from ..data.importers.formats import (
+    CAPACITY_FORMATS,
     PRICE_FORMATS,
     PROFILE_FORMATS,
     SESSION_FORMATS,
@@ -25,6 +26,7 @@ from ..data.importers.formats import (
     recognised,
 )
 from ..data.tables.cells import WORKBOOK, read_cells
+from ..data.tables.joined import join_in_time
 from ..data.tables.series import combine
 from ..data.tables.table_format import TableFormat
 from ..errors import InputFileError, Problem, SchemaError
@@ -44,7 +46,8 @@ CANNOT_PARSE = (json.JSONDecodeError, ElementTree.ParseError, UnicodeDecodeError
 def format_help(formats: Formats) -> str:
     """What the help says of the option that names a format."""
     *some, last = formats
-    return f"{', '.join(some)} or {last}; recognised if not given."
+    names = " or ".join(filter(None, [", ".join(some), last]))
+    return f"{names}; recognised if not given."
 
 
 TAB = {"tab": "\t", "\\t": "\t"}
@@ -151,8 +154,9 @@ Where = Annotated[
     list[str] | None,
     typer.Option(
         "--where",
-        metavar="HEADER=WORD",
-        help="Only rows with this word in that column. Repeatable.",
+        metavar="NAME=WORD",
+        help="Only rows with this word in that column, or one series of several: area=SE3."
+        " Repeatable.",
     ),
 ]
 Hours = Annotated[
@@ -171,6 +175,10 @@ Resample = Annotated[
 Missing = Annotated[
     str | None,
     typer.Option("--missing", metavar="RULE", help="Steps without a price: problem, nan or hold."),
+]
+Year = Annotated[
+    int | None,
+    typer.Option("--year", help="Lay a year of the past on this one, hour by hour in UTC (pvgis)."),
 ]
 PowerUnit = Annotated[
     str | None,
@@ -266,6 +274,7 @@ class ProfileOptions(SeriesOptions):
     panel: ClassVar[str] = "Reading profiles"
     unit: PowerUnit = None
     missing: MissingPower = None
+    year: Year = None
 
 
 @dataclass(frozen=True)
@@ -295,10 +304,11 @@ class PriceOptions:
             csv = next((p for p in self.prices or [] if not has_suffix_of(p, PRICE_FORMATS)), None)
             if csv is None:
                 raise
+            columns = "--column ... " if recognised(csv, PRICE_FORMATS) == "csv" else ""
             detail = (
-                "separator, decimal mark, time format and unit of a csv are options of `v2g import"
-                f" prices {csv} --column ... -o prices.nc`; run that first, then give --prices"
-                " prices.nc"
+                "separator, decimal mark, time format, unit and choice of a series are options of"
+                f" `v2g import prices {csv} {columns}-o prices.nc`; run that first, then give"
+                " --prices prices.nc"
             )
             raise SchemaError(
                 [*error.problems, Problem("--prices", "usage", detail)], error.source
@@ -320,23 +330,35 @@ def read_case(path: Path) -> xr.DataTree:
 def read_price_files(
     paths: list[Path], form: str | None, options: Mapping[str, Any], prefix: str = ""
 ) -> xr.Dataset:
-    """Read one or several files of prices, side by side."""
+    """Read one or several files of prices: of one series in time, of several side by side."""
     read = [
-        use(PRICE_FORMATS, path, form or price_format(path, prefix), options, prefix)
+        use(PRICE_FORMATS, path, form or price_format(path, options, prefix), options, prefix)
         for path in paths
     ]
-    with in_option_words():
-        return read[0] if len(read) == 1 else combine(*read)
+    series: dict[frozenset[object], list[xr.Dataset]] = {}
+    for prices in read:
+        series.setdefault(frozenset(prices.data_vars), []).append(prices)
+    with in_option_words({"missing": f"--{prefix}missing"}):
+        rule: Any = options.get("missing") or "problem"
+        joined = [join_in_time(files, missing=rule) for files in series.values()]
+        return joined[0] if len(joined) == 1 else combine(*joined)
 
 
-def read_profile_file(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
+def read_profile_file(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
     """Read a file of profiles."""
-    return use(PROFILE_FORMATS, path, "csv", options)
+    return use(PROFILE_FORMATS, path, form or table_format(path, PROFILE_FORMATS, options), options)
+
+
+def read_capacity_file(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
+    """Read a file of capacity prices."""
+    return use(
+        CAPACITY_FORMATS, path, form or table_format(path, CAPACITY_FORMATS, options), options
+    )
 
 
 def read_session_file(path: Path, form: str | None, options: Mapping[str, Any]) -> xr.Dataset:
     """Read a file of sessions."""
-    return use(SESSION_FORMATS, path, form or session_format(path, options), options)
+    return use(SESSION_FORMATS, path, form or table_format(path, SESSION_FORMATS, options), options)
 
 
 def use(
@@ -442,8 +464,10 @@ def no_columns(path: Path, given: Mapping[str, Any], flag: str) -> Exception:
     return typer.BadParameter(message, param_hint=flag)
 
 
-def price_format(path: Path, prefix: str) -> str:
-    """The format of a file of prices, from the end of its name and its headers."""
+def price_format(path: Path, options: Mapping[str, Any], prefix: str) -> str:
+    """The format of a file of prices: csv where columns are named, else as it is recognised."""
+    if options.get("column") and not has_suffix_of(existing(path), PRICE_FORMATS):
+        return "csv"
     name = recognised(path, PRICE_FORMATS)
     if name is None:
         known = [n for n, form in PRICE_FORMATS.items() if path.suffix.lower() in form.suffixes]
@@ -456,8 +480,8 @@ def price_format(path: Path, prefix: str) -> str:
     return name
 
 
-def session_format(path: Path, options: Mapping[str, Any]) -> str:
-    """Return the format of a file of sessions.
+def table_format(path: Path, formats: Formats, options: Mapping[str, Any]) -> str:
+    """Return the format of a file that may be any table.
 
     A map of columns means csv, or trips where it names their return; else it shows in the end of
     its name and in what it holds.
@@ -465,5 +489,11 @@ def session_format(path: Path, options: Mapping[str, Any]) -> str:
     is_text = not has_suffix_of(existing(path), SESSION_FORMATS)
     if is_text and options.get("column"):
         return "trips" if "return" in pairs(options["column"], "--column") else "csv"
+    A map of columns means csv, else it shows in the end of its name and in what it holds.
+    """
+    is_text = not has_suffix_of(existing(path), formats)
+    separator = options.get("separator") or ","
+    if is_text and (options.get("column") or separator != ","):
+        return "csv"
     with in_option_words():
-        return recognised(path, SESSION_FORMATS) or "csv"
+        return recognised(path, formats) or "csv"

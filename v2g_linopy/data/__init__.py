@@ -11,6 +11,7 @@ from .generators.single_site import site
 from .importers.acn import read_acn
 from .importers.capacity_price_files import read_capacity_prices
 from .importers.elaadnl import read_elaadnl
+from .importers.entsoe import read_entsoe
 from .importers.formats import (
     CAPACITY_FORMATS,
     FREQUENCY_FORMATS,
@@ -23,8 +24,11 @@ from .importers.gme_and_terna import read_gme, read_terna
 from .importers.netcdf_files import read_netcdf_prices, read_netcdf_sessions
 from .importers.ocpi import read_ocpi
 from .importers.ocpp import read_ocpp, read_ocpp_meter
+from .importers.omie import read_omie
 from .importers.price_files import read_prices
+from .importers.price_records import read_price_records
 from .importers.profile_files import read_profiles
+from .importers.pvgis import read_pvgis
 from .importers.session_files import read_sessions
 from .importers.trips import read_trips
 from .sessions.assumptions import BatteryAssumption, Regulation
@@ -62,6 +66,7 @@ __all__ = [
     "read_capacity_prices",
     "read_connectors",
     "read_elaadnl",
+    "read_entsoe",
     "read_frequency",
     "read_gme",
     "read_netcdf_frequency",
@@ -70,8 +75,11 @@ __all__ = [
     "read_ocpi",
     "read_ocpp",
     "read_ocpp_meter",
+    "read_omie",
+    "read_price_records",
     "read_prices",
     "read_profiles",
+    "read_pvgis",
     "read_sessions",
     "read_terna",
     "read_trips",

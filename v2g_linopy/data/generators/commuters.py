@@ -9,6 +9,7 @@ import xarray as xr
 from ...errors import Problem, SchemaError
 from ..sessions.assumptions import Regulation
 from ..sessions.case_from_sessions import case_from_sessions
+from ..sessions.currency import currency_of_prices
 from ..tables.local_time import nanoseconds
 from ..tables.series import add_notes
 from .noise_and_prices import days_of, italian_prices, steps_of
@@ -54,7 +55,8 @@ def commuters(
         IANA zone of the days.
     prices : xarray.Dataset, optional
         Imported prices on ``time`` (UTC, hourly): ``day_ahead`` and, for regulation,
-        ``regulation_up`` and ``regulation_down`` (EUR/MWh). Synthetic ones unless given.
+        ``regulation_up`` and ``regulation_down`` (EUR/MWh, or another money, which is then that of
+        the case). Synthetic ones unless given.
     regulation : Regulation, default Regulation()
         The two regulation products; on average 0.25 of what is held upward and 0.75 of what is
         held downward is activated. None for none.
@@ -121,10 +123,12 @@ def commuters(
         ),
         f"Drivers pay {retail_price:g} EUR per kWh drawn on balance.",
     ]
+    currency = currency_of_prices(prices)
     return case_from_sessions(
         sessions,
         prices,
         timezone=timezone,
+        currency=currency,
         start=str(midnight[0]),
         end=str(midnight[-1]),
         rows="vehicle",
@@ -134,7 +138,7 @@ def commuters(
         retail_price=retail_price,
         title=f"{vehicles} commuters, {days} days",
         source=origin,
-        assumptions=sentences,
+        assumptions=[sentence.replace("EUR", currency) for sentence in sentences],
         **options,
     )
 

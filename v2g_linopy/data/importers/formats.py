@@ -10,7 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from ...case.io import existing
-from ...case.units import accepted
+from ...case.units import price_units
 from ..sessions.connectors import read_connectors
 from ..tables.cells import WORKBOOK, read_cells
 from ..tables.local_time import ALL_RULES
@@ -18,13 +18,17 @@ from . import (
     acn,
     capacity_price_files,
     elaadnl,
+    entsoe,
     frequency_files,
     gme_and_terna,
     netcdf_files,
     ocpi,
     ocpp,
+    omie,
     price_files,
+    price_records,
     profile_files,
+    pvgis,
     session_files,
     trips,
 )
@@ -74,9 +78,17 @@ class FileFormat:
 Formats = Mapping[str, FileFormat]
 
 PRICE_FORMATS: Formats = {
-    "csv": FileFormat(
-        price_files.read_prices, quantity="a price", units=accepted(price_files.UNIT)
+    "csv": FileFormat(price_files.read_prices, quantity="a price", units=price_units()),
+    "entsoe": FileFormat(
+        entsoe.read_entsoe, recognises=entsoe.is_entsoe, rules=("infer", "first", "second")
     ),
+    "records": FileFormat(
+        price_records.read_price_records,
+        recognises=price_records.is_json,
+        quantity="a price",
+        units=price_units(),
+    ),
+    "omie": FileFormat(omie.read_omie, recognises=omie.is_omie),
     "gme": FileFormat(gme_and_terna.read_gme, WORKBOOK, headers=("PUN",)),
     "terna": FileFormat(gme_and_terna.read_terna, WORKBOOK, headers=("DOWN",)),
     "netcdf": FileFormat(netcdf_files.read_netcdf_prices, NETCDF),
@@ -96,12 +108,13 @@ PROFILE_FORMATS: Formats = {
     "csv": FileFormat(
         profile_files.read_profiles, quantity="power or energy", units=profile_files.UNITS
     ),
+    "pvgis": FileFormat(pvgis.read_pvgis, recognises=pvgis.is_pvgis),
 }
 CAPACITY_FORMATS: Formats = {
     "csv": FileFormat(
         capacity_price_files.read_capacity_prices,
         quantity="a capacity price",
-        units=accepted(capacity_price_files.UNIT),
+        units=price_units(capacity_price_files.UNIT),
     ),
 }
 FREQUENCY_FORMATS: Formats = {

@@ -18,6 +18,7 @@ from ..tables.wording import first_few, with_count
 from ..tables.written_times import read_written
 from .assumptions import MOST_NAMED, BatteryAssumption, Regulation, session_name
 from .connectors import converters, with_connector_limits
+from .currency import currency_of_prices, refuse_other_money, said_of_defaults
 from .fleet_rows import Rows
 from .markets import energy_market, imbalance_market, markets_for
 from .new_case import new_case
@@ -45,7 +46,7 @@ def case_from_sessions(
     wear: float | None = None,
     retail_price: float | None = None,
     unserved_cost: float = 10.0,
-    currency: str = "EUR",
+    currency: str | None = None,
     title: str = "",
     source: str = "",
     assumptions: Iterable[str] = (),
@@ -58,7 +59,7 @@ def case_from_sessions(
         On ``session``, as `sessions_to_fleet` takes it; what it lacks of battery and charger comes
         from `battery`.
     prices : xarray.Dataset
-        On ``time`` (naive UTC, uniform), EUR/MWh.
+        On ``time`` (naive UTC, uniform), EUR/MWh, or a price of another money, such as p/kWh.
     timezone : str
         IANA zone of local days and of `start` and `end`.
     battery : BatteryAssumption, optional
@@ -96,8 +97,9 @@ def case_from_sessions(
         EUR per kWh the drivers pay on what the fleet draws.
     unserved_cost : float, default 10.0
         EUR per kWh of need not served; NaN makes needs hard.
-    currency : str, default "EUR"
-        The money of all prices; read EUR as it everywhere here.
+    currency : str, optional
+        The money of all prices, that of their units unless given; read EUR as it everywhere
+        here.
     title, source : str, default ""
         Words for the file.
     assumptions : iterable of str, default ()
@@ -135,8 +137,10 @@ def case_from_sessions(
     >>> v2g.solve(case)["fleet"].charge.isel(fleet=0).round().astype(int).values.tolist()
     [0, 10, 0, 0]
     """
+    currency = currency or currency_of_prices(prices)
     sentences = [
         *assumptions,
+        *said_of_defaults(currency),
         *(note for read in (prices, sessions, connectors) for note in notes_of(read)),
     ]
     battery, cost, free = _wear(battery, wear, currency)
@@ -144,7 +148,7 @@ def case_from_sessions(
     one_battery = bool(sessions.attrs.get("linked", False)) if linked is None else linked
     time = horizon(prices, timezone, step, start, end)
     prices = align(prices, time)
-    problems = plausibility_problems(sessions)
+    problems = [*plausibility_problems(sessions), *refuse_other_money(sessions, currency)]
     believed = not problems
 
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 import xarray as xr
 
+from ...case.units import factor
 from ...errors import Problem, SchemaError
 from ..tables.local_time import align
 from ..tables.series import notes_of
 from ..tables.unit_conversion import in_unit
+from .currency import currency_of_prices, in_currency
 from .markets import energy_market, imbalance_market
 from .new_case import currency_of, with_meaning
 from .origins import drop_forecasts, other_clock, replace_origin
@@ -55,13 +57,14 @@ def with_prices(
     Returns
     -------
     xarray.DataTree
-        The case with these prices in `/energy` and `/imbalance` (EUR/MWh).
+        The case with these prices in `/energy` and `/imbalance` (EUR/MWh, or in the money of the
+        prices, if the case holds no amount in another one).
 
     Raises
     ------
     SchemaError
-        Other markets than those of the case, steps that the prices do not cover, or hours without a
-        price.
+        Other markets than those of the case, steps that the prices do not cover, hours without a
+        price, or prices in another money than amounts of the case.
 
     Examples
     --------
@@ -75,7 +78,10 @@ def with_prices(
     >>> float(new["energy"].price.mean()), new.attrs["source"].split("; ")[-1]
     (40.0, 'spot.csv')
     """
-    before, case = case, case.copy()
+    replaced = ["energy.price"]
+    if imbalance:
+        replaced += ["imbalance.price_long", "imbalance.price_short"]
+    before, case = case, _in_money_of(case, prices[[*markets, *imbalance]], replaced)
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
     currency = currency_of(case)
     energy = xr.Dataset()
@@ -102,6 +108,15 @@ def with_prices(
         case.attrs["timezone"] = str(prices.attrs.get("timezone", own))
     name_prices(case, before, prices, labels, imbalance, source)
     return case
+
+
+def _in_money_of(case: xr.DataTree, prices: xr.Dataset, replaced: Sequence[str]) -> xr.DataTree:
+    """Return a copy of the case in the money of the prices, if they cannot be read in its own."""
+    own = currency_of(case)
+    units = [str(array.attrs.get("units", f"{own}/MWh")) for array in prices.values()]
+    if all(factor(unit, "EUR/MWh", own) is not None for unit in units):
+        return case.copy()
+    return in_currency(case.copy(), currency_of_prices(prices), replaced)
 
 
 def name_prices(

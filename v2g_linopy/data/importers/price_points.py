@@ -1,0 +1,178 @@
+"""Prices with the times that a publisher gave them, into one uniform series: what several formats
+share.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...errors import InputFileError, Problem, Remedy, SchemaError
+from ..tables.local_time import Utc, nanoseconds
+from ..tables.series import Missing, add_notes, uniform_series
+from ..tables.wording import first_few, with_count
+
+PRICE = "day_ahead"
+STEPS = {15: "15 min", 30: "30 min", 60: "60 min"}
+"""Minutes that a step of a market may have."""
+MINUTE = pd.Timedelta("1min").value
+
+
+@dataclass(frozen=True)
+class PricePoints:
+    """Prices of one series as a file gives them.
+
+    Parameters
+    ----------
+    start
+        When each begins, naive UTC, in any order.
+    value
+        The prices, NaN where there is none.
+    unit
+        Of all prices, with its currency.
+    minutes
+        How long each holds; None where the file gives no end.
+    timezone
+        Zone of the market, for local days later on.
+    area
+        Bidding zone, where the file names it.
+    notes
+        Sentences on what was done.
+    """
+
+    start: pd.DatetimeIndex
+    value: np.ndarray
+    unit: str
+    minutes: np.ndarray | None = None
+    timezone: str | None = None
+    area: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def price_series(
+    points: PricePoints,
+    *,
+    resample: str | None,
+    missing: Missing,
+    timezone: str | None,
+    source: str,
+) -> xr.Dataset:
+    """Return prices on one uniform step, as `read_prices` does.
+
+    Parameters
+    ----------
+    points
+        The prices of one series.
+    resample, missing
+        As in `read_prices`; a point without a number is missing, too.
+    timezone
+        Zone of local days, in place of that of the market.
+    source
+        The file, for the message.
+
+    Raises
+    ------
+    InputFileError
+        There is no price at all.
+    SchemaError
+        Times that occur twice or overlap, steps of several lengths, or steps without a price.
+    """
+    points, left_out = _without_empty_end(_in_order(points), source)
+    if points.minutes is not None:
+        points = _on_every_step(points, points.minutes, resample, source)
+    filled = _without_price(points, missing, source)
+    out = uniform_series(
+        Utc(points.start.as_unit("ns"), np.arange(len(points.start))),
+        {PRICE: points.value},
+        unit=points.unit,
+        resample=resample,
+        missing=missing,
+        source=source,
+    )
+    named = {"timezone": timezone or points.timezone, "area": points.area}
+    out = out.assign_attrs({key: word for key, word in named.items() if word})
+    return add_notes(out, *points.notes, left_out, filled)
+
+
+def _in_order(points: PricePoints) -> PricePoints:
+    """Return points by their start."""
+    return _picked(points, np.argsort(nanoseconds(points.start), kind="stable"))
+
+
+def _picked(points: PricePoints, at: np.ndarray) -> PricePoints:
+    """Return some points, in the order of `at`."""
+    minutes = None if points.minutes is None else points.minutes[at]
+    return PricePoints(
+        points.start[at],
+        points.value[at],
+        points.unit,
+        minutes,
+        points.timezone,
+        points.area,
+        points.notes,
+    )
+
+
+def _without_empty_end(points: PricePoints, source: str) -> tuple[PricePoints, str]:
+    """Return points up to the last price, and what was left out: a price to come is not missing."""
+    priced = np.flatnonzero(~np.isnan(points.value))
+    if len(priced) == 0:
+        raise InputFileError(source, "holds no price")
+    end = priced[-1] + 1
+    count = len(points.value) - end
+    if count == 0:
+        return points, ""
+    verb = "is" if count == 1 else "are"
+    said = f"{with_count(count, 'step')} without a price at the end {verb} left out"
+    return _picked(points, np.arange(end)), f"{said}, from {points.start[end]} UTC."
+
+
+def _on_every_step(
+    points: PricePoints, minutes: np.ndarray, resample: str | None, source: str
+) -> PricePoints:
+    """Return points on every step from the first to the last, NaN where the file has none."""
+    begin = nanoseconds(points.start) // MINUTE
+    end = begin + minutes
+    early = np.flatnonzero(begin[1:] < end[:-1]) + 1
+    if len(early):
+        doubled = points.start[early]
+        detail = f"{first_few(doubled.unique())} UTC: begins before the step before it ends"
+        raise SchemaError([Problem("time", "time", f"{detail}; one row per step")], source)
+    if len(set(minutes.tolist())) > 1 and resample is None:
+        raise SchemaError([_several_lengths(points.start, minutes)], source)
+
+    step = int(np.gcd.reduce(minutes))
+    stray = np.flatnonzero((begin - begin[0]) % step)
+    if len(stray):
+        off = f"{first_few(points.start[stray])} UTC: not on the grid of {step} min"
+        raise SchemaError([Problem("time", "time", f"{off} from {points.start[0]}")], source)
+    first = (begin - begin[0]) // step
+    parts = minutes // step
+    value = np.full(int(first[-1] + parts[-1]), np.nan)
+    within = np.arange(parts.sum()) - np.repeat(parts.cumsum() - parts, parts)
+    value[np.repeat(first, parts) + within] = np.repeat(points.value, parts)
+    start = pd.date_range(points.start[0], periods=len(value), freq=pd.Timedelta(minutes=step))
+    whole = np.full(len(value), step)
+    return PricePoints(start, value, points.unit, whole, points.timezone, points.area, points.notes)
+
+
+def _several_lengths(start: pd.DatetimeIndex, minutes: np.ndarray) -> Problem:
+    """Return the problem of steps of several lengths, with the places where they change."""
+    change = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist()]
+    runs = [f"{minutes[k]} min from {start[k]}" for k in change]
+    detail = f"steps of several lengths: {first_few(runs, 4)} (UTC)"
+    return Problem("time", "time", detail, (Remedy("resample", ("15min", "60min")),))
+
+
+def _without_price(points: PricePoints, missing: Missing, source: str) -> str:
+    """Refuse points without a number, or say what becomes of them."""
+    empty = points.start[np.isnan(points.value)]
+    if len(empty) == 0:
+        return ""
+    said = f"{with_count(len(empty), 'step')} without a price: {first_few(empty)} UTC"
+    if missing == "problem":
+        rules = Remedy("missing", ("nan", "hold"))
+        raise SchemaError([Problem(PRICE, "nan", said, (rules,))], source)
+    how = "the price before holds" if missing == "hold" else "left without a price"
+    return f"{said}: {how}."
