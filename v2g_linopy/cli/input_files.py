@@ -486,14 +486,9 @@ def table_format(path: Path, formats: Formats, options: Mapping[str, Any]) -> st
     A map of columns means csv, or trips where it names their return; else it shows in the end of
     its name and in what it holds.
     """
-    is_text = not has_suffix_of(existing(path), SESSION_FORMATS)
-    if is_text and options.get("column"):
-        return "trips" if "return" in pairs(options["column"], "--column") else "csv"
-    A map of columns means csv, else it shows in the end of its name and in what it holds.
-    """
     is_text = not has_suffix_of(existing(path), formats)
-    separator = options.get("separator") or ","
-    if is_text and (options.get("column") or separator != ","):
-        return "csv"
+    if is_text and options.get("column"):
+        is_trips = "trips" in formats and "return" in pairs(options["column"], "--column")
+        return "trips" if is_trips else "csv"
     with in_option_words():
         return recognised(path, formats) or "csv"
