@@ -363,6 +363,32 @@ def test_ocpi_reservations_are_no_stay(tmp_path):
     assert read.arrival.values[0] == np.datetime64(plugged)
 
 
+def test_ocpi_times_with_an_offset(tmp_path):
+    """Some write local times with their offset, against the specification: 22:00+02:00 is 20:00."""
+    text = json.dumps(ocpi_answer(three()))
+    text = text.replace(zulu(AUTUMN), "2026-10-24T22:00:00+02:00")
+    path = tmp_path / "s.json"
+    path.write_text(text)
+    assert_same(read_ocpi(path), three())
+
+
+def test_ocpi_credits(tmp_path):
+    """2 is credited, with the numbers of 2; a credit of a record elsewhere is none of a session;
+    a sum that is credited need not be positive.
+    """
+    document = ocpi_answer(
+        [*three(), replace(three()[1], name="2C"), replace(three()[1], name="9C")]
+    )
+    *_, credit, other = document["data"]
+    credit |= {"credit": True, "credit_reference_id": "2"}
+    other |= {"credit": True, "credit_reference_id": "9", "total_energy": -5.125}
+    read = read_ocpi(write_json(tmp_path / "s.json", document))
+    assert_same(read, [three()[0], three()[2]])
+    expected = {"2": "credited by 2C", "2C": "a credit of 2", "9C": "a credit of 9"}
+    assert json.loads(read.attrs["left_out"]) == expected
+    assert "3 sessions left out, credits and what they credit" in read.attrs["notes"]
+
+
 def test_ocpi_of_two_operators(tmp_path):
     """Both have a record 1: their names tell them apart, in labels and connectors."""
     document = ocpi_answer([three()[0], replace(three()[0], energy=3.0)])
@@ -427,6 +453,27 @@ def test_ocpp_adds_phases_up(tmp_path):
     log[2][3]["meterValue"][0]["sampledValue"] = samples
     read = read_ocpp(write_json(tmp_path / "log.json", log))
     assert read.power_max.item() == pytest.approx(10.5)
+
+
+def test_ocpp_samples_say_only_what_differs(tmp_path):
+    """A value alone is the register in Wh; a register in kWh stands beside it, and the state of
+    charge goes from 43 to 52 %.
+    """
+    log = ocpp_log(three()[:1])
+    value = log[2][3]["meterValue"][0]
+    value["sampledValue"] = [{"value": "1207090"}, {"value": "43", "measurand": "SoC"}]
+    kwh = {"value": "1208.84", "measurand": "Energy.Active.Import.Register", "unit": "kWh"}
+    last = {"timestamp": "2026-10-24T22:30:00Z"}
+    last |= {"sampledValue": [kwh, {"value": "52", "measurand": "SoC", "location": "EV"}]}
+    log[2][3]["meterValue"] = [last, value]
+    path = write_json(tmp_path / "log.json", log)
+    read, meter = read_ocpp(path), read_ocpp_meter(path)
+    assert (read.soc_first.item(), read.soc_last.item()) == (0.43, 0.52)
+    assert meter.register.values.tolist() == pytest.approx([1207.09, 1208.84])
+    assert meter.session.values.tolist() == ["1", "1"]
+    value["sampledValue"][0]["unit"] = "kvarh"
+    with pytest.raises(SchemaError, match="'kvarh' is no unit of Energy.Active.Import.Register"):
+        read_ocpp(write_json(path, log))
 
 
 def test_ocpp_without_the_begin_or_the_answer(tmp_path):
