@@ -27,6 +27,7 @@ from v2g_linopy.cli import app
 from v2g_linopy.cli.import_sessions import assumption_keys
 from v2g_linopy.data.importers.price_files import price_columns
 from v2g_linopy.data.importers.session_files import session_columns
+from v2g_linopy.data.importers.trips import trip_columns
 from v2g_linopy.model.part import Part
 from v2g_linopy.report import labels
 from v2g_linopy.solve.result import in_profit
@@ -281,6 +282,7 @@ def command_line() -> str:
     columns = ("name", "unit", "needed", "meaning")
     tables = {
         "columns of sessions": table(columns, map(coded, session_columns())),
+        "columns of trips": table(columns, map(coded, trip_columns())),
         "columns of prices": table(columns, map(coded, price_columns())),
         "assumptions": table(
             ("key", "default", "meaning"), ((f"`{k}`", d, m) for k, d, _, m in assumption_keys())

@@ -89,7 +89,9 @@ def test_samples_become_a_case(run, name, prices, tmp_path):
 def test_a_plan_of_ocpi_sessions(run, prices, tmp_path):
     """21 kWh at the meter within eight hours: the plan serves them, and its audit holds."""
     path = write_json(tmp_path / "sessions.json", ocpi_answer(two()))
-    imported(run, path, prices(), "--assume", "defaults")
+    words = ("--assume", "defaults", "--timezone", "Europe/Amsterdam")
+    case, _ = imported(run, path, prices(), *words)
+    assert case.attrs["timezone"] == "Europe/Amsterdam"
     solved = run("solve", tmp_path / "case.nc", "-o", tmp_path / "out", "--no-report", "--json")
     assert solved.exit_code == 0, solved.output
     kpi = json.loads(solved.stdout)["kpi"]

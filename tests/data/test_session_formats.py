@@ -298,6 +298,25 @@ def test_times_without_a_zone(kind, tmp_path):
         assert_same(read_ocpp(path, timezone="UTC"), three())
 
 
+def test_the_zone_of_the_site(kind, file):
+    """It changes no time that is UTC, and is kept for the local days of a case."""
+    read = READERS[kind](file, timezone="Europe/Amsterdam")
+    assert_same(read, three(), power=kind != "acn")
+    assert read.attrs["timezone"] == "Europe/Amsterdam"
+    with pytest.raises(SchemaError, match="'Amsterdam' is not a time zone"):
+        READERS[kind](file, timezone="Amsterdam")
+
+
+def test_acn_of_two_zones(tmp_path):
+    """Which days a case has must then be said."""
+    document = acn_answer(three())
+    document["_items"][0]["timezone"] = "America/New_York"
+    path = write_json(tmp_path / "s.json", document)
+    with pytest.raises(SchemaError, match='give timezone="America/Los_Angeles" or "America/New_Y'):
+        read_acn(path)
+    assert read_acn(path, timezone="America/New_York").attrs["timezone"] == "America/New_York"
+
+
 def test_who_charged_is_left_out(kind, file):
     """Neither a card nor a contract is found in what is read; asked for, they name vehicles."""
     read = READERS[kind](file)

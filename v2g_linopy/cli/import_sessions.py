@@ -12,6 +12,7 @@ from .. import data
 from ..case.schema import REQUIRED
 from ..data.importers.formats import CONNECTOR_FORMATS, SESSION_FORMATS
 from ..data.importers.session_files import session_columns
+from ..data.importers.trips import trip_columns
 from ..data.sessions.assumptions import BATTERY
 from ..data.sessions.connectors import CONNECTORS
 from ..data.sessions.with_prices import ZONE, name_prices
@@ -138,6 +139,7 @@ def add(group: typer.Typer) -> None:
         " full=0.8 -o stays.nc",
         notes={
             "Columns": session_columns(),
+            "Columns of a list of trips": trip_columns(),
             "Columns of --connectors": connector_columns(),
             "Keys of --assume": assumption_keys(),
         },

@@ -9,7 +9,7 @@ from typing import Annotated
 import pydantic
 import xarray as xr
 
-from ...errors import Problem, SchemaError
+from ...errors import Problem, Remedy, SchemaError
 from ..tables.records import Record, read_record_list
 from ..tables.series import add_notes
 from ..tables.short_stays import ShortStays
@@ -54,7 +54,7 @@ class AcnSession(Record):
     energy: float = pydantic.Field(validation_alias="kWhDelivered")
     station: str = pydantic.Field(validation_alias="stationID")
     account: str | int | None = pydantic.Field(None, validation_alias="userID")
-    timezone: str = "America/Los_Angeles"
+    timezone: str | None = "America/Los_Angeles"
     asked: tuple[UserInput, ...] | None = pydantic.Field(None, validation_alias="userInputs")
 
     @property
@@ -82,6 +82,7 @@ def is_acn(path: Path) -> bool:
 def read_acn(
     path: str | Path,
     *,
+    timezone: str | None = None,
     units: Mapping[str, str] | None = None,
     short_stays: ShortStays = "drop",
     keep_ids: bool = False,
@@ -97,6 +98,9 @@ def read_acn(
     ----------
     path : str or pathlib.Path
         JSON: an answer of the interface with the list in ``_items``, or a list.
+    timezone : str, optional
+        IANA zone of the site, for the local days of a case; times are GMT all the same.
+        That of the file unless given.
     units : mapping of str to str, optional
         Unit of a number where it is not that of the interface, such as ``{"energy": "Wh"}``.
     short_stays : {"drop", "problem"}, default "drop"
@@ -138,10 +142,11 @@ def read_acn(
     read, listed_in = read_record_list(path, AcnSession, ("_items", "data"))
     at = {id(record): f"{listed_in}[{k}]" for k, record in enumerate(read)}
     once, again = given_once(read, lambda record: record.name)
-    zones = sorted({record.timezone for record in read})
-    if len(zones) > 1:
-        detail = f"sites of several zones: {first_few(zones)}; one case has one, split the file"
-        raise SchemaError([Problem("timezone", "time", detail)], str(path))
+    zones = sorted({record.timezone for record in read if record.timezone})
+    if len(zones) > 1 and timezone is None:
+        one = Remedy("timezone", tuple(zones), advice="give {} for the local days of the case")
+        detail = f"sites of several zones: {first_few(zones)}"
+        raise SchemaError([Problem("timezone", "time", detail, (one,))], str(path))
     records = [
         RecordedSession(
             record.name,
@@ -158,7 +163,6 @@ def read_acn(
         )
         for record in once
     ]
-    rules = SessionRules(units or {}, short_stays, keep_ids)
+    rules = SessionRules(units or {}, short_stays, keep_ids, timezone or next(iter(zones), None))
     sessions = table_of_records(records, rules, source=str(path))
-    origin = {"source": f"ACN-Data, {Path(path).name}", "timezone": zones[0]}
-    return add_notes(sessions, again).assign_attrs(origin)
+    return add_notes(sessions, again).assign_attrs(source=f"ACN-Data, {Path(path).name}")

@@ -12,11 +12,13 @@ from ..tables.plausibility import STATED, check_stated_units
 from ..tables.session_table import LABELS, METERED, MOMENTS
 from ..tables.short_stays import ShortStays, without_short_stays
 from ..tables.table_format import TableFormat, read_columns, read_times
+from .recorded_sessions import zone_attribute
 
 
 def read_elaadnl(
     path: str | Path,
     *,
+    timezone: str | None = None,
     units: Mapping[str, str] | None = None,
     short_stays: ShortStays = "drop",
     keep_ids: bool = False,
@@ -31,6 +33,8 @@ def read_elaadnl(
     ----------
     path : str or pathlib.Path
         The CSV file as published.
+    timezone : str, optional
+        IANA zone of the site, for the local days of a case; times are UTC all the same.
     units : mapping of str to str, optional
         Unit of a number where it is not the published one, such as ``{"energy": "Wh"}``.
     short_stays : {"drop", "problem"}, default "drop"
@@ -96,4 +100,5 @@ def read_elaadnl(
 
     sessions = xr.Dataset(data).sortby("arrival").assign_coords(session=np.arange(len(frame)))
     sessions = without_short_stays(sessions, short_stays, source=source)
-    return sessions.assign_attrs(source=f"ElaadNL open data, {Path(path).name}")
+    site = zone_attribute(timezone, source)
+    return sessions.assign_attrs(source=f"ElaadNL open data, {Path(path).name}", **site)

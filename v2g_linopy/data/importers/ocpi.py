@@ -156,6 +156,7 @@ def is_ocpi(path: Path) -> bool:
 def read_ocpi(
     path: str | Path,
     *,
+    timezone: str | None = None,
     units: Mapping[str, str] | None = None,
     short_stays: ShortStays = "drop",
     keep_ids: bool = False,
@@ -172,6 +173,8 @@ def read_ocpi(
     ----------
     path : str or pathlib.Path
         JSON: a list, or an answer of the interface with the list in ``data``.
+    timezone : str, optional
+        IANA zone of the site, for the local days of a case; times are UTC all the same.
     units : mapping of str to str, optional
         Unit of a number where it is not that of the specification, such as ``{"energy": "Wh"}``.
     short_stays : {"drop", "problem"}, default "drop"
@@ -237,7 +240,7 @@ def read_ocpi(
         for record in latest
         if name(record) not in left_out
     ]
-    rules = SessionRules(units or {}, short_stays, keep_ids)
+    rules = SessionRules(units or {}, short_stays, keep_ids, timezone)
     sessions = table_of_records(records, rules, source=str(path), left_out=left_out, why=CREDITS)
     return add_notes(sessions, again).assign_attrs(source=f"OCPI, {Path(path).name}")
 

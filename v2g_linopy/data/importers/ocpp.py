@@ -208,7 +208,8 @@ def read_ocpp(
         JSON: a list of messages; or lines with one message each. A message may stand in an object
         beside a time, a direction and its station, or after such words in a line.
     timezone : str, optional
-        IANA zone of times without an offset; they are refused without it.
+        IANA zone of times without an offset, which are refused without it, and of the local days of
+        a case.
     ambiguous : {"raise", "first", "second"}, default "raise"
         Rule for the local hours that the clock shows twice: see `to_utc`.
     nonexistent : {"raise", "shift"}, default "raise"
@@ -278,7 +279,7 @@ def read_ocpp(
                 known.place,
             )
         )
-    rules = SessionRules(given, short_stays, keep_ids)
+    rules = SessionRules(given, short_stays, keep_ids, timezone)
     sessions = add_notes(table_of_records(records, rules, source=source), note, log.note)
     return sessions.assign_attrs(source=f"OCPP 1.6, {Path(path).name}")
 

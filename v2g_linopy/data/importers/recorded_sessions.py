@@ -12,6 +12,7 @@ import xarray as xr
 
 from ...case.schema import ABSENT, Field
 from ...errors import Problem, SchemaError
+from ..tables.local_time import to_utc
 from ..tables.plausibility import STATED, check_stated_units
 from ..tables.session_table import LABELS, METERED, MOMENTS
 from ..tables.short_stays import ShortStays, note_left_out, without_short_stays
@@ -70,11 +71,14 @@ class SessionRules:
         What becomes of sessions in which nothing can be planned.
     keep_ids
         Who charged becomes the label `vehicle`; else it is left out.
+    timezone
+        IANA zone of the site, whose local days those of a case are.
     """
 
     units: Mapping[str, str]
     short_stays: ShortStays
     keep_ids: bool
+    timezone: str | None = None
 
 
 def table_of_records(
@@ -106,6 +110,7 @@ def table_of_records(
     """
     held = {n: f.unit for n, f in NUMBERS.items() if any(_has(r, n) for r in records)}
     check_stated_units(rules.units, held, source)
+    site = zone_attribute(rules.timezone, source)
     if problems := _twice(records) + _backwards(records) + _negative(records):
         raise SchemaError(problems, source)
     if not records:
@@ -127,9 +132,24 @@ def table_of_records(
         data[name] = ("session", np.array(words, str), {"long_name": LABELS[name].doc})
 
     names = np.array([r.name for r in records], str)
-    table = xr.Dataset(data, coords={"session": names}).sortby(["arrival", "session"])
+    table = xr.Dataset(data, coords={"session": names}, attrs=site)
+    table = table.sortby(["arrival", "session"])
     table = note_left_out(table, dict(left_out or {}), why)
     return without_short_stays(table, rules.short_stays, no_energy=True, source=source)
+
+
+def zone_attribute(timezone: str | None, source: str) -> dict[str, str]:
+    """Return the attribute that says the zone of a site, if it is known.
+
+    Raises
+    ------
+    SchemaError
+        It is no zone.
+    """
+    if timezone is None:
+        return {}
+    to_utc(pd.DatetimeIndex(["2026-01-01"]), timezone, source=source)
+    return {"timezone": timezone}
 
 
 def _has(record: RecordedSession, name: str) -> bool:

@@ -43,6 +43,18 @@ CLOCK = r"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?"
 MOST_LISTED = 20
 
 
+def trip_columns() -> list[tuple[str, str, str, str]]:
+    """Return every column of a list of trips, as `session_columns`."""
+    return [
+        ("vehicle", "label", "required", "vehicle; one battery each"),
+        ("departure", "time", "required", "begin of a trip"),
+        ("return", "time", "required", "its end; earlier on the clock means the next day"),
+        ("date", "time", "for times of day", "day of the departure"),
+        ("energy", "kWh", "or `distance`", "energy driven"),
+        ("distance", "km", "with `--kwh-per-km`", "way driven"),
+    ]
+
+
 def is_trips(path: Path) -> bool:
     """Say whether a table of text has the usual headers of a list of trips, whatever its
     encoding.

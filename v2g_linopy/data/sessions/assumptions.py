@@ -125,16 +125,18 @@ class BatteryAssumption(BaseModel):
         'Energy at departure: 0.9 of the battery.'
         """
         sentences = []
+        on_board = "energy_need" in given and "energy_arrival" in given
+        metered = "energy" in given or not on_board
         if "capacity" not in given:
             one = (
                 "; of a vehicle that is named, the largest of its stays"
                 if "vehicle" in given
                 else ""
             )
+            into = "metered energy times the charging efficiency" if metered else "that is needed"
             sentences.append(
                 f"Battery of a session: the larger of {self.capacity_min:g} kWh and"
-                f" {self.capacity_per_energy:g} times the energy that went into it (metered energy"
-                f" times the charging efficiency){one}."
+                f" {self.capacity_per_energy:g} times the energy that went into it ({into}){one}."
             )
         if "energy_need" not in given:
             sentences.append(f"Energy at departure: {self.full:g} of the battery.")
@@ -145,8 +147,9 @@ class BatteryAssumption(BaseModel):
         if "charge_max" not in given:
             seen = "the largest power seen in the session"
             source = seen if "power_max" in given else f"{self.charger_power:g} kW, as none is seen"
+            energy = "metered energy" if metered else "energy"
             sentences.append(
-                f"Charger: {source}; where the metered energy does not fit the stay at that,"
+                f"Charger: {source}; where the {energy} does not fit the stay at that,"
                 f" {self.charger_margin:g} times the energy over the hours plugged in."
             )
         if "discharge_max" not in given:
