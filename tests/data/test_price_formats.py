@@ -177,6 +177,55 @@ def test_rates_that_hold_for_hours(tmp_path):
     assert got.day_ahead.values.tolist() == [8.5] * 4 + [30.0] * 2
 
 
+def test_hours_before_quarters(tmp_path):
+    """An hour at 40 and quarters at 10, 20, 30 and 40: 25 in the second hour, as their mean."""
+    path = tmp_path / "change.json"
+    times = [f"2025-09-30T{t}:00Z" for t in ("21:00", "22:00", "22:15", "22:30", "22:45", "23:00")]
+    prices = (40.0, 10.0, 20.0, 30.0, 40.0)
+    entries = [
+        {"deliveryStart": a, "deliveryEnd": b, "entryPerArea": {"SE3": v}}
+        for a, b, v in zip(times[:-1], times[1:], prices, strict=True)
+    ]
+    path.write_text(json.dumps({"multiAreaEntries": entries, "currency": "EUR"}))
+    with pytest.raises(ValueError, match="60 min from 2025-09-30 21:00:00, 15 min"):
+        read_price_records(path)
+    hourly = read_price_records(path, resample="60min")
+    assert hourly.day_ahead.values.tolist() == [40.0, 25.0]
+    assert "brought to 60min" in hourly.attrs["notes"]
+    quarters = read_price_records(path, resample="15min")
+    assert quarters.day_ahead.values.tolist() == [40.0] * 4 + [10.0, 20.0, 30.0, 40.0]
+
+
+def test_points_that_are_null_do_not_stretch_others(tmp_path):
+    """Quarter-hours of which every second is null stay quarter-hours: they are missing, and no
+    price holds for half an hour.
+    """
+    path = tmp_path / "gaps.json"
+    start, count = steps_of_days(date(2026, 3, 2), 1, 15)
+    price_writers.nord_pool(path, Series(start, 15, tuple(float(k) for k in range(count))))
+    content = json.loads(path.read_text())
+    for entry in content["multiAreaEntries"][1::2]:
+        entry["entryPerArea"]["SE3"] = None
+    path.write_text(json.dumps(content))
+    got = read_price_records(path, missing="nan")
+    assert got.sizes["time"] == 95
+    assert int(got.day_ahead.isnull().sum()) == 47
+    assert "47 steps without a price" in got.attrs["notes"]
+
+
+def test_which_two_oclock_is_said(tmp_path):
+    """Times without a mark are told apart by their order, and a note says so."""
+    path = tmp_path / "old.csv"
+    start, count = steps_of_days(date(2026, 10, 25), 1, 60)
+    price_writers.export(path, Series(start, 60, tuple(float(k) for k in range(count))), False)
+    assert (
+        "2026-10-25 02:00: shown twice, taken in the order of the file"
+        in read_entsoe(path).attrs["notes"]
+    )
+    price_writers.export(path, Series(start, 60, tuple(float(k) for k in range(count))), True)
+    assert "notes" not in read_entsoe(path).attrs
+
+
 DAYS = (date(2026, 3, 28), date(2026, 3, 29), date(2026, 10, 24), date(2026, 10, 25))
 """Two days from each of them hold a change of the clock, one before or after it."""
 WRITERS = {

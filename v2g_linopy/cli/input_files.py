@@ -166,7 +166,10 @@ Hours = Annotated[
     ),
 ]
 Unit = Annotated[
-    str | None, typer.Option("--unit", help="Unit of the prices: EUR/MWh, EUR/kWh or ct/kWh.")
+    str | None,
+    typer.Option(
+        "--unit", help="Unit of the prices: EUR/MWh, EUR/kWh, ct/kWh, or as SEK/MWh or p/kWh."
+    ),
 ]
 Resample = Annotated[
     str | None,
@@ -434,7 +437,8 @@ def understood(key: str, value: Any, choices: tuple[Any, ...], flag: str, form: 
     if key == "resample":
         step_length(flag, value)
     if key == "unit" and value not in form.units:
-        detail = f"{value!r} is no unit of {form.quantity}; give {' or '.join(form.units)}"
+        few = [*form.units[:3], "one of another currency"] if len(form.units) > 8 else form.units
+        detail = f"{value!r} is no unit of {form.quantity}; give {' or '.join(few)}"
         raise typer.BadParameter(detail, param_hint=flag)
     if key == "units":
         unknown_units(value, flag)

@@ -7,6 +7,8 @@ from ..tables.wording import first_few
 
 Where = Mapping[str, str]
 """What the series must be: the value of each attribute, such as ``{"area": "SE3"}``."""
+NONE = "none"
+"""The value of an attribute that a part of the file does not have."""
 
 
 def choose_series(
@@ -35,7 +37,7 @@ def choose_series(
     picked = [
         place
         for place, kind in enumerate(kinds)
-        if all(kind.get(name, "").lower() == value.lower() for name, value in wanted.items())
+        if all(kind.get(name, NONE).lower() == value.lower() for name, value in wanted.items())
     ]
     if not problems and not picked:
         problems = _no_such_value(kinds, wanted)
@@ -81,7 +83,7 @@ def _several(
 
 def _values(kinds: Sequence[Mapping[str, str]], places: Sequence[int], name: str) -> list[str]:
     """Return the values of an attribute in the order of the file."""
-    return list(dict.fromkeys(kinds[place].get(name, "none") for place in places))
+    return list(dict.fromkeys(kinds[place].get(name, NONE) for place in places))
 
 
 def _remedy(name: str, there: Sequence[str]) -> Remedy:

@@ -41,7 +41,8 @@ def read_entsoe(
         The file.
     where : mapping of str to str, optional
         Which series, where the file holds several: ``area``, ``sequence`` (of the auctions of a
-        day) or ``contract`` (A01: day-ahead, A07: intraday), such as ``{"sequence": "1"}``.
+        day), ``contract`` (A01: day-ahead, A07: intraday) or ``auction``, such as
+        ``{"sequence": "1"}``.
     ambiguous : {"infer", "first", "second", "raise"}, default "infer"
         What a local hour means that the clock shows twice and a table does not mark. `infer`: both
         are there, in the order of the file.

@@ -20,6 +20,7 @@ ATTRIBUTES = {
     "area": "in_Domain.mRID",
     "sequence": "classificationSequence_AttributeInstanceComponent.position",
     "contract": "contract_MarketAgreement.type",
+    "auction": "auction.type",
 }
 """Elements that tell one series of a document from another."""
 ZONES: Mapping[str, str] = {

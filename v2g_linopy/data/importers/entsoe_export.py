@@ -59,8 +59,9 @@ def points_of_export(path: str | Path, where: Where | None, ambiguous: Ambiguous
 
     value = _prices([row[price_at] for row in rows], lines, source)
     _check_currency(header, rows, unit, source)
-    start, minutes = _times([row[0] for row in rows], lines, zone, ambiguous, source)
-    notes = [f"{left_out} rows of other series of the file are left out."] if left_out else []
+    start, minutes, note = _times([row[0] for row in rows], lines, zone, ambiguous, source)
+    notes = [note] if note else []
+    notes += [f"{left_out} rows of other series of the file are left out."] if left_out else []
     if _has_intraday(header, rows):
         notes.append("Intraday prices of the file are left out.")
     return PricePoints(start, value, unit, minutes, zone, area, tuple(notes))
@@ -148,8 +149,8 @@ def _has_intraday(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 def _times(
     cells: Sequence[str], lines: Sequence[int], zone: str, ambiguous: Ambiguous, source: str
-) -> tuple[pd.DatetimeIndex, np.ndarray]:
-    """Return when each step begins (UTC), and how many minutes it has."""
+) -> tuple[pd.DatetimeIndex, np.ndarray, str]:
+    """Return when each step begins (UTC), how many minutes it has, and which rule was needed."""
     pairs = [cell.split(" - ") for cell in cells]
     found = [
         [STAMP.fullmatch(half) for half in pair] if len(pair) == 2 else [None] for pair in pairs
@@ -161,8 +162,8 @@ def _times(
         raise SchemaError([Problem("MTU", "time", detail)], source)
     begin = [pair[0] for pair in found if pair[0]]
     end = [pair[-1] for pair in found if pair[-1]]
-    start = _instants(begin, zone, ambiguous, source)
-    candidates = [_instants(end, zone, rule, source, shift=True) for rule in ("first", "second")]
+    start, note = _instants(begin, zone, ambiguous, source)
+    candidates = [_instants(end, zone, rule, source, shift=True)[0] for rule in ("first", "second")]
     length = [(nanoseconds(c) - nanoseconds(start)) // MINUTE for c in candidates]
     minutes = np.where(np.isin(length[0], list(STEPS)), length[0], length[1])
     odd = np.flatnonzero(~np.isin(minutes, list(STEPS))).tolist()
@@ -170,7 +171,7 @@ def _times(
         where = first_few([f"row {lines[k]}: {cells[k]!r}" for k in odd])
         detail = f"no step of {', '.join(STEPS.values())} at {where}"
         raise SchemaError([Problem("MTU", "time", detail)], source)
-    return start, minutes
+    return start, minutes, note
 
 
 def _instants(
@@ -179,8 +180,11 @@ def _instants(
     ambiguous: Ambiguous,
     source: str,
     shift: bool = False,
-) -> pd.DatetimeIndex:
-    """Return written local times in UTC; a mark behind a time says which of two hours it is."""
+) -> tuple[pd.DatetimeIndex, str]:
+    """Return written local times in UTC, and which rule was needed.
+
+    A mark behind a time says which of two hours it is.
+    """
     days = [f"{m[3]}-{m[2]}-{m[1]} {m[4]}:{m[5]}:{m[6] or '00'}" for m in stamps]
     local = pd.DatetimeIndex(
         pd.to_datetime(pd.Series(days), format="%Y-%m-%d %H:%M:%S", errors="coerce")
@@ -189,7 +193,7 @@ def _instants(
         bad = [stamps[k].group(0) for k in np.flatnonzero(local.isna()).tolist()]
         raise SchemaError([Problem("MTU", "time", f"no such time: {first_few(bad)}")], source)
     marked = np.array([m[7] is not None for m in stamps])
-    utc = nanoseconds(local)
+    utc, note = nanoseconds(local), ""
     if (~marked).any():
         plain = local[~marked]
         backwards = len(plain) > 1 and plain[0] > plain[-1]
@@ -202,10 +206,11 @@ def _instants(
             rules=("infer", "first", "second"),
             where="MTU",
             source=source,
-        ).time
-        utc[~marked] = nanoseconds(told[::-1] if backwards else told)
+        )
+        note = told.note
+        utc[~marked] = nanoseconds(told.time[::-1] if backwards else told.time)
     utc[marked] -= _offsets([m[7] for m in stamps if m[7]], source)
-    return pd.DatetimeIndex(utc.astype("datetime64[ns]"))
+    return pd.DatetimeIndex(utc.astype("datetime64[ns]")), note
 
 
 def _offsets(marks: Sequence[str], source: str) -> np.ndarray:

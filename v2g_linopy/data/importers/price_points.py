@@ -79,7 +79,10 @@ def price_series(
         Times that occur twice or overlap, steps of several lengths, or steps without a price.
     """
     points, left_out = _without_empty_end(_in_order(points), source)
+    brought = ""
     if points.minutes is not None:
+        if len(set(points.minutes.tolist())) > 1:
+            brought = f"Prices of several steps brought to {resample}."
         points = _on_every_step(points, points.minutes, resample, source)
     filled = _without_price(points, missing, source)
     out = uniform_series(
@@ -92,7 +95,7 @@ def price_series(
     )
     named = {"timezone": timezone or points.timezone, "area": points.area}
     out = out.assign_attrs({key: word for key, word in named.items() if word})
-    return add_notes(out, *points.notes, left_out, filled)
+    return add_notes(out, *points.notes, left_out, filled, brought)
 
 
 def _in_order(points: PricePoints) -> PricePoints:

@@ -41,8 +41,9 @@ def said_of_defaults(currency: str) -> list[str]:
     if currency == "EUR":
         return []
     return [
-        f"Money is {currency}, that of the prices. Amounts that nobody gave (wear, penalties, what"
-        f" drivers pay) are defaults made for EUR, taken as so many {currency}."
+        f"Money is {currency}, that of the prices, also in amounts that were given. Those that"
+        " nobody gave (wear, penalties, what drivers pay) are defaults made for EUR, taken as so"
+        f" many {currency}."
     ]
 
 
