@@ -15,6 +15,7 @@ from ..data.importers.session_files import session_columns
 from ..data.importers.trips import trip_columns
 from ..data.sessions.assumptions import BATTERY
 from ..data.sessions.connectors import CONNECTORS
+from ..data.sessions.grid_connection import with_connection
 from ..data.sessions.with_prices import ZONE, name_prices
 from ..errors import Problem, SchemaError
 from .import_common import (
@@ -34,7 +35,7 @@ from .import_common import (
 from .input_files import PriceOptions, StayOptions, format_help, read_session_file, use
 from .new import Start, Writing, day
 from .option_words import in_option_words
-from .options import command, nearest, one_of, pairs, scalar, step_length
+from .options import command, kilowatts, nearest, one_of, pairs, scalar, share_of, step_length
 from .terminal import Terminal
 
 KEPT = {"missing": "--price-missing"}
@@ -83,6 +84,31 @@ Retail = Annotated[
     float | None, typer.Option("--retail-price", help="EUR per kWh that drivers pay.")
 ]
 
+Connection = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--connection",
+        metavar="POWER",
+        help="Limit of the grid connection, such as 200kW, or POD=200kW. Repeatable.",
+    ),
+]
+Export = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--export-limit",
+        metavar="POWER",
+        help="Most that is fed in, such as 50kW or 0kW, or POD=50kW.  [default: the connection]",
+    ),
+]
+Floor = Annotated[
+    str,
+    typer.Option(
+        "--soc-floor",
+        metavar="SHARE",
+        help="What discharging leaves of a battery, or what the vehicle came with if less.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class SessionCaseOptions:
@@ -102,6 +128,9 @@ class SessionCaseOptions:
     wear: Wear = None
     retail_price: Retail = None
     limit: Limit = None
+    connection: Connection = None
+    export_limit: Export = None
+    soc_floor: Floor = "20%"
 
     def arguments(self, traded: xr.Dataset, columns: dict[str, str]) -> dict[str, Any]:
         """The arguments of `case_from_sessions`; `columns` are those that the user named."""
@@ -109,9 +138,8 @@ class SessionCaseOptions:
             one_of("--rows", self.rows, ("vehicle", "connector", "packed"))
         one_of("--need", self.need, ("problem", "cap"))
         one_of("--outside", self.outside, ("problem", "drop", "clip"))
-        given = {
-            key: value for key, value in asdict(self).items() if key not in ("market", "connectors")
-        }
+        others = ("market", "connectors", "connection", "export_limit")
+        given = {key: value for key, value in asdict(self).items() if key not in others}
         settled = imbalance_of(traded, self.imbalance)
         return given | {
             "start": day(self.start),
@@ -124,7 +152,15 @@ class SessionCaseOptions:
             "markets": markets_of(traded, self.market, settled),
             "imbalance": settled,
             "regulation": regulation_of(traded, self.regulation),
+            "soc_floor": share_of(self.soc_floor, "--soc-floor"),
         }
+
+    def connected(self, case: xr.DataTree) -> xr.DataTree:
+        """The case behind the grid connection, where one is given."""
+        if self.connection is None and self.export_limit is None:
+            return case
+        drawn = power_by_pod(self.connection, "--connection")
+        return with_connection(case, drawn, power_by_pod(self.export_limit, "--export-limit"))
 
 
 def add(group: typer.Typer) -> None:
@@ -182,7 +218,18 @@ def sessions(
                 source=file.name,
             )
         _name_prices(case, table.timezone, stays, traded, arguments, named(price.prices))
+        with in_option_words(KEPT):
+            case = making.connected(case)
     writing.finish(terminal, case, path)
+
+
+def power_by_pod(words: list[str] | None, flag: str) -> dict[str, float]:
+    """Powers in kW by point of delivery; "" is every one that is not named."""
+    found = {}
+    for word in words or ():
+        pod, _, power = word.rpartition("=")
+        found[pod.strip()] = kilowatts(power, flag)
+    return found
 
 
 def _name_prices(

@@ -1,6 +1,7 @@
 """Options that several commands share, and how their words are read."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import Field, dataclass, fields, is_dataclass
@@ -10,6 +11,8 @@ from typing import Annotated, Any, ClassVar, get_args
 
 import pandas as pd
 import typer
+
+from ..case.units import accepted, factor
 
 CaseFile = Annotated[
     Path, typer.Argument(metavar="CASE", help="Case file (NetCDF).", show_default=False)
@@ -230,6 +233,35 @@ def nearest(word: str, known: Iterable[str]) -> str:
     words = sorted({str(k) for k in known})
     close = get_close_matches(word, words, 1)
     return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(words)}"
+
+
+def kilowatts(word: str, flag: str) -> float:
+    """A power with its unit, such as 200kW or 0.2 MW, in kW."""
+    found = re.fullmatch(r"\s*([0-9.eE+-]+)\s*([A-Za-z]+)\s*", word)
+    known = {unit.lower(): unit for unit in accepted("kW")}
+    scale = factor(known.get(found[2].lower(), ""), "kW") if found else None
+    try:
+        power = float(found[1]) * (scale or float("nan")) if found else float("nan")
+    except ValueError:
+        power = float("nan")
+    if not 0 <= power < float("inf"):
+        units = " or ".join(accepted("kW"))
+        detail = f"{word!r} is no power; give a number and its unit ({units}), such as 200kW"
+        raise typer.BadParameter(detail, param_hint=flag)
+    return power
+
+
+def share_of(word: str, flag: str) -> float:
+    """A share, such as 20% or 0.2."""
+    number = word.strip()
+    try:
+        share = float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
+    except ValueError:
+        share = float("nan")
+    if not 0 <= share <= 1:
+        detail = f"{word!r} is no share; give one such as 20% or 0.2"
+        raise typer.BadParameter(detail, param_hint=flag)
+    return share
 
 
 def one_of(flag: str, word: str, choices: Iterable[str]) -> str:

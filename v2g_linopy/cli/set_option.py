@@ -9,6 +9,7 @@ import xarray as xr
 
 from ..case.io import recorded
 from ..case.schema import REQUIRED, Field
+from ..data.sessions.grid_connection import pods_with_assets
 from ..model.gates import GATES
 from ..parts.catalogue import PARTS
 from .options import nearest, pairs
@@ -33,7 +34,8 @@ def changed(
 
     A limit of power that varies over time keeps its shape: each member's profile is scaled so that
     its largest value is the one given. Any other array takes the value at every step. Where the
-    case varied over time, `say` is told.
+    case varied over time, `say` is told; so it is of a part that the case lacked and that is added:
+    `/connection` at the points of delivery that there are, or one without members.
 
     Raises
     ------
@@ -50,10 +52,9 @@ def changed(
             raise refused(f"{target!r} is not PART.FIELD or PART[MEMBER].FIELD")
         part = found["part"]
         if part not in case.children or part not in SCHEMAS:
-            raise refused(
-                "the case has no part"
-                f" {part!r}{nearest(part, [n for n in case.children if n in SCHEMAS])}"
-            )
+            added = added_part(case, part, words)
+            case[part] = xr.DataTree(added)
+            say(f"--set {target}={word}: the case had no /{part}; it is added{standing(added)}")
         group = case.children[part].to_dataset(inherit=False)
         field = declared_field(part, found["field"])
         new = parsed_value(field, word)
@@ -71,6 +72,38 @@ def changed(
             group.drop_vars(field.name, errors="ignore").assign({field.name: array})
         )
     return case
+
+
+def added_part(case: xr.DataTree, part: str, words: Sequence[str] | None) -> xr.Dataset:
+    """A part that the case lacks, still empty: its members are known, and what it needs is given.
+
+    Raises
+    ------
+    BadParameter
+        There is no such part, its members cannot be known, or it needs more fields.
+    """
+    lacking = f"the case has no part {part!r}"
+    if part not in PARTS:
+        raise refused(f"{lacking}{nearest(part, PARTS)}")
+    schema = PARTS[part].schema
+    if schema.member not in (None, "pod"):
+        fields = [f.name for f in schema.inputs if f.default is REQUIRED]
+        raise refused(
+            f"{lacking}, and --set names no members of it; a file of the case, or Python, adds"
+            f" them, with {', '.join(fields) or 'their fields'}"
+        )
+    given = pairs(words, "--set")
+    required = [f for f in schema.inputs if f.default is REQUIRED]
+    needed = [f for f in required if f"{part}.{f.name}" not in given]
+    if needed:
+        more = ", ".join(f"--set {part}.{f.name}=… ({f.unit or 'text'})" for f in needed)
+        raise refused(f"{lacking}; to add it give {more}, too")
+    return xr.Dataset(coords={} if schema.member is None else {"pod": pods_with_assets(case)})
+
+
+def standing(group: xr.Dataset) -> str:
+    """The points of delivery of a part that was added."""
+    return f" for {', '.join(map(str, group['pod'].values))}" if "pod" in group.coords else ""
 
 
 def scaled(group: xr.Dataset, field: Field, new: Any) -> xr.DataArray | None:

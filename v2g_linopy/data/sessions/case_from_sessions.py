@@ -13,6 +13,7 @@ from ..tables.files import collect_problems
 from ..tables.local_time import align, step_of, to_local, to_utc
 from ..tables.plausibility import plausibility_problems
 from ..tables.series import notes_of
+from ..tables.session_table import SESSION_FIELDS
 from ..tables.unit_conversion import in_unit
 from ..tables.wording import first_few, with_count
 from ..tables.written_times import read_written
@@ -45,6 +46,7 @@ def case_from_sessions(
     limit: float | None = None,
     wear: float | None = None,
     retail_price: float | None = None,
+    soc_floor: float = 0.0,
     unserved_cost: float = 10.0,
     currency: str | None = None,
     title: str = "",
@@ -95,6 +97,11 @@ def case_from_sessions(
         EUR per kWh that leaves a battery; that of `battery` unless given, 0 without either.
     retail_price : float, optional
         EUR per kWh the drivers pay on what the fleet draws.
+    soc_floor : float, default 0.0
+        Share of the battery below which discharging does not take a vehicle that is plugged in,
+        where the sessions have no ``energy_floor``; one that comes with less keeps that. A
+        vehicle whose sessions are one battery all along leaves with that much more than it then
+        drives, as far as its charger gets there.
     unserved_cost : float, default 10.0
         EUR per kWh of need not served; NaN makes needs hard.
     currency : str, optional
@@ -154,10 +161,11 @@ def case_from_sessions(
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
         known = _at_connectors(sessions, connectors, battery)
         table, more = (known, free) if battery is None else battery.apply(known, currency)
+        table, floor = with_floor(table, soc_floor, one_battery)
         fleet, kept = sessions_to_fleet(
             table, time, rows=rows, outside=outside, need=need, linked=one_battery
         )
-        return fleet, kept, more + _named(kept)
+        return fleet, kept, [*more, *floor, *_named(kept)]
 
     settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
     made = collect_problems(problems, rows_of) if believed else None
@@ -185,6 +193,37 @@ def case_from_sessions(
     )
     case.attrs |= _warnings(_dropped(sessions, kept, timezone))
     return case
+
+
+def with_floor(
+    sessions: xr.Dataset, share: float, one_battery: bool = False
+) -> tuple[xr.Dataset, list[str]]:
+    """Return sessions with the energy that discharging leaves in each battery, and say so.
+
+    Nothing is added where the sessions say it, or none can discharge.
+
+    Raises
+    ------
+    SchemaError
+        A share that is not between 0 and 1.
+    """
+    if not 0 <= share <= 1:
+        detail = f"{share:g} is no share of a battery; give one from 0 to 1"
+        raise SchemaError([Problem("soc_floor", "range", detail)], "the sessions")
+    there = {"capacity", "discharge_max"} <= set(sessions.data_vars)
+    if share == 0 or not there or "energy_floor" in sessions:
+        return sessions, []
+    if not bool((sessions["discharge_max"] > 0).any()):
+        return sessions, []
+    floor = share * in_unit(sessions["capacity"], "kWh", "sessions.capacity")
+    attributes = {"units": "kWh", "long_name": f"{SESSION_FIELDS['energy_floor'].doc} (assumed)"}
+    said = (
+        f"Discharging leaves {share:g} of the battery on board of a vehicle that is plugged in, or"
+        " what it came with if that is less."
+    )
+    if one_battery:
+        said += " It leaves with that much more than its trip takes, as far as its charger allows."
+    return sessions.assign(energy_floor=floor.assign_attrs(attributes)), [said]
 
 
 def _scalars(**given: float | None) -> dict[str, tuple[tuple[()], float]]:

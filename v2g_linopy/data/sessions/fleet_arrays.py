@@ -1,6 +1,7 @@
 """Sessions spread over the steps of a case: the arrays of `/fleet` on (fleet, time)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -64,7 +65,7 @@ def fleet_arrays(table: SessionTable, rows: FleetRows, clock: Clock, linked: boo
         out[row, at] = values
         return ("fleet", "time"), out
 
-    data: dict[str, object] = {
+    data: dict[str, Any] = {
         "charge_max": over(table["charge_max"][session] * share),
         "discharge_max": over(table["discharge_max"][session] * share),
         "energy_max": over(table["capacity"][session]),
@@ -73,6 +74,10 @@ def fleet_arrays(table: SessionTable, rows: FleetRows, clock: Clock, linked: boo
         "keep": over(np.where(step == first[session], 0.0, 1.0)),
         "session": over(session_numbers(table.name)[session], -1),
     }
+    if "energy_floor" in table.given:
+        kept, need = _kept_and_linked(table, row, first) if linked else _kept(table)
+        least = np.maximum(over(kept[session])[1], once(need, last)[1])
+        data["energy_min"] = ("fleet", "time"), least
     if "charge_min" in table.given:
         data["charge_min"] = over(table["charge_min"][session] * share)
     for name, idle in IDLE.items():
@@ -83,6 +88,37 @@ def fleet_arrays(table: SessionTable, rows: FleetRows, clock: Clock, linked: boo
         data |= _linked(table, first, last, row, shape)
     places = {name: ("fleet", place) for name, place in rows.places.items()}
     return xr.Dataset(data, coords={"fleet": rows.labels}).assign(places)
+
+
+def _kept(table: SessionTable) -> tuple[np.ndarray, np.ndarray]:
+    """Return what discharging leaves on board while plugged in, and the need, kWh, by session.
+
+    It is the floor, or what came with the vehicle if that is less: no plan has to charge for it.
+    """
+    kept = np.where(table["discharge_max"] > 0, table["energy_floor"], 0.0)
+    return np.minimum(kept, table["energy_arrival"]), table["energy_need"]
+
+
+def _kept_and_linked(
+    table: SessionTable, row: np.ndarray, first: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same of batteries that go on between sessions.
+
+    A vehicle comes back with what its need and its trip leave. So that this is the floor, it leaves
+    with so much more than the trip takes, as far as its charger gets there.
+    """
+    floor = np.where(table["discharge_max"] > 0, table["energy_floor"], 0.0)
+    added = table["eta_charge"] * table["charge_max"] * table.stay
+    kept, need = np.zeros(len(row)), table["energy_need"].copy()
+    on_board: dict[int, float] = {}
+    for k in np.lexsort((first, row)).tolist():
+        comes = on_board.get(int(row[k]), float(table["energy_arrival"][k]))
+        kept[k] = min(floor[k], comes)
+        reach = min(table["capacity"][k], comes + added[k])
+        wanted = min(floor[k] + table["energy_trip"][k], reach) if floor[k] > 0 else 0.0
+        need[k] = max(need[k], kept[k], wanted)
+        on_board[int(row[k])] = max(0.0, need[k] - table["energy_trip"][k])
+    return kept, need
 
 
 def _occupied_steps(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -44,6 +44,13 @@ COLUMNS = _by_name(
     _column("capacity", "kWh", "most energy the battery may hold"),
     _column("energy_arrival", "kWh", "energy in the battery at arrival"),
     _column("energy_need", "kWh", "energy that must be in the battery at departure"),
+    _column(
+        "energy_floor",
+        "kWh",
+        "energy that discharging leaves in the battery while plugged in, or what it came with if"
+        " that is less",
+        0.0,
+    ),
     _column("charge_max", "kW", "charger power at the grid"),
     _column("discharge_max", "kW", "discharging power at the grid", 0.0),
     _column("eta_charge", "1", "charging efficiency", 0.95, le=1.0),
@@ -255,7 +262,7 @@ def value_problems(table: SessionTable, linked: bool = False) -> list[Problem]:
     for name in COLUMNS:
         wrong, more = _range(table, name)
         found, broken = found + more, broken | wrong
-    levels = {"energy_need": "needed at departure"} | (
+    levels = {"energy_need": "needed at departure", "energy_floor": "left by discharging"} | (
         {} if linked else {"energy_arrival": "on arrival"}
     )
     for name, moment in levels.items():
