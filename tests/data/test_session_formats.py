@@ -190,6 +190,14 @@ def test_marks_and_line_ends_change_nothing(kind, file):
     assert_same(READERS[kind](file), three(), power=kind != "acn")
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "2200", "9999"])
+def test_years_without_cars_are_refused(kind, file, year):
+    """A clock that was never set, or a number that was read as a year."""
+    file.write_text(file.read_text().replace("2026", year))
+    with pytest.raises(SchemaError, match=f"the year {int(year)} is not from 1970 to 2199"):
+        READERS[kind](file)
+
+
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
 def test_a_truncated_file_is_refused(kind, file, part):
     """Not half of it is read: the place where it breaks off is told."""
@@ -254,7 +262,7 @@ def test_an_end_before_the_begin_is_refused(kind, tmp_path):
 
 def test_what_is_no_number_is_refused(kind, file):
     """NaN, and a word; the place in the file is told, and nothing that was written there."""
-    for wrong in ("NaN", '"much"'):
+    for wrong in ("NaN", '"much"', "true", "1e999"):
         text = file.read_text()
         for number in ("5.125", "1005125.0"):
             text = text.replace(number, wrong)

@@ -80,6 +80,7 @@ def test_stays_lie_between_trips(trips):
     assert stays.energy_arrival.values.tolist() == [0, 0]
     assert stays.attrs["linked"] == 1
     assert "5 trips of 3 vehicles" in stays.attrs["notes"]
+    assert "1 trip until the next day, by the clock: row 3." in stays.attrs["notes"]
     assert "One trip only, and no stay: Van 3." in stays.attrs["notes"]
 
 

@@ -15,7 +15,14 @@ from ..tables.series import add_notes
 from ..tables.short_stays import ShortStays
 from ..tables.text import beginning
 from ..tables.wording import first_few
-from .recorded_sessions import RecordedSession, SessionRules, given_once, table_of_records
+from .recorded_sessions import (
+    RecordedSession,
+    SessionRules,
+    WrittenNumber,
+    given_once,
+    table_of_records,
+    within_years,
+)
 
 ENOUGH = 1 << 16
 WRITTEN = re.compile(
@@ -31,7 +38,7 @@ def _gmt_moment(text: object) -> datetime:
         raise ValueError("not a time as ACN-Data writes it (Sun, 01 Nov 2026 07:30:00 GMT)")
     month = MONTHS.index(found["month"]) + 1
     clock = f"{found['year']}-{month:02d}-{found['day']}T{found['clock']}"
-    return datetime.fromisoformat(clock).replace(tzinfo=UTC)
+    return within_years(datetime.fromisoformat(clock).replace(tzinfo=UTC))
 
 
 GmtMoment = Annotated[datetime, pydantic.BeforeValidator(_gmt_moment)]
@@ -40,7 +47,7 @@ GmtMoment = Annotated[datetime, pydantic.BeforeValidator(_gmt_moment)]
 class UserInput(Record):
     """What a driver asked for."""
 
-    energy: float | None = pydantic.Field(None, validation_alias="kWhRequested")
+    energy: WrittenNumber | None = pydantic.Field(None, validation_alias="kWhRequested")
     modified: GmtMoment | None = pydantic.Field(None, validation_alias="modifiedAt")
 
 
@@ -51,7 +58,7 @@ class AcnSession(Record):
     arrival: GmtMoment = pydantic.Field(validation_alias="connectionTime")
     departure: GmtMoment | None = pydantic.Field(None, validation_alias="disconnectTime")
     done: GmtMoment | None = pydantic.Field(None, validation_alias="doneChargingTime")
-    energy: float = pydantic.Field(validation_alias="kWhDelivered")
+    energy: WrittenNumber = pydantic.Field(validation_alias="kWhDelivered")
     station: str = pydantic.Field(validation_alias="stationID")
     account: str | int | None = pydantic.Field(None, validation_alias="userID")
     timezone: str | None = "America/Los_Angeles"

@@ -17,6 +17,7 @@ from .recorded_sessions import (
     RecordedSession,
     SessionRules,
     UtcMoment,
+    WrittenNumber,
     given_once,
     table_of_records,
 )
@@ -36,7 +37,7 @@ class Dimension(Record):
     """A quantity of a charging period: kWh, kW or hours."""
 
     type: str
-    volume: float
+    volume: WrittenNumber
 
 
 class ChargingPeriod(Record):
@@ -85,9 +86,9 @@ class OcpiRecord(Record):
     end: UtcMoment | None = pydantic.Field(
         None, validation_alias=AliasChoices("end_date_time", "stop_date_time", "end_datetime")
     )
-    energy: float = pydantic.Field(validation_alias=AliasChoices("total_energy", "kwh"))
-    total_time: float | None = None
-    total_parking_time: float | None = None
+    energy: WrittenNumber = pydantic.Field(validation_alias=AliasChoices("total_energy", "kwh"))
+    total_time: WrittenNumber | None = None
+    total_parking_time: WrittenNumber | None = None
     location: Location | None = pydantic.Field(
         None, validation_alias=AliasChoices("cdr_location", "location")
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,14 @@ from ..tables.series import add_notes
 from ..tables.short_stays import ShortStays
 from ..tables.text import beginning, read_text
 from ..tables.wording import first_few, with_count
-from .recorded_sessions import RecordedSession, SessionRules, table_of_records
+from .recorded_sessions import (
+    RecordedSession,
+    SessionRules,
+    WrittenMoment,
+    WrittenNumber,
+    table_of_records,
+    written_number,
+)
 
 ENOUGH = 1 << 16
 CALL, RESULT = 2, 3
@@ -54,26 +61,6 @@ PHASES = ("L1", "L2", "L3", "L1-N", "L2-N", "L3-N")
 MOST_LISTED = 20
 
 
-def _written_moment(text: object) -> datetime:
-    if not isinstance(text, str) or "T" not in text:
-        raise ValueError("not a time in ISO 8601 (2026-03-28T21:00:00Z)")
-    return datetime.fromisoformat(text)
-
-
-def _written_number(text: object) -> float:
-    """Return a number, which OCPP writes as a text."""
-    if isinstance(text, bool) or not isinstance(text, int | float | str):
-        raise ValueError("not a number")
-    number = float(text)
-    if not np.isfinite(number):
-        raise ValueError("not a finite number")
-    return number
-
-
-Moment = Annotated[datetime, pydantic.BeforeValidator(_written_moment)]
-Number = Annotated[float, pydantic.BeforeValidator(_written_number)]
-
-
 class Sample(Record):
     """One value of a meter; what is absent is what the specification says of it."""
 
@@ -87,7 +74,7 @@ class Sample(Record):
     @pydantic.model_validator(mode="after")
     def _is_a_number(self) -> "Sample":
         if self.is_read:
-            _written_number(self.value)
+            written_number(self.value)
             if self.unit is not None and self.unit not in SCALE[self.measurand]:
                 raise ValueError(f"{self.unit!r} is no unit of {self.measurand}")
         return self
@@ -105,13 +92,13 @@ class Sample(Record):
     def number(self) -> float:
         """The value in kWh, kW or parts of one."""
         scale = SCALE[self.measurand]
-        return _written_number(self.value) * scale[self.unit or next(iter(scale))]
+        return written_number(self.value) * scale[self.unit or next(iter(scale))]
 
 
 class MeterValue(Record):
     """Values of one moment."""
 
-    timestamp: Moment
+    timestamp: WrittenMoment
     samples: tuple[Sample, ...] = pydantic.Field((), validation_alias="sampledValue")
 
 
@@ -120,16 +107,16 @@ class Start(Record):
 
     connector: int = pydantic.Field(validation_alias="connectorId")
     tag: str = pydantic.Field("", validation_alias="idTag")
-    meter: Number = pydantic.Field(validation_alias="meterStart")
-    timestamp: Moment
+    meter: WrittenNumber = pydantic.Field(validation_alias="meterStart")
+    timestamp: WrittenMoment
 
 
 class Stop(Record):
     """StopTransaction."""
 
     transaction: int = pydantic.Field(validation_alias="transactionId")
-    meter: Number = pydantic.Field(validation_alias="meterStop")
-    timestamp: Moment
+    meter: WrittenNumber = pydantic.Field(validation_alias="meterStop")
+    timestamp: WrittenMoment
     values: tuple[MeterValue, ...] | None = pydantic.Field(None, validation_alias="transactionData")
 
 

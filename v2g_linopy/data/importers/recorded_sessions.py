@@ -19,6 +19,7 @@ from ..tables.short_stays import ShortStays, note_left_out, without_short_stays
 from ..tables.wording import first_few, with_count
 
 MOST_LISTED = 20
+FIRST_YEAR, LAST_YEAR = 1970, 2199
 TOLD = {
     "energy_asked": Field(
         "energy_asked", "session", "kWh", "energy that the driver asked for", ABSENT
@@ -211,16 +212,41 @@ def _moment(stamp: datetime) -> str:
     return f"{stamp.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _utc_moment(text: object) -> datetime:
-    """Return a moment of a JSON text in ISO 8601; UTC unless it has an offset."""
+def written_moment(text: object) -> datetime:
+    """Return a moment of a JSON text in ISO 8601, with its offset if it has one."""
     if not isinstance(text, str) or "T" not in text:
         raise ValueError("not a time in ISO 8601 (2026-10-24T16:04:10Z)")
-    moment = datetime.fromisoformat(text)
+    return within_years(datetime.fromisoformat(text))
+
+
+def within_years(moment: datetime) -> datetime:
+    """Return a moment, or refuse it where no car was charged."""
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"the year {moment.year} is not from {FIRST_YEAR} to {LAST_YEAR}")
+    return moment
+
+
+def _utc_moment(text: object) -> datetime:
+    moment = written_moment(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
+def written_number(value: object) -> float:
+    """Return a number, which some interfaces write as a text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("not a number")
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError("not a finite number")
+    return number
+
+
+WrittenMoment = Annotated[datetime, pydantic.BeforeValidator(written_moment)]
+"""A moment with its offset, or without one."""
 UtcMoment = Annotated[datetime, pydantic.BeforeValidator(_utc_moment)]
 """A moment that is UTC unless it has an offset."""
+WrittenNumber = Annotated[float, pydantic.BeforeValidator(written_number)]
+"""A finite number, or the text of one."""
 
 
 def given_once(records: Sequence[Any], name: Callable[[Any], str]) -> tuple[list[Any], str]:

@@ -352,7 +352,8 @@ def _of_day(
     written = read_written(frame["date"], table.time_format, source, table.timezone)
     day = pd.DatetimeIndex(written.local).normalize()
     leaves, returns = (pd.TimedeltaIndex(clocks[name]) for name in ("departure", "return"))
-    next_day = pd.to_timedelta(np.where(returns < leaves, 1, 0), unit="D")
+    later = returns < leaves
+    next_day = pd.to_timedelta(np.where(later, 1, 0), unit="D")
 
     def utc(local: pd.DatetimeIndex, name: str) -> Utc:
         return to_utc(
@@ -369,6 +370,10 @@ def _of_day(
     back = collect_problems(problems, lambda: utc(day + next_day + returns, "return"))
     if found is None or back is None:
         raise SchemaError(problems, source)
+    if later.any():
+        count = with_count(int(later.sum()), "trip")
+        note = f"{count} until the next day, by the clock: row {first_few(frame.index[later])}."
+        back = back._replace(note=f"{back.note} {note}".strip())
     return found, back
 
 
