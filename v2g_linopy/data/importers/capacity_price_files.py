@@ -31,26 +31,24 @@ def read_capacity_prices(
     Parameters
     ----------
     path : str or pathlib.Path
-        CSV file with a header.
+        Text or workbook with a header.
     table : TableFormat, optional
         How the file is written. Its `columns` are ``time`` (start of the step), or ``date`` and
         ``hour``; every other key is the name of a product of the catalogue, such as ``FCR-N``. An
         empty cell: nothing was bought.
-    hours : {"elapsed", "clock"}, default "elapsed"
-        What hour labels count, 1 being the first: hours gone by since midnight (``elapsed``: 23, 24
-        or 25 of them), or the hours on the clock (``clock``: 1 to 24 every day, so that the rules
-        `ambiguous` and `nonexistent` of the table are needed).
+    hours : {"elapsed", "clock"}, optional
+        What hour labels count; as in `read_prices`.
     unit : str, optional
-        Of all prices; EUR/MW/h (per MW held for an hour) unless given.
+        Of all prices. Unless given, the unit that the headers name, else EUR/MW/h (per MW held for
+        an hour).
     resample : str, optional
         Step of the result, such as ``1h``, where the rows are not all as long: a number holds until
         the next row, a longer step takes the mean of its parts.
     missing : {"problem", "nan", "hold"}, default "problem"
-        What steps without a row become: an error, NaN, or the number before (`hold`, which also
-        fills empty cells).
+        What steps without a row, and cells without a number, become: an error, NaN, or the number
+        before (`hold`).
     **fields
-        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
-        `nonexistent`, `time_format`, `separator`, `decimal`.
+        The fields of a `TableFormat`, in place of `table`.
 
     Returns
     -------

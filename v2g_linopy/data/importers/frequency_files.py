@@ -32,16 +32,15 @@ def read_frequency(
     Parameters
     ----------
     path : str or pathlib.Path
-        CSV file with a header.
+        Text or workbook with a header.
     table : TableFormat, optional
         How the file is written. Its `columns` are ``time`` (start of the step) and ``frequency``
         (Hz); steps of any length below an hour, the same everywhere.
     missing : {"problem", "nan", "hold"}, default "problem"
-        What steps without a row become: an error, NaN, or the number before (`hold`, which also
-        fills empty cells).
+        What steps without a row, and cells without a number, become: an error, NaN, or the number
+        before (`hold`).
     **fields
-        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
-        `nonexistent`, `time_format`, `separator`, `decimal`.
+        The fields of a `TableFormat`, in place of `table`.
 
     Returns
     -------

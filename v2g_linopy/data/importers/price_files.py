@@ -19,8 +19,17 @@ def price_columns() -> list[tuple[str, str, str, str]]:
     """Every column a table of prices may have, as `session_columns`."""
     return [
         ("time", "time", "or date and hour", "start of the step"),
+        ("end", "time", "in place of time", "end of the step"),
         ("date", "date", "with hour", "local day"),
-        ("hour", "1, 2, ...", "with date", "hour of that day, the first is 1; see `--hours`"),
+        (
+            "hour",
+            "1, 2, ...",
+            "with date",
+            "hour of that day (from 1 or 0; 3A and 3B; 00 - 01; 00:15), or quarter-hour 1 to 96;"
+            " see `--hours`. Not needed where each hour has a column: day_ahead='H*'",
+        ),
+        ("zone", "CET, +02:00 ...", "optional", "zone of the row's time"),
+        ("unit", "EUR/MWh ...", "optional", "unit of the row's numbers, the same in all rows"),
         (
             "day_ahead",
             "`--unit`",
@@ -52,26 +61,28 @@ def read_prices(
     Parameters
     ----------
     path : str or pathlib.Path
-        CSV file with a header.
+        Text or workbook with a header.
     table : TableFormat, optional
-        How the file is written. Its `columns` are ``time`` (start of the step), or ``date`` and
-        ``hour``; every other key is the name of a price, such as ``day_ahead``.
-    hours : {"elapsed", "clock"}, default "elapsed"
+        How the file is written. Its `columns` are ``time`` (start of the step, or `from - to`), or
+        ``end``, or ``date`` and ``hour``; ``zone`` and ``unit``, where rows say them; every other
+        key is the name of a price, such as ``day_ahead``. A header with a star (``H*``) stands for
+        the columns of a day's hours.
+    hours : {"elapsed", "clock"}, optional
         What hour labels count, 1 being the first: hours gone by since midnight (``elapsed``: 23, 24
         or 25 of them), or the hours on the clock (``clock``: 1 to 24 every day, so that the rules
-        `ambiguous` and `nonexistent` of the table are needed).
+        `ambiguous` and `nonexistent` of the table are needed). Unless given, numbers are counted,
+        and times of day are read on the clock. Quarter-hours are numbered alike.
     unit : str, optional
-        Of all prices: EUR/MWh, EUR/kWh or ct/kWh. EUR/MWh unless given; a header that names another
-        unit in brackets is then refused.
+        Of all prices: EUR/MWh, EUR/kWh, ct/kWh, or another currency. Unless given, the unit that
+        the headers or a column of units name, else EUR/MWh.
     resample : str, optional
         Step of the result, such as ``1h``, where the rows are not all as long: a number holds until
         the next row, a longer step takes the mean of its parts.
     missing : {"problem", "nan", "hold"}, default "problem"
-        What steps without a row become: an error, NaN, or the number before (`hold`, which also
-        fills empty cells).
+        What steps without a row, and cells without a number, become: an error, NaN, or the number
+        before (`hold`). Empty cells of regulation prices are NaN: nothing was accepted.
     **fields
-        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
-        `nonexistent`, `time_format`, `separator`, `decimal`.
+        The fields of a `TableFormat`, in place of `table`.
 
     Returns
     -------

@@ -35,28 +35,25 @@ def read_profiles(
     Parameters
     ----------
     path : str or pathlib.Path
-        CSV file with a header.
+        Text or workbook with a header.
     table : TableFormat, optional
         How the file is written. Its `columns` are ``time`` (start of the step), or ``date`` and
         ``hour``; every other key is the name of a member, such as ``roof``. The energy of a step
         that the clock shows twice cannot stand for both hours.
-    hours : {"elapsed", "clock"}, default "elapsed"
-        What hour labels count, 1 being the first: hours gone by since midnight (``elapsed``: 23, 24
-        or 25 of them), or the hours on the clock (``clock``: 1 to 24 every day, so that the rules
-        `ambiguous` and `nonexistent` of the table are needed).
+    hours : {"elapsed", "clock"}, optional
+        What hour labels count; as in `read_prices`.
     unit : str, optional
         Of all numbers: a power (kW, W, MW), or the energy of each step (kWh, Wh, MWh), which is
-        divided by the length of its step. kW unless given; a header that names another unit in
-        brackets is then refused.
+        divided by the length of its step. Unless given, the unit that the headers or a column of
+        units name, else kW.
     resample : str, optional
         Step of the result, such as ``1h``, where the rows are not all as long: a number holds until
         the next row, a longer step takes the mean of its parts.
     missing : {"problem", "nan", "hold"}, default "problem"
-        What steps without a row become: an error, NaN, or the number before (`hold`, which also
-        fills empty cells).
+        What steps without a row, and cells without a number, become: an error, NaN, or the number
+        before (`hold`).
     **fields
-        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
-        `nonexistent`, `time_format`, `separator`, `decimal`.
+        The fields of a `TableFormat`, in place of `table`.
 
     Returns
     -------

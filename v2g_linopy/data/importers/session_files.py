@@ -14,10 +14,10 @@ from ...errors import Problem, Remedy, SchemaError
 from ..sessions.assumptions import BATTERY
 from ..tables.cells import as_text
 from ..tables.files import collect_problems
-from ..tables.local_time import Utc
-from ..tables.numbers import number_columns
+from ..tables.numbers import is_missing, number_columns
 from ..tables.series import add_notes
 from ..tables.session_table import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
+from ..tables.short_stays import ShortStays, without_short_stays
 from ..tables.table_format import TableFields, TableFormat, one_format, read_columns, read_times
 from ..tables.unit_names import named_unit
 from ..tables.wording import first_few
@@ -59,6 +59,7 @@ def read_sessions(
     table: TableFormat | None = None,
     *,
     units: Mapping[str, str] | None = None,
+    short_stays: ShortStays = "drop",
     **fields: Unpack[TableFields],
 ) -> xr.Dataset:
     r"""Read charging sessions from a table of text.
@@ -66,19 +67,23 @@ def read_sessions(
     Parameters
     ----------
     path : str or pathlib.Path
-        CSV file with a header.
+        Text or workbook with a header.
     table : TableFormat, optional
         How the file is written. Its `columns` are ``arrival`` and ``departure``, and any of
         ``energy`` (metered), ``power_max``, ``charge_time``, ``capacity``, ``energy_arrival``,
         ``energy_need``, ``charge_max``, ``discharge_max``, ``eta_charge``, ``eta_discharge``,
-        ``energy_trip``, ``retail_price``, ``connector``, ``vehicle``, ``pod``, ``session``. Of the
-        rules for local hours, `ambiguous` may be ``first`` or ``second``, and `nonexistent`
-        ``shift``.
+        ``energy_trip``, ``retail_price``, ``connector``, ``vehicle``, ``pod``, ``session``; and
+        ``zone``, or ``arrival_zone`` and ``departure_zone``, where rows say their zone (CET, PDT,
+        +02:00 or an IANA name). Of the rules for local hours, `ambiguous` may be ``first`` or
+        ``second``, and `nonexistent` ``shift``.
     units : mapping of str to str, optional
-        Unit of a column where it is not the declared one, such as ``{"energy": "Wh"}``.
+        Unit of a column where it is not the declared one, such as ``{"energy": "Wh"}``. Unless
+        given, it is what the header says.
+    short_stays : {"drop", "problem"}, default "drop"
+        Rule for stays without a begin, an end or any length: they are left out, counted and listed
+        in the notes, or they are a fault.
     **fields
-        The fields of a `TableFormat`, in place of `table`: `columns`, `timezone`, `ambiguous`,
-        `nonexistent`, `time_format`, `separator`, `decimal`.
+        The fields of a `TableFormat`, in place of `table`.
 
     Returns
     -------
@@ -113,9 +118,23 @@ def read_sessions(
     frame = read_columns(path, table)
     units = _units(table.columns, units or {}, source)
 
-    def times(name: str) -> Utc:
+    def times(name: str) -> tuple[np.ndarray, str]:
+        """Return moments, NaT where a stay has none, and a note on the rules that were needed."""
+        known = ~is_missing(frame[name])
+        moments = np.full(len(frame), np.datetime64("NaT"), "datetime64[ns]")
+        if not known.any():
+            return moments, ""
         zones = frame.get(f"{name}_zone", frame.get("zone"))
-        return read_times(frame[name], table, source, where=name, rules=SESSION_RULES, zones=zones)
+        utc = read_times(
+            frame[name][known],
+            table,
+            source,
+            where=name,
+            rules=SESSION_RULES,
+            zones=None if zones is None else zones[known],
+        )
+        moments[known] = utc.time.to_numpy("datetime64[ns]")
+        return moments, utc.note
 
     # faults of all columns are told together
     problems: list[Problem] = []
@@ -130,8 +149,8 @@ def read_sessions(
         raise SchemaError(problems, source)
 
     data: dict[str, object] = {
-        name: ("session", np.asarray(utc.time, "datetime64[ns]"), {"long_name": MOMENTS[name].doc})
-        for name, utc in (("arrival", arrival), ("departure", departure))
+        name: ("session", moments, {"long_name": MOMENTS[name].doc})
+        for name, (moments, _) in (("arrival", arrival), ("departure", departure))
     }
     for name in given:
         attributes = {"units": units[name], "long_name": NUMBERS[name].doc}
@@ -140,11 +159,11 @@ def read_sessions(
         if name in table.columns:
             data[name] = ("session", as_text(frame[name]).to_numpy(str))
 
-    sessions = add_notes(xr.Dataset(data), arrival.note, departure.note)
+    sessions = add_notes(xr.Dataset(data), arrival[1], departure[1])
     if table.timezone is not None:
         sessions.attrs["timezone"] = table.timezone
     names = as_text(frame["session"]) if "session" in table.columns else None
-    return _numbered(sessions, names)
+    return without_short_stays(_numbered(sessions, names), short_stays, source=source)
 
 
 def _numbered(sessions: xr.Dataset, names: pd.Series | None) -> xr.Dataset:
