@@ -82,6 +82,12 @@ def test_the_hour_that_march_skips(rule, hours):
     assert utc(["2026-03-29 02:30"], nonexistent=rule) == hours
 
 
+def test_an_hour_moved_on_beside_others():
+    """An hour later than 1:00 is an hour that is skipped, too, but 1:00 is not moved."""
+    result = to_utc(clock("2026-03-29 01:00", "2026-03-29 02:00"), ROME, nonexistent="shift")
+    assert result.time.strftime("%H:%M").tolist() == ["00:00", "01:00"]
+
+
 def test_rows_are_traced():
     """The value of a row stands where its instants stand: the doubled row twice, the dropped one
     never.

@@ -1,6 +1,7 @@
 """Published files as an importer meets them, against the same data prepared by others."""
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import xarray as xr
@@ -86,6 +87,54 @@ def test_a_workbook_of_the_other_kind(tmp_path):
     (tmp_path / "fake.xlsx").write_text("no workbook")
     with pytest.raises(InputFileError, match="cannot be read as an Excel workbook"):
         read_gme(tmp_path / "fake.xlsx")
+
+
+def workbook(path, header, rows):
+    """A workbook in the shape of the published ones; that of quarter-hours is our own reading."""
+    book = openpyxl.Workbook()
+    for row in [header, *rows]:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize(("date", "hours"), [(20260329, 23), (20260601, 24), (20261025, 25)])
+@pytest.mark.parametrize("parts", [1, 4])
+def test_workbooks_of_odd_days(tmp_path, date, hours, parts):
+    """GME counts on, 23 to 25 hours or 92 to 100 quarters; Terna has 24 or 96 on the clock, of
+    which the one in October stands for the first hour, and that of March for none.
+    """
+    midnight = pd.Timestamp(str(date), tz="Europe/Rome").tz_convert("UTC").tz_localize(None)
+    step = pd.Timedelta("1h") / parts
+    prices = [[date, k + 1, 50.25 + k] for k in range(hours * parts)]
+    gme = read_gme(workbook(tmp_path / "gme.xlsx", ["Data/Date", "Ora/Hour", "PUN"], prices))
+    expected = pd.date_range(midnight, periods=hours * parts, freq=step, name="time")
+    assert gme.indexes["time"].equals(expected)
+    assert gme.day_ahead.values.tolist() == [row[2] for row in prices]
+
+    skipped = range(2 * parts, 3 * parts) if hours == 23 else range(0)
+    shown = [k for k in range(24 * parts) if k not in skipped]
+    rows = [[date, k + 1, 20.5 + k, 80.5 + k] for k in shown]
+    header = ["Data/Date", "Hour", "Pmed-DOWN", "Pmed-UP"]
+    terna = read_terna(workbook(tmp_path / "terna.xlsx", header, rows))
+    assert terna.indexes["time"].equals(expected)
+    later = np.arange(hours * parts)
+    if hours == 25:
+        second_hour = (later >= 3 * parts) & (later < 4 * parts)
+        assert np.isnan(terna.regulation_up.values[second_hour]).all()
+        terna = terna.isel(time=~second_hour)
+    assert terna.regulation_up.values.tolist() == [row[3] for row in rows]
+
+
+def test_a_workbook_that_changes_to_quarter_hours(tmp_path):
+    rows = [[20250930, k, 10.0 * k] for k in range(1, 25)]
+    rows += [[20251001, k, 1.0 * k] for k in range(1, 97)]
+    path = workbook(tmp_path / "gme.xlsx", ["Data/Date", "Periodo/Period", "PUN"], rows)
+    with pytest.raises(SchemaError, match="steps of several lengths"):
+        read_gme(path)
+    fine = read_gme(path, resample="15min")
+    assert fine.sizes["time"] == 192
+    assert fine.day_ahead.values[[0, 3, 4, 96, 191]].tolist() == [10, 10, 20, 1, 96]
 
 
 def test_any_table_can_say_the_same(tmp_path):

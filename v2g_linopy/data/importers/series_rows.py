@@ -16,7 +16,7 @@ from ...case.units import factor
 from ...errors import Problem, Remedy, SchemaError
 from ..tables.cells import as_text, pick_columns
 from ..tables.files import collect_problems
-from ..tables.local_time import Utc, nanoseconds
+from ..tables.local_time import Utc
 from ..tables.numbers import is_missing, number_columns
 from ..tables.series import (
     Missing,
@@ -80,6 +80,7 @@ def read_rows(
     _check_columns(table.columns, names, wanted, example, source)
     whole = read_whole(path, table)
     frame = _columns(whole, table, names, source)
+    _check_once(whole, table, source)
 
     # faults of numbers, of units and of times are told together
     problems: list[Problem] = []
@@ -94,7 +95,6 @@ def read_rows(
     utc = collect_problems(problems, lambda: _starts(frame, table, hours, blank, source))
     if values is None or utc is None or units is None:
         raise SchemaError(problems, source)
-    _check_once(utc, whole, table, source)
     said = [f"{n}: {u}, as the file says." for n, u in units.items() if u != quantities[0]]
     return Rows(utc, values, units, [] if given_unit else said)
 
@@ -156,6 +156,10 @@ def _check_columns(
     if not {"time", "end"} & {*columns} and not ("date" in columns and has_hour):
         detail = "name the column of `time`, or those of `date` and `hour`"
         problems.append(Problem("columns", "missing", detail))
+    for name in names:
+        if not re.fullmatch(r"\w([^/\x00-\x1f\x7f]*[^/\s\x00-\x1f\x7f])?", name):
+            detail = f"{name!r} is no name: it begins with a letter or a digit and has no stroke"
+            problems.append(Problem("columns", "labels", detail))
     if not names:
         key, header = example
         such = Remedy("columns", (header,), key=key, advice="such as {}")
@@ -288,22 +292,25 @@ def _unit_beside(whole: pd.DataFrame, table: TableFormat, source: str) -> str | 
     return None
 
 
-def _check_once(utc: Utc, whole: pd.DataFrame, table: TableFormat, source: str) -> None:
-    """Refuse moments that occur more than once where a column tells their rows apart, and say how
-    to choose.
+def _check_once(whole: pd.DataFrame, table: TableFormat, source: str) -> None:
+    """Refuse a table that has most times more than once where a column tells their rows apart, such
+    as two auctions or two areas, and say how to choose.
+
+    The hour that a clock shows twice is no such case: it is a small part of a table.
     """
-    moments = pd.Series(nanoseconds(utc.time))
-    twice = moments.duplicated(keep=False).to_numpy()
-    if not twice.any() or len(whole) != len(utc.time):
+    headers = [table.columns[name] for name in TIME_COLUMNS if name in table.columns]
+    written = pd.DataFrame({header: as_text(whole[header]) for header in headers})
+    twice = written.duplicated(keep=False)
+    if twice.mean() <= 0.5:
         return
     for header in whole.columns:
         if (whole.columns == header).sum() > 1 or header in table.columns.values():
             continue
-        words = as_text(whole[header]).iloc[utc.row].reset_index(drop=True)
-        apart = not pd.DataFrame({"moment": moments, "word": words}).duplicated().any()
+        words = as_text(whole[header])
+        still_twice = written.assign(**{"\0": words}).duplicated(keep=False).mean()
         choices = words[twice].unique()
-        if apart and 1 < len(choices) <= MOST_CHOICES:
-            first = first_few(utc.time[twice].unique(), 2)
-            detail = f"{first} UTC: given more than once, for several {header}"
+        if still_twice <= 0.1 and 1 < len(choices) <= MOST_CHOICES:
+            first = first_few(written[twice].drop_duplicates().agg(" ".join, axis=1), 2)
+            detail = f"{first}: given more than once, for several {header}"
             rows = Remedy("where", tuple(map(str, choices)), key=header)
             raise SchemaError([Problem("time", "time", detail, (rows,))], source)

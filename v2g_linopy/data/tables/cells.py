@@ -200,7 +200,7 @@ class _Header(NamedTuple):
     place: int
     cells: int
     complete: bool
-    names: Sequence[str]
+    line: str
 
 
 def _header(path: Path, rows: Iterable[Row], wanted: list[str]) -> _Header:
@@ -213,7 +213,7 @@ def _header(path: Path, rows: Iterable[Row], wanted: list[str]) -> _Header:
             if not any(names) or (comment and not wanted):
                 continue
             complete = bool(wanted) and all(_has(names, header) for header in wanted)
-            head = _Header(place, len(names), complete, names)
+            head = _Header(place, len(names), complete, "".join(map(str, cells)))
             if complete:
                 return head
             first = first or (None if comment else head)
@@ -239,9 +239,8 @@ def _separated(path: Path, head: _Header, mark: str, given: str | None) -> None:
     """Refuse a separator that the header does not hold where it holds another one: the columns
     would run together.
     """
-    line = "".join(head.names)
-    other = max(SEPARATORS, key=line.count)
-    if given is not None and head.cells == 1 and other in line and other != mark:
+    other = max(SEPARATORS, key=head.line.count)
+    if given is not None and head.cells == 1 and other in head.line and other != mark:
         detail = f"the columns seem to be separated by {SEPARATORS[other]}"
         raise InputFileError(path, detail, (Remedy("separator", (other,)),))
 

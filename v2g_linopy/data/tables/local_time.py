@@ -123,7 +123,7 @@ def to_utc(
     note = _note(stamps, str(timezone), {ambiguous: twice, nonexistent: skipped})
     utc: pd.Index = summer.where(~_second(stamps, twice, ambiguous), winter)
     if nonexistent == "shift" and skipped.any():
-        later = (stamps + HOUR).tz_localize(timezone, ambiguous="NaT")
+        later = (stamps + HOUR).tz_localize(timezone, ambiguous="NaT", nonexistent="NaT")
         utc = utc.where(~skipped, naive_utc(later))
     elif nonexistent == "drop":
         utc, winter, twice, rows = utc[~skipped], winter[~skipped], twice[~skipped], rows[~skipped]

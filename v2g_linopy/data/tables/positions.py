@@ -170,14 +170,18 @@ def _parts(days: Days, labels: Labels, count: HourCount, source: str) -> np.ndar
     number = labels.number
     if not len(number) or number.max() <= MOST_HOURS:
         return np.ones(len(number))
-    table = pd.DataFrame({"date": days.date, "hours": days.hours, "number": number})
-    if count == "clock":
-        table["hours"] = 24.0
+    shown = days.hours if count == "elapsed" else np.full(len(number), 24.0)
+    table = pd.DataFrame({"date": days.date, "hours": shown, "real": days.hours, "number": number})
     by_day = table.groupby("date").agg(
-        hours=("hours", "first"), most=("number", "max"), count=("number", "nunique")
+        hours=("hours", "first"),
+        real=("real", "first"),
+        most=("number", "max"),
+        count=("number", "nunique"),
     )
     parts = by_day["most"] / by_day["hours"]
-    whole = parts.isin(PARTS) & (by_day["most"] == by_day["count"])
+    # of a day of 23 hours the clock may leave out the hour that it skips
+    skips = by_day["count"] == by_day["real"] * parts
+    whole = parts.isin(PARTS) & ((by_day["most"] == by_day["count"]) | skips)
     if not whole.all():
         raise SchemaError([_not_whole(by_day[~whole], count)], source)
     return parts.reindex(days.date).to_numpy(float)

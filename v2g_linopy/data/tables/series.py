@@ -132,9 +132,10 @@ def lengths_of_ranges(begin: pd.DatetimeIndex, end: pd.DatetimeIndex, source: st
     """
     shown = nanoseconds(end) - nanoseconds(begin)
     lengths, count = np.unique(shown, return_counts=True)
-    common = lengths[(count > 1) | (len(shown) == 1)]
+    possible = (lengths > 0) & (lengths <= LONGEST)
+    common = lengths[possible & (count > 1)]
     if not len(common):
-        common = lengths
+        common = lengths[possible]
     for moved in (LONGEST, -LONGEST):
         across = ~np.isin(shown, common) & np.isin(shown + moved, common)
         shown = np.where(across, shown + moved, shown)

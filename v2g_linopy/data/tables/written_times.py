@@ -54,7 +54,7 @@ LAYOUTS = tuple(
 """How a time may be written without a format: the order of day, month and year is then written,
 or proven by a day above 12.
 """
-RANGE = r"\s+(?:-|–|—|to|bis)\s+|\s*–\s*|(?<=\d)\s*/\s*(?=\d{4}-)"
+RANGE = r"\s+(?:-|–|—|to|bis)\s+|\s*–\s*|(?<=[\dZ])\s*/\s*(?=\d{4}-)"
 SECONDS, MILLISECONDS = r"\d{10}", r"\d{13}"
 DIRECTIVES = frozenset("aAbBdfHIjmMpSyYzZ%")
 USUAL_FORMATS = (
