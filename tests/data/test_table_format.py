@@ -108,7 +108,7 @@ def test_files_that_are_no_tables_are_told_apart(tmp_path):
         use(known, path, "two", {})
     path.write_text("{}")
     assert recognised(path, known) is None
-    assert recognised(path, formats.PRICE_FORMATS) == "csv"
+    assert recognised(path, formats.PRICE_FORMATS) == "records"  # which says what it knows
 
 
 def test_the_suffix_decides_before_the_headers(tmp_path):
