@@ -122,8 +122,9 @@ def depot(run, tmp_path):
         path = tmp_path / "fahrten.csv"
         header = "Fahrzeug;Datum;Abfahrt;Rückkehr;Verbrauch [kWh]"
         path.write_bytes("\n".join([header, *rows]).encode("cp1252"))
-        words = ("--encoding", "cp1252", "--timezone", "Europe/Berlin", "--assume", "defaults")
-        case, _ = imported(run, path, tmp_path / "spot.nc", *words, "--wear", "0", *options)
+        words = ("--encoding", "cp1252", "--timezone", "Europe/Berlin", "--soc-floor", "0%")
+        told = (*words, "--assume", "defaults", "--wear", "0", *options)
+        case, _ = imported(run, path, tmp_path / "spot.nc", *told)
         out = tmp_path / "out"
         smart = ("--set", "fleet.discharge_max=0", "--no-report", "--json", "--force")
         solved = run("solve", tmp_path / "case.nc", "-o", out, *smart)
