@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from sessions_made import stays
 
-from v2g_linopy.data import case_from_sessions
+from v2g_linopy.data import case_from_sessions, read_netcdf_sessions
 from v2g_linopy.data.generators.noise_and_prices import italian_prices
 from v2g_linopy.data.tables.plausibility import STATED, check_stated_units, plausibility_problems
 from v2g_linopy.data.tables.short_stays import without_short_stays
@@ -126,3 +126,21 @@ def test_stated_units_fit():
         ("energy", "unit"),
         ("price", "unknown"),
     ]
+
+
+def test_flat_files_have_both_rules(tmp_path):
+    """Of three stays one is open; 21 000 in a file without units are Wh where the user says so."""
+    sessions = with_an_open_one().isel(session=[0, 1, 2])
+    sessions["energy"] = ("session", [21_000.0, 1.0, 1.0])
+    path = tmp_path / "stays.nc"
+    sessions.to_netcdf(path)
+    read = read_netcdf_sessions(path)
+    assert json.loads(read.attrs["left_out"]) == {"1": "no length, 1 kWh", "2": "open, no end"}
+    assert "for Wh give" in str(plausibility_problems(read)[0])
+    with pytest.raises(SchemaError, match="session 2: open, no end"):
+        read_netcdf_sessions(path, short_stays="problem")
+    told = read_netcdf_sessions(path, units={"energy": "Wh"})
+    assert (told.energy.attrs["units"], plausibility_problems(told)) == ("Wh", [])
+    assert not plausibility_problems(read_netcdf_sessions(path, units={"energy": "kWh"}))
+    with pytest.raises(SchemaError, match="has a unit but is not read"):
+        read_netcdf_sessions(path, units={"power_max": "W"})
