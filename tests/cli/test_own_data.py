@@ -338,6 +338,9 @@ def test_more_than_any_vehicle_takes_is_refused(sessions):
     words = "session 0 (van-1): 32500 kWh is more than any vehicle takes (2000 kWh)"
     assert f"{words}; for Wh give --column-unit energy=Wh" in result.stderr
     assert not PYTHON.search(result.stderr), result.stderr
+    told = ("--column-unit", "energy=kWh", "--assume", "charger_raise=1000")
+    believed = sessions(*told, rows=(STAYS[0].replace("32,5", "32500"),))
+    assert believed.exit_code == 0, believed.output
 
 
 @pytest.mark.parametrize(

@@ -390,6 +390,16 @@ def test_ocpi_reservations_are_no_stay(tmp_path):
     assert read.arrival.values[0] == np.datetime64(plugged)
 
 
+def test_ocpi_of_a_whole_location(tmp_path):
+    """In 2.1.1 a location holds the EVSE that was used; of two it is not known, so that none is."""
+    document = ocpi_answer(three(), "2.1.1 cdrs")
+    evses = document["data"][0]["location"]["evses"]
+    evses.append({"uid": "E9", "connectors": [{"id": "1"}]})
+    document["data"][1]["location"]["evses"][0]["connectors"].append({"id": "2"})
+    read = read_ocpi(write_json(tmp_path / "s.json", document))
+    assert read.connector.values.tolist() == ["", "E1", "E2/2"]
+
+
 def test_ocpi_times_with_an_offset(tmp_path):
     """Some write local times with their offset, against the specification: 22:00+02:00 is 20:00."""
     text = json.dumps(ocpi_answer(three()))
@@ -480,6 +490,22 @@ def test_ocpp_adds_phases_up(tmp_path):
     log[2][3]["meterValue"][0]["sampledValue"] = samples
     read = read_ocpp(write_json(tmp_path / "log.json", log))
     assert read.power_max.item() == pytest.approx(10.5)
+
+
+def test_ocpp_ids_of_messages_come_again(tmp_path):
+    """Each session begins with a message of the id a; the answers follow in order. Where the first
+    has none, the second answer is not taken for it: 1 is a stop without a start.
+    """
+    log = [
+        [kind, *(["a"] if id_[0] == "a" else [id_]), *rest]
+        for kind, id_, *rest in ocpp_log(three())
+    ]
+    path = write_json(tmp_path / "log.json", log)
+    assert_same(read_ocpp(path), three())
+    del log[1]
+    read = read_ocpp(write_json(path, log))
+    assert_same(read, three()[1:])
+    assert json.loads(read.attrs["left_out"])["1"] == "no begin"
 
 
 def test_ocpp_samples_say_only_what_differs(tmp_path):

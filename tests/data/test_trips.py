@@ -303,6 +303,8 @@ def test_units_of_energies(trips):
     assert "is more than any vehicle takes" in str(plausibility_problems(read(path))[0])
     stays = read(path, units={"energy": "Wh"})
     assert (stays.energy_need.attrs["units"], plausibility_problems(stays)) == ("Wh", [])
+    told = read(trips(*rows), units={"energy": "Wh"})  # against its header
+    assert (told.energy_need.attrs["units"], plausibility_problems(told)) == ("Wh", [])
     assert "which is no energy" in refused(trips(header=HEADER.replace("kWh", "kW")))
 
 

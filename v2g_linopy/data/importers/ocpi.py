@@ -109,11 +109,11 @@ class OcpiRecord(Record):
 
     @property
     def connector(self) -> str:
-        """EVSE and connector."""
+        """EVSE and connector; nothing where a location has several and does not say which one."""
         place, evse, plug = self.location or Location(), self.evse_uid, self.connector_id
-        if place.evses and not place.evse_uid:
-            used = place.evses[0]
-            evse, plug = used.uid, used.connectors[0].id if used.connectors else ""
+        if len(place.evses) == 1 and not place.evse_uid:
+            (used,) = place.evses
+            evse, plug = used.uid, used.connectors[0].id if len(used.connectors) == 1 else ""
         return "/".join(filter(None, (place.evse_uid or evse, place.connector_id or plug)))
 
     def total(self, kind: str) -> float | None:

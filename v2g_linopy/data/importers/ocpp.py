@@ -393,17 +393,28 @@ def _read_log(path: str | Path) -> Log:
 def _answered(messages: Sequence[Message], action: str) -> Iterator[tuple[Message, Message | None]]:
     """Yield the calls of an action, each with its answer if there is one.
 
-    The k-th call of an id is answered by the k-th answer to it.
+    Stations use an id again. Where each call of an id has its answer, the k-th belongs to the k-th;
+    else an answer belongs to the last call before it.
     """
-    answers: dict[tuple[str, str], list[Message]] = defaultdict(list)
-    for message in messages:
-        if message.frame[0] == RESULT:
-            answers[message.call].append(message)
-    for message in messages:
-        if message.frame[0] == CALL:
-            own = answers[message.call].pop(0) if answers[message.call] else None
-            if message.is_call(action):
-                yield message, own
+    calls: dict[tuple[str, str], list[int]] = defaultdict(list)
+    answers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, message in enumerate(messages):
+        kind = {CALL: calls, RESULT: answers}.get(message.frame[0])
+        if kind is not None:
+            kind[message.call].append(place)
+    for key, asked in calls.items():
+        pairs = _pairs(asked, answers[key])
+        for place in asked:
+            if messages[place].is_call(action):
+                yield messages[place], messages[pairs[place]] if place in pairs else None
+
+
+def _pairs(calls: list[int], answers: list[int]) -> dict[int, int]:
+    """Return the place of the answer of each call of one id that has one."""
+    if len(calls) == len(answers):
+        return dict(zip(calls, answers, strict=True))
+    before = ((max((c for c in calls if c < answer), default=-1), answer) for answer in answers)
+    return {call: answer for call, answer in before if call >= 0}
 
 
 def _said(model: type[Said], message: Message, problems: list[Problem]) -> Said | None:

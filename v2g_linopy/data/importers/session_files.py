@@ -15,6 +15,7 @@ from ..sessions.assumptions import BATTERY
 from ..tables.cells import as_text
 from ..tables.files import collect_problems
 from ..tables.numbers import is_missing, number_columns
+from ..tables.plausibility import STATED
 from ..tables.series import add_notes
 from ..tables.session_table import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
 from ..tables.short_stays import ShortStays, without_short_stays
@@ -43,11 +44,7 @@ def session_columns() -> list[tuple[str, str, str, str]]:
         ("departure", "time", "required", "plug-out"),
     ]
     for name, field in NUMBERS.items():
-        need = (
-            assumed
-            if name in BATTERY
-            else {"energy": "for `--assume`", "power_max": "for `--assume`"}.get(name, "")
-        )
+        need = assumed if name in BATTERY else {"energy": "for `--assume`"}.get(name, "")
         rows.append((name, field.unit, need or "optional", field.doc))
     labels = {"session": "label of the session, kept in the plan"}
     labels |= {name: field.doc for name, field in LABELS.items()}
@@ -116,6 +113,7 @@ def read_sessions(
     _check_rules(table, source)
     _check_names(table.columns, source)
     frame = read_columns(path, table)
+    stated = {name: {STATED: 1} for name in units or {}}
     units = _units(table.columns, units or {}, source)
 
     def times(name: str) -> tuple[np.ndarray, str]:
@@ -154,7 +152,7 @@ def read_sessions(
     }
     for name in given:
         attributes = {"units": units[name], "long_name": NUMBERS[name].doc}
-        data[name] = ("session", values[name], attributes)
+        data[name] = ("session", values[name], attributes | stated.get(name, {}))
     for name in LABELS:
         if name in table.columns:
             data[name] = ("session", as_text(frame[name]).to_numpy(str))
