@@ -49,27 +49,43 @@ def milliseconds(moment: datetime) -> int:
 
 
 def a44(path: Path, series: Series, curve: str = "A03") -> None:
-    """A document of ENTSO-E; on curve A03 what repeats is left out."""
-    points = []
-    for k, value in enumerate(series.values):
-        if curve == "A03" and k and value == series.values[k - 1]:
-            continue
-        points.append(
-            f"<Point><position>{k + 1}</position><price.amount>{value}</price.amount></Point>"
-        )
-    minute = "%Y-%m-%dT%H:%MZ"
-    begin, end = series.edges[0].strftime(minute), series.edges[-1].strftime(minute)
+    """A document of ENTSO-E with a TimeSeries per day; on curve A03 what repeats is left out."""
     head = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<Publication_MarketDocument'
         ' xmlns="urn:iec62325.351:tc57wg16:451-3:publicationdocument:7:3"><type>A44</type>'
-        "<TimeSeries><mRID>1</mRID><in_Domain.mRID>10Y1001A1001A82H</in_Domain.mRID>"
+    )
+    days = "".join(time_series(day, curve) for day in by_day(series))
+    path.write_text(head + days + "</Publication_MarketDocument>", encoding="utf-8")
+
+
+def time_series(day: Series, curve: str) -> str:
+    """A day of a document of ENTSO-E."""
+    points = [
+        f"<Point><position>{k + 1}</position><price.amount>{value}</price.amount></Point>"
+        for k, value in enumerate(day.values)
+        if curve != "A03" or k == 0 or value != day.values[k - 1]
+    ]
+    minute = "%Y-%m-%dT%H:%MZ"
+    begin, end = day.edges[0].strftime(minute), day.edges[-1].strftime(minute)
+    return (
+        f"<TimeSeries><mRID>{begin}</mRID><in_Domain.mRID>10Y1001A1001A82H</in_Domain.mRID>"
         "<currency_Unit.name>EUR</currency_Unit.name>"
         "<price_Measure_Unit.name>MWH</price_Measure_Unit.name>"
         f"<curveType>{curve}</curveType><Period><timeInterval><start>{begin}</start>"
-        f"<end>{end}</end></timeInterval><resolution>PT{series.minutes}M</resolution>"
+        f"<end>{end}</end></timeInterval><resolution>PT{day.minutes}M</resolution>"
+        f"{LINE.join(points)}</Period></TimeSeries>"
     )
-    tail = "</Period></TimeSeries></Publication_MarketDocument>"
-    path.write_text(head + LINE.join(points) + tail, encoding="utf-8")
+
+
+def by_day(series: Series) -> list[Series]:
+    """The local days of a series in Berlin, each as a series."""
+    days: dict[date, list[int]] = {}
+    for k, moment in enumerate(series.edges[:-1]):
+        days.setdefault(moment.astimezone(BERLIN).date(), []).append(k)
+    return [
+        Series(series.edges[at[0]], series.minutes, tuple(series.values[k] for k in at))
+        for at in days.values()
+    ]
 
 
 def export(path: Path, series: Series, new: bool) -> None:

@@ -5,11 +5,14 @@ with what to do, and never read wrong.
 import json
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
+import price_writers
 import pytest
 import xarray as xr
+from price_writers import Series, steps_of_days
 from reference_data import sample
 
 from v2g_linopy.data import read_entsoe, read_omie, read_price_records, read_pvgis
@@ -348,3 +351,83 @@ def test_other_money(name, tmp_path):
             read(path, **options)
     else:
         assert read(path, **options).day_ahead.attrs["units"] == unit
+
+
+WRITTEN: dict[str, tuple[Callable[..., None], Change, str]] = {
+    "aWATTar: null": (
+        price_writers.awattar,
+        document(lambda d: d["data"][3].update(marketprice=None)),
+        r"1 step without a price: 2026-03-02 02:00",
+    ),
+    "aWATTar: two units": (
+        price_writers.awattar,
+        document(lambda d: d["data"][3].update(unit="Eur/kWh")),
+        r"prices in EUR/MWh, EUR/kWh; one of these",
+    ),
+    "aWATTar: seconds": (
+        price_writers.awattar,
+        document(
+            lambda d: [r.update(start_timestamp=r["start_timestamp"] // 1000) for r in d["data"]]
+        ),
+        r"no milliseconds since 1970 at data\[0\].start_timestamp",
+    ),
+    "aWATTar: doubled": (
+        price_writers.awattar,
+        document(lambda d: d["data"].append(d["data"][7])),
+        r"begins before the step before it ends",
+    ),
+    "aWATTar: cut off": (price_writers.awattar, cut, r"Invalid JSON"),
+    "Tibber: two homes": (
+        price_writers.tibber,
+        document(lambda d: d["data"]["viewer"]["homes"].append(d["data"]["viewer"]["homes"][0])),
+        r"home 1, 2; give where=\{\"home\": ",
+    ),
+    "Tibber: no zone": (
+        price_writers.tibber,
+        each("+01:00", ""),
+        r"no text with an offset.* at data.viewer.homes.*priceInfo.today\[0\]",
+    ),
+    "Tibber: two currencies": (
+        price_writers.tibber,
+        put("NOK", "SEK"),
+        r"prices in SEK/kWh, NOK/kWh; one of these",
+    ),
+    "Tibber: no total": (
+        price_writers.tibber,
+        put('"total"', '"totalled"'),
+        r"1 step without a price: 2026-03-01 23:00",
+    ),
+    "SMARD: no unit": (price_writers.smard, with_bom, r"does not say the unit and currency"),
+    "SMARD: text": (
+        price_writers.smard,
+        document(lambda d: d["series"][2].__setitem__(1, "5,5")),
+        r"no number at series\[2\]\[1\]: '5,5'",
+    ),
+    "no record": (
+        price_writers.awattar,
+        document(lambda d: d["data"].clear()),
+        r"holds records of no known source|has no prices where aWATTar has them",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_small_files_are_refused(case, tmp_path):
+    """A day of hours, written and then changed."""
+    write, changed, message = WRITTEN[case]
+    start, count = steps_of_days(date(2026, 3, 2), 1, 60)
+    path = tmp_path / "day.json"
+    write(path, Series(start, 60, tuple(float(k) for k in range(count))))
+    path.write_text(str(changed(path.read_text(encoding="utf-8"))), encoding="utf-8")
+    with pytest.raises(SchemaError, match=re.compile(message, re.DOTALL)):
+        read_price_records(path)
+
+
+@pytest.mark.parametrize("read", [read_price_records, read_pvgis])
+def test_no_such_zone(read, tmp_path):
+    """A zone for local days is checked where it is given, not where it is used."""
+    write = price_writers.awattar if read is read_price_records else price_writers.pvgis
+    start, count = steps_of_days(date(2026, 3, 2), 1, 60)
+    write(tmp_path / "day", Series(start, 60, (1.0,) * count))
+    with pytest.raises(SchemaError, match="'Europe/Romee' is not a time zone"):
+        read(tmp_path / "day", timezone="Europe/Romee")

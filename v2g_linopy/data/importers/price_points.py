@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import InputFileError, Problem, Remedy, SchemaError
-from ..tables.local_time import Utc, nanoseconds
+from ..tables.local_time import Utc, nanoseconds, to_utc
 from ..tables.series import Missing, add_notes, uniform_series
 from ..tables.wording import first_few, with_count
 
@@ -76,8 +76,10 @@ def price_series(
     InputFileError
         There is no price at all.
     SchemaError
-        Times that occur twice or overlap, steps of several lengths, or steps without a price.
+        A zone that there is not, times that occur twice or overlap, steps of several lengths, or
+        steps without a price.
     """
+    check_zone(timezone, source)
     points, left_out = _without_empty_end(_in_order(points), source)
     brought = ""
     if points.minutes is not None:
@@ -96,6 +98,12 @@ def price_series(
     named = {"timezone": timezone or points.timezone, "area": points.area}
     out = out.assign_attrs({key: word for key, word in named.items() if word})
     return add_notes(out, *points.notes, left_out, filled, brought)
+
+
+def check_zone(timezone: str | None, source: str) -> None:
+    """Raise `SchemaError` for a name that is no time zone."""
+    if timezone is not None:
+        to_utc(pd.DatetimeIndex(["2026-01-01"]), timezone, where="timezone", source=source)
 
 
 def _in_order(points: PricePoints) -> PricePoints:

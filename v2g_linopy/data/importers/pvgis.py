@@ -17,6 +17,7 @@ from ..tables.records import Record, read_records
 from ..tables.series import Missing, add_notes, uniform_series
 from ..tables.text import beginning, read_text
 from ..tables.wording import first_few, with_count
+from .price_points import check_zone
 
 PEAK = re.compile(r"Nominal power of the PV system.*\(kWp\):\s*(\d+\.?\d*)\s*$", re.MULTILINE)
 STAMP = re.compile(r"\d{8}:\d{4}")
@@ -124,6 +125,7 @@ def read_pvgis(
     5.0
     """
     source, member = str(path), Path(path).stem
+    check_zone(timezone, source)
     rows = _rows_of_json(path) if beginning(path).lstrip().startswith("{") else _rows_of_csv(path)
     time = _hours(rows.time, source)
     power = np.array(rows.power, float) * WATT
