@@ -46,7 +46,7 @@ def imported(run, path, spot, *options):
 @pytest.mark.parametrize("kind", WRITERS)
 def test_from_a_file_to_a_case(run, kind, prices, tmp_path):
     """The format is recognised, the stay without length is listed, and nobody is named in the file
-    of the case; asked for, the driver becomes the vehicle.
+    of the case.
     """
     path = write_json(tmp_path / "sessions.json", WRITERS[kind](two()))
     case, made = imported(run, path, prices(), "--assume", "defaults")
@@ -58,6 +58,11 @@ def test_from_a_file_to_a_case(run, kind, prices, tmp_path):
     )
     assert PERSON not in case.to_dict().__str__() + made.output
     assert PERSON.encode() not in (tmp_path / "case.nc").read_bytes()
+
+
+def test_what_is_asked_for(run, prices, tmp_path):
+    """The driver becomes the vehicle, and a stay without length is a problem."""
+    path = write_json(tmp_path / "sessions.json", ocpi_answer(two()))
     kept, _ = imported(run, path, prices(), "--assume", "defaults", "--keep-ids")
     assert kept["fleet"].fleet.values.tolist() == [PERSON]
     refused = run(
@@ -145,11 +150,18 @@ def test_a_night_between_two_trips(depot):
     assert kpi["audit"]["passed"]
     assert kpi["energy"]["unserved_kWh"] == pytest.approx(0, abs=1e-6)
     assert "a stay lasts from a return to the next departure" in case.attrs["assumptions"]
-    named = (f"{n}={h}" for n, h in (("vehicle", "Fahrzeug"), ("date", "Datum")))
-    named = [*named, "departure=Abfahrt", "return=Rückkehr", "energy=Verbrauch [kWh]"]
-    again, kpi = depot(*rows, options=[w for n in named for w in ("--column", n)])
-    assert kpi["profit"] == pytest.approx(-0.40)
-    assert again["sessions"].equals(case["sessions"])
+
+
+def test_columns_of_trips_by_name(run, prices, tmp_path):
+    """A column called return makes a table one of trips, whatever the headers are."""
+    path = tmp_path / "tours.csv"
+    rows = ["a,2026-10-24 19:00,2026-10-24 21:00,40", "a,2026-10-25 06:00,2026-10-25 08:00,60"]
+    path.write_text("\n".join(["Tour,Out,In,way", *rows]))
+    named = ("vehicle=Tour", "departure=Out", "return=In", "distance=way")
+    words = [w for name in named for w in ("--column", name)]
+    words += ["--kwh-per-km", "0.3", "--timezone", "UTC", "--assume", "defaults"]
+    case, _ = imported(run, path, prices(), *words)
+    assert case["sessions"].energy_need.values.tolist() == [18.0]
 
 
 def test_the_night_serves_two_trips(depot):
