@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..case.label_text import printable
 from ..case.version import package_version
 from .exit_codes import Guarded
 from .listed import MARKUP, Listed, ListedGroup
@@ -178,5 +179,6 @@ def main() -> None:
 
 def briefly(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
     """Tell of a fault of this program in one line."""
-    sys.stderr.write(f"v2g: a fault of this program, not of your input: {kind.__name__}: {error}\n")
+    fault = printable(f"{kind.__name__}: {error}")
+    sys.stderr.write(f"v2g: a fault of this program, not of your input: {fault}\n")
     sys.stderr.write("     run it again with --debug and report what it shows\n")

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from ..case.label_text import printable
 from ..errors import Interrupted, V2GError
 from .terminal import to_json
 
@@ -81,9 +82,9 @@ def report_error(error: BaseException, flags: set[str]) -> int:
     """Tell the user what happened, once; return the exit code."""
     code, message = code_and_message(error)
     if "--debug" in flags:
-        traceback.print_exception(error)
+        sys.stderr.write(printable("".join(traceback.format_exception(error))))
     if message:  # `v2g` alone has shown its help
-        sys.stderr.write(f"{usage_hint(error)}v2g: {message}\n")
+        sys.stderr.write(printable(f"{usage_hint(error)}v2g: {message}\n"))
     if "--json" in flags:
         document = {
             "status": "error",

@@ -10,6 +10,7 @@ from ..case.io import atomic
 from ..errors import InputFileError, OutputError
 from ..report import tables
 from ..report.page import write
+from ..report.table_files import csv_text
 from ..study.explain import explain as explained
 from .input_files import read_case
 from .options import DryRun, Force, ResultFile, command, result_path
@@ -94,13 +95,13 @@ def bids(terminal: Terminal, result: ResultFile, output: Csv = None, force: Forc
     if output is not None:
         refuse_file(output, force)
     table = tables.bids(solved(result_path(result)))
-    text = table.to_csv(index=False, lineterminator="\n")
+    text = csv_text(table)
     rows = table.to_dict("records")
     if output is None:
         terminal.answer(text, {"status": "ok", "bids": rows})
         return
     with atomic(output, overwrite=force) as path:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode())
     terminal.answer(
         f"wrote {len(rows)} bids to {output}",
         {"status": "ok", "files": {output.name: str(output)}, "bids": rows},

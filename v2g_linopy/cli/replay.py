@@ -15,6 +15,7 @@ from ..data.importers.formats import NETCDF
 from ..data.tables.files import read_netcdf
 from ..errors import Problem, SchemaError
 from ..report.figures.stress_fan import stress_fan
+from ..report.table_files import csv_text
 from .inspect import solved
 from .options import Force, ResultFile, command, result_path
 from .output import refuse_existing, report_lacks, staged
@@ -241,6 +242,6 @@ def _write(
     """Write the table, and the fan of energy on board."""
     with staged(folder, names, force) as stage:
         with atomic(stage / "stress.csv") as path:
-            table.to_csv(path, index=False, lineterminator="\n")
+            path.write_bytes(csv_text(table).encode())
         if "stress.png" in names:
             stress_fan(tree, found).savefig(stage / "stress.png", dpi=150)

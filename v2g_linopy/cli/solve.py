@@ -16,6 +16,7 @@ from ..case.io import atomic
 from ..errors import SchemaError
 from ..report import tables
 from ..report.page import write
+from ..report.table_files import csv_text
 from ..study.attribution import side_by_side
 from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
@@ -249,7 +250,7 @@ def write_files(
             tables_of[BID_CURVE] = tables.bid_curves
         for name, table in tables_of.items():
             with atomic(folder / name) as path:
-                table(result).to_csv(path, index=False, lineterminator="\n")
+                path.write_bytes(csv_text(table(result)).encode())
         with atomic(folder / "kpi.json") as path:
             path.write_text(to_json(kpi), encoding="utf-8")
         if "report.html" in names:

@@ -26,6 +26,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from ..case.label_text import UNSEEN, printable
 from ..errors import SolverError
 
 Json = Annotated[
@@ -53,6 +54,14 @@ LOG_LINES = 15
 """How many of a solver's last lines are shown when it fails."""
 
 
+class PrintableLog(logging.Formatter):
+    """The words of a record without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the record's message, control characters as what they are."""
+        return printable(super().format(record))
+
+
 @dataclass(frozen=True)
 class Terminal:
     """How much a command says: the options that every command has."""
@@ -65,13 +74,13 @@ class Terminal:
 
     def answer(self, words: str, document: Mapping[str, Any]) -> None:
         """Print the one answer of the command on stdout: words, or the document with `--json`."""
-        sys.stdout.write(to_json(document) if self.json else words.rstrip("\n") + "\n")
+        sys.stdout.write(to_json(document) if self.json else printable(words.rstrip("\n")) + "\n")
         sys.stdout.flush()
 
     def say(self, words: str) -> None:
         """Print a notice on stderr, unless quiet."""
         if not self.quiet:
-            sys.stderr.write(words.rstrip("\n") + "\n")
+            sys.stderr.write(printable(words.rstrip("\n")) + "\n")
             sys.stderr.flush()
 
     def listen(self) -> None:
@@ -83,7 +92,9 @@ class Terminal:
         )
         for name in LOGGERS:
             logger = logging.getLogger(name)
-            logger.handlers = [RichHandler(console=Console(stderr=True), show_path=False)]
+            handler = RichHandler(console=Console(stderr=True), show_path=False)
+            handler.setFormatter(PrintableLog())
+            logger.handlers = [handler]
             logger.propagate = False
             logger.setLevel(level)
 
@@ -160,9 +171,11 @@ def flush_c_streams() -> None:
 def to_json(document: Any) -> str:
     """Return one JSON document with a final newline.
 
-    NaN and infinity become null, arrays lists, times ISO 8601.
+    NaN and infinity become null, arrays lists, times ISO 8601. Control characters are escaped, also
+    those that JSON allows.
     """
-    return json_format.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json_format.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False)
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ offset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -168,6 +168,19 @@ def per_scenario(
     return pd.concat(tables, ignore_index=True)
 
 
+def beside_total(labels: Iterable[object]) -> np.ndarray:
+    """Return labels of members that stand in a column with the row `total`.
+
+    >>> beside_total(["van", "total", "total (member)"]).tolist()
+    ['van', 'total (member) (member)', 'total (member)']
+    """
+    words = [str(label) for label in labels]
+    own = f"{TOTAL} (member)"
+    while own in words:
+        own += " (member)"
+    return np.array([own if word == TOTAL else word for word in words], dtype=object)
+
+
 def iso(view: ResultView, edges: bool = False) -> np.ndarray:
     """Local start of every step (and the end of the last) as text with offset."""
     time: pd.Index = view.time
@@ -185,9 +198,7 @@ def _schedule(view: ResultView) -> pd.DataFrame:
     steps = len(times)
     table = {
         "time": np.concatenate([times[step], times]),
-        "member": np.concatenate(
-            [np.asarray(view.members, dtype=object).astype(str)[member], np.full(steps, TOTAL)]
-        ),
+        "member": np.concatenate([beside_total(view.members)[member], np.full(steps, TOTAL)]),
     }
     if view.has("fleet", "session"):
         labels = session_labels(view)[member, step]
@@ -296,7 +307,7 @@ def _asset_rows(view: ResultView, name: str, asset: Asset) -> pd.DataFrame:
         there = np.asarray(view.connected.values) | (np.asarray(view.fleet("unserved").values) > 0)
     step, member = np.nonzero(there.T)
     every = np.arange(len(view.time))
-    labels = np.asarray(view.index(name, asset.member), dtype=object).astype(str)
+    labels = beside_total(view.index(name, asset.member))
     table = {
         "_step": np.concatenate([step, every]),
         "asset": name,
@@ -323,7 +334,7 @@ def _meter_rows(view: ResultView) -> pd.DataFrame:
         {
             "_step": np.tile(np.arange(steps), len(pods) + 1),
             "asset": "meter",
-            "member": np.repeat([*pods, TOTAL], steps),
+            "member": np.repeat([*beside_total(pods), TOTAL], steps),
             "pod": np.repeat([*pods, ""], steps),
             "drawn_kW": np.append(drawn, drawn.sum(axis=0)).round(9) + 0.0,
             "fed_in_kW": np.append(fed, fed.sum(axis=0)).round(9) + 0.0,

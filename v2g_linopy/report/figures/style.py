@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ...case.calendar import localized
+from ...case.label_text import printable
 from ...errors import V2GError
 from ..labels import MINUS, THIN
 from ..result_view import ResultView
@@ -272,6 +273,7 @@ def svg(figure: Figure, name: str, description: str = "") -> str:
     description
         Alternative text for readers who do not see the figure.
     """
+    make_printable(figure)
     target = io.StringIO()
     with matplotlib().rc_context(STYLE | {"svg.hashsalt": name}):
         figure.savefig(
@@ -289,6 +291,25 @@ def svg(figure: Figure, name: str, description: str = "") -> str:
     return text.replace(
         "<svg ", f'<svg role="img" aria-label="{escape(description or name)}" ', 1
     ).strip()
+
+
+def make_printable(figure: Any) -> None:
+    """Write, in place, the control characters of labels as what they are: no font has them."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if hasattr(formatter, "func"):  # the labels of its ticks are given
+                formatter.func = _drawn_by(formatter.func)
+    for artist in figure.findobj(lambda artist: hasattr(artist, "get_text")):
+        artist.set_text(_drawn(artist.get_text()))
+
+
+def _drawn_by(label_of: Callable[..., str]) -> Callable[..., str]:
+    return lambda *place: _drawn(label_of(*place))
+
+
+def _drawn(label: str) -> str:
+    return printable(label).replace("\t", " ")
 
 
 def with_short_numbers(path: str) -> str:

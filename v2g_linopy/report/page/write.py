@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ...case.io import atomic
+from ...case.label_text import printable
 from ...errors import V2GError
 from ...model.part import Part
 from ...parts.catalogue import PARTS
@@ -152,7 +153,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
     def figure(name: str) -> Any:
         return Markup(drawn_as_svg(view, name)) if is_shown(view, name) else ""
 
-    return template.render(
+    page = template.render(
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         title=str(view.attrs.get("title") or "Charging plan"),
         currency=view.currency,
@@ -180,6 +181,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         facts=content.facts(view),
         figure=figure,
     )
+    return printable(page)
 
 
 def is_shown(view: ResultView, name: str) -> bool:
