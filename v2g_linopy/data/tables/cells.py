@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 WORKBOOK = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 SEARCHED = 100
 """Rows among which the header is looked for."""
+EMPTY = ("", None)
 COMMENT = "#"
 
 
@@ -188,7 +189,7 @@ def _split(path: Path, text: str, separator: str, skip_rows: int) -> Iterator[Ro
     )
     try:
         for cells in reader:
-            if reader.line_num > skip_rows:
+            if cells and reader.line_num > skip_rows:
                 yield Row(reader.line_num, [cell.strip() for cell in cells])
     except csv.Error as error:
         detail = f"line {reader.line_num} cannot be split into cells: {error}"
@@ -293,20 +294,22 @@ def _typed(cell: object) -> object:
 
 def _table(path: Path, read: _Read) -> pd.DataFrame:
     """Return the rows below the header as a table."""
-    rows = (row for row in read.rows if row.place >= read.header)
+    rows = dropwhile(lambda row: row.place < read.header, read.rows)
     names = _names(next(rows).cells)
     while names and not names[-1]:
         names.pop()  # separators at the end of the header
+    width = len(names)
     places: list[int] = []
     table: list[Sequence[object]] = []
     too_long: list[int] = []
     for place, cells in rows:
-        if not any(cell != "" and cell is not None for cell in cells):
+        if cells and cells[0] in EMPTY and all(cell in EMPTY for cell in cells):
             continue
-        if any(cell != "" and cell is not None for cell in cells[len(names) :]):
-            too_long.append(place)
-        missing = len(names) - len(cells)
-        table.append([*cells, *[""] * missing] if missing > 0 else cells[: len(names)])
+        if len(cells) != width:
+            if any(cell not in EMPTY for cell in cells[width:]):
+                too_long.append(place)
+            cells = [*cells[:width], *[""] * (width - len(cells))]
+        table.append(cells)
         places.append(place)
     if too_long:
         raise SchemaError([_too_long(too_long, len(names), read)], str(path))

@@ -140,7 +140,7 @@ def _fits(text: pd.Series, decimal: str) -> np.ndarray:
     """Mark the cells that are a number where `decimal` is the decimal mark."""
     point, other = rf"\{decimal}", rf"\{_other(decimal)}"
     grouped = rf"[1-9]\d{{0,2}}(?P<mark>[{SPACES}]|{other})\d{{3}}(?:(?P=mark)\d{{3}})*"
-    pattern = rf"[+-]?(?:{grouped}|\d+|(?={point}\d))(?:{point}\d*)?{EXPONENT}"
+    pattern = rf"[+-]?(?:{grouped}|\d+|(?={point}\d))(?:{point}\d+)?{EXPONENT}"
     return text.str.fullmatch(pattern).to_numpy(bool)
 
 

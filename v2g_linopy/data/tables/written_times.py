@@ -16,6 +16,8 @@ from ...errors import Problem, Remedy, SchemaError
 from .cells import as_text
 from .wording import first_few
 
+MANY = 1000
+"""Cells that show how a column is written."""
 YEARS = (1970, 2199)
 """Years that a file of this package may speak of; 1600 and 9999 are words for 'unknown'."""
 FARTHEST = 14 * 60
@@ -125,6 +127,8 @@ def split_ranges(cells: pd.Series) -> tuple[pd.Series, pd.Series | None]:
     time.
     """
     text = as_text(cells)
+    if not text[:MANY].str.contains(RANGE, regex=True).all():
+        return text, None
     parts = text.str.split(RANGE, regex=True, expand=True)
     if parts.shape[1] != 2 or bool(parts.isna().any(axis=None)):
         return text, None
@@ -174,6 +178,8 @@ def _named_in(timezone: str | None) -> dict[str, int]:
 
 def _since_1970(text: pd.Series) -> Written | None:
     """Return seconds or milliseconds since 1970; None where the cells are something else."""
+    if not text[:MANY].str.fullmatch(rf"(?:{SECONDS}|{MILLISECONDS})(?:\.0+)?").all():
+        return None
     bare = text.str.replace(r"\.0+$", "", regex=True)
     for pattern, unit in ((SECONDS, "s"), (MILLISECONDS, "ms")):
         if bare.str.fullmatch(pattern).all():
@@ -189,8 +195,10 @@ def _since_1970(text: pd.Series) -> Written | None:
 
 def _by_layout(text: pd.Series, timezone: str | None) -> Written:
     """Return times that are written in one of the layouts."""
-    fits = [(layout, text.str.fullmatch(layout).to_numpy(bool)) for layout in LAYOUTS]
-    layout, fitting = max(fits, key=lambda pair: int(pair[1].sum()))
+    if len(text) > MANY and (local := _alike(text)) is not None:
+        return local
+    layout = max(LAYOUTS, key=lambda layout: int(text[:MANY].str.fullmatch(layout).sum()))
+    fitting = text.str.fullmatch(layout).to_numpy(bool)
     if not fitting.all():
         raise SchemaError([_no_layout(text, fitting)])
     found = text.str.extract(layout)
@@ -203,6 +211,32 @@ def _by_layout(text: pd.Series, timezone: str | None) -> Written:
         detail = f"no such day or time of day: {_cells(text[wrong])}"
         raise SchemaError([Problem(str(text.name), "time", detail)])
     return Written(local, _offsets(text, found, timezone))
+
+
+def _alike(text: pd.Series) -> Written | None:
+    """Return the times of a long column without offsets in which every cell is written as the first
+    ones; None where that cannot be said. It is ten times as fast.
+    """
+    first = text[:MANY]
+    for layout in LAYOUTS:
+        found = first.str.extract(layout)
+        if found["year"].isna().any() or ("zone" in found and found["zone"].notna().any()):
+            continue
+        if "first" in found:
+            day_first = (found["mark"] == ".").all() or (found["first"].astype(int) > 12).any()
+            if not day_first:
+                return None
+            form = _format_of(found, "%d{0}%m{0}%Y")
+        elif "mark" in found:
+            form = _format_of(found, "%Y{0}%m{0}%d")
+        else:
+            return None
+        local = pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce"))
+        if local.isna().any():
+            return None
+        _check_years(text, np.asarray(local.year))
+        return Written(local, np.full(len(text), np.timedelta64("NaT"), "timedelta64[ns]"))
+    return None
 
 
 def _with_month(text: pd.Series, found: pd.DataFrame) -> pd.DataFrame:
