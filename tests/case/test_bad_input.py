@@ -418,3 +418,34 @@ def test_a_failed_call_changes_nothing():
     with pytest.raises(v2g.SchemaError):
         v2g.solve(tree, fix={"fleet.chage": xr.DataArray(0.0)})
     xr.testing.assert_identical(tree, before)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([None, "a"], "member 1 has no name"),
+        (["a", float("nan")], "member 2 has no name"),
+        (["a", ""], "member 2 has no name"),
+        ([7, "7"], "mix text and numbers"),
+        (["a", "\ud800"], "member 2, '\\ud800', has a character that no file keeps"),
+        (["a", "a\x00"], "member 2, 'a\\x00', has a character that no file keeps"),
+    ],
+)
+def test_a_label_that_a_file_would_change_is_a_problem(labels, words):
+    """Written and read, None would be an empty name, and 'a' with a null character another 'a'."""
+    case = v2g.commuters(vehicles=2, days=1)
+    fleet = case["fleet"].to_dataset(inherit=False).drop_vars("fleet")
+    case["fleet"] = xr.DataTree(fleet.assign_coords(fleet=np.array(labels, dtype=object)))
+    with pytest.raises(v2g.SchemaError) as refused:
+        v2g.check(case)
+    assert [words in p.detail for p in refused.value.problems if p.where == "fleet.fleet"] == [True]
+
+
+@pytest.mark.parametrize("labels", [["007", "07"], ["NA", "nan"], ["None", "null"], [7, 8]])
+def test_labels_that_look_like_none_are_labels(labels, tmp_path):
+    case = v2g.commuters(vehicles=2, days=1)
+    fleet = case["fleet"].to_dataset(inherit=False).drop_vars("fleet")
+    case["fleet"] = xr.DataTree(fleet.assign_coords(fleet=labels))
+    v2g.check(case)
+    v2g.write(case, tmp_path / "case.nc")
+    assert v2g.read(tmp_path / "case.nc")["fleet"]["fleet"].values.tolist() == labels

@@ -157,7 +157,7 @@ def test_prices_of_a_second_file_leave_nothing_of_the_first(run, case_file, tmp_
     assert into("second", tmp_path / "first-is.nc", "Europe/Rome").exit_code == 0
     made = into("second", case_file, "Etc/GMT-1")
     assert made.exit_code == 0, made.output
-    assert "replaced: the prices of /energy" in made.stderr
+    assert "replaced: the prices of /energy\n" in made.stderr
     assert "kept, as part of the market: limit, spread" in made.stderr
     through, direct = v2g.read(tmp_path / "second-me.nc"), v2g.read(tmp_path / "second--1.nc")
     xr.testing.assert_equal(through, direct)

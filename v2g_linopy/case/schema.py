@@ -477,6 +477,8 @@ class Schema:
                 problems.append(
                     Problem(f"{part}.{dim}", "labels", f"{twice} appears more than once")
                 )
+            elif detail := label_fault(index.tolist()):
+                problems.append(Problem(f"{part}.{dim}", "labels", detail))
         return problems
 
     def _unknown(self, group: xr.Dataset, part: str) -> list[Problem]:
@@ -486,6 +488,33 @@ class Schema:
             Problem(f"{part}.{n}", "unknown", f"unknown{suggest(n, inputs, f'{part}.')}")
             for n in strays
         ]
+
+
+def label_fault(labels: list[object]) -> str:
+    """Say why members cannot be told by their labels once a file holds them; empty where they can.
+
+    >>> label_fault(["007", "07", "NA", " "])
+    ''
+    >>> label_fault(["van", None]), label_fault(["van", ""])
+    ('member 2 has no name', 'member 2 has no name')
+    >>> label_fault(["7", 7])
+    'the names mix text and numbers; write all as text'
+    """
+    if all(isinstance(label, int) for label in labels):
+        return ""
+    for place, label in enumerate(labels, 1):
+        if label is None or label != label or label == "":
+            return f"member {place} has no name"
+        if "\x00" in str(label) or not _is_unicode(str(label)):
+            return f"the name of member {place}, {str(label)!r}, has a character that no file keeps"
+    if len({isinstance(label, str) for label in labels}) > 1:
+        return "the names mix text and numbers; write all as text"
+    return ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text has no half of a pair of characters."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def worst_violation(

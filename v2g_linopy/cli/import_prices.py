@@ -17,6 +17,8 @@ from ..data.sessions.origins import FORECASTS, other_clock
 from ..data.sessions.with_prices import name_prices
 from ..data.tables.local_time import to_local
 from ..data.tables.series import notes_of
+from ..model.part import Stage
+from ..parts.catalogue import PARTS
 from .import_common import (
     Imbalance,
     Into,
@@ -124,14 +126,24 @@ def replaced_and_kept(old: xr.DataTree, new: xr.DataTree, read: xr.Dataset) -> l
     before, now = map(set, foretold)
     gone = [f"forecasts of {name}" for name in sorted(before - now)]
     kept = [str(name) for name in new["energy"].data_vars if name != "price"]
-    kept += [f"/{name}" for name in ("gates", "reserve", "imbalance") if name in new.children]
+    markets = {name for name, part in PARTS.items() if part.stage == Stage.MARKET}
+    stay = [name for name in new.children if name in markets | {"gates"} and name in old.children]
+    kept += [f"/{name}" for name in stay if _same(old, new, name)]
     if str(old.attrs.get("timezone")) != str(new.attrs.get("timezone")):
         gone.append(f"the zone, {old.attrs.get('timezone')}, by {new.attrs.get('timezone')}")
-    lines = [f"replaced: the prices of /energy{''.join(f', {x}' for x in gone)}"]
+    places = [f"/{name}" for name in new.children if name in markets and name not in stay]
+    places += [f"/{name}" for name in stay if not _same(old, new, name)]
+    lines = [f"replaced: the prices of {', '.join(places)}{''.join(f'; {x}' for x in gone)}"]
     lines += [f"kept, as part of the market: {', '.join(kept)}"] if kept else []
     if clock := other_clock(new, read):
         lines.append(f"warning: the prices are {clock}")
     return lines
+
+
+def _same(old: xr.DataTree, new: xr.DataTree, group: str) -> bool:
+    """Whether a group of the case is as it was."""
+    before, now = (case.children[group].to_dataset(inherit=False) for case in (old, new))
+    return before.equals(now)
 
 
 def store(terminal: Terminal, read: xr.Dataset, zone: str, path: Path, writing: Writing) -> None:

@@ -179,8 +179,8 @@ def case_from_sessions(
     fleet = fleet.assign(
         _scalars(wear=cost, unserved_cost=unserved_cost, retail_price=retail_price)
     )
-    groups, more = markets_for(fleet, prices, markets, regulation, limit, currency, settled)
-    groups = {"fleet": fleet, "sessions": kept, **groups, **_chargers(connectors)}
+    traded, more = markets_for(fleet, prices, markets, regulation, limit, currency, settled)
+    groups = {"fleet": fleet, "sessions": kept, **traded, **_chargers(connectors)}
     case = new_case(
         time,
         groups,
@@ -189,7 +189,7 @@ def case_from_sessions(
         source=source,
         currency=currency,
         assumptions=[*sentences, *named, *more],
-        origins=dict.fromkeys(("energy", "imbalance", "reserve"), notes_of(prices)),
+        origins=dict.fromkeys(traded, notes_of(prices)),
     )
     case.attrs |= _warnings(_dropped(sessions, kept, timezone))
     return case
