@@ -63,6 +63,17 @@ def test_other_series_of_the_samples():
     assert "sequence 1" in hourly.attrs["notes"]
 
 
+def test_of_two_auctions_the_first_is_meant(tmp_path):
+    """That of the coupled markets; a row of the second is left out, and that is said."""
+    text = sample("tables/entsoe_export_new_layout.csv").read_text(encoding="utf-8")
+    path = tmp_path / "two.csv"
+    path.write_text(text.replace('"Sequence 1"', '"Sequence 2"', 1), encoding="utf-8")
+    coupled = read_entsoe(path)
+    assert coupled.sizes["time"] == 483
+    assert coupled.time.values[0] == np.datetime64("2025-10-23T22:15")
+    assert "sequence 2" in coupled.attrs["notes"]
+
+
 @pytest.mark.parametrize("layout", ["old", "new"])
 def test_tables_of_the_transparency_platform(layout):
     """484 quarter-hours from -29.49 to 141.17 EUR/MWh; both hours at 2:00 in their order, 33.90 of

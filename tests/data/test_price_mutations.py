@@ -145,10 +145,6 @@ EXPORT: Cases = COMMON | {
     "no price": (put('"73.14"', '"n/e"'), r"1 step without a price: 2025-10-23 22:15.*missing="),
     "lost row": (without_line(7), r"1 step without a price: 2025-10-23 23:30"),
     "row again": (line_again(7), r"2025-10-23 23:30:00 UTC: begins before the step before it ends"),
-    "two sequences": (
-        put('"Sequence 1"', '"Sequence 2"'),
-        r"sequence 2, 1; give where=\{\"sequence\"",
-    ),
     "two areas": (put('"BZN|DE-LU"', '"BZN|FR"'), r"area BZN\|FR, BZN\|DE-LU; give where="),
     "no such day": (each("24/10/2025", "34/10/2025"), r"no such time: 34/10/2025"),
     "newest first": (backwards, SAME),
@@ -291,7 +287,7 @@ PVGIS: Cases = COMMON | {
     "minute of ERA5": (each("10,", "30,"), SAME),
 }
 EVERY = {
-    "formats/entsoe-a44.xml": (read_entsoe, {"where": {"sequence": "1"}}, A44),
+    "formats/entsoe-a44.xml": (read_entsoe, {}, A44),
     "tables/entsoe_export_new_layout.csv": (read_entsoe, {}, EXPORT),
     "tables/entsoe_export_old_layout.csv": (read_entsoe, {}, OLD),
     "formats/nordpool-day-ahead.json": (read_price_records, {"where": {"area": "SE3"}}, NORDIC),

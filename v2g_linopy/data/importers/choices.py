@@ -7,12 +7,17 @@ from ..tables.wording import first_few
 
 Where = Mapping[str, str]
 """What the series must be: the value of each attribute, such as ``{"area": "SE3"}``."""
+COUPLED: Where = {"sequence": "1"}
+"""The auction of a day that couples the markets of Europe (SDAC); others of ENTSO-E come after."""
 NONE = "none"
 """The value of an attribute that a part of the file does not have."""
 
 
 def choose_series(
-    kinds: Sequence[Mapping[str, str]], where: Where | None, source: str
+    kinds: Sequence[Mapping[str, str]],
+    where: Where | None,
+    source: str,
+    usual: Where | None = None,
 ) -> list[int]:
     """Return the places of those parts of a file that are one series, as `where` says.
 
@@ -24,6 +29,8 @@ def choose_series(
         What the parts must be; names and values are compared without case.
     source
         The file, for the message.
+    usual
+        What is meant by an attribute that `where` does not name, if the file has it.
 
     Raises
     ------
@@ -33,6 +40,9 @@ def choose_series(
     """
     wanted = {name.strip().lower(): value.strip() for name, value in (where or {}).items()}
     known = {name for kind in kinds for name in kind}
+    for name, value in (usual or {}).items():
+        if name not in wanted and any(kind.get(name) == value for kind in kinds):
+            wanted[name] = value
     problems = [_no_such_name(name, known) for name in wanted if name not in known]
     picked = [
         place

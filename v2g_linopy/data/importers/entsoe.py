@@ -42,7 +42,8 @@ def read_entsoe(
     where : mapping of str to str, optional
         Which series, where the file holds several: ``area``, ``sequence`` (of the auctions of a
         day), ``contract`` (A01: day-ahead, A07: intraday) or ``auction``, such as
-        ``{"sequence": "1"}``.
+        ``{"area": "BZN|NL"}``. Of several auctions of a day the first is taken, that of the coupled
+        markets, unless another is named; the notes say what is left out.
     ambiguous : {"infer", "first", "second", "raise"}, default "infer"
         What a local hour means that the clock shows twice and a table does not mark. `infer`: both
         are there, in the order of the file.

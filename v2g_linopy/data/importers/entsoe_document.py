@@ -10,7 +10,7 @@ import pandas as pd
 from ...errors import InputFileError, Problem, SchemaError
 from ..tables.files import collect_problems
 from ..tables.text import read_text
-from .choices import Where, choose_series
+from .choices import COUPLED, Where, choose_series
 from .price_points import MINUTE, STEPS, PricePoints
 
 PRICES = "A44"
@@ -73,7 +73,7 @@ def points_of_document(path: str | Path, where: Where | None) -> PricePoints:
         {name: text for name, tag in ATTRIBUTES.items() if (text := _text(one, tag))}
         for one in every
     ]
-    picked = [every[place] for place in choose_series(kinds, where, source)]
+    picked = [every[place] for place in choose_series(kinds, where, source, COUPLED)]
 
     problems: list[Problem] = []
     blocks = [

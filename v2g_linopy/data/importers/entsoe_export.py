@@ -13,7 +13,7 @@ from ...errors import InputFileError, Problem, SchemaError
 from ..tables.local_time import Ambiguous, nanoseconds, to_utc
 from ..tables.text import read_text
 from ..tables.wording import first_few
-from .choices import Where, choose_series
+from .choices import COUPLED, Where, choose_series
 from .price_points import MINUTE, STEPS, PricePoints
 
 CLOCKS = {
@@ -52,7 +52,7 @@ def points_of_export(path: str | Path, where: Where | None, ambiguous: Ambiguous
     zone, unit, price_at = _columns(header, path)
     names = {name: header.index(title) for name, title in HEADERS.items() if title in header}
     kinds = [{name: _plain(row[at], name) for name, at in names.items()} for row in rows]
-    picked = choose_series(kinds, where, source)
+    picked = choose_series(kinds, where, source, COUPLED)
     area = kinds[picked[0]].get("area") or next((h for h in header if "|" in h), "")
     left_out = len(rows) - len(picked)
     rows, lines = [rows[k] for k in picked], [k + 2 for k in picked]
