@@ -5,6 +5,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 WORKERS ?= 2
 PYTEST_FLAGS ?=
+PROVE ?= tests/invariants
 CONSTRAINTS ?= constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -13,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PIP_CONSTRAINT = $(CONSTRAINTS)
 export PIP_BUILD_CONSTRAINT = $(CONSTRAINTS)
 
-.PHONY: demo test coverage lint format bench docs datasets constraints clean
+.PHONY: demo test prove coverage lint format bench docs datasets constraints clean
 
 demo: $(VENV)/.installed  ## 100 commuters, four weeks: table, plan, bids and report in demo/
 	$(BIN)/v2g new $(DEMO)/case --template commuters --vehicles 100 --days 28 --force
@@ -22,6 +23,9 @@ demo: $(VENV)/.installed  ## 100 commuters, four weeks: table, plan, bids and re
 
 test: $(VENV)/.developed  ## every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_FLAGS)
+
+prove: $(VENV)/.developed  ## the drawn tests with 300 examples each; PROVE=tests/invariants/test_property_tables.py for one file
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=many $(PROVE)
 
 coverage: $(VENV)/.developed  ## every test, and the lines that none of them runs (takes three times as long)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)

@@ -12,7 +12,7 @@ import pandas as pd
 from ...errors import InputFileError, Problem, SchemaError
 from ..tables.local_time import Ambiguous, nanoseconds, to_utc
 from ..tables.text import read_text
-from ..tables.wording import first_few
+from ..tables.wording import first_few, with_count
 from .choices import COUPLED, Where, choose_series
 from .price_points import MINUTE, STEPS, PricePoints
 
@@ -54,14 +54,17 @@ def points_of_export(path: str | Path, where: Where | None, ambiguous: Ambiguous
     kinds = [{name: _plain(row[at], name) for name, at in names.items()} for row in rows]
     picked = choose_series(kinds, where, source, COUPLED)
     area = kinds[picked[0]].get("area") or next((h for h in header if "|" in h), "")
-    left_out = len(rows) - len(picked)
+    others = [kind for k, kind in enumerate(kinds) if k not in set(picked)]
     rows, lines = [rows[k] for k in picked], [k + 2 for k in picked]
 
     value = _prices([row[price_at] for row in rows], lines, source)
     _check_currency(header, rows, unit, source)
     start, minutes, note = _times([row[0] for row in rows], lines, zone, ambiguous, source)
     notes = [note] if note else []
-    notes += [f"{left_out} rows of other series of the file are left out."] if left_out else []
+    if others:
+        series = {", ".join(f"{name} {word}" for name, word in kind.items()) for kind in others}
+        named = first_few(sorted(series))
+        notes.append(f"Left out, {with_count(len(others), 'row')} of another series: {named}.")
     if _has_intraday(header, rows):
         notes.append("Intraday prices of the file are left out.")
     return PricePoints(start, value, unit, minutes, zone, area, tuple(notes))

@@ -1,0 +1,173 @@
+"""Tables as people have them, through the command line: right, with no option that the file itself
+answers. The files are the made-up ones beside the repository; each trait has its own small file in
+tests/data as well.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from reference_data import sample
+
+import v2g_linopy as v2g
+
+HOURLY = list(range(50, 74))
+TWO_DAYS = [10.0 * k for k in range(1, 25)] * 2
+PLAIN = ("time=Date", "day_ahead=Price")
+BY_HOUR = ("date=Date", "hour=Hour", "day_ahead=Price")
+
+
+def imported(run, tmp_path, name, columns, *options):
+    out = tmp_path / "prices.nc"
+    words = [word for column in columns for word in ("--column", column)]
+    result = run("import", "prices", sample(f"tables/{name}"), *words, *options, "-o", out)
+    assert result.exit_code == 0, result.output
+    with xr.open_dataset(out) as file:
+        return file.load(), result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "options", "start", "values"),
+    [
+        (
+            "time_first_summer.csv",
+            ("time=Time", "day_ahead=Price"),
+            ("--time-format", "%H:%M %d-%m-%Y"),
+            "2026-07-01 22:00",
+            TWO_DAYS,
+        ),
+        ("dash_dmy.csv", BY_HOUR, ("--time-format", "%d-%m-%Y"), "2026-03-01 23:00", TWO_DAYS),
+        (
+            "dash_dmy.csv",
+            BY_HOUR,
+            ("--time-format", "%d-%m-%Y", "--hours", "clock"),
+            "2026-03-01 23:00",
+            TWO_DAYS,
+        ),
+        (
+            "spike_de.csv",
+            ("time=Datum", "day_ahead=Preis"),
+            ("--decimal", ","),
+            "2026-03-01 23:00",
+            [85.2, 1250, 90, 70],
+        ),
+        ("spike_en.csv", PLAIN, (), "2026-03-01 23:00", [85.2, 1250, 90, 70]),
+        ("hour0.csv", BY_HOUR, (), "2026-03-01 23:00", HOURLY),
+        ("range.csv", BY_HOUR, (), "2026-03-01 23:00", HOURLY),
+        ("wide.csv", ("date=Date", "day_ahead=H*"), (), "2026-03-01 23:00", HOURLY),
+        ("meta.csv", PLAIN, (), "2026-03-01 23:00", HOURLY),
+        (
+            "seq.csv",
+            ("time=MTU", "day_ahead=Price"),
+            ("--where", "Sequence=SDAC"),
+            "2026-03-01 23:00",
+            HOURLY,
+        ),
+        (
+            "epoch.csv",
+            ("time=start_timestamp", "day_ahead=marketprice"),
+            (),
+            "2026-03-04 00:00",
+            [85.2, 80.1, 70.1],
+        ),
+    ],
+)
+def test_prices(run, tmp_path, name, columns, options, start, values):
+    found, _ = imported(run, tmp_path, name, columns, "--timezone", "Europe/Berlin", *options)
+    expected = pd.date_range(start, periods=len(values), freq="h", name="time")
+    assert found.indexes["time"].equals(expected)
+    np.testing.assert_allclose(found.day_ahead, values, rtol=0, atol=1e-9)
+
+
+def test_an_auction_is_asked_for(run, tmp_path):
+    words = ("--column", "time=MTU", "--column", "day_ahead=Price", "--timezone", "Europe/Berlin")
+    path = sample("tables/seq.csv")
+    result = run("import", "prices", path, *words, "-o", tmp_path / "p.nc")
+    assert result.exit_code == 3
+    assert "give --where Sequence=SDAC or EXAA" in result.stderr
+
+
+@pytest.mark.parametrize("layout", ["old", "new"])
+def test_the_transparency_platform_needs_no_option(run, tmp_path, layout):
+    """484 quarter-hours, both hours at 2:00 in their order."""
+    found, _ = imported(run, tmp_path, f"entsoe_export_{layout}_layout.csv", ())
+    expected = pd.date_range("2025-10-23 22:00", periods=484, freq="15min", name="time")
+    assert found.indexes["time"].equals(expected)
+    assert (float(found.day_ahead.min()), float(found.day_ahead.max())) == (-29.49, 141.17)
+    twice = found.day_ahead.sel(time=["2025-10-26 00:00", "2025-10-26 01:00"])
+    assert twice.values.tolist() == [33.90, 40.82]
+
+
+def test_records(run, tmp_path):
+    spot, _ = imported(run, tmp_path, "awattar.json", ())
+    assert spot.day_ahead.values.tolist() == [85.2, 80.1]
+    assert spot.time.values[0] == np.datetime64("2026-03-04T00:00")
+    (tmp_path / "prices.nc").unlink()
+    home, said = imported(run, tmp_path, "tibber.json", (), "--unit", "EUR/kWh")
+    assert home.day_ahead.values.tolist() == [0.31, 0.29]
+    assert home.time.values[0] == np.datetime64("2026-03-03T23:00")
+    assert "tax" in said
+
+
+@pytest.fixture
+def spot(tmp_path):
+    """Three days of prices about a moment, in a file."""
+
+    def around(moment):
+        time = pd.date_range(pd.Timestamp(moment) - pd.Timedelta("36h"), periods=96, freq="h")
+        prices = xr.Dataset({"day_ahead": ("time", np.full(96, 50.0))}, {"time": time})
+        path = tmp_path / "spot.nc"
+        prices.to_netcdf(path)
+        return path
+
+    return around
+
+
+def stays(run, tmp_path, name, moment_prices, *options):
+    out = tmp_path / "case.nc"
+    words = ("--prices", moment_prices, "--assume", "defaults", "-o", out)
+    result = run("import", "sessions", sample(f"tables/{name}"), *options, *words)
+    assert result.exit_code == 0, result.output
+    return v2g.read(out)["sessions"].to_dataset(), result.stdout
+
+
+def column_words(**columns):
+    return [word for name, header in columns.items() for word in ("--column", f"{name}={header}")]
+
+
+IDS = column_words(
+    session="id", vehicle="plug", arrival="in", departure="out", energy="kWh", power_max="kW"
+)
+
+
+def test_session_ids_are_text(run, tmp_path, spot):
+    known, _ = stays(
+        run, tmp_path, "leadzero.csv", spot("2027-12-31"), *IDS, "--timezone", "Europe/Berlin"
+    )
+    assert known.name.values.tolist() == ["007", "07"]
+
+
+def test_a_stay_of_no_length(run, tmp_path, spot):
+    known, said = stays(
+        run, tmp_path, "zero_len.csv", spot("2027-12-31"), *IDS, "--timezone", "Europe/Berlin"
+    )
+    assert known.sizes["session"] == 1
+    assert (
+        "1 session left out, in which nothing can be planned (short stays): 1 (no length)" in said
+    )
+
+
+def test_a_zone_for_each_row(run, tmp_path, spot):
+    """Over the change of the clock in California: 195, 255 and 45 minutes."""
+    columns = column_words(
+        arrival="Start Date",
+        arrival_zone="Start Time Zone",
+        departure="End Date",
+        departure_zone="End Time Zone",
+        energy="Energy (kWh)",
+        connector="MAC Address",
+    )
+    more = ("--step", "15min", "--assume", "charger_power=7.2")
+    known, _ = stays(run, tmp_path, "paloalto_layout.csv", spot("2020-11-01"), *columns, *more)
+    minutes = (known.departure - known.arrival).values / np.timedelta64(1, "m")
+    assert minutes.tolist() == [195, 255, 45]
