@@ -195,8 +195,8 @@ def _since_1970(text: pd.Series) -> Written | None:
 
 def _by_layout(text: pd.Series, timezone: str | None) -> Written:
     """Return times that are written in one of the layouts."""
-    if len(text) > MANY and (local := _alike(text)) is not None:
-        return local
+    if len(text) > MANY and (alike := _alike(text)) is not None:
+        return alike
     layout = max(LAYOUTS, key=lambda layout: int(text[:MANY].str.fullmatch(layout).sum()))
     fitting = text.str.fullmatch(layout).to_numpy(bool)
     if not fitting.all():
