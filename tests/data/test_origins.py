@@ -124,6 +124,8 @@ def test_the_zone_is_that_of_the_site():
     assert "days of Europe/Helsinki; days, months and gates" in new.attrs["assumptions"]
     berlin = series(case, 1.0, ["x"], "EUR/MWh", timezone="Europe/Berlin")
     assert "Berlin" not in with_prices(case, berlin, ["x"]).attrs["assumptions"]
+    stamps = series(case, 1.0, ["x"], "EUR/MWh", timezone="UTC")
+    assert "days of" not in with_prices(case, stamps, ["x"]).attrs["assumptions"]
 
 
 def test_what_is_of_the_market_stays():
@@ -147,6 +149,8 @@ def test_words_on_forecasts_go_with_the_last_of_them():
     prices = series(case, 7.0, [*names, "b"], "EUR/MWh")
     new = with_prices(case, prices, names, ["b"])
     new = with_profiles(new, "renewable", "available", series(case, 1.0, ["roof"], "kW"))
+    assert "Imbalance pays at least" in case.attrs["assumptions"]
+    assert "Imbalance pays at least" not in new.attrs["assumptions"]
     assert "vintage" not in new.children
     assert "orecasts are" not in new.attrs["assumptions"]
 

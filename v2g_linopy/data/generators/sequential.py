@@ -142,7 +142,7 @@ def sequential(
         assumptions=sentences,
         origins={
             "energy": [SYNTHETIC],
-            "imbalance": ["Prices of imbalance are synthetic."],
+            "imbalance": ["Prices of imbalance are synthetic.", sentences[-2]],
             "renewable/*": [SUN],
             "vintage": ["Forecasts are synthetic.", sentences[-1]],
         },

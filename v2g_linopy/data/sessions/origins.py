@@ -78,10 +78,14 @@ def replace_origin(
 
 
 def other_clock(case: xr.DataTree, series: xr.Dataset) -> str:
-    """Say that a series counts days on another clock than a case; empty where it is the same."""
+    """Say that a series counts days on another clock than a case.
+
+    It is empty where the clock is the same, or where the stamps of the series are UTC: no days are
+    counted by that.
+    """
     zone, own = str(series.attrs.get("timezone", "")), str(case.attrs.get("timezone", "UTC"))
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"])
-    if not zone or _wall(time, zone).equals(_wall(time, own)):
+    if zone in ("", "UTC") or _wall(time, zone).equals(_wall(time, own)):
         return ""
     return f"written in days of {zone}; days, months and gates of the case are those of {own}."
 
