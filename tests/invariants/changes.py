@@ -41,14 +41,14 @@ def group(case: xr.DataTree, name: str) -> xr.Dataset:
 
 def edit(case: xr.DataTree, **groups: xr.Dataset | None) -> xr.DataTree:
     """A copy of the case with some groups replaced, or left out where None."""
-    kept = {n: node.to_dataset(inherit=False) for n, node in case.children.items()} | groups
     time = case.to_dataset().indexes["time"]
     given = {
-        n: described(n, ds).assign_coords(time=time) for n, ds in kept.items() if ds is not None
+        n: described(n, ds).assign_coords(time=time) for n, ds in groups.items() if ds is not None
     }
-    return xr.DataTree.from_dict(
-        {"/": case.to_dataset(), **{f"/{n}": ds for n, ds in given.items()}}
-    )
+    kept = {n: group(case, n) for n in case.children if n not in groups}
+    order = [*case.children, *(n for n in given if n not in case.children)]
+    every = {f"/{n}": (kept | given)[n] for n in order if n in kept or n in given}
+    return xr.DataTree.from_dict({"/": case.to_dataset(), **every})
 
 
 def every(case: xr.DataTree, change: Callable[[str, xr.DataArray], xr.DataArray]) -> xr.DataTree:

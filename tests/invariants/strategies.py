@@ -63,9 +63,11 @@ def cases(draw: Draw, wanted: Wanted = ALL) -> xr.DataTree:
 def described(part: str, ds: xr.Dataset) -> xr.Dataset:
     """Give every array of a part its unit."""
     units = {f.name: f.unit for f in v2g.PARTS[part].schema.inputs if f.kind == "quantity"}
-    return ds.assign(
-        {n: a.assign_attrs(units=units[str(n)]) for n, a in ds.data_vars.items() if str(n) in units}
-    )
+    named = ds.copy()
+    for name in ds.data_vars:
+        if str(name) in units:
+            named.variables[name].attrs["units"] = units[str(name)]
+    return named
 
 
 @st.composite

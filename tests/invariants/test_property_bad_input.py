@@ -16,7 +16,7 @@ from invariants.wanted import Wanted, few
 import v2g_linopy as v2g
 from docs.everything import case_of_everything
 from v2g_linopy.case.io import calendar_of
-from v2g_linopy.case.schema import REQUIRED, Field
+from v2g_linopy.case.schema import REQUIRED, Calendar, Field
 
 POISONS = {
     "missing": np.nan,
@@ -131,9 +131,15 @@ def everything() -> xr.DataTree:
     return case_of_everything()
 
 
-def poisoned(case: xr.DataTree, part: str, field: Field, value: float) -> xr.DataTree:
-    """The case with one wrong number in the last cell of a field, all its other numbers as they
-    were.
+@cache
+def calendar() -> Calendar:
+    """Its time stamps."""
+    return calendar_of(everything())[0]
+
+
+def poisoned(case: xr.DataTree, part: str, field: Field, value: float) -> xr.Dataset:
+    """A part of the case with one wrong number in the last cell of a field, all its other numbers
+    as they were.
     """
     ds = group(case, part)
     usual = 1.0 if field.default in (None, REQUIRED) else field.default
@@ -144,12 +150,13 @@ def poisoned(case: xr.DataTree, part: str, field: Field, value: float) -> xr.Dat
         | dict(ds.indexes)
     )
     axes = {d: known[d] for d in field.dims.split()}
-    full = (
-        array + xr.DataArray(np.zeros([len(i) for i in axes.values()]), axes, list(axes))
-    ).transpose(..., *axes)
+    values = np.zeros([len(i) for i in axes.values()])
+    full = array.variable + xr.Variable([*axes], values)
+    full = full.transpose(..., *axes)
     values = full.to_numpy().copy()
     values.reshape(-1)[-1] = value
-    return edit(case, **{part: ds.assign({field.name: full.copy(data=values)})})
+    # without a unit, it is in that of the field
+    return ds.assign({field.name: (full.dims, values)}).assign_coords(axes)
 
 
 def named(case: xr.DataTree) -> set[str]:
@@ -162,12 +169,11 @@ def named(case: xr.DataTree) -> set[str]:
     return set()
 
 
-def named_alone(case: xr.DataTree, part: str) -> set[str]:
+def named_alone(ds: xr.Dataset, part: str) -> set[str]:
     """The places of the problems that a part finds by itself; the others of the case are not looked
     at.
     """
-    calendar, _ = calendar_of(case)
-    return {p.where for p in v2g.PARTS[part].schema.validate(group(case, part), part, calendar)[1]}
+    return {p.where for p in v2g.PARTS[part].schema.validate(ds, part, calendar())[1]}
 
 
 @pytest.mark.parametrize(("part", "field"), FIELDS, ids=lambda x: getattr(x, "name", x))
@@ -199,7 +205,8 @@ def test_what_cannot_be_negative_is_refused(part, name):
     itself is none.
     """
     field = next(f for f in v2g.PARTS[part].schema.inputs if f.name == name)
-    assert named(poisoned(everything(), part, field, -1e-3)) == {f"{part}.{name}"}
+    bad = poisoned(everything(), part, field, -1e-3)
+    assert named(edit(everything(), **{part: bad})) == {f"{part}.{name}"}
     assert f"{part}.{name}" not in named_alone(poisoned(everything(), part, field, 0.0), part)
 
 
@@ -211,7 +218,8 @@ def test_what_lies_between_two_numbers_is_refused_outside(part, name):
     field = next(f for f in v2g.PARTS[part].schema.inputs if f.name == name)
     low, high = BETWEEN[part][name]
     for value in (low - 1e-3, high + 1e-3):
-        assert named(poisoned(everything(), part, field, value)) == {f"{part}.{name}"}, value
+        bad = poisoned(everything(), part, field, value)
+        assert named(edit(everything(), **{part: bad})) == {f"{part}.{name}"}, value
 
 
 @pytest.mark.parametrize("part", NOT_NEGATIVE)

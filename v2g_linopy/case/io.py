@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -184,12 +184,7 @@ def read(path: str | Path) -> xr.DataTree:
     """
     path = existing(path, "is a directory; name a case file (.nc)")
     try:
-        with xr.open_datatree(path, engine="netcdf4", decode_timedelta=False) as tree:
-            # not tree.load(): it leaves arrays on disk whose name is that of a group (xarray
-            # 2026.9), as /fleet energy
-            case = xr.DataTree.from_dict(
-                {n.path: n.to_dataset(inherit=False).load() for n in tree.subtree}
-            )
+        case = xr.DataTree.from_dict(_loaded_groups(path))
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         if "not aligned" in str(error):
             detail = (
@@ -210,6 +205,15 @@ def read(path: str | Path) -> xr.DataTree:
         )
     case.attrs["schema_version"] = SCHEMA_VERSION
     return case
+
+
+def _loaded_groups(path: Path) -> dict[str, xr.Dataset]:
+    """Return every group of a file by its path, in memory; a tree of them is made once."""
+    groups = xr.open_groups(path, engine="netcdf4", decode_timedelta=False)
+    with ExitStack() as files:
+        for group in groups.values():
+            files.callback(group.close)
+        return {name: group.load() for name, group in groups.items()}
 
 
 def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:

@@ -204,61 +204,108 @@ class Field:
         >>> float(power), problems
         (2000.0, [])
         """
+        variable, problems = self.read_variable(group, part, calendar)
+        if variable is None or self.name not in group:
+            return None if variable is None else xr.DataArray(variable), problems
+        clean = self._with_labels(variable, group)
+        clean.attrs = {}
+        return clean, problems
+
+    def read_variable(
+        self, group: xr.Dataset, part: str, calendar: Calendar
+    ) -> tuple[xr.Variable | None, list[Problem]]:
+        """Return the same without labels, which `read` adds: for those who read all of a group.
+
+        Parameters
+        ----------
+        group : xarray.Dataset
+            The group of a case, in the units of the file.
+        part : str
+            Its name, for the messages.
+        calendar : Calendar
+            Time stamps, zone, money and scenarios of the case.
+
+        Returns
+        -------
+        xarray.Variable or None
+            As `read` returns it, on the dimensions of the group.
+        list of Problem
+            Empty where nothing is wrong.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import xarray as xr
+        >>> from v2g_linopy.case.schema import Calendar
+        >>> calendar = Calendar(pd.date_range("2026-01-01", periods=2, freq="h"))
+        >>> drawn = Field("power", "time", "kW", "power drawn", default=4.0)
+        >>> float(drawn.read_variable(xr.Dataset(), "pump", calendar)[0])
+        4.0
+        """
         where = f"{part}.{self.name}"
         if self.name not in group:
             if self.default is REQUIRED:
                 unit = f" ({self.unit})" if self.kind == "quantity" else ""
                 return None, [Problem(where, "missing", f"missing: give {self.doc}{unit}")]
-            return None if self.default is ABSENT else xr.DataArray(self.default), []
-        array = group[self.name]
+            return None if self.default is ABSENT else xr.Variable((), self.default), []
+        variable = group.variables[self.name].to_base_variable()
         uncertain = self.kind == "quantity" and calendar.scenario is not None
         allowed = [*self.dims.split(), *(["scenario"] if uncertain else [])]
-        if extra := [d for d in array.dims if d not in allowed]:
+        if extra := [d for d in variable.dims if d not in allowed]:
             return None, [
                 Problem(
                     where, "dims", f"has dimension {_words(extra)}, may have only {_words(allowed)}"
                 )
             ]
-        array = array.transpose(*(d for d in ("scenario", *self.dims.split()) if d in array.dims))
-        reader = self._read_label if self.kind in ("label", "choice") else self._read_number
-        clean, problems = reader(array, where, calendar)
-        if clean is not None:
-            clean = clean.copy(deep=False)
-            clean.attrs = {}
-        return clean, problems
+        order = [d for d in ("scenario", *self.dims.split()) if d in variable.dims]
+        variable = variable.transpose(*order)
+        if self.kind in ("label", "choice"):
+            return self._read_label(variable, where, group, calendar)
+        return self._read_number(variable, where, group, calendar)
+
+    def _with_labels(self, variable: xr.Variable, group: xr.Dataset) -> xr.DataArray:
+        """Return the numbers of a variable with the labels of the array that it was read from."""
+        array = group[self.name].transpose(*variable.dims)
+        return array.copy(data=variable.to_numpy())
 
     def _read_label(
-        self, array: xr.DataArray, where: str, calendar: Calendar
-    ) -> tuple[xr.DataArray, list[Problem]]:
-        if missing := int(array.isnull().sum()):
+        self, variable: xr.Variable, where: str, group: xr.Dataset, calendar: Calendar
+    ) -> tuple[xr.Variable, list[Problem]]:
+        labels = variable.to_numpy()
+        clean = xr.Variable(variable.dims, labels)
+        if missing := int(pd.isnull(labels).sum()):
+            array = self._with_labels(variable, group)
             place, _ = worst_violation(xr.zeros_like(array, dtype=float), array.isnull(), calendar)
             more = f" (and {missing - 1} more)" if missing > 1 else ""
-            return array, [Problem(where, "nan", f"{place}missing{more}, give every label")]
+            return clean, [Problem(where, "nan", f"{place}missing{more}, give every label")]
         if self.kind == "choice":
-            for value in dict.fromkeys(str(v) for v in array.to_numpy().ravel()):
+            for value in dict.fromkeys(str(v) for v in labels.ravel()):
                 if value not in self.choices:
                     hint = (
                         f"{value!r} is not one of"
                         f" {_words(self.choices)}{suggest(value, self.choices)}"
                     )
-                    return array, [Problem(where, "choice", hint)]
-        return array, []
+                    return clean, [Problem(where, "choice", hint)]
+        return clean, []
 
     def _read_number(
-        self, array: xr.DataArray, where: str, calendar: Calendar
-    ) -> tuple[xr.DataArray | None, list[Problem]]:
-        if array.dtype.kind not in "fiub":
+        self, variable: xr.Variable, where: str, group: xr.Dataset, calendar: Calendar
+    ) -> tuple[xr.Variable | None, list[Problem]]:
+        if variable.dtype.kind not in "fiub":
             return None, [
-                Problem(where, "type", f"holds {array.dtype}, needs numbers ({self.unit})")
+                Problem(where, "type", f"holds {variable.dtype}, needs numbers ({self.unit})")
             ]
-        unit = str(array.attrs.get("units", "1" if self.kind == "flag" else self._unit(calendar)))
-        scale = factor(unit, self.unit, calendar.currency)
+        unit = variable.attrs.get("units", "1" if self.kind == "flag" else self._unit(calendar))
+        scale = factor(str(unit), self.unit, calendar.currency)
         if scale is None:
             units = ", ".join(accepted(self.unit, calendar.currency))
-            return None, [Problem(where, "unit", f"unit {unit!r} does not fit; use one of {units}")]
-        numbers = array.to_numpy().astype(float)
-        array = array.copy(data=numbers if scale == 1.0 else numbers * scale)
-        return array, [] if self._fits(array.to_numpy()) else self._range(array, where, calendar)
+            wrong = f"unit {str(unit)!r} does not fit; use one of {units}"
+            return None, [Problem(where, "unit", wrong)]
+        numbers = variable.to_numpy().astype(float)
+        clean = xr.Variable(variable.dims, numbers if scale == 1.0 else numbers * scale)
+        if self._fits(clean.to_numpy()):
+            return clean, []
+        return clean, self._range(self._with_labels(clean, group), where, calendar)
 
     def _fits(self, numbers: np.ndarray) -> bool:
         """Return True where `_range` would find nothing: the common case, without labels."""
@@ -379,21 +426,20 @@ class Schema:
         """
         inputs = [*self._every(group)]
         problems = self._labels(group, part, inputs)
-        arrays: dict[str, xr.DataArray] = {}
+        variables: dict[str, xr.Variable] = {}
         for field in inputs:
-            array, found = field.read(group, part, calendar)
+            variable, found = field.read_variable(group, part, calendar)
             problems += found
-            if array is not None:
-                arrays[field.name] = self._on_members(array, field, group)
+            if variable is not None:
+                variables[field.name] = self._on_members(variable, field, group)
         problems += self._unknown(group, part)
         if problems:
             return xr.Dataset(), problems
-        used = {self.member, "time", "scenario", *(d for a in arrays.values() for d in a.dims)}
+        used = {self.member, "time", "scenario", *(d for x in variables.values() for d in x.dims)}
         coords = {
             str(n): c for n, c in group.coords.items() if n in used
         }  # a result has those of its outputs, too
         # all arrays are of one group, so their labels are its labels and need no comparison
-        variables = {name: array.variable for name, array in arrays.items()}
         clean = xr.Dataset(variables, coords=coords | {"time": calendar.time})
         checks = (
             self.checks if len(calendar.time) else ()
@@ -417,16 +463,17 @@ class Schema:
                 ]
                 yield replace(field, name=name, dims=" ".join([*own[:1], field.dims]))
 
-    def _on_members(self, array: xr.DataArray, field: Field, group: xr.Dataset) -> xr.DataArray:
+    def _on_members(self, variable: xr.Variable, field: Field, group: xr.Dataset) -> xr.Variable:
         """Give an array the member dimension that its field declares, so that sums over members
         count every one.
         """
         member = self.member
-        if member in field.dims.split() and member not in array.dims and member in group.indexes:
-            array = array.expand_dims(
-                {member: group.indexes[member]}, axis=1 if "scenario" in array.dims else 0
-            )
-        return array
+        known = member in variable.dims or member not in group.indexes
+        if member is None or known or member not in field.dims.split():
+            return variable
+        dims = [*variable.dims]
+        dims.insert(1 if "scenario" in dims else 0, member)
+        return variable.set_dims({d: group.sizes[d] for d in dims})
 
     def assumptions(self, group: xr.Dataset, part: str, currency: str) -> list[str]:
         """Return what had to be assumed of a valid group: missing units, defaults.
