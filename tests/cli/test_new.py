@@ -58,10 +58,12 @@ def test_a_case_is_found_without_its_ending(run, tmp_path, monkeypatch):
     its results; a file that has no ending is taken before it.
     """
     monkeypatch.chdir(tmp_path)
-    small = ["--vehicles", 1, "--days", 2]
-    assert run("new", "small", *small).exit_code == 0
-    for name in ("check", "solve", "compare", "simulate"):
-        done = run(name, "small", *([] if name == "check" else ["--force"]))
+    assert run("new", "small", "--vehicles", 1, "--days", 2).exit_code == 0
+    written = ["--force", "--no-report"]
+    once = ["--every", 24, "--no-hindsight"]
+    commands = {"check": [], "solve": written, "compare": written, "simulate": written + once}
+    for name, options in commands.items():
+        done = run(name, "small", *options)
         assert done.exit_code == 0, done.output
     assert (tmp_path / "small" / "result.nc").exists()
     assert run("report", "small", "--force").exit_code == 0

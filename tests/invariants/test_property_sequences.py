@@ -85,7 +85,7 @@ def _calls(some: Callable[[int, int], list[float]]) -> dict[str, Any]:
 
     It is bought around noon, and around the midnight at which windows of a day are cut; in more
     hours the search with binaries takes minutes and proves the same."""
-    bought = [6.0 if 11 <= t < 13 or 23 <= t < 25 else 0.0 for t in range(HOURS)]
+    bought = [6.0 if t == 12 or 23 <= t < 25 else 0.0 for t in range(HOURS)]
     promise = {
         "guarantee": "budget",
         "activation_cycle": 4,

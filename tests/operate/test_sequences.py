@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from cases import case, market, row, storage
 from pytest import approx
-from tampering import tampered
+from tampering import audit_of_tampered
 
 import v2g_linopy as v2g
 from v2g_linopy.model import gates as gating
@@ -188,7 +188,7 @@ def test_a_false_settlement_is_found(honest, name, change, check):
     """The last number of one array is changed: the audit does not pass, and the expected check sees
     it.
     """
-    checks = v2g.replay(tampered(honest, name, change))
+    checks = audit_of_tampered(honest, name, change)
     assert checks.attrs["passed"] == 0
     assert float(checks[check]) > 1e-6
 
@@ -542,4 +542,4 @@ def test_a_settled_run_is_audited_again_from_its_file(run, tmp_path):
     v2g.write(run, tmp_path / "run.nc")
     again = v2g.read(tmp_path / "run.nc")
     assert v2g.replay(again).attrs["passed"] == 1
-    assert v2g.replay(tampered(again, "energy.position", 0.5)).attrs["passed"] == 0
+    assert audit_of_tampered(again, "energy.position", 0.5).attrs["passed"] == 0

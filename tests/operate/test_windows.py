@@ -374,6 +374,13 @@ def windows(name: str) -> list[Window]:
     return found
 
 
+@cache
+def best_of_the_rest(name: str, window: int) -> float:
+    """The objective of what is left of a story at a cut, with nothing held (EUR)."""
+    rest = windows(name)[window].rest
+    return float(v2g.solve(rest, gap=0.0, audit=False).attrs["objective"])
+
+
 def bill(result: xr.DataTree, stop: pd.Timestamp | None = None) -> dict[str, float]:
     """Every line of the ledger until a moment; what corrects a settlement counts as part of it."""
     total: dict[str, float] = {}
@@ -421,22 +428,19 @@ def test_what_is_carried_matters(name, forgets):
         )
         return changed
 
-    def matters(window: Window) -> bool:
+    def matters(k: int) -> bool:
+        window = windows(name)[k]
         try:
-            poorer = v2g.solve(
-                forgotten(window.case), fix=held(told(name)[1], window.case), gap=0.0
-            )
+            plan = held(told(name)[1], window.case)
+            poorer = v2g.solve(forgotten(window.case), fix=plan, gap=0.0, audit=False)
             if bill(poorer) != approx(bill(window.result), abs=1e-6):
                 return True
-            free = [
-                v2g.solve(tree, gap=0.0).attrs["objective"]
-                for tree in (window.rest, forgotten(window.rest))
-            ]
-            return free[0] != approx(free[1], abs=1e-6)
+            without = v2g.solve(forgotten(window.rest), gap=0.0, audit=False)
+            return best_of_the_rest(name, k) != approx(without.attrs["objective"], abs=1e-6)
         except (Infeasible, SchemaError):
             return True
 
-    assert any(matters(window) for window in windows(name)[1:])
+    assert any(matters(k) for k in range(1, len(windows(name))))
 
 
 def test_every_part_rolls():

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from cases import case, market, product, row, storage, vehicle
 from pytest import approx
-from tampering import tampered
+from tampering import audit_of_tampered
 
 import v2g_linopy as v2g
 from v2g_linopy.model.bid_sizes import distance_to_least, distance_to_step
@@ -237,7 +237,7 @@ def test_distances_to_a_bid():
 
 def test_the_excluded_volume_is_told(honest):
     """The check is in kW: how much is sold beside the largest product of the rule."""
-    assert float(v2g.replay(tampered(honest, "reserve.volume", 0.0))["exclusion.exclusive"]) == 0
+    assert float(audit_of_tampered(honest, "reserve.volume", 0.0)["exclusion.exclusive"]) == 0
 
 
 WRONG = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cases import case, engine, market, product, row, vehicle
 from pytest import approx
-from tampering import replaced
+from tampering import audit_of_replaced
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import Infeasible, SchemaError
@@ -572,7 +572,7 @@ def test_a_false_number_is_found(honest, name, step, value, check):
     """One number of a plan or a bill is changed: the audit does not pass, and the expected check
     sees it.
     """
-    checks = v2g.replay(replaced(honest, name, step, value))
+    checks = audit_of_replaced(honest, name, step, value)
     assert checks.attrs["passed"] == 0
     assert float(checks[check]) > 1e-6
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from cases import case, electrolyser, market, product, row, storage, vehicle
 from pytest import approx
-from tampering import replaced
+from tampering import audit_of_replaced
 
 import v2g_linopy as v2g
 from v2g_linopy.parts.markets.reserve import energy_backing, worst_case_activation
@@ -299,7 +299,7 @@ def test_the_audit_sees_what_no_call_survives(kept, name, step, value, check):
     found to break it.
     """
     assert v2g.replay(kept).attrs["passed"] == 1
-    checks = v2g.replay(replaced(kept, name, step, value))
+    checks = audit_of_replaced(kept, name, step, value)
     assert checks.attrs["passed"] == 0
     assert float(checks[check]) > 0.1
 
@@ -319,7 +319,7 @@ def test_the_audit_sees_an_excursion():
     """
     offer = product(up=1, excursion_up=[0.25, 0], capacity_price=[10, 0], volume_max=[10, 0])
     result = v2g.solve(case(SWINGS, market([10, 90]), offer))
-    checks = v2g.replay(replaced(result, "reserve.share_fleet", 0, 9.0))
+    checks = audit_of_replaced(result, "reserve.share_fleet", 0, 9.0)
     assert float(checks["reserve.excursion_up_start_fleet"]) == approx(0.25)
 
 
@@ -395,5 +395,5 @@ def test_the_audit_knows_that_a_call_stops_feeding_in():
     )
     assert row(result, "fleet.energy") == [0]
     assert row(result, "reserve.volume") == [8]
-    checks = v2g.replay(replaced(result, "reserve.share_fleet", 0, 9.0))
+    checks = audit_of_replaced(result, "reserve.share_fleet", 0, 9.0)
     assert float(checks["reserve.calls_down_fleet"]) == approx(1.25)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import case, engine, market, product, row, storage, vehicle
 from pytest import approx
-from tampering import tampered
+from tampering import audit_of_tampered
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
@@ -323,7 +323,7 @@ def test_a_false_share_is_found(way, price):
         case(None, market([price]), product(**{way: 1}, capacity_price=[20]), load=house)
     )
     assert row(honest, "reserve.share_load") == [3]
-    checks = v2g.replay(tampered(honest, "reserve.share_load", 1.0))
+    checks = audit_of_tampered(honest, "reserve.share_load", 1.0)
     assert checks.attrs["passed"] == 0
     assert float(checks[f"reserve.room_{way}_load"]) == approx(1)
 
@@ -357,7 +357,7 @@ def test_a_false_number_is_found(honest, name, change, check):
     """The last number of one array is changed: the audit does not pass, and the expected check sees
     it.
     """
-    checks = v2g.replay(tampered(honest, name, change))
+    checks = audit_of_tampered(honest, name, change)
     assert checks.attrs["passed"] == 0
     assert float(checks[check]) > 1e-6
 

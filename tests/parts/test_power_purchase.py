@@ -4,13 +4,15 @@ make of a plan.
 A roof gives 3, 5 and 4 kW in three hours.
 """
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from cases import case, market, row, storage, vehicle
 from pytest import approx
-from tampering import tampered
+from tampering import audit_of_tampered, tampered
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
@@ -225,15 +227,21 @@ NEUTRAL = {
 }
 
 
+@cache
+def merchant() -> float:
+    """What the site earns without a contract (EUR)."""
+    site = case(None, market(PRICES), battery=storage(), renewable=ROOF)
+    return float(v2g.solve(site).attrs["objective"])
+
+
 @pytest.mark.parametrize("contract", NEUTRAL.values(), ids=NEUTRAL)
 def test_a_strike_at_the_reference_is_merchant(contract):
     """Strike and price are the same in every step: the objective is that of the merchant, to
     1e-9.
     """
     site = {"battery": storage(), "renewable": ROOF}
-    merchant = v2g.solve(case(None, market(PRICES), **site))
     result = v2g.solve(case(None, market(PRICES), **site, ppa=contract | {"strike": PRICES}))
-    assert result.attrs["objective"] == approx(merchant.attrs["objective"], abs=1e-9)
+    assert result.attrs["objective"] == approx(merchant(), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -556,7 +564,7 @@ def monthly():
 @pytest.mark.parametrize(("name", "change", "check"), READINGS.values(), ids=READINGS)
 def test_a_false_reading_is_found(monthly, name, change, check):
     """What the next window begins with is read off prices and output again."""
-    assert float(v2g.replay(tampered(monthly, name, change))[check]) > 1e-6
+    assert float(audit_of_tampered(monthly, name, change)[check]) > 1e-6
 
 
 @pytest.mark.parametrize(

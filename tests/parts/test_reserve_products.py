@@ -5,6 +5,7 @@ activation moves.
 from pathlib import Path
 
 import pytest
+import xarray as xr
 from cases import case, market, product, row, storage, vehicle
 from pytest import approx
 
@@ -266,6 +267,18 @@ def test_energy_that_passes_is_a_battery_too(fields):
     assert row(result, "reserve.volume")[1] >= 6
 
 
+@pytest.fixture(scope="module")
+def empty_chargers() -> xr.DataTree:
+    """Chargers with nothing on board in the last hour, beside a battery that sells reserves."""
+    ev, box = vehicle(discharge_max=10, energy_max=[8, 0], keep=[1, 0]), storage(energy_max=0)
+    other = {"box": box, "full": storage(energy_initial=5)}
+    result = v2g.solve(
+        case(ev, market([50, 50]), product(up=1, down=1, capacity_price=[20, 20]), battery=other)
+    )
+    assert v2g.replay(result).attrs["passed"] == 1
+    return result
+
+
 @pytest.mark.parametrize(
     ("name", "change", "check"),
     [
@@ -278,16 +291,11 @@ def test_energy_that_passes_is_a_battery_too(fields):
         ("battery.discharge", 1.0, "battery.limit_discharge"),
     ],
 )
-def test_power_without_a_battery_is_found(name, change, check):
+def test_power_without_a_battery_is_found(empty_chargers, name, change, check):
     """A kW held or moved by a charger with nothing on board, in the last hour: the audit sees
     it.
     """
-    ev, box = vehicle(discharge_max=10, energy_max=[8, 0], keep=[1, 0]), storage(energy_max=0)
-    other = {"box": box, "full": storage(energy_initial=5)}
-    result = v2g.solve(
-        case(ev, market([50, 50]), product(up=1, down=1, capacity_price=[20, 20]), battery=other)
-    )
-    assert v2g.replay(result).attrs["passed"] == 1
+    result = empty_chargers.copy()
     group, _, quantity = name.partition(".")
     labels = {"battery": "box"} if "battery" in name else {"fleet": "ev"}
     array = result[group][quantity].copy()

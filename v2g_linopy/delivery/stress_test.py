@@ -12,7 +12,7 @@ import xarray as xr
 from ..errors import Problem, SchemaError
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
-from ..model.terms import Replay, no_room
+from ..model.terms import Replay
 from ..parts.catalogue import PARTS
 from ..solve.audit import assets
 from .activation_signals import budget
@@ -247,7 +247,7 @@ class _AssetPath:
         """Read it from the replay of the asset; `mean_activation` is what its expected power holds
         of it (kW).
         """
-        flex = replayed.flex or no_room()
+        flex = replayed.room
         zeros = xr.zeros_like(mean_activation)
 
         def values(x: Any) -> np.ndarray:

@@ -441,15 +441,7 @@ def paid(
     The first follows what left each segment, the second the mean of the energy at both ends of
     each step.
     """
-    brought = v.dt * ((d.charge + d.get("slack_in", 0.0)) * d.eta_charge)
-    taken = v.dt * ((d.discharge + d.get("slack_out", 0.0)) / d.eta_discharge)
-    mean = (d.energy + (d.energy - brought + taken)) / 2
-    share = (mean / capacity).where(capacity > 0, 0.0)
-    cash = {
-        "wear_calendar": -(v.dt * (d.calendar_cost + d.calendar_cost_soc * share)).where(
-            active, 0.0
-        )
-    }
+    cash = {"wear_calendar": _calendar(v, d, capacity, active)}
     if "segment_energy" not in d:
         return cash
     edge, size = d.segment_depth.cumsum("segment"), _size(d, capacity)
@@ -459,6 +451,20 @@ def paid(
     left, driven = v.dt * _segments(d, "segment_discharge"), _segments(d, "segment_trip")
     passed = price.max("segment") * d.get("trip_passed", 0.0)
     return cash | {"wear_cycles": -(price * (left + driven)).sum("segment") - passed}
+
+
+def _calendar(
+    v: View, d: xr.Dataset, capacity: xr.DataArray, active: xr.DataArray | bool
+) -> xr.DataArray:
+    """Return the wear by time."""
+    if not ((d.calendar_cost > 0) | (d.calendar_cost_soc > 0)).any():
+        return xr.zeros_like(d.energy)
+    brought = v.dt * ((d.charge + d.get("slack_in", 0.0)) * d.eta_charge)
+    taken = v.dt * ((d.discharge + d.get("slack_out", 0.0)) / d.eta_discharge)
+    mean = (d.energy + (d.energy - brought + taken)) / 2
+    share = (mean / capacity).where(capacity > 0, 0.0)
+    paid_per_step = v.dt * (d.calendar_cost + d.calendar_cost_soc * share)
+    return -paid_per_step.where(active, 0.0)
 
 
 def _beginning(d: xr.Dataset, size: xr.DataArray) -> xr.DataArray:

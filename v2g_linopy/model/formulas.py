@@ -1,5 +1,6 @@
 """Formulas shared by parts: the step before, the first and the last one."""
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -26,13 +27,13 @@ def first(time: pd.Index) -> xr.DataArray:
 
 
 def smaller(a: Data, b: Data) -> xr.DataArray:
-    """min(a, b), elementwise."""
-    return xr.where(a < b, a, b)
+    """min(a, b), elementwise; b where a is missing."""
+    return xr.apply_ufunc(lambda x, y: np.where(x < y, x, y), a, b, join="exact")
 
 
 def larger(a: Data, b: Data) -> xr.DataArray:
-    """max(a, b), elementwise."""
-    return xr.where(a > b, a, b)
+    """max(a, b), elementwise; b where a is missing."""
+    return xr.apply_ufunc(lambda x, y: np.where(x > y, x, y), a, b, join="exact")
 
 
 def last(time: pd.Index) -> xr.DataArray:

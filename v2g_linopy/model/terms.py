@@ -5,6 +5,7 @@ These are power, cash, flexibility and the reserve held.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import xarray as xr
@@ -266,8 +267,8 @@ class Replay:
         By carrier, kW on (member, time).
     reserve_held : mapping of str to tuple of two xarray.DataArray, default {}
         By asset, up and down (kW).
-    flex : Flex, optional
-        Room for reserves, recomputed.
+    flex : Flex or callable, optional
+        Room for reserves, recomputed; or what returns it, asked where a reserve needs it.
 
     Examples
     --------
@@ -287,7 +288,12 @@ class Replay:
     reserve_held: Mapping[str, tuple[xr.DataArray, xr.DataArray]] = field(
         default_factory=dict
     )  # asset -> kW up, kW down
-    flex: Flex[xr.DataArray] | None = None  # room for reserves, recomputed
+    flex: Flex[xr.DataArray] | Callable[[], Flex[xr.DataArray]] | None = None
+
+    @cached_property
+    def room(self) -> Flex[xr.DataArray]:
+        """Room for reserves, made when it is first asked for; none where the part shows none."""
+        return self.flex() if callable(self.flex) else self.flex or no_room()
 
 
 def decided_cash(entries: Mapping[str, tuple[Any, Expression]]) -> dict[str, Cash]:

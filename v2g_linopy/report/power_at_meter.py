@@ -15,7 +15,7 @@ from ..errors import SchemaError
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..model.scope import per_pod
-from ..model.terms import Flow, Replay, no_room
+from ..model.terms import Flow, Replay
 from ..solve.audit import assets, scenario_mean
 
 ELECTRICITY = "electricity"
@@ -77,7 +77,7 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
         full = scenario_mean(power, weight)
         return (full.reset_coords(drop=True).fillna(0.0) + shape).transpose(member, "time")
 
-    room = replayed.flex or no_room()
+    room = replayed.room
     flows = {
         carrier: Flow(on_members(flow.injection), on_members(flow.withdrawal))
         for carrier, flow in replayed.power.items()

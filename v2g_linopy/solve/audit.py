@@ -223,13 +223,19 @@ def _worst(residual: xr.DataArray) -> xr.DataArray:
 def _cash(ledger: xr.Dataset, name: str, cash: xr.DataArray) -> xr.DataArray:
     """Largest difference to the ledger of the file, relative to the largest entry."""
     entry = ledger[name] if name in ledger else xr.DataArray(0.0)
-    # what only one of both has counts in full
-    cash, entry = xr.align(cash, entry, join="outer", fill_value=0.0, copy=False)
-    gap = abs(cash - entry)
-    scale = max(1.0, float(abs(cash).max())) if cash.size else 1.0
-    return _worst((gap / scale).assign_attrs(units="1")).assign_attrs(
-        long_name="ledger entry, relative"
-    )
+    if not _same_labels(cash, entry):
+        # what only one of both has counts in full
+        cash, entry = xr.align(cash, entry, join="outer", fill_value=0.0, copy=False)
+    gap = (cash.variable - entry.variable).to_numpy()
+    scale = max(1.0, float(abs(cash.to_numpy()).max())) if cash.size else 1.0
+    relative = xr.DataArray(np.max(abs(gap), initial=0.0) / scale, attrs={"units": "1"})
+    return _worst(relative).assign_attrs(long_name="ledger entry, relative")
+
+
+def _same_labels(one: xr.DataArray, other: xr.DataArray) -> bool:
+    """Return True where what both have on one dimension has the same labels there."""
+    shared = one.indexes.keys() & other.indexes.keys()
+    return all(one.indexes[dim].equals(other.indexes[dim]) for dim in shared)
 
 
 def _objective(result: xr.DataTree, inputs: Inputs) -> xr.DataArray:

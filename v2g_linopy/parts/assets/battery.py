@@ -321,7 +321,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     power = {carrier: Flow(d.discharge * mine, d.charge * mine) for carrier, mine in here.items()}
     residuals |= battery_wear.replayed(v, d, d.energy_max, leaving)
     cash |= battery_wear.paid(v, d, d.energy_max)
-    return Replay(residuals, cash, power, flex=of_storage(d))
+    return Replay(residuals, cash, power, flex=lambda: of_storage(d))
 
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:

@@ -38,7 +38,7 @@ def of_storage(d: xr.Dataset) -> Flex:
     power, idle = (d["discharge" + p] - d["charge" + p] for p in ("", path))
     sides = (d[way + path] for way in ("charge", "discharge"))
     can = (d[f"{way}_max"] > 0 for way in ("charge", "discharge"))
-    there, begun = _storing(d), on_baseline(d) if path else d
+    there, begun = storing(d), on_baseline(d) if path else d
     return Flex(
         up=d.discharge_max.where(there, 0.0) - power,
         down=d.charge_max.where(there, 0.0) + power,
@@ -56,7 +56,7 @@ def of_storage(d: xr.Dataset) -> Flex:
 
 def of_vehicles(d: xr.Dataset) -> Flex:
     """The same for a fleet, whose least powers and taper narrow the room."""
-    there = _storing(d)
+    there = storing(d)
     d = d.assign({limit: d[limit].where(there, 0.0) for limit in ("charge_max", "discharge_max")})
     up, down = _ranges(d)
     return replace(of_storage(d), up=up, down=down)
@@ -83,6 +83,8 @@ def _ranges(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
 
 def most_drawn(d: xr.Dataset, energy: str) -> xr.DataArray:
     """Most charging power at the state in which the step ends."""
+    if d.taper_from.isnull().all():
+        return d.charge_max
     full = (d[energy] / d.energy_max - d.taper_from) / (1 - d.taper_from)
     share = (1 - (1 - d.taper_to) * full.clip(min=0.0)).where(
         d.taper_from.notnull() & (d.energy_max > 0), 1.0
@@ -90,7 +92,7 @@ def most_drawn(d: xr.Dataset, energy: str) -> xr.DataArray:
     return d.charge_max * share
 
 
-def _storing(d: xr.Dataset) -> xr.DataArray:
+def storing(d: xr.Dataset) -> xr.DataArray:
     """Return False where nothing can hold energy in the step, so that its power delivers
     nothing.
     """

@@ -6,7 +6,7 @@ from ....model import battery_wear
 from ....model.formulas import larger, smaller
 from ....model.terms import Flow, Replay
 from ....model.view import View
-from ..reserve_room import most_drawn, of_vehicles, on_baseline
+from ..reserve_room import most_drawn, of_vehicles, on_baseline, storing
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -34,9 +34,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven
     )
     cash |= battery_wear.paid(v, d, capacity, _connected(d))
-    return Replay(
-        residuals, cash, {"electricity": Flow(d.discharge, d.charge)}, flex=of_vehicles(d)
-    )
+    power = {"electricity": Flow(d.discharge, d.charge)}
+    return Replay(residuals, cash, power, flex=lambda: of_vehicles(d))
 
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
@@ -47,7 +46,7 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     gained = (charge + d.get("slack_in", 0.0)) * d.eta_charge * v.dt
     lost = (discharge + d.get("slack_out", 0.0)) * v.dt / d.eta_discharge
     expected = yesterday * d.keep + d.energy_in - (d.energy_out - trip) - spill + gained - lost
-    plugged = _present(d, energy)
+    plugged = storing(d)  # elsewhere no battery is there
     over = {
         "charge": charge - d.charge_max.where(plugged, 0.0),
         "discharge": discharge - d.discharge_max.where(plugged, 0.0),
@@ -56,8 +55,7 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
         "sign": -smaller(smaller(charge, discharge), energy),
     }
     for way, power, back in (("charge", charge, discharge), ("discharge", discharge, charge)):
-        runs = (d[f"{way}_min"] > 0) & (power > 1e-6)
-        over[f"{way}_min"] = larger(d[f"{way}_min"] - power, back).where(runs, 0.0)
+        over[f"{way}_min"] = _below_least(d[f"{way}_min"], power, back)
     over["taper"] = charge - most_drawn(d, "energy" + suffix)
     residuals = {"balance": abs(energy - expected).assign_attrs(units="kWh")}
     residuals["need"] = (d.energy_min - unserved - energy).clip(min=0).assign_attrs(units="kWh")
@@ -68,17 +66,14 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
     return residuals
 
 
+def _below_least(least: xr.DataArray, power: xr.DataArray, back: xr.DataArray) -> xr.DataArray:
+    """By how much power that flows is below its least, or flows both ways."""
+    has_least = least > 0
+    if not has_least.any():
+        return xr.zeros_like(power)
+    return larger(least - power, back).where(has_least & (power > 1e-6), 0.0)
+
+
 def _connected(d: xr.Dataset) -> xr.DataArray:
     """Return False where nothing is plugged in: no energy stays, comes or goes, and no power."""
-    traces = (d.keep, d.energy_in, d.energy_out, d.charge_max, d.discharge_max)
-    return sum(xr.where(x > 0, 1, 0) for x in traces) > 0
-
-
-def _present(d: xr.Dataset, energy: xr.DataArray) -> xr.DataArray:
-    """Return False where no battery is there: none that holds energy now, none from before, none
-    that comes or goes.
-    """
-    fits = d.energy_max + xr.zeros_like(energy)
-    stayed = xr.where(fits.time == fits.time[0], d.energy_initial, fits.shift(time=1))
-    absent = (fits == 0) & ((stayed == 0) | (d.keep == 0))
-    return ~(absent & (d.energy_in == 0) & (d.energy_out == 0) & (d.spill_max == 0))
+    return d.keep + d.energy_in + d.energy_out + d.charge_max + d.discharge_max > 0

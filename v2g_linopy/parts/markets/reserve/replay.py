@@ -9,7 +9,7 @@ import xarray as xr
 
 from ....model import risk_measures
 from ....model.bid_sizes import distance_to_least, distance_to_step
-from ....model.terms import Edge, Flow, Replay, Store, no_room
+from ....model.terms import Edge, Flow, Replay, Store
 from ....model.view import View
 from . import worst_case_activation
 
@@ -34,7 +34,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     residuals: dict[str, xr.DataArray] = {}
     held = {}
     for asset, x in shares.items():
-        room = v.done[asset].flex or no_room()
+        room = v.done[asset].room
         sold = sold + x.sum(v.groups[asset].attrs["member"])
         moved = -((d.activation_up - d.activation_down) * x).sum("product")
         up, down = held[asset] = (
@@ -159,12 +159,12 @@ def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
 
 def next_state(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
     """What the worst calls of these steps leave behind, for the guarantees of the next window."""
-    stores = {asset: found.flex.store for asset, found in v.done.items() if found.flex is not None}
+    stores = {asset: v.done[asset].room.store for asset in v.done if f"share_{asset}" in d}
     return {
         f"{moved}_initial_{asset}": worst_case_activation.left_after(
             steps, d, store, asset, v.dt, way
         )
         for asset, store in stores.items()
         for moved, way in (("drawn", "up"), ("stored", "down"))
-        if store is not None and f"share_{asset}" in d and _promises_every_call(d)
+        if store is not None and _promises_every_call(d)
     }
