@@ -24,6 +24,9 @@ ALONE |= {"battery": "box", "load": "house", "renewable": "roof"}
 ALONE |= {"chp": "engine", "hydrogen": "plant"}
 
 
+Plain = int | float | str | list | np.ndarray  # what needs no labels to be put together
+
+
 def vehicle(**fields: Any) -> dict[str, Any]:
     """A member of the fleet."""
     return {
@@ -176,18 +179,30 @@ def _group(
     schema, dim = v2g.PARTS[part].schema, MEMBER[part]
     names = dict.fromkeys(name for fields in members.values() for name in fields)
     defaults = {field.name: field.default for field in schema.inputs}
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in names:
-        rows = [
-            _row(fields.get(name, defaults.get(name)), time, scenarios)
-            for fields in members.values()
-        ]
-        stacked = xr.concat(xr.broadcast(*rows), pd.Index(list(members), name=dim))
+        values = [fields.get(name, defaults.get(name)) for fields in members.values()]
         single = dim not in next((f.dims for f in schema.inputs if f.name == name), dim)
+        if all(isinstance(value, Plain) for value in values):
+            arrays[name] = _stacked(values[:1] if single else values, None if single else dim)
+            continue
+        rows = [_row(value, time, scenarios) for value in values]
+        stacked = xr.concat(xr.broadcast(*rows), pd.Index(list(members), name=dim))
         arrays[name] = stacked.isel({dim: 0}, drop=True) if single else stacked
     empty = {} if members else {"charge_max": (dim, []), "energy_max": (dim, [])}
-    labels = {dim: np.array(list(members), dtype=object)} if schema.member else {}
+    labels: dict[str, Any] = {}
+    if schema.member:
+        labels[dim] = np.array(list(members), dtype=object)
+    if any("time" in x.dims for x in arrays.values()):
+        labels["time"] = time
     return xr.Dataset(arrays or empty, coords=labels)
+
+
+def _stacked(values: list[Any], dim: str | None) -> xr.Variable:
+    """Numbers, or one number per step, as a row per member, or as one row."""
+    dims = ["time"] if any(isinstance(value, list | np.ndarray) for value in values) else []
+    rows = np.stack(np.broadcast_arrays(*values))
+    return xr.Variable(dims, rows[0]) if dim is None else xr.Variable([dim, *dims], rows)
 
 
 def _row(value: Any, time: pd.DatetimeIndex, scenarios: Mapping[str, float] | None) -> xr.DataArray:

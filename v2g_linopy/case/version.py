@@ -1,8 +1,10 @@
 """The version of this package, for files and for people; nothing else is loaded for it."""
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 
+@cache
 def package_version() -> str:
     """Return the version of the installed package."""
     try:

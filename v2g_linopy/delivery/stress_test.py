@@ -14,7 +14,7 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..model.terms import Replay
 from ..parts.catalogue import PARTS
-from ..solve.audit import assets
+from ..solve.audit import assets_with
 from .activation_signals import budget
 
 CELLS = 2_000_000  # numbers followed at once
@@ -85,7 +85,7 @@ def stress(
     signals = signals.reindex(product=d.indexes["product"], fill_value=0.0).transpose(
         "signal", "product", "time"
     )
-    done = assets(result, parts)
+    done = assets_with(inputs, result)
     follow = partial(_followed, done, d, signals, times, inputs, paths)
     scenario = inputs.calendar.scenario
     if scenario is None:

@@ -4,7 +4,7 @@ without flexibility.
 The numbers are those of each asset's `replay`, so that a new asset stands in every figure and table
 with no edit here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..model.scope import per_pod
 from ..model.terms import Flow, Replay
-from ..solve.audit import assets, scenario_mean
+from ..solve.audit import assets_with, scenario_mean
 
 ELECTRICITY = "electricity"
 
@@ -28,7 +28,8 @@ class Asset:
     It has the pod of each member, per carrier its injection and withdrawal, and its room for
     reserves.
 
-    All in kW on (member, time); the room is that about the expected power, up and down.
+    All in kW on (member, time); the room is that about the expected power, up and down, and made
+    when it is asked for.
     `without_flexibility` is what it would draw (+) if it did not react; None where that is not
     known.
     """
@@ -36,7 +37,7 @@ class Asset:
     member: str
     pod: xr.DataArray
     flows: Mapping[str, Flow]
-    room: Mapping[str, xr.DataArray]
+    room: Callable[[], Mapping[str, xr.DataArray]]
     without_flexibility: xr.DataArray | None
 
     def at_pods(self, power: xr.DataArray, pods: pd.Index) -> xr.DataArray:
@@ -54,7 +55,7 @@ def assets_of(
     """
     try:
         inputs = None if source is None else inputs_of(source, parts)
-        found = {} if source is None or inputs is None else assets(source, parts)
+        found = {} if source is None or inputs is None else assets_with(inputs, source)
     except SchemaError:  # a case with parts that are not in the catalogue
         inputs, found = None, {}
     if inputs is None:
@@ -77,7 +78,9 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
         full = scenario_mean(power, weight)
         return (full.reset_coords(drop=True).fillna(0.0) + shape).transpose(member, "time")
 
-    room = replayed.room
+    def room() -> dict[str, xr.DataArray]:
+        return {"up": on_members(replayed.room.up), "down": on_members(replayed.room.down)}
+
     flows = {
         carrier: Flow(on_members(flow.injection), on_members(flow.withdrawal))
         for carrier, flow in replayed.power.items()
@@ -90,7 +93,7 @@ def _asset(inputs: Inputs, name: str, replayed: Replay, weight: xr.DataArray | N
         member,
         data["pod"],
         flows,
-        {"up": on_members(room.up), "down": on_members(room.down)},
+        room,
         rigid,
     )
 

@@ -148,22 +148,23 @@ def set_objective(
 def postprocessed(inputs: Inputs, solution: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
     """Return the outputs that parts rewrite or add, from the levels of the variables by name."""
     found = {}
+    made: dict[str, xr.Dataset] = {}
+
+    def plan_of(part: Part, d: xr.Dataset) -> xr.Dataset:
+        """Return the inputs of a part with the levels of its variables, made once."""
+        if part.name not in made:
+            levels = {n.partition(".")[::2]: x for n, x in solution.items()}
+            own = {n: x.fillna(0.0) for (group, n), x in levels.items() if group == part.name}
+            made[part.name] = d.assign(own)
+        return made[part.name]
+
     for part, d in inputs:
         if part.postprocess is None or not d.sizes.get(part.member, 1):
             continue
-        seen = {
-            p.name: d for p, d in inputs if p is part or part.stage is Stage.MARKET
-        }  # a market sees all plans
-        plans = {
-            p: d.assign(
-                {
-                    n.partition(".")[2]: x.fillna(0.0)
-                    for n, x in solution.items()
-                    if n.startswith(f"{p}.")
-                }
-            )
-            for p, d in seen.items()
-        }
+        seen = [
+            (p, d) for p, d in inputs if p is part or part.stage is Stage.MARKET
+        ]  # a market sees all plans
+        plans = {p.name: plan_of(p, d) for p, d in seen}
         declared = {f.name: f.dims.split() for f in part.schema.outputs}
         view = View(plans, inputs.calendar, inputs.dt, {})
         for name, x in part.postprocess(view, plans[part.name]).items():

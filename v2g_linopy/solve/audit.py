@@ -102,7 +102,11 @@ def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, 
 
     Power and room for reserves are in kW on (member, time).
     """
-    inputs = inputs_of(result, parts)
+    return assets_with(inputs_of(result, parts), result)
+
+
+def assets_with(inputs: Inputs, result: xr.DataTree) -> dict[str, Replay]:
+    """Return the same for a result whose inputs are known to be these."""
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     return _asset_replays(inputs, groups)
 

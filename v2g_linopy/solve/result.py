@@ -4,6 +4,7 @@ took.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import xarray as xr
@@ -158,6 +159,12 @@ def _plain(arrays: dict[str, xr.DataArray]) -> xr.Dataset:
     return xr.Dataset(bare)
 
 
+@cache
+def _installed(package: str) -> str:
+    """Return the version of an installed package, which is read from its files."""
+    return version(package)
+
+
 def _attributes(
     case: xr.DataTree,
     inputs: Inputs,
@@ -179,8 +186,8 @@ def _attributes(
         "objective": sum(sums.values()),
         "profit": sum(x for n, x in sums.items() if in_profit(n)),
         "solver": settings.solver,
-        "solver_version": version("highspy") if settings.solver == "highs" else "",
-        "linopy_version": version("linopy"),
+        "solver_version": _installed("highspy") if settings.solver == "highs" else "",
+        "linopy_version": _installed("linopy"),
         "v2g_linopy_version": package_version(),
         "build_seconds": round(solved.build_seconds, 3),
         "solve_seconds": round(solved.solve_seconds, 3),

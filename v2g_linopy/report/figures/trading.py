@@ -91,7 +91,7 @@ def headroom(view: ResultView, way: str) -> np.ndarray:
     if view.assets:
         steps = slice(view.offset, view.offset + len(view.time))
         room = sum(
-            np.asarray(a.room[way].isel(time=steps).sum(a.member).values)
+            np.asarray(a.room()[way].isel(time=steps).sum(a.member).values)
             for a in view.assets.values()
         )
         sign = 1 if way == "up" else -1
