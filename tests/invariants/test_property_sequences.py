@@ -80,11 +80,16 @@ def drawn(seed: int, *parts: str, **attrs: Any) -> xr.DataTree:
     return tree
 
 
+def day_and_a_half(tree: xr.DataTree) -> xr.DataTree:
+    """The first 36 hours: a cut at midnight and half a day after it, for plans that search long."""
+    return v2g.select_window(tree, None, tree.indexes["time"][36])
+
+
 def _calls(some: Callable[[int, int], list[float]]) -> dict[str, Any]:
     """A product whose energy survives every call of an hour in four, some of which are expected.
 
-    It is bought around noon, and around the midnight at which windows of a day are cut; in more
-    hours the search with binaries takes minutes and proves the same."""
+    It is bought at noon, and around the midnight at which windows of a day are cut; in more hours
+    the search with binaries takes minutes and proves the same."""
     bought = [6.0 if t == 12 or 23 <= t < 25 else 0.0 for t in range(HOURS)]
     promise = {
         "guarantee": "budget",
@@ -131,7 +136,7 @@ def test_rolling_with_everything_known_is_one_shot(parts):
 
     Proves that states, readings of peaks, running times and committed positions reach the next
     window, and that a market whose gate has closed does not free what it backs."""
-    tree = drawn(5, *parts)
+    tree = day_and_a_half(drawn(5, *parts)) if "reserve" in parts else drawn(5, *parts)
     whole = v2g.solve(tree, gap=1e-9)
     run = v2g.simulate(
         tree, forecast="perfect", window=24.0, ahead=None, every=12.0, hindsight=False, gap=1e-9
@@ -151,11 +156,11 @@ def test_shorter_plans_earn_no_more():
 @pytest.mark.parametrize("ahead", [0.0, 12.0])
 def test_guaranteed_reserves_settle(ahead):
     """What was decided on plans of a day or a day and a half keeps the guarantee from the first
-    step to the last.
+    step to the last, across the midnight between two windows.
 
-    The audit of the settled run follows the worst calls over both days; a guarantee or a path that
-    a window forgets has no settlement. Hindsight keeps it, too, and earns no less."""
-    tree = drawn(5, "battery", "reserve")
+    The audit of the settled run follows the worst calls over both windows; a guarantee or a path
+    that a window forgets has no settlement. Hindsight keeps it, too, and earns no less."""
+    tree = day_and_a_half(drawn(5, "battery", "reserve"))
     tree["battery"] = tree["battery"].to_dataset().assign(cyclic=0.0)
     run = v2g.simulate(tree, forecast="perfect", window=24.0, ahead=ahead, every=12.0, gap=1e-6)
     assert run["audit"].attrs["passed"] == 1
