@@ -138,15 +138,15 @@ A44: Cases = COMMON | {
     "entities": (put("<Publication", "<!DOCTYPE x><Publication"), r"declares a DOCTYPE"),
 }
 EXPORT: Cases = COMMON | {
-    "cut off": (lambda text: text[:20_010], r"cell.* than the header: row|table of text"),
+    "cut off": (lambda text: text[:20_010], r"line 240 cannot be split into cells"),
     "another clock": (put("(CET/CEST)", "(MSK)"), r"times of the clock MSK"),
     "no unit": (put(" (EUR/MWh)", ""), r"no columns 'Day-ahead Price' with a unit"),
-    "no number": (put('"73.93"', '"73,93"'), r"not a number at row 2: '73,93'"),
+    "no number": (put('"73.93"', '"73,93"'), r"a comma in row 2: '73,93'"),
     "no price": (put('"73.14"', '"n/e"'), r"1 step without a price: 2025-10-23 22:15.*missing="),
     "lost row": (without_line(7), r"1 step without a price: 2025-10-23 23:30"),
     "row again": (line_again(7), r"2025-10-23 23:30:00 UTC: begins before the step before it ends"),
     "two areas": (put('"BZN|DE-LU"', '"BZN|FR"'), r"area BZN\|FR, BZN\|DE-LU; give where="),
-    "no such day": (each("24/10/2025", "34/10/2025"), r"no such time: 34/10/2025"),
+    "no such day": (each("24/10/2025", "34/10/2025"), r"no such day or time of day: row 97"),
     "newest first": (backwards, SAME),
     "intraday": (put('"73.93","",""', '"73.93","x","5.5"'), SAME),
 }
