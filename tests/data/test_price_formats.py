@@ -153,7 +153,9 @@ def test_nulls_of_smard(tmp_path):
     hour, first = 3_600_000, 1772582400000
     pairs = [[first + k * hour, value] for k, value in enumerate([85.2, None, 80.1, None, None])]
     path.write_text(json.dumps({"meta_data": {"version": 1}, "series": pairs}))
-    with pytest.raises(ValueError, match="1 step without a price: 2026-03-04 01:00"):
+    with pytest.raises(
+        ValueError, match="1 (row without a number|step without a row): 2026-03-04 01:00"
+    ):
         read_price_records(path, unit="EUR/MWh")
     held = read_price_records(path, unit="EUR/MWh", missing="hold")
     assert held.day_ahead.values.tolist() == [85.2, 85.2, 80.1]
@@ -221,7 +223,7 @@ def test_points_that_are_null_do_not_stretch_others(tmp_path):
     got = read_price_records(path, missing="nan")
     assert got.sizes["time"] == 95
     assert int(got.day_ahead.isnull().sum()) == 47
-    assert "47 steps without a price" in got.attrs["notes"]
+    assert "47 rows without a number" in got.attrs["notes"]
 
 
 def test_which_two_oclock_is_said(tmp_path):

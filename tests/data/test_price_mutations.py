@@ -142,9 +142,12 @@ EXPORT: Cases = COMMON | {
     "another clock": (put("(CET/CEST)", "(MSK)"), r"times of the clock MSK"),
     "no unit": (put(" (EUR/MWh)", ""), r"no columns 'Day-ahead Price' with a unit"),
     "no number": (put('"73.93"', '"73,93"'), r"a comma in row 2: '73,93'"),
-    "no price": (put('"73.14"', '"n/e"'), r"1 step without a price: 2025-10-23 22:15.*missing="),
-    "lost row": (without_line(7), r"1 step without a price: 2025-10-23 23:30"),
-    "row again": (line_again(7), r"2025-10-23 23:30:00 UTC: begins before the step before it ends"),
+    "no price": (
+        put('"73.14"', '"n/e"'),
+        r"1 (row without a number|step without a row): 2025-10-23 22:15.*missing=",
+    ),
+    "lost row": (without_line(7), r"1 (row without a number|step without a row): 2025-10-23 23:30"),
+    "row again": (line_again(7), r"2025-10-23 23:30:00 UTC: given more than once"),
     "two areas": (put('"BZN|DE-LU"', '"BZN|FR"'), r"area BZN\|FR, BZN\|DE-LU; give where="),
     "no such day": (each("24/10/2025", "34/10/2025"), r"no such day or time of day: row 97"),
     "newest first": (backwards, SAME),
@@ -162,7 +165,7 @@ OLD: Cases = {
             re.sub(r'"[\d.-]+","EUR"', '"","EUR"', x) if k % 2 else x
             for k, x in enumerate(text.splitlines()[:11])
         ),
-        r"steps without a price",
+        r"rows without a number",
     ),
 }
 NORDIC: Cases = COMMON | {
@@ -172,7 +175,7 @@ NORDIC: Cases = COMMON | {
     "no currency": (document(lambda d: d.pop("currency")), r"does not say the unit and currency"),
     "null": (
         document(lambda d: d["multiAreaEntries"][1]["entryPerArea"].update(SE3=None)),
-        r"1 step without a price: 2026-10-24 22:15",
+        r"1 (row without a number|step without a row): 2026-10-24 22:15",
     ),
     "text for a number": (
         document(lambda d: d["multiAreaEntries"][1]["entryPerArea"].update(SE3="42.72")),
@@ -180,11 +183,11 @@ NORDIC: Cases = COMMON | {
     ),
     "doubled": (
         document(lambda d: d["multiAreaEntries"].insert(1, d["multiAreaEntries"][0])),
-        r"2026-10-24 22:00:00 UTC: begins before the step before it ends",
+        r"2026-10-24 22:00:00 UTC: given more than once",
     ),
     "lost": (
         document(lambda d: d["multiAreaEntries"].pop(4)),
-        r"1 step without a price: 2026-10-24 23:00",
+        r"1 (row without a number|step without a row): 2026-10-24 23:00",
     ),
     "no zone": (
         each("22:00:00Z", "22:00:00"),
@@ -207,12 +210,15 @@ OCTOPUS: Cases = COMMON | {
     ),
     "null": (
         document(lambda d: d["results"][3].update(value_inc_vat=None)),
-        r"1 step without a price: 2026-03-29 20:00",
+        r"1 (row without a number|step without a row): 2026-03-29 20:00",
     ),
-    "not a number": (put("19.386", "NaN"), r"1 step without a price: 2026-03-29 19:30"),
+    "not a number": (
+        put("19.386", "NaN"),
+        r"1 (row without a number|step without a row): 2026-03-29 19:30",
+    ),
     "doubled": (
         document(lambda d: d["results"].append(d["results"][5])),
-        r"begins before the step before it ends",
+        r"given more than once",
     ),
     "no end": (
         document(lambda d: d["results"][0].update(valid_to=None)),
@@ -234,7 +240,7 @@ CHARTS: Cases = COMMON | {
     "fewer prices": (document(lambda d: d["price"].pop()), r"93 times and 92 prices"),
     "null between": (
         document(lambda d: d["price"].__setitem__(5, None)),
-        r"1 step without a price: 2026-03-29 00:15",
+        r"1 (row without a number|step without a row): 2026-03-29 00:15",
     ),
     "lost": (
         document(lambda d: [d[name].pop(9) for name in ("price", "unix_seconds")]),
@@ -256,11 +262,11 @@ CHARTS: Cases = COMMON | {
 OMIE: Cases = COMMON | {
     "cut off": (cut, r"no line '\*' at its end: it is cut off"),
     "lost row": (without_line(5), r"2026-10-25 has 99 of 100 periods of 15 min"),
-    "row again": (line_again(5), r"begins before the step before it ends"),
+    "row again": (line_again(5), r"given more than once"),
     "decimal comma": (each(".", ","), r"line 2\s+.*a price that is none"),
     "a price is lost": (
         put(";1;44.30;44.30;", ";1;44.30;;"),
-        r"1 step without a price: 2026-10-24 22:00",
+        r"1 (row without a number|step without a row): 2026-10-24 22:00",
     ),
     "not a number": (put("44.30", "NaN"), r"line 2\s+.*a price that is none"),
     "another day": (
@@ -353,7 +359,7 @@ WRITTEN: dict[str, tuple[Callable[..., None], Change, str]] = {
     "aWATTar: null": (
         price_writers.awattar,
         document(lambda d: d["data"][3].update(marketprice=None)),
-        r"1 step without a price: 2026-03-02 02:00",
+        r"1 (row without a number|step without a row): 2026-03-02 02:00",
     ),
     "aWATTar: two units": (
         price_writers.awattar,
@@ -370,7 +376,7 @@ WRITTEN: dict[str, tuple[Callable[..., None], Change, str]] = {
     "aWATTar: doubled": (
         price_writers.awattar,
         document(lambda d: d["data"].append(d["data"][7])),
-        r"begins before the step before it ends",
+        r"given more than once",
     ),
     "aWATTar: cut off": (price_writers.awattar, cut, r"Invalid JSON"),
     "Tibber: two homes": (
@@ -391,7 +397,7 @@ WRITTEN: dict[str, tuple[Callable[..., None], Change, str]] = {
     "Tibber: no total": (
         price_writers.tibber,
         put('"total"', '"totalled"'),
-        r"1 step without a price: 2026-03-01 23:00",
+        r"1 (row without a number|step without a row): 2026-03-01 23:00",
     ),
     "SMARD: no unit": (price_writers.smard, with_bom, r"does not say the unit and currency"),
     "SMARD: text": (

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...errors import InputFileError, Problem, Remedy, SchemaError
+from ...errors import InputFileError
 from ..tables.local_time import Utc, nanoseconds, to_utc
 from ..tables.series import Missing, add_notes, uniform_series
-from ..tables.wording import first_few, with_count
+from ..tables.wording import with_count
 
 PRICE = "day_ahead"
 STEPS = {15: "15 min", 30: "30 min", 60: "60 min"}
@@ -81,14 +81,9 @@ def price_series(
     """
     check_zone(timezone, source)
     points, left_out = _without_empty_end(_in_order(points), source)
-    brought = ""
-    if points.minutes is not None:
-        if len(set(points.minutes.tolist())) > 1:
-            brought = f"Prices of several steps brought to {resample}."
-        points = _on_every_step(points, points.minutes, resample, source)
-    filled = _without_price(points, missing, source)
+    length = None if points.minutes is None else points.minutes.astype(np.int64) * MINUTE
     out = uniform_series(
-        Utc(points.start.as_unit("ns"), np.arange(len(points.start))),
+        Utc(points.start.as_unit("ns"), np.arange(len(points.start)), length=length),
         {PRICE: points.value},
         unit=points.unit,
         resample=resample,
@@ -97,7 +92,7 @@ def price_series(
     )
     named = {"timezone": timezone or points.timezone, "area": points.area}
     out = out.assign_attrs({key: word for key, word in named.items() if word})
-    return add_notes(out, *points.notes, left_out, filled, brought)
+    return add_notes(out, *points.notes, left_out)
 
 
 def check_zone(timezone: str | None, source: str) -> None:
@@ -137,53 +132,3 @@ def _without_empty_end(points: PricePoints, source: str) -> tuple[PricePoints, s
     verb = "is" if count == 1 else "are"
     said = f"{with_count(count, 'step')} without a price at the end {verb} left out"
     return _picked(points, np.arange(end)), f"{said}, from {points.start[end]} UTC."
-
-
-def _on_every_step(
-    points: PricePoints, minutes: np.ndarray, resample: str | None, source: str
-) -> PricePoints:
-    """Return points on every step from the first to the last, NaN where the file has none."""
-    begin = nanoseconds(points.start) // MINUTE
-    end = begin + minutes
-    early = np.flatnonzero(begin[1:] < end[:-1]) + 1
-    if len(early):
-        doubled = points.start[early]
-        detail = f"{first_few(doubled.unique())} UTC: begins before the step before it ends"
-        raise SchemaError([Problem("time", "time", f"{detail}; one row per step")], source)
-    if len(set(minutes.tolist())) > 1 and resample is None:
-        raise SchemaError([_several_lengths(points.start, minutes)], source)
-
-    step = int(np.gcd.reduce(minutes))
-    stray = np.flatnonzero((begin - begin[0]) % step)
-    if len(stray):
-        off = f"{first_few(points.start[stray])} UTC: not on the grid of {step} min"
-        raise SchemaError([Problem("time", "time", f"{off} from {points.start[0]}")], source)
-    first = (begin - begin[0]) // step
-    parts = minutes // step
-    value = np.full(int(first[-1] + parts[-1]), np.nan)
-    within = np.arange(parts.sum()) - np.repeat(parts.cumsum() - parts, parts)
-    value[np.repeat(first, parts) + within] = np.repeat(points.value, parts)
-    start = pd.date_range(points.start[0], periods=len(value), freq=pd.Timedelta(minutes=step))
-    whole = np.full(len(value), step)
-    return PricePoints(start, value, points.unit, whole, points.timezone, points.area, points.notes)
-
-
-def _several_lengths(start: pd.DatetimeIndex, minutes: np.ndarray) -> Problem:
-    """Return the problem of steps of several lengths, with the places where they change."""
-    change = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist()]
-    runs = [f"{minutes[k]} min from {start[k]}" for k in change]
-    detail = f"steps of several lengths: {first_few(runs, 4)} (UTC)"
-    return Problem("time", "time", detail, (Remedy("resample", ("15min", "60min")),))
-
-
-def _without_price(points: PricePoints, missing: Missing, source: str) -> str:
-    """Refuse points without a number, or say what becomes of them."""
-    empty = points.start[np.isnan(points.value)]
-    if len(empty) == 0:
-        return ""
-    said = f"{with_count(len(empty), 'step')} without a price: {first_few(empty)} UTC"
-    if missing == "problem":
-        rules = Remedy("missing", ("nan", "hold"))
-        raise SchemaError([Problem(PRICE, "nan", said, (rules,))], source)
-    how = "the price before holds" if missing == "hold" else "left without a price"
-    return f"{said}: {how}."
