@@ -145,10 +145,9 @@ class Scope:
 
         coordinates = xr.Coordinates(indexes)  # made once for all arrays of the variable
 
-        def on_indexes(data: Data | None) -> Any:
-            if not isinstance(data, xr.DataArray):
-                return data
-            return xr.DataArray(broadcast(data, indexes), coords=coordinates, dims=list(indexes))
+        def on_indexes(data: Data) -> xr.DataArray:
+            array = data if isinstance(data, xr.DataArray) else xr.DataArray(float(data))
+            return xr.DataArray(broadcast(array, indexes), coords=coordinates, dims=list(indexes))
 
         bounds = {"lower": on_indexes(lower), "upper": on_indexes(upper), "integer": integer}
         full = f"{self.part}.{name}{suffix}"

@@ -188,9 +188,15 @@ def _nodes(model: Target, inputs: Inputs, terms: Mapping[str, Terms]) -> None:
     other carrier.
     """
     scenario, pods = inputs.calendar.scenario, inputs.pods
-    coords = [*([] if scenario is None else [scenario]), pods, inputs.calendar.time.rename("time")]
+    labels = [*([] if scenario is None else [scenario]), pods, inputs.calendar.time.rename("time")]
+    indexes = {str(index.name): index for index in labels}
+    endless = xr.DataArray(
+        np.broadcast_to(np.inf, [len(index) for index in labels]),
+        coords=xr.Coordinates(indexes),
+        dims=list(indexes),
+    )
     exchange = Expression.from_linopy(
-        model.add_variables(lower=-np.inf, upper=np.inf, coords=coords, name="node.exchange")
+        model.add_variables(lower=-endless, upper=endless, coords=labels, name="node.exchange")
     )
     nothing = Expression.without_terms(model, {})
     for carrier in dict.fromkeys(["electricity", *(c for t in terms.values() for c in t.power)]):
