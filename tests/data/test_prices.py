@@ -211,3 +211,19 @@ def test_combine():
     with pytest.raises(SchemaError) as error:
         combine(one, fine)
     assert len(error.value.problems) == 2
+
+
+def test_a_column_of_units(table):
+    """It says the unit of all rows, whether it is named or called unit; several are refused."""
+    rows = [f"{row},ct/kWh" for row in day("2026-06-01")]
+    for header, more in (("Hour,P,Unit", {}), ("Hour,P,in", {"unit": "in"})):
+        columns = {"time": "Hour", "day_ahead": "P", **more}
+        prices = read_prices(table(rows, header=header), columns=columns, timezone="Europe/Rome")
+        assert prices.day_ahead.attrs["units"] == "ct/kWh"
+        assert prices.attrs["notes"] == "day_ahead: ct/kWh, as the file says."
+    rows[3] = rows[3].replace("ct/kWh", "EUR/MWh")
+    with pytest.raises(SchemaError, match=r"several units: ct/kWh .*, EUR/MWh \(row 5\)"):
+        read_prices(table(rows, header=header), columns=columns, timezone="Europe/Rome")
+    kilowatts = table([f"{row},kW" for row in day("2026-06-01")], header="Hour,P,Unit")
+    with pytest.raises(SchemaError, match="the column of units says kW, EUR/MWh is assumed"):
+        read_prices(kilowatts, columns={"time": "Hour", "day_ahead": "P"}, timezone="UTC")
