@@ -171,3 +171,21 @@ def test_a_zone_for_each_row(run, tmp_path, spot):
     known, _ = stays(run, tmp_path, "paloalto_layout.csv", spot("2020-11-01"), *columns, *more)
     minutes = (known.departure - known.arrival).values / np.timedelta64(1, "m")
     assert minutes.tolist() == [195, 255, 45]
+
+
+def test_options_that_do_nothing_are_refused(run, tmp_path, spot):
+    """Days and markets are those of a case; a file of prices has them all."""
+    words = ("import", "prices", spot("2026-06-01"), "-o", tmp_path / "p.nc")
+    for more in (("--days", "2"), ("--start", "2026-06-01"), ("--market", "day_ahead")):
+        result = run(*words, *more)
+        assert result.exit_code == 2, result.output
+        assert "not for" in result.stderr
+        assert not (tmp_path / "p.nc").exists()
+
+
+def test_days_that_the_prices_cover_are_offered(run, tmp_path, spot):
+    words = ("import", "prices", spot("2026-06-01"), "--template", "commuters", "--vehicles", "2")
+    result = run(*words, "-o", tmp_path / "c.nc")
+    assert result.exit_code == 3
+    assert "give --days 3" in result.stderr
+    assert run(*words, "--days", "3", "-o", tmp_path / "c.nc").exit_code == 0

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import v2g_linopy as v2g
 from v2g_linopy.data import combine, read_netcdf_prices, read_prices
 from v2g_linopy.errors import InputFileError, SchemaError
 
@@ -227,3 +228,28 @@ def test_a_column_of_units(table):
     kilowatts = table([f"{row},kW" for row in day("2026-06-01")], header="Hour,P,Unit")
     with pytest.raises(SchemaError, match="the column of units says kW, EUR/MWh is assumed"):
         read_prices(kilowatts, columns={"time": "Hour", "day_ahead": "P"}, timezone="UTC")
+
+
+def test_a_unit_that_the_file_does_not_name_is_said(table):
+    """Nothing tells euros from cents; half a unit is asked for."""
+    columns = {"time": "Hour", "day_ahead": "Preis"}
+    path = table(day("2026-06-01"), header="Hour,Preis")
+    prices = read_prices(path, columns=columns, timezone="Europe/Rome")
+    assert prices.attrs["notes"] == "day_ahead: EUR/MWh is assumed, the file names no unit."
+    told = read_prices(path, columns=columns, timezone="Europe/Rome", unit="ct/kWh")
+    assert "notes" not in told.attrs
+    path = table(day("2026-06-01"), header="Hour,Preis ct")
+    with pytest.raises(SchemaError, match="names a hundredth of a money, but not per what"):
+        read_prices(path, columns=columns | {"day_ahead": "Preis ct"}, timezone="Europe/Rome")
+
+
+def test_a_case_is_no_file_of_prices(tmp_path):
+    v2g.write(v2g.commuters(vehicles=1, days=1), tmp_path / "case.nc")
+    with pytest.raises(InputFileError, match="holds no prices on time; a case"):
+        read_netcdf_prices(tmp_path / "case.nc")
+
+
+def test_whole_numbers_in_a_flat_file_are_prices(tmp_path):
+    time = pd.date_range("2026-06-01", periods=3, freq="h", name="time")
+    xr.Dataset({"p": ("time", [1, 2, 3])}, {"time": time}).to_netcdf(tmp_path / "whole.nc")
+    assert read_netcdf_prices(tmp_path / "whole.nc").p.values.tolist() == [1.0, 2.0, 3.0]

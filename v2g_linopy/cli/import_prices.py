@@ -33,6 +33,7 @@ from .import_common import (
 )
 from .input_files import SeriesOptions, TableOptions, format_help, read_case, read_price_files
 from .new import Days, Seed, Start, Vehicles, Writing, day
+from .option_words import in_option_words
 from .options import command, one_of
 from .terminal import Terminal
 
@@ -83,6 +84,10 @@ def prices(
     path = writing.path(output)
     if template is not None:
         one_of("--template", template, ("commuters",))
+    if template is None:
+        _only_for_templates(vehicles=vehicles, days=days, start=start, regulation=regulation)
+    if template is None and into is None:
+        _only_for_cases(market=market, imbalance=imbalance)
     with terminal.progress("Reading"):
         read = read_price_files(files, form, asdict(table) | asdict(series))
     zone = zone_of(table.timezone, read)
@@ -92,31 +97,39 @@ def prices(
     terminal.say("\n".join(["prices read", *in_words(read, zone)]))
     settled = imbalance_of(read, imbalance)
     if into is not None:
-        _only_for_templates(vehicles=vehicles, days=days, start=start, regulation=regulation)
         old = read_case(into)
         markets = markets_of(read, market, settled)
         case = data.with_prices(old, read, markets, settled, source=named(files))
         terminal.say("\n".join(replaced_and_kept(old, case, read)))
     else:
         given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": day(start)}
-        case = data.commuters(
-            seed=seed,
-            prices=read,
-            markets=markets_of(read, market, settled),
-            imbalance=settled,
-            regulation=regulation_of(read, regulation),
-            **{key: value for key, value in given.items() if value is not None},
-        )
+        with in_option_words():
+            case = data.commuters(
+                seed=seed,
+                prices=read,
+                markets=markets_of(read, market, settled),
+                imbalance=settled,
+                regulation=regulation_of(read, regulation),
+                **{key: value for key, value in given.items() if value is not None},
+            )
         traded = markets_of(read, market, settled)
         name_prices(case, case, read, traded, settled, named(files), "reserve" in case.children)
     writing.finish(terminal, case, path)
 
 
 def _only_for_templates(**given: object) -> None:
-    """Refuse what is for a new case where prices go into one there is."""
+    """Refuse what is for a new case where none is made."""
     for name, value in given.items():
         if value is not None:
-            detail = "is for a new case (--template), not for one there is (--into)"
+            detail = "is for a new case (--template), not for one there is or a file of prices"
+            raise typer.BadParameter(detail, param_hint=f"--{name}")
+
+
+def _only_for_cases(**given: object) -> None:
+    """Refuse what is for a case where prices go into a file of their own."""
+    for name, value in given.items():
+        if value:
+            detail = "is for a case (--template or --into), not for a file of prices"
             raise typer.BadParameter(detail, param_hint=f"--{name}")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...errors import Problem, SchemaError
+from ...errors import Problem, Remedy, SchemaError
 from ..sessions.assumptions import Regulation
 from ..sessions.case_from_sessions import case_from_sessions
 from ..sessions.currency import currency_of_prices
@@ -182,4 +182,5 @@ def _covers(prices: xr.Dataset, edges: pd.DatetimeIndex, days: int) -> None:
             f"prices cover only {whole} of the {days} days ({edges[0]} to {edges[-1]} UTC); they go"
             f" from {time[0]} to {end}"
         )
-        raise SchemaError([Problem("prices", "time", detail)], "the prices")
+        fewer = (Remedy("days", (whole,)),) if whole and edges[0] >= time[0] else ()
+        raise SchemaError([Problem("prices", "time", detail, fewer)], "the prices")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...errors import Problem, SchemaError
+from ...errors import InputFileError, Problem, SchemaError
 from ..tables.files import clock_axis, read_netcdf
 from ..tables.local_time import Ambiguous, Nonexistent, to_utc
 from ..tables.plausibility import STATED, check_stated_units
@@ -79,11 +79,14 @@ def read_netcdf_prices(
     rules = {"ambiguous": ambiguous, "nonexistent": nonexistent}
     utc = to_utc(pd.DatetimeIndex(file.indexes[axis]), zone, **rules, where=axis, source=source)  # type: ignore[arg-type]
     prices = {
-        str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind == "f"
+        str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind in "fiu"
     }
+    if not prices:
+        detail = f"holds no prices on {axis}; a case or a result is no file of prices"
+        raise InputFileError(path, detail)
     out = uniform_series(
         utc,
-        {n: v.to_numpy() for n, v in prices.items()},
+        {n: v.to_numpy().astype(float) for n, v in prices.items()},
         resample=resample,
         missing=missing,
         may_lack=tuple(prices),

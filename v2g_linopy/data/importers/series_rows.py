@@ -36,6 +36,9 @@ OTHER_COLUMNS = (*TIME_COLUMNS, "unit")
 UNIT_HEADERS = ("unit", "units", "einheit", "currency", "währung", "unità")
 """Headers of columns that say in what the numbers of their row are, in small letters."""
 MOST_CHOICES = 12
+HALF_A_UNIT = re.compile(
+    r"(?<![^\W\d_])(ct|cents?|pence|öre|øre|rappen)(?![^\W\d_])", re.IGNORECASE
+)
 
 
 class Rows(NamedTuple):
@@ -95,8 +98,7 @@ def read_rows(
     utc = collect_problems(problems, lambda: _starts(frame, table, hours, blank, source))
     if values is None or utc is None or units is None:
         raise SchemaError(problems, source)
-    said = [f"{n}: {u}, as the file says." for n, u in units.items() if u != quantities[0]]
-    return Rows(utc, values, units, [] if given_unit else said)
+    return Rows(utc, values, units, [] if given_unit else _said(units, table, whole, quantities[0]))
 
 
 def read_series(
@@ -155,6 +157,8 @@ def _check_columns(
     has_hour = "hour" in columns or wide
     if not {"time", "end"} & {*columns} and not ("date" in columns and has_hour):
         detail = "name the column of `time`, or those of `date` and `hour`"
+        if "date" in columns:
+            detail += "; where each hour has a column of its own, a star stands for all: 'H*'"
         problems.append(Problem("columns", "missing", detail))
     for name in names:
         if not re.fullmatch(r"\w([^/\x00-\x1f\x7f]*[^/\s\x00-\x1f\x7f])?", name):
@@ -268,10 +272,27 @@ def _units(
             give = Remedy("unit", (assumed,), advice=f"if it is {assumed} all the same, give {{}}")
             detail = f"{who} says {unit}, {assumed} is assumed, which is another quantity"
             problems.append(Problem(name, "unit", detail, (give,)))
+        if unit is None and HALF_A_UNIT.search(header):
+            such = Remedy("unit", ("ct/kWh", "EUR/MWh"), advice="such as {}")
+            detail = f"the header {header!r} names a hundredth of a money, but not per what"
+            problems.append(Problem(name, "unit", detail, (such,)))
         units[name] = unit or assumed
     if problems:
         raise SchemaError(problems, source)
     return units
+
+
+def _said(
+    units: Mapping[str, str], table: TableFormat, whole: pd.DataFrame, assumed: str
+) -> list[str]:
+    """Say which units were taken from the file, and where it names none."""
+    beside = _unit_beside(whole, table, "the file")
+    named = {name: bool(named_unit(table.columns[name]) or beside) for name in units}
+    lines = [f"{n}: {u}, as the file says." for n, u in units.items() if u != assumed]
+    without = [name for name, known in named.items() if not known]
+    if without:
+        lines.append(f"{first_few(without)}: {assumed} is assumed, the file names no unit.")
+    return lines
 
 
 def _fits(unit: str, quantity: str) -> bool:

@@ -1,5 +1,7 @@
 """The whole plan in words: money, energy, needs not served, and where limits bind."""
 
+import shlex
+
 import numpy as np
 import xarray as xr
 
@@ -53,7 +55,9 @@ def summary_lines(plan: Plan, listed: int) -> list[str]:
     return [
         *lines,
         "",
-        f"Ask about one of them: explain --vehicle {plan.members[0]}" if plan.members else "",
+        f"Ask about one of them: explain --vehicle {shlex.quote(plan.members[0])}"
+        if plan.members
+        else "",
     ]
 
 
