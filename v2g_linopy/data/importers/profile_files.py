@@ -1,5 +1,6 @@
 """Power over time from any table of text: what loads draw, and what sun or wind would give."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -101,7 +102,7 @@ def read_profiles(
         detail = "one energy cannot stand for both hours"
         raise SchemaError([Problem("ambiguous", "choice", detail, (rules,))], source)
     profiles = uniform_series(
-        rows.utc._replace(row=np.arange(len(rows.utc.time))),
+        replace(rows.utc, row=np.arange(len(rows.utc.time))),
         _in_kw(rows),
         unit=UNIT,
         resample=resample,

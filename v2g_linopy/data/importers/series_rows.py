@@ -4,6 +4,7 @@ are read so.
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase, translate
 from pathlib import Path
 from typing import NamedTuple
@@ -242,7 +243,7 @@ def _with_lengths(
         for cells in (begin, end)
     ]
     lengths = lengths_of_ranges(shown[0], shown[1], source)
-    return utc._replace(length=lengths[utc.row])
+    return replace(utc, length=lengths[utc.row])
 
 
 def _units(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -373,7 +374,7 @@ def _of_day(
     if later.any():
         count = with_count(int(later.sum()), "trip")
         note = f"{count} until the next day, by the clock: row {first_few(frame.index[later])}."
-        back = back._replace(note=f"{back.note} {note}".strip())
+        back = replace(back, note=f"{back.note} {note}".strip())
     return found, back
 
 

@@ -3,7 +3,8 @@ another.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,8 @@ RULES = {
 }
 
 
-class Utc(NamedTuple):
+@dataclass(frozen=True)
+class Utc:
     """Instants in naive UTC.
 
     For each the number of the row it came from, and which rule was needed for which hours; where

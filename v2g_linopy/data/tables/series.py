@@ -3,6 +3,7 @@ papered over.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -117,7 +118,7 @@ def starts_of_ends(utc: Utc) -> Utc:
     length = np.empty(len(order), np.int64)
     length[order] = _lengths(backwards)
     start = (nanoseconds(utc.time) - length).astype("datetime64[ns]")
-    return utc._replace(time=pd.DatetimeIndex(start), length=length)
+    return replace(utc, time=pd.DatetimeIndex(start), length=length)
 
 
 def lengths_of_ranges(begin: pd.DatetimeIndex, end: pd.DatetimeIndex, source: str) -> np.ndarray:
