@@ -152,7 +152,7 @@ def _path(p: Plan, suffix: str, drift: np.ndarray | float) -> Residuals:
         before = e[..., t]
     yield f"energy balance{suffix}", gap
     yield f"energy fits{suffix}", over(e, p.fleet("energy_max"))
-    yield f"need is met or missed{suffix}", over(p.fleet("energy_min") - p.fleet("unserved"), e)
+    yield f"need is met or missed{suffix}", over(p.fleet("energy_min") - _missed(p), e)
     there = _battery_there(p)
     yield f"charger{suffix}", over(c, p.fleet("charge_max") * there)
     yield f"discharger{suffix}", over(d, p.fleet("discharge_max") * there)
@@ -161,6 +161,20 @@ def _path(p: Plan, suffix: str, drift: np.ndarray | float) -> Residuals:
     if suffix:
         expected = p.fleet("discharge") - p.fleet("charge")
         yield "baseline plus activation is what is expected", np.abs(d - c + drift - expected)
+
+
+def _missed(p: Plan) -> np.ndarray:
+    """Energy missing on board: of the need, and of the trip of the next step if it takes the whole
+    need from the same battery.
+    """
+    full = 0 * p.fleet("energy")
+    need, missed, driven, keep, stayed = (
+        p.fleet(name) + full
+        for name in ("energy_min", "unserved", "energy_out", "keep", "unserved_trip")
+    )
+    takes_all = (need[..., :-1] <= driven[..., 1:]) & (keep[..., 1:] == 1)
+    missed[..., :-1] += stayed[..., 1:] * takes_all
+    return missed
 
 
 def _battery_there(p: Plan) -> np.ndarray:
@@ -217,7 +231,7 @@ def _endurance(p: Plan, x: np.ndarray) -> Residuals:
     most = keep * _before(high + 0 * e, initial) + came + p.fleet("energy_out") * soft
     up = (p.held("hours_up") * p.guaranteed * x).sum(2) / p.fleet("eta_discharge")
     down = (p.held("hours_down") * p.guaranteed * x).sum(2) * p.fleet("eta_charge")
-    yield "energy upward at the end", over(up, e + p.fleet("unserved") - low) * (up > 0)
+    yield "energy upward at the end", over(up, e + _missed(p) - low) * (up > 0)
     yield "room downward at the end", over(down, high - e) * (down > 0)
     yield "energy upward at the start", over(up, start - np.minimum(low, least)) * (up > 0)
     yield "room downward at the start", over(down, np.maximum(high, most) - start) * (down > 0)

@@ -3,7 +3,7 @@ served.
 """
 
 import pytest
-from cases import case, market, row, vehicle
+from cases import case, market, product, row, vehicle
 from pytest import approx
 
 import v2g_linopy as v2g
@@ -67,6 +67,60 @@ def test_trip_not_served_is_never_sold(pipeline):
     assert result.attrs["profit"] == approx(3000)
     assert row(result, "fleet.unserved_trip") == [8, 0]
     assert sum(row(result, "fleet.discharge")) == approx(3)
+
+
+def commuter(need, trip=8.0, **fields):
+    """5 kWh can be charged in the first hour; the trip is driven in the second."""
+    return vehicle(charge_max=[5, 0], energy_min=[need, 0], energy_out=[0, trip], **fields)
+
+
+@pytest.mark.parametrize("need", [8, 6])
+def test_a_shortage_before_a_trip_is_paid_once(pipeline, need):
+    """5 kWh of a trip of 8 are on board: 3 are missing from it, 30 EUR. The 5 cost 0.20.
+
+    Proves that the need at departure, which the trip takes, is not missing a second time: that
+    would be 60 EUR for a need of 8 and 40 EUR for one of 6."""
+    result = pipeline(case(commuter(need), market([40, 40])))
+    assert row(result, "fleet.unserved") == [0, 0]
+    assert row(result, "fleet.unserved_trip") == [0, 3]
+    assert result.attrs["objective"] == approx(-30.20)
+
+
+def test_a_need_beyond_the_trip_is_missing_by_itself(pipeline):
+    """9 kWh are due and 4 are driven: with 5 on board the trip is whole, and 4 are missing at the
+    departure, 40 EUR.
+
+    Proves that a trip that could be driven is not cut in place of the need: the vehicle would come
+    home with energy that it never had."""
+    result = pipeline(case(commuter(9, trip=4.0), market([40, 40])))
+    assert row(result, "fleet.unserved") == [4, 0]
+    assert row(result, "fleet.unserved_trip") == [0, 0]
+    assert result.attrs["objective"] == approx(-40.20)
+
+
+def test_the_trip_of_another_battery_excuses_no_need(pipeline):
+    """The next hour begins with another vehicle (keep = 0), which brings 2 and drives 8: 6 are
+    missing for it, and 3 of the 8 that the first needed. 90 EUR."""
+    other = commuter(8, keep=[1, 0], energy_in=[0, 2])
+    result = pipeline(case(other, market([40, 40])))
+    assert row(result, "fleet.unserved") == [3, 0]
+    assert row(result, "fleet.unserved_trip") == [0, 6]
+    assert result.attrs["objective"] == approx(-90.20)
+
+
+def test_reserve_is_not_backed_by_the_energy_of_a_trip(pipeline):
+    """8 of 10 kWh on board are due at the departure and driven then. An upward reserve that must
+    last an hour is backed by the other 2: 2 kW, 0.2 EUR.
+
+    Proves that the need at departure stands, although the trip implies it: 10 kW would be sold."""
+    ready = vehicle(
+        charge_max=0, discharge_max=[10, 0], energy_initial=10, energy_min=[8, 0], energy_out=[0, 8]
+    )
+    endless = product(
+        up=1.0, hours_up=1.0, volume_max=10, capacity_price=[100, 0], guarantee="endurance"
+    )
+    result = pipeline(case(ready, market([0, 0]), reserve=endless))
+    assert row(result, "reserve.volume") == approx([2, 0])
 
 
 @pytest.mark.through_file

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from cases import case, market, vehicle
 from made_results import result
 
+import v2g_linopy as v2g
 from v2g_linopy.report import tables
 from v2g_linopy.report.result_view import ResultView
 from v2g_linopy.report.schedule_and_bids import starts
@@ -75,8 +77,31 @@ def test_unserved_needs_are_named_with_the_moment_they_were_due():
     missing.
     """
     table = tables.unserved(result(unserved=1.5))
-    assert table.to_dict("records") == [
-        {"member": "ev-000", "by": "2019-08-05T17:00+02:00", "kWh": 1.5, "need": "departure"}
+    (missed,) = table.to_dict("records")
+    assert missed.pop("needed_kWh") == 22.0
+    assert missed.pop("on_board_kWh") >= 20.5
+    assert missed == {
+        "member": "ev-000",
+        "by": "2019-08-05T17:00+02:00",
+        "kWh": 1.5,
+        "need": "departure",
+    }
+
+
+def test_a_trip_is_missed_by_the_session_that_departs():
+    """Session 7 is plugged in until 01:00 and drives at 02:00 with 5 of 8 kWh, session 8 at 04:00
+    with 2 of 6; no session is plugged in when the trips begin. Session 8 is another battery
+    (keep = 0), so that no trip can be missed in place of the other.
+    """
+    van = vehicle(charge_max=[5, 0, 0, 2, 0], energy_out=[0, 0, 8, 0, 6])
+    van |= {"session": [7, -1, -1, 8, -1], "energy_min": [0, 0, 0, 6, 0], "keep": [1, 1, 1, 0, 1]}
+    missed = tables.unserved(v2g.solve(case(van, market([1] * 5)))).to_dict("records")
+    common = {"member": "ev", "need": "trip"}
+    assert missed == [
+        {"session": "8", "by": "2026-01-05T04:00+00:00", "kWh": 4.0, **common}
+        | {"needed_kWh": 6.0, "on_board_kWh": 2.0},
+        {"session": "7", "by": "2026-01-05T02:00+00:00", "kWh": 3.0, **common}
+        | {"needed_kWh": 8.0, "on_board_kWh": 5.0},
     ]
 
 

@@ -254,18 +254,19 @@ class Expression:
     # ---- other labels ----------------------------------------------------------------------------
 
     def shift(self, shifts: Mapping[str, int] | None = None, **by: int) -> "Expression":
-        """Move by a number of steps, one or more, along a dimension.
+        """Move by a number of steps along a dimension: forward, or back where it is negative.
 
         What comes from outside counts as 0.
         """
         ((dim, steps),) = (shifts or by).items()
-        if steps < 1:
-            raise ValueError("only a shift forward is defined")
+        if steps == 0:
+            raise ValueError("a shift by 0 steps moves nothing")
+        from_outside = slice(steps) if steps > 0 else slice(steps, None)
 
         def later(fill: float) -> Callable[[np.ndarray, int], np.ndarray]:
             def change(values: np.ndarray, axis: int) -> np.ndarray:
                 moved = np.roll(values, steps, axis)
-                moved[(slice(None),) * axis + (slice(steps),)] = fill
+                moved[(slice(None),) * axis + (from_outside,)] = fill
                 return moved
 
             return change

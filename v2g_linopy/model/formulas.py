@@ -21,6 +21,17 @@ def previous_data(a: xr.DataArray, initial: xr.DataArray | float, time: pd.Index
     return xr.where(first(time) > 0, initial, shifted)
 
 
+def following(x: Expression) -> Expression:
+    """x_{t+1} of variables, and 0 after the last step."""
+    return x.shift(time=-1)
+
+
+def following_data(a: xr.DataArray, time: pd.Index) -> xr.DataArray:
+    """a_{t+1} of a data array, and 0 after the last step."""
+    shifted = a.shift(time=-1) if "time" in a.dims else a
+    return xr.where(last(time) > 0, 0.0, shifted)
+
+
 def first(time: pd.Index) -> xr.DataArray:
     """1 at the first step, 0 elsewhere."""
     return xr.DataArray((time == time[0]).astype(float), coords={"time": time}, dims="time")

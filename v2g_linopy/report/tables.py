@@ -144,27 +144,63 @@ def ladder(result: Result) -> pd.DataFrame:
 def unserved(result: Result) -> pd.DataFrame:
     """Return the needs not served, worst first.
 
-    Of each the member, session, local time by which it was needed, kWh missing, and of what.
+    Of each the member, session, local time by which it was needed, kWh missing, of what, and the
+    kWh that were needed and on board. A trip is that of the session that departs for it.
     """
     view = ResultView.of(result)
-    tables = []
-    for name, kind in (("unserved", "departure"), ("unserved_trip", "trip")):
-        values = np.asarray(view.fleet(name).values, dtype=float)
-        member, step = np.nonzero(values > SMALLEST_NEED)
-        ends = view.local[step] + pd.Timedelta(hours=view.hours)
-        table = {"member": [str(m) for m in view.members[member]]}
-        if view.has("fleet", "session"):
-            table["session"] = session_labels(view)[member, step].tolist()
-        table |= {
-            "by": [end.isoformat(timespec="minutes") for end in ends],
-            "kWh": values[member, step].tolist(),
-        }
-        tables.append(pd.DataFrame(table).assign(need=kind))
-    return (
-        pd.concat(tables, ignore_index=True)
-        .sort_values("kWh", ascending=False, kind="stable")
-        .reset_index(drop=True)
+    table = pd.concat([_missing_at_departure(view), _missing_from_trips(view)], ignore_index=True)
+    return table.sort_values("kWh", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _missing_at_departure(view: ResultView) -> pd.DataFrame:
+    """Needs missed at the end of a step."""
+    missing, needed, energy = (
+        np.asarray(view.fleet(name).values, dtype=float)
+        for name in ("unserved", "energy_min", "energy")
     )
+    at = np.nonzero(missing > SMALLEST_NEED)
+    ends = view.local[at[1]] + pd.Timedelta(hours=view.hours)
+    sessions = session_labels(view) if view.has("fleet", "session") else None
+    return _missed(view, "departure", at, ends, sessions, missing[at], needed[at], energy[at])
+
+
+def _missing_from_trips(view: ResultView) -> pd.DataFrame:
+    """Trips missed at the begin of a step, in which their session has departed."""
+    missing, needed = (
+        np.asarray(view.fleet(name).values, dtype=float) for name in ("unserved_trip", "energy_out")
+    )
+    at = np.nonzero(missing > SMALLEST_NEED)
+    departed = _sessions_departed(view) if view.has("fleet", "session") else None
+    on_board = needed[at] - missing[at]
+    begins = view.local[at[1]]
+    return _missed(view, "trip", at, begins, departed, missing[at], needed[at], on_board)
+
+
+def _sessions_departed(view: ResultView) -> np.ndarray:
+    """Return the last session before each step, on (fleet, time); empty where there is none."""
+    plugged = pd.DataFrame(session_labels(view))
+    before = plugged.where(plugged != "-1").ffill(axis=1).shift(axis=1)
+    return before.fillna("").to_numpy()
+
+
+def _missed(
+    view: ResultView,
+    need: str,
+    at: tuple[np.ndarray, ...],
+    moments: pd.DatetimeIndex,
+    sessions: np.ndarray | None,
+    missing: np.ndarray,
+    needed: np.ndarray,
+    on_board: np.ndarray,
+) -> pd.DataFrame:
+    """Return a row for each place on (fleet, time) at which something is missing."""
+    table: dict[str, list[object]] = {"member": [str(m) for m in view.members[at[0]]]}
+    if sessions is not None:
+        table["session"] = sessions[at].tolist()
+    table["by"] = [moment.isoformat(timespec="minutes") for moment in moments]
+    table |= {"kWh": missing.tolist(), "need": [need] * len(missing)}
+    table |= {"needed_kWh": needed.tolist(), "on_board_kWh": on_board.tolist()}
+    return pd.DataFrame(table)
 
 
 def wear_table(result: Result) -> pd.DataFrame:

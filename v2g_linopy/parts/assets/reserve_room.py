@@ -117,8 +117,23 @@ def _edges(d: xr.Dataset, path: str) -> tuple[Edge, Edge]:
             start - smaller(d.energy_min + full, lowest),
             larger(d.energy_max + full, highest) - start,
         ),
-        Edge(energy + d.get("unserved", 0.0) - d.energy_min, d.energy_max - energy),
+        Edge(energy + not_on_board(d) - d.energy_min, d.energy_max - energy),
     )
+
+
+def not_on_board(d: xr.Dataset) -> xr.DataArray | float:
+    """Return the kWh missing from the need of each step.
+
+    Where the trip of the next step takes all that is needed, what is missing from it is missing
+    here, too.
+    """
+    unserved: xr.DataArray | float = d.get("unserved", 0.0)
+    if "unserved_trip" not in d:
+        return unserved
+    full = xr.zeros_like(d.energy)
+    trip, keep, stays = ((a + full).shift(time=-1) for a in (d.energy_out, d.keep, d.unserved_trip))
+    takes_all = (d.energy_min > 0) & (d.energy_min <= trip) & (keep == 1)
+    return unserved + stays.where(takes_all, 0.0)
 
 
 def _before(x: xr.DataArray, initial: xr.DataArray) -> xr.DataArray:

@@ -215,7 +215,10 @@ def needs(view: ResultView) -> dict[str, Any]:
     rows = [
         {
             **{str(k): v for k, v in row.items()},
-            "kWh": labels.shown_number(row["kWh"]),
+            **{
+                amount: labels.shown_number(row[amount])
+                for amount in ("kWh", "needed_kWh", "on_board_kWh")
+            },
             "by": row["by"].replace("T", " "),
         }
         for row in shown.to_dict("records")

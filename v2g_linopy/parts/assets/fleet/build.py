@@ -7,7 +7,15 @@ import xarray as xr
 
 from ....algebra.expression import Expression
 from ....model import battery_wear
-from ....model.formulas import first, larger, previous, previous_data, smaller
+from ....model.formulas import (
+    first,
+    following,
+    following_data,
+    larger,
+    previous,
+    previous_data,
+    smaller,
+)
 from ....model.formulas_storage import one_way, within_step
 from ....model.reserve_rules import on_two_paths
 from ....model.scope import Scope
@@ -24,6 +32,7 @@ class _Shared:
     active: xr.DataArray  # True where a member holds or moves energy
     unserved: Expression  # kWh missing from what is needed on board
     unserved_trip: Expression  # kWh missing from what leaves with a trip
+    missing: Expression  # kWh missing from what is needed on board, those of its trip included
     slack_in: Expression  # kW that act like charging and come from nowhere, at a penalty
     slack_out: Expression  # kW that act like discharging and go nowhere, at a penalty
     on: tuple[Expression, Expression]  # 1 while it charges, 1 while it discharges
@@ -53,8 +62,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         e = start + dt (eta_c (c + s_in) - (g + s_out) / eta_d),
         start = keep e_{t-1} + e_in - (e_out - u_out) - spill
-        0 <= c <= charge_max,   0 <= g <= discharge_max,   e_min - u <= e <= e_max,
+        0 <= c <= charge_max,   0 <= g <= discharge_max,   e_min - u* <= e <= e_max,
         0 <= spill <= spill_max
+        u*_t = u_t + u_out_{t+1}   where a trip takes the need: e_min_t <= e_out_{t+1}, k_{t+1} = 1
+        u*_t = u_t                 elsewhere (k is keep)
 
     Where a replacement cost is given, each battery is cut into segments of depth with energy e_j,
     and with energy l_j leaving each by power and m_j by driving [kWh]; calendar wear follows the
@@ -143,7 +154,17 @@ def _shared(s: Scope, d: xr.Dataset) -> _Shared:
     if room.has_terms:
         within = room - power_limits.max_power(d, "charge", on) <= 0
         s.add("charge_room", within, mask=tapered & (least_in | least_out))
-    return _Shared(active, unserved, unserved_trip, slack_in, slack_out, on, tapered, room)
+    missing = unserved
+    if bool((of_trip := _need_of_trip(d, s.axis("time"))).any()):
+        missing = missing + following(unserved_trip).where(of_trip)
+    return _Shared(active, unserved, unserved_trip, missing, slack_in, slack_out, on, tapered, room)
+
+
+def _need_of_trip(d: xr.Dataset, time: pd.Index) -> xr.DataArray:
+    """Return True where the next step takes from the same battery all that is needed on board."""
+    driven, keep = following_data(d.energy_out, time), following_data(d.keep, time)
+    soft = d.unserved_cost.notnull()
+    return xr.DataArray((d.energy_min > 0) & soft & (d.energy_min <= driven) & (keep == 1))
 
 
 def _room(d: xr.Dataset, plan: _Path, shared: _Shared) -> tuple[Expression, Expression]:
@@ -159,7 +180,7 @@ def _room(d: xr.Dataset, plan: _Path, shared: _Shared) -> tuple[Expression, Expr
 
 def _path(s: Scope, d: xr.Dataset, suffix: str, shared: _Shared) -> _Path:
     """One trajectory of the battery, and its rows."""
-    time, u = s.axis("time"), shared.unserved
+    time, u = s.axis("time"), shared.missing
     c = s.var_where("charge" + suffix, d.charge_max > 0, d.charge_max)
     g = s.var_where("discharge" + suffix, d.discharge_max > 0, d.discharge_max)
     e = s.var("energy" + suffix, upper=d.energy_max, mask=shared.active)

@@ -6,7 +6,7 @@ from ....model import battery_wear
 from ....model.formulas import larger, smaller
 from ....model.terms import Flow, Replay
 from ....model.view import View
-from ..reserve_room import most_drawn, of_vehicles, on_baseline, storing
+from ..reserve_room import most_drawn, not_on_board, of_vehicles, on_baseline, storing
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -40,7 +40,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
     charge, discharge, energy = (d[name + suffix] for name in ("charge", "discharge", "energy"))
-    unserved, trip = d.get("unserved", 0.0), d.get("unserved_trip", 0.0)
+    trip = d.get("unserved_trip", 0.0)
     spill = d.get("spill" + suffix, 0.0)
     yesterday = energy.shift(time=1).fillna(d.energy_initial)
     gained = (charge + d.get("slack_in", 0.0)) * d.eta_charge * v.dt
@@ -58,7 +58,8 @@ def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]
         over[f"{way}_min"] = _below_least(d[f"{way}_min"], power, back)
     over["taper"] = charge - most_drawn(d, "energy" + suffix)
     residuals = {"balance": abs(energy - expected).assign_attrs(units="kWh")}
-    residuals["need"] = (d.energy_min - unserved - energy).clip(min=0).assign_attrs(units="kWh")
+    short = (d.energy_min - not_on_board(d) - energy).clip(min=0)
+    residuals["need"] = short.assign_attrs(units="kWh")
     for name, excess in over.items():
         residuals[f"limit_{name}"] = excess.clip(min=0).assign_attrs(
             units="kWh" if name in ("energy", "spill") else "kW"
