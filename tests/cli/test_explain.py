@@ -3,7 +3,7 @@
 import pytest
 import xarray as xr
 from by_hand import lossless_case
-from cases import case, market, storage
+from cases import case, market, storage, vehicle
 
 import v2g_linopy as v2g
 from v2g_linopy.data import commuters
@@ -92,6 +92,23 @@ def test_unserved_need_is_named():
     )
     assert "5.00 kWh of its need could not be served" in explain(result, "ev-001")
     assert "ev-001: 5.00 kWh" in explain(result)
+
+
+def test_a_need_is_told_apart_from_the_trip():
+    """Two hours of 10 kW; the trip in the third takes 15 of the 18 kWh that are due. Where it takes
+    24, 20 are on board and 4 are missing, from the trip alone.
+    """
+
+    def story(need, trip):
+        van = vehicle(charge_max=[10, 10, 0], energy_min=[0, need, 0], energy_out=[0, 0, trip])
+        return explain(v2g.solve(case(van, market([30, 20, 60]))), "ev")
+
+    served = "left with 18.0 kWh (needed 18.0: 15.0 for the trip that follows and 3.0 to be left"
+    assert served in story(18.0, 15.0)
+    short = story(24.0, 24.0)
+    assert "left with 20.0 kWh (needed 24.0: 24.0 for the trip that follows)" in short
+    assert "4.00 of the 24.00 kWh of its trip could not be served" in short
+    assert "of its need could not" not in short
 
 
 def test_two_stays():

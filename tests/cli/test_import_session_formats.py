@@ -164,6 +164,35 @@ def test_columns_of_trips_by_name(run, prices, tmp_path):
     assert case["sessions"].energy_need.values.tolist() == [18.0]
 
 
+def test_a_battery_column_keeps_a_list_of_trips(depot, run, tmp_path):
+    """The column of the battery is named; the others are found, and the file is one of trips."""
+    depot("Van 1;02.03.2026;08:00;16:00;12,5", "Van 1;03.03.2026;08:00;16:00;19,0")
+    lines = (tmp_path / "fahrten.csv").read_text("cp1252").splitlines()
+    path = tmp_path / "akku.csv"
+    path.write_text("\n".join(f"{x};{'81,5' if k else 'Akku'}" for k, x in enumerate(lines)))
+    words = ("--timezone", "Europe/Berlin", "--column", "capacity=Akku", "--assume", "defaults")
+    case, made = imported(run, path, tmp_path / "spot.nc", *words)
+    assert case["sessions"].capacity.values.tolist() == [81.5]
+    assert "capacity 'Akku'" in " ".join(made.output.split())
+
+
+def test_prices_of_another_year(depot, run, prices, tmp_path):
+    """No stay falls into the case: exit code 3, both spans, and no file."""
+    depot("Van 1;02.03.2026;08:00;16:00;12,5", "Van 1;03.03.2026;08:00;16:00;19,0")
+    words = ("--encoding", "cp1252", "--timezone", "Europe/Berlin", "--assume", "defaults")
+    case = tmp_path / "empty.nc"
+    spot = prices()
+    failed = run(
+        "import", "sessions", tmp_path / "fahrten.csv", "--prices", spot, "-o", case, *words
+    )
+    assert (failed.exit_code, case.exists()) == (3, False)
+    spans = (
+        "1 stay from 2026-03-02 16:00 to 2026-03-03 08:00, prices from 2026-10-24 20:00 to"
+        " 2026-10-26 07:00"
+    )
+    assert spans in " ".join(failed.stderr.split())
+
+
 def test_the_night_serves_two_trips(depot):
     """After the first trip of 9.5 kWh there is an hour for the second, of 19 kWh, which needs 20 of
     11 kWh: the battery goes on, so that the night charges for both, 30 kWh at 20 EUR/MWh.

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from reference_data import sample
 
-from v2g_linopy.data import BatteryAssumption, read_trips
+from v2g_linopy.data import BatteryAssumption, case_from_sessions, read_trips
 from v2g_linopy.data.importers.formats import SESSION_FORMATS, recognised
 from v2g_linopy.data.tables.plausibility import plausibility_problems
 from v2g_linopy.errors import SchemaError
@@ -232,6 +233,136 @@ def test_one_charger_for_all_stays_of_a_vehicle(trips):
     short = ["w;24.10.2025;06:00;07:00;1;1", "w;24.10.2025;09:00;10:00;1;30"]
     made, _ = BatteryAssumption().apply(read(trips(*short, "w;24.10.2025;12:00;13:00;1;30")))
     assert made.charge_max.values == pytest.approx([60 / 0.95 / 4 * 1.02] * 2)
+
+
+def test_the_first_trip_counts_for_the_size_of_a_battery(trips):
+    """The first trip takes 80 kWh and has no stay before it, the second 30: a battery of
+    1.25 * 80 = 100 kWh. Another vehicle drives 10 at most, and has the smallest, 60.
+    """
+    rows = ["v;24.10.2025;06:00;16:00;1;80", "v;25.10.2025;06:00;10:00;1;30"]
+    rows += ["w;24.10.2025;06:00;16:00;1;10", "w;25.10.2025;06:00;10:00;1;10"]
+    stays = read(trips(*rows))
+    made, said = BatteryAssumption().apply(stays)
+    assert made.capacity.values.tolist() == [100.0, 60.0]
+    assert "the largest of its stays and of all its trips" in " ".join(said)
+    assert made.energy_need.values.tolist() == [30.0, 10.0]
+    in_wh = read(trips(*rows), units={"energy": "Wh"})
+    assert BatteryAssumption().apply(in_wh)[0].capacity.values.tolist() == [60.0, 60.0]
+
+
+def test_a_first_trip_that_no_battery_holds_is_refused(trips):
+    """80 000 kWh in the first trip of a vehicle would be a battery of 100 000 kWh."""
+    rows = ["v;24.10.2025;06:00;16:00;1;80000", "v;25.10.2025;06:00;10:00;1;30"]
+    with pytest.raises(SchemaError, match="80000 kWh is more than any vehicle takes"):
+        made(read(trips(*rows)), battery=BatteryAssumption())
+
+
+# --- what the list says of vehicles -----------------------------------------------------------
+
+
+FITTED = f"{HEADER};Batteriekapazität [kWh];Ladeleistung [kW];Entladeleistung [kW]"
+
+
+def fitted(*cells):
+    """The rows of the list with battery, charging and discharging power of each vehicle."""
+    return [f"{row};{cells[k % len(cells)]}" for k, row in enumerate(ROWS)]
+
+
+def test_battery_and_powers_of_each_vehicle(trips):
+    """Van 1 has rows 2 and 4, Van 2 rows 3 and 5; a row without a number takes that of another."""
+    rows = fitted("81,5;22;0", "55;11;7,4", ";;", "55;11;7,4", "40;11;0")
+    stays = read(trips(*rows, header=FITTED))
+    found = {n: stays[n].values.tolist() for n in ("capacity", "charge_max", "discharge_max")}
+    assert found == {"capacity": [81.5, 55], "charge_max": [22, 11], "discharge_max": [0, 7.4]}
+    assert "capacity 'Batteriekapazität [kWh]'" in stays.attrs["notes"]
+    assert read(trips()).drop_attrs().equals(stays.drop_vars(found).drop_attrs())
+
+
+def test_words_for_battery_and_powers(trips):
+    """Words are sure with their unit; others are named, in kW or in a unit that is given."""
+    plain = fitted("80;22000;0")
+    headers = ("Battery capacity (kWh)", "Charging power (W)", "Discharging power [W]")
+    stays = read(trips(*plain, header=f"{HEADER};{';'.join(headers)}"))
+    assert (stays.charge_max.values[0], stays.charge_max.attrs["units"]) == (22000, "W")
+    path = trips(*plain, header=f"{HEADER};Kapazität;Lader;x")
+    assert "capacity" not in read(path)
+    columns = {"capacity": "Kapazität", "charge_max": "Lader"}
+    stays = read(path, columns=columns, units={"charge_max": "W"})
+    assert (stays.capacity.values[0], stays.charge_max.attrs["units"]) == (80, "W")
+    wrong = refused(path, columns=columns, units={"charge_max": "kWh"})
+    assert "unit 'kWh' does not fit" in wrong
+    energy = trips(*plain, header=f"{HEADER};Kapazität;Lader [kWh];x")
+    assert "which is no power" in refused(energy, columns={"charge_max": "Lader [kWh]"})
+
+
+VEHICLES_AT_FAULT = {
+    ("80;22;0", "80;22;0", "90;22;0"): "Van 1 has 80 in row 2 and 90 in row 4; a vehicle has one",
+    ("80;22;0", ";22;0", "80;22;0", ";22;0", ";22;0"): "no number for Van 2, Van 3",
+    ("0;22;0",): "no number above 0 in row 2: '0'",
+    ("80;-1;0",): "no number above 0 in row 2: '-1'",
+    ("80;22;-1",): "no number of at least 0 in row 2: '-1'",
+    ("viel;22;0",): "row 2: 'viel'",
+}
+
+
+@pytest.mark.parametrize("cells", VEHICLES_AT_FAULT)
+def test_faults_of_vehicles(trips, cells):
+    assert VEHICLES_AT_FAULT[cells] in refused(trips(*fitted(*cells), header=FITTED))
+
+
+# --- what is said -----------------------------------------------------------------------------
+
+
+def made(stays, days=4, start="2025-10-24", begin=None, **options):
+    """A case of hours from midnight UTC, at one price."""
+    time = pd.date_range(start, periods=24 * days, freq="h", name="time")
+    prices = xr.Dataset({"day_ahead": ("time", np.full(len(time), 50.0))}, {"time": time})
+    return case_from_sessions(stays, prices, timezone="Europe/Berlin", start=begin, **options)
+
+
+def test_span_columns_and_trips_that_are_charged_for(trips):
+    """Five trips of three vehicles: three are the first. The last return is on Monday."""
+    stays = read(trips())
+    notes = stays.attrs["notes"].splitlines()
+    assert (
+        "Trips from 2025-10-24 06:33 (first departure) to 2025-10-27 18:29 (last return),"
+        " Europe/Berlin."
+    ) in notes
+    taken = "vehicle 'Fahrzeug', date 'Datum', departure 'Abfahrt', return 'Rückkehr'"
+    assert f"Columns taken: {taken}, energy 'Verbrauch [kWh]'." in notes
+    assert "distance 'km'." in read(trips(), kwh_per_km=0.3).attrs["notes"]
+    charged = "2 of 5 trips are charged for: 3 come first of their vehicle, before any stay"
+    assert charged in stays.attrs["notes"]
+    said = made(stays, battery=BatteryAssumption()).attrs["assumptions"]
+    assert charged in said
+    assert "2 stays from 2025-10-24 17:48 to 2025-10-27 06:57 (Europe/Berlin), all in" in said
+    two_days = made(stays, days=2, battery=BatteryAssumption()).attrs["assumptions"]
+    assert "(Europe/Berlin), 1 of them in the case. The trips after these" in two_days
+
+
+def test_a_first_trip_of_two_rows_is_not_charged_for(trips):
+    """The trips of 06:00 and of 10:00 are one; the third of three is charged for."""
+    rows = ["v;24.10.2025;06:00;10:00;1;5", "v;24.10.2025;10:00;12:00;1;7"]
+    notes = read(trips(*rows, "v;25.10.2025;06:00;12:00;1;7")).attrs["notes"]
+    assert "1 of 3 trips are charged for: 2 come first" in notes
+
+
+def test_no_stay_in_the_case(trips):
+    """Prices of the year after or before, and a stay that only ends within them."""
+    stays = read(trips())
+    with pytest.raises(SchemaError) as error:
+        made(stays, start="2026-10-24", battery=BatteryAssumption())
+    assert (
+        "no stay falls into the case: 2 stays from 2025-10-24 17:48 to 2025-10-27 06:57, prices"
+        " from 2026-10-24 02:00 to 2026-10-28 01:00 (Europe/Berlin)"
+    ) in str(error.value)
+    assert "outside" not in str(error.value)
+    with pytest.raises(SchemaError) as error:
+        made(stays, start="2024-10-24", battery=BatteryAssumption())
+    assert "no stay falls into the case" in str(error.value)
+    assert "outside" not in str(error.value)
+    with pytest.raises(SchemaError, match="the case from 2025-10-27 00:00 .*outside=.clip"):
+        made(stays, start="2025-10-25", begin="2025-10-27", battery=BatteryAssumption())
 
 
 # --- what is refused --------------------------------------------------------------------------

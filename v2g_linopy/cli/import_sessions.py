@@ -105,7 +105,8 @@ Floor = Annotated[
     typer.Option(
         "--soc-floor",
         metavar="SHARE",
-        help="What discharging leaves of a battery, or what the vehicle came with if less.",
+        help="What discharging leaves of a battery, or what the vehicle came with if less. In a"
+        " list of trips also what it comes home with, as far as its charger gets there.",
     ),
 ]
 

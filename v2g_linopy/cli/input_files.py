@@ -15,6 +15,7 @@ import v2g_linopy as v2g
 
 from ..case.io import existing
 from ..case.units import TABLE
+from ..data.importers import trips
 from ..data.importers.formats import (
     CAPACITY_FORMATS,
     PRICE_FORMATS,
@@ -487,12 +488,18 @@ def price_format(path: Path, options: Mapping[str, Any], prefix: str) -> str:
 def table_format(path: Path, formats: Formats, options: Mapping[str, Any]) -> str:
     """Return the format of a file that may be any table.
 
-    A map of columns means csv, or trips where it names their return; else it shows in the end of
-    its name and in what it holds.
+    A map of columns means csv, or trips where it names their return, or where the file has the
+    headers of trips and the map names no arrival; else it shows in the end of its name and in what
+    it holds.
     """
     is_text = not has_suffix_of(existing(path), formats)
     if is_text and options.get("column"):
-        is_trips = "trips" in formats and "return" in pairs(options["column"], "--column")
-        return "trips" if is_trips else "csv"
+        named = pairs(options["column"], "--column")
+        return "trips" if "trips" in formats and means_trips(path, named) else "csv"
     with in_option_words():
         return recognised(path, formats) or "csv"
+
+
+def means_trips(path: Path, named: Mapping[str, str]) -> bool:
+    """Say whether a table of which some columns are named is a list of trips."""
+    return "return" in named or ("arrival" not in named and trips.is_trips(path))

@@ -10,20 +10,27 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...case.units import factor
 from ...errors import Problem, Remedy, SchemaError
+from ..sessions.assumptions import LARGEST_TRIP
 from ..tables.cells import as_text, pick_columns
 from ..tables.files import collect_problems
-from ..tables.local_time import Utc, to_utc
+from ..tables.local_time import Utc, to_local, to_utc
 from ..tables.numbers import number_columns
 from ..tables.plausibility import STATED, check_stated_units
 from ..tables.series import add_notes
 from ..tables.session_table import COLUMNS, LABELS, MOMENTS
 from ..tables.table_format import TableFields, TableFormat, one_format, read_times, read_whole
 from ..tables.text import beginning
-from ..tables.unit_names import named_unit
 from ..tables.wording import first_few, with_count
 from ..tables.written_times import read_written
+from .trip_vehicles import (
+    WORDS_OF_VEHICLES,
+    OfVehicles,
+    bare_header,
+    numbers_of_vehicles,
+    unit_of,
+    usual_of_vehicles,
+)
 
 RULES = ("first", "second", "shift")
 """Rules for local clocks that make sense for one trip."""
@@ -38,6 +45,14 @@ WORDS = {
 }
 """Usual headers of each column, in German and English, in small letters and without their unit."""
 NEEDED = ("vehicle", "departure", "return")
+NAMES = (*WORDS, *WORDS_OF_VEHICLES)
+"""Every column that a list of trips may have."""
+VEHICLES_NEED = {
+    "capacity": "or `--assume`",
+    "charge_max": "or `--assume`",
+    "discharge_max": "optional",
+}
+"""When each column of vehicles is needed, for the help."""
 PLATES = re.compile(r"kennzeichen|plate|registration|fahrer|driver", re.IGNORECASE)
 """Headers of columns that say who drove, or whose vehicle it is."""
 CLOCK = r"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?"
@@ -53,6 +68,10 @@ def trip_columns() -> list[tuple[str, str, str, str]]:
         ("date", "time", "for times of day", "day of the departure"),
         ("energy", "kWh", "or `distance`", "energy driven"),
         ("distance", "km", "with `--kwh-per-km`", "way driven"),
+        *(
+            (name, COLUMNS[name].unit, need, f"{COLUMNS[name].doc}; one value for each vehicle")
+            for name, need in VEHICLES_NEED.items()
+        ),
     ]
 
 
@@ -72,8 +91,9 @@ def _is_header(cells: list[str]) -> bool:
 
 def _usual(headers: list[str], name: str) -> list[str]:
     """Return the headers that usually mean a column."""
-    bare = {header: re.sub(r"[\[(].*?[\])]", "", header).strip(' "') for header in headers}
-    return [h for h, word in bare.items() if re.fullmatch(WORDS[name], word, re.IGNORECASE)]
+    if name in WORDS_OF_VEHICLES:
+        return usual_of_vehicles(headers, name)
+    return [h for h in headers if re.fullmatch(WORDS[name], bare_header(h), re.IGNORECASE)]
 
 
 def read_trips(
@@ -100,12 +120,13 @@ def read_trips(
     table : TableFormat, optional
         How the file is written. Its `columns` are ``vehicle``, ``departure``, ``return``, ``date``
         where those two are times of day (a return that is earlier on the clock is of the next day),
-        and ``energy`` (driven) or ``distance`` (km). Usual headers, in English and German, need not
-        be named.
+        ``energy`` (driven) or ``distance`` (km), and ``capacity``, ``charge_max`` and
+        ``discharge_max``, each with one value for a vehicle. Usual headers, in English and German,
+        need not be named; those of the last three only if they have a unit.
     kwh_per_km : float, optional
         What a vehicle uses, where the list has only distances, or in place of its energies.
     units : mapping of str to str, optional
-        Unit of the energies where their header does not say it: ``{"energy": "Wh"}``.
+        Unit of a column where its header does not say it: ``{"energy": "Wh"}``.
     keep_ids : bool, default False
         Vehicles that are named by number plates or drivers keep these names; else they are
         numbered.
@@ -116,7 +137,8 @@ def read_trips(
     -------
     xarray.Dataset
         On ``session``, in order of arrival: times in naive UTC, energies in the unit of the list,
-        and ``vehicle``. Its ``notes`` state the rules.
+        ``vehicle``, what the list says of it, and ``energy_trip_max``, the largest of all its
+        trips. Its ``notes`` state the rules.
 
     Raises
     ------
@@ -152,16 +174,19 @@ def read_trips(
 
     # faults of all columns are told together
     problems: list[Problem] = []
-    energy = collect_problems(
-        problems, lambda: _energy(frame, columns, table, kwh_per_km, units or {}, source)
-    )
-    moments = collect_problems(problems, lambda: _moments(frame, table, source))
-    if energy is None or moments is None:
-        raise SchemaError(problems, source)
     vehicle = as_text(frame["vehicle"])
     hidden = bool(PLATES.search(columns["vehicle"])) and not keep_ids
     if hidden:
         vehicle = _numbered_vehicles(vehicle)
+    energy = collect_problems(
+        problems, lambda: _energy(frame, columns, table, kwh_per_km, units or {}, source)
+    )
+    moments = collect_problems(problems, lambda: _moments(frame, table, source))
+    of_vehicles = collect_problems(
+        problems, lambda: numbers_of_vehicles(frame, vehicle, columns, table, units or {}, source)
+    )
+    if energy is None or moments is None or of_vehicles is None:
+        raise SchemaError(problems, source)
     departure, back = moments
     trips = pd.DataFrame(
         {
@@ -175,10 +200,13 @@ def read_trips(
     if problems := _overlapping(trips, table.timezone):
         raise SchemaError(problems, source)
 
-    sessions = _stays(_joined_trips(trips), energy, source)
+    joined = _joined_trips(trips)
+    sessions = _with_vehicles(_stays(joined, energy, source), of_vehicles)
     if table.timezone is not None:
         sessions.attrs["timezone"] = table.timezone
-    notes = [departure.note, back.note, *_notes(trips, sessions, energy.note, idle, hidden)]
+    taken = _taken(columns, kwh_per_km)
+    notes = [departure.note, back.note, _span(trips, table.timezone), taken]
+    notes += _notes(trips, joined, energy.note, idle, hidden)
     return add_notes(sessions, *notes).assign_attrs(linked=1)
 
 
@@ -188,12 +216,12 @@ def read_trips(
 def _columns(headers: list[str], given: Mapping[str, str], source: str) -> dict[str, str]:
     """Return the header of each column: as named, else the usual one if there is only one."""
     problems = [
-        Problem(f"columns.{name}", "unknown", f"a list of trips has {first_few(WORDS)}")
+        Problem(f"columns.{name}", "unknown", f"a list of trips has {first_few(NAMES, 20)}")
         for name in given
-        if name not in WORDS
+        if name not in NAMES
     ]
     columns = dict(given)
-    for name in WORDS:
+    for name in NAMES:
         usual = [h for h in _usual(headers, name) if h not in columns.values()]
         if name in columns:
             continue
@@ -261,7 +289,8 @@ def _energy(
     source: str,
 ) -> _Energy:
     """Return the energy of each trip: that of the list, or its distance times a use."""
-    name = "energy" if "energy" in columns and kwh_per_km is None else "distance"
+    name = _amount(columns, kwh_per_km)
+    stated = {n: COLUMNS[n].unit for n in WORDS_OF_VEHICLES if n in columns}
     if name not in columns:
         detail = "there is a use per km and no distance"
         raise SchemaError([Problem("distance", "missing", detail, (_which("distance"),))], source)
@@ -279,21 +308,17 @@ def _energy(
         if not 0 < float(kwh_per_km or 0) < np.inf:
             detail = f"{kwh_per_km:g}: a use is more than 0 kWh per km"
             raise SchemaError([Problem("kwh_per_km", "range", detail)], source)
-        check_stated_units(units, {}, source)
+        check_stated_units(units, stated, source)
         note = f"A vehicle uses {kwh_per_km:g} kWh per km."
         return _Energy(value * float(kwh_per_km or 0), "kWh", True, note)
-    check_stated_units(units, {"energy": "kWh"}, source)
-    return _Energy(value, _unit(columns["energy"], units, source), "energy" in units)
+    check_stated_units(units, {"energy": "kWh"} | stated, source)
+    unit = unit_of("energy", columns["energy"], units, "kWh", source)
+    return _Energy(value, unit, "energy" in units)
 
 
-def _unit(header: str, units: Mapping[str, str], source: str) -> str:
-    """Return the unit of the energies: as given, as the header says, else kWh."""
-    unit = units.get("energy") or named_unit(header) or "kWh"
-    if factor(unit, "kWh") is None:
-        give = Remedy("units", ("kWh",), key="energy", advice="if it is energy in kWh, give {}")
-        detail = f"the header {header!r} says {unit}, which is no energy"
-        raise SchemaError([Problem("energy", "unit", detail, (give,))], source)
-    return unit
+def _amount(columns: Mapping[str, str], kwh_per_km: float | None) -> str:
+    """Return the column that says how much is driven."""
+    return "energy" if "energy" in columns and kwh_per_km is None else "distance"
 
 
 # --- times ------------------------------------------------------------------------------------
@@ -418,7 +443,8 @@ def _joined_trips(trips: pd.DataFrame) -> pd.DataFrame:
     goes_on = vehicle.eq(vehicle.shift()) & trips["departure"].eq(before)
     number = (~goes_on).cumsum()
     whole = {"vehicle": "first", "departure": "first", "return": "last", "energy": "sum"}
-    return trips.groupby(number.to_numpy()).agg(whole)
+    whole["rows"] = "sum"
+    return trips.assign(rows=1).groupby(number.to_numpy()).agg(whole)
 
 
 def _stays(trips: pd.DataFrame, energy: _Energy, source: str) -> xr.Dataset:
@@ -431,6 +457,7 @@ def _stays(trips: pd.DataFrame, energy: _Energy, source: str) -> xr.Dataset:
     stay, after = trips[has_next], following[has_next]
     units = {"units": energy.unit} | ({STATED: 1} if energy.stated else {})
     needed = after["energy"].to_numpy(float)
+    largest = trips.groupby("vehicle")["energy"].max()
     data: dict[str, Any] = {
         "arrival": _time(stay["return"], MOMENTS["arrival"].doc),
         "departure": _time(after["departure"], MOMENTS["departure"].doc),
@@ -443,24 +470,56 @@ def _stays(trips: pd.DataFrame, energy: _Energy, source: str) -> xr.Dataset:
     }
     for name, value in amounts.items():
         data[name] = ("session", value, units | {"long_name": COLUMNS[name].doc})
+    of_all = largest[stay["vehicle"]].to_numpy(float)
+    data[LARGEST_TRIP] = ("session", of_all, units | {"long_name": "largest trip of the vehicle"})
     sessions = xr.Dataset(data).sortby(["arrival", "vehicle"])
     return sessions.assign_coords(session=np.arange(sessions.sizes["session"]))
+
+
+def _with_vehicles(sessions: xr.Dataset, of_vehicles: Mapping[str, OfVehicles]) -> xr.Dataset:
+    """Return stays with what the list says of their vehicles."""
+    vehicles = sessions["vehicle"].values.tolist()
+    columns = {
+        name: ("session", np.array([column.of[v] for v in vehicles]), dict(column.attributes))
+        for name, column in of_vehicles.items()
+    }
+    return sessions.assign(columns)
 
 
 def _time(moments: pd.Series, doc: str) -> tuple[str, np.ndarray, dict[str, str]]:
     return "session", moments.to_numpy("datetime64[ns]"), {"long_name": doc}
 
 
+def _span(trips: pd.DataFrame, timezone: str | None) -> str:
+    """Say from when to when the trips are, on the local clock."""
+    ends = pd.DatetimeIndex([trips["departure"].min(), trips["return"].max()])
+    first, last = to_local(ends, timezone or "UTC")
+    return (
+        f"Trips from {first:%Y-%m-%d %H:%M} (first departure) to {last:%Y-%m-%d %H:%M} (last"
+        f" return), {timezone or 'UTC'}."
+    )
+
+
+def _taken(columns: Mapping[str, str], kwh_per_km: float | None) -> str:
+    """Say which columns were taken."""
+    unused = {"energy", "distance"} - {_amount(columns, kwh_per_km)}
+    taken = [f"{name} {columns[name]!r}" for name in NAMES if name in columns.keys() - unused]
+    return f"Columns taken: {', '.join(taken)}."
+
+
 def _notes(
-    trips: pd.DataFrame, sessions: xr.Dataset, use: str, idle: int, hidden: bool
+    trips: pd.DataFrame, joined: pd.DataFrame, use: str, idle: int, hidden: bool
 ) -> list[str]:
     """State the rules by which trips became stays."""
     count = trips["vehicle"].value_counts()
     once = first_few(sorted(count.index[count == 1]))
+    first = int(joined.groupby("vehicle").head(1)["rows"].sum())
     return [
         f"{with_count(len(trips), 'trip')} of {with_count(len(count), 'vehicle')}: a stay lasts"
         " from a return to the next departure. Before the first departure and after the last"
         " return of a vehicle nothing is known, and there is no stay.",
+        f"{len(trips) - first} of {with_count(len(trips), 'trip')} are charged for:"
+        f" {first} come first of their vehicle, before any stay, and their energy is not charged.",
         "At each departure the energy of the trip that follows is on board, and it is driven until"
         " the next return; what is left then stays in the battery. At its first return a vehicle is"
         " empty.",

@@ -15,6 +15,8 @@ from ..tables.wording import first_few, with_count
 WEAR = 200 / (3000 * 0.8)
 """EUR per kWh leaving a battery: one of 200 EUR/kWh that lasts 3000 cycles of 80 %."""
 BATTERY = ("capacity", "energy_need", "energy_arrival", "charge_max")
+LARGEST_TRIP = "energy_trip_max"
+"""Column with the largest trip of a vehicle, kWh, also of one before its first stay."""
 USED = (*BATTERY, "energy", "power_max", "charge_time", "eta_charge")
 """Columns that the rule reads where the data hold them."""
 MOST_NAMED = 20
@@ -36,8 +38,10 @@ class BatteryAssumption(BaseModel):
                          it is one battery all along)
         discharge_max  = discharge_share * charge_max
 
-    A vehicle that is named has one battery: the largest of its stays. A column that the data hold
-    is taken as it is; where it holds both energies on board, their difference is what was charged.
+    A vehicle that is named has one battery: the largest of its stays, and of its trips where
+    ``energy_trip_max`` tells the largest one, whether a stay comes before it or not. A column
+    that the data hold is taken as it is; where it holds both energies on board, their difference is
+    what was charged.
 
     Parameters
     ----------
@@ -133,6 +137,7 @@ class BatteryAssumption(BaseModel):
                 if "vehicle" in given
                 else ""
             )
+            one += " and of all its trips" if LARGEST_TRIP in given else ""
             into = "metered energy times the charging efficiency" if metered else "that is needed"
             sentences.append(
                 f"Battery of a session: the larger of {self.capacity_min:g} kWh and"
@@ -245,7 +250,11 @@ class BatteryAssumption(BaseModel):
         """Battery and energy on board at both ends of a stay, from what is charged and what the
         data hold.
         """
-        assumed = (self.capacity_per_energy * into).clip(min=self.capacity_min)
+        largest = into
+        if LARGEST_TRIP in sessions:
+            trip = in_unit(sessions[LARGEST_TRIP], "kWh", f"sessions.{LARGEST_TRIP}")
+            largest = into.copy(data=np.maximum(into, trip))
+        assumed = (self.capacity_per_energy * largest).clip(min=self.capacity_min)
         if "vehicle" in sessions:
             assumed = _largest_of_each(assumed, np.asarray(sessions["vehicle"]).astype(str))
         capacity = given.get("capacity", assumed)

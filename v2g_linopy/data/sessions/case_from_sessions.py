@@ -17,13 +17,14 @@ from ..tables.session_table import SESSION_FIELDS
 from ..tables.unit_conversion import in_unit
 from ..tables.wording import first_few, with_count
 from ..tables.written_times import read_written
-from .assumptions import MOST_NAMED, BatteryAssumption, Regulation, session_name
+from .assumptions import LARGEST_TRIP, MOST_NAMED, BatteryAssumption, Regulation, session_name
 from .connectors import converters, with_connector_limits
 from .currency import currency_of_prices, refuse_other_money, said_of_defaults
 from .fleet_rows import Rows
 from .markets import energy_market, imbalance_market, markets_for
 from .new_case import new_case
 from .sessions_to_fleet import sessions_to_fleet
+from .stays_inside import refuse_none, stays_in_words
 
 
 def case_from_sessions(
@@ -155,7 +156,8 @@ def case_from_sessions(
     one_battery = bool(sessions.attrs.get("linked", False)) if linked is None else linked
     time = horizon(prices, timezone, step, start, end)
     prices = align(prices, time)
-    problems = [*plausibility_problems(sessions), *refuse_other_money(sessions, currency)]
+    believable = plausibility_problems(_with_every_trip(sessions))
+    problems = [*believable, *refuse_other_money(sessions, currency)]
     believed = not problems
 
     def rows_of() -> tuple[xr.Dataset, xr.Dataset, list[str]]:
@@ -165,7 +167,10 @@ def case_from_sessions(
         fleet, kept = sessions_to_fleet(
             table, time, rows=rows, outside=outside, need=need, linked=one_battery
         )
-        return fleet, kept, [*more, *floor, *_named(kept)]
+        whole = start is None and end is None
+        refuse_none(sessions, kept, time, timezone, "prices" if whole else "the case")
+        said = [stays_in_words(sessions, kept, timezone, one_battery), *more, *floor]
+        return fleet, kept, [*said, *_named(kept)]
 
     settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
     made = collect_problems(problems, rows_of) if believed else None
@@ -193,6 +198,13 @@ def case_from_sessions(
     )
     case.attrs |= _warnings(_dropped(sessions, kept, timezone))
     return case
+
+
+def _with_every_trip(sessions: xr.Dataset) -> xr.Dataset:
+    """Return sessions whose trips are the largest of their vehicle, as its battery is sized by."""
+    if LARGEST_TRIP not in sessions:
+        return sessions
+    return sessions.assign(energy_trip=sessions[LARGEST_TRIP])
 
 
 def with_floor(

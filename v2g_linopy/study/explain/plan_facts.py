@@ -35,6 +35,8 @@ _FLEET = (
         "energy_max",
         "keep",
         "energy_in",
+        "energy_out",
+        "unserved_trip",
     ),
     *("eta_charge", "eta_discharge", "retail_price", "wear", "wear_charge"),
 )

@@ -8,6 +8,7 @@ from .plan_facts import SMALL, Frame, Plan, money_of, steps_in_words
 
 CENT = 5e-3
 """EUR/MWh below which a sum is zero when written."""
+_TRIP = ("energy_out", "unserved_trip")
 
 
 def vehicle_lines(plan: Plan, name: str, car: Frame, listed: int) -> list[str]:
@@ -40,14 +41,16 @@ def vehicle_lines(plan: Plan, name: str, car: Frame, listed: int) -> list[str]:
 def stay_lines(plan: Plan, car: Frame, stay: Frame) -> list[str]:
     """One stay: need, charging and feeding in against prices, reserves."""
     first, last = (int(car.index.get_loc(stay.index[i])) for i in (0, -1))
-    need, missing = float(stay.energy_min.iloc[-1]), float(stay.unserved.sum())
-    leaves = f"left with {stay.energy.iloc[-1]:.1f} kWh" + (
-        f" (needed {need:.1f})" if need > SMALL else ""
-    )
+    missing = float(stay.unserved.sum())
+    trip, cut = (float(car[n].shift(-1, fill_value=0.0).iloc[last]) for n in _TRIP)
+    leaves = f"left with {stay.energy.iloc[-1]:.1f} kWh"
+    leaves += needed_words(float(stay.energy_min.iloc[-1]), trip)
     came = f"came with {stay.arrived.iloc[0]:.1f} kWh"
     lines = [f"  {steps_in_words(plan, first, last + 1)}: {came}, {leaves}"]
     if missing > SMALL:
         lines.append(f"    {missing:.2f} kWh of its need could not be served")
+    if cut > SMALL:
+        lines.append(f"    {cut:.2f} of the {trip:.2f} kWh of its trip could not be served")
     lines.append("    " + charging_line(plan, stay))
     lines.append("    " + feeding_line(plan, stay))
     if (value := float(stay.value.mean())) and abs(value) > SMALL:
@@ -66,6 +69,16 @@ def stay_lines(plan: Plan, car: Frame, stay: Frame) -> list[str]:
         if stay[f"held {p}"].max() > SMALL
     ]
     return [*lines, *([f"    held on average {', '.join(held)}"] if held else [])]
+
+
+def needed_words(need: float, trip: float) -> str:
+    """What was needed at a departure, and how much of it for the trip that follows."""
+    if need <= SMALL:
+        return ""
+    if trip <= SMALL:
+        return f" (needed {need:.1f})"
+    rest = f" and {need - trip:.1f} to be left after it" if need > trip + SMALL else ""
+    return f" (needed {need:.1f}: {min(need, trip):.1f} for the trip that follows{rest})"
 
 
 def why_below(stay: Frame, value: float) -> str:
