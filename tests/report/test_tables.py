@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from cases import case, market, vehicle
+from cases import case, market, storage, vehicle
 from made_results import result
 
 import v2g_linopy as v2g
@@ -103,6 +103,16 @@ def test_a_trip_is_missed_by_the_session_that_departs():
         {"session": "7", "by": "2026-01-05T02:00+00:00", "kWh": 3.0, **common}
         | {"needed_kWh": 8.0, "on_board_kWh": 5.0},
     ]
+
+
+@pytest.mark.parametrize("beside", [None, {"box": storage()}])
+def test_the_schedule_says_what_is_missing_before_a_trip(beside):
+    """5 of 8 kWh are on board when the trip begins: 3 are missing at the end of the first hour."""
+    van = vehicle(charge_max=[5, 0], energy_out=[0, 8], energy_min=[8, 0])
+    plan = v2g.solve(case(van, market([1, 1]), battery=beside))
+    table = tables.schedule(plan)
+    rows = table[(table["member"] == "ev") & table["time"].str.contains("T00:00")]
+    assert rows["unserved_kWh"].tolist() == [3.0]
 
 
 @pytest.mark.parametrize(

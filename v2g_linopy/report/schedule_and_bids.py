@@ -14,6 +14,7 @@ from ..model.formulas_time import same_block
 from ..model.gates import gates_of
 from ..model.inputs import inputs_of
 from ..model.part import Part
+from ..parts.assets.reserve_room import not_on_board
 from ..parts.catalogue import PARTS
 from .power_at_meter import ELECTRICITY, Asset, net
 from .result_view import ResultView
@@ -30,7 +31,8 @@ def schedule(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.Da
     -------
     pandas.DataFrame
         ``time`` (local, ISO 8601 with offset, start of the step), ``member``, ``session`` (where
-        known), ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``,
+        known), ``charge_kW``, ``discharge_kW``, ``energy_kWh`` (end of the step), ``unserved_kWh``
+        (missing on board at the end of the step, also for a trip that takes the whole need),
         where reserves are sold what each holds, and ``price_<market>_<unit>`` of every
         energy market; with scenarios a column ``scenario`` in front. With assets beside the fleet:
         see `site_schedule`. `parts` is the catalogue that the result was made with.
@@ -192,8 +194,8 @@ def iso(view: ResultView, edges: bool = False) -> np.ndarray:
 
 def _schedule(view: ResultView) -> pd.DataFrame:
     times = iso(view)
-    there = np.asarray(view.connected.values)
-    there = there | (np.asarray(view.fleet("unserved").values) > 0)
+    missing = _missing_on_board(view)
+    there = np.asarray(view.connected.values) | (missing > 0)
     step, member = np.nonzero(there.T)  # by time, then by member
     steps = len(times)
     table = {
@@ -205,13 +207,11 @@ def _schedule(view: ResultView) -> pd.DataFrame:
         table["session"] = np.concatenate(
             [np.where(labels == "-1", "", labels), np.full(steps, "")]
         )
-    for column, name in (
-        ("charge_kW", "charge"),
-        ("discharge_kW", "discharge"),
-        ("energy_kWh", "energy"),
-        ("unserved_kWh", "unserved"),
-    ):
-        values = np.asarray(view.fleet(name).values, dtype=float)
+    amounts = {
+        f"{name}_{unit}": np.asarray(view.fleet(name).values, dtype=float)
+        for name, unit in (("charge", "kW"), ("discharge", "kW"), ("energy", "kWh"))
+    }
+    for column, values in (amounts | {"unserved_kWh": missing}).items():
         table[column] = np.concatenate([values[member, step], values.sum(axis=0)]).round(9) + 0.0
     for column, x in held_and_baseline(
         view, "fleet", "fleet", view.fleet("discharge") - view.fleet("charge")
@@ -222,6 +222,15 @@ def _schedule(view: ResultView) -> pd.DataFrame:
         table[market] = prices[order].round(9) + 0.0
     rows = np.argsort(np.concatenate([step * 2, np.arange(steps) * 2 + 1]), kind="stable")
     return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
+
+
+def _missing_on_board(view: ResultView) -> np.ndarray:
+    """Return the kWh missing at the end of each step, on (fleet, time): of the need, and of the
+    trip of the next step where that takes the whole need.
+    """
+    names = ("energy", "energy_min", "energy_out", "unserved", "unserved_trip")
+    plan = {name: view.fleet(name) for name in names} | {"keep": view.fleet("keep", 1.0)}
+    return np.asarray(not_on_board(xr.Dataset(plan)), dtype=float)
 
 
 def held_and_baseline(
@@ -304,7 +313,10 @@ def _asset_rows(view: ResultView, name: str, asset: Asset) -> pd.DataFrame:
         }
     there = np.ones((asset.pod.size, len(view.time)), dtype=bool)
     if name == "fleet":
-        there = np.asarray(view.connected.values) | (np.asarray(view.fleet("unserved").values) > 0)
+        missing = _missing_on_board(view)
+        there = np.asarray(view.connected.values) | (missing > 0)
+        if view.has(name, "unserved") or view.has(name, "unserved_trip"):
+            numbers["unserved_kWh"] = xr.DataArray(missing, dims=dims)
     step, member = np.nonzero(there.T)
     every = np.arange(len(view.time))
     labels = beside_total(view.index(name, asset.member))
