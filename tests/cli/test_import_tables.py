@@ -4,6 +4,7 @@ tests/data as well.
 """
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import xarray as xr
@@ -189,3 +190,51 @@ def test_days_that_the_prices_cover_are_offered(run, tmp_path, spot):
     assert result.exit_code == 3
     assert "give --days 3" in result.stderr
     assert run(*words, "--days", "3", "-o", tmp_path / "c.nc").exit_code == 0
+
+
+def table(tmp_path, *rows):
+    path = tmp_path / "spot.csv"
+    path.write_text("\n".join(["T;P EUR/MWh", *rows]))
+    return path, "--column=time=T", "--column=day_ahead=P EUR/MWh", "--timezone=UTC"
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "words"),
+    [
+        (["2026-06-01 00:00;1"], (), "at least two are needed"),
+        (
+            ["2026-06-01 00:00;1", "2026-06-01 01:00;2"],
+            ("--resample", "2D"),
+            "of a second to a day",
+        ),
+        (["2026-06-01 01:00;1", "2026-06-01 02:00;2"], ("--resample", "4h"), "fill no step"),
+    ],
+)
+def test_nothing_is_left_where_a_file_is_refused(run, tmp_path, rows, more, words):
+    """The file that was there before is still there, also with --force."""
+    out = tmp_path / "p.nc"
+    out.write_text("before")
+    result = run("import", "prices", *table(tmp_path, *rows), *more, "-o", out, "--force")
+    assert result.exit_code == 3, result.output
+    assert words in result.stderr
+    assert out.read_text() == "before"
+
+
+def test_words_that_are_none_are_usage_errors(run, tmp_path):
+    spot = table(tmp_path, "2026-06-01 00:00;1", "2026-06-01 01:00;2")
+    for more in (("--hours", "x"), ("--missing", "x"), ("--resample", "15")):
+        result = run("import", "prices", *spot, *more, "-o", tmp_path / "p.nc")
+        assert result.exit_code == 2, (more, result.output)
+
+
+def test_a_workbook_needs_no_format(run, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["T", "P"], ["2026-06-01 00:00", 1.5], ["2026-06-01 01:00", 2.5]):
+        book.active.append(row)
+    book.save(tmp_path / "spot.xlsx")
+    words = ("import", "prices", tmp_path / "spot.xlsx", "-o", tmp_path / "p.nc")
+    asked = run(*words)
+    assert (asked.exit_code, "any other is read with --column" in asked.stderr) == (2, True)
+    done = run(*words, "--column", "time=T", "--column", "day_ahead=P", "--timezone", "UTC")
+    assert done.exit_code == 0, done.output
+    assert "1.5 to 2.5 EUR/MWh" in done.stdout

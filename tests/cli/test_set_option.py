@@ -130,3 +130,11 @@ def test_the_change_is_in_the_history(smart_case):
 def test_what_cannot_be_set(smart_case, word):
     with pytest.raises(typer.BadParameter):
         changed(smart_case, [word])
+
+
+@pytest.mark.parametrize("word", ["nan", "1_000", "True"])
+def test_what_is_no_number(run, case_file, word):
+    """A limit that is none would be a car that cannot charge."""
+    result = run("solve", case_file, "--set", f"fleet.charge_max={word}", "--dry-run")
+    assert result.exit_code == 2, result.output
+    assert "charge_max needs a number (kW)" in result.stderr

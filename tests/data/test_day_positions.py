@@ -89,7 +89,7 @@ def test_letters_where_the_clock_shows_an_hour_twice(read):
         # 24 labels in a day of 25 hours: one of them stands for two, or the file is cut
         ("2026-10-25", range(1, 25), "a day of 25 hours with 24 labels", {"ambiguous": "both"}),
         ("2026-10-25", [1, 2, 3, 3, *range(4, 25)], "or one twice", {"ambiguous": "infer"}),
-        ("2026-03-29", [1, 2, *range(4, 25)], "hour 24: the day has no such hour", {}),
+        ("2026-03-29", [1, 2, *range(4, 25)], "without a label 3: not there, or skipped", {}),
         ("2026-03-29", range(1, 25), "hour 24: the day has no such hour", {"nonexistent": "drop"}),
         ("2026-10-25", range(1, 97), "96 steps .*day 25 or 50 or 100", {"ambiguous": "both"}),
     ],
@@ -146,3 +146,37 @@ def test_ends_of_steps(read):
     prices = read(rows, {"end": "End", "day_ahead": "Price"}, "End,Price")
     expected = stamps.tz_localize(None) - pd.Timedelta("15min")
     np.testing.assert_array_equal(prices.time.values, expected.values)
+
+
+def test_nothing_shows_the_first_hour(read):
+    """22 and 23 of a day, without a 0 and without a 24: asked, and each answer is possible."""
+    rows = day("2026-06-01", [21, 22, 23])
+    with pytest.raises(SchemaError, match="whether the first hour of a day is 0 or 1") as error:
+        read(rows)
+    assert "shown" in str(error.value)
+    late = {told: read(rows, hours=told).indexes["time"][0] for told in ("elapsed", "shown")}
+    assert late["shown"] - late["elapsed"] == pd.Timedelta("1h")
+    assert late["shown"] == midnight("2026-06-01") + pd.Timedelta("21h")
+    with pytest.raises(SchemaError, match="'x' is no rule"):
+        read(rows, hours="x")
+
+
+def test_five_minutes_by_number(read):
+    prices = read(day("2026-03-29", range(1, 277)))
+    assert prices.sizes["time"] == 276
+    assert prices.indexes["time"][1] - prices.indexes["time"][0] == pd.Timedelta("5min")
+
+
+def test_ends_of_several_lengths(read):
+    """Nothing tells how long a step is before the first end of a day."""
+    rows = day("2025-09-30", [f"{k:02}:00" for k in range(1, 25)])
+    rows += day("2025-10-01", [f"{k // 4:02}:{15 * (k % 4):02}" for k in range(1, 97)])
+    with pytest.raises(SchemaError, match="how long the steps are cannot be seen"):
+        read(rows, resample="15min")
+    with pytest.raises(SchemaError, match="cannot be seen"):
+        read(["2025-09-30,24:00,1"])
+
+
+def test_time_and_end_are_one_too_many(read):
+    with pytest.raises(SchemaError, match="both say when a step is"):
+        read(["a,b,1"], {"time": "A", "end": "B", "day_ahead": "P"}, "A,B,P")

@@ -65,15 +65,22 @@ def test_one_row_in_october(rule, hours):
 
 
 def test_two_rows_in_october_are_inferred_in_their_order():
-    """Quarter-hours written twice: the first four are summer time. One that stands alone cannot be
-    inferred.
+    """Quarter-hours written twice: the first four are summer time, also where the file ends amid
+    the second, or runs backwards. Where no set-back is seen, nothing can be inferred.
     """
     quarters = [f"2026-10-25 02:{m:02d}" for m in (0, 15, 30, 45)]
     assert utc(quarters * 2, ambiguous="infer") == [
         f"10-25 0{h}:{m:02d}" for h in (0, 1) for m in (0, 15, 30, 45)
     ]
-    with pytest.raises(SchemaError, match="2026-10-25 02:45: not written twice"):
-        utc((quarters * 2)[:-1], ambiguous="infer")
+    cut = utc((quarters * 2)[:-2], ambiguous="infer")
+    assert cut == [f"10-25 0{h}:{m:02d}" for h in (0, 1) for m in (0, 15, 30, 45)][:-2]
+    backwards = ["2026-10-25 03:00", *(quarters * 2)[::-1], "2026-10-25 01:45"]
+    expected = [f"10-25 0{h}:{m:02d}" for h in (1, 0) for m in (45, 30, 15, 0)]
+    assert utc(backwards, ambiguous="infer")[1:-1] == expected
+    for odd in (quarters, quarters * 3):
+        with pytest.raises(SchemaError, match="02:45: not written twice in order") as error:
+            utc(odd, ambiguous="infer")
+        assert "infer" not in str(error.value).partition("give")[2]
 
 
 @pytest.mark.parametrize(("rule", "hours"), [("drop", []), ("shift", ["03-29 01:30"])])

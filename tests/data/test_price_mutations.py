@@ -156,10 +156,6 @@ EXPORT: Cases = COMMON | {
 OLD: Cases = {
     "another currency": (put('"73.93","EUR"', '"73.93","GBP"'), r"GBP in the column, EUR/MWh in"),
     "newest first": (backwards, SAME),
-    "only one 2:00": (
-        lambda text: "\n".join(text.splitlines()[:206]),
-        r"2025-10-26 02:15.*not written twice.*give ambiguous=",
-    ),
     "half hours lost": (
         lambda text: "\n".join(
             re.sub(r'"[\d.-]+","EUR"', '"","EUR"', x) if k % 2 else x

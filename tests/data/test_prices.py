@@ -253,3 +253,23 @@ def test_whole_numbers_in_a_flat_file_are_prices(tmp_path):
     time = pd.date_range("2026-06-01", periods=3, freq="h", name="time")
     xr.Dataset({"p": ("time", [1, 2, 3])}, {"time": time}).to_netcdf(tmp_path / "whole.nc")
     assert read_netcdf_prices(tmp_path / "whole.nc").p.values.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_units_that_contradict_each_other_or_are_not_known(table):
+    rows = [f"{row},ct/kWh" for row in day("2026-06-01")]
+    columns = {"time": "Hour", "day_ahead": "P [EUR/MWh]"}
+    path = table(rows, header="Hour,P [EUR/MWh],Unit")
+    with pytest.raises(SchemaError, match="says EUR/MWh, the column of units ct/kWh"):
+        read_prices(path, columns=columns, timezone="Europe/Rome")
+    for unit in ("EUR/GJ", "tEUR/MWh", "EUR/100kWh", "10^-3 EUR/kWh"):
+        path = table(day("2026-06-01"), header=f"Hour,P [{unit}]")
+        with pytest.raises(SchemaError, match="names a unit that is not known|another quantity"):
+            read_prices(path, columns=columns | {"day_ahead": f"P [{unit}]"}, timezone="UTC")
+
+
+def test_two_lost_rows_are_no_longer_step(table):
+    """Quarter-hours of which two are lost: no step of half an hour, filled in silence."""
+    time = pd.date_range("2026-06-01", periods=12, freq="15min").delete([2, 4])
+    path = table([f"{t:%Y-%m-%d %H:%M},1" for t in time])
+    with pytest.raises(SchemaError, match="2 steps without a row: .*00:30:00, .*01:00:00"):
+        read_prices(path, columns=COLUMNS, timezone="UTC", resample="15min")

@@ -42,6 +42,8 @@ def test_a_number_is_read(cells, told, expected):
     [
         (("1.250",), {"decimal": ","}, "nothing in the column tells .*thousands.*decimal"),
         (("1,250",), {}, "may be the decimal one or stand between thousands"),
+        (("1.250", "12.500"), {"separator": "\t"}, "may be the decimal one"),
+        (("1٢",), {}, "not a number"),
         (("1.250",), {"separator": ";"}, "may be the decimal one or stand between thousands"),
         (("1.250", "85"), {}, "may be the decimal one"),
         (("85,20", "1.25"), {}, "two decimal marks: a point in row 3: '1.25'; a comma in row 2"),

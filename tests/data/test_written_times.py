@@ -63,7 +63,13 @@ def test_a_time_is_read(cell, form, zone, expected):
         (["13/07/2026", "07/13/2026"], None, "neither day first nor month first"),
         (["2026-07-02-1400"], None, "an offset without a time of day: row 2"),
         (["2026-07-02 14:00Z", "2026-07-02 15:00"], None, "others have none: row 3"),
-        (["2026-07-02 00:00-01:00", "2026-07-02 02:00-03:00"], None, "is this a range"),
+        (["2026-07-02 00:00-01:00", "2026-07-02 02:00-03:00"], None, "end of a step. Write"),
+        (["2026-07-02 08:00-09:00"], None, "an offset, or the end of a step"),
+        (["2026-07-02 08:00-03:00", "2026-07-02 09:00-07:00"], None, "is this a range"),
+        (["2026070200"], None, "no seconds since 1970 .*%Y%m%d%H"),
+        (["2607020000"], None, "no seconds since 1970 .*%y%m%d%H%M"),
+        (["3/13/2026 9:00 AM", "3/13/2026 1:00"], None, "no AM or PM, which other cells have"),
+        (["٢٠٢٦-07-02"], None, "not a time in ISO 8601"),
         (["2026-07-02 14:00+19:00"], None, "not one offset"),
         (["2026-07-02 14:00 CST"], None, "CST: not one offset .*timezone"),
         (["2026-07-02 14:00 XYZ"], None, "XYZ: not one offset"),
@@ -126,6 +132,32 @@ def test_ranges():
     assert parts("2026-02-01T00:00Z/2026-02-01T01:00Z")[0] == ["2026-02-01T00:00Z"]
     assert parts("2026-02-01 00:00+01:00")[1] is None
     assert parts("01-02-2026 00:00")[1] is None
+
+
+def test_ranges_without_spaces():
+    """An offset does not change with the hour: these are steps, also to the hour alone."""
+    for cells in (
+        ("2026-03-02 00:00-01:00", "2026-03-02 01:00-02:00", "2026-03-02 23:00-00:00"),
+        ("02.03.2026 00-01", "02.03.2026 01-02", "02.03.2026 23-24"),
+    ):
+        begin, end = split_ranges(pd.Series(cells, name="time"))
+        assert [cell[-5:] for cell in begin] == ["00:00", "01:00", "23:00"]
+        assert [cell[-5:] for cell in end][:2] == ["01:00", "02:00"]
+    same = split_ranges(pd.Series(["2026-03-02 00:00-01:00", "2026-03-02 05:00-01:00"]))
+    assert same[1] is None
+
+
+def test_a_zone_that_contradicts_the_one_given():
+    with pytest.raises(SchemaError, match="EST: no clock of Australia/Sydney"):
+        utc("2026-07-01 00:00 EST", zone="Australia/Sydney")
+    with pytest.raises(SchemaError, match="leave the column of zones out"):
+        utc("2026-07-01 00:00+05:00", zones=["CET"])
+
+
+@pytest.mark.parametrize("zone", ["", "US", "Europe", "x" * 300])
+def test_what_is_no_zone(zone):
+    with pytest.raises(SchemaError, match="is not a time zone"):
+        utc("2026-07-01 00:00", zone=zone)
 
 
 def test_years_are_no_offsets():

@@ -84,6 +84,8 @@ def prices(
     path = writing.path(output)
     if template is not None:
         one_of("--template", template, ("commuters",))
+    if template is not None and into is not None:
+        raise typer.BadParameter("makes a new case; give it or --into", param_hint="--template")
     if template is None:
         _only_for_templates(vehicles=vehicles, days=days, start=start, regulation=regulation)
     if template is None and into is None:
@@ -161,6 +163,7 @@ def _same(old: xr.DataTree, new: xr.DataTree, group: str) -> bool:
 
 def store(terminal: Terminal, read: xr.Dataset, zone: str, path: Path, writing: Writing) -> None:
     """Write prices as a tidy file: naive UTC, uniform steps."""
+    lines = in_words(read, zone)
     if not writing.dry_run:
         with atomic(path, overwrite=writing.force) as temporary:
             read.to_netcdf(temporary, engine="netcdf4")
@@ -171,7 +174,7 @@ def store(terminal: Terminal, read: xr.Dataset, zone: str, path: Path, writing: 
     document = {"status": status, "file": str(path), "prices": names, "steps": len(time)}
     shown = {name: figures(read[name]) for name in names}
     document |= {"timezone": zone, "figures": shown, "notes": notes_of(read)}
-    terminal.answer("\n".join([words, *in_words(read, zone)]), document)
+    terminal.answer("\n".join([words, *lines]), document)
 
 
 def figures(price: xr.DataArray) -> dict[str, Any]:

@@ -405,10 +405,16 @@ def parameters(reader: Callable[..., xr.Dataset]) -> dict[str, tuple[Any, ...]]:
 
     How a table is written is told by the fields of its format.
     """
-    known = {key: get_args(p.annotation) for key, p in signature(reader).parameters.items()}
+    known = {key: words_of(p.annotation) for key, p in signature(reader).parameters.items()}
     if "table" in known:
-        known |= {field.name: get_args(field.type) for field in fields(TableFormat)}
+        known |= {field.name: words_of(field.type) for field in fields(TableFormat)}
     return known
+
+
+def words_of(annotation: Any) -> tuple[Any, ...]:
+    """The words that a parameter may be, also where it may be none."""
+    inner = get_args(annotation)
+    return tuple(word for part in inner for word in (words_of(part) or (part,)))
 
 
 def called(reader: Callable[..., xr.Dataset], path: Path, given: Mapping[str, Any]) -> xr.Dataset:
@@ -471,14 +477,16 @@ def no_columns(path: Path, given: Mapping[str, Any], flag: str) -> Exception:
 
 def price_format(path: Path, options: Mapping[str, Any], prefix: str) -> str:
     """The format of a file of prices: csv where columns are named, else as it is recognised."""
-    if options.get("column") and not has_suffix_of(existing(path), PRICE_FORMATS):
+    workbook = path.suffix.lower() in WORKBOOK
+    if options.get("column") and (workbook or not has_suffix_of(existing(path), PRICE_FORMATS)):
         return "csv"
     name = recognised(path, PRICE_FORMATS)
     if name is None:
         known = [n for n, form in PRICE_FORMATS.items() if path.suffix.lower() in form.suffixes]
-        is_workbook = path.suffix.lower() in WORKBOOK
         kind, remedy = (
-            ("workbook", "save the sheet as csv") if is_workbook else ("file", "name its format")
+            ("workbook", f"any other is read with --{prefix}column NAME=HEADER")
+            if workbook
+            else ("file", "name its format")
         )
         message = f"{path.name} is no {kind} of {' or '.join(known)}; {remedy}"
         raise typer.BadParameter(message, param_hint=f"--{prefix}format")

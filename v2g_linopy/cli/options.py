@@ -222,7 +222,7 @@ def scalar(word: str) -> bool | int | float | str:
         return word.lower() == "true"
     for kind in (int, float):
         try:
-            return kind(word)
+            return word if "_" in word else kind(word)
         except ValueError:
             continue
     return word
@@ -274,7 +274,7 @@ def one_of(flag: str, word: str, choices: Iterable[str]) -> str:
 def step_length(flag: str, word: str | None) -> str | None:
     """A length of time such as 15min."""
     try:
-        if word is not None and not pd.Timedelta(word) > pd.Timedelta(0):
+        if word is not None and not pd.Timedelta(word) >= pd.Timedelta("1s"):
             raise ValueError
     except ValueError:
         raise typer.BadParameter(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import typer
 import xarray as xr
 
@@ -167,10 +168,15 @@ def parsed_value(field: Field, word: str) -> Any:
     """The word as a value of the field: a number in its declared unit, a flag, or text."""
     if field.kind in ("label", "choice"):
         return word
+    if word.lower() in FLAGS and field.kind == "flag":
+        return FLAGS[word.lower()]
     try:
-        return FLAGS[word.lower()] if word.lower() in FLAGS else float(word)
+        number = float(word.replace("_", "?"))
     except ValueError:
         raise refused(f"{field.name} needs a number ({field.unit}), not {word!r}") from None
+    if np.isnan(number) and not field.missing:
+        raise refused(f"{field.name} needs a number ({field.unit}), not {word!r}")
+    return number
 
 
 def same_everywhere(case: xr.DataTree, field: Field, new: Any) -> xr.DataArray:

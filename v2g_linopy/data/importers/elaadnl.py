@@ -77,7 +77,10 @@ def read_elaadnl(
         "energy": "TotalEnergy",
         "power_max": "MaxPower",
     }
-    source, table = str(path), TableFormat(columns, "UTC", time_format="%m/%d/%Y %H:%M")
+    source, table = (
+        str(path),
+        TableFormat(columns, "UTC", time_format="%m/%d/%Y %H:%M", decimal="."),
+    )
     frame = read_columns(path, table)
     values = number_columns(frame, ("transaction", *METERED), table.decimal, source)
     units = units or {}

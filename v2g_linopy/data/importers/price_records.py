@@ -91,6 +91,8 @@ NORDIC = {
     "PL": "Europe/Warsaw",
 }
 """Zone of the areas of Nord Pool, by the beginning of their names."""
+LARGEST = 1e300
+"""A number beyond is none that a price can be."""
 HOMES = "data.viewer.homes[].currentSubscription.priceInfo.today|tomorrow[]."
 SHAPES = (
     Shape(
@@ -381,13 +383,18 @@ def _numbers(found: Found, source: str) -> np.ndarray:
         for place, value in found
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)))
     ]
-    value = np.array(
-        [float(v) if isinstance(v, (int, float)) else np.nan for _, v in found], dtype=float
-    )
+    value = np.array([_as_float(v) for _, v in found], dtype=float)
     wrong += [f"{found[k][0]}: {found[k][1]!r}" for k in np.flatnonzero(np.isinf(value))]
     if wrong:
         raise SchemaError([Problem("price", "type", f"no number at {first_few(wrong)}")], source)
     return value
+
+
+def _as_float(value: object) -> float:
+    """Return a number, infinity for one that is too large to be one, NaN for what is none."""
+    if not isinstance(value, (int, float)):
+        return np.nan
+    return np.inf if abs(value) >= LARGEST else float(value)
 
 
 def _times(found: Found, clock: Clock, source: str) -> pd.DatetimeIndex:

@@ -17,6 +17,7 @@ from ..tables.records import Record, read_records
 from ..tables.series import Missing, add_notes, uniform_series
 from ..tables.text import beginning, read_text
 from ..tables.wording import first_few, with_count
+from ..tables.written_times import YEARS
 from .price_points import check_zone
 
 PEAK = re.compile(r"Nominal power of the PV system.*\(kWp\):\s*(\d+\.?\d*)\s*$", re.MULTILINE)
@@ -220,7 +221,8 @@ def _hours(stamps: Sequence[str], source: str) -> pd.DatetimeIndex:
     text = pd.Series(list(stamps), dtype=str).str.strip()
     written = text.where(text.str.fullmatch(STAMP.pattern))
     parsed = pd.DatetimeIndex(pd.to_datetime(written, format="%Y%m%d:%H%M", errors="coerce"))
-    wrong = np.flatnonzero(parsed.isna()).tolist()
+    outside = (parsed.year < YEARS[0]) | (parsed.year > YEARS[1])
+    wrong = np.flatnonzero(np.asarray(parsed.isna()) | outside).tolist()
     if len(wrong):
         where = first_few([repr(stamps[k]) for k in wrong])
         detail = f"no time such as 20230620:0010 (UTC): {where}"
@@ -234,6 +236,9 @@ def _hours(stamps: Sequence[str], source: str) -> pd.DatetimeIndex:
 
 def _in_year(time: pd.DatetimeIndex, year: int, source: str) -> tuple[np.ndarray, pd.DatetimeIndex]:
     """Return which hours another year has, and when they are in it."""
+    if not YEARS[0] <= year <= YEARS[1]:
+        detail = f"{year} is no year from {YEARS[0]} to {YEARS[1]}"
+        raise SchemaError([Problem("year", "range", detail)], source)
     years = sorted(set(time.year))
     if len(years) > 1:
         detail = f"{first_few(years)}: hours of several years cannot be laid on one"

@@ -27,7 +27,7 @@ from ..tables.series import (
     uniform_series,
 )
 from ..tables.table_format import HourCount, TableFormat, read_hours, read_times, read_whole
-from ..tables.unit_names import CURRENCIES, is_money, named_unit, unit_of_cells
+from ..tables.unit_names import CURRENCIES, is_money, named_unit, strange_unit, unit_of_cells
 from ..tables.wording import first_few
 from ..tables.written_times import read_written, split_ranges
 
@@ -154,6 +154,9 @@ def _check_columns(
     columns: Mapping[str, str], names: list[str], wanted: str, example: tuple[str, str], source: str
 ) -> None:
     problems = []
+    if {"time", "end"} <= {*columns}:
+        detail = "both say when a step is; name one of them"
+        problems.append(Problem("columns.end", "choice", detail))
     wide = any("*" in columns[name] for name in names)
     has_hour = "hour" in columns or wide
     if not {"time", "end"} & {*columns} and not ("date" in columns and has_hour):
@@ -259,28 +262,58 @@ def _units(
     """
     if given is not None:
         return dict.fromkeys(names, given)
-    assumed = quantities[0]
     beside = _unit_beside(whole, table, source)
-    units, problems = {}, []
+    units: dict[str, str] = {}
+    problems: list[Problem] = []
     for name in names:
         header = table.columns[name]
-        said = named_unit(header)
-        unit = said or beside
-        if unit in CURRENCIES:  # the money alone: the rest is as assumed
-            unit = assumed.replace("EUR", unit) if "EUR" in assumed else None
-        if unit and not any(_fits(unit, quantity) for quantity in quantities):
-            who = f"the header {header!r}" if said else "the column of units"
-            give = Remedy("unit", (assumed,), advice=f"if it is {assumed} all the same, give {{}}")
-            detail = f"{who} says {unit}, {assumed} is assumed, which is another quantity"
-            problems.append(Problem(name, "unit", detail, (give,)))
-        if unit is None and HALF_A_UNIT.search(header):
-            such = Remedy("unit", ("ct/kWh", "EUR/MWh"), advice="such as {}")
-            detail = f"the header {header!r} names a hundredth of a money, but not per what"
-            problems.append(Problem(name, "unit", detail, (such,)))
-        units[name] = unit or assumed
+        problems += _unit_problems(name, header, beside, quantities)
+        units[name] = _unit_of(header, beside, quantities[0])
     if problems:
         raise SchemaError(problems, source)
     return units
+
+
+def _unit_of(header: str, beside: str | None, assumed: str) -> str:
+    """Return the unit that a header names, else a column of units, else the one assumed."""
+    unit = named_unit(header) or beside
+    if unit in CURRENCIES:  # the money alone: the rest is as assumed
+        return assumed.replace("EUR", unit)
+    return unit or assumed
+
+
+def _unit_problems(
+    name: str, header: str, beside: str | None, quantities: tuple[str, ...]
+) -> list[Problem]:
+    """Return what is wrong with the unit that a file says: it contradicts itself, is of another
+    quantity, or is not known.
+    """
+    assumed, said = quantities[0], named_unit(header)
+    such = Remedy("unit", (assumed,), advice="such as {}")
+    if said and beside and not _agree(said, beside):
+        detail = f"the header {header!r} says {said}, the column of units {beside}"
+        return [Problem(name, "unit", detail)]
+    if strange := strange_unit(header):
+        detail = f"the header {header!r} names a unit that is not known: {strange}"
+        return [Problem(name, "unit", detail, (such,))]
+    if not (said or beside) and HALF_A_UNIT.search(header):
+        detail = f"the header {header!r} names a hundredth of a money, but not per what"
+        half = Remedy("unit", ("ct/kWh", "EUR/MWh"), advice="such as {}")
+        return [Problem(name, "unit", detail, (half,))]
+    unit = _unit_of(header, beside, assumed)
+    if not any(_fits(unit, quantity) for quantity in quantities):
+        who = f"the header {header!r}" if said else "the column of units"
+        detail = f"{who} says {unit}, {assumed} is assumed, which is another quantity"
+        give = Remedy("unit", (assumed,), advice=f"if it is {assumed} all the same, give {{}}")
+        return [Problem(name, "unit", detail, (give,))]
+    return []
+
+
+def _agree(said: str, beside: str) -> bool:
+    """Return True where a header and a column of units do not contradict each other; the latter
+    may be the money alone.
+    """
+    return said == beside or (beside in CURRENCIES and said.startswith((beside, "ct/")))
 
 
 def _said(

@@ -20,7 +20,7 @@ from ..tables.series import add_notes
 from ..tables.session_table import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
 from ..tables.short_stays import ShortStays, without_short_stays
 from ..tables.table_format import TableFields, TableFormat, one_format, read_columns, read_times
-from ..tables.unit_names import named_unit
+from ..tables.unit_names import named_unit, strange_unit
 from ..tables.wording import first_few
 
 NUMBERS = {**METERED, **ONBOARD, **COLUMNS}
@@ -221,6 +221,10 @@ def _units(columns: Mapping[str, str], given: Mapping[str, str], source: str) ->
     units = {}
     for name, unit in declared.items():
         said = named_unit(columns[name])
+        if name not in given and (strange := strange_unit(columns[name])):
+            detail = f"the header {columns[name]!r} names a unit that is not known: {strange}"
+            such = Remedy("units", (unit,), key=name, advice="such as {}")
+            problems.append(Problem(name, "unit", detail, (such,)))
         units[name] = given.get(name) or said or unit
         if factor(units[name], unit) is not None:
             continue

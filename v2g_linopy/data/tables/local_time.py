@@ -2,9 +2,9 @@
 another.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -80,8 +80,8 @@ def to_utc(
         IANA name of the zone of stamps without an offset.
     ambiguous : {"raise", "infer", "first", "second", "both"}, default "raise"
         What an hour means that the clock shows twice (October). `infer`: the file writes it twice,
-        the first is summer time. `first`, `second`: it means that one. `both`: one row stands for
-        both hours.
+        in order; the later in the file is the second, or the first where the file runs backwards.
+        `first`, `second`: it means that one. `both`: one row stands for both hours.
     nonexistent : {"raise", "drop", "shift"}, default "raise"
         What an hour means that the clock skips (March). `drop`: the row is left out. `shift`: one
         hour later.
@@ -112,6 +112,8 @@ def to_utc(
     >>> to_utc(shown, "Europe/Rome", ambiguous="infer").time.strftime("%H:%M").tolist()
     ['00:00', '01:00']
     """
+    check_word("ambiguous", ambiguous, get_args(Ambiguous), source)
+    check_word("nonexistent", nonexistent, get_args(Nonexistent), source)
     rows = np.arange(len(stamps))
     if stamps.tz is not None:
         return Utc(stamps.tz_convert("UTC").tz_localize(None), rows)
@@ -135,6 +137,13 @@ def to_utc(
     return Utc(pd.DatetimeIndex(utc), rows, note)
 
 
+def check_word(parameter: str, word: str, known: Sequence[str], source: str) -> None:
+    """Refuse a word that a parameter cannot be."""
+    if word not in known:
+        remedy = Remedy(parameter, tuple(known))
+        raise SchemaError([Problem(parameter, "choice", f"{word!r} is no rule", (remedy,))], source)
+
+
 def _both_readings(
     stamps: pd.DatetimeIndex, timezone: str | None, where: str, source: str
 ) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
@@ -152,7 +161,7 @@ def _both_readings(
 
     try:
         return instants(True), instants(False)
-    except (KeyError, ValueError) as error:  # zoneinfo: a KeyError for a name it does not know
+    except (KeyError, ValueError, IndexError, OSError) as error:  # of zoneinfo, by kind of name
         detail = f"{timezone!r} is not a time zone; give an IANA name such as 'Europe/Rome'"
         raise SchemaError([Problem("timezone", "time", detail)], source) from error
 
@@ -194,11 +203,11 @@ def _need_a_rule(
         fault = "the clock shows this hour twice"
         refuse(stamps[twice].unique(), fault, "ambiguous", AMBIGUOUS_RULES)
     if twice.any() and ambiguous == "infer":
-        counts = pd.Series(1, stamps[twice]).groupby(level=0).sum()
-        odd = pd.DatetimeIndex(counts.index[counts != 2])
+        odd = _not_in_order(stamps, twice)
         if len(odd):
-            fault = "not written twice, so nothing can be inferred"
-            refuse(odd, fault, "ambiguous", AMBIGUOUS_RULES)
+            fault = "not written twice in order, so nothing can be inferred; write the offset, or"
+            others = {rule: said for rule, said in AMBIGUOUS_RULES.items() if rule != "infer"}
+            refuse(odd, fault, "ambiguous", others)
     return problems
 
 
@@ -217,9 +226,45 @@ def _second(stamps: pd.DatetimeIndex, twice: np.ndarray, ambiguous: Ambiguous) -
     """Mark the stamps that mean the second of two hours."""
     if ambiguous == "second":
         return twice
+    second = np.zeros(len(stamps), bool)
     if ambiguous == "infer":
-        return twice & np.asarray(stamps.duplicated(keep="first"))
-    return np.zeros(len(stamps), bool)
+        for rows in _repeated_hours(stamps, twice):
+            back = _set_back(stamps, rows)
+            later = rows[back[0] :] if _ascends(stamps) else rows[: back[0]]
+            second[later] = True
+    return second
+
+
+def _repeated_hours(stamps: pd.DatetimeIndex, twice: np.ndarray) -> list[np.ndarray]:
+    """Return the rows of each hour that the clock shows twice, in the order of the file."""
+    rows = np.flatnonzero(twice)
+    days = stamps[rows].normalize()
+    return [rows[days == day] for day in days.unique()]
+
+
+def _ascends(stamps: pd.DatetimeIndex) -> bool:
+    """Return True for a file that runs forward in time."""
+    return len(stamps) < 2 or bool(np.median(np.diff(nanoseconds(stamps))) >= 0)
+
+
+def _set_back(stamps: pd.DatetimeIndex, rows: np.ndarray) -> np.ndarray:
+    """Return at which of the rows of a repeated hour the clock has been set back."""
+    apart = np.diff(nanoseconds(stamps)[rows])
+    return np.flatnonzero(apart <= 0 if _ascends(stamps) else apart >= 0) + 1
+
+
+def _not_in_order(stamps: pd.DatetimeIndex, twice: np.ndarray) -> pd.DatetimeIndex:
+    """Return the times of repeated hours that a file does not run through twice, one after the
+    other.
+    """
+    odd = [
+        stamps[rows] for rows in _repeated_hours(stamps, twice) if len(_set_back(stamps, rows)) != 1
+    ]
+    return (
+        pd.DatetimeIndex(np.concatenate([np.asarray(x) for x in odd])).unique()
+        if odd
+        else stamps[:0]
+    )
 
 
 def step_of(time: pd.DatetimeIndex, *, source: str = "the input") -> pd.Timedelta:

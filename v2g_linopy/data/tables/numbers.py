@@ -22,7 +22,7 @@ DECIMALS = (".", ",")
 SPACES = " \u00a0\u2009\u202f'’"
 """Marks between thousands that are never decimal."""
 MINUS = str.maketrans({"\u2212": "-"})
-EXPONENT = r"(?:[eE][+-]?\d+)?"
+EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 
 
 def number_columns(
@@ -119,7 +119,7 @@ def _column(column: pd.Series, marks: Marks) -> np.ndarray:
 
 def _parsed(text: pd.Series, marks: Marks) -> np.ndarray:
     """Return written numbers; `text` holds no missing ones."""
-    plain = text.str.fullmatch(rf"[+-]?\d+{EXPONENT}").to_numpy(bool)
+    plain = text.str.fullmatch(rf"[+-]?[0-9]+{EXPONENT}").to_numpy(bool)
     marked = text[~plain]
     decimal = "."
     if len(marked):
@@ -139,8 +139,8 @@ def _parsed(text: pd.Series, marks: Marks) -> np.ndarray:
 def _fits(text: pd.Series, decimal: str) -> np.ndarray:
     """Mark the cells that are a number where `decimal` is the decimal mark."""
     point, other = rf"\{decimal}", rf"\{_other(decimal)}"
-    grouped = rf"[1-9]\d{{0,2}}(?P<mark>[{SPACES}]|{other})\d{{3}}(?:(?P=mark)\d{{3}})*"
-    pattern = rf"[+-]?(?:{grouped}|\d+|(?={point}\d))(?:{point}\d+)?{EXPONENT}"
+    grouped = rf"[1-9][0-9]{{0,2}}(?P<mark>[{SPACES}]|{other})[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*"
+    pattern = rf"[+-]?(?:{grouped}|[0-9]+|(?={point}[0-9]))(?:{point}[0-9]+)?{EXPONENT}"
     return text.str.fullmatch(pattern).to_numpy(bool)
 
 
@@ -168,7 +168,7 @@ def _decimal(
     # every cell is like 1.250 or 1,250 (or 1 250, which has no mark that could be decimal)
     unclear = text[text.str.contains(r"[.,]", regex=True)]
     points_only = not unclear.str.contains(",", regex=False).any()
-    if len(unclear) and not (points_only and all_marked and marks.separator != ";"):
+    if len(unclear) and not (points_only and all_marked and marks.separator == ","):
         raise SchemaError([_unclear(unclear)])
     return "."
 

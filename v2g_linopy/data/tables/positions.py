@@ -16,11 +16,17 @@ from .cells import as_text
 from .local_time import HOUR, Ambiguous, Nonexistent, Utc, to_utc
 from .wording import first_few
 
-HourCount = Literal["elapsed", "clock"]
+HourCount = Literal["elapsed", "clock", "shown"]
+"""What labels of hours count; see `read_hours`."""
 PARTS = (1, 2, 4, 12)
 """Steps of an hour that a day may be divided into: hours, halves, quarters, five minutes."""
 MOST_HOURS = 25
 CLOCK = Remedy("hours", ("clock",), advice="give {} where they are hours on the clock")
+FIRST = Remedy(
+    "hours",
+    ("elapsed", "clock", "shown"),
+    meanings=(" (from 1, counted)", " (from 1, on the clock)", " (from 0, as a clock shows it)"),
+)
 COUNTED = Remedy("hours", ("elapsed",), advice="give {} where they are counted")
 
 
@@ -51,13 +57,13 @@ def time_of_day(cells: pd.Series, source: str) -> np.ndarray | None:
         A range that is no step.
     """
     text = as_text(cells)
-    hours = text.str.extract(r"^(?P<hour>\d{1,2})\s*[-–]\s*(?P<to_hour>\d{1,2})$")
+    hours = text.str.extract(r"^(?P<hour>[0-9]{1,2})\s*[-–]\s*(?P<to_hour>[0-9]{1,2})$")
     if hours["hour"].notna().all():
         found = hours.assign(minute="0", to_minute="0")
     else:
         found = text.str.extract(
-            r"^(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?::00)?"
-            r"(?:\s*[-–]\s*(?P<to_hour>\d{1,2})[:.](?P<to_minute>\d{2})(?::00)?)?$"
+            r"^(?P<hour>[0-9]{1,2})[:.](?P<minute>[0-9]{2})(?::00)?"
+            r"(?:\s*[-–]\s*(?P<to_hour>[0-9]{1,2})[:.](?P<to_minute>[0-9]{2})(?::00)?)?$"
         )
         if found["hour"].isna().any():
             return None
@@ -68,16 +74,25 @@ def time_of_day(cells: pd.Series, source: str) -> np.ndarray | None:
     if wrong.any():
         raise SchemaError([_no_label(text[wrong], "no step of a day")], source)
     is_end = bool(np.isnan(length).all()) and 24 * 60 in begin_at and 0 not in begin_at
-    if is_end:
-        begin_at = begin_at - np.diff(np.unique(begin_at), prepend=0).min()
-    return begin_at
+    return begin_at - _step_of_ends(cells, begin_at, source) if is_end else begin_at
+
+
+def _step_of_ends(cells: pd.Series, ends: np.ndarray, source: str) -> float:
+    """Return the length of steps of which the end is written, in minutes; it must be one."""
+    apart = np.diff(ends)
+    steps = np.unique(apart[apart > 0])
+    if len(steps) != 1 or steps[0] > 60:
+        detail = "24:00 is the end of a step, and how long the steps are cannot be seen"
+        other = "; give the begin of each step, or `from - to`"
+        raise SchemaError([Problem(str(cells.name), "time", detail + other)], source)
+    return float(steps[0])
 
 
 def read_labels(cells: pd.Series, source: str) -> Labels:
-    """Return the labels of a column of hours, as numbers of steps, the first of a day being 1.
+    """Return the labels of a column of hours, as they are numbered.
 
-    They are written as `1`, `H1` or `01`, from 0 (`0` to `23`), or with a letter where the clock
-    shows an hour twice (`3A`, `3B`).
+    They are written as `1`, `H1` or `01`, or with a letter where the clock shows an hour twice
+    (`3A`, `3B`).
 
     Raises
     ------
@@ -86,14 +101,47 @@ def read_labels(cells: pd.Series, source: str) -> Labels:
     """
     text = as_text(cells)
     found = text.str.extract(
-        r"^(?:[Hh](?:our|ora)?\.?\s*)?(?P<number>\d{1,3})(?:\.0+)?\s*(?P<letter>[AaBb])?$"
+        r"^(?:[Hh](?:our|ora)?\.?\s*)?(?P<number>[0-9]{1,3})(?:\.0+)?\s*(?P<letter>[AaBb])?$"
     )
     wrong = found["number"].isna()
     if wrong.any():
         raise SchemaError([_no_label(text[wrong], "not the number of an hour")], source)
     number = found["number"].astype(float).to_numpy()
-    from_zero = bool((number == 0).any())
-    return Labels(number + from_zero, found["letter"].fillna("").str.upper().to_numpy(str))
+    return Labels(number, found["letter"].fillna("").str.upper().to_numpy(str))
+
+
+def from_one(labels: Labels, *, shown: bool) -> Labels:
+    """Return labels of which the first is 1: they are from 0 where a 0 occurs, or with `shown`."""
+    from_zero = shown or bool((labels.number == 0).any())
+    return Labels(labels.number + 1, labels.letter) if from_zero else labels
+
+
+def check_first(dates: pd.DatetimeIndex, labels: Labels, timezone: str, source: str) -> None:
+    """Refuse labels of which nothing shows what they count.
+
+    Whether the first is 0 or 1 is shown by a 0, by the last hour of a day, by numbers above 25 and
+    by letters. A day of 23 hours that has the second and the fourth, not the third, lacks a row or
+    is on the clock.
+
+    Raises
+    ------
+    SchemaError
+        Such labels, with what may be given.
+    """
+    days, number = _days(dates, timezone, source), labels.number
+    shows = (number == 0) | (number >= np.minimum(24.0, days.hours)) | (labels.letter != "")
+    if len(number) and not shows.any():
+        detail = "no hour 0 and no hour 24: nothing shows whether the first hour of a day is 0 or 1"
+        raise SchemaError([Problem("hour", "time", detail, (FIRST,))], source)
+    short = pd.DataFrame({"date": days.date, "number": number})[days.hours < 24]
+    there = short.groupby("date")["number"].agg(set)
+    odd = [day for day, numbers in there.items() if {2, 4} <= numbers and 3 not in numbers]
+    if odd and number.max() <= MOST_HOURS and 0 not in number:
+        shown = first_few(pd.DatetimeIndex(odd).strftime("%Y-%m-%d"))
+        detail = (
+            f"{shown}: a day of 23 hours without a label 3: not there, or skipped by the clock?"
+        )
+        raise SchemaError([Problem("hour", "time", detail, (CLOCK, COUNTED))], source)
 
 
 def _no_label(wrong: pd.Series, fault: str) -> Problem:
@@ -148,8 +196,7 @@ def starts_of(
         parts = parts[~lacking]
     if count == "elapsed" and not (labels.letter != "").any():
         _check_elapsed(days, labels, parts, source)
-        since = pd.to_timedelta((labels.number - 1) / parts, unit="h")
-        return Utc(days.start + since, rows, length=_lengths(parts))
+        return Utc(days.start + _since(labels, parts), rows, length=_lengths(parts))
     return _on_clock(days, labels, parts, timezone, ambiguous, nonexistent, rows, source)
 
 
@@ -253,7 +300,7 @@ def _on_clock(
         shown = first_few(_named(days, labels, wrong))
         detail = f"{shown}: a clock shows hours 1 to 24"
         raise SchemaError([Problem("hour", "range", detail, (COUNTED,))], source)
-    shown_time = days.date + pd.to_timedelta((number - 1) / parts, unit="h")
+    shown_time = days.date + _since(labels, parts)
     lettered = labels.letter != ""
     groups: list[tuple[np.ndarray, Ambiguous]] = [
         (np.flatnonzero(~lettered), ambiguous),
@@ -272,6 +319,12 @@ def _on_clock(
     order = np.argsort(own, kind="stable")
     own = own[order]
     return Utc(time[order], rows[own], note, _lengths(parts[own]))
+
+
+def _since(labels: Labels, parts: np.ndarray) -> pd.TimedeltaIndex:
+    """Return how long after midnight steps begin; whole nanoseconds, also of five minutes."""
+    before = (labels.number - 1).astype(np.int64) * _lengths(parts)
+    return pd.TimedeltaIndex(before.astype("timedelta64[ns]"))
 
 
 def _named(days: Days, labels: Labels, mask: np.ndarray) -> list[str]:

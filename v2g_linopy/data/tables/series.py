@@ -4,17 +4,19 @@ papered over.
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, Remedy, SchemaError
-from .local_time import Utc, nanoseconds, step_of
+from .local_time import Utc, check_word, nanoseconds, step_of
 from .wording import first_few, with_count
 
 Missing = Literal["problem", "nan", "hold"]
+SHORTEST_RUN = 4
+"""Rows of one distance amid others that show a step of their own, not gaps."""
 LONGEST = pd.Timedelta("1h").value
 QUARTERS = tuple(pd.Timedelta(minutes=m).value for m in (5, 10, 15, 30, 60))
 
@@ -57,6 +59,7 @@ def uniform_series(
         Times that occur twice, gaps, missing numbers, or steps of several lengths, with the first
         places named.
     """
+    check_word("missing", missing, get_args(Missing), source)
     order = np.argsort(nanoseconds(utc.time), kind="stable")
     time, row = utc.time[order].rename("time"), utc.row[order]
     if time.has_duplicates:
@@ -77,12 +80,25 @@ def uniform_series(
     if mixed and resample is None:
         raise SchemaError([_mixed(time, length)], source)
     if resample is not None:
+        _check_step(resample, source)
         out = _resampled(prices, time, length, pd.Timedelta(resample), missing, source)
     else:
         out = _filled(prices, time, int(length[0]), missing, source)
     lacking = _without_numbers(prices, out, missing, may_lack, source)
     brought = f"Prices of several steps brought to {resample}." if mixed else ""
     return add_notes(out, utc.note, brought, *lacking)
+
+
+def _check_step(resample: str, source: str) -> None:
+    """Refuse what is no step of at least a second and at most a day."""
+    try:
+        step = pd.Timedelta(resample)
+    except ValueError:
+        step = pd.Timedelta(0)
+    if not pd.Timedelta("1s") <= step <= pd.Timedelta("1D"):
+        such = Remedy("resample", ("15min", "60min"), advice="such as {}")
+        detail = f"{resample!r} is no step of a second to a day"
+        raise SchemaError([Problem("resample", "choice", detail, (such,))], source)
 
 
 def _without_numbers(
@@ -137,7 +153,8 @@ def lengths_of_ranges(begin: pd.DatetimeIndex, end: pd.DatetimeIndex, source: st
     common = lengths[possible & (count > 1)]
     if not len(common):
         common = lengths[possible]
-    for moved in (LONGEST, -LONGEST):
+    shown = np.where(shown <= -12 * LONGEST, shown + 24 * LONGEST, shown)  # 23:00 - 00:00
+    for moved in (LONGEST, -LONGEST, LONGEST // 2, -LONGEST // 2):
         across = ~np.isin(shown, common) & np.isin(shown + moved, common)
         shown = np.where(across, shown + moved, shown)
     wrong = (shown <= 0) | (shown > LONGEST)
@@ -174,10 +191,11 @@ def _lengths(time: pd.DatetimeIndex) -> np.ndarray:
     apart = np.append(apart, apart[-1])
     common = int(np.bincount(np.searchsorted(np.unique(apart), apart)).argmax())
     usual = int(np.unique(apart)[common])
-    shared = np.zeros(len(apart), bool)
-    shared[1:] |= apart[1:] == apart[:-1]
-    shared[:-1] |= apart[:-1] == apart[1:]
-    step = shared & np.isin(apart, QUARTERS)
+    # a step of another length lasts for a while; one odd distance, or a few, are gaps
+    runs = np.cumsum(np.append(0, np.diff(apart) != 0))
+    at_edge = (runs == 0) | (runs == runs[-1])
+    lasts = np.bincount(runs)[runs] >= np.where(at_edge, 2, SHORTEST_RUN)
+    step = lasts & np.isin(apart, QUARTERS)
     return np.where(step | (apart == usual), apart, usual)
 
 
@@ -218,6 +236,9 @@ def _resampled(
         return full
     lead = int(-(nanoseconds(start)[0] // fine) % parts)
     whole = (len(start) - lead) // parts * parts
+    if whole <= 0:
+        detail = f"the rows from {start[0]} UTC fill no step of {step / pd.Timedelta('1min'):g} min"
+        raise SchemaError([Problem("time", "time", detail)], source)
     blocks = full.isel(time=slice(lead, lead + whole)).drop_vars("time").coarsen(time=parts)
     means = blocks.construct(time=("time", "_part")).mean("_part", skipna=False, keep_attrs=True)
     return means.assign_coords(time=start[lead : lead + whole : parts])

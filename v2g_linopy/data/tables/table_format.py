@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ import pandas as pd
 from ...errors import Problem, SchemaError
 from .cells import as_text, pick_columns, read_cells
 from .files import collect_problems
-from .local_time import ALL_RULES, Ambiguous, Nonexistent, Utc, to_utc
-from .positions import HourCount, read_labels, starts_of, time_of_day
+from .local_time import ALL_RULES, Ambiguous, Nonexistent, Utc, check_word, to_utc
+from .positions import HourCount, check_first, from_one, read_labels, starts_of, time_of_day
 from .wording import first_few
 from .written_times import Written, offsets_of, read_written, zone_offset
 
@@ -150,6 +150,9 @@ def read_times(
     written = read_written(cells, table.time_format, source, table.timezone)
     if zones is None:
         return _in_utc(written, table, table.timezone, source, where, rules)
+    if written.has_offset.any():
+        detail = "the times have their offset; leave the column of zones out"
+        raise SchemaError([Problem(where, "time", detail)], source)
     words = as_text(zones)
     named = words.map(lambda word: zone_offset(word, table.timezone) is None).to_numpy(bool)
     parts = []
@@ -224,8 +227,9 @@ def read_hours(
         For its zone, its rules and the format of its dates.
     count
         ``elapsed``: labels count hours gone by since local midnight, 23 to 25 of them. ``clock``:
-        they are hours on the clock, 1 to 24 on every day. Unless given, times of day and ranges
-        are read on the clock, and numbers are counted.
+        they are hours on the clock, 1 to 24 on every day. ``shown``: what the clock shows when they
+        begin, 0 to 23. Unless given, times of day and ranges are read on the clock, and numbers
+        are counted if a label shows whether the first is 0 or 1.
     blank
         Rows without a number.
 
@@ -235,6 +239,8 @@ def read_hours(
         Dates with an offset, or an hour that the day or the clock does not have, or that needs a
         rule and has none.
     """
+    if count is not None:
+        check_word("hours", count, get_args(HourCount), source)
     written_days = read_written(dates, table.time_format, source, table.timezone)
     if written_days.has_offset.any():
         detail = "a date beside an hour is a local day: it has no offset"
@@ -247,11 +253,15 @@ def read_hours(
         local = days + pd.to_timedelta(shown, unit="min")
         written = Written(local, np.full(len(local), np.timedelta64("NaT"), "timedelta64[ns]"))
         return _in_utc(written, table, table.timezone, source, "hour", ALL_RULES)
+    numbered = read_labels(hours, source)
+    if count is None:
+        check_first(days, numbered, table.timezone, source)
+    labels = from_one(numbered, shown=count == "shown")
     return starts_of(
         days,
-        read_labels(hours, source),
+        labels,
         table.timezone,
-        count=count or "elapsed",
+        count="clock" if count == "shown" else count or "elapsed",
         ambiguous=table.ambiguous,
         nonexistent=table.nonexistent,
         blank=blank,

@@ -60,14 +60,21 @@ def decoded(path: Path, data: bytes, encoding: str | None) -> str:
         data, encoding = data[len(mark) :], told
     try:
         return data.decode(encoding or "utf-8")
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise InputFileError(path, *_no_text(data, encoding, error)) from error
         such = Remedy("encoding", OFTEN, advice="such as {}")
-        raise InputFileError(path, f"{encoding!r} is no encoding", (such,)) from error
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = f"0x{data[error.start]:02x}"
-        detail = f"is no text in {encoding or 'UTF-8'}: line {line} has the byte {byte}"
-        raise InputFileError(path, detail, (Remedy("encoding", OFTEN),)) from error
+        raise InputFileError(path, f"{encoding!r} is no encoding of text", (such,)) from error
+
+
+def _no_text(
+    data: bytes, encoding: str | None, error: UnicodeDecodeError
+) -> tuple[str, tuple[Remedy, ...]]:
+    """Return what is wrong with bytes that are no text in an encoding, and what may be given."""
+    line = data.count(b"\n", 0, error.start) + 1
+    byte = f"0x{data[error.start]:02x}"
+    detail = f"is no text in {encoding or 'UTF-8'}: line {line} has the byte {byte}"
+    return detail, (Remedy("encoding", OFTEN),)
 
 
 def beginning(path: str | Path, size: int = 4096) -> str:

@@ -65,6 +65,21 @@ _QUANTITY = re.compile(
 )
 _WORD_PER = re.compile(r"([^\W\d_]+)\s*/\s*$|[\s_-](?:per|pro|par|por|je)[\s_-]+$", re.IGNORECASE)
 _A_NUMBER = re.compile(rf"{_NO_LETTER_BEFORE}\d+[.,]?\d+\s?$")
+_OTHER_UNIT = re.compile(
+    r"(?<![^\W_])(?:[kMGT]?J|[kM]?VA|MMBtu|BTU(?:/h)?|therms?|PS|[kM]?cal|TWh|Ah|kilowattstunden?)"
+    r"(?![^\W_])"
+)
+_ENERGY_OF_A_STEP = re.compile(
+    r"[kMG]?Wh\s*(?:/|per|pro|je)\s*[0-9]*\s*(?:min|h\b|hours?|quarter|viertel)\S*", re.IGNORECASE
+)
+_MULTIPLIED = re.compile(
+    r"(?:[0-9]\s*[kMG]?Wh?\b|[x×*^]\s*-?[0-9]|(?<![^\W\d_])(?:[tmkTMK]|Mio\.?\s*|Tsd\.?\s*)(?:EUR|€|GBP|USD))"
+)
+_LIKE_A_UNIT = re.compile(
+    r"(?:€|£|\$|EUR|GBP|USD|CHF|SEK|NOK|DKK|PLN|ct|cents?|pence|\bp)\s*(?:/|per)"
+    rf"|{_OTHER_UNIT.pattern}|^(?:sec|seconds?|s|hrs|A|V|ms)$",
+    re.IGNORECASE,
+)
 _PER_CENT = re.compile(r"(?<!\d)(?<!\d\s)%")
 
 
@@ -101,6 +116,25 @@ def named_unit(header: str) -> str | None:
         if unit := _in_brackets("".join(pair), header):
             return unit
     return _money_per(header, header) or _quantity(header, header)
+
+
+def strange_unit(header: str) -> str | None:
+    """What of a header looks like a unit and is none that is known; None where nothing does.
+
+    >>> headers = ("Load [MJ]", "kWh/15min", "P [kVA]", "[EUR/GJ]", "[tEUR/MWh]", "[EUR/100kWh]")
+    >>> [strange_unit(header) for header in headers]
+    ['MJ', 'kWh/15min', 'kVA', 'EUR/GJ', 'tEUR/MWh', 'EUR/100kWh']
+    >>> headers = ("Price (CET)", "Price [EUR/MWh]", "Power (kW)", "Load (site 1)", "Current plan")
+    >>> [strange_unit(header) for header in headers]
+    [None, None, None, None, None]
+    """
+    for pair in re.findall(r"\[([^\]]+)\]|\(([^)]+)\)", header):
+        text = "".join(pair).strip()
+        known = named_unit(f"[{text}]") is not None
+        if _MULTIPLIED.search(text) or (not known and _LIKE_A_UNIT.search(text)):
+            return text
+    found = _ENERGY_OF_A_STEP.search(header) or _OTHER_UNIT.search(_in_words(header))
+    return found[0].strip() if found else None
 
 
 def unit_of_cells(cells: Iterable[object], source: str = "the input") -> str | None:

@@ -31,17 +31,17 @@ ZONE_WORDS = {
 FIXED = ("Z", "UTC", "GMT")
 """Words that say an offset, not which of the two hours of a local clock is meant."""
 
-OFFSET = r"(?:UTC|GMT)?[+\-\u2212]\d{1,2}(?::?\d{2})?"
+OFFSET = r"(?:UTC|GMT)?[+\-\u2212][0-9]{1,2}(?::?[0-9]{2})?"
 ZONE = rf"\s*\(?(?P<zone>[Zz]|{OFFSET}|[A-Za-z]{{3,5}})?\)?"
 CLOCK = (
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<part>\d{1,9}))?)?)?"
+    r"(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<part>[0-9]{1,9}))?)?)?"
     r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
 )
-YEAR_FIRST = r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
-YEAR_LAST = r"(?P<first>\d{1,2})(?P<mark>[-/.])(?P<other>\d{1,2})(?P=mark)(?P<year>\d{4})"
+YEAR_FIRST = r"(?P<year>[0-9]{4})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?P=mark)(?P<day>[0-9]{1,2})"
+YEAR_LAST = r"(?P<first>[0-9]{1,2})(?P<mark>[-/.])(?P<other>[0-9]{1,2})(?P=mark)(?P<year>[0-9]{4})"
 COMPACT = (
-    r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
-    r"(?:[T ]?(?P<hour>\d{2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2}))?)?"
+    r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
+    r"(?:[T ]?(?P<hour>[0-9]{2}):?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2}))?)?"
 )
 LAYOUTS = tuple(
     re.compile(pattern)
@@ -56,8 +56,15 @@ LAYOUTS = tuple(
 """How a time may be written without a format: the order of day, month and year is then written,
 or proven by a day above 12.
 """
-RANGE = r"\s+(?:-|–|—|to|bis)\s+|\s*–\s*|(?<=[\dZ])\s*/\s*(?=\d{4}-)"
-SECONDS, MILLISECONDS = r"\d{10}", r"\d{13}"
+RANGE = r"\s+(?:-|–|—|to|bis)\s+|\s*–\s*|(?<=[0-9Z])\s*/\s*(?=[0-9]{4}-)"
+TIGHT_RANGE = (
+    r"^(?P<date>.*[0-9][T\s]+)(?P<from>[0-9]{1,2}(?::?[0-9]{2})?)"
+    r"-(?P<to>[0-9]{1,2}(?::?[0-9]{2})?)$"
+)
+"""A range without spaces, `2026-03-02 00:00-01:00`, which looks like an offset of one hour."""
+LATEST_SECONDS = 1_990_000_000
+"""The year 2033: digits beyond are `YYYYMMDDHH`, not seconds since 1970."""
+SECONDS, MILLISECONDS = r"[0-9]{10}", r"[0-9]{13}"
 DIRECTIVES = frozenset("aAbBdfHIjmMpSyYzZ%")
 USUAL_FORMATS = (
     *("%d-%b-%Y %H:%M", "%d %b %Y %H:%M", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y %H:%M", "%b %d, %Y"),
@@ -127,15 +134,46 @@ def split_ranges(cells: pd.Series) -> tuple[pd.Series, pd.Series | None]:
     time.
     """
     text = as_text(cells)
+    if _tight_ranges(text, several=True):
+        found = text.str.extract(TIGHT_RANGE)
+        begins, ends = (found["date"] + found[name] for name in ("from", "to"))
+        name = str(cells.name)
+        return _full_clock(begins).rename(name), _full_clock(ends).rename(name)
     if not text[:MANY].str.contains(RANGE, regex=True).all():
         return text, None
     parts = text.str.split(RANGE, regex=True, expand=True)
     if parts.shape[1] != 2 or bool(parts.isna().any(axis=None)):
         return text, None
     begin, end = (parts[k].str.strip().rename(str(cells.name)) for k in (0, 1))
-    only_clock = end.str.fullmatch(r"\d{1,2}:\d{2}(?::\d{2})?").to_numpy(bool)
-    date = begin.str.extract(r"^(.*?)[T\s]+\d{1,2}:\d{2}", expand=False).fillna("")
+    only_clock = end.str.fullmatch(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?").to_numpy(bool)
+    date = begin.str.extract(r"^(.*?)[T\s]+[0-9]{1,2}:[0-9]{2}", expand=False).fillna("")
     return begin, end.where(~only_clock, date + " " + end)
+
+
+def _full_clock(text: pd.Series) -> pd.Series:
+    """Return times of day of whole hours with their minutes: `00` is `00:00`."""
+    return text.str.replace(r"([T\s])([0-9]{1,2})$", r"\1\2:00", regex=True)
+
+
+def _tight_ranges(text: pd.Series, *, several: bool) -> bool:
+    """Return True where every cell can be a step of at most an hour, written `from-to` without
+    spaces; with `several`, where it can be nothing else: an offset does not change with the hour.
+    """
+    if not text[:MANY].str.fullmatch(TIGHT_RANGE).all():
+        return False
+    found = text.str.extract(TIGHT_RANGE)
+    if found["to"].isna().any():
+        return False
+    begin, end = (_minutes(found[name]) for name in ("from", "to"))
+    length = (end - begin) % (24 * 60)
+    steps = bool(((length > 0) & (length <= 60)).all())
+    return steps and (not several or found["to"].nunique() > 1)
+
+
+def _minutes(clock: pd.Series) -> np.ndarray:
+    """Return minutes after midnight of `7`, `07:15` or `0715`."""
+    parts = clock.str.extract(r"^([0-9]{1,2}?):?([0-9]{2})?$")
+    return np.asarray(60 * parts[0].astype(float) + parts[1].fillna("0").astype(float))
 
 
 def zone_offset(word: str, timezone: str | None = None) -> int | None:
@@ -151,7 +189,7 @@ def zone_offset(word: str, timezone: str | None = None) -> int | None:
         return ZONE_WORDS[word.upper()]
     if re.fullmatch(OFFSET, word):
         sign = 1 if "+" in word else -1
-        hours, minutes = re.findall(r"(\d{1,2}):?(\d{2})?$", word)[0]
+        hours, minutes = re.findall(r"([0-9]{1,2}):?([0-9]{2})?$", word)[0]
         total = 60 * int(hours) + int(minutes or 0)
         return sign * total if total <= FARTHEST and int(minutes or 0) < 60 else None
     return _named_in(timezone).get(word.upper())
@@ -183,11 +221,22 @@ def _since_1970(text: pd.Series) -> Written | None:
     bare = text.str.replace(r"\.0+$", "", regex=True)
     for pattern, unit in ((SECONDS, "s"), (MILLISECONDS, "ms")):
         if bare.str.fullmatch(pattern).all():
-            instants = bare.astype("int64").to_numpy().astype(f"datetime64[{unit}]")
+            count = bare.astype("int64").to_numpy()
+            late = count // (1 if unit == "s" else 1000) > LATEST_SECONDS
+            if late.any():
+                raise SchemaError([_too_late(text, late)])
+            instants = count.astype(f"datetime64[{unit}]")
             local = pd.DatetimeIndex(instants.astype("datetime64[ns]"))
             _check_years(text, np.asarray(local.year))
             return Written(local, np.zeros(len(text), "timedelta64[ns]"))
     return None
+
+
+def _too_late(text: pd.Series, late: np.ndarray) -> Problem:
+    detail = f"digits that are no seconds since 1970 of the years before 2033: {_cells(text[late])}"
+    forms = ("%Y%m%d%H", "%y%m%d%H%M", "%d%m%Y%H")
+    fits = tuple(form for form in forms if _fits_format(text, form))
+    return Problem(str(text.name), "time", detail, (Remedy("time_format", fits),) if fits else ())
 
 
 # --- without a format -------------------------------------------------------------------------
@@ -205,6 +254,8 @@ def _by_layout(text: pd.Series, timezone: str | None) -> Written:
     if "first" in found:
         found = _with_month(text, found)
     _check_years(text, found["year"].astype(int).to_numpy())
+    if "half" in found:
+        _check_halves(text, found)
     local = _date(found) + _time_of_day(found)
     wrong = np.asarray(local.isna())
     if wrong.any():
@@ -306,6 +357,14 @@ def _time_of_day(found: pd.DataFrame) -> pd.TimedeltaIndex:
     return pd.TimedeltaIndex(day)
 
 
+def _check_halves(text: pd.Series, found: pd.DataFrame) -> None:
+    """Refuse times without AM or PM among times with it."""
+    without = found["half"].isna() & found["hour"].notna()
+    if without.any() and found["half"].notna().any():
+        detail = f"no AM or PM, which other cells have: {_cells(text[without])}"
+        raise SchemaError([Problem(str(text.name), "time", detail)])
+
+
 def _no_layout(text: pd.Series, fitting: np.ndarray) -> Problem:
     where = str(text.name)
     fits = tuple(form for form in USUAL_FORMATS if _fits_format(text, form))
@@ -352,9 +411,9 @@ def _by_format(text: pd.Series, form: str, timezone: str | None) -> Written:
 
 def _parsed(text: pd.Series, form: str) -> pd.DatetimeIndex:
     """Return times by a format; a cell with the date alone is its midnight, 24:00 the next."""
-    at_end = text.str.contains(r"(?<![\d:])24:00(?::00)?(?!\d)", regex=True).to_numpy(bool)
+    at_end = text.str.contains(r"(?<![0-9:])24:00(?::00)?(?![0-9])", regex=True).to_numpy(bool)
     if "%H" in form and at_end.any():
-        text = text.str.replace(r"(?<![\d:])24:00", "00:00", regex=True)
+        text = text.str.replace(r"(?<![0-9:])24:00", "00:00", regex=True)
     local = pd.to_datetime(text, format=form, errors="coerce")
     date_only = _date_of(form)
     if local.isna().any() and date_only:
@@ -411,6 +470,11 @@ def _offsets(text: pd.Series, found: pd.DataFrame, timezone: str | None) -> np.n
         return none
     zone = found["zone"]
     dated = zone.notna() & found["hour"].isna()
+    if _tight_ranges(text, several=False):
+        detail = (
+            f"an offset, or the end of a step? Write `from - to` with spaces: {_cells(text, 2)}"
+        )
+        raise SchemaError([Problem(str(text.name), "time", detail)])
     if dated.any():
         detail = f"an offset without a time of day: {_cells(text[dated])}"
         raise SchemaError([Problem(str(text.name), "time", detail)])
@@ -436,12 +500,21 @@ def offsets_of(zone: pd.Series, shown: pd.Series, timezone: str | None) -> np.nd
         detail = f"{first_few(strange)}: not one offset from UTC, at {rows}"
         raise SchemaError([Problem(where, "time", detail, (own,))])
     known = {*_named_in(timezone).values()}
+    foreign = [
+        w
+        for w in words
+        if known and w.isalpha() and w.upper() not in FIXED and minutes[w] not in known
+    ]
+    if foreign:
+        rows = _cells(shown[zone.isin(foreign)])
+        detail = f"{first_few(foreign)}: no clock of {timezone}, at {rows}"
+        raise SchemaError([Problem(where, "time", detail)])
     of_zone = [w for w in words if w.isalpha() and w.upper() not in FIXED and minutes[w] in known]
     if zone.isna().any() and len(of_zone) < len(words):
         rows = _cells(shown[zone.isna()])
         detail = f"some times have an offset, others have none: {rows}"
         raise SchemaError([Problem(where, "time", detail)])
-    numeric = [word for word in words if re.search(r"\d", word)]
+    numeric = [word for word in words if re.search(r"[0-9]", word)]
     apart = [m for word in numeric if (m := minutes[word]) is not None]
     if apart and max(apart) - min(apart) > 60:
         detail = f"offsets from {first_few(numeric)}: a clock moves by an hour; is this a range?"
