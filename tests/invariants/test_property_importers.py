@@ -176,7 +176,7 @@ def test_terna(folder, table):
     first = ~pd.Index(local.strftime("%Y%m%d") + number.astype(str)).duplicated()
     values = table.series.where(table.series != 0, 1.0)
     rows = [
-        [int(f"{t:%Y%m%d}"), int(k), value, value + 1]
+        [int(f"{t:%Y%m%d}"), int(k), value, value + 5000]
         for t, k, value in zip(local[first], number[first], values[first], strict=True)
     ]
     path = workbook(folder / "terna.xlsx", ["Date", "Hour", "Pmed-DOWN", "Pmed-UP"], rows)
@@ -185,5 +185,5 @@ def test_terna(folder, table):
     np.testing.assert_allclose(
         found.regulation_down.values[first], values[first], rtol=0, atol=1e-9
     )
-    np.testing.assert_allclose(found.regulation_up.values[first], values[first] + 1, atol=1e-9)
+    np.testing.assert_allclose(found.regulation_up.values[first], values[first] + 5000, atol=1e-9)
     assert np.isnan(found.regulation_up.values[~first]).all()

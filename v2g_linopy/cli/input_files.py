@@ -163,7 +163,9 @@ Where = Annotated[
 Hours = Annotated[
     str | None,
     typer.Option(
-        "--hours", metavar="COUNT", help="Hour labels: elapsed (23 to 25 a day) or clock (24)."
+        "--hours",
+        metavar="COUNT",
+        help="Hour labels: elapsed (23 to 25 a day), clock (24), or shown (0 to 23).",
     ),
 ]
 Unit = Annotated[
