@@ -454,3 +454,26 @@ def test_columns_that_cannot_be_told(trips):
 
 def test_one_trip_of_each_is_no_stay(trips):
     assert "no vehicle has two trips" in refused(trips(ROWS[0], ROWS[4]))
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "told", "words"),
+    [
+        ("Fahrzeug;Datum;Abfahrt;Rückkehr;Verbrauch [kWh/100km]", "26.2", {}, "kWh/100km"),
+        ("Fahrzeug;Datum;Abfahrt;Rückkehr;Verbrauch (Liter)", "26.2", {}, "Liter"),
+        ("Fahrzeug;Datum;Abfahrt;Rückkehr;Energie [MJ]", "26.2", {}, "MJ"),
+        ("Vehicle;Date;Departure;Return;Distance [m]", "7240", {"kwh_per_km": 0.2}, "in miles"),
+    ],
+)  # fmt: skip
+def test_what_is_no_energy_of_a_trip(trips, header, cell, told, words):
+    rows = [f"A;2026-03-0{k};08:00;16:00;{cell}" for k in (2, 3)]
+    with pytest.raises(SchemaError, match=words):
+        read(trips(*rows, header=header), **told)
+
+
+def test_miles_are_longer_than_kilometres(trips):
+    rows = [f"A;2026-03-0{k};08:00;16:00;100" for k in (2, 3)]
+    for unit, need in (("km", 20.0), ("miles", 32.18688)):
+        header = f"Vehicle;Date;Departure;Return;Distance [{unit}]"
+        stays = read(trips(*rows, header=header), kwh_per_km=0.2)
+        assert stays.energy_need.values == pytest.approx(need, rel=1e-12)

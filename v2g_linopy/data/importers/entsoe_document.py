@@ -1,5 +1,6 @@
 """Documents of the ENTSO-E transparency platform: prices in XML of type A44, by IEC 62325-351."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -212,10 +213,9 @@ def _left_out(
 
 def _number(text: str) -> float | None:
     """Return a finite number, or None."""
-    try:
-        number = float(text)
-    except ValueError:
+    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text.strip()):
         return None
+    number = float(text)
     return number if np.isfinite(number) else None
 
 

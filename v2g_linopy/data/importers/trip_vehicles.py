@@ -13,7 +13,7 @@ from ..tables.numbers import number_columns
 from ..tables.plausibility import STATED
 from ..tables.session_table import COLUMNS
 from ..tables.table_format import TableFormat
-from ..tables.unit_names import named_unit
+from ..tables.unit_names import named_unit, strange_unit
 from ..tables.wording import first_few
 
 WORDS_OF_VEHICLES = {
@@ -44,6 +44,10 @@ def usual_of_vehicles(headers: Sequence[str], name: str) -> list[str]:
     ]
 
 
+PER_DISTANCE = re.compile(r"[kM]?Wh\s*(/|per|pro|je)\s*(100\s*)?(km|miles?|mi)\b", re.IGNORECASE)
+OTHER_FUEL = re.compile(r"(?<![^\W\d_])(lit(er|re)s?|l|gal(lons?)?)(?![^\W\d_])", re.IGNORECASE)
+
+
 def bare_header(header: str) -> str:
     """Return a header without its unit in brackets."""
     return re.sub(r"[\[(].*?[\])]", "", header).strip(' "')
@@ -51,7 +55,9 @@ def bare_header(header: str) -> str:
 
 def unit_of(name: str, header: str, units: Mapping[str, str], declared: str, source: str) -> str:
     """Return the unit of a column: as given, as its header says, else as declared."""
-    unit = units.get(name) or named_unit(header) or declared
+    strange = PER_DISTANCE.search(header) or OTHER_FUEL.search(header)
+    foreign = strange[0] if strange else strange_unit(header)
+    unit = units.get(name) or foreign or named_unit(header) or declared
     if factor(unit, declared) is not None:
         return unit
     kind = KINDS[declared]

@@ -44,6 +44,9 @@ WORDS = {
     "distance": r"km|kilometer|kilomet(er|re)s|strecke|distance|distanz",
 }
 """Usual headers of each column, in German and English, in small letters and without their unit."""
+KILOMETRES = ("km", "kms", "kilometer", "kilometers", "kilometre", "kilometres")
+MILES = ("mi", "mile", "miles", "meilen")
+KM_PER_MILE = 1.609344
 NEEDED = ("vehicle", "departure", "return")
 NAMES = (*WORDS, *WORDS_OF_VEHICLES)
 """Every column that a list of trips may have."""
@@ -310,10 +313,23 @@ def _energy(
             raise SchemaError([Problem("kwh_per_km", "range", detail)], source)
         check_stated_units(units, stated, source)
         note = f"A vehicle uses {kwh_per_km:g} kWh per km."
-        return _Energy(value * float(kwh_per_km or 0), "kWh", True, note)
+        km = value * _km(columns["distance"], source)
+        return _Energy(km * float(kwh_per_km or 0), "kWh", True, note)
     check_stated_units(units, {"energy": "kWh"} | stated, source)
     unit = unit_of("energy", columns["energy"], units, "kWh", source)
     return _Energy(value, unit, "energy" in units)
+
+
+def _km(header: str, source: str) -> float:
+    """Return how many km a unit of a distance has, which its header may name in brackets."""
+    named = re.search(r"[\[(](.*?)[\])]", header)
+    words = re.findall(r"[^\W\d_]+", (named[1] if named else header).lower())
+    if any(word in MILES for word in words):
+        return KM_PER_MILE
+    if named and named[1].strip().lower() not in KILOMETRES:
+        detail = f"the header {header!r} says {named[1]}; distances are in km or in miles"
+        raise SchemaError([Problem("distance", "unit", detail)], source)
+    return 1.0
 
 
 def _amount(columns: Mapping[str, str], kwh_per_km: float | None) -> str:
