@@ -7,10 +7,11 @@ import typer
 import xarray as xr
 
 from ..case.io import atomic
-from ..errors import InputFileError, OutputError
+from ..errors import InputFileError, OutputError, SchemaError
 from ..report import tables
 from ..report.page import write
 from ..report.table_files import csv_text
+from ..solve.verification import verify
 from ..study.explain import explain as explained
 from .input_files import read_case
 from .options import DryRun, Force, ResultFile, command, result_path
@@ -80,7 +81,7 @@ def report(
     refuse_file(target, force)
     if lacking := report_lacks():
         raise OutputError(f"{target} cannot be written: {lacking}")
-    tree = solved(source)
+    tree = verified(terminal, source)
     if not dry_run:
         with terminal.progress("Drawing"):
             write.write_page(tree, target, overwrite=force)
@@ -94,7 +95,7 @@ def bids(terminal: Terminal, result: ResultFile, output: Csv = None, force: Forc
     """Give the bids of a result: one row per market or product and step, local time with offset."""
     if output is not None:
         refuse_file(output, force)
-    table = tables.bids(solved(result_path(result)))
+    table = tables.bids(verified(terminal, result_path(result)))
     text = csv_text(table)
     rows = table.to_dict("records")
     if output is None:
@@ -123,11 +124,27 @@ def explain(
         raise typer.BadParameter(
             "explains one vehicle's step: give --vehicle too", param_hint="--hour"
         )
-    plan = solved(result_path(result))
+    plan = verified(terminal, result_path(result))
     words = explained(plan, vehicle, hour=hour, scenario=scenario, listed=most)
     terminal.answer(
         words, {"status": "ok", "vehicle": vehicle, "hour": hour, "words": words.splitlines()}
     )
+
+
+def verified(terminal: Terminal, path: Path) -> xr.DataTree:
+    """Read a result, replay it, and say what was found and what was not checked.
+
+    Raises
+    ------
+    SchemaError
+        Everything that is no longer as the file says.
+    """
+    tree = solved(path)
+    found = verify(tree)
+    if found.problems:
+        raise SchemaError(found.problems, f"{path}, which was replayed")
+    terminal.say(f"{path.name} was {found.sentence}")
+    return tree
 
 
 def solved(path: Path) -> xr.DataTree:

@@ -21,7 +21,7 @@ from ..study.attribution import side_by_side
 from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
-from .inspect import solved
+from .inspect import verified
 from .options import CaseFile, DryRun, Force, Set, Solving, command, named_file, result_path
 from .output import refuse_existing, report_lacks, staged
 from .set_option import changed
@@ -134,7 +134,7 @@ def compare(
 
 def compare_results(terminal: Terminal, one: Path, other: Path) -> None:
     """Print the bills of two results by cause, entry by entry."""
-    trees = [solved(result_path(path)) for path in (one, other)]
+    trees = [verified(terminal, result_path(path)) for path in (one, other)]
     table, money = side_by_side(*trees), trees[0].attrs.get("currency", "EUR")
     profit = [float(tree.attrs["profit"]) for tree in trees]
     hours = [len(tree["time"]) for tree in trees]
