@@ -1,11 +1,13 @@
 """All files or none: whatever fails, what was there before is there after."""
 
 import os
+import shutil
+import warnings
 from pathlib import Path
 
 import pytest
 
-from v2g_linopy.cli.output import staged
+from v2g_linopy.cli.output import put_in_place, staged
 from v2g_linopy.errors import OutputError
 
 NAMES = ("a.txt", "b.txt", "c.txt")
@@ -104,3 +106,53 @@ def test_a_folder_in_place_of_a_file(tmp_path):
         staged(tmp_path, NAMES, force=True),
     ):
         pytest.fail("the work must not start")
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_a_kill_between_any_two_operations_leaves_old_or_new(tmp_path, hard_links):
+    """A process that dies at its first, second, ... change of the disk: every file of before is
+    there, whole, old or new.
+    """
+    names = ("a.txt", "b.txt", "new.txt")
+    for moment in range(1, 12):
+        folder = tmp_path / f"{moment}"
+        stage = folder / "stage"
+        stage.mkdir(parents=True)
+        for name in names:
+            (stage / name).write_text("new")
+        for name in names[:2]:
+            (folder / name).write_text("old")
+        with warnings.catch_warnings():  # a worker of the tests has threads, which do nothing here
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:  # only the child dies
+            _die_at(moment, hard_links)
+            put_in_place(stage, folder, names)
+            os._exit(0)
+        died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+        there = [(folder / name).read_text() for name in names[:2]]
+        assert set(there) <= {"old", "new"}, (moment, there)
+        if not died:
+            assert there == ["new", "new"] and (folder / "new.txt").read_text() == "new"
+            return
+    pytest.fail("it never came to its end")
+
+
+def _die_at(moment: int, hard_links: bool) -> None:
+    """Let this process die at a change of the disk, after it or before it."""
+    count = [0]
+
+    def deadly(change):
+        def run(*words, **options):
+            count[0] += 1
+            if count[0] == moment:
+                os._exit(9)
+            return change(*words, **options)
+
+        return run
+
+    def no_link(*words, **options):
+        raise OSError("one name only")
+
+    os.replace, shutil.copy2 = deadly(os.replace), deadly(shutil.copy2)
+    os.link = deadly(os.link) if hard_links else no_link

@@ -88,7 +88,8 @@ def refuse_existing(folder: Path, names: Sequence[str], force: bool) -> None:
 def put_in_place(stage: Path, folder: Path, names: Sequence[str]) -> None:
     """Rename every prepared file to its place.
 
-    If one fails, or the user interrupts, everything is as it was before.
+    If one fails, or the user interrupts, everything is as it was before. At each place there is the
+    old file or the new one at any moment, whenever the process is killed.
     """
     before = stage / BACKUP
     before.mkdir()
@@ -97,14 +98,24 @@ def put_in_place(stage: Path, folder: Path, names: Sequence[str]) -> None:
         for name in names:
             final = folder / name
             if os.path.lexists(final):
-                os.replace(final, before / name)
+                keep(final, before / name)
                 undo.append((before / name, final))
-            os.replace(stage / name, final)
-            undo.append((final, stage / name))
+                os.replace(stage / name, final)
+            else:
+                os.replace(stage / name, final)
+                undo.append((final, stage / name))
     except BaseException:
         for now, then in reversed(undo):
             os.replace(now, then)
         raise
+
+
+def keep(file: Path, second: Path) -> None:
+    """Give a file a second name, or make a copy of it on a disk where a file has one name only."""
+    try:
+        os.link(file, second, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(file, second, follow_symlinks=False)
 
 
 def missing_folders(folder: Path) -> list[Path]:
