@@ -18,6 +18,7 @@ import v2g_linopy as v2g
 from docs import demonstration, generate
 from docs.everything import case_of_everything
 from v2g_linopy.cli import app
+from v2g_linopy.data.importers import formats
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -245,3 +246,20 @@ def test_make_targets_of_the_readme_exist():
         for t in t
     }
     assert named - {""} <= targets
+
+
+def test_every_format_is_in_the_page_on_importing():
+    """In the section of its command, which has examples, with its reader in Python."""
+    page = (ROOT / "docs/importing.md").read_text(encoding="utf-8")
+    tables = {
+        "## Prices": formats.PRICE_FORMATS,
+        "## Sessions": formats.SESSION_FORMATS,
+        "## Profiles": formats.PROFILE_FORMATS,
+        "## Reserves, frequency, connectors": formats.FREQUENCY_FORMATS | formats.CAPACITY_FORMATS,
+    }
+    for heading, known in tables.items():
+        section = page.partition(heading)[2].partition("\n## ")[0]
+        assert "v2g import" in section, heading
+        for name, form in known.items():
+            assert f"`{name}`" in section, (heading, name)
+            assert form.read.__name__ in page, form.read.__name__
