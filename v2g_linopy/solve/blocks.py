@@ -281,7 +281,7 @@ def _batches(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> tuple[int
     """Return the number of connected components, and the components gathered into batches of rows
     and columns.
     """
-    # loaded when it is used: it is a fifth of the time that this package takes to load
+    # loaded when it is used: it takes longer to load than this package
     from scipy.sparse.csgraph import connected_components
 
     part = matrix.a[rows][:, columns]
