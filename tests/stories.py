@@ -12,10 +12,9 @@ import pytest
 import xarray as xr
 
 import v2g_linopy as v2g
-from v2g_linopy.case.io import fingerprint
 from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.model.part import Part
-from v2g_linopy.solve.result import root_of
+from v2g_linopy.solve import result
 
 Solve = Callable[..., xr.DataTree]
 Kind = tuple[Hashable, ...]
@@ -61,7 +60,7 @@ def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Solve:
 def hash_of(case: xr.DataTree, options: Mapping[str, Any]) -> str:
     """Return the hash of the inputs of a case or a result."""
     inputs = inputs_of(case, options.get("parts", v2g.PARTS))
-    return fingerprint({**inputs.data, "/": root_of(inputs)})
+    return result.hash_of(inputs)
 
 
 def assert_proven(result: xr.DataTree) -> None:

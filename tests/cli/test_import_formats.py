@@ -136,7 +136,7 @@ def test_files_that_are_not_one_series(run, tmp_path, written):
 
     done = run("import", "prices", first, later, *spain)
     assert done.exit_code == 3
-    assert "24 steps that no file has: 2025-03-03 23:00:00" in done.output
+    assert "24 steps without a row: 2025-03-03 23:00:00" in done.output
     assert "--missing nan" in done.output
     done = run("import", "prices", first, later, *spain, "--missing", "hold")
     assert done.exit_code == 0, done.output

@@ -238,3 +238,18 @@ def test_a_workbook_needs_no_format(run, tmp_path):
     done = run(*words, "--column", "time=T", "--column", "day_ahead=P", "--timezone", "UTC")
     assert done.exit_code == 0, done.output
     assert "1.5 to 2.5 EUR/MWh" in done.stdout
+
+
+def test_days_with_hours_in_which_nothing_was_accepted_follow_each_other(run, tmp_path):
+    """NaN in a file of prices was asked for when it was made; two such files are one series."""
+    for day in (1, 2):
+        time = pd.date_range(f"2026-06-0{day}", periods=24, freq="h", name="time")
+        prices = np.where(time.hour == 3, np.nan, 40.0 + day)
+        array = ("time", prices, {"units": "EUR/MWh"})
+        xr.Dataset({"regulation_up": array}, {"time": time}).to_netcdf(tmp_path / f"{day}.nc")
+    files = (tmp_path / "1.nc", tmp_path / "2.nc")
+    result = run("import", "prices", *files, "-o", tmp_path / "both.nc")
+    assert result.exit_code == 0, result.output
+    with xr.open_dataset(tmp_path / "both.nc") as both:
+        assert both.sizes["time"] == 48
+        assert int(both.regulation_up.isnull().sum()) == 2

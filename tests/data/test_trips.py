@@ -477,3 +477,30 @@ def test_miles_are_longer_than_kilometres(trips):
         header = f"Vehicle;Date;Departure;Return;Distance [{unit}]"
         stays = read(trips(*rows, header=header), kwh_per_km=0.2)
         assert stays.energy_need.values == pytest.approx(need, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("date", "words"),
+    [
+        ("2025-10-28 12:00", "has no time of day: row 2"),
+        ("2025-10-28 00:00Z", "has no offset: row 2"),
+    ],
+)
+def test_a_day_beside_times_of_day(trips, date, words):
+    rows = (f"Van 1;{date};08:00;12:00;1;1", f"Van 1;{date};13:00;16:00;1;1")
+    assert words in refused(trips(*rows))
+
+
+def test_the_end_of_a_day(trips):
+    """A trip until 24:00 ends where the next day begins."""
+    rows = ("Van 1;2025-10-28;9:00;24:00;1;1", "Van 1;2025-10-30;9:00;10:00;1;1")
+    stays = read(trips(*rows))
+    assert stays.arrival.values[0] == utc("2025-10-29 00:00")
+
+
+def test_afternoons(trips):
+    """Half past six in the evening, 6:30 PM, is 18:30."""
+    rows = ("Van 1;2025-10-27;8:00 AM;6:30 PM;1;1", "Van 1;2025-10-28;9:00 AM;7:00 PM;1;1")
+    stays = read(trips(*rows))
+    assert stays.arrival.values[0] == utc("2025-10-27 18:30")
+    assert stays.departure.values[0] == utc("2025-10-28 09:00")

@@ -204,44 +204,17 @@ class Field:
         >>> float(power), problems
         (2000.0, [])
         """
-        variable, problems = self.read_variable(group, part, calendar)
+        variable, problems = self._read_variable(group, part, calendar)
         if variable is None or self.name not in group:
             return None if variable is None else xr.DataArray(variable), problems
         clean = self._with_labels(variable, group)
         clean.attrs = {}
         return clean, problems
 
-    def read_variable(
+    def _read_variable(
         self, group: xr.Dataset, part: str, calendar: Calendar
     ) -> tuple[xr.Variable | None, list[Problem]]:
-        """Return the same without labels, which `read` adds: for those who read all of a group.
-
-        Parameters
-        ----------
-        group : xarray.Dataset
-            The group of a case, in the units of the file.
-        part : str
-            Its name, for the messages.
-        calendar : Calendar
-            Time stamps, zone, money and scenarios of the case.
-
-        Returns
-        -------
-        xarray.Variable or None
-            As `read` returns it, on the dimensions of the group.
-        list of Problem
-            Empty where nothing is wrong.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> import xarray as xr
-        >>> from v2g_linopy.case.schema import Calendar
-        >>> calendar = Calendar(pd.date_range("2026-01-01", periods=2, freq="h"))
-        >>> drawn = Field("power", "time", "kW", "power drawn", default=4.0)
-        >>> float(drawn.read_variable(xr.Dataset(), "pump", calendar)[0])
-        4.0
-        """
+        """Return the same without labels, which `read` adds: for one who reads all of a group."""
         where = f"{part}.{self.name}"
         if self.name not in group:
             if self.default is REQUIRED:
@@ -428,7 +401,7 @@ class Schema:
         problems = self._labels(group, part, inputs)
         variables: dict[str, xr.Variable] = {}
         for field in inputs:
-            variable, found = field.read_variable(group, part, calendar)
+            variable, found = field._read_variable(group, part, calendar)
             problems += found
             if variable is not None:
                 variables[field.name] = self._on_members(variable, field, group)

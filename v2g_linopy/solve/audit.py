@@ -248,11 +248,19 @@ def _objective(result: xr.DataTree, inputs: Inputs) -> xr.DataArray:
         float(scenario_mean(x, inputs.probability).sum())
         for x in result["ledger"].data_vars.values()
     )
-    objective = float(result.attrs["objective"])
-    scale = max(1.0, abs(objective))
+    objective = number_of(result, "objective")
+    scale = max(1.0, abs(objective)) if np.isfinite(objective) else 1.0
     return xr.DataArray(
         abs(objective - total) / scale, attrs={"units": "1", "long_name": "objective less ledger"}
     )
+
+
+def number_of(result: xr.DataTree, name: str) -> float:
+    """Return a number that a result says of itself; infinite where it says none."""
+    told = result.attrs.get(name)
+    if not isinstance(told, (int, float, np.number)) or not np.isfinite(told):
+        return np.inf
+    return float(told)
 
 
 def scenario_mean(x: xr.DataArray, probability: xr.DataArray | None) -> xr.DataArray:

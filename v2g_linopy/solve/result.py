@@ -134,6 +134,11 @@ def _clean(x: xr.DataArray, field: Field) -> xr.DataArray:
     return clean if field.signed else clean.clip(min=0.0) + 0.0
 
 
+def hash_of(inputs: Inputs) -> str:
+    """Return the hash of all that can change a plan or its money."""
+    return fingerprint({**inputs.data, "/": root_of(inputs)})
+
+
 def root_of(inputs: Inputs) -> xr.Dataset:
     """Return what stands at the root of a case and can change its plan or its money."""
     calendar = inputs.calendar
@@ -181,7 +186,7 @@ def _attributes(
         "currency": inputs.calendar.currency,
         "timezone": inputs.calendar.timezone,
         "history": "\n".join((solved_now, str(case.attrs.get("history", "")))).strip(),
-        "case_hash": fingerprint({**inputs.data, "/": root_of(inputs)}),
+        "case_hash": hash_of(inputs),
         "status": solved.optimum.status,
         "objective": sum(sums.values()),
         "profit": sum(x for n, x in sums.items() if in_profit(n)),

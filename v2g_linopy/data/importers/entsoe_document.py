@@ -1,6 +1,5 @@
 """Documents of the ENTSO-E transparency platform: prices in XML of type A44, by IEC 62325-351."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,6 +9,7 @@ import pandas as pd
 
 from ...errors import InputFileError, Problem, SchemaError
 from ..tables.files import collect_problems
+from ..tables.numbers import plain_number
 from ..tables.text import read_text
 from .choices import COUPLED, Where, choose_series
 from .price_points import MINUTE, STEPS, PricePoints
@@ -174,7 +174,7 @@ def _values(period: Element, count: int, curve: str, place: str, source: str) ->
             problems.append(Problem(place, "range", detail))
         elif given[int(at) - 1]:
             problems.append(Problem(place, "time", f"position {at} is given more than once"))
-        elif (number := _number(price)) is None:
+        elif (number := plain_number(price)) is None:
             detail = f"position {at}: {price!r} is no price"
             problems.append(Problem(place, "type", detail))
         else:
@@ -209,14 +209,6 @@ def _left_out(
         if one not in picked
     ]
     return tuple(f"Left out, another series of the file: {words}." for words in others)
-
-
-def _number(text: str) -> float | None:
-    """Return a finite number, or None."""
-    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", text.strip()):
-        return None
-    number = float(text)
-    return number if np.isfinite(number) else None
 
 
 def _name(element: Element) -> str:

@@ -14,7 +14,7 @@ from ..tables.local_time import Ambiguous
 from ..tables.numbers import is_missing, number_columns
 from ..tables.series import lengths_of_ranges
 from ..tables.table_format import TableFormat, read_times
-from ..tables.wording import first_few, with_count
+from ..tables.wording import cells_in_rows, first_few, with_count
 from ..tables.written_times import read_written, split_ranges
 from .choices import COUPLED, Where, choose_series
 from .price_points import MINUTE, PricePoints
@@ -127,8 +127,7 @@ def _ranges(cells: pd.Series, source: str) -> tuple[pd.Series, pd.Series]:
     begin, end = split_ranges(cells)
     if end is None:
         wrong = cells[~as_text(cells).str.contains(" - ", regex=False)]
-        where = first_few([f"row {row}: {str(cell)[:40]!r}" for row, cell in wrong.items()])
-        detail = f"no step such as '24.10.2025 00:00 - 24.10.2025 00:15' at {where}"
+        detail = f"no step such as '24.10.2025 00:00 - 24.10.2025 00:15' at {cells_in_rows(wrong)}"
         raise SchemaError([Problem("MTU", "time", detail)], source)
     return _year_first(begin), _year_first(end)
 

@@ -12,8 +12,9 @@ import xarray as xr
 from ...case.io import existing
 from ...case.units import price_units
 from ..sessions.connectors import read_connectors
-from ..tables.cells import WORKBOOK, read_cells
+from ..tables.cells import WORKBOOK, is_workbook, read_cells
 from ..tables.local_time import ALL_RULES
+from ..tables.text import beginning
 from . import (
     acn,
     capacity_price_files,
@@ -165,5 +166,7 @@ def _by_headers(path: Path, formats: Formats) -> str | None:
 
 
 def headers_of(path: Path) -> str:
-    """Return the headers of a workbook or of a table of text in one line."""
-    return " ".join(map(str, read_cells(path).columns))
+    """Return the headers of a workbook, or the first lines of a text, in one line."""
+    if is_workbook(path):
+        return " ".join(map(str, read_cells(path).columns))
+    return beginning(path)

@@ -15,6 +15,7 @@ import pydantic
 import xarray as xr
 
 from ...errors import InputFileError, Problem, SchemaError
+from ..tables.listing import first_of
 from ..tables.local_time import to_utc
 from ..tables.records import Record
 from ..tables.series import add_notes
@@ -58,7 +59,6 @@ SCALE: dict[str, dict[str, float]] = {
 }
 """What is read of a meter, and its units; the first one holds where none is given."""
 PHASES = ("L1", "L2", "L3", "L1-N", "L2-N", "L3-N")
-MOST_LISTED = 20
 
 
 class Sample(Record):
@@ -386,7 +386,7 @@ def _read_log(path: str | Path) -> Log:
         if said is not None and said.transaction is not None:
             values[message.station, said.transaction] += said.values
     if problems:
-        raise SchemaError(_first_problems(problems), str(path))
+        raise SchemaError(first_of(problems), str(path))
     return Log(transactions, values, note)
 
 
@@ -441,13 +441,6 @@ def _join(
             problems.append(Problem(f"transaction {key[1]}", "consistency", detail))
         if new is not None:
             setattr(before, part, new)
-
-
-def _first_problems(problems: list[Problem]) -> list[Problem]:
-    if len(problems) <= MOST_LISTED:
-        return problems
-    rest = Problem("file", "type", f"and {len(problems) - MOST_LISTED} more faults")
-    return [*problems[:MOST_LISTED], rest]
 
 
 def _energy(start: Start | None, stop: Stop | None, units: Mapping[str, str]) -> float | None:

@@ -9,6 +9,7 @@ import xarray as xr
 
 from ...errors import InputFileError, Problem, Remedy, SchemaError
 from ..tables.local_time import nanoseconds, to_utc
+from ..tables.numbers import plain_number
 from ..tables.series import Missing
 from ..tables.text import beginning, read_text
 from ..tables.wording import first_few
@@ -131,7 +132,8 @@ def _price(cell: str) -> float:
     text = cell.strip()
     if not text:
         return float("nan")
-    return float(text) if re.fullmatch(r"[+-]?\d+(\.\d*)?", text) else float("inf")
+    number = plain_number(text)
+    return float("inf") if number is None else number
 
 
 def _starts(

@@ -2,14 +2,14 @@
 share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ...errors import InputFileError
-from ..tables.local_time import Utc, nanoseconds, to_utc
+from ..tables.local_time import Utc, check_zone, nanoseconds
 from ..tables.series import Missing, add_notes, uniform_series
 from ..tables.wording import with_count
 
@@ -95,12 +95,6 @@ def price_series(
     return add_notes(out, *points.notes, left_out)
 
 
-def check_zone(timezone: str | None, source: str) -> None:
-    """Raise `SchemaError` for a name that is no time zone."""
-    if timezone is not None:
-        to_utc(pd.DatetimeIndex(["2026-01-01"]), timezone, where="timezone", source=source)
-
-
 def _in_order(points: PricePoints) -> PricePoints:
     """Return points by their start."""
     return _picked(points, np.argsort(nanoseconds(points.start), kind="stable"))
@@ -109,15 +103,7 @@ def _in_order(points: PricePoints) -> PricePoints:
 def _picked(points: PricePoints, at: np.ndarray) -> PricePoints:
     """Return some points, in the order of `at`."""
     minutes = None if points.minutes is None else points.minutes[at]
-    return PricePoints(
-        points.start[at],
-        points.value[at],
-        points.unit,
-        minutes,
-        points.timezone,
-        points.area,
-        points.notes,
-    )
+    return replace(points, start=points.start[at], value=points.value[at], minutes=minutes)
 
 
 def _without_empty_end(points: PricePoints, source: str) -> tuple[PricePoints, str]:

@@ -94,6 +94,22 @@ NORDIC = {
 LARGEST = 1e300
 """A number beyond is none that a price can be."""
 HOMES = "data.viewer.homes[].currentSubscription.priceInfo.today|tomorrow[]."
+
+
+def _nord_pool(source: str, entries: str) -> Shape:
+    """Return the shape of a document of Nord Pool, whose records stand under `entries`."""
+    return Shape(
+        source,
+        (entries, "deliveryStart"),
+        start=f"{entries}[].deliveryStart",
+        end=f"{entries}[].deliveryEnd",
+        price=f"{entries}[].entryPerArea.*",
+        unit="{currency}/MWh",
+        currency="currency",
+        zones=NORDIC,
+    )
+
+
 SHAPES = (
     Shape(
         "Energy-Charts",
@@ -105,26 +121,8 @@ SHAPES = (
         zones={"SMARD": "Europe/Berlin"},
         zone_from="license_info",
     ),
-    Shape(
-        "Nord Pool",
-        ("multiAreaEntries", "deliveryStart"),
-        start="multiAreaEntries[].deliveryStart",
-        end="multiAreaEntries[].deliveryEnd",
-        price="multiAreaEntries[].entryPerArea.*",
-        unit="{currency}/MWh",
-        currency="currency",
-        zones=NORDIC,
-    ),
-    Shape(
-        "Nord Pool, indices",
-        ("multiIndexEntries", "deliveryStart"),
-        start="multiIndexEntries[].deliveryStart",
-        end="multiIndexEntries[].deliveryEnd",
-        price="multiIndexEntries[].entryPerArea.*",
-        unit="{currency}/MWh",
-        currency="currency",
-        zones=NORDIC,
-    ),
+    _nord_pool("Nord Pool", "multiAreaEntries"),
+    _nord_pool("Nord Pool, indices", "multiIndexEntries"),
     Shape(
         "Octopus Energy",
         ("value_inc_vat", "valid_from"),

@@ -12,14 +12,15 @@ import xarray as xr
 
 from ...case.schema import ABSENT, Field
 from ...errors import Problem, SchemaError
-from ..tables.local_time import to_utc
+from ..tables.listing import listed_problems
+from ..tables.local_time import check_zone
+from ..tables.numbers import plain_number
 from ..tables.plausibility import STATED, check_stated_units
 from ..tables.session_table import LABELS, METERED, MOMENTS
 from ..tables.short_stays import ShortStays, note_left_out, without_short_stays
 from ..tables.wording import first_few, with_count
+from ..tables.written_times import YEARS
 
-MOST_LISTED = 20
-FIRST_YEAR, LAST_YEAR = 1970, 2199
 TOLD = {
     "energy_asked": Field(
         "energy_asked", "session", "kWh", "energy that the driver asked for", ABSENT
@@ -147,10 +148,8 @@ def zone_attribute(timezone: str | None, source: str) -> dict[str, str]:
     SchemaError
         It is no zone.
     """
-    if timezone is None:
-        return {}
-    to_utc(pd.DatetimeIndex(["2026-01-01"]), timezone, source=source)
-    return {"timezone": timezone}
+    check_zone(timezone, source)
+    return {} if timezone is None else {"timezone": timezone}
 
 
 def _has(record: RecordedSession, name: str) -> bool:
@@ -197,15 +196,8 @@ def _negative(records: Sequence[RecordedSession]) -> list[Problem]:
 
 def _listed(found: Sequence[tuple[RecordedSession, str]], column: str, rule: str) -> list[Problem]:
     """Return a problem for each of the first sessions, with its place in the file."""
-    where = f"sessions.{column}"
-    problems = [
-        Problem(where, rule, f"session {r.name} ({r.place}): {detail}")
-        for r, detail in found[:MOST_LISTED]
-    ]
-    if rest := found[MOST_LISTED:]:
-        names = first_few((r.name for r, _ in rest), 200)
-        problems.append(Problem(where, rule, f"and {len(rest)} more sessions: {names}"))
-    return problems
+    details = [f"session {r.name} ({r.place}): {detail}" for r, detail in found]
+    return listed_problems(f"sessions.{column}", rule, details, [r.name for r, _ in found])
 
 
 def _moment(stamp: datetime) -> str:
@@ -221,8 +213,9 @@ def written_moment(text: object) -> datetime:
 
 def within_years(moment: datetime) -> datetime:
     """Return a moment, or refuse it where no car was charged."""
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError(f"the year {moment.year} is not from {FIRST_YEAR} to {LAST_YEAR}")
+    first, last = YEARS
+    if not first <= moment.year <= last:
+        raise ValueError(f"the year {moment.year} is not from {first} to {last}")
     return moment
 
 
@@ -233,12 +226,12 @@ def _utc_moment(text: object) -> datetime:
 
 def written_number(value: object) -> float:
     """Return a number, which some interfaces write as a text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    number = plain_number(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
         raise ValueError("not a number")
-    number = float(value)
     if not np.isfinite(number):
         raise ValueError("not a finite number")
-    return number
+    return float(number)
 
 
 WrittenMoment = Annotated[datetime, pydantic.BeforeValidator(written_moment)]

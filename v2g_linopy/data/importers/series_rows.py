@@ -99,7 +99,7 @@ def read_rows(
     utc = collect_problems(problems, lambda: _starts(frame, table, hours, blank, source))
     if values is None or utc is None or units is None:
         raise SchemaError(problems, source)
-    return Rows(utc, values, units, [] if given_unit else _said(units, table, whole, quantities[0]))
+    return Rows(utc, values, *units)
 
 
 def read_series(
@@ -256,12 +256,12 @@ def _units(
     quantities: tuple[str, ...],
     given: str | None,
     source: str,
-) -> dict[str, str]:
+) -> tuple[dict[str, str], list[str]]:
     """Return the unit of each column: as given, as its header or a column of units says, else as
-    assumed.
+    assumed; and notes on what the file says and does not say.
     """
     if given is not None:
-        return dict.fromkeys(names, given)
+        return dict.fromkeys(names, given), []
     beside = _unit_beside(whole, table, source)
     units: dict[str, str] = {}
     problems: list[Problem] = []
@@ -271,7 +271,11 @@ def _units(
         units[name] = _unit_of(header, beside, quantities[0])
     if problems:
         raise SchemaError(problems, source)
-    return units
+    notes = [f"{n}: {u}, as the file says." for n, u in units.items() if u != quantities[0]]
+    without = [n for n in names if not (beside or named_unit(table.columns[n]))]
+    if without:
+        notes.append(f"{first_few(without)}: {quantities[0]} is assumed, the file names no unit.")
+    return units, notes
 
 
 def _unit_of(header: str, beside: str | None, assumed: str) -> str:
@@ -314,19 +318,6 @@ def _agree(said: str, beside: str) -> bool:
     may be the money alone.
     """
     return said == beside or (beside in CURRENCIES and said.startswith((beside, "ct/")))
-
-
-def _said(
-    units: Mapping[str, str], table: TableFormat, whole: pd.DataFrame, assumed: str
-) -> list[str]:
-    """Say which units were taken from the file, and where it names none."""
-    beside = _unit_beside(whole, table, "the file")
-    named = {name: bool(named_unit(table.columns[name]) or beside) for name in units}
-    lines = [f"{n}: {u}, as the file says." for n, u in units.items() if u != assumed]
-    without = [name for name, known in named.items() if not known]
-    if without:
-        lines.append(f"{first_few(without)}: {assumed} is assumed, the file names no unit.")
-    return lines
 
 
 def _fits(unit: str, quantity: str) -> bool:

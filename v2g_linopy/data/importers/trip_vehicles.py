@@ -14,7 +14,7 @@ from ..tables.plausibility import STATED
 from ..tables.session_table import COLUMNS
 from ..tables.table_format import TableFormat
 from ..tables.unit_names import named_unit, strange_unit
-from ..tables.wording import first_few
+from ..tables.wording import cells_in_rows, first_few
 
 WORDS_OF_VEHICLES = {
     "capacity": r"(nutzbare )?(batterie|akku)?kapazit(ä|ae|�)t|(batterie|akku)gr(ö|oe|�)(ß|ss|�)e"
@@ -108,9 +108,8 @@ def _wrong(name: str, value: pd.Series, cells: pd.Series, may_be_zero: bool) -> 
     low = (value < 0) if may_be_zero else (value <= 0)
     if not low.any():
         return []
-    places = [f"row {row}: {str(cell)!r}" for row, cell in cells[low].items()]
     least = "no number of at least 0" if may_be_zero else "no number above 0"
-    return [Problem(name, "range", f"{least} in {first_few(places)}")]
+    return [Problem(name, "range", f"{least} in {cells_in_rows(cells[low])}")]
 
 
 def _not_one(name: str, value: pd.Series, vehicle: pd.Series) -> list[Problem]:

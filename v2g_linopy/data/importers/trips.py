@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,15 +14,23 @@ from ...errors import Problem, Remedy, SchemaError
 from ..sessions.assumptions import LARGEST_TRIP
 from ..tables.cells import as_text, pick_columns
 from ..tables.files import collect_problems
+from ..tables.listing import MOST_LISTED, listed_problems
 from ..tables.local_time import Utc, to_local, to_utc
 from ..tables.numbers import number_columns
 from ..tables.plausibility import STATED, check_stated_units
 from ..tables.series import add_notes
 from ..tables.session_table import COLUMNS, LABELS, MOMENTS
-from ..tables.table_format import TableFields, TableFormat, one_format, read_times, read_whole
+from ..tables.table_format import (
+    TableFields,
+    TableFormat,
+    local_days,
+    one_format,
+    read_times,
+    read_whole,
+)
 from ..tables.text import beginning
-from ..tables.wording import first_few, with_count
-from ..tables.written_times import read_written
+from ..tables.wording import cells_in_rows, first_few, with_count
+from ..tables.written_times import clock_times, not_on_clock
 from .trip_vehicles import (
     WORDS_OF_VEHICLES,
     OfVehicles,
@@ -58,8 +66,6 @@ VEHICLES_NEED = {
 """When each column of vehicles is needed, for the help."""
 PLATES = re.compile(r"kennzeichen|plate|registration|fahrer|driver", re.IGNORECASE)
 """Headers of columns that say who drove, or whose vehicle it is."""
-CLOCK = r"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?"
-MOST_LISTED = 20
 
 
 def trip_columns() -> list[tuple[str, str, str, str]]:
@@ -276,11 +282,14 @@ def _numbered_vehicles(names: pd.Series) -> pd.Series:
     return pd.Series([f"vehicle {code + 1:0{width}d}" for code in codes], index=names.index)
 
 
+@dataclass(frozen=True)
 class _Energy:
     """Energies of trips with their unit, whether the user stated it, and a note."""
 
-    def __init__(self, value: np.ndarray, unit: str, stated: bool, note: str = ""):
-        self.value, self.unit, self.stated, self.note = value, unit, stated, note
+    value: np.ndarray
+    unit: str
+    stated: bool
+    note: str = ""
 
 
 def _energy(
@@ -302,10 +311,9 @@ def _energy(
         detail = f"no energies, only distances ({columns['distance']!r})"
         raise SchemaError([Problem("energy", "missing", detail, (use,))], source)
     value = number_columns(frame, [name], table.decimal, source, table.thousands)[name]
-    wrong = frame.index[~(value >= 0)]
+    wrong = frame[name][~(value >= 0)]
     if len(wrong):
-        cells = [f"row {row}: {str(cell)!r}" for row, cell in frame[name][wrong].items()]
-        detail = f"no number of at least 0 in {first_few(cells)}"
+        detail = f"no number of at least 0 in {cells_in_rows(wrong)}"
         raise SchemaError([Problem(name, "range", detail)], source)
     if name == "distance":
         if not 0 < float(kwh_per_km or 0) < np.inf:
@@ -342,7 +350,7 @@ def _amount(columns: Mapping[str, str], kwh_per_km: float | None) -> str:
 
 def _moments(frame: pd.DataFrame, table: TableFormat, source: str) -> tuple[Utc, Utc]:
     """Return departures and returns in UTC: times of day of a date, or whole times."""
-    clocks = {name: _clock(frame[name]) for name in ("departure", "return")}
+    clocks = {name: clock_times(frame[name]) for name in ("departure", "return")}
     if all(clock is None for clock in clocks.values()):
         departure, back = (
             read_times(frame[name], table, source, where=name, rules=RULES) for name in clocks
@@ -360,21 +368,9 @@ def _moments(frame: pd.DataFrame, table: TableFormat, source: str) -> tuple[Utc,
     return departure, back
 
 
-def _clock(cells: pd.Series) -> pd.Series | None:
-    """Return times of day as time since midnight, or None where a cell is no time of day."""
-    found = as_text(cells).str.extract(rf"^{CLOCK}$")
-    if found["hour"].isna().any():
-        return None
-    parts = found.fillna("0").astype(int)
-    inside = (parts["hour"] < 24) & (parts["minute"] < 60) & (parts["second"] < 60)
-    if not inside.all():
-        return None
-    return pd.to_timedelta(parts["hour"] * 3600 + parts["minute"] * 60 + parts["second"], unit="s")
-
-
 def _of_day(
     frame: pd.DataFrame,
-    clocks: Mapping[str, pd.Series | None],
+    clocks: Mapping[str, pd.TimedeltaIndex | None],
     table: TableFormat,
     source: str,
 ) -> tuple[Utc, Utc]:
@@ -382,7 +378,7 @@ def _of_day(
     is of the next day.
     """
     problems = [
-        Problem(name, "time", f"{_no_clock(frame[name])}: no time of day (06:33)")
+        Problem(name, "time", f"{cells_in_rows(not_on_clock(frame[name]))}: no time of day (06:33)")
         for name, clock in clocks.items()
         if clock is None
     ]
@@ -391,8 +387,7 @@ def _of_day(
         problems.append(Problem("date", "missing", detail, (_which("date"),)))
     if problems:
         raise SchemaError(problems, source)
-    written = read_written(frame["date"], table.time_format, source, table.timezone)
-    day = pd.DatetimeIndex(written.local).normalize()
+    day = local_days(frame["date"], table, source)
     leaves, returns = (pd.TimedeltaIndex(clocks[name]) for name in ("departure", "return"))
     later = returns < leaves
     next_day = pd.to_timedelta(np.where(later, 1, 0), unit="D")
@@ -419,13 +414,6 @@ def _of_day(
     return found, back
 
 
-def _no_clock(cells: pd.Series) -> str:
-    text = as_text(cells)
-    hour = text.str.extract(rf"^{CLOCK}$")["hour"].astype(float)
-    wrong = text[~(hour < 24)]
-    return first_few([f"row {row}: {cell!r}" for row, cell in wrong.items()])
-
-
 # --- trips into stays -------------------------------------------------------------------------
 
 
@@ -434,7 +422,7 @@ def _overlapping(trips: pd.DataFrame, timezone: str | None) -> list[Problem]:
     latest = trips.groupby("vehicle")["return"].cummax()
     before = latest.shift().where(trips["vehicle"].eq(trips["vehicle"].shift()))
     rows = trips.index[trips["departure"] < before]
-    problems = []
+    details = []
     for row in rows[:MOST_LISTED]:
         k = trips.index.get_loc(row)
         other = trips.iloc[:k][trips["return"].iloc[:k] == before[row]].index[-1]
@@ -442,11 +430,8 @@ def _overlapping(trips: pd.DataFrame, timezone: str | None) -> list[Problem]:
             f"{trips['vehicle'][row]} departs in row {row} at {_shown(trips['departure'][row])},"
             f" and returns from the trip of row {other} at {_shown(before[row])}: they overlap"
         )
-        problems.append(Problem("departure", "consistency", detail))
-    if len(rows) > MOST_LISTED:
-        detail = f"and {len(rows) - MOST_LISTED} more rows: {first_few(rows[MOST_LISTED:], 200)}"
-        problems.append(Problem("departure", "consistency", detail))
-    return problems
+        details.append(detail)
+    return listed_problems("departure", "consistency", details, rows.tolist(), "rows")
 
 
 def _shown(moment: Any) -> str:

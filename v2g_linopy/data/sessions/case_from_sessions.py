@@ -10,13 +10,13 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 from ..tables.files import collect_problems
-from ..tables.local_time import align, step_of, to_local, to_utc
+from ..tables.local_time import align, step_of, to_local
 from ..tables.plausibility import plausibility_problems
 from ..tables.series import notes_of
 from ..tables.session_table import SESSION_FIELDS
+from ..tables.table_format import TableFormat, read_times
 from ..tables.unit_conversion import in_unit
 from ..tables.wording import first_few, with_count
-from ..tables.written_times import read_written
 from .assumptions import LARGEST_TRIP, MOST_NAMED, BatteryAssumption, Regulation, session_name
 from .connectors import converters, with_connector_limits
 from .currency import currency_of_prices, refuse_other_money, said_of_defaults
@@ -358,12 +358,8 @@ def horizon(
     for k, text in enumerate((start, end)):
         if text is not None:
             where = ("start", "end")[k]
-            told = read_written(pd.Series([text], name=where), None, "the horizon", timezone)
-            if told.has_offset.all():
-                edges[k] = told.utc[0]
-                continue
-            moment = to_utc(told.local, timezone, rules=(), where=where, source="the horizon")
-            edges[k] = moment.time[0]
+            cells, clock = pd.Series([text], name=where), TableFormat({}, timezone)
+            edges[k] = read_times(cells, clock, "the horizon", where=where, rules=()).time[0]
     if edges[1] <= edges[0]:
         raise SchemaError(
             [Problem("start", "time", f"no step between {edges[0]} and {edges[1]} UTC")],

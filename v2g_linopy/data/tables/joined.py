@@ -45,9 +45,13 @@ def join_in_time(files: Sequence[xr.Dataset], *, missing: Missing = "problem") -
     time = pd.DatetimeIndex(np.concatenate([file["time"].to_numpy() for file in ordered]))
     first = _first_of_each(time, columns)
     kept, values = time[first], {name: value[first] for name, value in columns.items()}
-    _no_gaps(kept, step, missing)
+    length = np.full(len(kept), step.value)
     out = uniform_series(
-        Utc(kept, np.arange(len(kept))), values, missing=missing, source="the prices"
+        Utc(kept, np.arange(len(kept)), length=length),
+        values,
+        missing=missing,
+        may_lack=tuple(values),  # each file was asked for its own
+        source="the prices",
     )
     for name, array in ordered[0].data_vars.items():
         out[name].attrs = array.attrs
@@ -100,13 +104,3 @@ def _first_of_each(time: pd.DatetimeIndex, columns: dict[str, np.ndarray]) -> np
     if problems:
         raise SchemaError(problems, "the prices")
     return order[~again]
-
-
-def _no_gaps(time: pd.DatetimeIndex, step: pd.Timedelta, missing: Missing) -> None:
-    """Refuse steps that no file has, unless a rule says what they become."""
-    full = pd.date_range(time[0], time[-1], freq=step)
-    gaps = full.difference(time)
-    if len(gaps) and missing == "problem":
-        detail = f"{with_count(len(gaps), 'step')} that no file has: {first_few(gaps)} UTC"
-        rules = Remedy("missing", ("nan", "hold"))
-        raise SchemaError([Problem("time", "time", detail, (rules,))], "the prices")

@@ -137,6 +137,12 @@ def to_utc(
     return Utc(pd.DatetimeIndex(utc), rows, note)
 
 
+def check_zone(timezone: str | None, source: str) -> None:
+    """Raise `SchemaError` for a name that is no time zone."""
+    if timezone is not None:
+        to_utc(pd.DatetimeIndex(["2026-01-01"]), timezone, where="timezone", source=source)
+
+
 def check_word(parameter: str, word: str, known: Sequence[str], source: str) -> None:
     """Refuse a word that a parameter cannot be."""
     if word not in known:

@@ -4,6 +4,7 @@
 where one of its numbers can be read in one way only, such as `85,20`.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from ...errors import Problem, Remedy, SchemaError
 from .cells import as_text
-from .wording import first_few
+from .wording import cells_in_rows
 
 MISSING_WORDS = frozenset(
     ["", "-", "--", "–", "—", "n/e", "n/a", "na", "n.a.", "nan", "none", "null", "#n/a", "#nv"]
@@ -64,6 +65,18 @@ def number_columns(
     if problems:
         raise SchemaError(problems, source)
     return out
+
+
+def plain_number(text: str) -> float | None:
+    """Return a number of a document, written with a point; None for what is none.
+
+    >>> [plain_number(text) for text in (" -1.5e3 ", "1_000", "41.", "nan", "1e999")]
+    [-1500.0, None, None, None, None]
+    """
+    if not re.fullmatch(rf"[+-]?[0-9]+(?:\.[0-9]+)?{EXPONENT}", text.strip()):
+        return None
+    number = float(text)
+    return number if np.isfinite(number) else None
 
 
 def is_missing(column: pd.Series) -> np.ndarray:
@@ -184,7 +197,7 @@ def _check_told(
         raise SchemaError([_no_numbers(text[~fits[told]], marks)])
     groups = text.str.contains(other, regex=False).to_numpy(bool)
     if groups.any() and told not in shown and marks.thousands != other:
-        cells = _cells(text[groups])
+        cells = cells_in_rows(text[groups])
         detail = f"{cells}: nothing in the column tells whether {other!r} stands between thousands"
         remedies = (
             Remedy("thousands", (other,), advice="if it does, give {}"),
@@ -194,7 +207,7 @@ def _check_told(
 
 
 def _no_numbers(wrong: pd.Series, marks: Marks) -> Problem:
-    detail = f"not a number at {_cells(wrong)}"
+    detail = f"not a number at {cells_in_rows(wrong)}"
     told = marks.told
     other_fits = told is not None and bool(_fits(wrong.astype(str), _other(told)).all())
     if not other_fits:
@@ -204,25 +217,19 @@ def _no_numbers(wrong: pd.Series, marks: Marks) -> Problem:
 
 
 def _two_marks(text: pd.Series, proven: dict[str, np.ndarray]) -> Problem:
-    point, comma = (_cells(text[proven[mark]], 2) for mark in DECIMALS)
+    point, comma = (cells_in_rows(text[proven[mark]], 2) for mark in DECIMALS)
     detail = f"written with two decimal marks: a point in {point}; a comma in {comma}"
     return Problem(str(text.name), "type", detail)
 
 
 def _unclear(text: pd.Series) -> Problem:
     mark = "," if text.str.contains(",", regex=False).any() else "."
-    detail = f"{_cells(text)}: the mark may be the decimal one or stand between thousands"
+    detail = f"{cells_in_rows(text)}: the mark may be the decimal one or stand between thousands"
     remedies = (
         Remedy("decimal", (mark,), advice="give {} if it is the decimal mark"),
         Remedy("thousands", (mark,), advice="give {} if it stands between thousands"),
     )
     return Problem(str(text.name), "type", detail, remedies)
-
-
-def _cells(cells: pd.Series, shown: int = 6) -> str:
-    """Return cells with their rows for a message."""
-    places = [f"row {row}: {str(cell)[:40]!r}" for row, cell in cells.items()]
-    return first_few(places, shown)
 
 
 def _other(mark: str) -> str:

@@ -1,12 +1,14 @@
 """Numbers of sessions that no charger gives: most often a unit that is another one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
+from .listing import listed_problems
 from .session_table import METERED, SESSION_FIELDS
 from .short_stays import session_names
 from .wording import first_few
@@ -16,7 +18,6 @@ LARGEST = {"kWh": 2000.0, "kW": 5000.0}
 SMALLER_UNIT = {"kWh": "Wh", "kW": "W"}
 STATED = "unit_stated"
 """Attribute of an array whose unit the user has given: its numbers are believed."""
-MOST_LISTED = 20
 CHECKED = {name: f.unit for name, f in SESSION_FIELDS.items() if f.unit in LARGEST}
 
 
@@ -73,33 +74,18 @@ def _too_large(array: xr.DataArray, name: str, unit: str, names: list[str]) -> l
         return f"{value[k]:g} {unit} is more than {what} ({LARGEST[unit]:g} {unit})"
 
     over = np.flatnonzero(np.isfinite(value) & (value > LARGEST[unit])).tolist()
-    return _named(name, over, names, [detail(k) for k in over], remedies)
+    details = [f"session {names[k]}: {detail(k)}" for k in over]
+    problems = listed_problems(f"sessions.{name}", "range", details, [names[k] for k in over])
+    # what mends them is the same for all, and told once
+    return [replace(p, remedies=remedies) if not k else p for k, p in enumerate(problems)]
 
 
 def _negative(array: xr.DataArray, name: str, names: list[str]) -> list[Problem]:
     value = np.broadcast_to(np.asarray(array, float), len(names))
     unit = METERED[name].unit
     below = np.flatnonzero(value < 0).tolist()
-    return _named(name, below, names, [f"{value[k]:g}, allowed [0, inf] {unit}" for k in below])
-
-
-def _named(
-    name: str,
-    places: list[int],
-    names: list[str],
-    details: list[str],
-    remedies: tuple[Remedy, ...] = (),
-) -> list[Problem]:
-    """Return a problem for each of the first sessions, whose remedies are told once."""
-    where = f"sessions.{name}"
-    problems = [
-        Problem(where, "range", f"session {names[k]}: {detail}", () if n else remedies)
-        for n, (k, detail) in enumerate(zip(places[:MOST_LISTED], details, strict=False))
-    ]
-    if rest := places[MOST_LISTED:]:
-        which = first_few((names[k] for k in rest), 200)
-        problems.append(Problem(where, "range", f"and {len(rest)} more sessions: {which}"))
-    return problems
+    details = [f"session {names[k]}: {value[k]:g}, allowed [0, inf] {unit}" for k in below]
+    return listed_problems(f"sessions.{name}", "range", details, [names[k] for k in below])
 
 
 def check_stated_units(units: Mapping[str, str], declared: Mapping[str, str], source: str) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from ...errors import Problem, Remedy, SchemaError
 from .cells import as_text
 from .local_time import HOUR, Ambiguous, Nonexistent, Utc, to_utc
-from .wording import first_few
+from .wording import cells_in_rows, first_few
 
 HourCount = Literal["elapsed", "clock", "shown"]
 """What labels of hours count; see `read_hours`."""
@@ -145,8 +145,7 @@ def check_first(dates: pd.DatetimeIndex, labels: Labels, timezone: str, source: 
 
 
 def _no_label(wrong: pd.Series, fault: str) -> Problem:
-    rows = first_few([f"row {row}: {str(cell)[:40]!r}" for row, cell in wrong.items()])
-    return Problem(str(wrong.name), "type", f"{fault} at {rows}")
+    return Problem(str(wrong.name), "type", f"{fault} at {cells_in_rows(wrong)}")
 
 
 def starts_of(
@@ -201,15 +200,10 @@ def starts_of(
 
 
 def _days(dates: pd.DatetimeIndex, timezone: str, source: str) -> Days:
-    midnight = dates.normalize()
-    late = np.asarray(dates != midnight)
-    if late.any():
-        detail = f"{first_few(dates[late])}: a date beside an hour has no time of day"
-        raise SchemaError([Problem("date", "time", detail)], source)
-    start = to_utc(midnight, timezone, nonexistent="shift", ambiguous="first", source=source).time
-    after = midnight + pd.Timedelta("1D")
+    start = to_utc(dates, timezone, nonexistent="shift", ambiguous="first", source=source).time
+    after = dates + pd.Timedelta("1D")
     end = to_utc(after, timezone, nonexistent="shift", ambiguous="first", source=source).time
-    return Days(midnight, start, np.asarray((end - start) / HOUR))
+    return Days(dates, start, np.asarray((end - start) / HOUR))
 
 
 def _parts(days: Days, labels: Labels, count: HourCount, source: str) -> np.ndarray:

@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 import pydantic
 
 from ...errors import Problem, SchemaError
+from .listing import first_of
 from .text import beginning, read_text
-
-MOST_LISTED = 20
 
 
 class Record(pydantic.BaseModel):
@@ -36,14 +35,8 @@ def read_records(path: str | Path, model: type[Model]) -> Model:
         return model.model_validate_json(text)
     except pydantic.ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
-        problems = [
-            Problem(_place(fault["loc"]), fault["type"], fault["msg"])
-            for fault in faults[:MOST_LISTED]
-        ]
-        if len(faults) > MOST_LISTED:
-            rest = f"and {len(faults) - MOST_LISTED} more faults"
-            problems.append(Problem("file", "type", rest))
-        raise SchemaError(problems, str(path)) from error
+        problems = [Problem(_place(f["loc"]), f["type"], f["msg"]) for f in faults]
+        raise SchemaError(first_of(problems), str(path)) from error
 
 
 def _place(steps: tuple[int | str, ...]) -> str:

@@ -10,10 +10,10 @@ import xarray as xr
 from ...case.schema import ABSENT, REQUIRED, Field
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy
+from .listing import MOST_LISTED, listed_problems
 from .local_time import nanoseconds
 from .wording import first_few
 
-MOST_LISTED = 20
 REACH_TOLERANCE = 1e-9
 NOT_A_TIME = np.iinfo(np.int64).min
 
@@ -357,14 +357,10 @@ def _per_session(
     remedies: tuple[Remedy, ...] = (),
 ) -> list[Problem]:
     """Return a problem per marked session; beyond the first ones, the rest by name."""
-    where, marked = f"sessions.{column}", np.flatnonzero(mask)
-    found = [
-        Problem(where, rule, f"session {table.name[k]}: {detail(k)}", remedies)
-        for k in marked[:MOST_LISTED].tolist()
-    ]
-    if rest := [str(n) for n in table.name[marked[MOST_LISTED:]]]:
-        found.append(Problem(where, rule, f"and {len(rest)} more sessions: {first_few(rest, 200)}"))
-    return found
+    marked = np.flatnonzero(mask).tolist()
+    details = [f"session {table.name[k]}: {detail(k)}" for k in marked[:MOST_LISTED]]
+    names = [table.name[k] for k in marked]
+    return listed_problems(f"sessions.{column}", rule, details, names, remedies=remedies)
 
 
 def same_for_all(values: np.ndarray) -> float | None:

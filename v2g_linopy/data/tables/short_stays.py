@@ -8,12 +8,12 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, Remedy, SchemaError
+from .listing import MOST_LISTED, listed_problems
 from .local_time import nanoseconds
 from .series import add_notes
 from .wording import first_few, with_count
 
 ShortStays = Literal["drop", "problem"]
-MOST_LISTED = 20
 
 
 def without_short_stays(
@@ -127,11 +127,6 @@ def _listed(left_out: dict[str, str]) -> str:
 
 def _as_problems(short: dict[str, str]) -> list[Problem]:
     drop = Remedy("short_stays", ("drop",), advice="{} leaves it out")
-    problems = [
-        Problem("sessions.departure", "consistency", f"session {name}: {why}", (drop,))
-        for name, why in list(short.items())[:MOST_LISTED]
-    ]
-    if rest := list(short)[MOST_LISTED:]:
-        detail = f"and {with_count(len(rest), 'more short stay')}: {first_few(rest, 200)}"
-        problems.append(Problem("sessions.departure", "consistency", detail))
-    return problems
+    details = [f"session {name}: {why}" for name, why in short.items()]
+    where, names = "sessions.departure", list(short)
+    return listed_problems(where, "consistency", details, names, "short stays", (drop,))

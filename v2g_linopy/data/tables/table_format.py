@@ -14,7 +14,7 @@ from .cells import as_text, pick_columns, read_cells
 from .files import collect_problems
 from .local_time import ALL_RULES, Ambiguous, Nonexistent, Utc, check_word, to_utc
 from .positions import HourCount, check_first, from_one, read_labels, starts_of, time_of_day
-from .wording import first_few
+from .wording import cells_in_rows, first_few
 from .written_times import Written, offsets_of, read_written, zone_offset
 
 
@@ -209,6 +209,25 @@ def _joined(parts: list[tuple[np.ndarray, Utc]]) -> Utc:
     return Utc(pd.DatetimeIndex(time[order]), row[order], note)
 
 
+def local_days(dates: pd.Series, table: TableFormat, source: str) -> pd.DatetimeIndex:
+    """Return the local days of a column of dates.
+
+    Raises
+    ------
+    SchemaError
+        Cells that are no dates, and dates with a time of day or an offset.
+    """
+    written = read_written(dates, table.time_format, source, table.timezone)
+    days = written.local.normalize()
+    late = np.asarray(written.local != days)
+    fault = "offset" if written.has_offset.any() else "time of day" if late.any() else ""
+    if fault:
+        detail = f"a date beside an hour is a local day, and has no {fault}"
+        cells = dates[written.has_offset | late]
+        raise SchemaError([Problem("date", "time", f"{detail}: {cells_in_rows(cells)}")], source)
+    return days
+
+
 def read_hours(
     dates: pd.Series,
     hours: pd.Series,
@@ -241,11 +260,7 @@ def read_hours(
     """
     if count is not None:
         check_word("hours", count, get_args(HourCount), source)
-    written_days = read_written(dates, table.time_format, source, table.timezone)
-    if written_days.has_offset.any():
-        detail = "a date beside an hour is a local day: it has no offset"
-        raise SchemaError([Problem("date", "time", detail)], source)
-    days = written_days.local
+    days = local_days(dates, table, source)
     shown = time_of_day(hours, source)
     if table.timezone is None:
         return to_utc(days, None, source=source)

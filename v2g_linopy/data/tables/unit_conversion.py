@@ -1,51 +1,12 @@
 """Numbers in the unit that a rule speaks."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
 import xarray as xr
 
 from ...case.units import accepted, factor
-from ...errors import Problem, Remedy, SchemaError
-from .unit_names import is_money, named_unit
+from ...errors import Problem, SchemaError
 from .wording import first_few
-
-
-def check_header_units(
-    columns: Mapping[str, str],
-    assumed: Mapping[str, str],
-    remedy: Callable[[str, str], Remedy],
-    source: str,
-) -> None:
-    """Refuse headers that name another unit than the one assumed.
-
-    Parameters
-    ----------
-    columns
-        The header of each name.
-    assumed
-        The unit of each name.
-    remedy
-        What to give so that a name has a unit.
-
-    Raises
-    ------
-    SchemaError
-        Every header that contradicts its unit.
-    """
-    problems = []
-    for name, unit in assumed.items():
-        named = named_unit(columns[name])
-        if named is None or named == unit:
-            continue
-        detail = f"the header {columns[name]!r} says {named}, {unit} is assumed"
-        give = remedy(name, named)
-        if factor(named, unit) is None:
-            detail += f", which is {'other money' if is_money(named, unit) else 'another quantity'}"
-            give = replace(remedy(name, unit), advice=f"if it is {unit} all the same, give {{}}")
-        problems.append(Problem(name, "unit", detail, (give,)))
-    if problems:
-        raise SchemaError(problems, source)
 
 
 def in_unit(array: xr.DataArray, unit: str, where: str, currency: str = "EUR") -> xr.DataArray:

@@ -1,6 +1,11 @@
-"""Numbers and lists in the sentences of messages and notes."""
+"""Numbers, lists and cells in the sentences of messages and notes."""
 
 from collections.abc import Iterable
+
+import pandas as pd
+
+LONGEST_CELL = 40
+"""Characters of a cell that a message shows."""
 
 
 def with_count(number: int, word: str) -> str:
@@ -21,3 +26,13 @@ def first_few(values: Iterable[object], shown: int = 6) -> str:
     words = [str(value) for value in values]
     more = f" and {len(words) - shown} more" if len(words) > shown else ""
     return ", ".join(words[:shown]) + more
+
+
+def cells_in_rows(cells: pd.Series, shown: int = 6) -> str:
+    """Write the first cells of a column with their rows in the file.
+
+    >>> cells_in_rows(pd.Series(["1,5", "x"], index=[4, 7]))
+    "row 4: '1,5', row 7: 'x'"
+    """
+    places = [f"row {row}: {str(cell)[:LONGEST_CELL]!r}" for row, cell in cells.items()]
+    return first_few(places, shown)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ...errors import Problem, Remedy, SchemaError
 from .cells import as_text
-from .wording import first_few
+from .wording import cells_in_rows, first_few
 
 MANY = 1000
 """Cells that show how a column is written."""
@@ -119,7 +119,7 @@ def read_written(
     text = as_text(cells)
     empty = text == ""
     if empty.any():
-        detail = f"no time in {_cells(text[empty])}"
+        detail = f"no time in {cells_in_rows(text[empty])}"
         raise SchemaError([Problem(str(cells.name), "missing", detail)], source)
     try:
         if time_format not in (None, "ISO8601"):
@@ -174,6 +174,27 @@ def _minutes(clock: pd.Series) -> np.ndarray:
     """Return minutes after midnight of `7`, `07:15` or `0715`."""
     parts = clock.str.extract(r"^([0-9]{1,2}?):?([0-9]{2})?$")
     return np.asarray(60 * parts[0].astype(float) + parts[1].fillna("0").astype(float))
+
+
+def clock_times(cells: pd.Series) -> pd.TimedeltaIndex | None:
+    """Return times of day since midnight, None where a cell is no time of day: `06:33`, `6.33`,
+    `6:33 PM`; 24:00 is the end of the day.
+    """
+    if len(not_on_clock(cells)):
+        return None
+    return _time_of_day(_clock_parts(as_text(cells)))
+
+
+def not_on_clock(cells: pd.Series) -> pd.Series:
+    """Return the cells that are no time of day."""
+    text = as_text(cells)
+    found = _clock_parts(text)
+    return text[np.asarray(found["minute"].isna()) | np.asarray(_time_of_day(found).isna())]
+
+
+def _clock_parts(text: pd.Series) -> pd.DataFrame:
+    with_colons = text.str.replace(r"(?<=[0-9])\.(?=[0-9]{2}(?:[.:]|\s|$))", ":", regex=True)
+    return with_colons.str.extract(rf"^{CLOCK}$")
 
 
 def zone_offset(word: str, timezone: str | None = None) -> int | None:
@@ -233,7 +254,8 @@ def _since_1970(text: pd.Series) -> Written | None:
 
 
 def _too_late(text: pd.Series, late: np.ndarray) -> Problem:
-    detail = f"digits that are no seconds since 1970 of the years before 2033: {_cells(text[late])}"
+    fault = "digits that are no seconds since 1970 of the years before 2033"
+    detail = f"{fault}: {cells_in_rows(text[late])}"
     forms = ("%Y%m%d%H", "%y%m%d%H%M", "%d%m%Y%H")
     fits = tuple(form for form in forms if _fits_format(text, form))
     return Problem(str(text.name), "time", detail, (Remedy("time_format", fits),) if fits else ())
@@ -259,7 +281,7 @@ def _by_layout(text: pd.Series, timezone: str | None) -> Written:
     local = _date(found) + _time_of_day(found)
     wrong = np.asarray(local.isna())
     if wrong.any():
-        detail = f"no such day or time of day: {_cells(text[wrong])}"
+        detail = f"no such day or time of day: {cells_in_rows(text[wrong])}"
         raise SchemaError([Problem(str(text.name), "time", detail)])
     return Written(local, _offsets(text, found, timezone))
 
@@ -301,9 +323,9 @@ def _with_month(text: pd.Series, found: pd.DataFrame) -> pd.DataFrame:
         return found.assign(day=first, month=other)
     if month_first and not day_first:
         return found.assign(day=other, month=first)
-    detail = f"day or month first? {_cells(text, 3)}"
+    detail = f"day or month first? {cells_in_rows(text, 3)}"
     if day_first:
-        detail = f"neither day first nor month first fits all cells: {_cells(text, 3)}"
+        detail = f"neither day first nor month first fits all cells: {cells_in_rows(text, 3)}"
         raise SchemaError([Problem(str(text.name), "time", detail)])
     formats = tuple(_format_of(found, order) for order in ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y"))
     remedy = Remedy("time_format", formats)
@@ -361,7 +383,7 @@ def _check_halves(text: pd.Series, found: pd.DataFrame) -> None:
     """Refuse times without AM or PM among times with it."""
     without = found["half"].isna() & found["hour"].notna()
     if without.any() and found["half"].notna().any():
-        detail = f"no AM or PM, which other cells have: {_cells(text[without])}"
+        detail = f"no AM or PM, which other cells have: {cells_in_rows(text[without])}"
         raise SchemaError([Problem(str(text.name), "time", detail)])
 
 
@@ -369,7 +391,7 @@ def _no_layout(text: pd.Series, fitting: np.ndarray) -> Problem:
     where = str(text.name)
     fits = tuple(form for form in USUAL_FORMATS if _fits_format(text, form))
     wrong = text[~fitting] if fitting.any() else text
-    detail = f"not a time in ISO 8601 (2019-03-31 14:15) at {_cells(wrong)}"
+    detail = f"not a time in ISO 8601 (2019-03-31 14:15) at {cells_in_rows(wrong)}"
     such = Remedy("time_format", advice="give {}, such as '%d/%m/%Y %H:%M'")
     return Problem(where, "time", detail, (Remedy("time_format", fits) if fits else such,))
 
@@ -396,12 +418,12 @@ def _by_format(text: pd.Series, form: str, timezone: str | None) -> Written:
         clock, zone = found["clock"].str.strip(), found[["zone"]]
         unmarked = found["zone"].isna()
         if unmarked.any():
-            detail = f"no offset and no zone, which the format has: {_cells(text[unmarked])}"
+            detail = f"no offset and no zone, which the format has: {cells_in_rows(text[unmarked])}"
             raise SchemaError([Problem(str(text.name), "time", detail)])
     local = _parsed(clock, form)
     wrong = np.asarray(local.isna())
     if wrong.any():
-        detail = f"not a time in the format {form!r} at {_cells(text[wrong])}"
+        detail = f"not a time in the format {form!r} at {cells_in_rows(text[wrong])}"
         other = Remedy("time_format", advice="give {}, such as '%d/%m/%Y %H:%M'")
         raise SchemaError([Problem(str(text.name), "time", detail, (other,))])
     _check_years(text, np.asarray(local.year))
@@ -471,12 +493,11 @@ def _offsets(text: pd.Series, found: pd.DataFrame, timezone: str | None) -> np.n
     zone = found["zone"]
     dated = zone.notna() & found["hour"].isna()
     if _tight_ranges(text, several=False):
-        detail = (
-            f"an offset, or the end of a step? Write `from - to` with spaces: {_cells(text, 2)}"
-        )
+        fault = "an offset, or the end of a step? Write `from - to` with spaces"
+        detail = f"{fault}: {cells_in_rows(text, 2)}"
         raise SchemaError([Problem(str(text.name), "time", detail)])
     if dated.any():
-        detail = f"an offset without a time of day: {_cells(text[dated])}"
+        detail = f"an offset without a time of day: {cells_in_rows(text[dated])}"
         raise SchemaError([Problem(str(text.name), "time", detail)])
     return offsets_of(zone, text, timezone)
 
@@ -496,7 +517,7 @@ def offsets_of(zone: pd.Series, shown: pd.Series, timezone: str | None) -> np.nd
     where = str(shown.name)
     if strange:
         own = Remedy("timezone", advice="if it is the zone of the file, give {}")
-        rows = _cells(shown[zone.isin(strange)])
+        rows = cells_in_rows(shown[zone.isin(strange)])
         detail = f"{first_few(strange)}: not one offset from UTC, at {rows}"
         raise SchemaError([Problem(where, "time", detail, (own,))])
     known = {*_named_in(timezone).values()}
@@ -506,12 +527,12 @@ def offsets_of(zone: pd.Series, shown: pd.Series, timezone: str | None) -> np.nd
         if known and w.isalpha() and w.upper() not in FIXED and minutes[w] not in known
     ]
     if foreign:
-        rows = _cells(shown[zone.isin(foreign)])
+        rows = cells_in_rows(shown[zone.isin(foreign)])
         detail = f"{first_few(foreign)}: no clock of {timezone}, at {rows}"
         raise SchemaError([Problem(where, "time", detail)])
     of_zone = [w for w in words if w.isalpha() and w.upper() not in FIXED and minutes[w] in known]
     if zone.isna().any() and len(of_zone) < len(words):
-        rows = _cells(shown[zone.isna()])
+        rows = cells_in_rows(shown[zone.isna()])
         detail = f"some times have an offset, others have none: {rows}"
         raise SchemaError([Problem(where, "time", detail)])
     numeric = [word for word in words if re.search(r"[0-9]", word)]
@@ -529,11 +550,5 @@ def _check_years(text: pd.Series, years: np.ndarray) -> None:
     first, last = YEARS
     outside = (years < first) | (years > last)
     if outside.any():
-        detail = f"a year outside {first} to {last}: {_cells(text[outside])}"
+        detail = f"a year outside {first} to {last}: {cells_in_rows(text[outside])}"
         raise SchemaError([Problem(str(text.name), "range", detail)])
-
-
-def _cells(cells: pd.Series, shown: int = 6) -> str:
-    """Return cells with their rows for a message."""
-    places = [f"row {row}: {str(cell)[:40]!r}" for row, cell in cells.items()]
-    return first_few(places, shown)
