@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -59,6 +60,18 @@ def cpu_of_process(*words: str) -> float:
     subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def cpu_in_turn(*statements: str) -> list[float]:
+    """CPU seconds of each of some statements, one after the other in one fresh process."""
+    lines = ["from time import process_time", "marks = [process_time()]"]
+    for statement in statements:
+        lines += [statement, "marks.append(process_time())"]
+    lines.append("print(*marks)")
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    marks = [float(word) for word in done.stdout.split()]
+    return [after - before for before, after in pairwise(marks)]
 
 
 def peak_memory(what: str, *sizes: int) -> float:

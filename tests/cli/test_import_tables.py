@@ -4,11 +4,11 @@ tests/data as well.
 """
 
 import numpy as np
-import openpyxl
 import pandas as pd
 import pytest
 import xarray as xr
 from reference_data import sample
+from workbooks import workbook
 
 import v2g_linopy as v2g
 
@@ -228,11 +228,9 @@ def test_words_that_are_none_are_usage_errors(run, tmp_path):
 
 
 def test_a_workbook_needs_no_format(run, tmp_path):
-    book = openpyxl.Workbook()
-    for row in (["T", "P"], ["2026-06-01 00:00", 1.5], ["2026-06-01 01:00", 2.5]):
-        book.active.append(row)
-    book.save(tmp_path / "spot.xlsx")
-    words = ("import", "prices", tmp_path / "spot.xlsx", "-o", tmp_path / "p.nc")
+    rows = (["2026-06-01 00:00", 1.5], ["2026-06-01 01:00", 2.5])
+    spot = workbook(tmp_path / "spot.xlsx", ["T", "P"], rows)
+    words = ("import", "prices", spot, "-o", tmp_path / "p.nc")
     asked = run(*words)
     assert (asked.exit_code, "any other is read with --column" in asked.stderr) == (2, True)
     done = run(*words, "--column", "time=T", "--column", "day_ahead=P", "--timezone", "UTC")

@@ -1,11 +1,11 @@
 """Published files as an importer meets them, against the same data prepared by others."""
 
 import numpy as np
-import openpyxl
 import pandas as pd
 import pytest
 import xarray as xr
 from reference_data import reference
+from workbooks import workbook
 
 from v2g_linopy.data import (
     combine,
@@ -87,15 +87,6 @@ def test_a_workbook_of_the_other_kind(tmp_path):
     (tmp_path / "fake.xlsx").write_text("no workbook")
     with pytest.raises(InputFileError, match="cannot be read as an Excel workbook"):
         read_gme(tmp_path / "fake.xlsx")
-
-
-def workbook(path, header, rows):
-    """A workbook in the shape of the published ones; that of quarter-hours is our own reading."""
-    book = openpyxl.Workbook()
-    for row in [header, *rows]:
-        book.active.append(row)
-    book.save(path)
-    return path
 
 
 @pytest.mark.parametrize(("date", "hours"), [(20260329, 23), (20260601, 24), (20261025, 25)])

@@ -3,13 +3,13 @@ are tables or flat files. Those of public interfaces are in tests/data, beside t
 """
 
 import numpy as np
-import openpyxl
 import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from invariants.tables_made import DAYS, ZONE, tables
+from workbooks import workbook
 
 from v2g_linopy.data import (
     read_capacity_prices,
@@ -146,14 +146,6 @@ def test_elaadnl(folder, rows):
     path = folder / "elaadnl.csv"
     path.write_text("\n".join([f"{head},ChargeTime,TotalEnergy,MaxPower", *cells]))
     assert_stays(read_elaadnl(path), rows)
-
-
-def workbook(path, header, rows):
-    book = openpyxl.Workbook()
-    for row in [header, *rows]:
-        book.active.append(row)
-    book.save(path)
-    return path
 
 
 @given(tables(("positions",)))

@@ -104,7 +104,7 @@ def regulation_of(read: xr.Dataset, rule: str | None) -> Regulation | None:
     there = set(REGULATION) <= {str(name) for name in read.data_vars}
     if rule == "none" or (rule is None and not there):
         return None
-    return Regulation(settlement=rule or "capacity")  # type: ignore[arg-type]
+    return Regulation(settlement=rule or "capacity")  # type: ignore[arg-type]  # `one_of` above
 
 
 def named(files: Iterable[Path] | None) -> str:

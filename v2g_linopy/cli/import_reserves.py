@@ -108,7 +108,7 @@ def reserves(
         one_of("--reservoir", reservoir, tuple(BEHIND))
     case = read_case(into)
     read = read_capacity_file(file, form, asdict(table) | asdict(prices))
-    stands: Reservoir | None = reservoir  # type: ignore[assignment]
+    stands: Reservoir | None = reservoir  # type: ignore[assignment]  # `one_of` above
     with in_option_words():
         made = data.with_reserves(
             case, read, reservoir=stands, volume_max=volume_max, source=file.name

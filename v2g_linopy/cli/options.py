@@ -175,7 +175,7 @@ def command(
             function(**made, **words)
 
         run.__doc__ = function.__doc__
-        run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]  # typer reads it
         run.__annotations__ = {p.name: p.annotation for p in options}
         below = ["**Examples:**", *(f"`{line}`" for line in examples)]
         for heading, rows in (notes or {}).items():
@@ -199,7 +199,7 @@ def parameter(field: Field[Any], panel: str) -> inspect.Parameter:
     kind, option = get_args(field.type)
     option = copy(option)
     option.rich_help_panel = panel or None
-    annotation = Annotated[kind, option]  # type: ignore[valid-type]
+    annotation = Annotated[kind, option]  # type: ignore[valid-type]  # made at run time
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation
     )

@@ -1,6 +1,7 @@
 """Documents of the ENTSO-E transparency platform: prices in XML of type A44, by IEC 62325-351."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -78,7 +79,7 @@ def points_of_document(path: str | Path, where: Where | None) -> PricePoints:
 
     problems: list[Problem] = []
     blocks = [
-        collect_problems(problems, lambda one=one, at=at: _block(one, at, source))  # type: ignore[misc]
+        collect_problems(problems, partial(_block, one, at, source))
         for one in picked
         for at in _children(one, "Period")
     ]
@@ -122,7 +123,9 @@ def _document(path: str | Path) -> Element:
     return root
 
 
-def _block(series: Element, period: Element, source: str) -> tuple[pd.DatetimeIndex, ...]:
+def _block(
+    series: Element, period: Element, source: str
+) -> tuple[pd.DatetimeIndex, np.ndarray, np.ndarray]:
     """Return start, price and minutes of every position of a period."""
     place = f"TimeSeries {_text(series, 'mRID')}"
     curve = _text(series, "curveType") or FIXED_BLOCKS
@@ -142,7 +145,7 @@ def _block(series: Element, period: Element, source: str) -> tuple[pd.DatetimeIn
     start, count = _interval(period, minutes, place, source)
     value = _values(period, count, curve, place, source)
     time = start + pd.to_timedelta(np.arange(count) * minutes, unit="min")
-    return time, value, np.full(count, minutes)  # type: ignore[return-value]
+    return pd.DatetimeIndex(time), value, np.full(count, minutes)
 
 
 def _interval(period: Element, minutes: int, place: str, source: str) -> tuple[pd.Timestamp, int]:

@@ -76,8 +76,14 @@ def read_netcdf_prices(
     source, file = str(path), read_netcdf(path)
     axis = clock_axis(file, source)
     zone = timezone or ("UTC" if axis == "time" else file.attrs.get("timezone"))
-    rules = {"ambiguous": ambiguous, "nonexistent": nonexistent}
-    utc = to_utc(pd.DatetimeIndex(file.indexes[axis]), zone, **rules, where=axis, source=source)  # type: ignore[arg-type]
+    utc = to_utc(
+        pd.DatetimeIndex(file.indexes[axis]),
+        zone,
+        ambiguous=ambiguous,
+        nonexistent=nonexistent,
+        where=axis,
+        source=source,
+    )
     prices = {
         str(n): v for n, v in file.data_vars.items() if v.dims == (axis,) and v.dtype.kind in "fiu"
     }

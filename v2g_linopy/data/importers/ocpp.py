@@ -544,7 +544,8 @@ def _of_lines(text: str, path: str | Path) -> list[Message]:
 
 def _of_line(line: str) -> Any:
     """Return what a line holds, after the words of the log that stand before it."""
-    begin = 0 if line.startswith("{") else FRAME.search(line).start()  # type: ignore[union-attr]
+    found = None if line.startswith("{") else FRAME.search(line)
+    begin = found.start() if found else 0
     try:
         return json.loads(line[begin:])
     except json.JSONDecodeError:

@@ -80,10 +80,12 @@ def read_record_list(
     """
     start = beginning(path).lstrip()
     if start.startswith("["):
-        return list(read_records(path, pydantic.RootModel[list[record]]).root), ""  # type: ignore[valid-type]
+        bare = pydantic.RootModel[list[record]]  # type: ignore[valid-type]  # made at run time
+        return list(read_records(path, bare).root), ""
     named = next((name for name in envelopes if f'"{name}"' in start), None)
     if named is None:
         return [read_records(path, record)], ""
-    listed = (list[record], pydantic.Field(validation_alias=named))  # type: ignore[valid-type]
+    every = list[record]  # type: ignore[valid-type]  # made at run time
+    listed = (every, pydantic.Field(validation_alias=named))
     envelope: Any = pydantic.create_model("Envelope", __base__=Record, records=listed)
     return list(read_records(path, envelope).records), named
