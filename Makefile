@@ -14,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PIP_CONSTRAINT = $(CONSTRAINTS)
 export PIP_BUILD_CONSTRAINT = $(CONSTRAINTS)
 
-.PHONY: demo test prove coverage lint format bench docs datasets constraints clean
+.PHONY: demo test prove mutants coverage lint format bench docs datasets constraints clean
 
 demo: $(VENV)/.installed  ## 100 commuters, four weeks: table, plan, bids and report in demo/
 	$(BIN)/v2g new $(DEMO)/case --template commuters --vehicles 100 --days 28 --force
@@ -29,6 +29,9 @@ prove: $(VENV)/.developed  ## the drawn tests with 300 examples each; PROVE=test
 
 coverage: $(VENV)/.developed  ## every test, and the lines that none of them runs (takes three times as long)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
+
+mutants: $(VENV)/.developed  ## break the code in SAMPLE=200 places, one by one, and print what no test sees (an hour on one core)
+	$(BIN)/python -m mutants.run
 
 lint: $(VENV)/.developed  ## style, layout, types
 	$(BIN)/ruff check .
