@@ -6,6 +6,7 @@ DEMO ?= demo
 WORKERS ?= 2
 PYTEST_FLAGS ?=
 PROVE ?= tests/invariants
+MINUTES ?= 10
 CONSTRAINTS ?= constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -14,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PIP_CONSTRAINT = $(CONSTRAINTS)
 export PIP_BUILD_CONSTRAINT = $(CONSTRAINTS)
 
-.PHONY: demo test prove mutants coverage lint format bench docs datasets constraints clean
+.PHONY: demo test prove fuzz mutants coverage lint format bench docs datasets constraints clean
 
 demo: $(VENV)/.installed  ## 100 commuters, four weeks: table, plan, bids and report in demo/
 	$(BIN)/v2g new $(DEMO)/case --template commuters --vehicles 100 --days 28 --force
@@ -26,6 +27,10 @@ test: $(VENV)/.developed  ## every test
 
 prove: $(VENV)/.developed  ## the drawn tests with 300 examples each; PROVE=tests/invariants/test_property_tables.py for one file
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=many $(PROVE)
+
+fuzz: WORKERS = 1
+fuzz: $(VENV)/.developed  ## new cases for every property, for MINUTES=10; what fails is kept in .fuzz and tried again
+	$(BIN)/python tests/fuzz.py --minutes $(MINUTES) --workers $(WORKERS)
 
 coverage: $(VENV)/.developed  ## every test, and the lines that none of them runs (takes three times as long)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
@@ -61,7 +66,7 @@ constraints:  ## pin the newest versions that pyproject.toml allows, for every P
 		--no-emit-index-url --no-emit-find-links pyproject.toml -; } > constraints.new
 	@mv constraints.new constraints.txt
 
-clean:  ## everything that was made, except the virtual environment
+clean:  ## everything that was made, except the virtual environment and .fuzz
 	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 

@@ -124,7 +124,7 @@ def summed(data: st.DataObject, pair: Pair) -> Pair:
 
 
 def grouped(data: st.DataObject, pair: Pair) -> Pair:
-    by = pair[1].groupby(POD_OF_CAR).sum()
+    by = pair[1].groupby(POD_OF_CAR.sel(car=pair[0].indexes["car"])).sum()  # linopy's by position
     return pair[0].groupby_sum(POD_OF_CAR, POD), filled(by)
 
 

@@ -79,6 +79,8 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
     calendar, problems = calendar_of(case)
     problems += _strangers(case, parts)
     broken = not len(calendar.time)  # nothing on it can be placed
+    unclear = {"missing"} if broken else set()  # what a wrong clock makes seem wrong besides
+    unclear |= {"consistency"} if any(p.where == "time" for p in problems) else set()
     data: dict[str, xr.Dataset] = {}
     notes: list[str] = []
     for part in sorted((p for n, p in parts.items() if n in case.children), key=lambda p: p.stage):
@@ -86,7 +88,7 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
         if broken:
             group = group.drop_dims("time", errors="ignore")
         clean, found = part.schema.validate(group, part.name, calendar)
-        problems += [p for p in found if not (broken and p.rule == "missing")]
+        problems += [p for p in found if p.rule not in unclear]
         if not found:
             clean.attrs["member"] = part.schema.member
             data[part.name] = clean
