@@ -134,14 +134,18 @@ class _Reporting(ast.NodeTransformer):
             for name in ("body", "orelse", "finalbody"):
                 block = getattr(inner, name, None)
                 if isinstance(block, list) and block and not hasattr(inner, f"reported_{name}"):
-                    setattr(inner, name, [x for s in block for x in (_report(s), s)])
+                    setattr(inner, name, [x for s in block for x in _reported(s)])
                     setattr(inner, f"reported_{name}", True)
         return node
 
 
-def _report(statement: ast.stmt) -> ast.stmt:
+def _reported(statement: ast.stmt) -> list[ast.stmt]:
+    """The statement behind its report; a docstring, which does nothing, stays where it is."""
+    match statement:
+        case ast.Expr(value=ast.Constant()):
+            return [statement]
     call = ast.parse(f"{REPORT}({statement.lineno})").body[0]
-    return ast.fix_missing_locations(ast.copy_location(call, statement))
+    return [ast.fix_missing_locations(ast.copy_location(call, statement)), statement]
 
 
 def _reporting(file: str):

@@ -82,9 +82,9 @@ def _reaches() -> list[Reach]:
     if stale:
         print(f"which statements tests reach: {len(stale)} files to run", flush=True)
     tasks = {file: (lambda file=file: measure(file)) for file in stale}
-    for file, code in _each(tasks, dict.fromkeys(stale, 3600.0)):
-        if code not in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
-            sys.exit(f"{file} fails as it is: run it with pytest, and mend it first")
+    codes = dict(_each(tasks, dict.fromkeys(stale, 3600.0)))
+    if failing := [file for file, code in codes.items() if code != 0]:
+        sys.exit(f"tests that fail as they are; mend them first: {', '.join(failing)}")
     return [reach for file in test_files() if (reach := known(file)) is not None]
 
 
