@@ -32,7 +32,7 @@ def test_the_story_of_a_car(result):
     )
     assert "one kWh less would earn 0.0300 EUR" in words
     assert "may not feed in" in words
-    assert "kW of charging power" in words and "0.0100 EUR, binding in 1 step" in words
+    assert "kW of charging power" in words and "0.0100 EUR, reached in 1 step" in words
     assert words.splitlines()[-1].split() == ["in", "all", "-0.35"]
 
 
@@ -42,10 +42,13 @@ def test_the_dear_hour(result):
     """
     words = explain(result, "ev-001", hour="2026-01-05 02:30")
     assert "02:00+01:00 to 03:00" in words
-    assert "The price of energy was 60.00 EUR/MWh, stored energy was worth 30.00 EUR/MWh." in words
     assert (
-        "Drawing: +30.00 stored energy after losses -60.00 price = -30.00 EUR/MWh: it would lose."
+        "The price of energy was 60.00 EUR/MWh, more stored energy was worth at most 30.00 EUR/MWh."
         in words
+    )
+    assert (
+        "Drawing: +30.00 stored energy after losses -60.00 price = -30.00 EUR/MWh: it would lose at"
+        " least that." in words
     )
 
 
@@ -54,8 +57,8 @@ def test_the_cheap_hour(result):
     words = explain(result, "ev-001", hour="2026-01-05T00:30+00:00")
     assert "It drew 10.00 of 10 kW" in words
     assert (
-        "Drawing: +30.00 stored energy after losses -20.00 price = 10.00 EUR/MWh: it gains, up to"
-        " its limit." in words
+        "Drawing: +30.00 stored energy after losses -20.00 price = 10.00 EUR/MWh: it gains, and"
+        " less of it would lose at least that." in words
     )
 
 
@@ -80,7 +83,8 @@ def test_why_it_does_not_feed_in():
     case["fleet"]["wear"] = 0.05
     words = explain(v2g.solve(case), "ev-001")
     assert (
-        "fed in nothing: the price would have to be 40.0 EUR/MWh higher, nearest at 00:00" in words
+        "fed in nothing: for it the price would have to be at least 40.0 EUR/MWh higher, nearest at"
+        " 00:00" in words
     )
     assert "came with 20.0 kWh" in words
 
@@ -151,8 +155,8 @@ def test_one_scenario_of_two(smart_case):
     result = v2g.solve(xr.DataTree.from_dict({"/": root, "/fleet": fleet, "/energy": energy}))
     assert "Profit -0.61 EUR (optimal): the mean of all scenarios" in explain(result)
     low, high = (explain(result, "ev-001", scenario=label) for label in ("low", "high"))
-    assert "one kWh less would earn 0.0300 EUR" in low
-    assert "one kWh less would earn 0.0600 EUR" in high
+    assert "one kWh less would earn at most 0.0300 EUR" in low
+    assert "one kWh less would earn at most 0.0600 EUR" in high
     assert high.splitlines()[-1].split() == ["in", "all", "-0.70"]
 
 
@@ -222,10 +226,8 @@ def test_a_battery_that_is_worth_more_empty():
     more be sold.
     """
     words = reserved(50.0, "down", energy_max=[12.0, 12.0])
-    assert "was worth -" in words
-    assert (
-        "below zero: a kWh more on board takes room that downward reserve pays for filling" in words
-    )
+    assert "one kWh more on arrival would cost at least" in words
+    assert "(it takes room that downward reserve pays for filling)" in words
     assert "activated downward reserve" in words
 
 
@@ -251,3 +253,67 @@ def test_a_result_without_vehicles():
         v2g.explain(result)
     with pytest.raises(NotInResult, match="result.nc"):
         v2g.explain(case(None, market([0, 90]), battery=storage()))
+
+
+@pytest.mark.parametrize(
+    ("need", "battery", "worth"),
+    [(20.0, 20.0, "0.0300"), (30.0, 40.0, "0.0600"), (30.0, 30.0, "0.0600")],
+)
+def test_a_need_at_a_kink_is_worth_what_one_less_saves(need, battery, worth):
+    """A need as large as the battery, as all that the charger gives, or both, has no one shadow
+    price: one kWh less saves the dearest kWh bought (30 or 60 EUR/MWh), one more would be missing
+    and cost 170 EUR. What solving again finds is told.
+    """
+    car = {"energy_min": [0.0, 0.0, need], "energy_max": [battery] * 3}
+    one = lossless_case([30.0, 20.0, 60.0], {"ev-001": car})
+    one["fleet"]["unserved_cost"] = 170.0
+    words = explain(v2g.solve(one), "ev-001")
+    assert f"the need at departure binds: one kWh less would earn {worth} EUR" in words
+
+
+def test_what_is_not_tried_says_that_it_is_a_bound(result):
+    words = explain(result, "ev-001", solve_again=False)
+    assert "one kWh less would earn at most 0.0300 EUR" in words
+    assert "one unit more at all times would earn (at most, by shadow prices)" in words
+
+
+def test_no_reason_that_the_numbers_do_not_show():
+    """The prices of the commuters are above zero: none of them pays for filling a battery."""
+    plan = v2g.solve(commuters(vehicles=3, days=2))
+    assert float(plan["energy"].price.min()) > 0
+    for car in plan["fleet"]["fleet"].values:
+        words = explain(plan, str(car), solve_again=False)
+        assert "a price below zero" not in words
+        assert "upward reserve pays for" in words
+
+
+def test_a_driver_who_pays_for_filling_is_the_reason():
+    """A car that may fill up, at 50 EUR/MWh, while its driver pays 100: a kWh more on board is 0.05
+    EUR less from the driver.
+    """
+    one = lossless_case([50.0, 50.0], {"ev-001": {"energy_max": 12.0}})
+    one["fleet"]["retail_price"] = 0.1
+    words = explain(v2g.solve(one), "ev-001")
+    assert (
+        "one kWh more on arrival would cost at least 0.0500 EUR (it takes room that the driver pays"
+        " for filling)" in words
+    )
+
+
+def test_a_price_that_is_just_not_enough_is_no_negative_number():
+    """Bought at 30, wear 10, sold at 40: feeding in would gain and lose nothing."""
+    car = {"discharge_max": 10.0, "energy_min": [0.0, 5.0]}
+    one = lossless_case([30.0, 40.0], {"ev-001": car})
+    one["fleet"]["wear"] = 0.0101
+    words = explain(v2g.solve(one), "ev-001")
+    assert "fed in nothing: for it the price would have to be at least 0.1 EUR/MWh higher" in words
+    one["fleet"]["wear"] = 0.01000001
+    words = explain(v2g.solve(one), "ev-001")
+    assert "fed in nothing: at 01:00 it would have gained and lost next to nothing" in words
+
+
+def test_a_plan_within_a_gap_is_not_called_the_best(result):
+    found = result.copy()
+    found.attrs |= {"status": "time_limit", "mip_gap": 0.02}
+    assert "no plan is better by more than 0.02 of what this one is worth" in explain(found)
+    assert "nothing can be better" not in explain(found)

@@ -1,4 +1,4 @@
-"""`report`, `bids`, `explain`: what a result says, without solving again."""
+"""`report`, `bids`, `explain`: what a result says."""
 
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +48,16 @@ Scenario = Annotated[
 Most = Annotated[
     int,
     typer.Option("--most", min=1, help="Stays or names listed before the rest is only counted."),
+]
+SolveAgain = Annotated[
+    bool,
+    typer.Option(
+        "--solve-again/--no-solve-again",
+        help=(
+            "Find what the limits of a vehicle are worth by solving again with one unit more, or"
+            " bound it by shadow prices."
+        ),
+    ),
 ]
 
 
@@ -116,6 +126,7 @@ def explain(
     hour: Hour = None,
     scenario: Scenario = None,
     most: Most = 12,
+    solve_again: SolveAgain = True,
 ) -> None:
     """Say in words why a vehicle did what it did: needs, prices, shadow prices and the limits that
     bind.
@@ -125,7 +136,10 @@ def explain(
             "explains one vehicle's step: give --vehicle too", param_hint="--hour"
         )
     plan = verified(terminal, result_path(result))
-    words = explained(plan, vehicle, hour=hour, scenario=scenario, listed=most)
+    with terminal.solving("Solving again with one unit more"):
+        words = explained(
+            plan, vehicle, hour=hour, scenario=scenario, listed=most, solve_again=solve_again
+        )
     terminal.answer(
         words, {"status": "ok", "vehicle": vehicle, "hour": hour, "words": words.splitlines()}
     )

@@ -277,21 +277,38 @@ def _tighten(
     return bool(some.any())
 
 
-def _batches(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> tuple[int, Batches]:
-    """Return the number of connected components, and the components gathered into batches of rows
-    and columns.
-    """
+def components(matrix: Matrix) -> np.ndarray:
+    """Return the number of the independent block of each column; -1 where it was substituted."""
+    matrix = replace(matrix, a=matrix.a.tocsr())
+    reduction = _substitute(matrix)
+    rows, columns = np.flatnonzero(reduction.row_alive), np.flatnonzero(reduction.column_alive)
+    _, label = _connected(matrix.a[rows][:, columns].tocoo())
+    found = np.full(len(matrix.cost), _NONE)
+    found[columns] = label[len(rows) :]
+    return found
+
+
+def _connected(part: sp.coo_array) -> tuple[int, np.ndarray]:
+    """Return the number of connected components, and that of each row, then of each column."""
     # loaded when it is used: it takes longer to load than this package
     from scipy.sparse.csgraph import connected_components
 
-    part = matrix.a[rows][:, columns]
     n_rows, n_columns = part.shape
-    part = part.tocoo()
     graph = sp.coo_array(
         (np.ones(part.nnz, np.int8), (part.coords[0], part.coords[1] + n_rows)),
         shape=(n_rows + n_columns,) * 2,
     )
     count, label = connected_components(graph, directed=False)
+    return int(count), label
+
+
+def _batches(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> tuple[int, Batches]:
+    """Return the number of connected components, and the components gathered into batches of rows
+    and columns.
+    """
+    part = matrix.a[rows][:, columns].tocoo()
+    n_rows = len(rows)
+    count, label = _connected(part)
     if count <= 1:
         return count, []
     size = np.bincount(label[part.coords[0]], minlength=count)  # non-zeros of each component

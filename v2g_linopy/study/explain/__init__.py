@@ -9,6 +9,7 @@ from ...parts.catalogue import PARTS
 from .plan_facts import NotInResult, Plan, table
 from .summary import summary_lines
 from .vehicle import moment_lines, vehicle_lines
+from .what_if import WhatIf
 
 __all__ = ["NotInResult", "explain"]
 
@@ -23,6 +24,7 @@ def explain(
     hour: str | None = None,
     scenario: str | None = None,
     listed: int = LISTED,
+    solve_again: bool = True,
     parts: Mapping[str, Part] = PARTS,
 ) -> str:
     """Say in words why a vehicle did what it did, or what shaped the whole plan.
@@ -40,6 +42,11 @@ def explain(
         Which scenario, where there are several; the first by default.
     listed : int, default 12
         Stays or names listed before the rest is only counted.
+    solve_again : bool, default True
+        Find what the limits of a vehicle are worth by solving the vehicle and what is coupled to it
+        again with one unit more. Without it, with scenarios, with binaries and where that would
+        take long, shadow prices bound them, and it says so: one unit more earns at most its shadow
+        price, and nothing changes before the price has moved by the reduced cost.
     parts : mapping of str to Part, default PARTS
         The catalogue that the result was made with.
 
@@ -53,6 +60,10 @@ def explain(
     NotInResult
         The vehicle, hour or scenario is not in the result; the message offers the nearest. It is a
         `V2GError`.
+    SchemaError
+        The inputs of the result do not fit the schema.
+    SolveError, SolverError, Interrupted
+        As `solve`, while a vehicle is solved again.
 
     Examples
     --------
@@ -68,8 +79,7 @@ def explain(
         return "\n".join(summary_lines(plan, listed))
     position = plan.member(vehicle)
     name, car = plan.members[position], table(plan, position)
-    return "\n".join(
-        vehicle_lines(plan, name, car, listed)
-        if hour is None
-        else moment_lines(plan, name, car, plan.step_at(hour))
-    )
+    if hour is not None:
+        return "\n".join(moment_lines(plan, name, car, plan.step_at(hour)))
+    again = WhatIf.of(plan, position) if solve_again else None
+    return "\n".join(vehicle_lines(plan, name, car, listed, again))

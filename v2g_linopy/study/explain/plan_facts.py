@@ -16,6 +16,7 @@ import xarray as xr
 from ...case.io import calendar_of, step_hours
 from ...case.schema import Calendar
 from ...errors import V2GError
+from ...model.inputs import Inputs, inputs_of
 from ...model.part import Part
 from ...model.terms import SITE
 from ...parts.catalogue import PARTS
@@ -64,6 +65,7 @@ class Plan:
     dt: float
     note: str = ""
     parts: Mapping[str, Part] = field(default_factory=lambda: PARTS)
+    case: xr.DataTree = field(default_factory=xr.DataTree)
 
     @classmethod
     def of(
@@ -100,7 +102,17 @@ class Plan:
             }
             for name in {"dual", "reduced_cost"} & groups.keys():
                 groups[name] = groups[name] / (weight or 1.0)
-        return cls(groups, attrs, calendar, step_hours(result), note, parts)
+        return cls(groups, attrs, calendar, step_hours(result), note, parts, result)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The inputs of the result."""
+        return inputs_of(self.case, self.parts)
+
+    @property
+    def binaries(self) -> int:
+        """How many decisions are yes or no; where there are any, shadow prices leave them."""
+        return int(str(self.attrs.get("binaries", 0)))
 
     @property
     def money(self) -> str:
@@ -294,6 +306,16 @@ def steps_in_words(plan: Plan, start: int, stop: int) -> str:
     first, last = plan.local[start], plan.local[stop]
     short = first.date() == last.date() and first.utcoffset() == last.utcoffset()
     return f"{with_offset(first)} to {f'{last:%H:%M}' if short else with_offset(last)}"
+
+
+def switching_note(plan: Plan) -> str:
+    """Return what is taken as given where something is switched on or off."""
+    if not plan.binaries or not plan.explained:
+        return ""
+    return (
+        f"What is switched on or off ({plan.binaries} yes-or-no decisions) stays so in what is said"
+        " of prices and limits."
+    )
 
 
 def position_of(name: str, known: Iterable[object], kind: str) -> int:

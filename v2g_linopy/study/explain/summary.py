@@ -5,7 +5,7 @@ import shlex
 import numpy as np
 import xarray as xr
 
-from .plan_facts import SMALL, Plan, steps_in_words
+from .plan_facts import SMALL, Plan, steps_in_words, switching_note
 
 
 def summary_lines(plan: Plan, listed: int) -> list[str]:
@@ -24,7 +24,12 @@ def summary_lines(plan: Plan, listed: int) -> list[str]:
         f"Profit {profit:.2f} {plan.money} ({status}): {_meaning(plan)}.",
         *filter(
             None,
-            [plan.note, str(attrs.get("complementarity", "")), str(attrs.get("block_note", ""))],
+            [
+                plan.note,
+                str(attrs.get("complementarity", "")),
+                str(attrs.get("block_note", "")),
+                switching_note(plan),
+            ],
         ),
         *("", f"The bill ({plan.money})"),
     ]
@@ -49,7 +54,7 @@ def summary_lines(plan: Plan, listed: int) -> list[str]:
         "Needs not served",
         *unserved_lines(plan, listed),
         "",
-        "Where limits bind, and what one unit more everywhere would earn",
+        "Where limits bind, and what one unit more everywhere would earn at most",
     ]
     lines += binding_lines(plan)
     return [
@@ -74,11 +79,16 @@ def _meaning(plan: Plan) -> str:
             return known
         best, less = (float(str(plan.attrs[n])) for n in ("objective_hindsight", "regret"))
         return f"{known}; {best:.2f} with hindsight, regret {less:.2f}"
-    return (
-        "the mean of all scenarios"
-        if plan.note
-        else "the prices are taken as known, so nothing can be better"
-    )
+    known = "the mean of all scenarios" if plan.note else "the prices are taken as known"
+    return f"{known}, {_how_good(plan)}"
+
+
+def _how_good(plan: Plan) -> str:
+    """How much better a plan could be: the gap that the search left."""
+    gap = float(str(plan.attrs.get("mip_gap", 0.0)))
+    if plan.attrs.get("status") == "optimal" and not gap > SMALL:
+        return "so nothing can be better"
+    return f"and no plan is better by more than {gap:.2g} of what this one is worth"
 
 
 def unserved_lines(plan: Plan, listed: int) -> list[str]:

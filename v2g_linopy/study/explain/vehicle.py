@@ -3,34 +3,48 @@ step.
 """
 
 import numpy as np
+import pandas as pd
 
-from .plan_facts import SMALL, Frame, Plan, money_of, steps_in_words
+from .plan_facts import SMALL, Frame, Plan, money_of, steps_in_words, switching_note
+from .what_if import WhatIf
 
 CENT = 5e-3
 """EUR/MWh below which a sum is zero when written."""
 _TRIP = ("energy_out", "unserved_trip")
+_LIMITS = {
+    "charge_max": "kW of charging power",
+    "discharge_max": "kW of discharging power",
+    "energy_max": "kWh of battery",
+    "energy_min": "kWh less to be left with",
+}
 
 
-def vehicle_lines(plan: Plan, name: str, car: Frame, listed: int) -> list[str]:
-    """The account of one vehicle: its stays, what held it back, its reserves and its money."""
+def vehicle_lines(
+    plan: Plan, name: str, car: Frame, listed: int, again: WhatIf | None = None
+) -> list[str]:
+    """The account of one vehicle: its stays, what held it back, its reserves and its money.
+
+    What a limit is worth is found by solving again, else it is said to be a bound.
+    """
     stays = [stay for number, stay in car.groupby("stay") if number > 0]
     hours = plan.dt * car.plugged.sum()
     head = (
         f"{name}: {len(stays)} stay{'s' * (len(stays) != 1)} of {hours:g} h in all,"
         f" {steps_in_words(plan, 0, len(car))}"
     )
-    lines = [head, *filter(None, [plan.note])]
+    lines = [head, *filter(None, [plan.note, switching_note(plan)])]
     if not stays:
         return [*lines, "It is never plugged in, so there is nothing to decide."]
     lines += ["", "What it did"]
     for stay in stays[:listed]:
-        lines += stay_lines(plan, car, stay)
+        lines += stay_lines(plan, car, stay, again)
     if len(stays) > listed:
         lines.append(f"  … and {len(stays) - listed} more stays")
+    found = "found by solving again" if again else "at most, by shadow prices"
     lines += [
         "",
-        "What held it back (worth of one unit more, over the whole horizon)",
-        *limit_lines(plan, car),
+        f"What held it back, and what one unit more at all times would earn ({found})",
+        *limit_lines(plan, car, again),
     ]
     lines += ["", f"Its money ({plan.money})"]
     bill = money_of(plan, name, car)
@@ -38,7 +52,7 @@ def vehicle_lines(plan: Plan, name: str, car: Frame, listed: int) -> list[str]:
     return [*lines, f"  {'in all':<28}{sum(bill.values()):>12.2f}"]
 
 
-def stay_lines(plan: Plan, car: Frame, stay: Frame) -> list[str]:
+def stay_lines(plan: Plan, car: Frame, stay: Frame, again: WhatIf | None) -> list[str]:
     """One stay: need, charging and feeding in against prices, reserves."""
     first, last = (int(car.index.get_loc(stay.index[i])) for i in (0, -1))
     missing = float(stay.unserved.sum())
@@ -53,16 +67,11 @@ def stay_lines(plan: Plan, car: Frame, stay: Frame) -> list[str]:
         lines.append(f"    {cut:.2f} of the {trip:.2f} kWh of its trip could not be served")
     lines.append("    " + charging_line(plan, stay))
     lines.append("    " + feeding_line(plan, stay))
-    if (value := float(stay.value.mean())) and abs(value) > SMALL:
-        lines.append(
-            f"    a kWh in the battery was worth {value / 1000:.4f} {plan.money} on"
-            f" average{why_below(stay, value)}"
-        )
-    if float(stay.need_cost.iloc[-1]) > SMALL:
-        lines.append(
-            "    the need at departure binds: one kWh less would earn"
-            f" {stay.need_cost.iloc[-1]:.4f} {plan.money}"
-        )
+    lines += [
+        f"    {words}"
+        for words in (arrival_line(plan, stay), need_line(plan, stay, again))
+        if words
+    ]
     held = [
         f"{stay[f'held {p}'].mean():.2f} kW {p}"
         for p in plan.products
@@ -81,12 +90,56 @@ def needed_words(need: float, trip: float) -> str:
     return f" (needed {need:.1f}: {min(need, trip):.1f} for the trip that follows{rest})"
 
 
-def why_below(stay: Frame, value: float) -> str:
-    """What it means that stored energy is worth less than nothing."""
-    if value >= 0:
+def arrival_line(plan: Plan, stay: Frame) -> str:
+    """What a kWh more on arrival is worth at most: its shadow price."""
+    value = float(stay.value.iloc[0]) / 1000
+    if abs(value) <= SMALL:
         return ""
-    what = "downward reserve" if stay.called_down.max() > SMALL else "a price below zero"
-    return f" (below zero: a kWh more on board takes room that {what} pays for filling)"
+    said = f"earn at most {value:.4f}" if value > 0 else f"cost at least {-value:.4f}"
+    return f"one kWh more on arrival would {said} {plan.money}{why_below(plan, stay, value)}"
+
+
+def need_line(plan: Plan, stay: Frame, again: WhatIf | None) -> str:
+    """What it costs to be left with as much as was asked for, where no more is there."""
+    need = float(stay.energy_min.iloc[-1])
+    if need <= SMALL or float(stay.energy.iloc[-1]) > need + SMALL:
+        return ""
+    if again is None:
+        worth = float(stay.need_cost.iloc[-1])
+        if worth <= SMALL:
+            return ""
+        return (
+            f"the need at departure binds: one kWh less would earn at most {worth:.4f} {plan.money}"
+        )
+    less = min(1.0, need)
+    worth = again.gain("energy_min", np.where(plan.calendar.time == stay.index[-1], -less, 0.0))
+    if worth <= SMALL:
+        return ""
+    amount = "one kWh" if less == 1 else f"{less:.3g} kWh"
+    return f"the need at departure binds: {amount} less would earn {worth:.4f} {plan.money}"
+
+
+def why_below(plan: Plan, stay: Frame, value: float) -> str:
+    """Why stored energy is worth less than nothing: who pays for filling the room that it takes.
+
+    Of a MWh drawn that just pays, it is the largest income; nothing is said where there is none.
+    """
+    drawn = stay[stay.charge > SMALL]
+    if value >= 0 or drawn.empty:
+        return ""
+    terms = {name: float(x.mean()) for name, x in drawing(plan, drawn).items()}
+    room = terms["room for reserves"]
+    paid = {
+        "that a price below zero pays for filling": terms["price"],
+        "that the driver pays for filling": terms["paid by the driver"],
+    }
+    if drawn.called_down.max() > SMALL:  # it pays for the rest: the sum of all terms is 0
+        paid["that downward reserve pays for filling"] = room - sum(terms.values())
+    else:
+        upward = "whose filling upward reserve pays for, as what is drawn can be cut"
+        paid[upward] = room
+    reason = max(paid, key=lambda words: paid[words])
+    return f" (it takes room {reason})" if paid[reason] > CENT else ""
 
 
 def activated_part(plan: Plan, stay: Frame, way: str, power: str) -> str:
@@ -108,11 +161,7 @@ def charging_line(plan: Plan, stay: Frame) -> str:
     drawn = float(stay.charge.sum()) * plan.dt
     mean = f"{stay.price.mean():.1f} {plan.money}/MWh"
     if drawn <= SMALL:
-        idle = stay[stay.charge_max > 0]
-        fall = -1000 * float(idle.charge_gain.max()) / plan.dt if len(idle) else np.nan
-        return "drew nothing" + (
-            f": {spared(plan, fall, 'lower')}" if fall > SMALL else f" (mean price {mean})"
-        )
+        return f"drew nothing{spared(plan, stay, 'charge', 'lower')} (mean price {mean})"
     paid = float((stay.charge @ stay.price) / stay.charge.sum())
     full = plan.dt * int((stay.charge > stay.charge_max - SMALL)[stay.charge_max > 0].sum())
     hours = f", {full:g} h at full power" if full else ""
@@ -134,38 +183,42 @@ def feeding_line(plan: Plan, stay: Frame) -> str:
             f"fed in {given:.1f} kWh at {earned:.1f}"
             f" {plan.money}/MWh{activated_part(plan, stay, 'up', 'discharge')}"
         )
-    able = np.flatnonzero(stay.discharge_max > 0)
-    short = (-1000 / plan.dt * stay.discharge_gain.to_numpy(dtype=float))[able]
-    if short.max() <= SMALL:
-        return "fed in nothing"
-    nearest = stay.index[able[short.argmin()]]
-    at = plan.local[list(plan.calendar.time).index(nearest)]
-    return f"fed in nothing: {spared(plan, float(short.min()), 'higher')}, nearest at {at:%H:%M}"
+    return f"fed in nothing{spared(plan, stay, 'discharge', 'higher')}"
 
 
-def spared(plan: Plan, change: float, way: str) -> str:
-    """How far the price was from changing the decision."""
-    return f"the price would have to be {max(change, 0.0):.1f} {plan.money}/MWh {way}"
+def spared(plan: Plan, stay: Frame, way: str, direction: str) -> str:
+    """How far the price was, at least, from changing the decision: nothing changes before.
 
-
-def limit_lines(plan: Plan, car: Frame) -> list[str]:
-    """What one more unit of each limit would have earned over the horizon, the dearest first."""
-    worth = {
-        "kW of charging power": car.charge_gain[car.charge > SMALL].clip(lower=0),
-        "kW of discharging power": car.discharge_gain[car.discharge > SMALL].clip(lower=0),
-        "kWh of battery": car.energy_gain.clip(lower=0),
-        "kWh less to be left with": car.need_cost.clip(lower=0),
-        "kW of room to rise (reserves)": car.up_gain.clip(lower=0),
-        "kW of room to fall (reserves)": car.down_gain.clip(lower=0),
-    }
-    found = sorted(
-        ((g.sum(), name, int((g > SMALL).sum())) for name, g in worth.items()), reverse=True
+    A reduced cost is that bound. It is rounded down, so that it stays one.
+    """
+    able = stay[stay[f"{way}_max"] > 0]
+    if not plan.explained or able.empty:
+        return ""
+    change = -1000 / plan.dt * able[f"{way}_gain"]
+    nearest = pd.Timestamp(able.index[change.to_numpy().argmin()])
+    least = np.floor(10 * max(float(change.min()), 0.0) + SMALL) / 10
+    at = f"{nearest.tz_localize('UTC').tz_convert(plan.calendar.timezone):%H:%M}"
+    if least == 0:
+        return f": at {at} it would have gained and lost next to nothing"
+    return (
+        f": for it the price would have to be at least {least:.1f} {plan.money}/MWh {direction},"
+        f" nearest at {at}"
     )
+
+
+def limit_lines(plan: Plan, car: Frame, again: WhatIf | None) -> list[str]:
+    """What one more unit of each limit would have earned over the horizon, the dearest first."""
+    found = tried(plan, car, again) if again else bounds(car)
     lines = [
-        f"  a {name:<32}{gain:>10.4f} {plan.money}, binding in {steps} step{'s' * (steps != 1)}"
-        for gain, name, steps in found
+        f"  a {name:<32}{gain:>10.4f} {plan.money}, reached in {steps} step{'s' * (steps != 1)}"
+        for gain, name, steps in sorted(found, reverse=True)
         if gain > SMALL
     ]
+    rooms = {"rise": car.up_gain, "fall": car.down_gain}
+    for way, worth in rooms.items():
+        if (gain := float(worth.clip(lower=0).sum())) > SMALL:
+            name = f"kW of room to {way} (reserves)"
+            lines.append(f"  a {name:<32}{gain:>10.4f} {plan.money} at most")
     if any("room to" in line for line in lines):
         lines += [
             "  (room to rise: power by which it could still feed in more or draw less, which upward"
@@ -175,13 +228,54 @@ def limit_lines(plan: Plan, car: Frame) -> list[str]:
             "  room to fall: power by which it could draw more or feed in less, which downward"
             " reserve needs)"
         ]
-    return lines or ["  nothing of its own: only prices decided"]
+    return lines or ["  nothing of its own: more power, battery or freedom would earn nothing"]
+
+
+def bounds(car: Frame) -> list[tuple[float, str, int]]:
+    """What each limit is worth at most, and in how many steps it is reached."""
+    at = reached(car)
+    worth = {
+        "charge_max": car.charge_gain[car.charge > SMALL],
+        "discharge_max": car.discharge_gain[car.discharge > SMALL],
+        "energy_max": car.energy_gain,
+        "energy_min": car.need_cost,
+    }
+    return [
+        (float(worth[field].clip(lower=0).sum()), words, int(at[field].sum()))
+        for field, words in _LIMITS.items()
+    ]
+
+
+def tried(plan: Plan, car: Frame, again: WhatIf) -> list[tuple[float, str, int]]:
+    """What each limit is worth, and in how many steps it is reached.
+
+    One that is nowhere reached is worth nothing, but where reserves need room below it.
+    """
+    found = []
+    for field, steps in reached(car).items():
+        if not (steps.any() or (plan.products and car[field].any())):
+            continue
+        unit = -np.minimum(1.0, car[field]) if field == "energy_min" else np.sign(car[field])
+        gain = again.gain(field, unit.to_numpy(dtype=float))
+        found.append((gain, _LIMITS[field], int(steps.sum())))
+    return found
+
+
+def reached(car: Frame) -> dict[str, Frame]:
+    """Where each limit of a vehicle is reached."""
+    return {
+        "charge_max": (car.charge_max > 0) & (car.charge > car.charge_max - SMALL),
+        "discharge_max": (car.discharge_max > 0) & (car.discharge > car.discharge_max - SMALL),
+        "energy_max": (car.energy_max > 0) & (car.energy > car.energy_max - SMALL),
+        "energy_min": (car.energy_min > 0) & (car.energy < car.energy_min + SMALL),
+    }
 
 
 def moment_lines(plan: Plan, name: str, car: Frame, step: int) -> list[str]:
     """One step of one vehicle: the sums that decided."""
     now = car.iloc[step]
-    lines = [f"{name}, {steps_in_words(plan, step, step + 1)}", *filter(None, [plan.note])]
+    head = f"{name}, {steps_in_words(plan, step, step + 1)}"
+    lines = [head, *filter(None, [plan.note, switching_note(plan)])]
     if not now.plugged:
         return [*lines, "It is not plugged in."]
     lines += [
@@ -199,9 +293,10 @@ def moment_lines(plan: Plan, name: str, car: Frame, step: int) -> list[str]:
     lines += [f"It held {', '.join(held)}."] if held else []
     if not plan.explained:
         return [*lines, "The result holds no shadow prices, so there is nothing more to say."]
-    worth = f"{price(plan, now.value)}{why_below(car[step : step + 1], now.value)}"
+    worth = f"{price(plan, now.value)}{why_below(plan, car[step : step + 1], now.value)}"
     lines.append(
-        f"The price of energy was {price(plan, now.price)}, stored energy was worth {worth}."
+        f"The price of energy was {price(plan, now.price)}, more stored energy was worth at most"
+        f" {worth}."
     )
     lines.append(f"Drawing: {decided(plan, now, 'charge', drawing(plan, now))}")
     if now.discharge_max > 0:
@@ -209,7 +304,7 @@ def moment_lines(plan: Plan, name: str, car: Frame, step: int) -> list[str]:
     return lines
 
 
-def drawing(plan: Plan, now: Frame) -> dict[str, float]:
+def drawing(plan: Plan, now: Frame) -> dict[str, Frame]:
     """What a MWh drawn earns and costs."""
     return {
         "stored energy after losses": now.value * now.eta_charge,
@@ -239,9 +334,10 @@ def decided(plan: Plan, now: Frame, way: str, terms: dict[str, float]) -> str:
         f"{amount:+.2f} {name}" for name, amount in terms.items() if abs(amount) > CENT
     )
     if power > SMALL:
-        verdict = "it gains, up to its limit" if gain > CENT else "it just pays"
+        verdict = "it gains, and less of it would lose at least that"
+        verdict = verdict if gain > CENT else "it just pays"
     else:
-        verdict = "it would lose" if gain < -CENT else "it would gain nothing"
+        verdict = "it would lose at least that" if gain < -CENT else "it would gain nothing"
     return f"{words} = {price(plan, gain)}: {verdict}."
 
 
