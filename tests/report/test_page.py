@@ -100,13 +100,14 @@ def test_the_page_shows_the_numbers_of_the_tables(text):
 
 
 def test_headline_and_foresight(text):
-    """The first sentence says what it is worth against unmanaged charging; perfect foresight is
-    said beside it.
+    """The first sentence says what each rung adds, and from how long it is scaled up; perfect
+    foresight is said beside it.
     """
-    ladder = tables.ladder(result(unserved=1.5))
-    gain = ladder["per_unit"].iloc[-1] - ladder["per_unit"].iloc[0]
-    assert f"V2G + reserves earns {labels.amount(abs(gain))} EUR per vehicle and year" in text
-    assert "than unmanaged charging" in text
+    ladder = tables.ladder(result(unserved=1.5)).set_index("rung")["per_unit"]
+    smart, v2g = ladder["smart"] - ladder["unmanaged"], ladder["V2G"] - ladder["smart"]
+    assert f"Smart charging adds {labels.signed_amount(smart)} to unmanaged charging" in text
+    assert f"V2G adds {labels.signed_amount(v2g)} to smart charging" in text
+    assert "(EUR per vehicle and year, scaled up from 2 days)." in text
     assert "Perfect foresight is assumed" in text
 
 

@@ -125,7 +125,10 @@ def test_without_reserves_there_are_three_rungs(reserve):
     assert ladder["step"].sel(rung="V2G").sum().item() == approx(0.30)
     assert tree.attrs["profit"] == approx(0.20), "the result is that of the top rung"
     assert content.causes(ResultView.of(tree)) == ["energy", "battery wear", "drivers' payments"]
-    assert "V2G earns" in content.headline(ResultView.of(tree))
+    # two cars over 4 of 8760 hours are scaled by 1095: 0.40 EUR is 438, 0.30 is 328.5
+    words = content.headline(ResultView.of(tree))
+    assert words.startswith("Smart charging adds +438 to unmanaged charging, V2G adds +32"), words
+    assert words.endswith(" to smart charging (EUR per vehicle and year, scaled up from 4 hours).")
 
 
 def unmanaged(tree: xr.DataTree) -> dict[str, list[float]]:

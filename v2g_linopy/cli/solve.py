@@ -16,6 +16,8 @@ from ..case.io import atomic
 from ..errors import SchemaError
 from ..report import tables
 from ..report.page import write
+from ..report.page.content import headline
+from ..report.result_view import ResultView
 from ..report.table_files import csv_text
 from ..study.attribution import side_by_side
 from ..study.wear import with_wear
@@ -270,6 +272,7 @@ def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool 
             f"  {rung!s:<20}{float(profit.sel(rung=rung)):>14.2f} {currency}"
             for rung in profit["rung"].values
         ]
+        lines.append(headline(ResultView.of(result)))
     lines += summary_of_gates(result)
     fleet = result["fleet"].to_dataset() if "fleet" in result.children else xr.Dataset()
     missing = sum(float(fleet[n].sum()) for n in ("unserved", "unserved_trip") if n in fleet)

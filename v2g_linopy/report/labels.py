@@ -37,6 +37,26 @@ RUNGS = {
     ),
 }
 
+ADDS = {
+    "unmanaged": "unmanaged charging",
+    "smart": "smart charging",
+    "V2G": "V2G",
+    "smart + reserves": "reserves",
+    "V2G + reserves": "reserves",
+}
+"""What a rung adds to the one that it is compared with."""
+
+
+def rung_adds(rung: str, against: str, change: float) -> str:
+    """Return what a rung of the ladder adds, and to which one.
+
+    >>> rung_adds("V2G + reserves", "V2G", 3130.6), rung_adds("V2G", "smart", 1e-9)
+    ('reserves add +3\u202f131 to V2G', 'V2G adds 0 to smart charging')
+    """
+    amount = signed_amount(change) if abs(change) >= 0.005 else "0"
+    added, base = ADDS.get(rung, rung), ADDS.get(against, against)
+    return f"{added} {'add' if added == 'reserves' else 'adds'} {amount} to {base}"
+
 
 def entry(name: str, parts: Mapping[str, Part] = PARTS) -> str:
     """A ledger entry in words, as its part declares; an unknown one keeps its name.

@@ -14,7 +14,6 @@ from ...errors import SchemaError
 from ...model.inputs import inputs_of
 from ...solve.result import ADJUSTMENT, in_profit
 from .. import bill, labels, tables
-from ..figures.value import PENALTIES
 from ..result_view import ResultView
 from ..schedule_and_bids import is_operated
 from .key_figures import planned_profit
@@ -31,37 +30,28 @@ LONGEST_SENTENCE = 320
 """Characters of a stated assumption that the page shows."""
 
 
-def rungs_compared(ladder: pd.DataFrame) -> list[str]:
-    """Rungs from the top one down the comparisons to the first."""
-    found: list[str] = []
-    against = {
-        str(rung): str(other) for rung, other in zip(ladder["rung"], ladder["against"], strict=True)
-    }
-    rung = str(ladder["rung"].iloc[-1])
-    while rung and rung not in found:
-        found.append(rung)
-        rung = against.get(rung, "")
-    return found
-
-
 def headline(view: ResultView) -> str:
-    """The result in one sentence."""
+    """The result in one sentence: what each rung of the ladder adds, else what the plan earns."""
     ladder = tables.ladder(view)
+    scaled = f", scaled up from {labels.span(24 * view.days)}" if _scaled_up(view) else ""
     if len(ladder) < 2:
         profit = planned_profit(view) * view.scale
         verb = "earns" if profit >= 0 else "costs"
         what = "Operated through its gates, the case" if is_operated(view) else "The plan"
-        return f"{what} {verb} {labels.amount(abs(profit))} {view.unit}."
-    path = rungs_compared(ladder)
-    rows = ladder.set_index("rung").loc[path]
-    gain = float(rows["profit"].iloc[0] - rows["profit"].iloc[-1]) * view.scale
-    more = (
-        f"{labels.amount(abs(gain))} {view.unit} {'more' if gain >= 0 else 'less'} than {path[-1]}"
-        " charging"
-    )
-    causes = rows.iloc[:-1][[c for c in _causes(ladder) if c != PENALTIES]].sum() * view.scale
-    parts = labels.parts({labels.CAUSES.get(str(k), str(k)): float(v) for k, v in causes.items()})
-    return f"{path[0]} earns {more}" + (f": {parts}." if parts else ".")
+        return f"{what} {verb} {labels.amount(abs(profit))} {view.unit}{scaled}."
+    added = [
+        labels.rung_adds(str(row["rung"]), str(row["against"]), row["change"] * view.scale)
+        for _, row in ladder.iterrows()
+        if row["against"]
+    ]
+    words = ", ".join(added)
+    return f"{words[0].upper()}{words[1:]} ({view.unit}{scaled})."
+
+
+def _scaled_up(view: ResultView) -> bool:
+    """Whether amounts are of a year, and the horizon is shorter."""
+    yearly = view.kind != "row" or bool(view.others)
+    return yearly and 0 < view.years < 0.9 and bool(view.units)
 
 
 def setting(view: ResultView) -> str:
@@ -71,8 +61,7 @@ def setting(view: ResultView) -> str:
     start, end = view.local[0], view.local[-1] + pd.Timedelta(hours=view.hours)
     span = f"{start.day} {start:%B %Y %H:%M} to {end.day} {end:%B %Y %H:%M} ({view.timezone})"
     length = f"{labels.span(len(view.time) * view.hours)} in steps of {labels.span(view.hours)}"
-    scaled = (view.kind != "row" or view.others) and 0 < view.years < 0.9
-    scale = f" Amounts {view.per} are scaled up from this horizon." if scaled and view.units else ""
+    scale = f" Amounts {view.per} are scaled up from this horizon." if _scaled_up(view) else ""
     return f"{', '.join(_whom(view))}; {span}, {length}.{scale}"
 
 
