@@ -24,7 +24,10 @@ from mutants.places import ROOMS, ROOT
 KEPT = ROOT / ".mutants"
 TESTS = (*ROOMS, "invariants")  # the tests of the rooms, and those that reach everything
 REPORT = "__reached__"
-QUIET = ("-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+QUIET = (
+    *("-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    "--assert=plain",  # pytest would else import a file of the package that ends in `_test.py`
+)
 
 
 @dataclass

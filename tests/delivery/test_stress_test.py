@@ -75,6 +75,21 @@ def test_a_signal_finer_than_the_plan(oversold):
     assert figure(found, "delivered_up") == approx(6.4)
 
 
+def test_what_a_call_drew_leaks_within_the_step():
+    """A quarter is kept each hour, half each half-hour: 2 kWh drawn in the first half-hour are 1
+    kWh at the end of the first hour and 0.25 at the end of the second.
+
+    8 kWh fall to 2 and 0.5 by themselves, and a quarter-kWh more is due: 0.25 are missing. If what
+    was drawn leaked by a quarter each half-hour it would be gone almost, if not at all 2 kWh.
+    """
+    ev = vehicle(charge_max=0, discharge_max=4, energy_initial=8, keep=0.25, energy_min=[0, 0.5])
+    up = product(up=1, capacity_price=[10, 0], volume_max=[4, 0])
+    result = v2g.solve(case(ev, market([0, 0]), up))
+    found = v2g.stress(result, signal([1, 0, 0, 0], step="30min"))
+    assert figure(found, "delivered_up") == 2
+    assert figure(found, "missed") == approx(0.25)
+
+
 def test_within_a_step_its_end_is_not_due():
     """12 kWh are due at the end of the second hour, 2 are there at its start. A call of 2 kW in its
     first half takes 1 kWh, one downward in its second half brings it back: nothing is missed;

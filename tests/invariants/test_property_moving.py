@@ -126,6 +126,25 @@ def test_an_updated_model_is_the_one_built_anew(data):
             assert model.solve().optimum.objective == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+def test_a_charger_that_was_closed_opens_with_another_efficiency():
+    """A coefficient of a variable that was 0 anyway is moved once the variable is possible."""
+    inputs = opened()
+    fleet = inputs.data["fleet"]
+
+    def with_charger(power: float, efficiency: float) -> Inputs:
+        more = {
+            "charge_max": xr.full_like(fleet.charge_max, power),
+            "eta_charge": xr.full_like(fleet.eta_charge, efficiency),
+        }
+        return replace(inputs, data={**inputs.data, "fleet": fleet.assign(more)})
+
+    model = ResolvableModel(inputs, SETTINGS)
+    for power, efficiency in ((0.0, 0.9), (0.0, 0.5), (8.0, 0.5)):
+        now = with_charger(power, efficiency)
+        model.update(now, frozenset({"fleet"}))
+        assert model.solve().optimum.objective == pytest.approx(anew(now), rel=1e-9)
+
+
 def test_a_model_that_cannot_move_is_left_as_it_was():
     """Data that ask for rows which are not there are refused; the model still solves, and still
     moves, as before.

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from cases import case, market, row, storage
+from cases import case, market, row, storage, vehicle
 from pytest import approx
 from tampering import audit_of_tampered
 
 import v2g_linopy as v2g
 from v2g_linopy.model import gates as gating
 from v2g_linopy.model import inputs as checking
+from v2g_linopy.operate.forecasts import Naive
 
 NAN = float("nan")
 
@@ -402,6 +403,67 @@ def test_gates_follow_the_local_clock(days):
     assert list(pd.DatetimeIndex(close.sel(market="intraday"))) == list(
         time.floor("h") - pd.Timedelta(hours=1)
     )
+
+
+# ---- what is known between two decisions ---------------------------------------------------------
+
+JUST_BEFORE = xr.Dataset({"lead": ("gate", [0.0])}, coords={"gate": ["intraday"]})
+
+
+def test_a_price_is_known_once_its_hour_is_over():
+    """At midnight 10 and 50 are forecast, 100 and 20 come: 10 kWh are kept for one o'clock, 0.20
+    EUR.
+
+    Proves that the price of the hour that is decided is a forecast still: else 1.00.
+    """
+    tree = case(
+        None,
+        {"intraday": market([100.0, 20.0])},
+        battery=storage(energy_initial=10.0, charge_max=0.0),
+        imbalance=settled(price_long=[0.0, 0.0], price_short=500.0),
+    )
+    known = forecasts(tree, d04T23=[10.0, 50.0]).expand_dims(market=["intraday"])
+    result = v2g.simulate(operated(tree, JUST_BEFORE, energy__price=known))
+    assert row(result, "battery.discharge") == [0, 10]
+    assert result.attrs["profit"] == approx(0.20)
+
+
+def test_sun_is_measured_until_the_next_decision():
+    """No sun is forecast and 5 kW come in both hours: each is sold in its hour, 0.25 EUR.
+
+    Proves that what flows is known between two decisions: were it known at them only, it would be
+    left to the imbalance, which pays nothing.
+    """
+    tree = case(
+        None,
+        {"intraday": market([50.0, 50.0])},
+        renewable={"available": [5.0, 5.0]},
+        imbalance=settled(price_long=[0.0, 0.0], price_short=500.0),
+    )
+    known = forecasts(tree, d04T23=[0.0, 0.0])
+    result = v2g.simulate(operated(tree, JUST_BEFORE, renewable__available=known))
+    assert row(result, "energy.position") == [5, 5]
+    assert row(result, "imbalance.long") == [0, 0]
+
+
+def test_a_car_that_comes_at_the_next_decision_is_not_known():
+    """A car comes at noon with 3 kWh, and nobody came the day before. A plan at eleven does not
+    know of it if the next is made at noon, which will; one that holds until one o'clock does.
+    """
+    hours = 48
+    here = np.arange(hours) >= 36
+    car = vehicle(
+        charge_max=[10.0 * x for x in here],
+        keep=[float(x) for x in np.arange(hours) > 36],
+        energy_in=[3.0 * x for x in np.arange(hours) == 36],
+    )
+    truth = checking.inputs_of(case(car, market([50.0] * hours)), v2g.PARTS)
+    naive = Naive(truth)
+    now = truth.calendar.time[35]
+    for later, seen in ((36, 0.0), (37, 10.0)):
+        found = naive.at(now, truth.calendar.time[later], 24, 48)
+        assert float(found["fleet", "charge_max"].sel(fleet="ev").max()) == seen
+        assert float(found["fleet", "energy_in"].sel(fleet="ev").max()) == 0.3 * seen
 
 
 def test_a_forecast_may_leave_the_past_out():

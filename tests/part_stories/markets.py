@@ -638,3 +638,43 @@ CONTRACTS = Story(
         ),
     ),
 )
+
+# Half a kWh holds half a kW for an hour: 0.9 kW would need 0.4 more.
+LITTLE_ENERGY = Story(
+    half_hours(
+        None,
+        market([0.0, 0.0]),
+        product(up=1.0, hours_up=1.0, guarantee="endurance", capacity_price=10.0),
+        battery=storage(energy_initial=0.5),
+    ),
+    IDLE,
+    cash={"reserve.capacity": 2 * 0.5 * 0.01 * 0.5},
+    broken=(
+        Broken(
+            "reserve.endurance_up_start_battery",
+            {"reserve.hours_up": plus(0.8)},
+            0.4,
+            also={"reserve.endurance_up_end_battery": 0.4},
+        ),
+    ),
+)
+
+# A charger that cannot feed in fills the last 5 kWh at 10 kW, and holds its 10 kW upward for a
+# quarter-hour, or half an hour as it goes one way only; no room is left, nor needed.
+ONE_WAY = Story(
+    half_hours(
+        vehicle(charge_max=[10.0, 0.0], energy_initial=5.0, energy_max=10.0),
+        market([0.0, 0.0]),
+        product(
+            up=1.0,
+            hours_up=0.25,
+            hours_one_way=0.5,
+            guarantee="endurance",
+            capacity_price=10.0,
+            volume_max=[50.0, 0.0],
+        ),
+    ),
+    {"fleet.charge": [10.0, 0.0]},
+    cash={"reserve.capacity": 0.5 * 0.01 * 10},
+    broken=(Broken("reserve.endurance_up_start_fleet", {"reserve.hours_one_way": plus(0.1)}, 1),),
+)

@@ -205,3 +205,49 @@ HOLDING_CHARGER = Story(
         Broken("charger.activated_up", {"charger.discharge_max": plus(-1)}, 1),
     ),
 )
+
+# 10 kWh, of which 5 leave at the start of the half-hour in which 5 are charged: 5 are there, and
+# hold 10 kW for half an hour.
+LEAVING_AT_THE_START = Story(
+    half_hours(
+        vehicle(discharge_max=20.0, energy_initial=10.0, spill_max=[5.0, 0.0]),
+        market([0.0, 0.0]),
+        product(
+            up=1.0,
+            hours_up=0.5,
+            guarantee="endurance",
+            capacity_price=10.0,
+            volume_max=[10.0, 0.0],
+        ),
+    ),
+    {"fleet.charge": [10.0, 0.0], "fleet.discharge": 0.0, "fleet.spill": [5.0, 0.0]},
+    cash={"reserve.capacity": 0.5 * 0.01 * 10},
+    broken=(Broken("reserve.endurance_up_start_fleet", {"reserve.hours_up": plus(0.1)}, 1),),
+)
+
+# 10 kWh, 5 leave and 5 more might, 8 are due at the end of the half-hour: before it charges none
+# need be there, and 5 are: 10 kW for half an hour. If only 4 might leave, one of the 5 is needed.
+MIGHT_LEAVE = Story(
+    half_hours(
+        vehicle(
+            charge_max=30.0,
+            discharge_max=30.0,
+            energy_initial=10.0,
+            energy_out=[5.0, 0.0],
+            spill_max=[5.0, 0.0],
+            energy_min=[8.0, 0.0],
+            unserved_cost=float("nan"),
+        ),
+        market([0.0, 0.0]),
+        product(
+            up=1.0,
+            hours_up=0.5,
+            guarantee="endurance",
+            capacity_price=10.0,
+            volume_max=[10.0, 0.0],
+        ),
+    ),
+    {"fleet.charge": [16.0, 0.0], "fleet.discharge": 0.0, "fleet.spill": 0.0},
+    cash={"reserve.capacity": 0.5 * 0.01 * 10},
+    broken=(Broken("reserve.endurance_up_start_fleet", {"fleet.spill_max": plus(-1, time=0)}, 1),),
+)

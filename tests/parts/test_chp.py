@@ -302,6 +302,27 @@ def test_out_of_service(pipeline):
     assert result.attrs["profit"] == approx(0.60)
 
 
+def test_out_of_service_from_the_start():
+    """On for two hours before, out of service from the first on: at its end it has been off for one
+    hour, and for two at the end of the second; off before, for three and for four.
+
+    Proves that hours in one state do not count for the other, for the next window.
+    """
+    for on, hours in ((1, [1, 2]), (0, [3, 4])):
+        plant = engine(power_max=[0, 0], down_time_min=9, on_initial=on, hours_initial=2)
+        assert row(v2g.solve(case(None, market([90, 90]), chp=plant)), "chp.hours") == hours
+
+
+@pytest.mark.parametrize("reason", ["power_min", "start_cost", "up_time_min", "down_time_min"])
+def test_each_reason_to_stand_still(reason):
+    """At a price below its fuel a plant with any one of the four is off, and says so; without one
+    it is always on, and says nothing.
+    """
+    off = v2g.solve(case(None, market([0.0]), chp=engine(**{reason: 1.0})))
+    assert row(off, "chp.on") == [0]
+    assert "on" not in v2g.solve(case(None, market([0.0]), chp=engine()))["chp"]
+
+
 def test_electricity_alone(pipeline):
     """A plant whose heat is not used runs without any place for it."""
     result = pipeline(case(None, market([90]), chp=engine(power_to_heat=float("inf"), dump_max=0)))

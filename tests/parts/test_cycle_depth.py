@@ -163,6 +163,21 @@ def test_a_trip_comes_before_the_charging_of_its_step(pipeline):
     assert row(short, "fleet.trip_passed") == [2.5]
 
 
+def test_what_leaves_beyond_a_trip_leaves_its_segment(pipeline):
+    """5 kWh in the deeper of two halves: 2 leave with a car, 2 are charged in the same hour: 2
+    shallow, 3 deep.
+    """
+    given = car(energy_initial=5, energy_max=10, spill_max=2, segments=2)
+    tree = case(given, market([0]))
+    fleet = tree["fleet"].to_dataset()
+    tree["fleet"] = fleet.assign(
+        segment_initial=(("fleet", "segment"), [[0.0, 5.0]]), segment=[1, 2]
+    )
+    held = {name: xr.DataArray(2.0) for name in ("fleet.charge", "fleet.spill")}
+    result = v2g.solve(tree, fix=held | {"fleet.discharge": xr.DataArray(0.0)})
+    assert row(result, "fleet.segment_level") == [2, 3]
+
+
 def test_an_arrival_is_another_battery(pipeline):
     """Two stays in one row: 5 of 10 kWh sold by the first car, 10 of 20 by the second, each at half
     depth, 4 EUR.

@@ -17,6 +17,7 @@ from v2g_linopy.parts.markets.reserve import energy_backing, worst_case_activati
 
 STILL = market([0, 0, 0])
 IDLE = vehicle(charge_max=0, discharge_max=10)
+UNMOVED = {f"battery.{way}": xr.DataArray(0.0) for way in ("charge", "discharge")}
 
 
 def held(level, hours=3, **fields):
@@ -383,6 +384,39 @@ def test_calls_before_the_start_are_not_forgotten():
     assert row(result, "reserve.share_fleet", fleet="a") == [3, 3]
     given["reserve"] = reserve.assign(drawn_initial_fleet=left_before([5.0, 0.0], lags=1))
     assert row(v2g.solve(given), "reserve.share_fleet", fleet="a") == [8, 3]
+
+
+def test_calls_before_the_start_of_cars_that_are_merged():
+    """As above, but 5 of 8 kWh may have been drawn of each: they are solved as one of twice the
+    size, and each sells 3 kW in both hours.
+    """
+    cars = {"a": IDLE | {"energy_initial": 8}, "b": IDLE | {"energy_initial": 8}}
+    given = case(cars, market([0, 0]), held("budget", 2, volume_max=100))
+    reserve = given["reserve"].to_dataset()
+    given["reserve"] = reserve.assign(drawn_initial_fleet=left_before([5.0, 5.0]))
+    result = v2g.solve(given)
+    assert result.attrs["merged_members"] == 1
+    assert row(result, "reserve.share_fleet") == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("way", "before", "energy"),
+    [("up", "drawn", {"energy_initial": 16}), ("down", "stored", {"energy_max": 8})],
+)
+def test_what_calls_before_the_start_moved_leaks(way, before, energy):
+    """16 kWh of which half is kept, 4 of them drawn before: 2 are missing of 8 at the end of the
+    hour: 6 kW. The same of 8 kWh of room in an empty battery, of which 4 were taken before.
+
+    Proves that what was carried leaks like the rest: else 4 kW.
+    """
+    offered = product(**{way: 1}, guarantee="box", capacity_price=[10, 0], volume_max=[100, 0])
+    full = {"energy_max": 16} | energy
+    given = case(None, market([0, 0]), offered, battery=storage(keep=0.5, **full))
+    reserve = given["reserve"].to_dataset()
+    known = left_before([4.0], dim="battery", names=["box"], lags=1)
+    given["reserve"] = reserve.assign({f"{before}_initial_battery": known})
+    result = v2g.solve(given, fix=UNMOVED)
+    assert row(result, "reserve.share_battery") == [6, 0]
 
 
 def test_the_audit_knows_that_a_call_stops_feeding_in():

@@ -193,6 +193,27 @@ def test_wear(pipeline):
     assert row(result, "ledger.hydrogen.wear_start") == [-0.1, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("fields", "entry", "profit"),
+    [
+        ({"wear_start": 0.5}, "wear_start", 0.10),
+        ({"wear": 0.5}, "wear", 0.10),
+        ({"electrolyser_min": 5.0}, None, 0.60),
+        ({"standby_power": 0.0}, None, 0.60),
+    ],
+)
+def test_each_reason_to_stand_still(pipeline, fields, entry, profit):
+    """10 kW at 40 EUR/MWh make hydrogen for 1.00 EUR: 0.60, and 0.50 less where a start or an hour
+    wears so much. Any one of the four makes being on a decision.
+    """
+    plant = electrolyser(**fields)
+    result = pipeline(case(None, market([40]), hydrogen=plant), gap=0.0)
+    assert result.attrs["profit"] == approx(profit)
+    assert row(result, "hydrogen.on") == [1]
+    if entry is not None:
+        assert row(result, f"ledger.hydrogen.{entry}") == [-0.5]
+
+
 def test_the_minimum_load(pipeline):
     """2 kW of hydrogen take 4 kW, the minimum is 6: 3 kW are made, and with nowhere to go it stays
     off: 0 EUR.

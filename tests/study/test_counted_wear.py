@@ -134,12 +134,16 @@ def test_a_cell_sees_its_leak():
 
 
 def test_scenarios_are_averaged():
-    """5 kWh are sold in one of two futures: 0.5 x 4 EUR, a quarter of a full cycle."""
+    """5 kWh are sold in one of two futures: 0.5 x 4 EUR, a quarter of a full cycle, 2.5 kWh on
+    average: 0.80 EUR/kWh.
+    """
     prices = market({"dear": [1e4], "cheap": [-1e4]}, first_stage=0.0)
     half = storage(energy_initial=10, energy_min=5, charge_max=0, **SQUARE)
     result = v2g.solve(case(None, prices, battery=half, scenarios={"dear": 0.5, "cheap": 0.5}))
     assert figures(result)["cost_counted"] == figures(result)["cost_planned"] == approx(2)
     assert figures(result)["efc"] == approx(0.25)
+    assert figures(result)["throughput"] == approx(2.5)
+    assert figures(result)["price_mean"] == approx(0.80)
 
 
 def test_several_kinds_and_files(tmp_path):

@@ -183,6 +183,30 @@ def test_probability_weighs_in_the_selection():
     assert chosen.tolist() == [2] and probability == pytest.approx([1.0])
 
 
+def test_a_long_series_weighs_no_more_than_a_number():
+    """A limit of 1, 3 and 2 kW and a day of sun at 0, 0.2 and 1 kW: b and c are nearest, c goes.
+
+    By spread, 0.816 kW and 0.432: a and b are 2.45 and 0.46 apart, a and c 1.22 and 2.31, b and c
+    1.22 and 1.85. Hour by hour sun would weigh 24 times as much: then a goes.
+    """
+    limits, sun = (
+        dict(zip("abc", values, strict=True)) for values in ((1.0, 3.0, 2.0), (0.0, 0.2, 1.0))
+    )
+    shines = {"available": {name: [x] * 24 for name, x in sun.items()}, "cost": 0.0}
+    futures = dict.fromkeys("abc", 1 / 3)
+    tree = case(None, market(0.0, limit=limits), renewable=shines, scenarios=futures)
+    kept = reduced(tree, 2)
+    assert list(kept["scenario"].to_numpy()) == ["a", "b"]
+    assert kept["probability"].to_numpy() == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_two_futures_that_are_the_same_are_both_kept():
+    """Each keeps its half: none is chosen twice."""
+    chosen, probability = fast_forward(np.zeros((2, 2)), np.array([0.5, 0.5]), 2)
+    assert chosen.tolist() == [0, 1]
+    assert probability.tolist() == [0.5, 0.5]
+
+
 def test_fast_forward_against_the_definition():
     """Each step takes the scenario that leaves the least distance, checked by trying every one."""
     rng = np.random.default_rng(3)

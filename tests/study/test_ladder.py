@@ -208,6 +208,32 @@ def test_share_fleet_charges_until_full():
     assert unmanaged(case(fleet, market([1, 1, 1]))) == {"ev": [10, 10, 0]}
 
 
+def test_who_comes_back_waits_again():
+    """6 kW come in. A was there first, left and is back after B came: B is served before it.
+
+    Proves that the order is that of the last arrival, also without a restart of the battery.
+    """
+    a = vehicle(charge_max=[10, 0, 0, 10], keep=1, energy_min=[0, 0, 0, 10])
+    b = vehicle(charge_max=[0, 0, 10, 10], energy_min=[0, 0, 0, 11])
+    tree = case({"a": a, "b": b}, market([1] * 4), connection={"import_max": [6, 6, 6, 6]})
+    assert unmanaged(tree) == {"a": [6, 0, 0, 1], "b": [0, 0, 6, 5]}
+
+
+def test_what_may_leave_makes_room():
+    """25 kWh in a fleet; in the second hour 10 fit and up to 20 leave: it is charged to 30, 5 kW.
+
+    Proves that energy that may leave counts as room of the hour before: else none is charged.
+    """
+    fleet = vehicle(
+        energy_initial=25,
+        energy_max=[40, 10],
+        spill_max=[0, 20],
+        charge_max=[10, 0],
+        aggregate=1,
+    )
+    assert unmanaged(case(fleet, market([1, 1]))) == {"ev": [5, 0]}
+
+
 def test_every_kind_of_wear_is_wear():
     """By the kWh, by depth and by time, of cars and of batteries: all under the cause wear, nothing
     under other.
