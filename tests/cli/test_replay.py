@@ -95,7 +95,7 @@ def test_a_record_of_frequency_calls_by_the_droop(run, held):
     record = held.parent / "record.csv"
     pd.DataFrame({"time": stamps, "frequency": 49.7}).to_csv(record, index=False)
     done = run("replay", held, "--frequency", record, "--json")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 9, "10 of 20 kWh are missing"
     (row,) = json.loads(done.stdout)["signals"]
     assert (row["signal"], row["called_up"], row["delivered_up"]) == (
         "record.csv",
@@ -179,7 +179,7 @@ def test_what_is_refused(run, held, words, said):
     ],
 )
 def test_what_the_guarantee_promises(run, held, given, hours, calls, said):
-    """Two hours of calls ask for 20 of 10 kWh, and the plan passes all the same: it is said why.
+    """Two hours of calls ask for 20 of 10 kWh, which the plan does not promise: it is said why.
     One hour is there, and nothing is said.
     """
     tree = v2g.read(held)
@@ -190,7 +190,25 @@ def test_what_the_guarantee_promises(run, held, given, hours, calls, said):
     tree["reserve"] = fields
     v2g.write(v2g.solve(tree), held, overwrite=True)
     done = run("replay", held, "--signals", signals(held, calls))
-    assert done.exit_code == 0, done.output
-    assert "passed, worst" in done.stdout
+    assert done.exit_code == (9 if said else 0), done.output
+    assert "the plan itself: passed, worst" in done.stdout
     assert said in done.stdout
-    assert ("it passed all the same" in done.stdout) == bool(said)
+    assert ("the plan keeps its word" in done.stdout) == bool(said)
+
+
+@pytest.mark.parametrize(("allowed", "code"), [(None, 9), (9.9, 9), (10.0, 0), (12.0, 0)])
+def test_signals_that_cannot_be_followed_are_no_success(run, held, allowed, code):
+    """20 kWh are called and 10 delivered: 10 are missing. Nothing says that it passed before that
+    is said.
+    """
+    options = () if allowed is None else ("--max-missed", allowed)
+    done = run("replay", held, "--signals", signals(held, [1.0, 1.0, 0.0, 0.0]), *options)
+    assert done.exit_code == code, done.output
+    first = done.stdout.splitlines()[0]
+    assert ("can NOT be followed: 10.000 kWh are missing" in first) == (code == 9)
+    assert "passed" not in first
+    document = json.loads(
+        run("replay", held, "--signals", held.parent / "calls.nc", *options, "--json").stdout
+    )
+    assert document["status"] == ("not followed" if code else "ok")
+    assert document["missed_kWh"] == pytest.approx(10)

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.patches import StepPatch
 
 import v2g_linopy as v2g
+from v2g_linopy.operate.simulate import compare_days
 from v2g_linopy.report import tables
 from v2g_linopy.report.figures import all as figures
 from v2g_linopy.report.figures import sequence
@@ -102,7 +103,9 @@ def test_a_year_is_drawn_by_week(operated):
     assert [b.get_height() for b in low.patches] == [7.0] * 57 + [1.0]
     table = sequence.run_summary(ResultView.of(long))["days"]
     assert table["more"] == 400 - sequence.MOST_DAYS
-    assert table["rows"][-1] == {"name": "all days", "cells": ["400.00"] * 3}
+    left = 400 - sequence.MOST_DAYS
+    assert table["rows"][-2] == {"name": f"{left} days more", "cells": [f"{left}.00"] * 3}
+    assert table["rows"][-1] == {"name": "in all", "cells": ["400.00"] * 3}
 
 
 def test_page(operated):
@@ -118,6 +121,51 @@ def test_page(operated):
     assert "in 10 decisions" in text
     assert "Perfect foresight is assumed" not in text
     assert "2.88" in text
+
+
+@pytest.mark.parametrize(
+    ("forecast", "gates", "headline"),
+    [
+        ("naive", True, "Operated through its gates on forecasts, the case earns"),
+        ("naive", False, "Operated on forecasts, the case earns"),
+        ("perfect", True, "Decided in windows with perfect foresight, the case earns"),
+        ("perfect", False, "Decided in windows with perfect foresight, the case earns"),
+    ],
+)
+def test_who_knew_everything_is_not_said_to_be_operated(
+    operated, no_pictures, forecast, gates, headline
+):
+    """Gates are named where the case has some, and foresight where nothing was forecast."""
+    run = operated.copy()
+    run.attrs["forecast"] = forecast
+    if not gates:
+        del run["gates"]
+    text = write.render(run)
+    assert headline in text
+    assert ("Perfect foresight is assumed" in text) == (forecast == "perfect")
+    assert ("Operated, not planned at once" in text) == (forecast != "perfect")
+
+
+def test_the_table_by_day_closes_to_the_profit(operated, no_pictures):
+    """8.16 + 7.82 + 0.34 = 16.32 by day. A fee of 5 of no single day leaves 11.32, which is the
+    profit; a penalty of 2 on one day is part of the regret alone.
+    """
+    run, best = operated.copy(), operated.copy()
+    entries = operated["ledger"].to_dataset(inherit=False)
+    one = xr.zeros_like(entries["energy.energy"].sum("market"))
+    one[30] = -2.0
+    more = {"connection.peak": xr.DataArray(-5.0), "fleet.slack.unserved": one}
+    run["ledger"] = xr.DataTree(entries.assign(more))
+    run["sequence"] = xr.DataTree(compare_days(run, best))
+    run.attrs["profit"] = 11.32
+    found = sequence.run_summary(ResultView.of(run))["days"]
+    rows = {row["name"]: row["cells"] for row in found["rows"]}
+    assert rows["Sun 2026-03-29"] == ["7.82", "7.82", "2.00"]
+    assert rows["of no single day (fees of a month or more)"] == ["\u22125.00", "0.00", "5.00"]
+    assert rows["in all"] == ["11.32", "16.32", "7.00"]
+    assert (
+        "Regret counts penalties" in found["note"] and "\u22122.00 EUR as operated" in found["note"]
+    )
 
 
 def test_a_run_without_hindsight(operated, no_pictures):

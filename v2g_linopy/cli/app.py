@@ -14,7 +14,7 @@ from .listed import MARKUP, Listed, ListedGroup
 EXIT_CODES = (
     "Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6"
     " stopped at a limit (the best plan so far is written), 8 output exists or cannot be written,"
-    " 130 interrupted."
+    " 9 calls of reserves cannot be followed, 130 interrupted."
 )
 IMPORTS = (
     Listed(

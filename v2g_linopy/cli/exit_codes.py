@@ -26,7 +26,8 @@ class Guarded(TyperGroup):
     """A group of commands in which no error leaves a traceback unless `--debug` asks for it.
 
     Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6
-    stopped at a limit with an incumbent, 8 output exists or cannot be written, 130 interrupted.
+    stopped at a limit with an incumbent, 8 output exists or cannot be written, 9 calls
+    that cannot be followed, 130 interrupted.
     With `--json` the error is the document on stdout."""
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:

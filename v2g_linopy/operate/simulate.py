@@ -17,6 +17,7 @@ from ..model.part import Part, Stage
 from ..model.reserve_rules import guarantees_energy
 from ..parts.catalogue import PARTS
 from ..solve import audit, solve
+from ..solve.result import in_profit
 from ..solve.solver import Settings
 from . import windows
 from .checkpoint import Checkpoint, run_of
@@ -434,22 +435,41 @@ def with_hindsight(
 
 
 def compare_days(result: xr.DataTree, best: xr.DataTree) -> xr.Dataset:
-    """Return the profit by local day, as it came and with hindsight, and the difference (EUR).
+    """Return the profit by local day, as it came and with hindsight, and the regret (EUR).
 
-    What has no time is in neither.
+    The regret is that of the objective: penalties count. What has no time, such as a fee of a
+    month, stands in `profit_undated`, `hindsight_undated` and `regret_undated`; with it the days
+    add up to the profit. `penalties` and `penalties_hindsight` are those of the whole run.
     """
-    by_day = {name: _by_day(tree) for name, tree in (("profit", result), ("hindsight", best))}
     money = {"units": str(result.attrs.get("currency", "EUR"))}
-    days = xr.Dataset({name: x.assign_attrs(money) for name, x in by_day.items()})
-    return days.assign(regret=(days.hindsight - days.profit).assign_attrs(money))
+    found = xr.Dataset()
+    for name, tree in (("profit", result), ("hindsight", best)):
+        found[name], found[f"{name}_undated"] = _by_day(tree, in_profit)
+    (all_days, all_rest), (best_days, best_rest) = (
+        _by_day(tree, lambda entry: True) for tree in (result, best)
+    )
+    found["regret"], found["regret_undated"] = best_days - all_days, best_rest - all_rest
+    for name, tree in (("penalties", result), ("penalties_hindsight", best)):
+        days, rest = _by_day(tree, lambda entry: not in_profit(entry))
+        found[name] = days.sum() + rest
+    for x in found.data_vars.values():
+        x.attrs |= money
+    return found
 
 
-def _by_day(tree: xr.DataTree) -> xr.DataArray:
+def _by_day(tree: xr.DataTree, counts: Callable[[str], bool]) -> tuple[xr.DataArray, xr.DataArray]:
+    """Sum the entries of the ledger that count by local day, and those that have no time."""
     time = pd.DatetimeIndex(tree.to_dataset().indexes["time"])
     zone = str(tree.attrs.get("timezone", "UTC"))
     day = time.tz_localize("UTC").tz_convert(zone).strftime("%Y-%m-%d")
     total = xr.zeros_like(xr.DataArray(np.zeros(len(time)), coords={"time": time}, dims="time"))
-    for x in tree["ledger"].to_dataset().data_vars.values():
+    rest = xr.DataArray(0.0)
+    for name, x in tree["ledger"].to_dataset().data_vars.items():
+        if not counts(str(name)):
+            continue
         if "time" in x.dims:
             total = total + x.sum([d for d in x.dims if d != "time"])
-    return total.groupby(xr.DataArray(day, coords={"time": time}, dims="time", name="day")).sum()
+        else:
+            rest = rest + x.sum()
+    days = xr.DataArray(day, coords={"time": time}, dims="time", name="day")
+    return total.groupby(days).sum(), rest

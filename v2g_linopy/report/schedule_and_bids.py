@@ -416,6 +416,11 @@ def is_operated(view: ResultView) -> bool:
     return "decisions" in view.attrs
 
 
+def on_forecasts(view: ResultView) -> bool:
+    """Whether a case was operated on forecasts, not with perfect foresight."""
+    return is_operated(view) and str(view.attrs.get("forecast")) != "perfect"
+
+
 def _gate(view: ResultView, part: str, label: Hashable) -> np.ndarray:
     """When the gate of each step closed, local, as text; empty in a plan."""
     if not is_operated(view) or view.source is None:

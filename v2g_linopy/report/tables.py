@@ -390,7 +390,9 @@ def _sequence(view: ResultView) -> dict[str, Any] | None:
             if view.has(group)
             else xr.Dataset()
         )
-        found[f"by_{dim}"] = table.to_dataframe().reset_index().to_dict("records") if table else []
+        each = table[[n for n, x in table.data_vars.items() if dim in x.dims]]
+        found[f"by_{dim}"] = each.to_dataframe().reset_index().to_dict("records") if table else []
+        found |= {str(n): float(x) for n, x in table.data_vars.items() if not x.dims}
     return found
 
 

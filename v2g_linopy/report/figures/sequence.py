@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from .. import labels
 from ..result_view import Moment, Result, ResultView
-from ..schedule_and_bids import is_operated
+from ..schedule_and_bids import is_operated, on_forecasts
 from .style import (
     BLACK,
     GREEN,
@@ -147,7 +148,7 @@ def regret(result: Result) -> Figure:
 
 def by_day(view: ResultView) -> pd.DataFrame:
     """Profit, hindsight and regret, on local midnights."""
-    table = view.groups["sequence"].drop_vars("time", errors="ignore").to_dataframe()
+    table = view.groups["sequence"][["profit", "hindsight", "regret"]].to_dataframe()
     return table.set_index(pd.DatetimeIndex(table.index).tz_localize(view.timezone))
 
 
@@ -168,8 +169,8 @@ def _sentence(view: ResultView) -> str:
     known = FORECASTS.get(forecast, f"on forecasts of the kind {forecast}")
     decided = labels.count(float(view.attrs["decisions"]), "decision")
     text = (
-        f"The case was operated in {decided}, {known}. What is shown was delivered and settled on"
-        " what happened."
+        f"The case was {'operated' if on_forecasts(view) else 'decided'} in {decided}, {known}."
+        " What is shown was delivered and settled on what happened."
     )
     if "regret" not in view.attrs:
         return text
@@ -214,16 +215,37 @@ def _income(view: ResultView, name: str) -> float:
 def _days(view: ResultView) -> dict[str, Any]:
     """Profit, hindsight and regret by day, and their sum."""
     if not view.has("sequence", "regret"):
-        return {"rows": [], "more": 0}
-    table = by_day(view)
+        return {"rows": [], "more": 0, "note": ""}
     columns = ["profit", "hindsight", "regret"]
-    names = [*pd.DatetimeIndex(table.index).strftime("%a %Y-%m-%d")[:MOST_DAYS], "all days"]
-    amounts = np.vstack([table[columns].to_numpy()[:MOST_DAYS], table[columns].sum().to_numpy()])
+    table, found = by_day(view)[columns], view.groups["sequence"]
+    rest = np.array([float(found.get(f"{name}_undated", xr.DataArray(0.0))) for name in columns])
+    names = [*pd.DatetimeIndex(table.index).strftime("%a %Y-%m-%d")[:MOST_DAYS]]
+    amounts = [*table.to_numpy()[:MOST_DAYS]]
+    if more := max(0, len(table) - MOST_DAYS):
+        names = [*names, f"{labels.count(more, 'day')} more"]
+        amounts = [*amounts, table.to_numpy()[MOST_DAYS:].sum(axis=0)]
+    if abs(rest).max() > SMALLEST:
+        names, amounts = [*names, "of no single day (fees of a month or more)"], [*amounts, rest]
+    names, amounts = [*names, "in all"], [*amounts, table.sum().to_numpy() + rest]
     shown = [
         {"name": n, "cells": [labels.money(float(x)) for x in row]}
         for n, row in zip(names, amounts, strict=True)
     ]
-    return {"rows": shown, "more": max(0, len(table) - MOST_DAYS)}
+    return {"rows": shown, "more": more, "note": _penalties(view)}
+
+
+def _penalties(view: ResultView) -> str:
+    """Say that regret counts penalties, where there are any."""
+    found = view.groups["sequence"]
+    if "penalties" not in found:
+        return ""
+    here, best = float(found["penalties"]), float(found["penalties_hindsight"])
+    if max(abs(here), abs(best)) < SMALLEST:
+        return ""
+    return (
+        f"Regret counts penalties, which are no part of profit: {labels.money(here)}"
+        f" {view.currency} as operated, {labels.money(best)} with hindsight."
+    )
 
 
 def _stages(view: ResultView) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from ...model.inputs import inputs_of
 from ...solve.result import ADJUSTMENT, in_profit
 from .. import bill, labels, tables
 from ..result_view import ResultView
-from ..schedule_and_bids import is_operated
+from ..schedule_and_bids import is_operated, on_forecasts
 from .key_figures import planned_profit
 
 MOST_NEEDS = 25
@@ -37,8 +37,7 @@ def headline(view: ResultView) -> str:
     if len(ladder) < 2:
         profit = planned_profit(view) * view.scale
         verb = "earns" if profit >= 0 else "costs"
-        what = "Operated through its gates, the case" if is_operated(view) else "The plan"
-        return f"{what} {verb} {labels.amount(abs(profit))} {view.unit}{scaled}."
+        return f"{_what(view)} {verb} {labels.amount(abs(profit))} {view.unit}{scaled}."
     added = [
         labels.rung_adds(str(row["rung"]), str(row["against"]), row["change"] * view.scale)
         for _, row in ladder.iterrows()
@@ -46,6 +45,16 @@ def headline(view: ResultView) -> str:
     ]
     words = ", ".join(added)
     return f"{words[0].upper()}{words[1:]} ({view.unit}{scaled})."
+
+
+def _what(view: ResultView) -> str:
+    """What earns: a plan, or a case that was operated, and how."""
+    if not is_operated(view):
+        return "The plan"
+    if not on_forecasts(view):
+        return "Decided in windows with perfect foresight, the case"
+    gates = "through its gates on forecasts" if "gates" in view.groups else "on forecasts"
+    return f"Operated {gates}, the case"
 
 
 def _scaled_up(view: ResultView) -> bool:

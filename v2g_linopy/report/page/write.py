@@ -22,6 +22,7 @@ from ..figures.distribution import distribution
 from ..figures.peaks import priced_pods
 from ..figures.style import svg
 from ..result_view import ResultView
+from ..schedule_and_bids import on_forecasts
 from . import content, key_figures
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         warnings=content.warnings(view),
         tiles=key_figures.tiles(view),
         sequence=sequence.run_summary(view),
+        on_forecasts=on_forecasts(view),
         scenarios=view.scenarios,
         ladder=content.ladder_rows(view),
         causes=content.causes(view),
