@@ -28,6 +28,7 @@ from rich.table import Column
 
 from ..case.label_text import UNSEEN, printable
 from ..errors import SolverError
+from .process import notice
 
 Json = Annotated[
     bool,
@@ -74,14 +75,16 @@ class Terminal:
 
     def answer(self, words: str, document: Mapping[str, Any]) -> None:
         """Print the one answer of the command on stdout: words, or the document with `--json`."""
-        sys.stdout.write(to_json(document) if self.json else printable(words.rstrip("\n")) + "\n")
+        if self.json:
+            sys.stdout.write(to_json(document, ascii_only(sys.stdout)))
+        else:
+            sys.stdout.write(printable(words.rstrip("\n")) + "\n")
         sys.stdout.flush()
 
     def say(self, words: str) -> None:
         """Print a notice on stderr, unless quiet."""
         if not self.quiet:
-            sys.stderr.write(printable(words.rstrip("\n")) + "\n")
-            sys.stderr.flush()
+            notice(printable(words.rstrip("\n")) + "\n")
 
     def listen(self) -> None:
         """Show what this package and linopy log on stderr, from the level the user asked for."""
@@ -168,13 +171,18 @@ def flush_c_streams() -> None:
     ctypes.CDLL("msvcrt" if os.name == "nt" else None).fflush(None)
 
 
-def to_json(document: Any) -> str:
+def ascii_only(stream: Any) -> bool:
+    """Whether a stream takes no other letters than those of ASCII, or is not known to."""
+    return not str(stream.encoding or "").lower().startswith("utf")
+
+
+def to_json(document: Any, in_ascii: bool = False) -> str:
     """Return one JSON document with a final newline.
 
     NaN and infinity become null, arrays lists, times ISO 8601. Control characters are escaped, also
     those that JSON allows.
     """
-    text = json_format.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json_format.dumps(plain(document), indent=2, ensure_ascii=in_ascii, allow_nan=False)
     return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
