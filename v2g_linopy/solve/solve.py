@@ -203,7 +203,7 @@ def solve(
     try:
         solved = _Search(inputs, settings, blocks, dict(fix or {})).run(complementarity)
     except SolveError as error:
-        raise _explained(error, inputs, settings) from None
+        raise _explained(error, inputs, settings, dict(fix or {})) from None
     result = result_of(case, inputs, solved, settings)
     if audit:
         found = auditing.replay_with(inputs, result)
@@ -469,10 +469,18 @@ def _finish(
     return found
 
 
-def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveError:
+def _explained(
+    error: SolveError, inputs: Inputs, settings: Settings, fix: Mapping[str, Fixed]
+) -> SolveError:
     """Say in the user's words why there is no plan."""
+
+    def assemble(inputs: Inputs) -> Built:
+        built = assemble_model(inputs)
+        _fix(built.model, fix, inputs)
+        return built
+
     if "infeasible" in error.status and "unbounded" not in error.status:
-        return Infeasible(infeasibility.why(inputs, settings.grace(_WORDS), assemble_model))
+        return Infeasible(infeasibility.why(inputs, settings.grace(_WORDS), assemble))
     if "unbounded" in error.status:
         detail = (
             "the plan could earn without end; look for a price that pays for an unlimited quantity"
