@@ -1,5 +1,6 @@
 """The command `v2g`: all commands in one app, and the way into it."""
 
+import logging
 import sys
 from types import TracebackType
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from ..case.label_text import printable
 from ..case.version import package_version
 from .exit_codes import Guarded
 from .listed import MARKUP, Listed, ListedGroup
+from .logs import log_file
 from .process import Ended, code_of_signal, complete_streams, end_at_once, end_at_signals, notice
 
 EXIT_CODES = (
@@ -174,6 +176,8 @@ def main() -> None:
     An error nobody foresaw is told in one line, and in full with `--debug`.
     """
     complete_streams()
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log on a full disk is no reason to stop
     if "--debug" not in sys.argv:
         sys.excepthook = briefly
     end_at_signals()
@@ -189,4 +193,5 @@ def briefly(kind: type[BaseException], error: BaseException, _: TracebackType | 
     """Tell of a fault of this program in one line."""
     fault = printable(f"{kind.__name__}: {error}")
     notice(f"v2g: a fault of this program, not of your input: {fault}\n")
+    log_file.error("a fault of this program: %s", fault)
     notice("     run it again with --debug and report what it shows\n")

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from ..case.label_text import printable
 from ..errors import Interrupted, V2GError
+from .logs import log_file
 from .process import INTERRUPTED, code_of_signal, flush_or_drop, notice, send_nowhere
 from .terminal import ascii_only, to_json
 
@@ -46,6 +47,7 @@ class Guarded(TyperGroup):
             code = report_error(error, flags_of(line))
             if code_of_signal(error):
                 leave_a_running_solver(code)
+        log_file.info("ended with exit code %d", code if isinstance(code, int) else 0)
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
@@ -68,6 +70,7 @@ def leave_a_running_solver(code: int) -> None:
     An interpreter that ends under its thread aborts.
     """
     if threading.active_count() > 1:
+        log_file.info("ended with exit code %d", code)
         flush_or_drop()
         os._exit(code)
 
@@ -85,6 +88,7 @@ def report_error(error: BaseException, flags: set[str]) -> int:
         notice(printable("".join(traceback.format_exception(error))))
     if message:  # `v2g` alone has shown its help
         notice(printable(f"{usage_hint(error)}v2g: {message}\n"))
+        log_file.error(message)
     if "--json" in flags:
         document = {
             "status": "error",

@@ -2,6 +2,7 @@
 the whole model.
 """
 
+import logging
 import time as clock
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from .merge import Merged, expand, merge
 from .result import Solved, result_of
 from .solver import Optimum, Settings
 
+logger = logging.getLogger(__name__)
 Fixed = xr.DataArray | tuple[xr.DataArray, xr.DataArray]  # a plan, or a plan and where it holds
 
 
@@ -206,6 +208,7 @@ def solve(
         raise _explained(error, inputs, settings, dict(fix or {})) from None
     result = result_of(case, inputs, solved, settings)
     if audit:
+        logger.info("replaying the plan")
         found = auditing.replay_with(inputs, result)
         if not found.attrs["passed"]:
             worst = found.attrs["worst"]
@@ -273,10 +276,12 @@ class _Search:
     def _solved(self, flags: complementarity.Flags) -> Solved:
         """Build the model with binaries at the flagged places, and solve it."""
         start = clock.perf_counter()
+        logger.info("building the model")
         built, merged, inputs = self._built(flags)
         _fix(built.model, self.fix, inputs)
         matrix = solvers.matrix_of(built.model)
         ready = clock.perf_counter()
+        logger.info("solving %d rows and %d columns", *matrix.a.shape)
         optimum = self._optimum(built.model, matrix)
         solved = _read(built, matrix, optimum, merged, inputs)
         self.build_seconds += ready - start
