@@ -65,6 +65,7 @@ _HOME = {
     "PARTS": "parts.catalogue",
     "products": "parts.markets.reserve.nordic_products",
     "replay": "solve.audit",
+    "verify": "solve.verification",
     "build": "solve.solve",
     "check": "solve.solve",
     "solve": "solve.solve",
@@ -125,6 +126,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .parts.markets.reserve.nordic_products import products
     from .solve.audit import replay
     from .solve.solve import build, check, solve
+    from .solve.verification import verify
     from .study.explain import explain
     from .study.ladder import compare
     from .study.scenarios import scenarios
@@ -228,6 +230,7 @@ __all__ = [
     "stage_values",
     "stress",
     "unmanaged",
+    "verify",
     "vss",
     "wear",
     "with_frequency",

@@ -7,11 +7,11 @@ import typer
 import xarray as xr
 
 from ..case.io import atomic
-from ..errors import InputFileError, OutputError, SchemaError
+from ..errors import InputFileError, OutputError
 from ..report import tables
 from ..report.page import write
 from ..report.table_files import csv_text
-from ..solve.verification import verify
+from ..solve.verification import Verification, verify
 from ..study.explain import explain as explained
 from .input_files import read_case
 from .options import DryRun, Force, ResultFile, command, result_path
@@ -94,7 +94,7 @@ def report(
     tree = verified(terminal, source)
     if not dry_run:
         with terminal.progress("Drawing"):
-            write.write_page(tree, target, overwrite=force)
+            write.write_page(tree, target, overwrite=force, check=False)
     terminal.answer(
         f"{'would write' if dry_run else 'wrote'} {target}",
         {"status": "dry run" if dry_run else "ok", "files": {target.name: str(target)}},
@@ -153,12 +153,16 @@ def verified(terminal: Terminal, path: Path) -> xr.DataTree:
     SchemaError
         Everything that is no longer as the file says.
     """
+    return read_verified(terminal, path)[0]
+
+
+def read_verified(terminal: Terminal, path: Path) -> tuple[xr.DataTree, Verification]:
+    """Return the same with what was found."""
     tree = solved(path)
     found = verify(tree)
-    if found.problems:
-        raise SchemaError(found.problems, f"{path}, which was replayed")
+    found.raise_for(str(path))
     terminal.say(f"{path.name} was {found.sentence}")
-    return tree
+    return tree, found
 
 
 def solved(path: Path) -> xr.DataTree:

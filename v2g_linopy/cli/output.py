@@ -4,14 +4,15 @@ there before.
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..case.staging import stage_in
 from ..errors import OutputError
 
+STAGE = ".v2g-"
 BACKUP = "before"
 
 
@@ -42,18 +43,10 @@ def staged(folder: Path, names: Sequence[str], force: bool = False) -> Iterator[
     made = missing_folders(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with stage_in(folder) as stage:
-            yield from filled(stage, folder, names, force)
-    except OutputError:
-        raise
+        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
     except OSError as error:
-        raise OutputError(f"{folder}: cannot write here: {error.strerror}") from error
-    finally:
         remove_empty(made)
-
-
-def filled(stage: Path, folder: Path, names: Sequence[str], force: bool) -> Iterator[Path]:
-    """Yield the stage to write into, and put in place what was written."""
+        raise OutputError(f"{folder}: cannot write here: {error.strerror}") from error
     try:
         yield stage
         refuse_existing(folder, names, force)
@@ -65,6 +58,9 @@ def filled(stage: Path, folder: Path, names: Sequence[str], force: bool) -> Iter
         raise OutputError(
             f"{message}; {free_space(folder)} are free; nothing was changed"
         ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        remove_empty(made)
 
 
 def free_space(folder: Path) -> str:

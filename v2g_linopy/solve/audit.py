@@ -91,10 +91,16 @@ def _checks(inputs: Inputs, result: xr.DataTree) -> xr.Dataset:
     }
     found["ledger.objective"] = _objective(result, inputs)
     checks = xr.Dataset(found)
-    name = max(found, key=lambda n: float(found[n]))
-    worst = f"{name}: {float(found[name]):.3g} {found[name].attrs['units']}"
-    passed = all(float(x) <= TOLERANCE for x in found.values())
-    return checks.assign_attrs(passed=int(passed), worst=worst, tolerance=TOLERANCE)
+    return checks.assign_attrs(verdict_of(checks))
+
+
+def verdict_of(checks: xr.Dataset) -> dict[str, str | int | float]:
+    """Return what the residuals of a replay say: whether all are small, and the largest."""
+    found = {str(name): float(x) for name, x in checks.data_vars.items()}
+    name = max(found, key=lambda n: found[n])
+    worst = f"{name}: {found[name]:.3g} {checks[name].attrs.get('units', '')}"
+    passed = all(x <= TOLERANCE for x in found.values())
+    return {"passed": int(passed), "worst": worst, "tolerance": TOLERANCE}
 
 
 def assets(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> dict[str, Replay]:

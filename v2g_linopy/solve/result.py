@@ -32,6 +32,7 @@ class Solved:
     size: tuple[int, int, int]
     merged: int
     complementarity: str = ""
+    fixed: str = ""
     binaries: int = 0
     overlap: float = 0.0
     build_seconds: float = 0.0
@@ -203,6 +204,7 @@ def _attributes(
         "block_note": solved.optimum.note,
         "merged_members": solved.merged,
         "complementarity": solved.complementarity,
+        "fixed": solved.fixed,
         "overlap_kw": solved.overlap,
         "binaries": solved.binaries,
         "mip_gap": solved.optimum.gap,

@@ -2,7 +2,6 @@
 the whole model.
 """
 
-import logging
 import time as clock
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +26,6 @@ from .merge import Merged, expand, merge
 from .result import Solved, result_of
 from .solver import Optimum, Settings
 
-logger = logging.getLogger(__name__)
 Fixed = xr.DataArray | tuple[xr.DataArray, xr.DataArray]  # a plan, or a plan and where it holds
 
 
@@ -205,10 +203,9 @@ def solve(
     try:
         solved = _Search(inputs, settings, blocks, dict(fix or {})).run(complementarity)
     except SolveError as error:
-        raise _explained(error, inputs, settings, dict(fix or {})) from None
+        raise _explained(error, inputs, settings) from None
     result = result_of(case, inputs, solved, settings)
     if audit:
-        logger.info("replaying the plan")
         found = auditing.replay_with(inputs, result)
         if not found.attrs["passed"]:
             worst = found.attrs["worst"]
@@ -268,6 +265,7 @@ class _Search:
         return replace(
             solved,
             complementarity=words,
+            fixed=", ".join(sorted(self.fix)),
             overlap=_largest(at_once),
             build_seconds=self.build_seconds,
             solve_seconds=self.solve_seconds,
@@ -276,12 +274,10 @@ class _Search:
     def _solved(self, flags: complementarity.Flags) -> Solved:
         """Build the model with binaries at the flagged places, and solve it."""
         start = clock.perf_counter()
-        logger.info("building the model")
         built, merged, inputs = self._built(flags)
         _fix(built.model, self.fix, inputs)
         matrix = solvers.matrix_of(built.model)
         ready = clock.perf_counter()
-        logger.info("solving %d rows and %d columns", *matrix.a.shape)
         optimum = self._optimum(built.model, matrix)
         solved = _read(built, matrix, optimum, merged, inputs)
         self.build_seconds += ready - start
@@ -474,18 +470,10 @@ def _finish(
     return found
 
 
-def _explained(
-    error: SolveError, inputs: Inputs, settings: Settings, fix: Mapping[str, Fixed]
-) -> SolveError:
+def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveError:
     """Say in the user's words why there is no plan."""
-
-    def assemble(inputs: Inputs) -> Built:
-        built = assemble_model(inputs)
-        _fix(built.model, fix, inputs)
-        return built
-
     if "infeasible" in error.status and "unbounded" not in error.status:
-        return Infeasible(infeasibility.why(inputs, settings.grace(_WORDS), assemble))
+        return Infeasible(infeasibility.why(inputs, settings.grace(_WORDS), assemble_model))
     if "unbounded" in error.status:
         detail = (
             "the plan could earn without end; look for a price that pays for an unlimited quantity"

@@ -16,6 +16,7 @@ from ...case.label_text import printable
 from ...errors import V2GError
 from ...model.part import Part
 from ...parts.catalogue import PARTS
+from ...solve.verification import verify
 from ..figures import all as figures
 from ..figures import sequence
 from ..figures.distribution import distribution
@@ -120,8 +121,11 @@ def write_page(
     overwrite: bool = False,
     *,
     parts: Mapping[str, Part] = PARTS,
+    check: bool = True,
 ) -> None:
     """Write the report of a result as one HTML file, whole or not at all.
+
+    The result is verified first: a page says nothing that its plan does not bear out.
 
     Parameters
     ----------
@@ -133,15 +137,21 @@ def write_page(
         Replace a file that is there already.
     parts
         The catalogue that the result was made with.
+    check
+        False leaves the verification out, for a result that has just been solved or verified.
 
     Raises
     ------
+    SchemaError
+        The plan breaks a limit, or bill, profit, prices or case are not as the result says.
     OutputError
         The file exists and `overwrite` is false, or it cannot be written.
     V2GError
         The extra ``[report]`` is not installed.
     """
     with atomic(path, overwrite) as temporary:  # refuses before the work is done
+        if check:
+            verify(result, parts).raise_for(str(result.attrs.get("title") or "the result"))
         temporary.write_text(render(result, parts=parts), encoding="utf-8")
 
 
