@@ -10,7 +10,7 @@
     │   ├── Unbounded      the data let a plan earn without end      exit 3
     │   └── SolverError    solver missing, failed or misconfigured   exit 5
     ├── OutputError        a file exists or cannot be written        exit 8
-    └── Interrupted        stopped by the user                       exit 130
+    └── Interrupted        stopped by the user or by a signal        exit 130, 143, 129
 """
 
 from collections.abc import Callable, Iterable

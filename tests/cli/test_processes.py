@@ -91,6 +91,45 @@ def test_stdout_that_is_full_is_8(words):
     assert "Exception ignored" not in done.stderr
 
 
+def close_all_streams() -> None:
+    """As `v2g ... <&- >&- 2>&-` does."""
+    for descriptor in range(3):
+        os.close(descriptor)
+
+
+def test_a_process_without_streams_and_without_a_home(case_file, tmp_path):
+    """From cron at its worst: stdin, stdout and stderr closed, `HOME` not set. All files are
+    written, and what would be printed is in none of them: without a stdout the first file that is
+    opened would be it.
+    """
+    bare = {key: x for key, x in environment().items() if key in ("PATH", "PYTHONPATH")}
+    words = ("solve", case_file, "-o", tmp_path / "out", "-v")
+    done = process(*words, env=bare, preexec_fn=close_all_streams, capture_output=False)
+    assert done.returncode == 0
+    assert len([*(tmp_path / "out").iterdir()]) == 6
+    assert v2g.read(tmp_path / "out" / "result.nc").attrs["profit"] == pytest.approx(-0.35)
+    assert json.loads((tmp_path / "out" / "kpi.json").read_text())["profit"]
+
+
+def test_json_on_an_ascii_terminal_is_json(tmp_path):
+    """A path that ASCII does not have, and whose end is not even text, of a file that is missing:
+    the message is in the document, escaped as JSON does it, and the code that of a wrong input.
+    """
+    plain = environment() | {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    done = process("check", tmp_path / "vélo-\udcff.nc", "--json", env=plain)
+    assert done.returncode == 3, done.stderr
+    assert "vélo-\udcff.nc" in json.loads(done.stdout)["message"]
+    assert "v\\xe9lo-\\udcff.nc" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_stderr_that_nobody_can_read_stops_nothing(tmp_path):
+    """A disk is full under the log: notices are lost, the code is that of the work."""
+    with open("/dev/full", "w") as full:
+        words = dict(stdout=subprocess.PIPE, stderr=full, capture_output=False)
+        assert process("check", tmp_path / "missing.nc", **words).returncode == 3
+
+
 def test_a_reader_that_leaves_is_no_error():
     """`v2g schema | head -1`."""
     with subprocess.Popen(

@@ -1,12 +1,16 @@
 """All files or none: whatever fails, what was there before is there after."""
 
+import logging
 import os
 import shutil
+import signal
 import warnings
 from pathlib import Path
 
 import pytest
 
+import v2g_linopy as v2g
+from v2g_linopy.case.staging import STAGE, stage_in
 from v2g_linopy.cli.output import put_in_place, staged
 from v2g_linopy.errors import OutputError
 
@@ -156,3 +160,97 @@ def _die_at(moment: int, hard_links: bool) -> None:
 
     os.replace, shutil.copy2 = deadly(os.replace), deadly(shutil.copy2)
     os.link = deadly(os.link) if hard_links else no_link
+
+
+# ---- what is left of a process that was killed ---------------------------------------------------
+
+
+def killed_while_it_writes(write) -> None:
+    """Let a process begin to write, and kill it there; `write` takes what to call once it has."""
+    ready, done = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+
+        def wait_for_the_end() -> None:
+            os.write(done, b"x")
+            signal.pause()
+
+        write(wait_for_the_end)
+        os._exit(0)
+    assert os.read(ready, 1) == b"x"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(ready)
+    os.close(done)
+
+
+def test_the_next_run_names_and_removes_what_a_killed_one_left(tmp_path, caplog):
+    """The stage of a process that was killed, with a file and a second name of an old one in it: it
+    is there after the kill, and the next run says so and takes it away. The old file stays.
+    """
+    write(tmp_path, "old")
+
+    def begin(wait) -> None:
+        with staged(tmp_path, NAMES, force=True) as stage:
+            write(stage, "half", ["a.txt"])
+            (stage / "before").mkdir()
+            os.link(tmp_path / "b.txt", stage / "before" / "b.txt")
+            wait()
+
+    killed_while_it_writes(begin)
+    (left,) = tmp_path.glob(f"{STAGE}*")
+    with caplog.at_level(logging.WARNING, "v2g_linopy"), staged(tmp_path, NAMES, True) as stage:
+        write(stage, "new", ["c.txt"])
+    assert contents(tmp_path) == {"a.txt": "old", "b.txt": "old", "c.txt": "new"}
+    (record,) = caplog.records
+    assert record.getMessage() == f"{tmp_path}: removed {left.name}, left by a run that was killed"
+
+
+def test_a_file_that_was_half_written_is_removed_too(tmp_path, smart_case, caplog):
+    """`v2g.write` was killed: the file of before is read, and the next write leaves it alone."""
+    path = tmp_path / "case.nc"
+    v2g.write(smart_case, path)
+
+    def begin(wait) -> None:
+        smart_case.map_over_datasets = lambda function: wait()
+        v2g.write(smart_case, path, overwrite=True)
+
+    killed_while_it_writes(begin)
+    assert len([*tmp_path.iterdir()]) == 2
+    v2g.write(smart_case, path, overwrite=True)
+    assert [*tmp_path.iterdir()] == [path]
+    assert "left by a run that was killed" in caplog.text
+    assert v2g.read(path).identical(smart_case)
+
+
+def test_what_a_running_process_writes_is_not_touched(tmp_path, caplog):
+    """Two at once in a folder: each removes its own stage alone. A file and a link with such a name
+    are not ours.
+    """
+    (tmp_path / f"{STAGE}file").write_text("mine")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"{STAGE}link").symlink_to(tmp_path / "elsewhere")
+    with stage_in(tmp_path) as first:
+        (first / "a.txt").write_text("at work")
+        with stage_in(tmp_path) as second:
+            assert first != second
+        assert (first / "a.txt").read_text() == "at work"
+        assert not second.exists()
+    assert not first.exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"{STAGE}file",
+        f"{STAGE}link",
+        "elsewhere",
+    ]
+    assert caplog.text == ""
+
+
+def test_without_locks_nothing_is_taken_for_a_leftover(tmp_path, monkeypatch):
+    """A disk or a system that cannot lock: whose stage it is cannot be known, so it stays."""
+    monkeypatch.setattr("v2g_linopy.case.staging.fcntl", None)
+    (tmp_path / f"{STAGE}another").mkdir()
+    with stage_in(tmp_path) as stage:
+        assert stage.is_dir()
+    assert [p.name for p in tmp_path.iterdir()] == [f"{STAGE}another"]

@@ -170,12 +170,11 @@ def test_unmanaged_cars_queue_at_hub_and_pod():
 
 
 def test_a_hub_that_is_too_small_is_explained():
-    """Two hard needs of 10 kWh behind 12 kW: the message names a car and what it is short of."""
-    tree = case(
-        cars("hub", "hub", energy_min=[10], unserved_cost=np.nan), market([10]), charger=HUB
-    )
-    with pytest.raises(Infeasible, match=r"fleet ev-\d: .* short of its need"):
-        v2g.solve(tree)
+    """Two hard needs of 10 kWh behind 12 kW: the hub is named, and that 20 would work."""
+    behind = cars("hub", "hub", energy_min=[10], unserved_cost=np.nan)
+    with pytest.raises(Infeasible, match=r"charger hub: .* is 12 kW, and 20 kW are needed"):
+        v2g.solve(case(behind, market([10]), charger=HUB))
+    v2g.solve(case(behind, market([10]), charger=HUB | {"charge_max": 20}))
 
 
 @pytest.fixture(scope="module")

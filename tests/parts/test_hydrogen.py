@@ -372,14 +372,18 @@ def test_hydrogen_without_a_source_is_explained():
 
 
 def test_too_little_for_long(pipeline):
-    """Enough in each hour, not in both: 4 kWh in the tank, 3 kW of demand for two hours. The rules
-    are named.
+    """Enough in each hour, not in both: 4 kWh in the tank, 3 kW of demand for two hours; 2 kW would
+    do.
     """
-    site = case(None, market([50, 50]), hydrogen=tank(energy_initial=4), load=hydrogen(3))
+
+    def site(demand):
+        return case(None, market([50, 50]), hydrogen=tank(energy_initial=4), load=hydrogen(demand))
+
     with pytest.raises(Infeasible) as found:
-        v2g.solve(site)
-    assert "node.hydrogen" in str(found.value)
-    assert "missing" not in str(found.value)
+        v2g.solve(site(3))
+    assert "power is held at 3 kW, and 2 kW can be kept" in str(found.value)
+    assert "what would work: load.baseline of 2 kW in these steps" in str(found.value)
+    v2g.solve(site(2))
 
 
 def test_scenarios(pipeline):

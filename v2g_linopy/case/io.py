@@ -4,7 +4,6 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -17,10 +16,13 @@ import xarray as xr
 from ..errors import InputFileError, OutputError, Problem, SchemaError
 from .calendar import period_labels
 from .schema import Calendar
+from .staging import stage_in
 from .version import package_version
 
 SCHEMA_VERSION = 1
 CONVENTIONS = "v2g-linopy-1"
+_UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
+"""What netCDF4 and xarray raise at a damaged file (`AttributeError`: an attribute is broken)."""
 _PROBE = 1 << 20  # bytes
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -185,7 +187,7 @@ def read(path: str | Path) -> xr.DataTree:
     path = existing(path, "is a directory; name a case file (.nc)")
     try:
         case = xr.DataTree.from_dict(_loaded_groups(path))
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         if "not aligned" in str(error):
             detail = (
                 "its groups do not share the time stamps or scenarios of the root:"
@@ -269,24 +271,27 @@ def atomic(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         raise OutputError(f"{path} is no file but a device or a pipe; name a file")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists already; use --force (overwrite=True) to replace it")
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        with stage_in(path.parent) as stage:
+            yield from _renamed(stage / path.name, path)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {_reason(error, None)}") from error
+
+
+def _renamed(temporary: Path, path: Path) -> Iterator[Path]:
+    """Yield a path, whose file then gets its name; say what kept it from that while it is there."""
+    try:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
+    except OutputError:
+        raise
     except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"cannot write {path}: {_reason(error, temporary)}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _reason(error: OSError | RuntimeError, temporary: Path | None) -> str:
@@ -477,9 +482,3 @@ def _rounded(numbers: np.ndarray) -> np.ndarray:
     """
     fraction, exponent = np.frexp(numbers)
     return np.ldexp(np.round(np.ldexp(fraction, 40)), exponent - 40) + 0.0
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,5 +1,6 @@
 """The command `v2g`: all commands in one app, and the way into it."""
 
+import logging
 import sys
 from types import TracebackType
 from typing import Annotated, Any
@@ -10,11 +11,13 @@ from ..case.label_text import printable
 from ..case.version import package_version
 from .exit_codes import Guarded
 from .listed import MARKUP, Listed, ListedGroup
+from .logs import log_file
+from .process import Ended, code_of_signal, complete_streams, end_at_once, end_at_signals, notice
 
 EXIT_CODES = (
     "Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6"
     " stopped at a limit (the best plan so far is written), 8 output exists or cannot be written,"
-    " 9 calls of reserves cannot be followed, 130 interrupted."
+    " 9 calls of reserves cannot be followed, 130 interrupted (143 by SIGTERM, 129 by SIGHUP)."
 )
 IMPORTS = (
     Listed(
@@ -172,13 +175,23 @@ def main() -> None:
 
     An error nobody foresaw is told in one line, and in full with `--debug`.
     """
+    complete_streams()
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log on a full disk is no reason to stop
     if "--debug" not in sys.argv:
         sys.excepthook = briefly
-    typer.main.get_command(app)(prog_name="v2g")
+    end_at_signals()
+    try:
+        typer.main.get_command(app)(prog_name="v2g")
+    except Ended as ended:  # before the command began
+        sys.exit(code_of_signal(ended))
+    finally:
+        end_at_once()
 
 
 def briefly(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
     """Tell of a fault of this program in one line."""
     fault = printable(f"{kind.__name__}: {error}")
-    sys.stderr.write(f"v2g: a fault of this program, not of your input: {fault}\n")
-    sys.stderr.write("     run it again with --debug and report what it shows\n")
+    notice(f"v2g: a fault of this program, not of your input: {fault}\n")
+    log_file.error("a fault of this program: %s", fault)
+    notice("     run it again with --debug and report what it shows\n")

@@ -12,10 +12,11 @@ from typer.core import TyperGroup
 
 from ..case.label_text import printable
 from ..errors import Interrupted, V2GError
-from .terminal import to_json
+from .logs import log_file
+from .process import INTERRUPTED, code_of_signal, flush_or_drop, notice, send_nowhere
+from .terminal import ascii_only, to_json
 
 OUTPUT_FAILED = 8
-INTERRUPTED = 130
 UsageProblem: Any = typer.BadParameter.__mro__[
     2
 ]  # ClickException, of click or of the copy that newer Typers carry
@@ -26,9 +27,9 @@ class Guarded(TyperGroup):
     """A group of commands in which no error leaves a traceback unless `--debug` asks for it.
 
     Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6
-    stopped at a limit with an incumbent, 8 output exists or cannot be written, 9 calls
-    that cannot be followed, 130 interrupted.
-    With `--json` the error is the document on stdout."""
+    stopped at a limit with an incumbent, 8 output exists or cannot be written, 9 calls that cannot
+    be followed, 130 interrupted (143 by SIGTERM, 129 by SIGHUP). With `--json` the error is the
+    document on stdout."""
 
     def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
         """Run a command line and leave with its exit code."""
@@ -44,8 +45,9 @@ class Guarded(TyperGroup):
             MemoryError,
         ) as error:
             code = report_error(error, flags_of(line))
-            if code == INTERRUPTED:
-                leave_a_running_solver()
+            if code_of_signal(error):
+                leave_a_running_solver(code)
+        log_file.info("ended with exit code %d", code if isinstance(code, int) else 0)
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
@@ -58,19 +60,19 @@ class Guarded(TyperGroup):
         except KeyboardInterrupt as interrupt:
             raise Interrupted(NOTHING_WRITTEN) from interrupt
         except BrokenPipeError:
-            close_stdout()
+            send_nowhere(1)
             return 0
 
 
-def leave_a_running_solver() -> None:
+def leave_a_running_solver(code: int) -> None:
     """End the process where HiGHS has not yet looked up.
 
     An interpreter that ends under its thread aborts.
     """
     if threading.active_count() > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
+        log_file.info("ended with exit code %d", code)
+        flush_or_drop()
+        os._exit(code)
 
 
 def flags_of(line: Sequence[str]) -> set[str]:
@@ -83,9 +85,10 @@ def report_error(error: BaseException, flags: set[str]) -> int:
     """Tell the user what happened, once; return the exit code."""
     code, message = code_and_message(error)
     if "--debug" in flags:
-        sys.stderr.write(printable("".join(traceback.format_exception(error))))
+        notice(printable("".join(traceback.format_exception(error))))
     if message:  # `v2g` alone has shown its help
-        sys.stderr.write(printable(f"{usage_hint(error)}v2g: {message}\n"))
+        notice(printable(f"{usage_hint(error)}v2g: {message}\n"))
+        log_file.error(message)
     if "--json" in flags:
         document = {
             "status": "error",
@@ -95,17 +98,19 @@ def report_error(error: BaseException, flags: set[str]) -> int:
             "problems": problems_as_data(error),
         }
         try:
-            sys.stdout.write(to_json(document))
+            sys.stdout.write(to_json(document, ascii_only(sys.stdout)))
             sys.stdout.flush()
         except OSError:
-            close_stdout()
-    elif isinstance(error, OSError):
-        close_stdout_if_broken()
+            send_nowhere(1)
+    flush_or_drop()
     return code
 
 
 def code_and_message(error: BaseException) -> tuple[int, str]:
     """The exit code and the message of an error."""
+    signalled = code_of_signal(error)
+    if signalled is not None:
+        return signalled, str(error) if isinstance(error, Interrupted) else NOTHING_WRITTEN
     if isinstance(error, V2GError):
         return error.exit_code, str(error)
     if isinstance(error, UsageProblem):
@@ -132,21 +137,3 @@ def problems_as_data(error: BaseException) -> list[dict[str, str]]:
         {"where": p.where, "rule": p.rule, "detail": p.sentence()}
         for p in getattr(error, "problems", ())
     ]
-
-
-def close_stdout_if_broken() -> None:
-    """Leave nothing in the buffer of a stdout that cannot take it.
-
-    The interpreter would complain when it ends.
-    """
-    try:
-        sys.stdout.flush()
-    except OSError:
-        close_stdout()
-
-
-def close_stdout() -> None:
-    """Send what is left for stdout nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)

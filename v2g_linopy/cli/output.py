@@ -4,15 +4,14 @@ there before.
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..case.staging import stage_in
 from ..errors import OutputError
 
-STAGE = ".v2g-"
 BACKUP = "before"
 
 
@@ -43,10 +42,18 @@ def staged(folder: Path, names: Sequence[str], force: bool = False) -> Iterator[
     made = missing_folders(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
+        with stage_in(folder) as stage:
+            yield from filled(stage, folder, names, force)
+    except OutputError:
+        raise
     except OSError as error:
-        remove_empty(made)
         raise OutputError(f"{folder}: cannot write here: {error.strerror}") from error
+    finally:
+        remove_empty(made)
+
+
+def filled(stage: Path, folder: Path, names: Sequence[str], force: bool) -> Iterator[Path]:
+    """Yield the stage to write into, and put in place what was written."""
     try:
         yield stage
         refuse_existing(folder, names, force)
@@ -58,9 +65,6 @@ def staged(folder: Path, names: Sequence[str], force: bool = False) -> Iterator[
         raise OutputError(
             f"{message}; {free_space(folder)} are free; nothing was changed"
         ) from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        remove_empty(made)
 
 
 def free_space(folder: Path) -> str:

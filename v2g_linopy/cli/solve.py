@@ -13,7 +13,7 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..case.io import atomic
-from ..errors import SchemaError
+from ..errors import Interrupted, SchemaError
 from ..report import tables
 from ..report.page import write
 from ..report.page.content import headline
@@ -220,7 +220,10 @@ def wrote(
     """Say what was found and written; exit code 6 where a limit stopped the solver."""
     status = str(result.attrs["status"])
     document = {"status": status, "case": str(case), "files": file_paths(folder, names), "kpi": kpi}
-    terminal.answer(summary(result, folder, names, terminal.verbose > 0), document)
+    try:
+        terminal.answer(summary(result, folder, names, terminal.verbose > 0), document)
+    except KeyboardInterrupt as late:
+        raise Interrupted(f"interrupted, but all files were written to {folder}") from late
     if status != "optimal":
         raise typer.Exit(STOPPED_AT_A_LIMIT)
 

@@ -5,12 +5,14 @@ import json as json_format
 import logging
 import math
 import os
+import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -28,6 +30,8 @@ from rich.table import Column
 
 from ..case.label_text import UNSEEN, printable
 from ..errors import SolverError
+from .logs import MoveBar, PrintableLog, Reports, appending, keep_in, log_file
+from .process import notice
 
 Json = Annotated[
     bool,
@@ -35,7 +39,10 @@ Json = Annotated[
         "--json", help="Print one JSON document on stdout; everything else goes to stderr."
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notices and no progress.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Nothing on stderr but errors: no notices, no progress."),
+]
 Verbose = Annotated[
     int,
     typer.Option(
@@ -46,20 +53,20 @@ Verbose = Annotated[
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        help="Append to this file, with dates: the command, what it does and finds, how it ended.",
+    ),
+]
 
-MoveBar = Callable[[int, int], None]
-"""Takes how much is done, and of how much."""
-LOGGERS = ("v2g_linopy", "linopy")
+LOGGERS = ("v2g_linopy", "linopy", "py.warnings", "matplotlib")
+"""Whose words are shown: ours, and those that other programs have for the user."""
+OWN = LOGGERS[:1]
 LOG_LINES = 15
 """How many of a solver's last lines are shown when it fails."""
-
-
-class PrintableLog(logging.Formatter):
-    """The words of a record without control characters."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write the record's message, control characters as what they are."""
-        return printable(super().format(record))
 
 
 @dataclass(frozen=True)
@@ -71,51 +78,75 @@ class Terminal:
     quiet: Quiet = False
     verbose: Verbose = 0
     debug: Debug = False
+    log: Log = None
 
     def answer(self, words: str, document: Mapping[str, Any]) -> None:
         """Print the one answer of the command on stdout: words, or the document with `--json`."""
-        sys.stdout.write(to_json(document) if self.json else printable(words.rstrip("\n")) + "\n")
+        log_file.info(words.rstrip("\n"))
+        if self.json:
+            sys.stdout.write(to_json(document, ascii_only(sys.stdout)))
+        else:
+            sys.stdout.write(printable(words.rstrip("\n")) + "\n")
         sys.stdout.flush()
 
     def say(self, words: str) -> None:
         """Print a notice on stderr, unless quiet."""
+        log_file.info(words.rstrip("\n"))
         if not self.quiet:
-            sys.stderr.write(printable(words.rstrip("\n")) + "\n")
-            sys.stderr.flush()
+            notice(printable(words.rstrip("\n")) + "\n")
 
     def listen(self) -> None:
-        """Show what this package and linopy log on stderr, from the level the user asked for."""
+        """Show what this package and others log on stderr, from the level the user asked for.
+
+        With `--log` all notices are appended to a file as well.
+
+        Raises
+        ------
+        OSError
+            The file cannot be opened.
+        """
         level = (
             logging.ERROR
             if self.quiet
             else (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
         )
+        shown = RichHandler(console=Console(stderr=True), show_path=False)
+        shown.setFormatter(PrintableLog())
+        shown.setLevel(level)
+        kept = appending(self.log)
         for name in LOGGERS:
             logger = logging.getLogger(name)
-            handler = RichHandler(console=Console(stderr=True), show_path=False)
-            handler.setFormatter(PrintableLog())
-            logger.handlers = [handler]
+            logger.handlers = [shown, *kept]
             logger.propagate = False
-            logger.setLevel(level)
+            logger.setLevel(logging.DEBUG if name in OWN else level)
+        keep_in(kept)
+        log_file.info("v2g %s", shlex.join(sys.argv[1:]))
 
     @contextmanager
     def progress(self, label: str, counted: bool = False) -> Iterator[MoveBar]:
-        """Show a spinner and the time spent, on a terminal only.
+        """Show a spinner and the time spent; where nobody watches, a line a minute.
 
         With `counted` it is a bar that `move(done, of)` sets.
         """
         console = Console(stderr=True)
-        if self.quiet or self.verbose or not console.is_terminal:
-            yield lambda done, of: None
-            return
-        count = (BarColumn(), MofNCompleteColumn()) if counted else ()
-        words = TextColumn(
-            "{task.description}", table_column=Column(no_wrap=True, ratio=1)
-        )  # gives way to the count
-        columns = (SpinnerColumn(), words, *count, TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True, expand=True) as bar:
-            task = bar.add_task(label, total=None)
-            yield lambda done, of: bar.update(task, completed=done, total=of)
+        watched = console.is_terminal and not self.verbose
+        with Reports(label, None if self.quiet or watched else notice) as reports:
+            if self.quiet or not watched:
+                yield reports.move
+                return
+            count = (BarColumn(), MofNCompleteColumn()) if counted else ()
+            words = TextColumn(
+                "{task.description}", table_column=Column(no_wrap=True, ratio=1)
+            )  # gives way to the count
+            columns = (SpinnerColumn(), words, *count, TimeElapsedColumn())
+            with Progress(*columns, console=console, transient=True, expand=True) as bar:
+                task = bar.add_task(label, total=None)
+
+                def move(done: int, of: int) -> None:
+                    reports.move(done, of)
+                    bar.update(task, completed=done, total=of)
+
+                yield move
 
     @contextmanager
     def solving(self, label: str, counted: bool = False) -> Iterator[MoveBar]:
@@ -168,13 +199,18 @@ def flush_c_streams() -> None:
     ctypes.CDLL("msvcrt" if os.name == "nt" else None).fflush(None)
 
 
-def to_json(document: Any) -> str:
+def ascii_only(stream: Any) -> bool:
+    """Whether a stream takes no other letters than those of ASCII, or is not known to."""
+    return not str(stream.encoding or "").lower().startswith("utf")
+
+
+def to_json(document: Any, in_ascii: bool = False) -> str:
     """Return one JSON document with a final newline.
 
     NaN and infinity become null, arrays lists, times ISO 8601. Control characters are escaped, also
     those that JSON allows.
     """
-    text = json_format.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json_format.dumps(plain(document), indent=2, ensure_ascii=in_ascii, allow_nan=False)
     return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 

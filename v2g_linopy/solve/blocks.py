@@ -3,6 +3,7 @@
 Implied-free column singletons are substituted, again and again, then the rest falls into connected
 components. A bound that can bind keeps its column, and with it the coupling."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ _BATCH = 6_000
 _TIGHT = 1e-9
 _NONE = -1
 
+logger = logging.getLogger(__name__)
 SolveOne = Callable[[Matrix, float], Optimum]
 Batches = list[tuple[np.ndarray, np.ndarray]]  # rows and columns
 
@@ -144,6 +146,7 @@ def _each(
         size = np.array([weight[k] for k in waiting])
         share = size / np.cumsum(size[::-1])[::-1]
         for k, fraction in zip(waiting, share, strict=True):
+            logger.debug("solving part %d of %d", len(found) + 1, len(batches))
             part = _part(matrix, a, reduction.cost, *batches[k])
             try:
                 found[k] = solve_one(part, 1.0 if part.is_lp else float(fraction))

@@ -14,6 +14,7 @@ import xarray as xr
 from ..errors import SolveError
 from ..model.inputs import Inputs
 from . import blocks, solver
+from .relaxation import least_relaxation
 from .solver import Settings
 
 _SHOWN = 8  # lines of an explanation
@@ -33,7 +34,11 @@ def why(inputs: Inputs, settings: Settings, assemble: Callable[[Inputs], Any]) -
     """
     lines = _reach(inputs) or _unbalanced(inputs, assemble)
     if not lines:
+        lines = least_relaxation(inputs, settings, assemble, assets=False)
+    if not lines:
         lines = _relaxed(inputs, settings, assemble)
+    if not lines:
+        lines = least_relaxation(inputs, settings, assemble, assets=True)
     if not lines:
         lines = _conflict(inputs, settings, assemble)
     shown = lines[:_SHOWN]

@@ -2,6 +2,7 @@
 the whole model.
 """
 
+import logging
 import time as clock
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from .merge import Merged, expand, merge
 from .result import Solved, result_of
 from .solver import Optimum, Settings
 
+logger = logging.getLogger(__name__)
 Fixed = xr.DataArray | tuple[xr.DataArray, xr.DataArray]  # a plan, or a plan and where it holds
 
 
@@ -203,9 +205,10 @@ def solve(
     try:
         solved = _Search(inputs, settings, blocks, dict(fix or {})).run(complementarity)
     except SolveError as error:
-        raise _explained(error, inputs, settings) from None
+        raise _explained(error, inputs, settings, dict(fix or {})) from None
     result = result_of(case, inputs, solved, settings)
     if audit:
+        logger.info("replaying the plan")
         found = auditing.replay_with(inputs, result)
         if not found.attrs["passed"]:
             worst = found.attrs["worst"]
@@ -274,10 +277,12 @@ class _Search:
     def _solved(self, flags: complementarity.Flags) -> Solved:
         """Build the model with binaries at the flagged places, and solve it."""
         start = clock.perf_counter()
+        logger.info("building the model")
         built, merged, inputs = self._built(flags)
         _fix(built.model, self.fix, inputs)
         matrix = solvers.matrix_of(built.model)
         ready = clock.perf_counter()
+        logger.info("solving %d rows and %d columns", *matrix.a.shape)
         optimum = self._optimum(built.model, matrix)
         solved = _read(built, matrix, optimum, merged, inputs)
         self.build_seconds += ready - start
@@ -470,10 +475,18 @@ def _finish(
     return found
 
 
-def _explained(error: SolveError, inputs: Inputs, settings: Settings) -> SolveError:
+def _explained(
+    error: SolveError, inputs: Inputs, settings: Settings, fix: Mapping[str, Fixed]
+) -> SolveError:
     """Say in the user's words why there is no plan."""
+
+    def assemble(inputs: Inputs) -> Built:
+        built = assemble_model(inputs)
+        _fix(built.model, fix, inputs)
+        return built
+
     if "infeasible" in error.status and "unbounded" not in error.status:
-        return Infeasible(infeasibility.why(inputs, settings.grace(_WORDS), assemble_model))
+        return Infeasible(infeasibility.why(inputs, settings.grace(_WORDS), assemble))
     if "unbounded" in error.status:
         detail = (
             "the plan could earn without end; look for a price that pays for an unlimited quantity"
