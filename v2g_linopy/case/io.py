@@ -249,13 +249,15 @@ def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
         encoding: dict[str, dict] = {}
         for node in encoded.subtree:
             table: dict[str, dict] = {}
-            for name, variable in node.to_dataset(inherit=False).variables.items():
+            for name, variable in node.to_dataset().variables.items():
                 if variable.dtype.kind == "M":
                     table[str(name)] = dict(_TIME)
                 elif variable.dtype.kind in "fiub" and variable.ndim:
                     table[str(name)] = {"zlib": True, "complevel": 1, "shuffle": True}
             encoding[node.path] = table
-        encoded.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        encoded.to_netcdf(
+            temporary, engine="netcdf4", encoding=encoding, write_inherited_coords=True
+        )  # so that a group that is read alone has its time stamps
 
 
 @contextmanager

@@ -342,8 +342,7 @@ def irreducible(matrix: Matrix, settings: Settings) -> np.ndarray:
 
 def hand_over(matrix: Matrix, settings: Settings) -> highspy.Highs:
     """Return HiGHS with the matrix and the options, ready to run."""
-    h = highspy.Highs()
-    h.setOptionValue("output_flag", False)
+    h = _Silent()
     for name, value in settings.options.items():
         _set_option(h, name, value)
     if settings.gap is not None:
@@ -352,6 +351,15 @@ def hand_over(matrix: Matrix, settings: Settings) -> highspy.Highs:
         h.setOptionValue("time_limit", max(settings.left, _LEAST))
     _pass(h, matrix)
     return h
+
+
+class _Silent(highspy.Highs):
+    """HiGHS without a word: it prints its banner while it is made, before an option can be set."""
+
+    def enableCallbacks(self) -> None:  # noqa: N802  highspy's name
+        """Switch its output off first, as this is what prints."""
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()
 
 
 def _set_option(h: highspy.Highs, name: str, value: Any) -> None:
