@@ -15,6 +15,7 @@ import xarray as xr
 
 from ..errors import InputFileError, OutputError, Problem, SchemaError
 from .calendar import period_labels
+from .checksum import ATTRIBUTE, EDITED, KEPT, NONE, checksum, is_result
 from .schema import Calendar
 from .staging import stage_in
 from .version import package_version
@@ -160,6 +161,9 @@ def existing(path: str | Path, directory: str = "is a directory, not a file") ->
 def read(path: str | Path) -> xr.DataTree:
     """Read a case or a result into memory.
 
+    A result is read only if it holds what was written, by its checksum. A case is made to be
+    edited, by any program, and has none; results of earlier versions are read without.
+
     Parameters
     ----------
     path : str or pathlib.Path
@@ -173,8 +177,8 @@ def read(path: str | Path) -> xr.DataTree:
     Raises
     ------
     InputFileError
-        The file is missing, empty, truncated, a directory, no NetCDF file, or of a later schema
-        version. It is a `SchemaError`.
+        The file is missing, empty, truncated, a directory, no NetCDF file, of a later schema
+        version, or a result that is not as it was written. It is a `SchemaError`.
 
     Examples
     --------
@@ -197,6 +201,7 @@ def read(path: str | Path) -> xr.DataTree:
         raise InputFileError(
             path, f"cannot be read as NetCDF: it may be truncated or of another kind ({error})"
         ) from None
+    _compare_checksum(case, path)
     found = case.attrs.get("schema_version", SCHEMA_VERSION)
     if not isinstance(found, int | np.integer):
         raise InputFileError(path, f"has schema version {found!r}, which is no whole number")
@@ -207,6 +212,25 @@ def read(path: str | Path) -> xr.DataTree:
         )
     case.attrs["schema_version"] = SCHEMA_VERSION
     return case
+
+
+def _compare_checksum(case: xr.DataTree, path: Path) -> None:
+    """Refuse a result that is not as it was written; leave a note in the encoding of any other."""
+    told = case.attrs.pop(ATTRIBUTE, None)
+    if told is None:
+        found = NONE
+    elif told == checksum(case):
+        found = KEPT
+    elif is_result(case):
+        raise InputFileError(
+            path,
+            "is not as it was written: it is damaged, or another program has changed it. Take a"
+            " copy, or solve the case again; to read a change of your own, take its attribute"
+            f" {ATTRIBUTE!r} away",
+        )
+    else:
+        found = EDITED
+    case.encoding = {ATTRIBUTE: found}
 
 
 def _loaded_groups(path: Path) -> dict[str, xr.Dataset]:
@@ -246,6 +270,9 @@ def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
     """
     with atomic(path, overwrite) as temporary:
         encoded = tree.map_over_datasets(lambda ds: ds.drop_encoding())
+        encoded.attrs = {k: v for k, v in tree.attrs.items() if k != ATTRIBUTE}
+        if is_result(tree) and (found := checksum(tree)):
+            encoded.attrs[ATTRIBUTE] = found
         encoding: dict[str, dict] = {}
         for node in encoded.subtree:
             table: dict[str, dict] = {}

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from ..algebra.expression import Expression
+from ..case.checksum import ATTRIBUTE, EDITED
 from ..case.schema import suggest, worst_violation
 from ..errors import Infeasible, Problem, SchemaError, SolveError, SolverError, Unbounded
 from ..model import gates
@@ -61,7 +62,7 @@ def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str,
     found: list[Problem] = []
     notes: tuple[str, ...] = ()
     try:
-        notes = inputs_of(case, parts).notes
+        notes = (*_edited(case), *inputs_of(case, parts).notes)
     except SchemaError as error:
         if not isinstance(case, xr.DataTree):
             raise
@@ -69,6 +70,13 @@ def check(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> tuple[str,
     if found := found + gates.sequence_problems(case, parts):
         raise SchemaError(found, source=str(case.attrs.get("title") or "the case"))
     return notes
+
+
+def _edited(case: xr.DataTree) -> tuple[str, ...]:
+    """Say that a case which was part of a result is not as it was written there."""
+    if isinstance(case, xr.DataTree) and case.encoding.get(ATTRIBUTE) == EDITED:
+        return ("checksum: the case is not as it was written in a result, and is taken as it is",)
+    return ()
 
 
 def build(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> linopy.Model:

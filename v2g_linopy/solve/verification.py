@@ -7,6 +7,7 @@ import linopy
 import numpy as np
 import xarray as xr
 
+from ..case.checksum import ATTRIBUTE, NONE
 from ..case.schema import Field
 from ..errors import Problem, SchemaError
 from ..model.inputs import DATA_GROUPS, RESULT_GROUPS, Inputs, inputs_of
@@ -21,6 +22,8 @@ from .result import hash_of, in_profit
 CHECKED = ("profit", "objective", "case_hash", "currency", "timezone", "status", "mip_gap")
 """Attributes of a result that are recomputed; every other is the word of who wrote the file."""
 _WORD = "what the file says of itself"
+_UNPROTECTED = "the file has none, as those of other programs and earlier versions: a flipped bit"
+_UNPROTECTED += " would not be noticed everywhere"
 WORDS = ("long_name", "origin")
 """Attributes of arrays and groups that say in words what they are."""
 
@@ -247,4 +250,5 @@ def _untold(result: xr.DataTree) -> dict[str, str]:
         w for node in result.subtree for x in node.to_dataset().variables.values() for w in x.attrs
     }
     names += [word for word in WORDS if word in said]
-    return dict.fromkeys(names, _WORD)
+    unprotected = {ATTRIBUTE: _UNPROTECTED} if result.encoding.get(ATTRIBUTE) == NONE else {}
+    return dict.fromkeys(names, _WORD) | unprotected
