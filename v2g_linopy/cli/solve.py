@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import pandas as pd
 import typer
 import xarray as xr
 
@@ -19,7 +20,8 @@ from ..report.page import write
 from ..report.page.content import headline
 from ..report.result_view import ResultView
 from ..report.table_files import csv_text
-from ..study.attribution import side_by_side
+from ..study.attribution import bills, letters
+from ..study.input_differences import input_differences
 from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
@@ -33,17 +35,19 @@ FILES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "repor
 BID_CURVE = "bid_curve.csv"
 """Written as well where a market takes curves."""
 STOPPED_AT_A_LIMIT = 6
+MOST_DIFFERENCES = 20
+"""Inputs that are listed before the rest is only counted."""
 Folder = Annotated[
     Path | None,
     typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for the files.  [default: the case's name]"
     ),
 ]
-Other = Annotated[
-    Path | None,
+Others = Annotated[
+    list[Path] | None,
     typer.Argument(
-        metavar="[RESULT]",
-        help="With it, CASE is a result as well, and both are compared.",
+        metavar="[RESULT]...",
+        help="With one or more, CASE is a result as well, and all are compared.",
         show_default=False,
     ),
 ]
@@ -82,7 +86,7 @@ def add(app: typer.Typer) -> None:
         "compare",
         "v2g compare depot.nc -o ladder",
         "v2g compare depot.nc -o ladder --json -q",
-        "v2g compare out/result.nc smart/result.nc",
+        "v2g compare out smart slow",
     )(compare)
 
 
@@ -114,7 +118,7 @@ def compare(
     terminal: Terminal,
     case: CaseFile,
     solving: Solving,
-    other: Other = None,
+    others: Others = None,
     output: Folder = None,
     *,
     files: Files,
@@ -122,40 +126,71 @@ def compare(
     """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the
     top rung.
 
-    Of two results, show the bills side by side instead; nothing is solved.
+    Of several results, show the bills side by side and the inputs that differ; nothing is solved.
     """
-    if other is not None:
+    if others:
         if output is not None or solving != Solving():
             raise typer.BadParameter(
-                "two results are compared as they are; options of solving are for a case"
+                "results are compared as they are; options of solving are for a case"
             )
-        compare_results(terminal, case, other)
+        compare_results(terminal, [case, *others])
         return
     solve_and_write(terminal, case, solving, output, files, v2g.compare, "Comparing")
 
 
-def compare_results(terminal: Terminal, one: Path, other: Path) -> None:
-    """Print the bills of two results by cause, entry by entry."""
-    trees = [verified(terminal, result_path(path)) for path in (one, other)]
-    table, money = side_by_side(*trees), trees[0].attrs.get("currency", "EUR")
+def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
+    """Print the bills of results by cause, entry by entry, and which inputs differ from the
+    first.
+    """
+    trees = [verified(terminal, result_path(path)) for path in paths]
+    money, names = trees[0].attrs.get("currency", "EUR"), letters(len(paths))
+    table = bills(trees)
     profit = [float(tree.attrs["profit"]) for tree in trees]
-    hours = [len(tree["time"]) for tree in trees]
-    rows = [("profit", *profit, profit[1] - profit[0])]
+    lines = [f"{name} is {path}" for name, path in zip(names, paths, strict=True)]
+    changes = [f"{name} - {names[0]}" for name in names[1:]]
+    lines += ["", f"{money:<30}" + "".join(f"{head:>13}" for head in (*names, *changes))]
+    lines.append(bill_line("profit", profit))
     for cause, entries in table.groupby("cause", sort=False):
-        rows.append((str(cause), *entries[["one", "other", "change"]].sum()))
-        rows += [(f"  {e.entry}", e.one, e.other, e.change) for e in entries.itertuples()]
-    head = f"{money:<32}{'first':>14}{'second':>14}{'change':>14}"
-    lines = [head, *(f"{name:<32}{a:>14.2f}{b:>14.2f}{c:>+14.2f}" for name, a, b, c in rows)]
-    lines += [f"first: {one}, second: {other}"]
-    if hours[0] != hours[1]:
-        lines.append(f"the horizons differ: {hours[0]} and {hours[1]} steps")
+        told = "penalties (not in profit)" if cause == "penalties" else str(cause)
+        lines.append(bill_line(told, list(entries[names].sum())))
+        lines += [
+            bill_line(f"  {entry}", list(row))
+            for entry, row in zip(entries["entry"], entries[names].to_numpy(), strict=True)
+        ]
+    differ = [input_differences(trees[0], tree) for tree in trees[1:]]
+    for name, found in zip(names[1:], differ, strict=True):
+        lines += ["", *difference_lines(names[0], name, found)]
+    entries = table.rename(columns={"A": "one", "B": "other"}) if len(paths) == 2 else table
     document = {
         "status": "ok",
         "currency": money,
+        "results": dict(zip(names, map(str, paths), strict=True)),
         "profit": profit,
-        "entries": table.to_dict("records"),
+        "entries": entries.to_dict("records"),
+        "inputs": {
+            name: found.to_dict("records") for name, found in zip(names[1:], differ, strict=True)
+        },
     }
     terminal.answer("\n".join(lines), document)
+
+
+def bill_line(name: str, amounts: Sequence[float]) -> str:
+    """A line of the table: what stands in each result, and the changes against the first."""
+    changes = "".join(f"{x - amounts[0]:>+13.2f}" for x in amounts[1:])
+    return f"{name:<30}" + "".join(f"{x:>13.2f}" for x in amounts) + changes
+
+
+def difference_lines(first: str, name: str, found: pd.DataFrame) -> list[str]:
+    """The inputs that differ between two results, in words."""
+    if found.empty:
+        return [f"{first} and {name} have the same inputs"]
+    lines = [f"inputs that differ, {first} -> {name}"]
+    for row in found.head(MOST_DIFFERENCES).to_dict("records"):
+        field = f"{row['field']} ({row['unit']})" if row["unit"] else f"{row['field']}"
+        at = "" if row["where"] in ("", "everywhere") else f"  [{row['where']}]"
+        lines.append(f"  {field:<32} {row['one']} -> {row['other']}{at}")
+    more = len(found) - MOST_DIFFERENCES
+    return [*lines, *([f"  … and {more} more; --json lists all"] if more > 0 else [])]
 
 
 def solve_and_write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "bid_curves",
     "bids",
     "bill_table",
+    "connection_limits",
     "curved",
     "kpi",
     "ladder",
@@ -34,6 +35,8 @@ __all__ = [
     "wear_table",
 ]
 
+AT_LIMIT = 1e-6
+"""kW below a limit that still count as at it."""
 SMALLEST_NEED = 1e-6
 """kWh below which a need counts as served."""
 PROVENANCE = (
@@ -73,6 +76,7 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
         "power": _power(view),
         "assets": _assets(view),
         "pods": _pods(view),
+        "connection_limits": connection_limits(view).to_dict("records"),
         "prices": _mean_prices(view),
         "reserve": _reserve(view),
         "ledger": _ledger(view),
@@ -139,6 +143,57 @@ def ladder(result: Result) -> pd.DataFrame:
         }
     )
     return pd.concat([table, changes.reset_index(drop=True)], axis=1)
+
+
+def connection_limits(result: Result) -> pd.DataFrame:
+    """Return how far the limits of each connection are used, a row per pod and way with a limit.
+
+    Columns ``pod``, ``way`` (`import` or `export`), ``limit`` (kW, the largest over time),
+    ``most`` (kW, the largest power), ``hours`` at the limit of the step, and ``worth``: what one kW
+    more at all times would earn at most, over the horizon (money). That is the sum of shadow prices
+    of the limit and of the room that reserves need below it; NaN without shadow prices.
+    """
+    view = ResultView.of(result)
+    rows = []
+    for way, name, room in (
+        ("import", "import_", "activated_down"),
+        ("export", "export", "activated_up"),
+    ):
+        if not view.has("connection", name):
+            continue
+        limit = view.full("connection", f"{way}_max", "pod", "time", default=np.inf)
+        power = view.full("connection", name, "pod", "time")
+        at = (power >= limit - AT_LIMIT) & (limit < np.inf)
+        for pod in view.index("connection", "pod"):
+            here = limit.sel(pod=pod)
+            finite = here.where(here < np.inf)
+            if bool(finite.isnull().all()):
+                continue
+            rows.append(
+                {
+                    "pod": str(pod),
+                    "way": way,
+                    "limit": float(finite.max()),
+                    "most": float(power.sel(pod=pod).max()),
+                    "hours": float(at.sel(pod=pod).sum()) * view.hours,
+                    "worth": _worth(view, pod, name, room),
+                }
+            )
+    return pd.DataFrame(rows, columns=["pod", "way", "limit", "most", "hours", "worth"])
+
+
+def _worth(view: ResultView, pod: Hashable, name: str, room: str) -> float:
+    """Sum the shadow prices of a limit of a pod; those of scenarios count by probability."""
+    if view.source is None or "reduced_cost" not in view.source.children:
+        return math.nan
+    total, known = 0.0, False
+    for group, key in (("reduced_cost", name), ("dual", room)):
+        found = view.source[group].to_dataset() if group in view.source.children else xr.Dataset()
+        if f"connection.{key}" in found:
+            worth = found[f"connection.{key}"].sel(pod=pod)
+            known = known or bool(worth.notnull().any())
+            total += float(worth.clip(min=0).sum())
+    return total if known else math.nan
 
 
 def unserved(result: Result) -> pd.DataFrame:

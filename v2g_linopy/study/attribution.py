@@ -1,6 +1,6 @@
-"""Entries of the ledger by cause, and two results side by side."""
+"""Entries of the ledger by cause, and results side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,48 +15,55 @@ from ..solve.result import in_profit
 CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
 
 
-def side_by_side(
-    one: xr.DataTree, other: xr.DataTree, *, parts: Mapping[str, Part] = PARTS
-) -> pd.DataFrame:
-    """Return two results entry by entry, by cause.
+def bills(results: Sequence[xr.DataTree], *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
+    """Return results entry by entry, by cause.
 
-    These are the sums of both ledgers over the horizon, and the change.
+    These are the sums of their ledgers over the horizon, and the changes against the first.
 
     Parameters
     ----------
-    one, other : xarray.DataTree
-        Results, each with its ledger.
+    results : sequence of xarray.DataTree
+        Results, each with its ledger; they are called A, B, C and so on.
     parts : mapping of str to Part, default PARTS
         The catalogue, which says what each entry counts as.
 
     Returns
     -------
     pandas.DataFrame
-        ``cause``, ``entry``, ``one``, ``other``, ``change``; money of the results, in the order of
-        `CAUSES`.
+        ``cause``, ``entry``, ``A``, ``B``, ..., and ``change`` (of B; of more ``change_B``,
+        ``change_C``, ...); money of the results, in the order of `CAUSES`. An entry that a result
+        has not is 0.
 
     Raises
     ------
     SchemaError
         The results are in different currencies.
     """
-    money = [str(tree.attrs.get("currency", "EUR")) for tree in (one, other)]
-    if money[0] != money[1]:
-        raise SchemaError(
-            [
-                Problem(
-                    "currency", "consistency", f"{money[0]} in one result, {money[1]} in the other"
-                )
-            ]
+    money = [str(tree.attrs.get("currency", "EUR")) for tree in results]
+    if len({*money}) > 1:
+        told = ", ".join(
+            f"{m} in {name}" for name, m in zip(letters(len(money)), money, strict=True)
         )
-    table = pd.DataFrame(
-        {name: _sums(tree) for name, tree in (("one", one), ("other", other))}
-    ).fillna(0.0)
-    table["change"] = table["other"] - table["one"]
+        raise SchemaError([Problem("currency", "consistency", told)])
+    names = letters(len(results))
+    sums = {name: _sums(tree) for name, tree in zip(names, results, strict=True)}
+    table = pd.DataFrame(sums).fillna(0.0)
+    for name in names[1:]:
+        change = "change" if len(names) == 2 else f"change_{name}"
+        table[change] = table[name] - table[names[0]]
     table.insert(0, "entry", table.index)
     table.insert(0, "cause", [cause_of(entry, parts) for entry in table["entry"]])
     order = [CAUSES.index(cause) for cause in table["cause"]]
     return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
+def letters(count: int) -> list[str]:
+    """Return short names for results: A to Z, then A2 to Z2.
+
+    >>> letters(3), letters(28)[-1]
+    (['A', 'B', 'C'], 'B2')
+    """
+    return [f"{chr(65 + k % 26)}{k // 26 + 1 if k >= 26 else ''}" for k in range(count)]
 
 
 def _sums(result: xr.DataTree) -> dict[str, float]:

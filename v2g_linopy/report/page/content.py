@@ -234,6 +234,25 @@ def needs(view: ResultView) -> dict[str, Any]:
     }
 
 
+def connection_rows(view: ResultView) -> dict[str, Any]:
+    """Limits of the connections as shown: how far they are used, and what a kW more is worth."""
+    table = tables.connection_limits(view)
+    rows = [
+        {
+            "pod": row["pod"],
+            "way": row["way"],
+            "cells": [
+                labels.shown_number(row["limit"]),
+                labels.shown_number(row["most"]),
+                labels.shown_number(row["hours"]),
+                labels.money(row["worth"]),
+            ],
+        }
+        for row in table.head(2 * MOST_PODS).to_dict("records")
+    ]
+    return {"rows": rows, "more": max(0, len(table) - 2 * MOST_PODS)}
+
+
 def wear_rows(view: ResultView) -> dict[str, Any]:
     """Wear of the batteries as shown: the most used ones, and the sum of all."""
     table = tables.wear_table(view)

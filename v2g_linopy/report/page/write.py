@@ -186,6 +186,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         fleet=len(view.members) > 0,
         needs=content.needs(view),
         wear=content.wear_rows(view),
+        connection=content.connection_rows(view),
         assumptions=content.stated_assumptions(view),
         defaults=content.defaults(view),
         solution=content.solution(view),
