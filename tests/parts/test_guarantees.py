@@ -77,6 +77,20 @@ def test_a_period_shorter_than_a_step(pipeline):
 LOSSY = {"eta_charge": 0.8, "eta_discharge": 0.8}
 
 
+@pytest.mark.parametrize("beside", [{}, {"another": vehicle(charge_max=0, discharge_max=10)}])
+def test_a_call_of_a_charger_only_stops_charging(pipeline, beside):
+    """The same car at a charger that cannot discharge, two products, and with or without a car that
+    can: a call takes 0.8 kWh per kW from the 4 that there are beyond the need: 5 kW, 0.5 EUR.
+
+    Proves the audit, which must not ask for what a discharging car would lose, 1.25 kWh per kW: it
+    refused the plan. Found by `make fuzz`."""
+    ev = vehicle(energy_initial=4, energy_min=[8], energy_max=12, **LOSSY)
+    paid, unpaid = (product(up=1, guarantee="box", capacity_price=[x]) for x in (100, 0))
+    result = pipeline(case({"ev": ev} | beside, market([0]), {"paid": paid, "unpaid": unpaid}))
+    assert result.attrs["profit"] == approx(0.5)
+    assert result["audit"].attrs["passed"] == 1
+
+
 def test_a_call_first_stops_charging(pipeline):
     """4 kWh and 10 kW of charging make 12 of the 8 that are due: a call may take 4, at 0.8 kWh per
     kW: 5 kW, 0.5 EUR.

@@ -94,12 +94,13 @@ def most_moved(
 
 def _drawn(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> xr.DataArray:
     """KW that a full upward call takes from the battery: it first stops charging, as far as that is
-    its own to stop.
+    its own to stop, and does nothing else where a member cannot discharge.
     """
     power = d.up * x
     sole = int((d.guarantee.isin(("physical", "budget", "box")) & (d.up > 0)).sum()) == 1
     stopped = d.get(f"charge_share_{asset}", store.charge if sole else 0.0)
-    return larger(power * store.eta_charge, power / store.eta_discharge - stopped * _loss(store))
+    fed = power / store.eta_discharge - stopped * _loss(store)
+    return larger(power * store.eta_charge, xr.where(store.discharges, fed, 0.0))
 
 
 def _stored(d: xr.Dataset, store: Store, x: xr.DataArray, sure: bool) -> xr.DataArray:
