@@ -110,45 +110,25 @@ def test_more_than_the_limit_missing_has_no_plan():
 
 
 def test_a_plan_does_not_live_on_the_imbalance(pipeline):
-    """Day-ahead at 50, imbalance at 80 EUR/MWh, 6 kW shine: 6 kW are left to the imbalance, 0.48
-    EUR.
+    """Day-ahead at 50, imbalance at 80 EUR/MWh, 6 kW shine: they are sold day-ahead, 0.30 EUR.
 
-    Proves that imbalance is backed by the plan as a market is: without it 100 kW bought at 50 would
-    bring 3 EUR more."""
+    Proves that no imbalance is planned while a market is open: left to it, they would bring 0.48,
+    and 100 kW bought at 50 3 EUR more."""
     result = pipeline(
         case(None, market([50]), renewable={"available": [6.0]}, imbalance=settled(price_long=[80]))
     )
-    assert result.attrs["profit"] == approx(0.48)
-    assert row(result, "energy.position") == [0]
-
-
-def test_a_virtual_position_is_settled(pipeline):
-    """The same with virtual bidding: 94 kW bought at 50 and 6 of the sun are 100 kW too much at 80,
-    3.30 EUR.
-    """
-    paper = market([50], virtual_bidding=1)
-    result = pipeline(
-        case(None, paper, renewable={"available": [6.0]}, imbalance=settled(price_long=[80]))
-    )
-    assert result.attrs["profit"] == approx(3.30)
-
-
-def test_an_imbalance_without_limit_changes_nothing(pipeline):
-    """A limit of 0 is as if there were no settlement: the 6 kW are sold at 50, 0.30 EUR."""
-    plain = settled(price_long=[80], limit=0.0)
-    result = pipeline(case(None, market([50]), renewable={"available": [6.0]}, imbalance=plain))
     assert result.attrs["profit"] == approx(0.30)
     assert row(result, "energy.position") == [6]
 
 
 @pytest.fixture(scope="module")
 def honest() -> xr.DataTree:
-    """4 kW sold day-ahead, traded on within the day; sun of 9, then 0.5 kW, and a battery: too
-    much, then missing.
+    """4 kW sold day-ahead, traded on within the day, both gates closed; sun of 9, then 0.5 kW, and
+    a battery: too much, then missing.
     """
     markets = {
         "day_ahead": market([50, 50], closed=1, committed=4, turnover=8, spread=2),
-        "intraday": market([60, 40], limit=1, spread=4, committed=1, turnover=3),
+        "intraday": market([60, 40], closed=1, spread=4, committed=1, turnover=3),
     }
     prices = settled(price_long=[55, 5], price_short=[90, 90], limit=20.0)
     return v2g.solve(
@@ -256,21 +236,20 @@ def test_a_position_beyond_the_plan_is_allowed_by_data(pipeline):
 
 
 def test_what_was_sold_stays_backed_while_nothing_is_new(pipeline):
-    """6 kW were sold at 50 of 6 that shine; intraday sells at 40, a surplus is settled at 45
-    EUR/MWh.
+    """6 kW were sold at 50 of 6 that shine; two auctions within the day are at 40 and 45 EUR/MWh.
 
     As nothing has changed since, the sale stays backed: 0.30 EUR. Where it may be revised, all 6
-    are bought back and delivered as a surplus, 0.30 - 0.24 + 0.27 = 0.33. Proves the flag."""
-    gates = {"day_ahead": market([50], closed=1, committed=6), "intraday": market([40])}
-    settling = settled(price_long=[45.0], price_short=500.0)
+    are bought back at 40 and sold at 45, 0.30 - 0.24 + 0.27 = 0.33. Proves the flag."""
+    gates = {
+        "day_ahead": market([50], closed=1, committed=6),
+        "first": market([40]),
+        "second": market([45]),
+    }
 
     def profit(revisable: float) -> float:
         free = {n: g | {"revisable": revisable} for n, g in gates.items()}
-        return float(
-            pipeline(case(None, free, renewable={"available": [6.0]}, imbalance=settling)).attrs[
-                "profit"
-            ]
-        )
+        result = pipeline(case(None, free, renewable={"available": [6.0]}))
+        return float(result.attrs["profit"])
 
     assert profit(0.0) == approx(0.30)
     assert profit(1.0) == approx(0.33)

@@ -54,6 +54,24 @@ def january() -> xr.DataTree:
     return tree
 
 
+def test_sessions_that_nobody_controls_pay_the_day_ahead_price(january):
+    """A load that cannot be shifted, with real prices of the day ahead and of imbalance: nothing is
+    earned on their difference, though the lower of both would cost less.
+    """
+    drawn = v2g.unmanaged(january).sum("fleet")
+    price = january["energy"].price.sel(market="day_ahead", drop=True)
+    settled = january["imbalance"].price_long
+    limit = {"limit": ((), float(january["energy"].limit.max()), {"units": "kW"})}
+    load = xr.Dataset({"baseline": drawn.expand_dims(load=["station"])})
+    market = xr.Dataset({"price": price.expand_dims(market=["day_ahead"]), **limit})
+    imbalance = xr.Dataset({"price_long": settled, **limit})
+    groups = {"load": load, "energy": market, "imbalance": imbalance}
+    result = v2g.solve(v2g.assemble(january.to_dataset().indexes["time"], groups))
+    paid = float((drawn * price).sum()) / 1000
+    assert result.attrs["profit"] == pytest.approx(-paid, abs=1e-9)
+    assert float((drawn * np.minimum(price, settled)).sum()) / 1000 < 0.9 * paid
+
+
 def operated(tree: xr.DataTree, **options: object) -> xr.DataTree:
     return v2g.simulate(
         tree, forecast="naive", start=START, stop=STOP, every=3.0, ahead=6.0, **options

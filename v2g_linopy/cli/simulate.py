@@ -31,9 +31,10 @@ ForecastOf = Annotated[
         "--forecast",
         metavar="KIND",
         help=(
-            "What a plan knows of later steps: vintage (the forecasts of /vintage), naive (the same"
-            " hour of an earlier day) or perfect.  [default: vintage where the case has them, else"
-            " perfect]"
+            "What a plan knows of later steps: vintage (the forecasts of /vintage), published"
+            " (prices of auctions from an hour after their gate on, imbalance expected at them),"
+            " naive (the same hour of an earlier day) or perfect.  [default: vintage where the case"
+            " has them, else perfect]"
         ),
     ),
 ]

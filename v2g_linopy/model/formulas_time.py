@@ -63,6 +63,43 @@ def closing(same: xr.DataArray) -> xr.DataArray:
     return same.shift(time=-1, fill_value=0.0) == 0
 
 
+def first_of_block(same: xr.DataArray, time: pd.DatetimeIndex) -> xr.DataArray:
+    """Return the number of the step at which the block of each step begins.
+
+    `same` is True where a step belongs to the block of the one before.
+    """
+    every = xr.DataArray(np.zeros(len(time), bool), coords={"time": time}, dims="time")
+    together = (same | every).transpose(..., "time")
+    own = np.where(together, 0, np.arange(len(time)))
+    return together.copy(data=np.maximum.accumulate(own, axis=-1))
+
+
+def last_of_block(first_step: xr.DataArray) -> xr.DataArray:
+    """Return True at the last step of each block, the end of the horizon included."""
+    return first_step.shift(time=-1, fill_value=-1) != first_step
+
+
+def block_so_far(first_step: xr.DataArray) -> xr.DataArray:
+    """Return 1 on `lag` for each step back to the start of the block, 0 beyond it."""
+    steps_in = np.arange(first_step.sizes["time"]) - first_step
+    lag = xr.DataArray(np.arange(int(steps_in.max()) + 1), dims="lag")
+    return (lag <= steps_in).astype(float)
+
+
+def sum_so_far(x: xr.DataArray, first_step: xr.DataArray) -> xr.DataArray:
+    """Return the sum of data over the steps of a block up to each step."""
+
+    def since(x: np.ndarray, first_step: np.ndarray) -> np.ndarray:
+        total = x.cumsum(axis=-1)
+        return total - np.take_along_axis(total - x, first_step, axis=-1)
+
+    dims = [["time"], ["time"]]
+    found: xr.DataArray = xr.apply_ufunc(
+        since, *xr.broadcast(x, first_step), input_core_dims=dims, output_core_dims=[["time"]]
+    )
+    return found
+
+
 def hours_before(time: pd.Index, dt: float) -> xr.DataArray:
     """Hours from the start of the horizon to the start of each step."""
     return xr.DataArray(dt * np.arange(len(time)), coords={"time": time}, dims="time")

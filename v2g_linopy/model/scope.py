@@ -13,7 +13,7 @@ from ..algebra.linopy_adapter import Target
 from ..case import calendar as periods
 from ..case.schema import Calendar, Schema
 from .formulas_time import same_block
-from .terms import Cash, Flex, Flow, ReservedPower, Terms
+from .terms import Cash, Flex, Flow, Q, ReservedPower, Terms
 
 
 class RecordingMapping(Mapping[str, Any]):
@@ -313,6 +313,28 @@ class Scope:
         if isinstance(quantity, Expression):
             return quantity
         return Expression.without_terms(self.model, {}) + quantity
+
+    def mean(self, x: Q) -> Q:
+        """Return the mean over the scenarios, by their probability; the same where there are none.
+
+        Parameters
+        ----------
+        x : Expression or xarray.DataArray
+            In any unit.
+
+        Returns
+        -------
+        Expression or xarray.DataArray
+            In the unit of `x`, without `scenario`.
+
+        Examples
+        --------
+        >>> scope.mean(tanks.power_max).dims
+        ('tank',)
+        """
+        if "scenario" not in x.dims:
+            return x
+        return (x * self.calendar.probability).sum("scenario")
 
     @property
     def flex(self) -> dict[str, Flex[Expression]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from ..case.schema import Calendar
+from .formulas import first
 from .formulas_time import same_block
 from .terms import Replay
 
@@ -69,6 +70,56 @@ class View:
         """
         same = same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
         return abs(x - x.shift(time=1)).where(same, 0.0)
+
+    def mean(self, x: xr.DataArray) -> xr.DataArray:
+        """Return the mean over the scenarios, by their probability; the same where there are none.
+
+        Parameters
+        ----------
+        x : xarray.DataArray
+            In any unit.
+
+        Returns
+        -------
+        xarray.DataArray
+            In the unit of `x`, without `scenario`.
+
+        Examples
+        --------
+        >>> view.mean(pump.drawn).values.tolist()
+        [1.0, 1.0, 3.0]
+        """
+        if "scenario" not in x.dims:
+            return x
+        return (x * self.calendar.probability).sum("scenario")
+
+    def sum_of_blocks(self, x: xr.DataArray, hours: xr.DataArray) -> xr.DataArray:
+        """Return the sum of x over each market block at its last step, 0 at the others.
+
+        Parameters
+        ----------
+        x : xarray.DataArray
+            On `time`, in any unit.
+        hours : xarray.DataArray
+            Length of the blocks (h), which start at local midnight.
+
+        Returns
+        -------
+        xarray.DataArray
+            On the dimensions of both, in the unit of `x`.
+
+        Examples
+        --------
+        >>> view.sum_of_blocks(pump.drawn, xr.DataArray(2.0)).values.tolist()
+        [0.0, 2.0, 3.0]
+        """
+        same = same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
+        x, same = xr.broadcast(x, same & (first(self.calendar.time) == 0))
+        number = (~same).cumsum("time")  # of the block
+        ends = number != number.shift(time=-1, fill_value=-1)
+        total = x.cumsum("time")
+        at_the_ends = total.where(ends).ffill("time").shift(time=1).fillna(0.0)
+        return (total - at_the_ends).where(ends, 0.0)
 
     def get(self, part: str) -> xr.Dataset | None:
         """Return the group of another part, if it takes part.

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
+from ..model.gates import Gates
 from ..model.inputs import Inputs
 
 Key = tuple[str, str]  # part, field
@@ -243,3 +244,59 @@ class Naive:
                 np.concatenate([there, expected]), coords=axes, dims=("fleet", "time")
             )
         return found
+
+
+class Published(Naive):
+    """Prices of auctions as they are published, an hour after the gate closes; imbalance as dear as
+    the first auction; all else, and prices before they are published, as `Naive`.
+
+    Markets that trade until shortly before delivery are expected at the price of the auction as
+    well. Where a shortage costs more than a surplus earns, each lies as far from it as in the mean
+    of all that has happened. What imbalance cost a week ago says nothing of what it will cost; what
+    the market expects does.
+    """
+
+    name = "published"
+
+    def __init__(self, truth: Inputs, gates: Gates):
+        super().__init__(truth)
+        rolling = gates.rolling.get("energy")
+        if rolling is None or bool(rolling.all()):
+            detail = "no energy market has a gate at an hour of the day, so no price is published"
+            remedy = "give one in /gates, or choose naive"
+            raise SchemaError([Problem("gates.hour", "missing", f"{detail}; {remedy}")])
+        self._is_auction = ~rolling
+        self._auction = rolling.indexes["market"][self._is_auction.to_numpy()][0]
+        self._published = gates.close["energy"] + np.timedelta64(1, "h")
+
+    def at(
+        self, now: pd.Timestamp, until: pd.Timestamp, first: int, last: int
+    ) -> Mapping[Key, xr.DataArray]:
+        """Return prices as they are published at `now`, all else as of the earlier day."""
+        found, steps = dict(super().at(now, until, first, last)), slice(first, last)
+        if ("energy", "price") not in found:
+            return found
+        came, expected = self._truth.data["energy"].price.isel(time=steps), found["energy", "price"]
+        is_known = self._published.isel(time=steps) <= now.to_datetime64()
+        price = xr.where(is_known, came, expected)
+        reference = price.sel(market=self._auction, drop=True)
+        found["energy", "price"] = xr.where(self._is_auction, price, reference).transpose(
+            "market", "time"
+        )
+        for name in ("price_long", "price_short"):
+            if ("imbalance", name) in found:
+                found["imbalance", name] = reference + self._premium(name, now)
+        return found
+
+    def _premium(self, name: str, now: pd.Timestamp) -> float:
+        """Return by how much an imbalance price has exceeded the auction in the mean (EUR/MWh); 0
+        where both ways have one price.
+        """
+        imbalance = self._truth.data["imbalance"]
+        happened = slice(0, int(self._truth.calendar.time.searchsorted(now)))
+        if "price_short" not in imbalance or happened.stop == 0:
+            return 0.0
+        auction = (self._truth.data["energy"].price + 0.0 * self._is_auction).sel(
+            market=self._auction, drop=True
+        )
+        return float((imbalance[name] - auction).isel(time=happened).mean())

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError, SolverError
-from ..model.gates import gates_of, traded_parts, vintages_of
+from ..model.gates import Gates, gates_of, traded_parts, vintages_of
 from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
 from ..model.part import Part, Stage
 from ..model.reserve_rules import guarantees_energy
@@ -21,11 +21,11 @@ from ..solve.result import in_profit
 from ..solve.solver import Settings
 from . import windows
 from .checkpoint import Checkpoint, run_of
-from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Vintages
+from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Published, Vintages
 from .unmanaged import unmanaged
 from .windows import Sequence, State, Window
 
-FORECASTS = ("vintage", "naive", "perfect")
+FORECASTS = ("vintage", "published", "naive", "perfect")
 _FOLLOWS = (
     "charging",
     "segment",
@@ -63,9 +63,10 @@ def simulate(
     ----------
     case : xarray.DataTree
         A case with `/energy`, and with `/imbalance` unless everything is known in advance.
-    forecast : {"vintage", "naive", "perfect"} or Forecast, optional
+    forecast : {"vintage", "published", "naive", "perfect"} or Forecast, optional
         What a plan knows of later steps: the forecasts of `/vintage` (the default where the case
-        has them), the same hour of an earlier day, or all.
+        has them); prices of auctions once they are published, an hour after the gate, with
+        imbalance expected at them; the same hour of an earlier day, a week ago; or all.
     start, stop : str or pandas.Timestamp, optional
         UTC; the part of the case to operate. What lies before is known: naive forecasts need a day
         or a week of it.
@@ -180,7 +181,8 @@ def sequence(
             "a sequence solves its models in place, which HiGHS does; choose the solver highs"
         )
     known = vintages_of(case, truth)
-    source = _forecast(forecast, truth, known)
+    gates = gates_of(case, truth)
+    source = _forecast(forecast, truth, known, gates)
     problems = _unfit(truth, source, every, window, ahead)
     first, end = (
         _step(truth, at, name, problems) for at, name in ((start, "start"), (stop, "stop"))
@@ -198,7 +200,7 @@ def sequence(
     )
     return Sequence(
         inputs=source.planned(truth),
-        gates=gates_of(case, truth),
+        gates=gates,
         forecast=source,
         windows=_windows(first, end, window, ahead, truth.dt),
         every=every,
@@ -221,7 +223,10 @@ def _windows(
 
 
 def _forecast(
-    wanted: str | Forecast | None, truth: Inputs, known: Mapping[Any, xr.DataArray]
+    wanted: str | Forecast | None,
+    truth: Inputs,
+    known: Mapping[Any, xr.DataArray],
+    gates: Gates,
 ) -> Forecast:
     if wanted is None:
         wanted = "vintage" if known else "perfect"
@@ -232,6 +237,7 @@ def _forecast(
         raise SchemaError([Problem("forecast", "missing", detail)], source="the simulation")
     sources: dict[str, Callable[[], Forecast]] = {
         "vintage": lambda: Vintages(known),
+        "published": lambda: Published(truth, gates),
         "naive": lambda: Naive(truth),
         "perfect": Perfect,
     }

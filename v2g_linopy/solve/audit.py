@@ -124,7 +124,10 @@ def _asset_replays(inputs: Inputs, groups: Mapping[str, xr.Dataset]) -> dict[str
 
 
 def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataArray:
-    """Return by how much positions exceed what the plan injects and withdraws, kW on (time)."""
+    """Return by how much positions differ from what the plan injects and withdraws, kW on (time).
+
+    It is what `energy.unbacked` has to be for the same positions in open markets.
+    """
     inputs = inputs_of(result, parts)
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     position, none = groups["energy"].position, xr.zeros_like(groups["energy"].position)
@@ -142,10 +145,11 @@ def unbacked(result: xr.DataTree, parts: Mapping[str, Part] = PARTS) -> xr.DataA
             done[part.name] = part.replay(
                 View(groups, inputs.calendar, inputs.dt, done), groups[part.name]
             )
-        if part.name == "energy":
-            break
-    found = done["energy"].residuals
-    return xr.concat([found["backed_sales"], found["backed_purchases"]], "way").max("way")
+    found = [done["energy"].residuals[name] for name in ("backed_sales", "backed_purchases")]
+    if "imbalance" in done:
+        planned = done["imbalance"].residuals["backed"]
+        found.append(planned.max([dim for dim in planned.dims if dim != "time"]))
+    return xr.concat(found, "rule", coords="minimal", compat="override").max("rule")
 
 
 def next_states_of_result(

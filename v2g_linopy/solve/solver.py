@@ -258,6 +258,10 @@ def run_highs(h: highspy.Highs, matrix: Matrix) -> Optimum:
     Raises as `solve_matrix`.
     """
     _run(h, matrix.a.nnz)
+    if h.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+        # from a degenerate basis HiGHS may stop at a point that it can neither prove nor refuse
+        h.clearSolver()
+        _run(h, matrix.a.nnz)
     status = h.getModelStatus()
     info = h.getInfo()
     if status == highspy.HighsModelStatus.kOptimal:

@@ -165,9 +165,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     each price: equal prices have equal positions, and a higher price no smaller one (sale +), at
     every step by itself.
 
-    Where several gates are open at once (imbalance that may be settled is one) and virtual bidding
-    is off, what is sold is backed by the plan's injection and what is bought by its withdrawal, at
-    the pods that trade here: those with a supply contract back nothing. What was committed before
+    Where several gates are open at once and virtual bidding is off, what is sold is backed by the
+    plan's injection and what is bought by its withdrawal, both in the mean of the scenarios, at the
+    pods that trade here: those with a supply contract back nothing. Imbalance is no gate; what is
+    planned of it is bounded by `/imbalance`. What was committed before
     has taken its part, also where its gate has closed; if it is revisable, it may be traded back,
     and the net position is what the plan backs; where something is traded now, also without the
     trades that are only planned (`executed` 0). `unbacked` widens all of them. The backing is
@@ -187,7 +188,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             s.add(name, rows, mask=curve & mask)
     cash: dict[str, Cash] = {"energy": d.price * s.dt * position}
 
-    backed = _several_gates(d, s.inputs.get("imbalance")) & (d.virtual_bidding == 0)
+    backed = _several_gates(d) & (d.virtual_bidding == 0)
     if bool((d.spread > 0).any()) or bool(backed.any()):
         sold = s.var("sold", upper=highest - d.committed)
         bought = s.var("bought", upper=d.committed - lowest)
@@ -196,13 +197,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             -d.spread / 2 * s.dt * (sold + bought + d.get("turnover", abs(d.committed)))
         )
         if bool(backed.any()):
+            sales, purchases = s.mean(sold), s.mean(bought)
             injection, withdrawal = (
-                _total(s, "injection") + d.unbacked,
-                _total(s, "withdrawal") + d.unbacked,
+                s.mean(s.expression(_total(s, side))) + d.unbacked
+                for side in ("injection", "withdrawal")
             )
             for way, one, other, plan in (
-                ("sales", sold, bought, injection),
-                ("purchases", bought, sold, withdrawal),
+                ("sales", sales, purchases, injection),
+                ("purchases", purchases, sales, withdrawal),
             ):
                 room, net, known = _room_to_trade(
                     d, 1.0 if way == "sales" else -1.0, lowest, highest
@@ -220,18 +222,14 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
 
 
-def _several_gates(d: xr.Dataset, imbalance: xr.Dataset | None) -> xr.DataArray:
-    """Return True where a step can be traded in several ways: markets whose gate is open, and
-    settled imbalance.
+def _several_gates(d: xr.Dataset) -> xr.DataArray:
+    """Return True where a step can be traded in several markets, whose gates are open.
 
     A market that has closed is one of them while what it committed may not be revised: the flows
     that backed it stay."""
-    is_open, settled = (
-        (d.closed == 0) & (d.limit > 0),
-        0 if imbalance is None else imbalance.limit > 0,
-    )
-    ways = is_open.sum("market") + settled
-    held = (is_open | (d.committed != 0)).sum("market") + settled
+    is_open = (d.closed == 0) & (d.limit > 0)
+    ways = is_open.sum("market")
+    held = (is_open | (d.committed != 0)).sum("market")
     return (ways > 1) | ((held > 1) & (d.revisable == 0))
 
 
@@ -305,7 +303,7 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     off.
     """
     is_open = d.closed == 0
-    several = _replay_ways(v, d) > 1
+    several = _replay_ways(d) > 1
     injection = withdrawal = d.unbacked
     for part, done in v.done.items():
         flow = done.power.get("electricity", Flow())
@@ -344,19 +342,16 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
             )
     strict = several & (d.virtual_bidding == 0)
     return {
-        name: x.where(strict, 0.0).clip(min=0).assign_attrs(units="kW")
+        name: v.mean(x).where(strict, 0.0).clip(min=0).assign_attrs(units="kW")
         for name, x in excess.items()
     }
 
 
-def _replay_ways(v: View, d: xr.Dataset) -> xr.DataArray:
-    """Ways to trade each step; those of before count where they hold."""
-    settled = v.get("imbalance")
-    more = xr.DataArray(0) if settled is None else (settled.limit > 0).astype(int)
+def _replay_ways(d: xr.Dataset) -> xr.DataArray:
+    """Markets in which each step can be traded; those of before count where they hold."""
     trades = (d.limit > 0) & (d.closed == 0)
-    now = trades.sum("market") + more
-    bound = xr.where(trades, True, d.committed != 0).sum("market") + more
-    return xr.where(d.revisable == 0, bound, now)
+    bound = xr.where(trades, True, d.committed != 0).sum("market")
+    return xr.where(d.revisable == 0, bound, trades.sum("market"))
 
 
 def _replay_traded(v: View, part: str, power: xr.DataArray) -> xr.DataArray:

@@ -39,6 +39,10 @@ MOST_DAYS = 62
 """Days that a table lists, and that a figure draws apart."""
 FORECASTS = {
     "vintage": "on the forecasts that the case gives, each as it was known at the time",
+    "published": (
+        "on prices of auctions once published, with imbalance expected at them, and forecasts that"
+        " else repeat the same hour of an earlier day"
+    ),
     "naive": "on forecasts that repeat the same hour of an earlier day",
     "perfect": "knowing everything in advance",
 }
