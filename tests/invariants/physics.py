@@ -266,9 +266,13 @@ def _markets(p: Plan) -> Residuals:
 
 
 def _backing(p: Plan) -> Residuals:
-    """Where several gates are open, sales need injection and purchases withdrawal, unless positions
-    may be virtual.
+    """Where several gates are open, sales need injection and purchases withdrawal, in the mean of
+    the scenarios, unless positions may be virtual.
     """
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return np.tensordot(p.weight, np.broadcast_to(x, (len(p.weight), *x.shape[1:])), 1)[None]
+
     gates = (1 - p.energy("closed")) * (p.energy("limit") > 0)
     several = (gates.sum(1) > 1) & ~bool(p.energy("virtual_bidding").max())
     if not several.any():
@@ -282,6 +286,7 @@ def _backing(p: Plan) -> Residuals:
     sold, bought = (np.maximum(s * (q - taken) * free, 0).sum(1) for s in (1, -1))
     most = [(np.maximum(p.energy("limit") - s * taken, 0) * free).sum(1) for s in (1, -1)]
     injected, drawn = p.fleet("discharge").sum(1) + down, p.fleet("charge").sum(1) + up
+    sold, bought, net, injected, drawn = (mean(x) for x in (sold, bought, net, injected, drawn))
     yield "sales are backed", over(sold, injected + np.maximum(-due, 0)) * several
     yield "purchases are backed", over(bought, drawn + np.maximum(due, 0)) * several
     yield (

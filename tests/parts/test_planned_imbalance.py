@@ -8,6 +8,7 @@ from pytest import approx
 
 import v2g_linopy as v2g
 
+WAYS = {"long": 1.0, "short": -1.0}
 CHANCES = {"calm": 0.75, "windy": 0.25}
 
 
@@ -70,6 +71,16 @@ def test_after_the_gate_deviations_are_free(pipeline):
     assert result.attrs["profit"] == approx(0.70)
 
 
+def test_a_market_that_takes_nothing_is_as_good_as_closed(pipeline):
+    """The only market has a limit of 0 in the second hour: the 10 kW of that hour are left to the
+    imbalance at 20, those of the first are bought at 50: 0.70 EUR.
+    """
+    half_a_day = market([50, 50], limit=[100.0, 0.0])
+    result = pipeline(case(None, half_a_day, load=house(10, 10), imbalance=settled([20, 20])))
+    assert result.attrs["profit"] == approx(-0.70)
+    assert row(result, "energy.position") == [-10, 0]
+
+
 def test_what_is_allowed_beyond_the_plan_is_a_number(pipeline):
     """Day-ahead at 50, imbalance at 80, 3 kW allowed: 3 kW of paper, 0.09 EUR."""
     result = pipeline(
@@ -117,7 +128,7 @@ def test_a_hedge_against_two_prices_is_no_bet(seed):
     best of the quantities that occur, tried one by one, and never beyond them.
 
     Proves the newsvendor (its optimum is one of the quantities) and the bound where a position
-    beyond all of them would pay."""
+    beyond all of them would pay, which has binaries there alone."""
     rng = np.random.default_rng(seed)
     names, share = list("abcd"), rng.dirichlet(np.ones(4))
     drawn, price = rng.uniform(2, 10, 4), rng.normal(50, 20, 4)
@@ -139,37 +150,58 @@ def test_a_hedge_against_two_prices_is_no_bet(seed):
         return float(share @ (position * price + settlement)) / 1000
 
     assert result.attrs["profit"] == approx(max(worth(-x) for x in drawn), abs=1e-9)
+    beyond = {
+        "sale_met": share @ price > share @ short,
+        "purchase_met": share @ price < share @ long,
+    }
+    assert {name: name in result["imbalance"] for name in beyond} == beyond
     position = float(result["energy"].position[{"market": 0, "time": 0, "scenario": 0}])
     assert -max(drawn) - 1e-6 <= position <= -min(drawn) + 1e-6
 
 
+@pytest.mark.parametrize(("unbacked", "profit"), [(0.0, -0.67), (3.0, -0.55)])
+def test_what_is_allowed_beyond_a_hedge(unbacked, profit, pipeline):
+    """10 or 4 kW are drawn; day-ahead at 100, a shortage costs 60, a surplus earns 20: 4 kW are
+    bought, as the windy scenario needs them all; 3 kW less where so much is allowed.
+
+    -0.40 - 0.75 x 0.36 = -0.67 EUR, and -0.10 - 0.75 x 0.54 - 0.25 x 0.18 = -0.55 EUR."""
+    drawn = {"house": {"baseline": {"calm": [10.0], "windy": [4.0]}}}
+    prices = settled([20], price_short=[60])
+    dear = market([100], unbacked=unbacked)
+    result = pipeline(case(None, dear, load=drawn, imbalance=prices, scenarios=CHANCES))
+    assert result.attrs["profit"] == approx(profit)
+    assert result["energy"].position.to_numpy().ravel() == approx(unbacked - 4)
+
+
 PAPER = {
-    "one kW bought on paper": (None, "imbalance.backed"),
-    "in each scenario": (0.0, "imbalance.backed_each"),
+    "one kW bought on paper": (1.0, {}, "imbalance.backed"),
+    "one kW sold on paper": (-1.0, {}, "imbalance.backed"),
+    "bought in each scenario": (1.0, {"first_stage": 0.0}, "imbalance.backed_each"),
+    "sold in each scenario": (-1.0, {"first_stage": 0.0}, "imbalance.backed_each"),
 }
 
 
-@pytest.mark.parametrize(("first_stage", "check"), PAPER.values(), ids=PAPER)
-def test_a_bet_on_the_imbalance_is_found(first_stage, check):
-    """One kW more is bought and left over, its money in the ledger: a false plan only by the rule.
+@pytest.mark.parametrize(("bought", "stage", "check"), PAPER.values(), ids=PAPER)
+def test_a_bet_on_the_imbalance_is_found(bought, stage, check):
+    """11 kW were bought for an hour whose gate has closed, 10 are drawn: one is left over, rightly.
+    In the next a kW more, or less, is bought than drawn, its money in the ledger: a false plan by
+    the rule alone.
 
     Proves the check of the replay, and that with virtual bidding it is none."""
-    stage = {} if first_stage is None else {"first_stage": first_stage}
-    tree = case(None, market([50], **stage), load=house(10), imbalance=settled([80]))
-    result = v2g.solve(tree)
-    result["energy"] = result["energy"].to_dataset().assign(position=result["energy"].position - 1)
-    result["imbalance"] = result["imbalance"].to_dataset().assign(long=result["imbalance"].long + 1)
-    ledger = result["ledger"].to_dataset()
-    result["ledger"] = ledger.assign(
-        {
-            "energy.energy": ledger["energy.energy"] - 0.05,
-            "imbalance.settlement": ledger["imbalance.settlement"] + 0.08,
-        }
-    )
-    result.attrs["objective"] += 0.03
+    gate = market([50, 50], closed=[1, 0], committed=[-11, 0], **stage)
+    result = v2g.solve(case(None, gate, load=house(10, 10), imbalance=settled([80, 80])))
+    assert result["imbalance"].long.to_numpy().tolist() == approx([1, 0])
+    later = xr.DataArray([0.0, 1.0], dims="time")
+    energy, imbalance, ledger = (result[n].to_dataset() for n in ("energy", "imbalance", "ledger"))
+    result["energy"] = energy.assign(position=energy.position - bought * later)
+    moved = {name: imbalance[name] + max(way * bought, 0.0) * later for name, way in WAYS.items()}
+    result["imbalance"] = imbalance.assign(moved)
+    money = {"energy.energy": -0.05 * bought, "imbalance.settlement": 0.08 * bought}
+    result["ledger"] = ledger.assign({n: ledger[n] + x * later for n, x in money.items()})
+    result.attrs["objective"] += 0.03 * bought
+
     checks = v2g.replay(result)
-    failed = [str(n) for n, x in checks.data_vars.items() if float(x) > 1e-6]
-    assert failed == [check]
-    one = xr.DataArray(1.0)
-    result["energy"] = result["energy"].to_dataset().assign(virtual_bidding=one)
+    assert [str(n) for n, x in checks.data_vars.items() if float(x) > 1e-6] == [check]
+    virtual = result["energy"].to_dataset().assign(virtual_bidding=xr.DataArray(1.0))
+    result["energy"] = virtual
     assert v2g.replay(result).attrs["passed"] == 1
