@@ -58,7 +58,7 @@ ON_PAPER = Story(
 
 
 def committed(sale, **more):
-    """Yesterday 6 kW were traded, and 3 more of them at a gate that is open; 4 kW flow."""
+    """Yesterday 6 kW were traded, and 4 more of them at two gates that are open; 4 kW flow."""
     flows = {"available": [4.0, 4.0], "curtailable": 0.0} if sale > 0 else None
     house = None if sale > 0 else {"baseline": [4.0, 4.0]}
     return half_hours(
@@ -68,6 +68,7 @@ def committed(sale, **more):
                 0.0, closed=1.0, committed=6.0 * sale, limit=10.0, virtual_bidding=1.0
             ),
             "now": market([100.0 * sale, 100.0 * sale], limit=3.0, spread=2.0, **more),
+            "later": market(100.0 * sale, limit=1.0),
         },
         renewable=flows,
         load=house,
@@ -75,22 +76,76 @@ def committed(sale, **more):
     )
 
 
-# 9 kW are sold in all; of the 6, the open gate could buy back 3: 9 - 3 - 4 are backed by nothing.
+# 10 kW are sold in all; of the 6, the open gates could buy back 4: 10 - 2 - 4 are backed by
+# nothing. With 4 kW of sun 6 are missing, which no plan may leave to the imbalance.
 COMMITTED_SALE = Story(
     committed(1.0),
     {},
     cash={
         "imbalance.settlement": 0.0,
-        "energy.energy": 2 * 0.5 * 0.1 * 3,
+        "energy.energy": 2 * 0.5 * 0.1 * 4,
         "energy.spread": -2 * 0.5 * 0.001 * 3,
     },
-    broken=(Broken("energy.backed_net_sales", {"energy.virtual_bidding": plus(-1)}, 2),),
+    broken=(
+        Broken(
+            "energy.backed_net_sales",
+            {"energy.virtual_bidding": plus(-1)},
+            4,
+            also={"imbalance.backed": 6},
+        ),
+    ),
 )
 COMMITTED_PURCHASE = Story(
     committed(-1.0),
     {},
-    cash={"energy.energy": 2 * 0.5 * 0.1 * 3, "energy.spread": -2 * 0.5 * 0.001 * 3},
-    broken=(Broken("energy.backed_net_purchases", {"energy.virtual_bidding": plus(-1)}, 2),),
+    cash={"energy.energy": 2 * 0.5 * 0.1 * 4, "energy.spread": -2 * 0.5 * 0.001 * 3},
+    broken=(
+        Broken(
+            "energy.backed_net_purchases",
+            {"energy.virtual_bidding": plus(-1)},
+            4,
+            also={"imbalance.backed": 6},
+        ),
+    ),
+)
+
+# 10 kW are bought at 50 for a house of 3, once its load is known: 7 are left over at 80.
+ON_THE_SPREAD = Story(
+    half_hours(
+        None,
+        market([50.0, 50.0], limit=10.0, first_stage=0.0, virtual_bidding=1.0),
+        load={"baseline": 3.0},
+        imbalance={"price_long": 80.0, "limit": 9.0},
+    ),
+    {},
+    cash={"energy.energy": -2 * 0.5 * 0.05 * 10, "imbalance.settlement": 2 * 0.5 * 0.08 * 7},
+    broken=(Broken("imbalance.backed_each", {"energy.virtual_bidding": plus(-1)}, 7),),
+)
+
+
+def beyond_all(price):
+    """A house of 3 or of 5 kW; a surplus earns 20, a shortage costs 60; bids may be virtual."""
+    return half_hours(
+        None,
+        market([price, price], limit=10.0, virtual_bidding=1.0),
+        load={"house": {"baseline": {"low": [3.0, 3.0], "high": [5.0, 5.0]}}},
+        imbalance={"price_long": 20.0, "price_short": 60.0, "limit": 20.0},
+        scenarios={"low": 0.5, "high": 0.5},
+    )
+
+
+# 10 kW are sold at 100, though 13 are then missing at best; or bought at 10, 5 more than ever used.
+SOLD_BEYOND_ALL = Story(
+    beyond_all(100.0),
+    {},
+    cash={"energy.energy": 2 * 0.5 * 0.1 * 10, "imbalance.settlement": -2 * 0.5 * 0.06 * 14},
+    broken=(Broken("imbalance.sale_met", {"energy.virtual_bidding": plus(-1)}, 13),),
+)
+BOUGHT_BEYOND_ALL = Story(
+    beyond_all(10.0),
+    {},
+    cash={"energy.energy": -2 * 0.5 * 0.01 * 10, "imbalance.settlement": 2 * 0.5 * 0.02 * 6},
+    broken=(Broken("imbalance.purchase_met", {"energy.virtual_bidding": plus(-1)}, 5),),
 )
 
 # 2 kW of sun that nobody bought, 3 of a house that nobody sold: 50 for the one, 80 for the other.
