@@ -109,6 +109,12 @@ COMMANDS = (
         " offset.",
     ),
     Listed(
+        "day",
+        "inspect",
+        "Give the sheet of a day: what each vehicle does and holds, in local time; .html is to"
+        " print.",
+    ),
+    Listed(
         "explain",
         "inspect",
         "Say in words why a vehicle did what it did: needs, prices, shadow prices and the limits"
@@ -118,7 +124,7 @@ COMMANDS = (
         "replay",
         "replay",
         "Recompute a result from its file; with signals, follow them with every member: what"
-        " breaks, what is missed.",
+        " breaks, what is missed. It leaves with 9 where more is missed than may be.",
     ),
     Listed(
         "schema",

@@ -3,18 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 import xarray as xr
 
 from ..case.io import atomic
 from ..errors import InputFileError, OutputError
 from ..report import tables
+from ..report.day_sheet import day_sheet, steps_of_day
 from ..report.page import write
-from ..report.table_files import csv_text
+from ..report.page.day import render_day
+from ..report.result_view import ResultView
+from ..report.table_files import CsvStyle, csv_text, write_tables
 from ..solve.verification import Verification, verify
 from ..study.explain import explain as explained
 from .input_files import read_case
-from .options import DryRun, Force, ResultFile, command, result_path
+from .options import CsvMarks, DryRun, Force, ResultFile, command, result_path
 from .output import refuse_file, report_lacks
 from .terminal import Terminal
 
@@ -27,8 +31,33 @@ Html = Annotated[
 Csv = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="CSV file; without it the table goes to stdout."
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="CSV, or a workbook (.xlsx); without it CSV goes to stdout.",
     ),
+]
+Sheet = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="To print (.html), a workbook (.xlsx) or CSV; without it CSV goes to stdout.",
+    ),
+]
+Day = Annotated[
+    str | None, typer.Option("--day", metavar="DATE", help="One local day, e.g. 2019-08-02.")
+]
+WhichDay = Annotated[
+    str,
+    typer.Option(
+        "--day", metavar="DATE", help="The local day, e.g. 2019-08-02.", show_default=False
+    ),
+]
+Vehicles = Annotated[
+    list[str] | None,
+    typer.Option("--vehicle", help="Label of one fleet member; repeatable. Without it all."),
 ]
 Vehicle = Annotated[
     str | None,
@@ -67,8 +96,21 @@ def add(app: typer.Typer) -> None:
         report
     )
     command(
-        app, "bids", "v2g bids out/result.nc", "v2g bids out -o bids.csv", "v2g bids out --json"
+        app,
+        "bids",
+        "v2g bids out/result.nc",
+        "v2g bids out -o bids.csv",
+        "v2g bids out --day 2019-08-02 -o friday.xlsx",
+        "v2g bids out -o bids.csv --csv-separator ';' --csv-decimal ,",
+        "v2g bids out --json",
     )(bids)
+    command(
+        app,
+        "day",
+        "v2g day out --day 2019-08-02",
+        "v2g day out --day 2019-08-02 -o friday.html",
+        "v2g day out --day 2019-08-02 --vehicle ev-003 --vehicle ev-007 -o friday.xlsx",
+    )(day)
     command(
         app,
         "explain",
@@ -101,21 +143,79 @@ def report(
     )
 
 
-def bids(terminal: Terminal, result: ResultFile, output: Csv = None, force: Force = False) -> None:
+def bids(
+    terminal: Terminal,
+    result: ResultFile,
+    day: Day = None,
+    output: Csv = None,
+    force: Force = False,
+    *,
+    marks: CsvMarks,
+) -> None:
     """Give the bids of a result: one row per market or product and step, local time with offset."""
+    style = marks.style
     if output is not None:
         refuse_file(output, force)
-    table = tables.bids(verified(terminal, result_path(result)))
-    text = csv_text(table)
-    rows = table.to_dict("records")
+    tree = verified(terminal, result_path(result))
+    table = tables.bids(tree)
+    if day is not None:
+        steps_of_day(ResultView.of(tree), day)  # refused where the result has no such day
+        table = table[table["start"].str.startswith(day)]
+    answer_table(terminal, table, "bids", output, force, style)
+
+
+def day(
+    terminal: Terminal,
+    result: ResultFile,
+    day: WhichDay,
+    vehicle: Vehicles = None,
+    output: Sheet = None,
+    force: Force = False,
+    *,
+    marks: CsvMarks,
+) -> None:
+    """Give the sheet of a day: what each vehicle does and holds, in local time; .html is to
+    print.
+    """
+    style = marks.style
+    if output is not None:
+        refuse_file(output, force)
+    tree = verified(terminal, result_path(result))
+    table = day_sheet(tree, day, vehicle)
+    if output is None or output.suffix.lower() != ".html":
+        answer_table(terminal, table, "rows", output, force, style)
+        return
+    if lacking := report_lacks():
+        raise OutputError(f"{output} cannot be written: {lacking}")
+    page = render_day(tree, day, vehicle)
+    with atomic(output, overwrite=force) as path:
+        path.write_text(page, encoding="utf-8")
+    answer_written(terminal, table, "rows", output)
+
+
+def answer_table(
+    terminal: Terminal,
+    table: pd.DataFrame,
+    what: str,
+    output: Path | None,
+    force: bool,
+    style: CsvStyle,
+) -> None:
+    """Print a table as CSV, or write it as CSV or as a workbook."""
     if output is None:
-        terminal.answer(text, {"status": "ok", "bids": rows})
+        rows = table.to_dict("records")
+        terminal.answer(csv_text(table, style), {"status": "ok", what: rows})
         return
     with atomic(output, overwrite=force) as path:
-        path.write_bytes(text.encode())
+        write_tables(path, {what: table}, style)
+    answer_written(terminal, table, what, output)
+
+
+def answer_written(terminal: Terminal, table: pd.DataFrame, what: str, output: Path) -> None:
+    """Say what was written."""
     terminal.answer(
-        f"wrote {len(rows)} bids to {output}",
-        {"status": "ok", "files": {output.name: str(output)}, "bids": rows},
+        f"wrote {len(table)} {what} to {output}",
+        {"status": "ok", "files": {output.name: str(output)}, what: table.to_dict("records")},
     )
 
 

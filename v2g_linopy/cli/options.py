@@ -13,6 +13,7 @@ import pandas as pd
 import typer
 
 from ..case.units import accepted, factor
+from ..report.table_files import CsvStyle
 
 CaseFile = Annotated[
     Path, typer.Argument(metavar="CASE", help="Case file (NetCDF).", show_default=False)
@@ -80,8 +81,47 @@ Blocks = Annotated[
     bool, typer.Option("--blocks/--no-blocks", help="Solve independent parts of the model apart.")
 ]
 
+Separator = Annotated[
+    str,
+    typer.Option(
+        "--csv-separator",
+        metavar="MARK",
+        help="Between the cells of CSV files: ',', ';' or tab; for a continental Excel ';'.",
+    ),
+]
+DecimalMark = Annotated[
+    str,
+    typer.Option(
+        "--csv-decimal",
+        metavar="MARK",
+        help="In the numbers of CSV files: '.' or ','; for a continental Excel ','.",
+    ),
+]
+
+SEPARATORS = {",": ",", ";": ";", "tab": "\t", "\t": "\t"}
 COMPLEMENTARITY = ("lazy", "audit", "milp", "off")
 RESULT_NAME = "result.nc"
+
+
+@dataclass(frozen=True)
+class CsvMarks:
+    """How numbers and cells are told apart in CSV files."""
+
+    panel: ClassVar[str] = "Tables"
+    csv_separator: Separator = ","
+    csv_decimal: DecimalMark = "."
+
+    @property
+    def style(self) -> CsvStyle:
+        """The marks; the same one for both is a usage error."""
+        one_of("--csv-separator", self.csv_separator, SEPARATORS)
+        one_of("--csv-decimal", self.csv_decimal, (".", ","))
+        if self.csv_separator == self.csv_decimal:
+            raise typer.BadParameter(
+                f"{self.csv_decimal!r} stands between cells already; give --csv-separator ';' too",
+                param_hint="--csv-decimal",
+            )
+        return CsvStyle(SEPARATORS[self.csv_separator], self.csv_decimal)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def simulated(
     with saying_what_is_kept(terminal, folder):
         with staged(folder, names, files.force) as stage:
             result = run_through_gates(terminal, tree, folder, arguments, hindsight, stage_values)
-            kpi = write_files(terminal, result, stage, names)
+            kpi = write_files(terminal, result, stage, names, files.style)
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
     wrote(terminal, case, result, folder, names, kpi)
 

@@ -14,24 +14,35 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..case.io import atomic
-from ..errors import Interrupted, SchemaError
+from ..errors import Interrupted, OutputError, SchemaError
 from ..report import tables
 from ..report.page import write
 from ..report.page.content import headline
 from ..report.result_view import ResultView
-from ..report.table_files import csv_text
+from ..report.table_files import CsvStyle, workbook_lacks, write_tables
 from ..study.attribution import bills, letters
 from ..study.input_differences import input_differences
 from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
 from .inspect import verified
-from .options import CaseFile, DryRun, Force, Set, Solving, command, named_file, result_path
+from .options import (
+    CaseFile,
+    CsvMarks,
+    DryRun,
+    Force,
+    Set,
+    Solving,
+    command,
+    named_file,
+    result_path,
+)
 from .output import refuse_existing, report_lacks, staged
 from .set_option import changed
 from .terminal import Terminal, to_json
 
 FILES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "report.html")
+WORKBOOK = "tables.xlsx"
 BID_CURVE = "bid_curve.csv"
 """Written as well where a market takes curves."""
 STOPPED_AT_A_LIMIT = 6
@@ -51,15 +62,19 @@ Others = Annotated[
         show_default=False,
     ),
 ]
+Xlsx = Annotated[
+    bool, typer.Option("--xlsx/--no-xlsx", help="Write the tables as one workbook as well.")
+]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html as well.")]
 
 
 @dataclass(frozen=True)
-class Files:
-    """Which files of a result are written, and over what."""
+class Files(CsvMarks):
+    """Which files of a result are written, over what, and in which marks."""
 
     panel: ClassVar[str] = ""
     report: Report = True
+    xlsx: Xlsx = False
     force: Force = False
     dry_run: DryRun = False
 
@@ -68,7 +83,10 @@ class Files:
         lacking = report_lacks()
         if self.report and lacking:
             terminal.say(f"no report.html: {lacking}")
-        return [name for name in FILES if name != "report.html" or (self.report and not lacking)]
+        if self.xlsx and (missing := workbook_lacks()):
+            raise OutputError(f"{WORKBOOK} cannot be written: {missing}")
+        names = [name for name in FILES if name != "report.html" or (self.report and not lacking)]
+        return [*names, *([WORKBOOK] if self.xlsx else [])]
 
 
 def add(app: typer.Typer) -> None:
@@ -204,6 +222,7 @@ def solve_and_write(
 ) -> None:
     """Read, change, check, solve and write; exit code 6 where a limit stopped the solver."""
     folder, arguments = output or Path(named_file(case).stem), solving.arguments()
+    style = files.style
     names = files.names(terminal)
     refuse_existing(folder, names, files.force)
     tree, notes = checked_case(terminal, case, solving.set_)
@@ -220,7 +239,7 @@ def solve_and_write(
     with staged(folder, names, files.force) as stage:
         with terminal.solving(f"{verb} {size_in_words(tree)}"):
             result = with_wear(work(tree, **arguments))
-        kpi = write_files(terminal, result, stage, names)
+        kpi = write_files(terminal, result, stage, names, style)
     wrote(terminal, case, result, folder, names, kpi)
 
 
@@ -275,7 +294,11 @@ def checked_case(
 
 
 def write_files(
-    terminal: Terminal, result: xr.DataTree, folder: Path, names: list[str]
+    terminal: Terminal,
+    result: xr.DataTree,
+    folder: Path,
+    names: list[str],
+    style: CsvStyle,
 ) -> Mapping[str, Any]:
     """Write the files of a result into a folder; return the key figures."""
     with terminal.progress("Writing"):
@@ -288,9 +311,13 @@ def write_files(
         }
         if BID_CURVE in names:
             tables_of[BID_CURVE] = tables.bid_curves
-        for name, table in tables_of.items():
+        sheets = {name: table(result) for name, table in tables_of.items()}
+        for name, table in sheets.items():
             with atomic(folder / name) as path:
-                path.write_bytes(csv_text(table(result)).encode())
+                write_tables(path, {name: table}, style)
+        if WORKBOOK in names:
+            with atomic(folder / WORKBOOK) as path:
+                write_tables(path, {Path(name).stem: table for name, table in sheets.items()})
         with atomic(folder / "kpi.json") as path:
             path.write_text(to_json(kpi), encoding="utf-8")
         if "report.html" in names:

@@ -158,14 +158,14 @@ def write_page(
 def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
     """The report as HTML; the same result gives the same text to the byte."""
     view = ResultView.of(result, parts=parts)
-    template = _template()
+    layout = template("page.html.j2")
     from markupsafe import Markup
 
     def figure(name: str) -> Any:
         return Markup(drawn_as_svg(view, name)) if is_shown(view, name) else ""
 
-    page = template.render(
-        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+    page = layout.render(
+        css=style_sheet(),
         title=str(view.attrs.get("title") or "Charging plan"),
         currency=view.currency,
         unit=view.unit,
@@ -224,7 +224,21 @@ def drawn_as_svg(view: ResultView, name: str) -> str:
     return f"<figure>\n{picture}\n<figcaption>{CAPTIONS[name]}</figcaption>\n</figure>"
 
 
-def _template() -> Template:
+def style_sheet() -> Any:
+    """The style of every page."""
+    from markupsafe import Markup
+
+    return Markup((HERE / "page.css").read_text(encoding="utf-8"))
+
+
+def template(name: str) -> Template:
+    """A template of this folder.
+
+    Raises
+    ------
+    V2GError
+        jinja2 is not installed.
+    """
     try:
         from jinja2 import Environment, StrictUndefined
     except ModuleNotFoundError as error:
@@ -234,4 +248,4 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    return environment.from_string((HERE / "page.html.j2").read_text(encoding="utf-8"))
+    return environment.from_string((HERE / name).read_text(encoding="utf-8"))

@@ -1,0 +1,147 @@
+"""The sheet of a local day: what each vehicle does, when, and what it then holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..model.part import Part
+from ..parts.catalogue import PARTS
+from ..study.explain.plan_facts import NotInResult, position_of
+from .result_view import ResultView
+
+COLUMNS = (
+    "vehicle", "from", "to", "doing", "charge_kW", "discharge_kW", "drawn_kWh", "fed_in_kWh",
+    "energy_kWh", "soc_percent", "needed_kWh",
+)  # fmt: skip
+SAME = 5e-3
+"""kW by which steps may differ and still be one row."""
+
+
+def day_sheet(
+    result: xr.DataTree,
+    day: str,
+    vehicles: Sequence[str] | None = None,
+    *,
+    parts: Mapping[str, Part] = PARTS,
+) -> pd.DataFrame:
+    """Return what each vehicle does on a local day, a row for each time in which it does the same.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        A result; with scenarios the mean is shown.
+    day : str
+        A day on the local clock of the case, `2019-08-02`.
+    vehicles : sequence of str, optional
+        Labels of fleet members; all by default.
+    parts : mapping of str to Part, default PARTS
+        The catalogue that the result was made with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``vehicle``, ``from``, ``to`` (local, ISO 8601 with offset), ``doing`` (`away`, `waits`,
+        `charges`, `feeds in`), ``charge_kW``, ``discharge_kW``, ``drawn_kWh``, ``fed_in_kWh`` (at
+        the grid), ``energy_kWh`` on board at the end, ``soc_percent`` of the most that fits, and
+        ``needed_kWh`` on board at the end, where some is; empty while it is away.
+
+    Raises
+    ------
+    NotInResult
+        The day or a vehicle is not in the result.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> from v2g_linopy.report.day_sheet import day_sheet
+    >>> result = v2g.solve(v2g.commuters(vehicles=1, days=1, regulation=None))
+    >>> day_sheet(result, "2019-08-01")[["from", "doing"]].head(2).values.tolist()
+    [['2019-08-01T00:00+02:00', 'away'], ['2019-08-01T08:00+02:00', 'waits']]
+    """
+    view = ResultView.of(result, parts=parts)
+    names = [str(m) for m in view.members]
+    wanted = (
+        names if vehicles is None else [names[position_of(v, names, "vehicle")] for v in vehicles]
+    )
+    steps = steps_of_day(view, day)
+    edges = view.local.append(view.local[-1:] + pd.Timedelta(hours=view.hours))
+    moments = [edge.isoformat(timespec="minutes") for edge in edges[[*steps, steps[-1] + 1]]]
+    arrays = {
+        name: view.fleet(name).isel(time=steps)
+        for name in ("charge", "discharge", "energy", "energy_max", "energy_min", "keep")
+    }
+    connected = view.connected.isel(time=steps)
+    rows = []
+    for name in wanted:
+        place = names.index(name)
+        own = {k: np.asarray(x.isel(fleet=place), dtype=float) for k, x in arrays.items()}
+        rows += _rows(name, own, np.asarray(connected.isel(fleet=place)), moments, view.hours)
+    return pd.DataFrame(rows, columns=[*COLUMNS])
+
+
+def steps_of_day(view: ResultView, day: str) -> np.ndarray:
+    """Return the steps that begin on a local day.
+
+    Raises
+    ------
+    NotInResult
+        The result has none, or the day cannot be read.
+    """
+    try:
+        wanted = date.fromisoformat(day)
+    except ValueError:
+        raise NotInResult(f"cannot read the day {day!r}; write it as 2019-08-02") from None
+    steps = np.flatnonzero([stamp.date() == wanted for stamp in view.local])
+    if not len(steps):
+        span = (
+            f"{view.local[0]:%Y-%m-%d} to {view.local[-1]:%Y-%m-%d}" if len(view.local) else "none"
+        )
+        raise NotInResult(f"{day} is not in the result; its local days are {span}")
+    return steps
+
+
+def _rows(
+    name: str, own: Mapping[str, np.ndarray], there: np.ndarray, moments: list[str], hours: float
+) -> list[dict[str, Any]]:
+    """Return the rows of a vehicle: steps in which it does the same are one."""
+    charge, discharge = own["charge"], own["discharge"]
+    changes = [
+        t
+        for t in range(1, len(charge))
+        if there[t] != there[t - 1]
+        or (there[t] and own["keep"][t] == 0)
+        or abs(charge[t] - charge[t - 1]) > SAME
+        or abs(discharge[t] - discharge[t - 1]) > SAME
+    ]
+    rows: list[dict[str, Any]] = []
+    for start, stop in zip([0, *changes], [*changes, len(charge)], strict=True):
+        last, present = stop - 1, bool(there[start])
+        drawn, fed = (float(x[start:stop].mean()) for x in (charge, discharge))
+        doing = "charges" if drawn > SAME else "feeds in" if fed > SAME else "waits"
+        most, need = own["energy_max"][last], own["energy_min"][last]
+        row: dict[str, Any] = {"vehicle": name, "from": moments[start], "to": moments[stop]}
+        if not present:
+            rows.append(row | {"doing": "away"})
+            continue
+        rows.append(
+            row
+            | {
+                "doing": doing,
+                "charge_kW": round(drawn, 3),
+                "discharge_kW": round(fed, 3),
+                "drawn_kWh": round(drawn * hours * (stop - start), 3),
+                "fed_in_kWh": round(fed * hours * (stop - start), 3),
+                "energy_kWh": round(float(own["energy"][last]), 3),
+                "soc_percent": round(100 * float(own["energy"][last] / most), 1)
+                if most > 0
+                else None,
+                "needed_kWh": round(float(need), 3) if need > 0 else None,
+            }
+        )
+    return rows
