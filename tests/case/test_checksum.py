@@ -26,7 +26,7 @@ def result() -> xr.DataTree:
         product(up=1.0, capacity_price=5.0),
         scenarios={"calm": 0.75, "windy": 0.25},
     )
-    arrival = ("session", np.array(["2026-01-05T00:10", "NaT"], dtype="datetime64[ns]"))
+    arrival = ("session", np.array(["2026-01-05T00:10"] * 2, dtype="datetime64[ns]"))
     tree["sessions"] = xr.Dataset({"arrival": arrival}, coords={"session": [0, 1]})
     return v2g.solve(tree)
 

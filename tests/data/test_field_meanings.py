@@ -23,7 +23,7 @@ from v2g_linopy.data import (
 )
 from v2g_linopy.data.generators.noise_and_prices import italian_prices
 from v2g_linopy.data.sessions.new_case import declared_fields, with_meaning
-from v2g_linopy.data.tables.session_table import SESSION_FIELDS
+from v2g_linopy.model.sessions import SESSION_FIELDS
 
 TIME = pd.date_range("2026-03-23", periods=24, freq="h", name="time")
 

@@ -63,6 +63,20 @@ def text():
     return page("all")
 
 
+def test_a_browser_is_told_to_load_nothing(text):
+    """The policy stands before anything that it could be asked about. It allows the styles and the
+    pictures that are in the page itself, and nothing else: no script, no address.
+    """
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
+    allowed = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert allowed.pop("default-src") == "'none'"
+    assert allowed.pop("style-src") == "'unsafe-inline'"
+    assert allowed.pop("img-src") == "data:"
+    assert set(allowed) == {"base-uri", "form-action"} and {*allowed.values()} == {"'none'"}
+    head = text.partition(policy)[0]
+    assert Page(head.partition("<head>")[2].rpartition("<")[0]).tags == ["meta"]
+
+
 @pytest.mark.parametrize("edge", EDGES)
 def test_page_is_whole_small_and_offline(edge):
     """Tags close, ids are unique, nothing is loaded from anywhere, no script, under 1.5 MB."""

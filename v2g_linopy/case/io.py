@@ -16,6 +16,7 @@ import xarray as xr
 from ..errors import InputFileError, OutputError, Problem, SchemaError
 from .calendar import period_labels
 from .checksum import ATTRIBUTE, EDITED, KEPT, NONE, checksum, is_result
+from .declared_sizes import refuse_what_cannot_be_held
 from .schema import Calendar
 from .staging import stage_in
 from .version import package_version
@@ -191,6 +192,8 @@ def read(path: str | Path) -> xr.DataTree:
     path = existing(path, "is a directory; name a case file (.nc)")
     try:
         case = xr.DataTree.from_dict(_loaded_groups(path))
+    except InputFileError:
+        raise
     except _UNREADABLE as error:
         if "not aligned" in str(error):
             detail = (
@@ -235,6 +238,7 @@ def _compare_checksum(case: xr.DataTree, path: Path) -> None:
 
 def _loaded_groups(path: Path) -> dict[str, xr.Dataset]:
     """Return every group of a file by its path, in memory; a tree of them is made once."""
+    refuse_what_cannot_be_held(path)
     groups = xr.open_groups(path, engine="netcdf4", decode_timedelta=False)
     with ExitStack() as files:
         for group in groups.values():

@@ -13,6 +13,7 @@ from ..case.schema import Calendar, suggest
 from ..errors import Problem, SchemaError
 from .part import Part
 from .reserve_rules import supplied
+from .sessions import session_problems
 from .terms import SITE
 
 DATA_GROUPS = ("sessions", "vintage", "gates")  # belong to a case without being parts
@@ -93,6 +94,7 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
             clean.attrs["member"] = part.schema.member
             data[part.name] = clean
             notes += part.schema.assumptions(group, part.name, calendar.currency)
+    problems += [] if broken else session_problems(case, calendar)
     if not problems:
         checks = [check for name in data for check in parts[name].case_checks]
         between = [p for check in checks for p in check(data, calendar, step_hours(case))]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...model.sessions import LABELS, METERED, MOMENTS
 from ..tables.numbers import number_columns
 from ..tables.plausibility import STATED, check_stated_units
-from ..tables.session_table import LABELS, METERED, MOMENTS
 from ..tables.short_stays import ShortStays, without_short_stays
 from ..tables.table_format import TableFormat, read_columns, read_times
 from .recorded_sessions import zone_attribute

@@ -8,11 +8,11 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import InputFileError, Problem, SchemaError
+from ...model.sessions import SESSION_FIELDS
 from ..tables.files import clock_axis, read_netcdf
 from ..tables.local_time import Ambiguous, Nonexistent, to_utc
 from ..tables.plausibility import STATED, check_stated_units
 from ..tables.series import Missing, uniform_series
-from ..tables.session_table import SESSION_FIELDS
 from ..tables.short_stays import ShortStays, without_short_stays
 from ..tables.wording import first_few
 

@@ -12,11 +12,11 @@ import xarray as xr
 
 from ...case.schema import ABSENT, Field
 from ...errors import Problem, SchemaError
+from ...model.sessions import LABELS, METERED, MOMENTS
 from ..tables.listing import listed_problems
 from ..tables.local_time import check_zone
 from ..tables.numbers import plain_number
 from ..tables.plausibility import STATED, check_stated_units
-from ..tables.session_table import LABELS, METERED, MOMENTS
 from ..tables.short_stays import ShortStays, note_left_out, without_short_stays
 from ..tables.wording import first_few, with_count
 from ..tables.written_times import YEARS

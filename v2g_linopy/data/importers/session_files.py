@@ -11,13 +11,13 @@ import xarray as xr
 
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
+from ...model.sessions import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
 from ..sessions.assumptions import BATTERY
 from ..tables.cells import as_text
 from ..tables.files import collect_problems
 from ..tables.numbers import is_missing, number_columns
 from ..tables.plausibility import STATED
 from ..tables.series import add_notes
-from ..tables.session_table import COLUMNS, LABELS, METERED, MOMENTS, ONBOARD
 from ..tables.short_stays import ShortStays, without_short_stays
 from ..tables.table_format import TableFields, TableFormat, one_format, read_columns, read_times
 from ..tables.unit_names import named_unit, strange_unit

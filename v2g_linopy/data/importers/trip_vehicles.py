@@ -9,9 +9,9 @@ import pandas as pd
 
 from ...case.units import factor
 from ...errors import Problem, Remedy, SchemaError
+from ...model.sessions import COLUMNS
 from ..tables.numbers import number_columns
 from ..tables.plausibility import STATED
-from ..tables.session_table import COLUMNS
 from ..tables.table_format import TableFormat
 from ..tables.unit_names import named_unit, strange_unit
 from ..tables.wording import cells_in_rows, first_few

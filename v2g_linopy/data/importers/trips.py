@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, Remedy, SchemaError
+from ...model.sessions import COLUMNS, LABELS, MOMENTS
 from ..sessions.assumptions import LARGEST_TRIP
 from ..tables.cells import as_text, pick_columns
 from ..tables.files import collect_problems
@@ -19,7 +20,6 @@ from ..tables.local_time import Utc, to_local, to_utc
 from ..tables.numbers import number_columns
 from ..tables.plausibility import STATED, check_stated_units
 from ..tables.series import add_notes
-from ..tables.session_table import COLUMNS, LABELS, MOMENTS
 from ..tables.table_format import (
     TableFields,
     TableFormat,

@@ -8,7 +8,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...errors import Problem, Remedy, SchemaError
-from ..tables.session_table import SESSION_FIELDS
+from ...model.sessions import SESSION_FIELDS
 from ..tables.unit_conversion import in_unit, stacked
 from ..tables.wording import first_few, with_count
 

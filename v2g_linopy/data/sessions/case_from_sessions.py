@@ -9,11 +9,11 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
+from ...model.sessions import SESSION_FIELDS
 from ..tables.files import collect_problems
 from ..tables.local_time import align, step_of, to_local
 from ..tables.plausibility import plausibility_problems
 from ..tables.series import notes_of
-from ..tables.session_table import SESSION_FIELDS
 from ..tables.table_format import TableFormat, read_times
 from ..tables.unit_conversion import in_unit
 from ..tables.wording import first_few, with_count

@@ -12,9 +12,9 @@ import xarray as xr
 
 from ...case.schema import ABSENT, REQUIRED, Calendar, Field, Schema, suggest
 from ...errors import Problem, SchemaError
+from ...model.sessions import ONBOARD
 from ..tables.cells import as_text, read_cells
 from ..tables.numbers import number_columns
-from ..tables.session_table import ONBOARD
 from ..tables.unit_names import named_unit
 from ..tables.wording import with_count
 

@@ -8,8 +8,8 @@ import xarray as xr
 from ...case.io import assemble
 from ...case.schema import Field
 from ...model.gates import GATES
+from ...model.sessions import SESSION_FIELDS
 from ...parts.catalogue import PARTS
-from ..tables.session_table import SESSION_FIELDS
 from .origins import FORECASTS, replace_origin
 
 SESSIONS = "sessions"

@@ -10,10 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, Remedy, SchemaError
+from ...model.sessions import COLUMNS, MADE
 from ..tables.local_time import nanoseconds, step_of
 from ..tables.session_table import (
-    COLUMNS,
-    MADE,
     SessionTable,
     read_table,
     unreachable,

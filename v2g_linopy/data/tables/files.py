@@ -7,6 +7,7 @@ from typing import TypeVar
 import pandas as pd
 import xarray as xr
 
+from ...case.declared_sizes import refuse_what_cannot_be_held
 from ...case.io import existing
 from ...errors import InputFileError, Problem, SchemaError
 from .wording import first_few
@@ -30,8 +31,11 @@ def read_netcdf(path: str | Path) -> xr.Dataset:
     """Return a flat NetCDF file in memory."""
     path = existing(path)
     try:
+        refuse_what_cannot_be_held(path)
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as file:
             return file.load()
+    except InputFileError:
+        raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         detail = f"cannot be read as NetCDF: it may be truncated or of another kind ({error})"
         raise InputFileError(path, detail) from error

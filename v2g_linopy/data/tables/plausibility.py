@@ -8,8 +8,8 @@ import xarray as xr
 
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy, SchemaError
+from ...model.sessions import METERED, SESSION_FIELDS
 from .listing import listed_problems
-from .session_table import METERED, SESSION_FIELDS
 from .short_stays import session_names
 from .wording import first_few
 

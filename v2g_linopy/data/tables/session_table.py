@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ...case.schema import ABSENT, REQUIRED, Field
+from ...case.schema import REQUIRED
 from ...case.units import accepted, factor
 from ...errors import Problem, Remedy
+from ...model.sessions import COLUMNS, LABELS
 from .listing import MOST_LISTED, listed_problems
 from .local_time import nanoseconds
 from .wording import first_few
@@ -18,95 +19,6 @@ REACH_TOLERANCE = 1e-9
 NOT_A_TIME = np.iinfo(np.int64).min
 
 
-def _column(
-    name: str,
-    unit: str,
-    doc: str,
-    default: object = REQUIRED,
-    *,
-    ge: float = 0.0,
-    le: float = np.inf,
-) -> Field:
-    """Declare one number per session; it may not be negative unless that is said."""
-    return Field(name, "session", unit, doc, default, ge, le)
-
-
-def _label(name: str, doc: str) -> Field:
-    """Declare one word per session."""
-    return Field(name, "session", "", doc, ABSENT, kind="label")
-
-
-def _by_name(*fields: Field) -> dict[str, Field]:
-    return {field.name: field for field in fields}
-
-
-COLUMNS = _by_name(
-    _column("capacity", "kWh", "most energy the battery may hold"),
-    _column("energy_arrival", "kWh", "energy in the battery at arrival"),
-    _column("energy_need", "kWh", "energy that must be in the battery at departure"),
-    _column(
-        "energy_floor",
-        "kWh",
-        "energy that discharging leaves in the battery while plugged in, or what it came with if"
-        " that is less",
-        0.0,
-    ),
-    _column("charge_max", "kW", "charger power at the grid"),
-    _column("discharge_max", "kW", "discharging power at the grid", 0.0),
-    _column("eta_charge", "1", "charging efficiency", 0.95, le=1.0),
-    _column("eta_discharge", "1", "discharging efficiency", 0.95, le=1.0),
-    _column(
-        "energy_trip",
-        "kWh",
-        "energy driven, out of the battery, between this departure and the next arrival",
-        0.0,
-    ),
-    _column("charge_min", "kW", "least charging power other than 0", 0.0),
-    _column(
-        "taper_from", "1", "share of the capacity where charging power starts to fall", 0.0, le=1.0
-    ),
-    _column("taper_to", "1", "share of charge_max left at full capacity", 0.0, le=1.0),
-    _column("retail_price", "EUR/kWh", "price the driver pays per kWh drawn", 0.0, ge=-np.inf),
-)
-"""What a fleet is made of, for each session."""
-METERED = _by_name(
-    _column("energy", "kWh", "metered energy charged, at the grid", ABSENT),
-    _column("power_max", "kW", "largest power seen in the session, at the grid", ABSENT),
-    _column("charge_time", "h", "hours in which power flowed", ABSENT),
-)
-"""What a meter says of a session; the rest of it is assumed."""
-ONBOARD = _by_name(
-    Field(
-        "onboard_max",
-        "session",
-        "kW",
-        "power of the car's own charger, at AC connectors",
-        np.inf,
-        ge=0,
-        infinite=True,
-    ),
-    _column("eta_onboard_charge", "1", "its efficiency, charging", 1.0, ge=0.5, le=1),
-    _column("eta_onboard_discharge", "1", "its efficiency, discharging", 1.0, ge=0.5, le=1),
-)
-"""What a car adds to the connector that it uses."""
-LABELS = _by_name(
-    _label("pod", "point of delivery, by whose limits and prices the session is bound"),
-    _label("charger", "charger, whose converter its plugs share"),
-    _label("connector", "connector; one member of the fleet each, where vehicles are not named"),
-    _label("vehicle", "vehicle; one member of the fleet each"),
-)
-MOMENTS = _by_name(_label("arrival", "plug-in, UTC"), _label("departure", "plug-out, UTC"))
-MADE = _by_name(
-    _label("row", "member of the fleet"),
-    _column(
-        "energy_missing",
-        "kWh",
-        "need beyond what the charger delivers in time, not required of the plan",
-    ),
-)
-"""What is added where sessions become a fleet."""
-SESSION_FIELDS = {**MOMENTS, **COLUMNS, **METERED, **ONBOARD, **LABELS, **MADE}
-"""Every array that a table of sessions may hold, declared once."""
 NOT_ZERO = ("eta_charge", "eta_discharge")  # of their range the lower end is not allowed
 PLACES = ("pod", "charger")  # a row of the fleet stands at one of each
 
