@@ -355,3 +355,14 @@ def test_a_pipe_is_no_file(tmp_path: Path):
         with pytest.raises(v2g.OutputError, match="is no file"):
             v2g.write(depot(), tmp_path / "pipe", overwrite=overwrite)
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_time_stamps_with_a_unit_are_written(tmp_path: Path):
+    """An attribute `units` of the time axis, as other programs leave it: what counts is that of the
+    file, and the stamps come back. Found by damaging fields: it was an error of xarray.
+    """
+    tree, time = depot(), depot().to_dataset().indexes["time"]
+    tree["time"] = tree["time"].assign_attrs(units="hours", calendar="standard")
+    v2g.write(tree, tmp_path / "case.nc")
+    assert v2g.read(tmp_path / "case.nc").to_dataset().indexes["time"].equals(time)
+    assert tree["time"].attrs["units"] == "hours"

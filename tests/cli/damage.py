@@ -37,9 +37,8 @@ Damage = Callable[[random.Random, xr.Dataset, str], xr.Dataset]
 
 def other_number(rng: random.Random, ds: xr.Dataset, name: str) -> xr.Dataset:
     """One number, or all of them, that this field may not be."""
-    values = np.array(ds[name].values, dtype=float if ds[name].dtype.kind in "fiub" else object)
-    if values.dtype == object:
-        values = np.full(ds[name].shape, 1.0)
+    is_number = ds[name].dtype.kind in "fiub"
+    values = np.array(ds[name].values, float) if is_number else np.full(ds[name].shape, 1.0)
     cell = rng.randrange(max(1, values.size))
     values.reshape(-1)[slice(None) if rng.random() < 0.3 else slice(cell, cell + 1)] = rng.choice(
         NUMBERS
@@ -69,10 +68,11 @@ def other_shape(rng: random.Random, ds: xr.Dataset, name: str) -> xr.Dataset:
         if more in x.dims:
             return ds.drop_vars(name).assign({name: x.transpose(*reversed(x.dims))})
         size = ds.sizes.get(more, rng.choice((0, 1, 3)))
-        return ds.drop_vars(name).assign({name: x.expand_dims({more: size})})
+        return ds.drop_vars(name).assign({name: x.set_dims({more: size, **x.sizes})})
     dim = rng.choice(x.dims)
     if rng.random() < 0.3 and name not in ds.indexes:
-        return ds.drop_vars(name).assign({name: x.rename(**{str(dim): "another"})})
+        dims = ["another" if d == dim else d for d in x.dims]
+        return ds.drop_vars(name).assign({name: (dims, x.values, x.attrs)})
     if rng.random() < 0.2:
         return ds.isel({dim: []})
     return ds.drop_vars(name).assign({name: x.isel({dim: 0})})

@@ -273,7 +273,7 @@ def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
     True
     """
     with atomic(path, overwrite) as temporary:
-        encoded = tree.map_over_datasets(lambda ds: ds.drop_encoding())
+        encoded = tree.map_over_datasets(_ready)
         encoded.attrs = {k: v for k, v in tree.attrs.items() if k != ATTRIBUTE}
         if is_result(tree) and (found := checksum(tree)):
             encoded.attrs[ATTRIBUTE] = found
@@ -289,6 +289,15 @@ def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
         encoded.to_netcdf(
             temporary, engine="netcdf4", encoding=encoding, write_inherited_coords=True
         )  # so that a group that is read alone has its time stamps
+
+
+def _ready(ds: xr.Dataset) -> xr.Dataset:
+    """Return arrays as they are encoded: those of time have no unit but that of the file."""
+    ds = ds.drop_encoding()
+    moments = {n: v.copy(deep=False) for n, v in ds.variables.items() if v.dtype.kind == "M"}
+    for moment in moments.values():
+        moment.attrs = {k: x for k, x in moment.attrs.items() if k not in _TIME}
+    return ds.assign(moments)
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def end_at_signals() -> None:
 
 def end_at_once() -> None:
     """Let signals kill again: the work is done, and nothing is left that could be cleaned."""
-    for number in _numbers():
-        if signal.getsignal(number) is _end:
+    for number in (signal.SIGINT, *_numbers()):
+        if signal.getsignal(number) in (_end, signal.default_int_handler):
             signal.signal(number, signal.SIG_DFL)
 
 
