@@ -219,6 +219,21 @@ ENGINE = Story(
     ),
 )
 
+# It starts and stops at 2 kW, more than its least load: what half an hour of its ramps allows.
+RAMPED_ENGINE = Story(
+    half_hours(
+        None,
+        market([0.0] * 3),
+        chp=engine(power_min=1.0, ramp_up=4.0, ramp_down=4.0, power_initial=0.0),
+    ),
+    {"chp.power": [0.0, 2.0, 0.0]},
+    cash={"chp.fuel": -0.5 * 0.02 * 2 / 0.4},
+    broken=(
+        Broken("chp.ramp_up", {"chp.ramp_up": plus(-2)}, 1),
+        Broken("chp.ramp_down", {"chp.ramp_down": plus(-2)}, 1),
+    ),
+)
+
 # Two engines whose heat is not used: one is switched, for it pays for its start; one is always on.
 ENGINES = Story(
     half_hours(

@@ -379,6 +379,24 @@ FALLING = Story(
 )
 RISING = Story(*backed_by_energy(rising=True), broken=on_board(rising=True))
 
+# One half-hour in which nothing comes of the 3 kWh that are due in it.
+ONE_STEP = Story(
+    half_hours(
+        None,
+        market([0.0]),
+        ppa={
+            "strike": 0.0,
+            "volume_type": "baseload",
+            "baseload": 0.0,
+            "contracted": 3.0,
+            "shortfall_price": 10.0,
+            "period": "horizon",
+        },
+    ),
+    {},
+    cash={"ppa.shortfall": -0.010 * 3},
+)
+
 # Every kW of room is sold: 5 up and 3 down by the plant of hydrogen, 3 and 3 by the engine, 2 and 4
 # by the sun, 2 and 1 by the house, 7 and 4 by the car, 3 and 2 by the battery. Heat is no reserve.
 EVERY_ROOM = Story(
@@ -466,6 +484,25 @@ CALLED_DOWN = Story(
     IDLE,
     cash={"reserve.capacity": 0.5 * 0.01 * (6 + 5)},
     broken=(Broken("reserve.calls_down_battery", {"battery.energy_max": plus(-1)}, 1),),
+)
+
+# Two full half-hours in any three, of 8 kWh: 8 kW in each.
+BUDGETED = Story(
+    half_hours(
+        None,
+        market([0.0] * 3),
+        product(
+            up=1.0,
+            guarantee="budget",
+            activation_period=1.0,
+            activation_cycle=1.5,
+            capacity_price=10.0,
+        ),
+        battery=storage(energy_initial=8.0),
+    ),
+    IDLE,
+    cash={"reserve.capacity": 3 * 0.5 * 0.01 * 8},
+    broken=(Broken("reserve.calls_up_battery", {"battery.energy_min": plus(1)}, 1),),
 )
 
 # 4 kW are drawn, which calls of two products of 4 kW each stop once: 2 x 4 / 0.8 - 0.45 x 4 = 8.2
