@@ -163,32 +163,34 @@ def files() -> list[str]:
 
 def _unchanged(tree: ast.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Begin and end of all that is words or types."""
-    found: list[ast.AST] = []
-    for node in ast.walk(tree):
+    found = [part for node in ast.walk(tree) for part in _words_of(node)]
+    for node in tree.body:
         match node:
-            case ast.Raise() | ast.JoinedStr() | ast.Import() | ast.ImportFrom():
-                found.append(node)
-            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name.endswith(
-                SPOKEN
-            ):
-                found.append(node)
-            case ast.arg(annotation=ast.AST() as kind) | ast.AnnAssign(annotation=kind):
-                found.append(kind)
-            case ast.Expr(value=ast.Constant()):
-                found.append(node)
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found += node.decorator_list
-        if isinstance(node, ast.FunctionDef) and node.returns is not None:
-            found.append(node.returns)
-    found += [
-        node
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and not node.targets[0].id.isupper()
-        and _is_a_type(node.value)
-    ]
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if not name.isupper():
+                found += [node] if _is_a_type(value) else []
     return [((n.lineno, n.col_offset), (n.end_lineno or 0, n.end_col_offset or 0)) for n in found]
+
+
+def _words_of(node: ast.AST) -> list[ast.AST]:
+    """What of a node is words or types: messages, names put together, annotations, decorators."""
+    match node:
+        case ast.Raise() | ast.JoinedStr() | ast.Import() | ast.ImportFrom():
+            return [node]
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name.endswith(SPOKEN):
+            return [node]
+        case ast.BinOp(left=one, right=other) if _is_text(one) or _is_text(other):
+            return [node]
+        case ast.arg(annotation=ast.AST() as kind) | ast.AnnAssign(annotation=kind):
+            return [kind]
+        case ast.FunctionDef(returns=kind):
+            return [*node.decorator_list, *([kind] if kind is not None else [])]
+        case ast.ClassDef():
+            return [*node.decorator_list]
+    return []
+
+
+def _is_text(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _is_a_type(value: ast.expr) -> bool:

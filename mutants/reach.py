@@ -9,6 +9,8 @@ import ast
 import difflib
 import hashlib
 import json
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -157,6 +159,43 @@ def _reporting(file: str):
         return None
     tree = _Reporting().visit(ast.parse(_text(file)))
     return compile(tree, str(ROOT / file), "exec")
+
+
+def function_at(source: str, line: int) -> tuple[str, int] | None:
+    """Name and first line of the outermost function at a line; None outside of them."""
+    for node in _outermost(_tree(source)):
+        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        if first <= line <= (node.end_lineno or 0):
+            return node.name, first
+    return None
+
+
+def _outermost(tree: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield node
+        elif isinstance(node, ast.ClassDef):
+            yield from _outermost(node)
+
+
+def run_on_import() -> set[tuple[str, str, int]]:
+    """The functions that run while the package is imported, by file, name and first line."""
+    code = (
+        "import json, v2g_linopy as v2g;"
+        "[getattr(v2g, name) for name in v2g.__all__];"
+        "print(json.dumps({k: sorted(v) for k, v in hits.items()}))"
+    )
+    start = (
+        "from collections import defaultdict; from mutants import reach, loading;"
+        "hits = defaultdict(set);"
+        "loading.Finder(reach._reporting, lambda f: {reach.REPORT: hits[f].add}).install();"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", start + code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    found = json.loads(ran.stdout.splitlines()[-1])
+    at = ((file, function_at(file, n)) for file, lines in found.items() for n in lines)
+    return {(file, *f) for file, f in at if f is not None}
 
 
 def _statement(source: str, line: int) -> int | None:

@@ -27,6 +27,7 @@ CHANGES = {
     "x: A | B = f(y)": set(),
     "Data = A | B | None": set(),
     "'words, 1 + 1'": set(),
+    "row = 'balance' + suffix": set(),
     "raise ValueError(f'{n + 1} members')": set(),
     "add = Problem('where', 'rule', f'{n - 1} more')": set(),
     "@cached(1)\ndef f(x: A | None = y) -> B | None:\n    return x": set(),

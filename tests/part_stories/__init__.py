@@ -13,6 +13,8 @@ import xarray as xr
 from cases import MEMBER, case
 
 import v2g_linopy as v2g
+from v2g_linopy.case.schema import Field
+from v2g_linopy.solve.merge import is_extensive
 
 Change = Callable[[xr.DataArray], xr.DataArray]
 Changes = Mapping[str, Change]
@@ -36,20 +38,24 @@ class Story:
     plan: Mapping[str, Any]
     cash: Mapping[str, float] = field(default_factory=dict)
     broken: tuple[Broken, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
 
-    def solved(self) -> xr.DataTree:
-        """The result of holding the plan; a list is one number for each step, of each member."""
+    def solved(self, size: float = 1.0) -> xr.DataTree:
+        """The result of holding the plan; a list is one number for each step, of each member.
+
+        With a `size` it is that of the same case with so much as large members and limits.
+        """
         tree = self.given()
         axes = {"time": tree["time"].to_index()}
         fix = {}
         for name, x in self.plan.items():
+            part, _, output = name.partition(".")
             if isinstance(x, Mapping):
-                member = {MEMBER[name.partition(".")[0]]: list(x)}
-                fix[name] = xr.DataArray([*x.values()], coords=member | axes)
+                fix[name] = xr.DataArray([*x.values()], coords={MEMBER[part]: list(x)} | axes)
             else:
                 fix[name] = xr.DataArray(x, coords=axes if isinstance(x, list) else None)
-        return v2g.solve(tree, fix=fix or None, **self.options)
+            if grows(v2g.PARTS[part].schema.outputs, output):
+                fix[name] = fix[name] * size
+        return v2g.solve(tree if size == 1.0 else sized(tree, size), fix=fix or None)
 
 
 def half_hours(*parts: Any, **more: Any) -> Callable[[], xr.DataTree]:
@@ -69,6 +75,21 @@ def plus(amount: float, **labels: Any) -> Change:
         return (x + amount * here).transpose(*x.dims)
 
     return change
+
+
+def sized(tree: xr.DataTree, size: float) -> xr.DataTree:
+    """A case with so much as large members and limits, at the same prices."""
+    new = tree.copy()
+    for part in tree.children:
+        arrays, fields = tree[part].to_dataset(), v2g.PARTS[part].schema.inputs
+        larger = {n: x * size for n, x in arrays.data_vars.items() if grows(fields, str(n))}
+        new[part] = arrays.assign(larger)
+    return new
+
+
+def grows(fields: tuple[Field, ...], name: str) -> bool:
+    """Whether a quantity doubles when everything does."""
+    return any(f.names(name) and is_extensive(f) for f in fields)
 
 
 def both(one: Change, other: Change) -> Change:

@@ -51,6 +51,17 @@ def test_the_bill_is_that_of_the_hand(name):
     }
 
 
+@pytest.mark.parametrize("name", STORIES)
+def test_a_sixteenth_of_it_has_a_sixteenth_of_the_bill(name):
+    """Members and limits of less than a kW and a kWh are as good as larger ones: nothing that is
+    more than none is taken for none.
+    """
+    result = STORIES[name].solved(size=1 / 16)
+    assert_proven(result)
+    expected = {entry: value / 16 for entry, value in STORIES[name].cash.items()}
+    assert {entry: total(result, entry) for entry in expected} == approx(expected)
+
+
 @pytest.mark.parametrize(("name", "broken"), BROKEN, ids=[f"{n}-{b.limit}" for n, b in BROKEN])
 def test_a_result_that_breaks_one_limit(name, broken):
     """The replay finds that limit broken by what it is broken by, and no other."""
