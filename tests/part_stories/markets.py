@@ -379,6 +379,41 @@ FALLING = Story(
 )
 RISING = Story(*backed_by_energy(rising=True), broken=on_board(rising=True))
 
+# 4 kWh of at most 5 are in the tank, of which 2 are sold: there is room for 1 at first. 4 kW more
+# for half an hour are 1 kWh of hydrogen.
+FULL_TANK = Story(
+    half_hours(
+        None,
+        market([0.0]),
+        product(down=1.0, hours_down=0.5, guarantee="endurance", capacity_price=10.0),
+        hydrogen=electrolyser(
+            electrolyser_max=6.0, energy_max=5.0, energy_initial=4.0, sale_price=0.0
+        ),
+    ),
+    {"hydrogen.electrolysis": 0.0, "hydrogen.sold": 4.0},
+    cash={"reserve.capacity": 0.5 * 0.01 * 4},
+    broken=(Broken("reserve.endurance_down_start_hydrogen", {"reserve.hours_down": plus(0.5)}, 1),),
+)
+# 1 kWh is in it, and 2 are made: the fuel cell of 2 kW takes 1 in a quarter-hour.
+EMPTY_TANK = Story(
+    half_hours(
+        None,
+        market([0.0]),
+        product(up=1.0, hours_up=0.25, guarantee="endurance", capacity_price=10.0, volume_max=2.0),
+        hydrogen=electrolyser(
+            electrolyser_max=8.0,
+            fuel_cell_max=2.0,
+            eta_fuel_cell=0.5,
+            energy_max=5.0,
+            energy_initial=1.0,
+            sale_max=0.0,
+        ),
+    ),
+    {"hydrogen.electrolysis": 8.0, "hydrogen.generation": 0.0},
+    cash={"reserve.capacity": 0.5 * 0.01 * 2},
+    broken=(Broken("reserve.endurance_up_start_hydrogen", {"reserve.hours_up": plus(0.25)}, 1),),
+)
+
 # One half-hour in which nothing comes of the 3 kWh that are due in it.
 ONE_STEP = Story(
     half_hours(
@@ -398,7 +433,8 @@ ONE_STEP = Story(
 )
 
 # Every kW of room is sold: 5 up and 3 down by the plant of hydrogen, 3 and 3 by the engine, 2 and 4
-# by the sun, 2 and 1 by the house, 7 and 4 by the car, 3 and 2 by the battery. Heat is no reserve.
+# by the sun, 2 and 1 by the house, 7 and 4 by the car, 3 and 2 by the battery. Heat is no reserve,
+# nor is what may have been put off.
 EVERY_ROOM = Story(
     half_hours(
         vehicle(charge_max=7.0, discharge_max=4.0),
@@ -411,6 +447,7 @@ EVERY_ROOM = Story(
         load={
             "house": {"baseline": [5.0, 5.0], "curtail_max": 3.0},
             "rooms": {"baseline": 5.0, "curtail_max": 2.0, "carrier": "heat"},
+            "moving": {"baseline": 2.0, "curtail_max": 2.0, "shift_down_max": 1.0},
         },
         renewable={"available": 6.0},
         chp=engine(power_max=8.0, power_min=2.0),
@@ -427,7 +464,7 @@ EVERY_ROOM = Story(
         "fleet.discharge": 0.0,
         "battery.charge": 1.0,
         "battery.discharge": 0.0,
-        "load.curtail": {"house": [1.0, 1.0], "rooms": [0.0, 0.0]},
+        "load.curtail": {"house": [1.0, 1.0], "rooms": [0.0, 0.0], "moving": [0.0, 0.0]},
         "renewable.curtail": 2.0,
         "chp.power": 5.0,
         "hydrogen.electrolysis": 4.0,
@@ -450,6 +487,7 @@ EVERY_ROOM = Story(
                 ("battery", "fleet", {}),
                 ("load", "fleet", {"load": "house"}),
                 ("load", "fleet", {"load": "rooms"}),
+                ("load", "fleet", {"load": "moving"}),
                 ("renewable", "fleet", {}),
                 ("chp", "fleet", {}),
                 ("hydrogen", "fleet", {}),

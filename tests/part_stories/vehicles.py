@@ -99,6 +99,33 @@ PASSING_CAR = Story(
     cash={"fleet.wear_cycles": -(1 * 1 + 3 * 2)},
 )
 
+# Of 8 kWh the deeper segment holds 3: half a kWh leaves with a car, from the shallow one.
+LEAVING_CAR = Story(
+    half_hours(
+        vehicle(**AGEING, energy_max=10.0, energy_initial=8.0, spill_max=[0.5, 0.0]),
+        market([0.0, 0.0]),
+    ),
+    {"fleet.charge": 0.0, "fleet.spill": [0.5, 0.0]},
+    cash={"fleet.wear_cycles": -1 * 0.5},
+)
+
+# Nothing is there in the second half-hour: its taper is that of no battery.
+TAPER_WITHOUT_BATTERY = Story(
+    half_hours(
+        vehicle(
+            charge_max=[5.0, 0.0],
+            taper_from=0.5,
+            taper_to=0.0,
+            energy_max=[10.0, 0.0],
+            keep=[1.0, 0.0],
+            retail_price=0.1,
+        ),
+        market([0.0, 0.0]),
+    ),
+    {"fleet.charge": [5.0, 0.0]},
+    cash={"fleet.drivers": 0.5 * 0.1 * 5},
+)
+
 # Half an hour at the least charging power, at the taper and at the limit; the least power back; a
 # trip of 2 kWh with one more. Charging ends at 6 of 10 kWh: 1 - (0.6 - 0.5) / 0.5 of 5 kW are 4.
 LIMITED_CAR = Story(

@@ -1,6 +1,7 @@
 """Every part file is in the catalogue, writes what it declares, and reads what it asks for."""
 
 import ast
+import math
 from pathlib import Path
 from typing import get_args
 
@@ -125,6 +126,70 @@ def test_causes_of_entries_are_those_of_the_ladder():
     assert {*get_args(Cause), "penalties"} == set(CAUSES)
     with pytest.raises(v2g.SchemaError, match="did you mean energy"):
         Entry("fuel", "enery")
+
+
+ALLOWED = {  # what a field may be beside a number in its range, and who forecasts or draws it
+    "uncertain": {
+        *("load.baseline", "renewable.available", "energy.price", "reserve.capacity_price"),
+        *("imbalance.price_long", "imbalance.price_short"),
+        *("reserve.activation_up", "reserve.activation_down"),
+        *("reserve.activation_price_up", "reserve.activation_price_down"),
+    },
+    "infinite": {
+        *("load.curtail_max", "hydrogen.sale_max", "reserve.volume_max"),
+        *("chp.power_to_heat", "chp.ramp_up", "chp.ramp_down", "chp.hours_initial"),
+        *("charger.charge_max", "charger.discharge_max"),
+        *("connection.import_max", "connection.export_max"),
+    },
+    "missing": {
+        *("fleet.replacement_cost", "fleet.unserved_cost", "fleet.slack_cost"),
+        *("fleet.taper_from", "fleet.taper_to", "battery.replacement_cost", "battery.cycles_max"),
+        *("chp.power_initial", "hydrogen.standby_power", "reserve.shortfall_price"),
+        *("reserve.activation_period", "reserve.activation_cycle", "ppa.negative_hours"),
+        *("connection.supply_price", "connection.feed_in_price", "connection.subscribed"),
+        *("connection.peak_initial", "connection.peak_to_date"),
+    },
+    "signed": {
+        *("energy.position", "ppa.mean_to_date"),
+        *("risk.profit", "risk.value_at_risk", "risk.cvar"),
+    },
+}
+
+
+@pytest.mark.parametrize("word", ALLOWED)
+def test_which_fields_may_be_what(word):
+    """Endless limits, gaps, negative outputs, forecasts: each is said of these fields, and of no
+    other.
+    """
+    fields = (
+        (p.name, f) for p in v2g.PARTS.values() for f in (*p.schema.inputs, *p.schema.outputs)
+    )
+    assert {f"{part}.{f.name}" for part, f in fields if getattr(f, word)} == ALLOWED[word]
+
+
+def test_only_activation_is_not_drawn():
+    fields = ((p.name, f) for p in v2g.PARTS.values() for f in p.schema.inputs if not f.drawn)
+    assert {f"{part}.{f.name}" for part, f in fields} == {
+        name for name in ALLOWED["uncertain"] if ".activation" in name
+    }
+
+
+@pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda p: p.name)
+def test_ranges_and_defaults_are_those_of_the_page(part):
+    """Every input has on its page the default and the range that it is checked against."""
+    page = (PACKAGE.parent / "docs" / "parts" / f"{part.name}.md").read_text(encoding="utf-8")
+    rows = [[x.strip() for x in line.split("|")] for line in page.splitlines() if "| `" in line]
+    told = {row[1].strip("`"): row for row in rows if len(row) == 8}
+    for f in part.schema.inputs:
+        default, limits = told[f.name][4:6]
+        words = limits.replace("\u2265 ", "ge=").replace("\u2264 ", "le=").split(", ")
+        bounds = {"ge": -math.inf, "le": math.inf} | {
+            name: float(x) for name, _, x in (word.partition("=") for word in words) if x
+        }
+        if f.kind == "quantity":
+            assert (bounds["ge"], bounds["le"]) == (f.ge, f.le), f.name
+        if isinstance(f.default, int | float) and f.default == f.default:
+            assert float(default.strip("`")) == f.default, f.name
 
 
 def test_names_are_unique_within_a_part():

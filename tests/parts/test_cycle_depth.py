@@ -178,6 +178,20 @@ def test_what_leaves_beyond_a_trip_leaves_its_segment(pipeline):
     assert row(result, "fleet.segment_level") == [2, 3]
 
 
+def test_what_a_trip_does_not_find_stays_in_its_segment():
+    """4 kWh in the deeper of two halves: a trip takes 1 of the 3 it is due, 1 is charged meanwhile:
+    1 shallow, 3 deep.
+    """
+    tree = case(car(energy_initial=4, energy_out=3, segments=2), market([0]))
+    fleet = tree["fleet"].to_dataset()
+    tree["fleet"] = fleet.assign(
+        segment_initial=(("fleet", "segment"), [[0.0, 4.0]]), segment=[1, 2]
+    )
+    plan = {"fleet.charge": 1.0, "fleet.discharge": 0.0, "fleet.unserved_trip": 2.0}
+    result = v2g.solve(tree, fix={name: xr.DataArray(x) for name, x in plan.items()})
+    assert row(result, "fleet.segment_level") == [1, 3]
+
+
 def test_an_arrival_is_another_battery(pipeline):
     """Two stays in one row: 5 of 10 kWh sold by the first car, 10 of 20 by the second, each at half
     depth, 4 EUR.

@@ -71,6 +71,14 @@ def test_a_result_that_breaks_one_limit(name, broken):
     assert found == approx({broken.limit: broken.amount, **broken.also})
 
 
+def test_what_is_no_part_of_a_contract_is_0():
+    """No run of prices without a clause, no mean of the month without its settlement."""
+    plan = solved("CONTRACTS")["ppa"]
+    assert not plan.negative_run.sel(contract=["mean", "floor", "bought", "delivered"]).any()
+    for name in ("mean_to_date", "mean_hours", "settled"):
+        assert not plan[name].sel(contract=["floor", "resting", "bought", "delivered"]).any()
+
+
 @pytest.mark.parametrize("part", v2g.PARTS.values(), ids=lambda part: part.name)
 def test_every_entry_of_a_part_has_a_story(part):
     """A part that declares an entry is asked for its value by hand, which is not 0."""

@@ -144,6 +144,7 @@ def test_scenarios_are_averaged():
     assert figures(result)["efc"] == approx(0.25)
     assert figures(result)["throughput"] == approx(2.5)
     assert figures(result)["price_mean"] == approx(0.80)
+    assert figures(result)["price_marginal"] == approx(16 * 2 * 0.5 / 10)
 
 
 def test_several_kinds_and_files(tmp_path):
