@@ -303,58 +303,63 @@ BOUGHT_NOW = Story(
 )
 
 
-def backed_by_energy(rising):
-    """4 kW up and 5 down in the second half-hour, behind a battery whose baseline moves in it; a
+def backed_by_energy(rising, part="battery"):
+    """4 kW up and 5 down in the second half-hour, behind a storage whose baseline moves in it; a
     fifth of the 4 is called.
 
     Falling, 1.6 kW take 0.5 x 1.6 / 0.8 = 1 of 3.5 kWh; the end bounds upward, the start downward.
     Rising, 2.5 kW bring 0.5 x 2.5 x 0.8 = 1 to 2.5 kWh; the start bounds upward, the end downward.
     """
-    start, top, power = (2.5, 5.5, -2.5) if rising else (3.5, 5.5, 1.6)
+    start, power = (2.5, -2.5) if rising else (3.5, 1.6)
     up = product(up=1.0, hours_up=0.5, excursion_up=0.625, activation_up=0.2, capacity_price=10.0)
     down = product(down=1.0, hours_down=0.5, excursion_down=0.4, capacity_price=10.0)
     held = {"guarantee": "endurance", "activation_price_up": 0.0}
-    room = {"charge_max": 5.0 - power - 0.0, "discharge_max": 4.0 + power}
-    return (
-        half_hours(
-            None,
-            market([0.0, 0.0]),
-            {
-                "up": up | held | {"volume_max": [0.0, 4.0]},
-                "down": down | held | {"volume_max": [0.0, 5.0]},
-            },
-            battery=storage(
-                **room, energy_initial=start, energy_max=top, eta_charge=0.8, eta_discharge=0.8
-            ),
-        ),
-        {
-            "battery.charge_baseline": [0.0, max(-power, 0.0)],
-            "battery.discharge_baseline": [0.0, max(power, 0.0)],
-            "battery.charge": [0.0, max(-power - 0.8, 0.0)],
-            "battery.discharge": [0.0, max(power + 0.8, 0.0)],
-        },
+    own = {
+        "charge_max": 5.0 - power,
+        "discharge_max": 4.0 + power,
+        "energy_initial": start,
+        "energy_max": 5.5,
+        "eta_charge": 0.8,
+        "eta_discharge": 0.8,
+    }
+    products = {
+        "up": up | held | {"volume_max": [0.0, 4.0]},
+        "down": down | held | {"volume_max": [0.0, 5.0]},
+    }
+    prices = market([0.0, 0.0])
+    given = (
+        half_hours(vehicle(**own), prices, products)
+        if part == "fleet"
+        else half_hours(None, prices, products, battery=storage(**own))
     )
+    moved = power + 0.8
+    return given, {
+        f"{part}.charge_baseline": [0.0, max(-power, 0.0)],
+        f"{part}.discharge_baseline": [0.0, max(power, 0.0)],
+        f"{part}.charge": [0.0, max(-moved, 0.0)],
+        f"{part}.discharge": [0.0, max(moved, 0.0)],
+    }
 
 
-def on_board(rising):
+def on_board(rising, part="battery"):
     """Which edge bounds each direction: 0.2 h more are 1 kWh upward, 0.25 h downward."""
     up, down = ("start", "end") if rising else ("end", "start")
     return (
         Broken(
-            f"reserve.endurance_up_{up}_battery", {"reserve.hours_up": plus(0.2, product="up")}, 1
+            f"reserve.endurance_up_{up}_{part}", {"reserve.hours_up": plus(0.2, product="up")}, 1
         ),
         Broken(
-            f"reserve.endurance_down_{down}_battery",
+            f"reserve.endurance_down_{down}_{part}",
             {"reserve.hours_down": plus(0.25, product="down")},
             1,
         ),
         Broken(
-            f"reserve.excursion_up_{up}_battery",
+            f"reserve.excursion_up_{up}_{part}",
             {"reserve.excursion_up": plus(0.25, product="up")},
             1,
         ),
         Broken(
-            f"reserve.excursion_down_{down}_battery",
+            f"reserve.excursion_down_{down}_{part}",
             {"reserve.excursion_down": plus(0.2, product="down")},
             1,
         ),
@@ -378,6 +383,14 @@ FALLING = Story(
     ),
 )
 RISING = Story(*backed_by_energy(rising=True), broken=on_board(rising=True))
+FALLING_CAR = Story(
+    *backed_by_energy(rising=False, part="fleet"),
+    cash={"reserve.capacity": 0.5 * 0.01 * (4 + 5)},
+    broken=on_board(rising=False, part="fleet"),
+)
+RISING_CAR = Story(
+    *backed_by_energy(rising=True, part="fleet"), broken=on_board(rising=True, part="fleet")
+)
 
 # 4 kWh of at most 5 are in the tank, of which 2 are sold: there is room for 1 at first. 4 kW more
 # for half an hour are 1 kWh of hydrogen.

@@ -19,6 +19,18 @@ def up(price, **fields):
     return product(up=1, capacity_price=price, **fields)
 
 
+def test_a_gate_that_closes_within_a_block_is_told_once():
+    """One fault, one sentence: the commitment that differs with the gate is none of its own."""
+    halves = up([20, 20], block=2.0, closed=[0.0, 1.0], committed=[0.0, 4.0])
+    with pytest.raises(v2g.SchemaError) as told:
+        v2g.check(case(None, market([0, 0]), halves, battery=FULL))
+    assert [p.where for p in told.value.problems] == ["reserve.closed"]
+    both = up([20, 20], block=2.0, closed=1.0, committed=[3.0, 4.0])
+    with pytest.raises(v2g.SchemaError) as told:
+        v2g.check(case(None, market([0, 0]), both, battery=FULL))
+    assert [p.where for p in told.value.problems] == ["reserve.committed"]
+
+
 def test_a_bid_below_the_least_is_no_bid(pipeline):
     """10 and then 5 kW of upward reserve at 20 EUR/MW, at least 6 kW: 10 in the first hour, none in
     the second.
