@@ -263,7 +263,7 @@ def commands_text() -> str:
     lines = ["### Every command", "", *table(("option", "meaning"), map(option_row, common)), ""]
     for name, command in commands:
         arguments = [p for p in command.params if not p.opts[0].startswith("-")]
-        usage = " ".join(p.metavar or p.opts[0].upper() for p in arguments)
+        usage = " ".join(map(_word, arguments))
         lines += [f"### `{f'{name} {usage}'.strip()}`", "", plain(command.help), ""]
         own = [
             p
@@ -275,6 +275,13 @@ def commands_text() -> str:
         examples = re.findall(r"`([^`]+)`", str(command.epilog))
         lines += ["```sh", *examples, "```", ""]
     return "\n".join(lines)
+
+
+def _word(argument) -> str:
+    """An argument as the usage shows it: in brackets where it may be missing, with dots if many."""
+    word = argument.metavar or argument.opts[0].upper()
+    word = word if argument.required or word.startswith("[") else f"[{word}]"
+    return f"{word}..." if argument.nargs == -1 else word
 
 
 def command_line() -> str:

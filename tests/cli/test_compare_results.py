@@ -44,7 +44,11 @@ def test_three_results_and_what_differs(run, results):
     """The slow charger costs 0.02 EUR more; that its power is 8 instead of 10 kW in the three hours
     in which there is any is told.
     """
-    words = run("compare", *results).stdout
+    done = run("compare", *results)
+    words = done.stdout
+    replayed = [line for line in done.stderr.splitlines() if "replayed:" in line]
+    assert len(replayed) == 2, "what a fixed plan cannot prove is said of it, the rest once"
+    assert all(str(path) in " ".join(replayed) for path in results)
     assert table_of(words)["profit"] == ["-0.35", "-0.40", "-0.37", "-0.05", "-0.02"]
     assert f"C is {results[2]}" in words
     assert "A and B have the same inputs" in words

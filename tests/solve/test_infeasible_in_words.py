@@ -44,6 +44,20 @@ def shared_connection(limit: float) -> xr.DataTree:
     return case(cars(25.0), market(HOURS), connection={"import_max": limit})
 
 
+def with_battery(limit: float) -> xr.DataTree:
+    """20 kW in the third hour, and a battery that keeps half of what it draws: M kW more in each
+    hour put 5 + M kWh into it, and 20 - (5 + M) = 5 + M leave M = 5. As little energy as can be
+    would be 10 kW more in the third hour alone.
+    """
+    return case(
+        None,
+        market(HOURS),
+        connection={"import_max": limit},
+        load={"baseline": [0, 0, 20]},
+        battery=storage(eta_charge=0.5, energy_initial=0.0),
+    )
+
+
 def sun(limit: float) -> xr.DataTree:
     roof = {"available": [5, 35, 12], "curtailable": 0.0}
     return case(None, market(HOURS), connection={"export_max": limit}, renewable=roof)
@@ -99,6 +113,13 @@ def sold_before(power: float) -> xr.DataTree:
             25.0,
             "pod site: import limit is 18 kW, and 25 kW are needed",
             "connection.import_max of 25 kW",
+        ),
+        (
+            with_battery,
+            5.0,
+            10.0,
+            "pod site: import limit is 5 kW, and 10 kW are needed",
+            "connection.import_max of 10 kW in these steps",
         ),
         (
             sun,

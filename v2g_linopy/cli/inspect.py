@@ -1,5 +1,6 @@
 """`report`, `bids`, `explain`: what a result says."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -258,10 +259,28 @@ def verified(terminal: Terminal, path: Path) -> xr.DataTree:
 
 def read_verified(terminal: Terminal, path: Path) -> tuple[xr.DataTree, Verification]:
     """Return the same with what was found."""
+    tree, found = _replayed(path)
+    terminal.say(f"{path.name} was {found.sentence}")
+    return tree, found
+
+
+def all_verified(terminal: Terminal, paths: Sequence[Path]) -> list[xr.DataTree]:
+    """Read several results and replay them; what was found of more than one is said once."""
+    trees, said = [], dict[str, list[str]]()
+    for path in paths:
+        tree, found = _replayed(path)
+        trees.append(tree)
+        said.setdefault(found.sentence, []).append(str(path))
+    for sentence, files in said.items():
+        verb = "was" if len(files) == 1 else "were"
+        terminal.say(f"{', '.join(files)} {verb} {sentence}")
+    return trees
+
+
+def _replayed(path: Path) -> tuple[xr.DataTree, Verification]:
     tree = solved(path)
     found = verify(tree)
     found.raise_for(str(path))
-    terminal.say(f"{path.name} was {found.sentence}")
     return tree, found
 
 

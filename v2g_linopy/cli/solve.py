@@ -25,7 +25,7 @@ from ..study.input_differences import input_differences
 from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
-from .inspect import verified
+from .inspect import all_verified
 from .options import (
     CaseFile,
     CsvMarks,
@@ -57,7 +57,7 @@ Folder = Annotated[
 Others = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[RESULT]...",
+        metavar="RESULT",
         help="With one or more, CASE is a result as well, and all are compared.",
         show_default=False,
     ),
@@ -160,7 +160,7 @@ def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
     """Print the bills of results by cause, entry by entry, and which inputs differ from the
     first.
     """
-    trees = [verified(terminal, result_path(path)) for path in paths]
+    trees = all_verified(terminal, [result_path(path) for path in paths])
     money, names = trees[0].attrs.get("currency", "EUR"), letters(len(paths))
     table = bills(trees)
     profit = [float(tree.attrs["profit"]) for tree in trees]
