@@ -65,7 +65,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(path, tmp_path):
 
 CHANGES = {
     "a number": lambda tree: tree["fleet"].charge.data.__setitem__(0, 9.0),
-    "a scalar": lambda tree: tree["energy"].limit.data.__setitem__(..., 9.0),
+    "a scalar": lambda tree: tree["audit"]["fleet.need"].data.__setitem__(..., 9.0),
     "a label": lambda tree: tree["fleet"].coords.update({"fleet": ["Zoe", "ev-2"]}),
     "a moment": lambda tree: tree["sessions"].arrival.data.__setitem__(
         0, np.datetime64("2026-01-05T00:11")

@@ -28,13 +28,15 @@ CARS = {
     "ev-1": vehicle(
         discharge_max=10.0, energy_initial=20.0, energy_min=[0.0, 0.0, 0.0, 20.0], eta_charge=0.9
     ),
-    "ev-2": vehicle(charge_max=[10.0, 10.0, 10.0, 0.0], energy_min=[0.0, 0.0, 15.0, 0.0]),
+    "ev-2": vehicle(
+        charge_max=[10.0, 10.0, 10.0, 0.0], energy_min=[0.0, 0.0, 15.0, 0.0], calendar_cost=0.5
+    ),
 }
 
 
 def two_cars() -> xr.DataTree:
-    """One car can sell what it holds and has to leave as full as it came, the other needs 15 kWh;
-    and the session that one of them was made of.
+    """One car can sell what it holds and has to leave as full as it came, the other needs 15 kWh,
+    and ages whatever is planned; and the session that one of them was made of.
     """
     tree = case(CARS, market([30.0, 20.0, 60.0, 40.0]))
     sessions = {"arrival": ("session", tree["time"].to_numpy()[:1])}
@@ -283,6 +285,7 @@ NOTICED_OF_CARS: dict[str, tuple[Change, str]] = {
     "prices of another case": (prices_of_another_case, "status"),
     "no prices beside the duals": (without("price"), "price"),
     "a dual left out": (without("dual/fleet.balance"), "dual.fleet.balance"),
+    "a dual where nothing is needed": (at_one_place("dual/fleet.need", 1.0), "dual.fleet.need"),
     "a dual of nothing": (added("dual/fleet.joy", 1.0), "dual.fleet.joy"),
 }
 
