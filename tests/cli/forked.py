@@ -3,6 +3,7 @@
 import faulthandler
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import time
@@ -34,15 +35,16 @@ def started() -> ForkServerContext:
     return context
 
 
-def command(words: list[str], folder: str, limit: float | None = None) -> None:
-    """Run `v2g` as a process does, with its streams in files; after `limit` seconds it writes where
-    it is and ends.
+def command(words: list[str], folder: str, limit: int | None = None) -> None:
+    """Run `v2g` as a process does, with its streams in files; after `limit` seconds of computing it
+    writes where it is and ends.
     """
     os.chdir(folder)
     for descriptor, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{name}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     if limit is not None:
-        faulthandler.dump_traceback_later(limit, exit=True)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+        faulthandler.register(signal.SIGXCPU, file=2, chain=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     end_at_signals = process.end_at_signals
 
@@ -69,7 +71,7 @@ def run(
     folder: Path,
     end: int = 0,
     after: float = 0.0,
-    limit: float | None = None,
+    limit: int | None = None,
 ) -> Done:
     """Run a command to its end, or send it a signal some seconds after it is ready; a fault of ours
     fails.
@@ -84,7 +86,7 @@ def run(
         child.join(after)
         if child.is_alive():
             os.kill(child.pid, end)
-    child.join(120)
+    child.join(300)
     assert child.exitcode is not None, "it did not end"
     said = "".join((folder / f"{name}.txt").read_text() for name in ("err", "out"))
     assert "Traceback" not in said and "fault of this program" not in said, (words, said)

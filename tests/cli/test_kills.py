@@ -50,8 +50,8 @@ def test_a_solve_that_is_ended_leaves_old_files_or_new_ones(twice, end):
     """
     folder, seconds = twice
     rng = random.Random(f"{end}")
-    old = {name: (folder / "out" / name).read_bytes() for name in NAMES}
     for _ in range(KILLS):
+        old = {name: (folder / "out" / name).read_bytes() for name in NAMES}
         words = "solve two.nc -o out --no-report -q --force"
         done = run(words, folder, end, rng.uniform(0.0, 1.1) * seconds)
         at_its_very_end = done.code == -end and "wrote result.nc" in done.said

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import v2g_linopy as v2g
-from v2g_linopy.case.staging import STAGE, stage_in
+from v2g_linopy.case.staging import STAGE, stage_in, uninterrupted
 from v2g_linopy.cli.output import put_in_place, staged
 from v2g_linopy.errors import OutputError
 
@@ -254,3 +254,16 @@ def test_without_locks_nothing_is_taken_for_a_leftover(tmp_path, monkeypatch):
     with stage_in(tmp_path) as stage:
         assert stage.is_dir()
     assert [p.name for p in tmp_path.iterdir()] == [f"{STAGE}another"]
+
+
+def test_an_interruption_waits_until_a_file_is_written():
+    """Ctrl-C in the middle: the block comes to its end, then it is raised, and the next one at
+    once. Found by ending commands at drawn moments: netCDF4 did not come back from it.
+    """
+    done = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        done.append("written")
+    assert done == ["written"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

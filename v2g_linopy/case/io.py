@@ -18,7 +18,7 @@ from .calendar import period_labels
 from .checksum import ATTRIBUTE, EDITED, KEPT, NONE, checksum, is_result
 from .declared_sizes import refuse_what_cannot_be_held
 from .schema import Calendar
-from .staging import stage_in
+from .staging import stage_in, uninterrupted
 from .version import package_version
 
 SCHEMA_VERSION = 1
@@ -286,9 +286,10 @@ def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
                 elif variable.dtype.kind in "fiub" and variable.ndim:
                     table[str(name)] = {"zlib": True, "complevel": 1, "shuffle": True}
             encoding[node.path] = table
-        encoded.to_netcdf(
-            temporary, engine="netcdf4", encoding=encoding, write_inherited_coords=True
-        )  # so that a group that is read alone has its time stamps
+        with uninterrupted():
+            encoded.to_netcdf(
+                temporary, engine="netcdf4", encoding=encoding, write_inherited_coords=True
+            )  # so that a group that is read alone has its time stamps
 
 
 def _ready(ds: xr.Dataset) -> xr.Dataset:

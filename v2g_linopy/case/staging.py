@@ -7,10 +7,14 @@ taken away by the next one that writes there.
 import logging
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 try:
     import fcntl
@@ -82,3 +86,24 @@ def _lock(stage: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and signals to end wait until a file is written: netCDF4 may never come back from
+    an interruption, or go on writing beside what cleans up.
+    """
+    held: list[tuple[int, FrameType | None]] = []
+    usual: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and callable(signal.getsignal(number)):
+                usual[number] = signal.signal(number, lambda *words: held.append(words))
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+    for number, frame in held[:1]:
+        usual[number](number, frame)

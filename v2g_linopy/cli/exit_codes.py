@@ -50,6 +50,13 @@ class Guarded(TyperGroup):
         log_file.info("ended with exit code %d", code if isinstance(code, int) else 0)
         sys.exit(code if isinstance(code, int) else 0)
 
+    def make_context(self, *words: Any, **extra: Any) -> Any:
+        """Read the first words; what ends it here comes before Typer makes a silent exit of it."""
+        try:
+            return super().make_context(*words, **extra)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(NOTHING_WRITTEN) from interrupt
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command, and see what else would end it.
 
