@@ -75,6 +75,7 @@ def test_members_groups_and_steps_that_differ(smart_case):
         "2000",
         "everywhere",
     )
+    assert [*found.index] == ["time", "fleet", "energy.limit"], "a step that one has is no change"
     del other["fleet"]
     found = input_differences(smart_case, other).set_index("field")
     assert tuple(found.loc["/fleet", ["one", "other"]]) == ("there", "absent")

@@ -25,9 +25,9 @@ MANY = settings().max_examples > 10
 WANTED = 20 if MANY else 1
 SHOWN = 6e-5  # amounts in EUR are written with four decimals
 MADE: dict[str, Callable[[], xr.DataTree]] = {
-    "commuters": lambda: v2g.commuters(vehicles=12 if MANY else 3, days=4 if MANY else 2),
-    "depot": lambda: v2g.depot(vehicles=12 if MANY else 2, days=3 if MANY else 2),
-    "site": lambda: v2g.site(vehicles=12 if MANY else 2, days=4 if MANY else 2),
+    "commuters": lambda: v2g.commuters(vehicles=6 if MANY else 3, days=4 if MANY else 2),
+    "depot": lambda: v2g.depot(vehicles=6 if MANY else 2, days=3 if MANY else 2),
+    "site": lambda: v2g.site(vehicles=6 if MANY else 2, days=4 if MANY else 2),
 }
 
 
