@@ -111,7 +111,7 @@ def test_a_commitment_that_nobody_can_hold_has_no_plan():
     """14 kW were sold and 10 can be held: the explanation says so, with product and hour."""
     with pytest.raises(
         v2g.Infeasible,
-        match="product regulation, time .* more capacity was committed than all members",
+        match="product regulation: volume is held at 14 kW, and 10 kW can be kept in the step",
     ):
         v2g.solve(case(None, market([0]), up([10], closed=[1], committed=[14]), battery=FULL))
 

@@ -220,6 +220,14 @@ def test_an_nmc_cell():
     assert float(found.loss[0]) == approx(float(found.loss_time[0] + found.loss_cycles[0]))
 
 
+def test_the_voltage_of_the_published_cell_rises_with_its_charge():
+    """By tenths, from 3.33 V when empty to 4.16 V when full, 3.70 V half full (Schmalstieg)."""
+    charge, voltage = zip(*cell_ageing.NMC_VOLTAGE.items(), strict=True)
+    assert charge == approx([k / 10 for k in range(11)])
+    assert (voltage[0], voltage[5], voltage[10]) == (3.33, 3.70, 4.16)
+    assert all(low < high for low, high in zip(voltage, voltage[1:], strict=False))
+
+
 def test_the_voltage_of_a_cycle_is_its_quadratic_mean():
     """From 3 to 4 V over the whole range the mean square is (9 + 12 + 16) / 3."""
     found = v2g.capacity_loss(
