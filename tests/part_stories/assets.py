@@ -234,6 +234,27 @@ RAMPED_ENGINE = Story(
     ),
 )
 
+# One has been on for two hours and stops, one has been off for two and starts: as soon as they may.
+SWITCHED_AT_ONCE = Story(
+    half_hours(
+        None,
+        market([0.0, 0.0]),
+        chp={
+            "stops": engine(on_initial=1.0, hours_initial=2.0, up_time_min=2.0, down_time_min=0.5),
+            "starts": engine(on_initial=0.0, hours_initial=2.0, up_time_min=0.5, down_time_min=2.0),
+        },
+    ),
+    {
+        "chp.power": {"stops": [0.0, 0.0], "starts": [2.0, 2.0]},
+        "chp.on": {"stops": [0.0, 0.0], "starts": [1.0, 1.0]},
+    },
+    cash={"chp.fuel": -2 * 0.5 * 0.02 * 2 / 0.4},
+    broken=(
+        Broken("chp.up_time", {"chp.up_time_min": plus(1, chp="stops")}, 1),
+        Broken("chp.down_time", {"chp.down_time_min": plus(1, chp="starts")}, 1),
+    ),
+)
+
 # Two engines whose heat is not used: one is switched, for it pays for its start; one is always on.
 ENGINES = Story(
     half_hours(
