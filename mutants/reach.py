@@ -25,6 +25,8 @@ from mutants.places import ROOMS, ROOT
 
 KEPT = ROOT / ".mutants"
 TESTS = (*ROOMS, "invariants")  # the tests of the rooms, and those that reach everything
+BESIDE = ("tests/case/test_bad_input.py", "tests/cli/test_explain.py")
+"""Stories of rooms that stand with those who show them: faults of a case, explanations."""
 REPORT = "__reached__"
 QUIET = (
     *("-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
@@ -47,7 +49,7 @@ class Reach:
 def test_files() -> list[str]:
     """The files of tests that are used."""
     paths = (p for folder in TESTS for p in (ROOT / "tests" / folder).glob("test_*.py"))
-    return sorted(p.relative_to(ROOT).as_posix() for p in paths)
+    return sorted({*(p.relative_to(ROOT).as_posix() for p in paths), *BESIDE})
 
 
 def known(file: str) -> Reach | None:

@@ -213,6 +213,12 @@ def test_two_rows_are_no_hysteresis():
         assert best.states.sel(state="nem_low").values.tolist() == [before]
 
 
+def test_trade_without_a_price_earns_nothing():
+    """Neither energy nor an alert has a price unless one is given."""
+    free = operate(record([49.93] * 2), FCR_N, battery(500), trade=400.0)
+    assert free.attrs["objective"] == approx(0, abs=1e-9)
+
+
 def test_trade_keeps_the_reserve_available():
     """100 kWh and half an hour at 49.93 Hz, which takes 350 kW less 170 of management, 3 kWh a
     minute; alert at 41.67.

@@ -427,6 +427,21 @@ EMPTY_TANK = Story(
     broken=(Broken("reserve.endurance_up_start_hydrogen", {"reserve.hours_up": plus(0.25)}, 1),),
 )
 
+# 1 kWh is in it, and 2 are made: at last there is room for 1.
+FILLED_TANK = Story(
+    half_hours(
+        None,
+        market([0.0]),
+        product(down=1.0, hours_down=0.5, guarantee="endurance", capacity_price=10.0),
+        hydrogen=electrolyser(
+            electrolyser_max=30.0, energy_max=4.0, energy_initial=1.0, sale_max=0.0
+        ),
+    ),
+    {"hydrogen.electrolysis": 8.0},
+    cash={"reserve.capacity": 0.5 * 0.01 * 4},
+    broken=(Broken("reserve.endurance_down_end_hydrogen", {"reserve.hours_down": plus(0.5)}, 1),),
+)
+
 # One half-hour in which nothing comes of the 3 kWh that are due in it.
 ONE_STEP = Story(
     half_hours(
@@ -696,7 +711,8 @@ MOSTLY_THERE = Story(
 
 # 8 hours of January had a mean of 50; two more at 10, 20, -30 and 40 make it 420 / 10 = 42.
 # The contracts, by the half-hour: 4 kW of wind for the month's mean; half of 6 kW for what is below
-# 25; 1 kW that rests while the price is negative; 3 kW bought; 2 kW delivered, of 40 kWh less a
+# 25; 1 kW that rests while the price is negative, and 1 that does after an hour of it, of which
+# there was one before; 3 kW bought; 2 kW delivered, of 40 kWh less a
 # tenth, with 1 behind before.
 CONTRACTS = Story(
     half_hours(
@@ -730,6 +746,14 @@ CONTRACTS = Story(
                 "baseload": 1.0,
                 "negative_hours": 0.5,
             },
+            "short": {
+                "strike": 30.0,
+                "volume_type": "baseload",
+                "renewable": "",
+                "baseload": 1.0,
+                "negative_hours": 1.0,
+                "negative_initial": 1.0,
+            },
             "bought": {
                 "strike": 20.0,
                 "side": "buyer",
@@ -758,6 +782,7 @@ CONTRACTS = Story(
             4 * 4 * (0.060 - 0.042)
             + 3 * (0.015 + 0.005 + 0.055)
             + 1 * (0.020 + 0.010 - 0.010)
+            + 1 * (0.020 + 0.010 + 0.060 - 0.010)
             - 3 * (0.010 + 0.000 + 0.050 - 0.020)
         ),
         "ppa.correction": 5 * ((0.060 - 0.042) - (0.060 - 0.050)),

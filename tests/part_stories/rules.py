@@ -170,7 +170,18 @@ SOLD_TOGETHER = Story(
     ),
     {"fleet.discharge": 0.0},
     cash={"reserve.capacity": 2 * 0.5 * 0.01 * (3 + 2)},
-    broken=(Broken("exclusion.exclusive", {"exclusion.group": plus(1, product="two")}, 2),),
+    broken=(
+        Broken("exclusion.exclusive", {"exclusion.group": plus(1, product="two")}, 2),
+        Broken(  # the 2 kW were committed before: beside them none of the 3 may be sold
+            "exclusion.exclusive",
+            {
+                "exclusion.group": plus(1, product="two"),
+                "reserve.closed": plus(1, product="two"),
+                "reserve.committed": plus(2, product="two"),
+            },
+            3,
+        ),
+    ),
 )
 
 # 5 kW for half an hour at 200 or 1000 EUR/MWh: -0.50 or -2.50 EUR, -1 in the mean; a quarter at

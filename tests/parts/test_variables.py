@@ -99,3 +99,15 @@ def test_who_holds_how_much_of_what():
         [[0, 1], [0, 0]],
         [[0, 0], [0, 0]],
     ]
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_an_excursion_needs_a_path_without_activation(way):
+    """Energy that calls move within a step is kept on the path that no expected call is part of."""
+    calls = {way: 1.0, f"excursion_{way}": 0.5, f"activation_{way}": 0.1}
+    box = storage(charge_max=0.5, discharge_max=0.5, energy_max=0.5)
+    for fields, steps in ((calls, 2), (calls | {f"excursion_{way}": 0.0}, 0)):
+        given = case(None, market([50.0, 50.0]), product(**fields), battery=box)
+        model = v2g.build(given)
+        paths = [x for n, x in model.variables.items() if n == "battery.energy_baseline"]
+        assert sum(int((x.labels >= 0).sum()) for x in paths) == steps
