@@ -215,14 +215,15 @@ def guaranteed(size: Size, rounds: int) -> Outcome:
 
 def sequence(size: Size, rounds: int) -> Outcome:
     """Day-ahead at noon and intraday every hour, on earlier prices: a model a day that moves, or
-    one a decision.
+    one a decision. A single day is operated for its first six hours.
     """
     case = cases.sequential(*size)
     truth = inputs_of(case, v2g.PARTS)
     prices = Naive(
         replace(truth, data={n: d for n, d in truth.data.items() if n != "fleet"})
     )  # vehicles are known
-    start, stop = case.indexes["time"][192], None
+    time = case.indexes["time"]
+    start, stop = time[192], None if size[1] > 1 else time[192 + 24]
     moving = simulate.sequence(case, truth, prices, start, stop, 1.0, 24.0, 24.0, "off", True, {})
     runs = {"moved": moving, "built": replace(moving, in_place=False)}
 
