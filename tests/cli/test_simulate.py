@@ -260,7 +260,7 @@ def test_nothing_to_resume_is_a_new_run(run, path, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("--forecast", "weather"), 2, "vintage, naive, perfect"),
+        (("--forecast", "weather"), 2, "vintage, published, naive, perfect"),
         (("--forecast", "vintage"), 3, "no group /vintage"),
         (("--start", "2027-01-01"), 3, "no step of the case"),
         (("--every", "0.3"), 3, "no whole number of steps"),

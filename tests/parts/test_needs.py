@@ -170,7 +170,7 @@ def test_why_a_hard_need_fails_too_early():
 
 
 def test_why_a_limit_makes_a_hard_need_fail():
-    """The charger could, the connection of 6 kW cannot: 10 kWh in one hour, 4 missing.
+    """The charger could, the connection of 6 kW cannot: 10 kWh in one hour.
 
     Proves that the explanation reaches beyond the battery: from the vehicle's own data the plan
     looks feasible."""
@@ -179,8 +179,8 @@ def test_why_a_limit_makes_a_hard_need_fail():
             vehicle(energy_min=[10], unserved_cost=HARD), market([1]), connection={"import_max": 6}
         )
     )
-    assert "ev" in message
-    assert "4 kWh short" in message
+    assert "import limit is 6 kW, and 10 kW are needed" in message
+    assert "connection.import_max of 10 kW" in message
 
 
 def test_why_a_hard_trip_fails():

@@ -231,6 +231,8 @@ class Expression:
         `label` names the group of each label of its one dimension; some may be in none.
         """
         (dim,) = map(str, label.dims)
+        if not label.indexes[dim].equals(self.indexes[dim]):  # by label, in whatever order
+            label = label.sel({dim: self.indexes[dim]})
         group, indexes = str(groups.name), {str(groups.name): groups, **self._indexes_without(dim)}
         code = groups.get_indexer(pd.Index(label.to_numpy()))
         inside = np.flatnonzero(code >= 0)

@@ -69,6 +69,12 @@ METERED = _by_name(
     _column("charge_time", "h", "hours in which power flowed", ABSENT),
 )
 """What a meter says of a session; the rest of it is assumed."""
+TOLD = _by_name(
+    _column("energy_asked", "kWh", "energy that the driver asked for", ABSENT),
+    _column("soc_first", "1", "first state of charge seen", ABSENT),
+    _column("soc_last", "1", "last state of charge seen", ABSENT),
+)
+"""What some interfaces say of a session besides what its meter says."""
 ONBOARD = _by_name(
     Field(
         "onboard_max",
@@ -97,13 +103,14 @@ MADE = _by_name(
         "kWh",
         "need beyond what the charger delivers in time, not required of the plan",
     ),
+    _column("energy_trip_max", "kWh", "largest trip of the vehicle", ABSENT),
 )
 """What is added where sessions become a fleet."""
-SESSION_FIELDS = {**MOMENTS, **COLUMNS, **METERED, **ONBOARD, **LABELS, **MADE}
+SESSION_FIELDS = {**MOMENTS, **COLUMNS, **METERED, **TOLD, **ONBOARD, **LABELS, **MADE}
 """Every array that a table of sessions may hold, declared once."""
 _KEPT = Schema(
     tuple(
-        replace(field, default=ABSENT, missing=name in METERED)
+        replace(field, default=ABSENT, missing=name in METERED or name in TOLD)
         for name, field in SESSION_FIELDS.items()
         if name not in MOMENTS
     )

@@ -10,9 +10,8 @@ import pandas as pd
 import pydantic
 import xarray as xr
 
-from ...case.schema import ABSENT, Field
 from ...errors import Problem, SchemaError
-from ...model.sessions import LABELS, METERED, MOMENTS
+from ...model.sessions import LABELS, METERED, MOMENTS, TOLD
 from ..tables.listing import listed_problems
 from ..tables.local_time import check_zone
 from ..tables.numbers import plain_number
@@ -21,14 +20,6 @@ from ..tables.short_stays import ShortStays, note_left_out, without_short_stays
 from ..tables.wording import first_few, with_count
 from ..tables.written_times import YEARS
 
-TOLD = {
-    "energy_asked": Field(
-        "energy_asked", "session", "kWh", "energy that the driver asked for", ABSENT
-    ),
-    "soc_first": Field("soc_first", "session", "1", "first state of charge seen", ABSENT),
-    "soc_last": Field("soc_last", "session", "1", "last state of charge seen", ABSENT),
-}
-"""What some interfaces say of a session besides what its meter says."""
 NUMBERS = {**METERED, **TOLD}
 
 
