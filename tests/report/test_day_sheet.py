@@ -6,7 +6,7 @@ import re
 import openpyxl
 import pandas as pd
 import pytest
-from cases import case, market, vehicle
+from cases import case, market, product, vehicle
 
 import v2g_linopy as v2g
 from v2g_linopy.report.day_sheet import day_sheet
@@ -63,6 +63,25 @@ def test_steps_in_which_it_does_the_same_are_one_row(plan):
     assert (rows["doing"] == "feeds in").any()
 
 
+def test_what_is_sent_where_reserves_are_sold():
+    """10 kW upward are sold for two hours, half of which is called on average: the car is told to
+    charge 5 kW, as 5 are expected to be called off, and waits in the mean.
+
+    Proves that the sheet says what to send: by the expected power alone it would stand still."""
+    car = vehicle(charge_max=5.0, discharge_max=5.0, energy_initial=20.0)
+    up = product(up=1.0, capacity_price=500.0, activation_up=0.5, volume_max=10.0)
+    result = v2g.solve(case(car, market([50.0, 50.0], limit=100.0), up))
+    rows = day_sheet(result, "2026-01-05")
+    expected = result["fleet"].to_dataset().isel(fleet=0)
+    baseline = (expected.charge - expected.discharge).to_numpy() + 0.5 * 10.0
+    assert baseline.tolist() == pytest.approx([5.0, 5.0])
+    assert rows["doing"].tolist() == ["charges"]
+    told = rows[["baseline_drawn_kW", "baseline_fed_in_kW", "reserve_up_kW", "reserve_down_kW"]]
+    assert told.to_numpy().tolist() == [pytest.approx([5.0, 0.0, 10.0, 0.0])]
+    page = render_day(result, "2026-01-05")
+    assert "Send each vehicle its baseline" in page and "reserve up, kW" in page
+
+
 def test_a_day_of_25_hours_is_one():
     """Nothing happens from midnight to midnight, 25 hours later; the day after is not shown."""
     idle = case(
@@ -93,6 +112,7 @@ def test_what_the_result_does_not_hold(plan, day, vehicles, said):
 def test_a_page_to_print(plan):
     """One section for each vehicle, in local time, and nothing from outside; labels are text."""
     page = render_day(plan, "2026-01-05")
+    assert "baseline" not in page, "nothing is held ready"
     assert page.count("<section>") == 2 and "break-before: page" in page
     assert "Monday 2026-01-05" in page and "00:00 +01:00" in page
     assert '<td class="n">38 %</td>' in page or '<td class="n">37 %</td>' in page

@@ -61,6 +61,14 @@ def test_five_rungs(ladder):
     )
 
 
+def test_the_headline_says_what_feeding_back_adds_where_reserves_are_sold(compared):
+    """Two cars over 4 of 8760 hours: 0.30 EUR with V2G and 0 without, both with reserves, are 328.5
+    EUR per vehicle and year; V2G with reserves and without lie 0.10 apart, 109.5.
+    """
+    words = content.headline(ResultView.of(compared))
+    assert "reserves add +110 to V2G, so with reserves V2G adds +329 to smart charging" in words
+
+
 def test_every_step_has_its_causes(ladder):
     """The energy shift brings 0.40, arbitrage 0.40 at 0.10 of wear, reserves 0.10 with or without
     V2G, drivers nothing new.

@@ -346,10 +346,24 @@ def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool 
             f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the"
             " vehicles"
         )
+    if rests_on_mean_calls(result):
+        lines.append(
+            "reserves are backed for mean calls only (reserve.guarantee is expected); `v2g replay"
+            f" {folder} --random 20` shows what other calls would break"
+        )
     for attribute in ("complementarity", *(["block_note"] if detailed else [])):
         if attrs.get(attribute):
             lines.append(str(attrs[attribute]))
     return "\n".join([*lines, f"wrote {', '.join(names)} to {folder}"])
+
+
+def rests_on_mean_calls(result: xr.DataTree) -> bool:
+    """Return True where reserve is sold that holds energy for the mean of the calls alone."""
+    if "reserve" not in result.children or "volume" not in result["reserve"]:
+        return False
+    reserve = result["reserve"].to_dataset()
+    expected = reserve.get("guarantee", xr.DataArray("expected")).astype(str) == "expected"
+    return bool((expected & (reserve["volume"] > 1e-6)).any())
 
 
 def summary_of_gates(result: xr.DataTree) -> list[str]:

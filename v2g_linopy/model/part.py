@@ -90,7 +90,7 @@ CaseCheck = Callable[[Mapping[str, xr.Dataset], Calendar, float], list[Problem]]
 """Takes the inputs of every part by name, the calendar, and the length of a step (h)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Part:
     """A kind of asset, market or rule.
 
@@ -197,6 +197,10 @@ class Part:
     end_of_window_inputs: Mapping[str, float] = field(default_factory=dict)
     terminal_storage: Mapping[str, str] = field(default_factory=dict)
     postprocess: Callable[[View, xr.Dataset], Mapping[str, xr.DataArray]] | None = None
+
+    def __repr__(self) -> str:
+        """Return its name: a catalogue stands in the signature of many functions."""
+        return f"Part({self.name!r})"
 
     @property
     def member(self) -> str:

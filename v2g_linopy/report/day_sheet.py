@@ -14,11 +14,14 @@ from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..study.explain.plan_facts import NotInResult, position_of
 from .result_view import ResultView
+from .schedule_and_bids import held_and_baseline
 
 COLUMNS = (
     "vehicle", "from", "to", "doing", "charge_kW", "discharge_kW", "drawn_kWh", "fed_in_kWh",
     "energy_kWh", "soc_percent", "needed_kWh",
 )  # fmt: skip
+HELD = ("baseline_drawn_kW", "baseline_fed_in_kW", "reserve_up_kW", "reserve_down_kW")
+"""Columns beside them where the result sells reserves."""
 SAME = 5e-3
 """kW by which steps may differ and still be one row."""
 
@@ -49,7 +52,11 @@ def day_sheet(
         ``vehicle``, ``from``, ``to`` (local, ISO 8601 with offset), ``doing`` (`away`, `waits`,
         `charges`, `feeds in`), ``charge_kW``, ``discharge_kW``, ``drawn_kWh``, ``fed_in_kWh`` (at
         the grid), ``energy_kWh`` on board at the end, ``soc_percent`` of the most that fits, and
-        ``needed_kWh`` on board at the end, where some is; empty while it is away.
+        ``needed_kWh`` on board at the end, where some is; empty while it is away. Where reserve is
+        sold, also ``baseline_drawn_kW`` and ``baseline_fed_in_kW``, what it is told to do unless
+        called, and how much a call may ask beyond that: ``reserve_up_kW`` more fed in or less
+        drawn, ``reserve_down_kW`` the other way. Then ``doing`` is that of the baseline, and power
+        and energy are those expected with the mean of the calls.
 
     Raises
     ------
@@ -74,15 +81,18 @@ def day_sheet(
     moments = [edge.isoformat(timespec="minutes") for edge in edges[[*steps, steps[-1] + 1]]]
     arrays = {
         name: view.fleet(name).isel(time=steps)
-        for name in ("charge", "discharge", "energy", "energy_max", "energy_min", "keep")
+        for name in ("charge", "discharge", "energy", "energy_max", "energy_min")
     }
+    arrays["keep"] = view.fleet("keep", 1.0).isel(time=steps)
+    held = held_and_baseline(view, "fleet", "fleet", view.fleet("discharge") - view.fleet("charge"))
     connected = view.connected.isel(time=steps)
     rows = []
     for name in wanted:
         place = names.index(name)
         own = {k: np.asarray(x.isel(fleet=place), dtype=float) for k, x in arrays.items()}
+        own |= {k: x[place, steps] for k, x in held.items()}
         rows += _rows(name, own, np.asarray(connected.isel(fleet=place)), moments, view.hours)
-    return pd.DataFrame(rows, columns=[*COLUMNS])
+    return pd.DataFrame(rows, columns=[*COLUMNS, *held])
 
 
 def steps_of_day(view: ResultView, day: str) -> np.ndarray:
@@ -111,19 +121,21 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of a vehicle: steps in which it does the same are one."""
     charge, discharge = own["charge"], own["discharge"]
+    told = [own[name] for name in ("charge", "discharge", *HELD) if name in own]
     changes = [
         t
         for t in range(1, len(charge))
         if there[t] != there[t - 1]
         or (there[t] and own["keep"][t] == 0)
-        or abs(charge[t] - charge[t - 1]) > SAME
-        or abs(discharge[t] - discharge[t - 1]) > SAME
+        or any(abs(x[t] - x[t - 1]) > SAME for x in told)
     ]
     rows: list[dict[str, Any]] = []
     for start, stop in zip([0, *changes], [*changes, len(charge)], strict=True):
         last, present = stop - 1, bool(there[start])
         drawn, fed = (float(x[start:stop].mean()) for x in (charge, discharge))
-        doing = "charges" if drawn > SAME else "feeds in" if fed > SAME else "waits"
+        held = {name: float(own[name][start:stop].mean()) for name in HELD if name in own}
+        to_draw, to_feed_in = (held.get(n, x) for n, x in zip(HELD, (drawn, fed), strict=False))
+        doing = "charges" if to_draw > SAME else "feeds in" if to_feed_in > SAME else "waits"
         most, need = own["energy_max"][last], own["energy_min"][last]
         row: dict[str, Any] = {"vehicle": name, "from": moments[start], "to": moments[stop]}
         if not present:
@@ -142,6 +154,7 @@ def _rows(
                 if most > 0
                 else None,
                 "needed_kWh": round(float(need), 3) if need > 0 else None,
+                **{column: round(x, 3) for column, x in held.items()},
             }
         )
     return rows

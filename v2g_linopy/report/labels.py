@@ -53,9 +53,17 @@ def rung_adds(rung: str, against: str, change: float) -> str:
     >>> rung_adds("V2G + reserves", "V2G", 3130.6), rung_adds("V2G", "smart", 1e-9)
     ('reserves add +3\u202f131 to V2G', 'V2G adds 0 to smart charging')
     """
-    amount = signed_amount(change) if abs(change) >= 0.005 else "0"
     added, base = ADDS.get(rung, rung), ADDS.get(against, against)
-    return f"{added} {'add' if added == 'reserves' else 'adds'} {amount} to {base}"
+    return f"{added} {'add' if added == 'reserves' else 'adds'} {rung_amount(change)} to {base}"
+
+
+def rung_amount(change: float) -> str:
+    """Return money with its sign, 0 where there is next to none.
+
+    >>> rung_amount(3130.6), rung_amount(1e-9)
+    ('+3\u202f131', '0')
+    """
+    return signed_amount(change) if abs(change) >= 0.005 else "0"
 
 
 def entry(name: str, parts: Mapping[str, Part] = PARTS) -> str:

@@ -43,6 +43,10 @@ def headline(view: ResultView) -> str:
         for _, row in ladder.iterrows()
         if row["against"]
     ]
+    per_unit = dict(zip(ladder["rung"], ladder["per_unit"], strict=True))
+    if {"smart + reserves", "V2G + reserves"} <= per_unit.keys():
+        more = labels.rung_amount(per_unit["V2G + reserves"] - per_unit["smart + reserves"])
+        added.append(f"so with reserves V2G adds {more} to smart charging")
     words = ", ".join(added)
     return f"{words[0].upper()}{words[1:]} ({view.unit}{scaled})."
 

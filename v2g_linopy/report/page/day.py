@@ -13,7 +13,7 @@ from ...case.label_text import printable
 from ...model.part import Part
 from ...parts.catalogue import PARTS
 from .. import labels
-from ..day_sheet import day_sheet
+from ..day_sheet import HELD, day_sheet
 from ..result_view import ResultView
 from .write import style_sheet, template
 
@@ -35,6 +35,7 @@ def render_day(
         title=str(view.attrs.get("title") or "Charging plan"),
         day=f"{pd.Timestamp(day):%A} {day}",
         timezone=view.timezone,
+        held=HELD[0] in table,
         vehicles=[_vehicle(str(name), rows) for name, rows in table.groupby("vehicle", sort=False)],
     )
     return printable(page)
@@ -58,17 +59,22 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
         for drawn, fed in (("charge_kW", "discharge_kW"), ("drawn_kWh", "fed_in_kWh"))
     )
     numbers = [power, energy, row["energy_kWh"], row["soc_percent"], row["needed_kWh"]]
-    cells = [
-        "" if x is None or math.isnan(x) else labels.shown_number(float(x), places)
-        for x, places in zip(numbers, (2, 2, 1, 0, 1), strict=True)
-    ]
+    cells = [_cell(x, places) for x, places in zip(numbers, (2, 2, 1, 0, 1), strict=True)]
     cells[3] += " %" if cells[3] else ""
+    if HELD[0] in row:
+        drawn, fed, up, down = (row[name] for name in HELD)
+        cells = [_cell(x, 2) for x in (drawn - fed, up, down)] + cells
     return {
         "start": _clock(str(row["from"])),
         "stop": _clock(str(row["to"])),
         "doing": row["doing"],
         "cells": cells,
     }
+
+
+def _cell(x: float | None, places: int) -> str:
+    """A number, or nothing while the vehicle is away."""
+    return "" if x is None or math.isnan(x) else labels.shown_number(float(x), places)
 
 
 def _clock(moment: str) -> str:

@@ -1,0 +1,28 @@
+"""What a solve says in a few lines."""
+
+from pathlib import Path
+
+import pytest
+from cases import case, market, product, vehicle
+
+import v2g_linopy as v2g
+from v2g_linopy.cli.solve import summary
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_said"),
+    [
+        ({}, True),
+        ({"guarantee": "endurance", "hours_up": 1.0}, False),
+        ({"volume_max": 0.0}, False),
+    ],
+    ids=["mean calls", "an hour of full call", "none is sold"],
+)
+def test_reserve_that_rests_on_mean_calls_is_named(fields, is_said):
+    """5 kW upward with 20 kWh on board: the summary says so only where nothing more than the mean
+    of the calls is backed, and how to see what other calls would break.
+    """
+    up = product(up=1.0, capacity_price=500.0, volume_max=5.0) | fields
+    car = vehicle(discharge_max=5.0, energy_initial=20.0)
+    words = summary(v2g.solve(case(car, market([50.0]), up)), Path("out"), ["result.nc"])
+    assert ("`v2g replay out --random 20`" in words) == is_said
