@@ -87,3 +87,7 @@ def test_what_cannot_be_compared(run, results, case_file):
     refused = run("compare", *results, "--set", "fleet.discharge_max=0")
     assert refused.exit_code == 2
     assert "compared as they are" in refused.stderr
+    for option in ("--xlsx", "--force", "--dry-run", "--no-report", "--output=there"):
+        refused = run("compare", *results, option)
+        named = option.replace("--no-", "--").partition("=")[0]
+        assert (refused.exit_code, named in refused.stderr) == (2, True), option

@@ -57,3 +57,13 @@ def test_marks_that_cannot_be_told_apart_are_refused(run, case_file, marks, said
     assert refused.exit_code == 2
     assert said in refused.stderr
     assert not (case_file.parent / "out").exists()
+
+
+def test_a_workbook_of_an_earlier_run_is_named(run, case_file, tmp_path):
+    """A run that writes none leaves it, and says that it is not of this run."""
+    assert run("solve", case_file, "-o", tmp_path / "out", "--xlsx").exit_code == 0
+    before = (tmp_path / "out" / "tables.xlsx").read_bytes()
+    again = run("solve", case_file, "-o", tmp_path / "out", "--force")
+    assert again.exit_code == 0
+    assert "tables.xlsx is of an earlier run" in again.stderr
+    assert (tmp_path / "out" / "tables.xlsx").read_bytes() == before

@@ -3,7 +3,7 @@ report.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -147,13 +147,24 @@ def compare(
     Of several results, show the bills side by side and the inputs that differ; nothing is solved.
     """
     if others:
-        if output is not None or solving != Solving():
+        if useless := [*(["--output"] if output else []), *given_of(solving), *given_of(files)]:
             raise typer.BadParameter(
-                "results are compared as they are; options of solving are for a case"
+                "results are compared as they are, nothing is solved or written; leave it out, or"
+                " take the table from --json",
+                param_hint=", ".join(useless),
             )
         compare_results(terminal, [case, *others])
         return
     solve_and_write(terminal, case, solving, output, files, v2g.compare, "Comparing")
+
+
+def given_of(options: Solving | Files) -> list[str]:
+    """Return the options that are not as they are by default."""
+    return [
+        f"--{field.name.strip('_').replace('_', '-')}"
+        for field in fields(options)
+        if getattr(options, field.name) != field.default
+    ]
 
 
 def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
@@ -240,6 +251,9 @@ def solve_and_write(
         with terminal.solving(f"{verb} {size_in_words(tree)}"):
             result = with_wear(work(tree, **arguments))
         kpi = write_files(terminal, result, stage, names, style)
+    for name in sorted({*FILES, BID_CURVE, WORKBOOK} - {*names}):
+        if (folder / name).exists():
+            terminal.say(f"{folder / name} is of an earlier run, and was left as it is")
     wrote(terminal, case, result, folder, names, kpi)
 
 
