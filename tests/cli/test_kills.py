@@ -6,7 +6,9 @@ run in windows goes on.
 import os
 import random
 import signal
+import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -113,6 +115,36 @@ def test_the_signal_behind_an_error_gives_the_code():
         wrapped, later = Interrupted("x"), OSError("the terminal is gone")
         wrapped.__cause__, later.__context__ = first, wrapped
         assert [code_of_signal(e) for e in (first, wrapped, later)] == [code] * 3
+
+
+def test_a_signal_that_falls_into_a_callback_comes_again():
+    """Python drops an exception in a callback of a weak reference, and a Ctrl-C with it: it is sent
+    once more, and nothing is said; another exception is told as ever.
+    """
+    lines = """
+        import os, signal, sys, time, weakref
+        from v2g_linopy.cli.process import end_at_signals
+        class Thing: pass
+        end_at_signals()
+        def callback(reference):
+            os.kill(os.getpid(), NUMBER)
+            time.sleep(0.01)
+        thing = Thing()
+        kept = weakref.ref(thing, callback)
+        try:
+            del thing
+            time.sleep(20)
+        except KeyboardInterrupt as error:
+            print(type(error).__name__)
+        kept = weakref.ref(thing := Thing(), lambda reference: 1 / 0)
+        del thing
+    """
+    for number, name in ((signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "Ended")):
+        code = textwrap.dedent(lines).replace("NUMBER", str(int(number)))
+        command_line = [sys.executable, "-c", code]
+        done = subprocess.run(command_line, capture_output=True, text=True, timeout=60)
+        assert done.stdout.split() == [name]
+        assert "KeyboardInterrupt" not in done.stderr and "ZeroDivisionError" in done.stderr
 
 
 def test_letters_that_a_terminal_does_not_know_are_no_fault(monkeypatch, tmp_path):

@@ -3,12 +3,17 @@
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 
 INTERRUPTED = 130
 ENDING = ("SIGTERM", "SIGHUP")
 """Signals that end a command as Ctrl-C does, where the system has them; not those that whoever
 started it has told it to ignore, as `nohup` does."""
+
+
+A_MOMENT = 0.02
+"""Seconds after which a signal that was dropped comes again."""
 
 
 class Ended(KeyboardInterrupt):
@@ -26,7 +31,11 @@ class Ended(KeyboardInterrupt):
 
 
 def end_at_signals() -> None:
-    """Let every signal that ends a process be an interruption, after which nothing is left."""
+    """Let every signal that ends a process be an interruption, after which nothing is left.
+
+    One that falls into a callback, from which no exception gets out, is sent once more.
+    """
+    sys.unraisablehook = _send_again
     for number in _numbers():
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _end)
@@ -45,6 +54,17 @@ def _numbers() -> list[signal.Signals]:
 
 def _end(number: int, frame: FrameType | None) -> None:
     raise Ended(number)
+
+
+def _send_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Interrupt once more, a moment later, where the interpreter has dropped an interruption."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    number = getattr(lost.exc_value, "number", signal.SIGINT)
+    again = threading.Timer(A_MOMENT, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
 
 
 def code_of_signal(error: BaseException | None) -> int | None:
