@@ -36,7 +36,7 @@ coverage: $(VENV)/.developed  ## every test, and the lines that none of them run
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
 
 mutants: $(VENV)/.developed  ## break the code in SAMPLE=200 places, one by one, and print what no test sees (an hour on one core)
-	$(BIN)/python -m mutants.run
+	PYTHONPATH=tests $(BIN)/python -m mutants.run
 
 lint: $(VENV)/.developed  ## style, layout, types
 	$(BIN)/ruff check .

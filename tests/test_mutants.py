@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from mutants.places import ROOT, changed, files, mutants, places
 from mutants.run import equivalents
 
@@ -56,6 +55,8 @@ def test_every_room_has_mutants():
 def test_the_changed_file_is_what_runs():
     """The package is imported with the change, and the disk keeps the file as it was."""
     run = (
+        "import sys\n"
+        "sys.path.insert(0, 'tests')\n"
         "from mutants.loading import Finder\n"
         "file = 'v2g_linopy/solve/audit.py'\n"
         "text = open(file).read().replace('TOLERANCE = 1e-6', 'TOLERANCE = 7.0')\n"

@@ -7,6 +7,8 @@ from cases import case, market, product, vehicle
 
 import v2g_linopy as v2g
 from v2g_linopy.cli.solve import summary
+from v2g_linopy.report.page.content import warnings
+from v2g_linopy.report.result_view import ResultView
 
 
 @pytest.mark.parametrize(
@@ -24,5 +26,7 @@ def test_reserve_that_rests_on_mean_calls_is_named(fields, is_said):
     """
     up = product(up=1.0, capacity_price=500.0, volume_max=5.0) | fields
     car = vehicle(discharge_max=5.0, energy_initial=20.0)
-    words = summary(v2g.solve(case(car, market([50.0]), up)), Path("out"), ["result.nc"])
+    result = v2g.solve(case(car, market([50.0]), up))
+    words = summary(result, Path("out"), ["result.nc"])
     assert ("`v2g replay out --random 20`" in words) == is_said
+    assert any("mean of the calls" in w for w in warnings(ResultView.of(result))) == is_said

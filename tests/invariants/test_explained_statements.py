@@ -246,14 +246,11 @@ def gain_of(case: xr.DataTree, template: str) -> float:
 
 
 INCOMES = {
-    "a price below zero": lambda case: case["energy"].assign(
-        price=case["energy"]["price"].clip(min=0)
-    ),
-    "the driver": lambda case: case["fleet"].assign(retail_price=case["fleet"]["retail_price"] * 0),
-    "reserve pays for": lambda case: case["reserve"].assign(
-        capacity_price=case["reserve"]["capacity_price"] * 0
-    ),
+    "a price below zero": ("energy", "price", lambda price: price.clip(min=0)),
+    "the driver": ("fleet", "retail_price", lambda price: 0 * price),
+    "reserve pays for": ("reserve", "capacity_price", lambda price: 0 * price),
 }
+"""What pays, by the words that name it: a field, and what is left of it without the income."""
 
 
 @templates
@@ -263,13 +260,11 @@ def test_a_reason_is_one(template):
     statements = said_of_stays(template, pattern)
     count("a reason why more is worth less", template, statements)
     for said in statements:
-        income = next(change for words, change in INCOMES.items() if words in said.found["why"])
+        group, field, without = next(x for n, x in INCOMES.items() if n in said.found["why"])
         more = changed(template, "energy_in", replace(said, stop=said.start), 1.0)
         cost = -gain_of(more, template)
         for case in (more, plain := solved(template).copy()):
-            name = "energy" if "zero" in said.found["why"] else None
-            name = name or ("fleet" if "driver" in said.found["why"] else "reserve")
-            case[name] = income(case)
+            case[group] = case[group].assign({field: without(case[group][field])})
         assert objective(plain) - objective(more) < cost - 1e-6, said
 
 

@@ -444,7 +444,7 @@ class Expression:
     def __ge__(self, other: "Quantity") -> "Constraint":
         return Constraint(self - other, ">=")
 
-    def __eq__(self, other: "Quantity") -> "Constraint":  # type: ignore[override]
+    def __eq__(self, other: "Quantity") -> "Constraint":  # type: ignore[override]  # a row
         return Constraint(self - other, "=")
 
 

@@ -19,7 +19,7 @@ from typing import Any
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there leftovers stay
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 STAGE = ".v2g-"
 logger = logging.getLogger(__name__)

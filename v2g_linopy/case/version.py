@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 
 @cache
@@ -11,6 +12,12 @@ def package_version() -> str:
         return version("v2g-linopy")
     except PackageNotFoundError:
         return "0+checkout"
+
+
+def lacking(extra: str, *packages: str) -> str:
+    """Return which packages of an extra are not installed, and the remedy; empty where all are."""
+    missing = [name for name in packages if find_spec(name) is None]
+    return f"{' and '.join(missing)} missing; pip install 'v2g-linopy[{extra}]'" if missing else ""
 
 
 __version__ = package_version()

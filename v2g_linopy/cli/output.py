@@ -6,10 +6,10 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 from ..case.staging import stage_in
+from ..case.version import lacking
 from ..errors import OutputError
 
 BACKUP = "before"
@@ -149,12 +149,8 @@ def refuse_file(target: Path, force: bool) -> None:
 
 
 def report_lacks() -> str:
-    """Return what the report needs and is not installed, and the remedy.
-
-    It is empty where nothing is missing.
-    """
-    missing = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
-    return f"{' and '.join(missing)} missing; pip install 'v2g-linopy[report]'" if missing else ""
+    """Return what the report needs and is not installed, and the remedy."""
+    return lacking("report", "matplotlib", "jinja2")
 
 
 def case_path(name: Path) -> Path:

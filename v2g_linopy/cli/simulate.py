@@ -121,7 +121,7 @@ def simulated(
     if forecast is not None:
         one_of("--forecast", forecast, FORECASTS)
     folder, arguments = output or Path(named_file(case).stem), solving.arguments()
-    names = files.names(terminal)
+    names, style = files.names(terminal), files.style
     refuse_existing(folder, names, files.force)
     kept = unfinished(folder, resume, files.force)
     tree, notes = checked_case(terminal, case, solving.set_)
@@ -147,7 +147,7 @@ def simulated(
     with saying_what_is_kept(terminal, folder):
         with staged(folder, names, files.force) as stage:
             result = run_through_gates(terminal, tree, folder, arguments, hindsight, stage_values)
-            kpi = write_files(terminal, result, stage, names, files.style)
+            kpi = write_files(terminal, result, stage, names, style)
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
     wrote(terminal, case, result, folder, names, kpi)
 

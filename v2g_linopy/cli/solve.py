@@ -19,6 +19,7 @@ from ..report import tables
 from ..report.page import write
 from ..report.page.content import headline
 from ..report.result_view import ResultView
+from ..report.schedule_and_bids import rests_on_mean_calls
 from ..report.table_files import CsvStyle, workbook_lacks, write_tables
 from ..study.attribution import bills, letters
 from ..study.input_differences import input_differences
@@ -251,9 +252,6 @@ def solve_and_write(
         with terminal.solving(f"{verb} {size_in_words(tree)}"):
             result = with_wear(work(tree, **arguments))
         kpi = write_files(terminal, result, stage, names, style)
-    for name in sorted({*FILES, BID_CURVE, WORKBOOK} - {*names}):
-        if (folder / name).exists():
-            terminal.say(f"{folder / name} is of an earlier run, and was left as it is")
     wrote(terminal, case, result, folder, names, kpi)
 
 
@@ -286,6 +284,9 @@ def wrote(
     kpi: Mapping[str, Any],
 ) -> None:
     """Say what was found and written; exit code 6 where a limit stopped the solver."""
+    for name in sorted({*FILES, BID_CURVE, WORKBOOK} - {*names}):
+        if (folder / name).exists():
+            terminal.say(f"{folder / name} is of an earlier run, and was left as it is")
     status = str(result.attrs["status"])
     document = {"status": status, "case": str(case), "files": file_paths(folder, names), "kpi": kpi}
     try:
@@ -360,7 +361,7 @@ def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool 
             f"{missing:.2f} kWh of need could not be served; `v2g explain {folder}` names the"
             " vehicles"
         )
-    if rests_on_mean_calls(result):
+    if rests_on_mean_calls(ResultView.of(result)):
         lines.append(
             "reserves are backed for mean calls only (reserve.guarantee is expected); `v2g replay"
             f" {folder} --random 20` shows what other calls would break"
@@ -369,15 +370,6 @@ def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool 
         if attrs.get(attribute):
             lines.append(str(attrs[attribute]))
     return "\n".join([*lines, f"wrote {', '.join(names)} to {folder}"])
-
-
-def rests_on_mean_calls(result: xr.DataTree) -> bool:
-    """Return True where reserve is sold that holds energy for the mean of the calls alone."""
-    if "reserve" not in result.children or "volume" not in result["reserve"]:
-        return False
-    reserve = result["reserve"].to_dataset()
-    expected = reserve.get("guarantee", xr.DataArray("expected")).astype(str) == "expected"
-    return bool((expected & (reserve["volume"] > 1e-6)).any())
 
 
 def summary_of_gates(result: xr.DataTree) -> list[str]:

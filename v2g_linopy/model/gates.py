@@ -13,7 +13,7 @@ import xarray as xr
 from ..case.io import calendar_of
 from ..case.schema import Calendar, Field, Schema, suggest
 from ..errors import Problem, SchemaError
-from .formulas_time import same_block
+from .formulas_time import first_of_block, same_block
 from .inputs import Inputs
 from .part import Part, Trading
 
@@ -207,12 +207,8 @@ def _block_starts(inputs: Inputs, part: str, label: str) -> pd.DatetimeIndex:
     """Return when the market block of each step begins."""
     calendar, d = inputs.calendar, inputs.data[part]
     hours = d.block.sel({inputs.parts[part].member: label}, drop=True) if d.block.dims else d.block
-    same = np.broadcast_to(
-        same_block(hours, calendar.time, calendar.timezone, inputs.dt).to_numpy(),
-        len(calendar.time),
-    )
-    begins = np.maximum.accumulate(np.where(same, 0, np.arange(len(calendar.time))))
-    return calendar.time[begins]
+    same = same_block(hours, calendar.time, calendar.timezone, inputs.dt)
+    return calendar.time[first_of_block(same, calendar.time).to_numpy()]
 
 
 def vintages_of(case: xr.DataTree, inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:

@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from ..case.schema import Calendar
 from .formulas import first
 from .formulas_time import same_block
 from .terms import Replay
+
+
+def scenario_mean(x: xr.DataArray, probability: xr.DataArray | None) -> xr.DataArray:
+    """Return the mean over scenarios, weighted by their probability."""
+    return (
+        x if probability is None or "scenario" not in x.dims else (x * probability).sum("scenario")
+    )
 
 
 @dataclass(frozen=True)
@@ -89,9 +97,7 @@ class View:
         >>> view.mean(pump.drawn).values.tolist()
         [1.0, 1.0, 3.0]
         """
-        if "scenario" not in x.dims:
-            return x
-        return (x * self.calendar.probability).sum("scenario")
+        return scenario_mean(x, self.calendar.probability)
 
     def sum_of_blocks(self, x: xr.DataArray, hours: xr.DataArray) -> xr.DataArray:
         """Return the sum of x over each market block at its last step, 0 at the others.
@@ -115,11 +121,14 @@ class View:
         """
         same = same_block(hours, self.calendar.time, self.calendar.timezone, self.dt)
         x, same = xr.broadcast(x, same & (first(self.calendar.time) == 0))
-        number = (~same).cumsum("time")  # of the block
-        ends = number != number.shift(time=-1, fill_value=-1)
-        total = x.cumsum("time")
-        at_the_ends = total.where(ends).ffill("time").shift(time=1).fillna(0.0)
-        return (total - at_the_ends).where(ends, 0.0)
+        axis = x.get_axis_num("time")
+        found = np.moveaxis(np.zeros(x.shape), axis, -1)
+        values, within = (np.moveaxis(a.to_numpy(), axis, -1) for a in (x, same))
+        for place in np.ndindex(found.shape[:-1]):  # scenarios and members, each with its blocks
+            begins = np.flatnonzero(~within[place])
+            ends = np.append(begins[1:], x.sizes["time"]) - 1
+            found[place][ends] = np.add.reduceat(values[place], begins)
+        return x.copy(data=np.moveaxis(found, -1, axis))
 
     def get(self, part: str) -> xr.Dataset | None:
         """Return the group of another part, if it takes part.

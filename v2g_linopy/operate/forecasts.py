@@ -267,6 +267,8 @@ class Published(Naive):
             raise SchemaError([Problem("gates.hour", "missing", f"{detail}; {remedy}")])
         self._is_auction = ~rolling
         self._auction = rolling.indexes["market"][self._is_auction.to_numpy()][0]
+        prices = xr.broadcast(truth.data["energy"].price, rolling)[0]
+        self._auction_price = prices.sel(market=self._auction, drop=True)
         self._published = gates.close["energy"] + np.timedelta64(1, "h")
 
     def at(
@@ -296,7 +298,4 @@ class Published(Naive):
         happened = slice(0, int(self._truth.calendar.time.searchsorted(now)))
         if "price_short" not in imbalance or happened.stop == 0:
             return 0.0
-        auction = (self._truth.data["energy"].price + 0.0 * self._is_auction).sel(
-            market=self._auction, drop=True
-        )
-        return float((imbalance[name] - auction).isel(time=happened).mean())
+        return float((imbalance[name] - self._auction_price).isel(time=happened).mean())

@@ -134,7 +134,8 @@ def _rows(
         last, present = stop - 1, bool(there[start])
         drawn, fed = (float(x[start:stop].mean()) for x in (charge, discharge))
         held = {name: float(own[name][start:stop].mean()) for name in HELD if name in own}
-        to_draw, to_feed_in = (held.get(n, x) for n, x in zip(HELD, (drawn, fed), strict=False))
+        to_draw = held.get("baseline_drawn_kW", drawn)
+        to_feed_in = held.get("baseline_fed_in_kW", fed)
         doing = "charges" if to_draw > SAME else "feeds in" if to_feed_in > SAME else "waits"
         most, need = own["energy_max"][last], own["energy_min"][last]
         row: dict[str, Any] = {"vehicle": name, "from": moments[start], "to": moments[stop]}

@@ -16,7 +16,8 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..model.scope import per_pod
 from ..model.terms import Flow, Replay
-from ..solve.audit import assets_with, scenario_mean
+from ..model.view import scenario_mean
+from ..solve.audit import assets_with
 
 ELECTRICITY = "electricity"
 

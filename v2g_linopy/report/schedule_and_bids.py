@@ -416,6 +416,15 @@ def is_operated(view: ResultView) -> bool:
     return "decisions" in view.attrs
 
 
+def rests_on_mean_calls(view: ResultView) -> bool:
+    """Whether reserve is sold that holds energy for the mean of the calls alone."""
+    if not view.has("reserve", "volume"):
+        return False
+    reserve = view.groups["reserve"]
+    backed = reserve.get("guarantee", xr.DataArray("expected")).astype(str)
+    return bool(((backed == "expected") & (reserve["volume"] > SMALLEST_BID)).any())
+
+
 def on_forecasts(view: ResultView) -> bool:
     """Whether a case was operated on forecasts, not with perfect foresight."""
     return is_operated(view) and str(view.attrs.get("forecast")) != "perfect"

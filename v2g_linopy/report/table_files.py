@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 
 from ..case.label_text import as_cell, printable
+from ..case.version import lacking
 from ..errors import OutputError
 
 SHEET_ROWS = 1_048_576
@@ -106,10 +106,8 @@ def write_tables(path: Path, tables: Mapping[str, pd.DataFrame], style: CsvStyle
 
 
 def workbook_lacks() -> str:
-    """Return what a workbook needs and is not installed, and the remedy; empty else."""
-    if find_spec("openpyxl") is not None:
-        return ""
-    return "openpyxl missing; pip install 'v2g-linopy[excel]'"
+    """Return what a workbook needs and is not installed, and the remedy."""
+    return lacking("excel", "openpyxl")
 
 
 def _write_workbook(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:

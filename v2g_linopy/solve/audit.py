@@ -13,7 +13,7 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part, Stage
 from ..model.scope import per_pod
 from ..model.terms import Replay
-from ..model.view import View
+from ..model.view import View, scenario_mean
 from ..parts.catalogue import PARTS
 
 TOLERANCE = 1e-6  # kWh, kW, and EUR relative
@@ -271,13 +271,6 @@ def number_of(result: xr.DataTree, name: str) -> float:
     if not isinstance(told, (int, float, np.number)) or not np.isfinite(told):
         return np.inf
     return float(told)
-
-
-def scenario_mean(x: xr.DataArray, probability: xr.DataArray | None) -> xr.DataArray:
-    """Return the mean over scenarios, weighted by their probability."""
-    return (
-        x if probability is None or "scenario" not in x.dims else (x * probability).sum("scenario")
-    )
 
 
 def mean_total(x: xr.DataArray, probability: xr.DataArray | None) -> float:

@@ -44,12 +44,13 @@ class Proof:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where numbers of one name stand: labels of each axis, and which of the places exist."""
+    """Where numbers of one name stand: in the result, labels of each axis, and in the model from
+    which of its labels on, and to before which.
+    """
 
     place: str
     indexes: Mapping[str, pd.Index]
-    exists: np.ndarray
-    start: int
+    range: tuple[int, int]
 
 
 def with_flags_of(inputs: Inputs, result: xr.DataTree) -> Inputs:
@@ -170,56 +171,67 @@ def _rows(
     model: linopy.Model, matrix: Matrix, arrays: Mapping[str, xr.DataArray]
 ) -> tuple[np.ndarray, list[Problem]]:
     """Return one number per row of the matrix."""
-    grids = {}
-    exists = np.zeros(linopy_adapter.row_labels(model), bool)
-    exists[matrix.row_labels] = True
-    for name, x in model.constraints.items():
-        start, end = x.range
-        place = f"price.{name.removeprefix('node.')}" if "node." in name else f"dual.{name}"
-        grids[str(name)] = _Grid(place, dict(x.indexes), exists[start:end], start)
-    values, problems = _by_label(grids, arrays, len(exists), "dual")
-    return values[matrix.row_labels], problems
+    grids = {
+        str(name): _Grid(_place_of_row(str(name)), dict(x.indexes), x.range)
+        for name, x in model.constraints.items()
+    }
+    size = linopy_adapter.row_labels(model)
+    return _by_label(grids, arrays, matrix.row_labels, size, "dual")
+
+
+def _place_of_row(name: str) -> str:
+    """Return where a result holds the shadow prices of some rows."""
+    return f"price.{name.removeprefix('node.')}" if "node." in name else f"dual.{name}"
 
 
 def _columns(
     model: linopy.Model, matrix: Matrix, arrays: Mapping[str, xr.DataArray]
 ) -> tuple[np.ndarray, list[Problem]]:
     """Return one number per column of the matrix."""
-    grids = {}
-    exists = np.zeros(linopy_adapter.variable_labels(model), bool)
-    exists[matrix.column_labels] = True
-    for name, x in model.variables.items():
-        start, end = x.range
-        indexes = {str(dim): x.indexes[dim] for dim in x.dims}
-        grids[str(name)] = _Grid(f"reduced_cost.{name}", indexes, exists[start:end], start)
-    values, problems = _by_label(grids, arrays, len(exists), "reduced_cost")
-    return values[matrix.column_labels], problems
+    grids = {
+        str(name): _Grid(
+            f"reduced_cost.{name}", {str(dim): x.indexes[dim] for dim in x.dims}, x.range
+        )
+        for name, x in model.variables.items()
+    }
+    size = linopy_adapter.variable_labels(model)
+    return _by_label(grids, arrays, matrix.column_labels, size, "reduced_cost")
 
 
 def _by_label(
-    grids: Mapping[str, _Grid], arrays: Mapping[str, xr.DataArray], size: int, group: str
+    grids: Mapping[str, _Grid],
+    arrays: Mapping[str, xr.DataArray],
+    labels: np.ndarray,
+    size: int,
+    group: str,
 ) -> tuple[np.ndarray, list[Problem]]:
-    """Lay arrays out by the labels of the model; return what does not fit on its grid."""
-    values, problems = np.full(size, np.nan), []
+    """Return one number for each label that the matrix has, from arrays by name; and what does not
+    fit on its grid.
+    """
+    values, exists, problems = np.full(size, np.nan), np.zeros(size, bool), []
+    exists[labels] = True
     for name, grid in grids.items():
-        if not grid.exists.any():
+        here = slice(*grid.range)
+        if not exists[here].any():
             continue
         if name not in arrays:
             problems.append(Problem(grid.place, "missing", "missing"))
             continue
-        laid, fault = _laid_out(arrays[name], grid)
+        laid, fault = _laid_out(arrays[name], grid, exists[here])
         problems += fault
         if not fault:
-            values[grid.start : grid.start + len(laid)] = laid
+            values[here] = laid
     strange = [name for name in arrays if name not in grids]
     problems += [
         Problem(f"{group}.{n}", "unknown", "belongs to nothing of this case") for n in strange
     ]
-    return values, problems
+    return values[labels], problems
 
 
-def _laid_out(x: xr.DataArray, grid: _Grid) -> tuple[np.ndarray, list[Problem]]:
-    """Return an array on a grid, flat; or what is wrong with it."""
+def _laid_out(x: xr.DataArray, grid: _Grid, exists: np.ndarray) -> tuple[np.ndarray, list[Problem]]:
+    """Return an array on a grid, flat; or what is wrong with it. `exists` is True where the model
+    has something.
+    """
     if x.dtype.kind != "f":
         return np.zeros(0), [Problem(grid.place, "type", f"holds {x.dtype}, needs numbers")]
     if set(x.dims) != set(grid.indexes):
@@ -227,8 +239,8 @@ def _laid_out(x: xr.DataArray, grid: _Grid) -> tuple[np.ndarray, list[Problem]]:
         detail = f"has the dimensions {has}, needs {needs}"
         return np.zeros(0), [Problem(grid.place, "dims", detail)]
     laid = x.reindex(grid.indexes).transpose(*grid.indexes).to_numpy().ravel()
-    there, needed = int(np.isfinite(x.to_numpy()).sum()), int(grid.exists.sum())
-    if there != needed or not np.isfinite(laid[grid.exists]).all():
+    there, needed = int(np.isfinite(x.to_numpy()).sum()), int(exists.sum())
+    if there != needed or not np.isfinite(laid[exists]).all():
         detail = f"{there} numbers in the file, {needed} belong to this case"
         return np.zeros(0), [Problem(grid.place, "nan", detail)]
     return laid, []

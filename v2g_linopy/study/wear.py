@@ -19,8 +19,8 @@ from ..errors import Problem, SchemaError, V2GError
 from ..model.battery_wear import capacity_of
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
+from ..model.view import scenario_mean
 from ..parts.catalogue import PARTS
-from ..solve.audit import scenario_mean
 from .cell_ageing import CELLS, KELVIN, Law, Use
 
 BINS = 20

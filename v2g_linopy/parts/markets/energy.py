@@ -168,13 +168,13 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     Where several gates are open at once and virtual bidding is off, what is sold is backed by the
     plan's injection and what is bought by its withdrawal, both in the mean of the scenarios, at the
     pods that trade here: those with a supply contract back nothing. Imbalance is no gate; what is
-    planned of it is bounded by `/imbalance`. What was committed before
-    has taken its part, also where its gate has closed; if it is revisable, it may be traded back,
-    and the net position is what the plan backs; where something is traded now, also without the
-    trades that are only planned (`executed` 0). `unbacked` widens all of them. The backing is
-    gross: what one member draws and another feeds in backs a purchase and a sale at once, and so
-    does activation that is expected, as energy delivered there is injection and withdrawal. Up to
-    that much is still traded on paper between two open markets.
+    planned of it is bounded by `/imbalance`. What was committed before has taken its part, also
+    where its gate has closed; if it is revisable, it may be traded back, and the net position is
+    what the plan backs; where something is traded now, also without the trades that are only
+    planned (`executed` 0). `unbacked` widens all of them. The backing is gross: what one member
+    draws and another feeds in backs a purchase and a sale at once, and so does activation that is
+    expected, as energy delivered there is injection and withdrawal. Up to that much is still traded
+    on paper between two open markets.
     """
     is_open = d.closed == 0
     lowest, highest = (

@@ -15,7 +15,7 @@ from ...model.inputs import inputs_of
 from ...solve.result import ADJUSTMENT, in_profit
 from .. import bill, labels, tables
 from ..result_view import ResultView
-from ..schedule_and_bids import is_operated, on_forecasts
+from ..schedule_and_bids import is_operated, on_forecasts, rests_on_mean_calls
 from .key_figures import planned_profit
 
 MOST_NEEDS = 25
@@ -98,6 +98,11 @@ def warnings(view: ResultView) -> list[str]:
     if missing > tables.SMALLEST_NEED:
         notes.append(
             f"{labels.shown_number(missing)} kWh of need are not served; they are named below."
+        )
+    if rests_on_mean_calls(view):
+        notes.append(
+            "Reserves are backed for the mean of the calls only (guarantee expected): what other"
+            " calls would break, v2g replay shows."
         )
     audit = view.groups.get("audit")
     if audit is not None and "passed" in audit.attrs and not int(audit.attrs["passed"]):

@@ -55,7 +55,7 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A row: power and energy positive where the vehicle charges, negative where it feeds in."""
     away = row["doing"] == "away"
     power, energy = (
-        math.nan if away else float(row[f"{drawn}"]) - float(row[f"{fed}"])
+        math.nan if away else float(row[drawn]) - float(row[fed])
         for drawn, fed in (("charge_kW", "discharge_kW"), ("drawn_kWh", "fed_in_kWh"))
     )
     numbers = [power, energy, row["energy_kWh"], row["soc_percent"], row["needed_kWh"]]

@@ -15,7 +15,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators import provider
 from cosmic_ray.operators.operator import Operator
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("model", "parts", "solve", "operate", "delivery", "study")
 TAKEN = (  # of the operators of cosmic-ray, one or two for each sign: the rest only raises errors
     *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul")),

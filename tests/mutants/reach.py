@@ -188,6 +188,7 @@ def run_on_import() -> set[tuple[str, str, int]]:
         "print(json.dumps({k: sorted(v) for k, v in hits.items()}))"
     )
     start = (
+        "import sys; sys.path.insert(0, 'tests');"
         "from collections import defaultdict; from mutants import reach, loading;"
         "hits = defaultdict(set);"
         "loading.Finder(reach._reporting, lambda f: {reach.REPORT: hits[f].add}).install();"
