@@ -80,6 +80,7 @@ def test_what_is_sent_where_reserves_are_sold():
     assert told.to_numpy().tolist() == [pytest.approx([5.0, 0.0, 10.0, 0.0])]
     page = render_day(result, "2026-01-05")
     assert "Send each vehicle its baseline" in page and "reserve up, kW" in page
+    assert "Expected, in the mean of the calls: draws 0 kWh and feeds in 0 kWh." in page
 
 
 def test_a_day_of_25_hours_is_one():

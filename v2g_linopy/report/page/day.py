@@ -45,9 +45,10 @@ def _vehicle(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """One vehicle: a sentence and its rows, numbers written for people."""
     drawn, fed = (float(rows[n].sum()) for n in ("drawn_kWh", "fed_in_kWh"))
     shown = [_row(row) for row in rows.to_dict("records")]
-    sentence = (
-        f"Draws {labels.shown_number(drawn)} kWh and feeds in {labels.shown_number(fed)} kWh."
-    )
+    kwh = [f"{labels.shown_number(energy)} kWh" for energy in (drawn, fed)]
+    sentence = f"Draws {kwh[0]} and feeds in {kwh[1]}."
+    if HELD[0] in rows:
+        sentence = f"Expected, in the mean of the calls: draws {kwh[0]} and feeds in {kwh[1]}."
     return {"name": name, "sentence": sentence, "rows": shown}
 
 
