@@ -67,3 +67,10 @@ def test_a_workbook_of_an_earlier_run_is_named(run, case_file, tmp_path):
     assert again.exit_code == 0
     assert "tables.xlsx is of an earlier run" in again.stderr
     assert (tmp_path / "out" / "tables.xlsx").read_bytes() == before
+
+
+def test_marks_are_refused_before_a_case_is_operated(run, case_file, tmp_path):
+    """A run of hours is not begun for files that could not be written: nothing is there after."""
+    refused = run("simulate", case_file, "-o", tmp_path / "out", "--csv-decimal", ":")
+    assert refused.exit_code == 2 and "not among" in refused.stderr
+    assert not (tmp_path / "out").exists()
