@@ -39,7 +39,8 @@ def test_what_fails_is_kept_and_tried_first_by_the_next_run(tmp_path, capsys):
     said = capsys.readouterr().out
     assert re.match(r"seed +7 +\d+ examples", said)
     assert f"pytest --hypothesis-profile=fuzz '{name}'" in said
-    assert "numbers=[0, 0, 0]" in (tmp_path / ".fuzz" / "7-test_drawn.txt").read_text()
+    told = (tmp_path / ".fuzz" / "7-test_drawn.txt").read_text()
+    assert re.search(r"numbers=\[(\s*\d,?){3,}", told), told  # how far it is shrunk is not ours
 
     again = [*fuzz.PYTEST, "--hypothesis-show-statistics", "--hypothesis-seed=8", name]
     run = subprocess.run(again, cwd=fuzz.ROOT, capture_output=True, text=True, check=False)
