@@ -38,6 +38,7 @@ def strings(path):
 SHARED = {
     "battery_wear": "model/battery_wear.py",
     "bid_sizes": "model/bid_sizes.py",
+    "contracts": "model/contracts.py",
 }  # what parts hand their arrays to
 SHARED |= {"reserve_room": "parts/assets/reserve_room.py"}
 

@@ -27,6 +27,8 @@ TABLE: dict[str, tuple[str, float]] = {
     "h": ("duration", 1.0),
     "min": ("duration", 1 / 60),
     "s": ("duration", 1 / 3600),
+    "1/kWh": ("rate per energy", 1.0),
+    "1/MWh": ("rate per energy", 1e-3),
     "1": ("number", 1.0),
     "%": ("number", 1e-2),
     "EUR": ("money", 1.0),

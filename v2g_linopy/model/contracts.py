@@ -1,0 +1,272 @@
+"""Contracts with owners of vehicles: every array of `/contract`, and what must hold of them.
+
+A menu offers each type of owner an energy that may be discharged within a term, and a payment for
+it (docs/formulation.md §10). One who designs a menu, the rule that settles it and online operation
+all read the group by this declaration.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from ..case.schema import ABSENT, REQUIRED, Calendar, Field, Rule, Schema, violations
+from ..errors import Problem
+
+GROUP = "contract"
+"""The group of a case, and of a file that holds a menu alone."""
+UTILITIES = ("log", "sqrt", "cara", "table", "schedule")
+"""Forms of the value that an energy has for the aggregator."""
+TABULATED = ("table", "schedule")
+FULL, CALLED = "full", "called"
+_NEAR = 1e-9
+"""What sums of shares and slopes of a table may be apart by rounding."""
+
+
+def _number(name: str, dims: str, unit: str, doc: str, default: object = ABSENT) -> Field:
+    """Declare a number that may not be negative."""
+    return Field(name, dims, unit, doc, default, ge=0.0)
+
+
+def _share(name: str, doc: str, default: object = ABSENT) -> Field:
+    """Declare a share of the owners."""
+    return Field(name, "type", "1", doc, default, ge=0.0, le=1.0)
+
+
+FIELDS = (
+    _number(
+        "theta",
+        "type",
+        "1",
+        "openness of the owner: asks wear / theta per kWh; ordered from low to high",
+        REQUIRED,
+    ),
+    _share("share", "share of the owners that are of the type", REQUIRED),
+    _share("share_min", "least share of the type, where shares are known as intervals"),
+    _share("share_max", "largest share of the type, where shares are known as intervals"),
+    _number("wear", "", "EUR/kWh", "wear of the battery per kWh discharged", REQUIRED),
+    _number(
+        "term",
+        "class",
+        "h",
+        "hours after arrival in which the energy may be discharged, and the owner stays",
+        REQUIRED,
+    ),
+    _number("power", "type class", "kW", "discharging power; with the term it caps the energy"),
+    Field(
+        "utility",
+        "",
+        "",
+        "form of the value that an energy has for the aggregator",
+        "log",
+        kind="choice",
+        choices=UTILITIES,
+    ),
+    _number("utility_scale", "", "EUR", "factor of the utility (log, sqrt, cara)"),
+    _number("utility_rate", "", "1/kWh", "how fast the utility saturates (cara)"),
+    _number("table_energy", "point", "kWh", "energies of a tabulated utility, the first one 0"),
+    Field(
+        "table_value", "point", "EUR", "value of each of these energies, the first one 0", ABSENT
+    ),
+    _number("table_called", "point", "kWh", "mean energy called where each of them is sold"),
+    Field(
+        "reckons",
+        "",
+        "",
+        "what owners expect to be discharged: all of the energy, or what is called on average",
+        FULL,
+        kind="choice",
+        choices=(FULL, CALLED),
+    ),
+    _number("called", "type class", "kWh", "mean energy called under each contract"),
+    _number("energy", "type class", "kWh", "energy that may be discharged, at the charger"),
+    _number("payment", "type class", "EUR", "paid at the end of the term, called or not"),
+    _number("class_room", "class", "kWh", "least energy that a session of the class can give"),
+    _number("need_price", "", "EUR/kWh", "drivers pay this per kWh of need that is served", 0.0),
+    _number("dispatch_cost", "", "EUR/kWh", "charged to a plan per kWh discharged", 0.0),
+)
+"""Every array of `/contract`; `energy` and `payment` are given where a menu is offered, and absent
+where it is to be designed.
+"""
+
+
+def contract_problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """Return what is wrong between the arrays of a `/contract` whose fields are fine one by one.
+
+    Parameters
+    ----------
+    d : xarray.Dataset
+        The group in coherent units, defaults filled in.
+    calendar : Calendar
+        Zone and money of the case; a menu alone needs no time stamps.
+
+    Returns
+    -------
+    list of Problem
+        Numbers that must be above 0, types out of order, shares that do not sum to 1, intervals of
+        shares that no shares keep to, a utility without its numbers or not concave, classes out of
+        order, and contracts beyond what their class can give.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy.case.schema import Calendar
+    >>> from v2g_linopy.model.contracts import contract_problems
+    >>> d = xr.Dataset({"theta": ("type", [0.5, 1.0]), "share": ("type", [0.5, 0.6])})
+    >>> d = d.assign(wear=0.01, term=3.0, energy=("type", [1.0, 2.0]), reckons="full")
+    >>> calendar = Calendar(pd.DatetimeIndex([]))
+    >>> for problem in contract_problems(d.assign_coords(type=["a", "b"]), calendar):
+    ...     print(problem)
+    contract.share: shares of the types sum to 1.1, needs 1
+    """
+    return [
+        *violations(GROUP, _rules(d), calendar),
+        *_share_problems(d),
+        *_utility_problems(d),
+        *_offer_problems(d),
+    ]
+
+
+SCHEMA = Schema(FIELDS, checks=(contract_problems,))
+"""The group alone. A part that settles contracts adds its outputs."""
+
+
+def _rules(d: xr.Dataset) -> Iterator[Rule]:
+    """Yield what must hold of each member, one after the other."""
+    for name in ("theta", "wear", "term", "power", "utility_scale", "utility_rate"):
+        if name in d:
+            yield name, d[name] <= 0, d[name], "must be above 0"
+    for name, dim in (("theta", "type"), ("class_room", "class")):
+        if name in d and dim in d[name].dims:
+            falls = d[name] < d[name].shift({dim: 1})
+            yield name, falls, d[name], f"is below that of the {dim} before; order them from low"
+    if "share_min" in d and "share_max" in d:
+        yield "share_min", d.share_min > d.share_max, d.share_min, "is above share_max"
+    if "called" in d and "energy" in d:
+        yield "called", d.called > d.energy + _NEAR, d.called, "kWh is above the energy sold"
+    if "class_room" in d and "energy" in d:
+        over = d.energy > d.class_room + _NEAR
+        yield "energy", over, d.energy, "kWh is more than a session of the class can give"
+
+
+def _share_problems(d: xr.Dataset) -> list[Problem]:
+    """Return shares that do not sum to 1, and intervals that no such shares keep to."""
+    problems = []
+    total = float(d.share.sum())
+    if abs(total - 1) > _NEAR:
+        detail = f"shares of the types sum to {total:g}, needs 1"
+        problems.append(Problem("contract.share", "consistency", detail))
+    given = [name for name in ("share_min", "share_max") if name in d]
+    if len(given) == 1:
+        other = "share_max" if given == ["share_min"] else "share_min"
+        problems.append(
+            Problem(f"contract.{other}", "missing", f"missing: give it beside {given[0]}")
+        )
+    if len(given) == 2:
+        low, high = float(d.share_min.sum()), float(d.share_max.sum())
+        if low > 1 + _NEAR or high < 1 - _NEAR:
+            detail = f"shares from {low:g} to {high:g} in sum are allowed, which leaves out 1"
+            problems.append(Problem("contract.share_min", "consistency", detail))
+    return problems
+
+
+def _utility_problems(d: xr.Dataset) -> list[Problem]:
+    """Return what a menu that is to be designed lacks, and tables that are no concave utility."""
+    if "energy" in d:
+        return []
+    utility = str(d.utility.item())
+    needs = [*(["power"] if "class_room" not in d else [])]
+    needs += {
+        "log": ["utility_scale"],
+        "sqrt": ["utility_scale"],
+        "cara": ["utility_scale", "utility_rate"],
+    }.get(utility, ["table_energy", "table_value"])
+    called = str(d.reckons.item()) == CALLED
+    needs += ["table_energy", "table_value", "table_called"] if called else []
+    return [
+        Problem(f"contract.{name}", "missing", f"missing: a menu of utility {utility} needs it")
+        for name in dict.fromkeys(needs)
+        if name not in d
+    ] or (_table_problems(d, called) if called or utility in TABULATED else [])
+
+
+def _table_problems(d: xr.Dataset, called: bool) -> list[Problem]:
+    """Return where a table does not begin at 0, or is not increasing and concave.
+
+    Where owners reckon with what is called, a table that is not concave is designed point by point.
+    """
+    energy, value = (np.atleast_1d(d[name].to_numpy()) for name in ("table_energy", "table_value"))
+    if energy.size < 2 or energy.size != value.size:
+        detail = "needs at least two points, with an energy and a value each"
+        return [Problem("contract.table_energy", "consistency", detail)]
+    if energy[0] != 0 or value[0] != 0:
+        detail = f"begins at {energy[0]:g} kWh with {value[0]:g} EUR; no energy has no value"
+        return [Problem("contract.table_value", "consistency", detail)]
+    if (np.diff(energy) <= 0).any():
+        where = energy[1:][np.diff(energy) <= 0][0]
+        detail = f"{where:g} kWh follows no smaller energy; order the points"
+        return [Problem("contract.table_energy", "consistency", detail)]
+    slope = np.diff(value) / np.diff(energy)
+    problems = []
+    if (slope < 0).any():
+        detail = f"falls after {energy[:-1][slope < 0][0]:g} kWh; a larger energy is worth no less"
+        problems.append(Problem("contract.table_value", "consistency", detail))
+    bends = np.diff(slope) > _NEAR * max(1.0, float(abs(slope).max()))
+    if not called and bends.any():
+        detail = f"is not concave at {energy[1:-1][bends][0]:g} kWh: its slope rises there"
+        problems.append(Problem("contract.table_value", "consistency", detail))
+    if called and (np.diff(d.table_called.to_numpy()) < 0).any():
+        detail = "falls: a larger energy is called no less"
+        problems.append(Problem("contract.table_called", "consistency", detail))
+    return problems
+
+
+def _offer_problems(d: xr.Dataset) -> list[Problem]:
+    """Return what an offered menu lacks."""
+    if "energy" not in d:
+        detail = "given without energy; a contract is an energy and its payment"
+        return [Problem("contract.energy", "missing", detail)] if "payment" in d else []
+    if str(d.reckons.item()) == CALLED and "called" not in d:
+        detail = "missing: owners who reckon with what is called need the mean energy called"
+        return [Problem("contract.called", "missing", detail)]
+    return []
+
+
+def term_problems(contract: xr.Dataset, sessions: xr.Dataset) -> list[Problem]:
+    """Return terms that no charging session is long enough for.
+
+    Parameters
+    ----------
+    contract : xarray.Dataset
+        The group `/contract` in coherent units: `term` (class), h.
+    sessions : xarray.Dataset
+        The group `/sessions`, with `arrival` and `departure` (session), UTC.
+
+    Returns
+    -------
+    list of Problem
+        One for each term above the longest stay.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy.model.contracts import term_problems
+    >>> moments = pd.to_datetime(["2026-03-02 08:00", "2026-03-02 10:00"])
+    >>> stay = {"arrival": ("session", moments[:1]), "departure": ("session", moments[1:])}
+    >>> print(term_problems(xr.Dataset({"term": 3.0}), xr.Dataset(stay))[0])
+    contract.term: 3 h is longer than every stay, the longest is 2 h
+    """
+    if not sessions.sizes.get("session", 0) or not {"arrival", "departure"} <= set(sessions):
+        return []
+    longest = float(((sessions.departure - sessions.arrival) / np.timedelta64(1, "h")).max())
+    terms = np.unique(np.atleast_1d(contract.term.to_numpy()))
+    return [
+        Problem(
+            "contract.term",
+            "consistency",
+            f"{term:g} h is longer than every stay, the longest is {longest:g} h",
+        )
+        for term in terms[terms > longest + _NEAR]
+    ]
