@@ -3,7 +3,7 @@
 import pytest
 import xarray as xr
 from by_hand import lossless_case
-from cases import case, market, storage, vehicle
+from cases import case, market, product, storage, vehicle
 
 import v2g_linopy as v2g
 from v2g_linopy.data import commuters
@@ -132,6 +132,27 @@ def test_the_whole_plan(result):
     assert "drew 15.0 kWh at 23.3 EUR/MWh" in words
     assert "the mean price was 37.5 EUR/MWh" in words
     assert "explain --vehicle ev-001" in words
+
+
+def test_limits_of_the_plan_are_said_in_words():
+    """2 kWh on board back 2 kW for an hour, at 0.50 EUR a kW: one kWh more would earn that. Which
+    row has the price, that of the begin of the step or of its end, is not the reader's matter.
+    """
+    up = product(up=1.0, hours_up=1.0, guarantee="endurance", capacity_price=500.0, volume_max=5.0)
+    words = explain(v2g.solve(case(storage(energy_initial=2.0), market([0.0]), up)))
+    (line,) = (x for x in words.splitlines() if "energy held to rise for hours_up" in x)
+    assert line.split()[-2:] == ["0.50", "EUR"]
+    assert "reserve.endurance" not in words
+
+
+def test_names_of_rows_stand_for_those_that_begin_with_them():
+    reserve, fleet = v2g.PARTS["reserve"], v2g.PARTS["fleet"]
+    assert reserve.limit_label("up_battery") == "room to rise, for reserves"
+    assert fleet.limit_label("charge_least_baseline") == fleet.limit_label("charge_least")
+    assert fleet.limit_label("chargers") == "fleet chargers", "not those that only look alike"
+    assert fleet.is_balance("balance_baseline")
+    assert not fleet.is_balance("need")
+    assert v2g.PARTS["connection"].is_balance("peak_day_before")
 
 
 def test_summary_and_story_after_a_round_trip(result, tmp_path):

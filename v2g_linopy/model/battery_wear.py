@@ -19,6 +19,15 @@ from .view import View
 
 NAN = float("nan")
 PRICE = "replacement_cost"
+LIMIT_LABELS = {
+    "segment_energy": "energy in a segment of depth (wear)",
+    "segment_at_hand": "energy at hand for a trip (wear)",
+}
+BALANCES = (
+    *("segment_level", "segment_entering", "segment_leaving", "segment_driving"),
+    *("segment_cyclic", "segment_start"),
+)
+"""Rows of wear by depth that say where energy is, and limit nothing by themselves."""
 
 
 def inputs(member: str, dims: str) -> tuple[Field, ...]:

@@ -6,6 +6,12 @@ import xarray as xr
 from ..algebra.expression import Constraint, Data, Expression, Quantity
 from .formulas import larger, smaller
 
+LIMIT_LABELS = dict.fromkeys(
+    ("charging_only", "discharging_only", "cut_high", "cut_low"),
+    "charging or discharging, not both",
+)
+"""What the rows of `one_way` and `within_step` say where they bind."""
+
 
 def one_way(
     charge: Expression,

@@ -2,7 +2,7 @@
 of a part stands here, so that one file and one line in the catalogue add it everywhere.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal, get_args
@@ -126,9 +126,11 @@ class Part:
         Without it, as planned.
     limit_labels : mapping of str to str, default {}
         What binds where a variable is at its bound or a row holds with a price, in words:
-        ``{"charge": "charging power"}``. One that is missing is shown by its name.
+        ``{"charge": "charging power"}``. A name also stands for those that begin with it
+        (``charge_most``, ``charge_baseline``). For one that is missing see `limit_label`.
     balances : frozenset of str, default empty
-        Rows that are balances, and no limits that could be relaxed: ``{"balance"}``.
+        Rows that are balances, and no limits that could be relaxed: ``{"balance"}``. A name also
+        stands for those that begin with it (``balance_baseline``).
     conflict_labels : mapping of str to str, default {}
         What it means that a row cannot hold, said where no plan keeps every limit:
         ``{"allocation": "more capacity was committed than all members can hold"}``.
@@ -212,6 +214,48 @@ class Part:
         """Whether its members are batteries behind a charger, whose cycles can be counted."""
         return {"charge", "discharge", "energy"} <= {f.name for f in self.schema.outputs}
 
+    def limit_label(self, row: str) -> str:
+        """Return what binds where a variable or a row of the part does, in words.
+
+        Parameters
+        ----------
+        row : str
+            Its name without that of the part: ``charge``, ``endurance_up_fleet_end``.
+
+        Returns
+        -------
+        str
+            From `limit_labels`; else the meaning of the output of that name; else the name itself.
+
+        Examples
+        --------
+        >>> v2g.PARTS["reserve"].limit_label("endurance_up_fleet_end")
+        'energy held to rise for hours_up, for reserves'
+        """
+        if known := _longest_beginning(row, self.limit_labels):
+            return self.limit_labels[known]
+        meanings = {f.name: f.doc for f in self.schema.outputs}
+        return meanings.get(row, f"{self.name} {row.replace('_', ' ').strip()}")
+
+    def is_balance(self, row: str) -> bool:
+        """Return True for a row that defines a quantity, and limits nothing.
+
+        Parameters
+        ----------
+        row : str
+            Its name without that of the part.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> v2g.PARTS["fleet"].is_balance("balance_baseline")
+        True
+        """
+        return bool(_longest_beginning(row, self.balances))
+
     def has(self, name: str) -> bool:
         """Return True where a field of that name is among the inputs.
 
@@ -230,3 +274,9 @@ class Part:
         True
         """
         return any(f.name == name for f in self.schema.inputs)
+
+
+def _longest_beginning(row: str, names: Iterable[str]) -> str:
+    """Return the longest name that a row has or begins with; empty where there is none."""
+    some = [n for n in names if row == n or row.startswith((f"{n}_", f"{n}."))]
+    return max(some, key=len, default="")

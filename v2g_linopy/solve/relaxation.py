@@ -104,7 +104,7 @@ def _limits(model: linopy.Model, matrix: Matrix, inputs: Inputs) -> Iterator[_Li
     for name, rows in model.constraints.items():
         owner, _, row = str(name).partition(".")
         part = inputs.parts.get(owner)
-        if part is None or row in part.balances:
+        if part is None or part.is_balance(row):
             continue
         own, members = _positions(rows.labels, matrix.row_labels)
         here = one_sided[own]
@@ -196,7 +196,7 @@ def _sentence(
     """Return what is allowed, what is needed, and what would work."""
     slack, where, bound = max(cells, key=lambda cell: abs(cell[0]))
     name = limit.name.removesuffix(f" {_HELD}").partition(".")[2]
-    what = limit.part.limit_labels.get(name, name.replace("_", " ").strip())
+    what = limit.part.limit_label(name)
     who = f"{limit.part.member_label or limit.part.name} {member}".strip()
     if limit.part.member == "pod":
         who = f"pod {member}"

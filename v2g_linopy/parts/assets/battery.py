@@ -7,7 +7,7 @@ import xarray as xr
 from ...algebra.expression import Expression
 from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
-from ...model import battery_wear
+from ...model import battery_wear, formulas_storage
 from ...model.formulas import first, larger, last, previous, previous_data, smaller
 from ...model.formulas_storage import one_way, within_step
 from ...model.part import Entry, Part, Stage
@@ -359,6 +359,16 @@ PART = Part(
         "wear_calendar": Entry("stationary battery wear, by time", "wear"),
         "energy_left": Entry(),
     },
+    limit_labels={
+        "charge": "charging power of a battery",
+        "discharge": "discharging power of a battery",
+        "energy": "battery full",
+        "throughput": "cycles of a battery",
+        "cyclic": "energy at the end as at the start",
+        **formulas_storage.LIMIT_LABELS,
+        **battery_wear.LIMIT_LABELS,
+    },
+    balances=frozenset({"balance", "cycles", *battery_wear.BALANCES}),
     without_flexibility=lambda d: xr.zeros_like(d.charge_max),
     state_inputs={
         "energy_initial": "energy",

@@ -415,6 +415,17 @@ PART = Part(
         "fuel": Entry("fuel of the heat and power plants", "energy"),
         "start": Entry("starts of the heat and power plants", "wear"),
     },
+    limit_labels={
+        "power": "power of a plant",
+        "power_max": "power of a plant",
+        "power_min": "least power of a plant while it is on",
+        "dump": "heat that may be dumped",
+        "ramp_up": "how fast a plant rises",
+        "ramp_down": "how fast a plant falls",
+        "up_time": "least time on",
+        "down_time": "least time off",
+    },
+    balances=frozenset({"switch", "hours"}),
     state_inputs={"on_initial": "on", "hours_initial": "hours", "power_initial": "power"},
     postprocess=postprocess,
 )

@@ -443,6 +443,15 @@ PART = Part(
         "wear_start": Entry("electrolyser wear, starts", "wear"),
         "energy_left": Entry("hydrogen gained in the tank, at its value"),
     },
+    limit_labels={
+        "electrolysis": "electrolyser power",
+        "electrolyser_max": "electrolyser power",
+        "electrolyser_min": "least electrolyser power while it is on",
+        "generation": "fuel cell power",
+        "sold": "hydrogen that may be sold",
+        "energy": "hydrogen store full",
+        "cyclic": "hydrogen at the end as at the start",
+    },
     state_inputs={
         "energy_initial": "energy",
         "on_initial": "on",

@@ -231,6 +231,15 @@ PART = Part(
     replay,
     label="loads",
     entries={"curtailment": Entry()},
+    limit_labels={
+        "power": "power of a load",
+        "curtail": "curtailment of a load",
+        "shift_up": "load shifted here",
+        "shift_down": "load shifted away",
+        "advanced": "load drawn early, due within its window",
+        "owed": "load owed, due within its window",
+    },
+    balances=frozenset({"window"}),
     without_flexibility=lambda d: d.baseline.where(d.carrier == "electricity", 0.0),
     state_inputs={"advanced_initial": "advanced", "owed_initial": "owed"},
 )

@@ -86,5 +86,6 @@ PART = Part(
     label="sun and wind",
     member_label="solar or wind plant",
     entries={"cost": Entry()},
+    limit_labels={"curtail": "power of sun and wind that could be curtailed"},
     without_flexibility=lambda d: -d.available,
 )

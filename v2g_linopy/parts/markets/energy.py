@@ -401,6 +401,11 @@ PART = Part(
     limit_labels={
         "position": "position limit of a market",
         "block": "one position per market block",
+        "bought": "position limit of a market",
+        "sold": "position limit of a market",
+        "backed_sales": "sales that feed-in backs",
+        "backed_purchases": "purchases that the draw backs",
+        "curve": "bids that rise with the price",
     },
     balances=frozenset({"split"}),
 )

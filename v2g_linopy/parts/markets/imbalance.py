@@ -215,6 +215,11 @@ PART = Part(
     replay,
     entries={"settlement": Entry("imbalance settled", "energy")},
     postprocess=postprocess,
+    limit_labels={
+        "backed": "no imbalance planned while a market is open",
+        "long": "imbalance limit",
+        "short": "imbalance limit",
+    },
     conflict_labels=dict.fromkeys(
         ("backed_long", "backed_short", "backed_each_long", "backed_each_short"),
         "an open market cannot take the position that the plan needs, and no imbalance is planned"

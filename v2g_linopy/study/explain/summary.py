@@ -120,7 +120,7 @@ def binding_lines(plan: Plan) -> list[str]:
             "; what was operated has none, only plans do" if "decisions" in plan.attrs else ""
         )
         return [f"  the result holds no shadow prices{operated}"]
-    found = []
+    found: dict[str, tuple[int, float]] = {}  # several rows may be one limit
     for group, name in (
         (g, str(n))
         for g in ("reduced_cost", "dual")
@@ -133,11 +133,13 @@ def binding_lines(plan: Plan) -> list[str]:
         )
         count = int((worth > SMALL).sum())
         part, _, row = name.partition(".")
-        if count and part in plan.parts and row not in plan.parts[part].balances:
-            words = plan.parts[part].limit_labels.get(row, name)
-            found.append((count, float(worth.sum()), words))
+        if count and part in plan.parts and not plan.parts[part].is_balance(row):
+            words = plan.parts[part].limit_label(row)
+            places, earned = found.get(words, (0, 0.0))
+            found[words] = places + count, earned + float(worth.sum())
+    width = max(34, *map(len, found)) if found else 0
     lines = [
-        f"  {words:<34}{count:>9} places {worth:>14.2f} {plan.money}"
-        for count, worth, words in sorted(found)[::-1]
+        f"  {words:<{width}}{count:>9} places {worth:>14.2f} {plan.money}"
+        for words, (count, worth) in sorted(found.items(), key=lambda item: item[1])[::-1]
     ]
     return lines or ["  nowhere: only prices decided"]

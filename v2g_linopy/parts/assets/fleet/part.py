@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from ....model import battery_wear
+from ....model import battery_wear, formulas_storage
 from ....model.part import Entry, Part, Stage
 from ....model.view import View
 from .build import build
@@ -45,8 +45,10 @@ PART = Part(
         "taper": "charging power near full",
         "charge_least": "least charging power",
         "discharge_least": "least discharging power",
+        **formulas_storage.LIMIT_LABELS,
+        **battery_wear.LIMIT_LABELS,
     },
-    balances=frozenset({"balance", "balance_baseline"}),
+    balances=frozenset({"balance", *battery_wear.BALANCES}),
     state_inputs={
         "energy_initial": "energy",
         "baseline_initial": "energy_baseline",

@@ -20,7 +20,7 @@ PART = Part(
         "delivery": Entry("contracts: energy delivered at the strike", "energy"),
         "shortfall": Entry("contracts: energy short of what was due", "energy"),
     },
-    limit_labels={"due": "energy due under a contract"},
+    balances=frozenset({"due"}),
     state_inputs={
         "ahead_initial": "ahead",
         "behind_initial": "behind",
