@@ -153,6 +153,11 @@ def test_the_files_of_a_stress_test(run, held):
     assert len(pd.read_csv(folder / "stress.csv")) == 5
     assert (folder / "stress.png").read_bytes().startswith(b"\x89PNG")
     assert run("replay", held, "--random", "5", "-o", folder).exit_code == 8
+    marks = ("--csv-separator", ";", "--csv-decimal", ",")
+    again = run("replay", held, "--random", "5", "-o", folder, "--force", *marks)
+    assert again.exit_code == 0, again.output
+    head, first, *_ = (folder / "stress.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert head.count(";") == first.count(";") > 0 and "." not in first
 
 
 @pytest.mark.parametrize(

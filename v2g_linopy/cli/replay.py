@@ -1,5 +1,6 @@
 """`replay`: a written plan recomputed from its file, and followed through activation signals."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,9 @@ from ..case.io import atomic
 from ..data.importers.formats import NETCDF
 from ..data.tables.files import read_netcdf
 from ..report.figures.stress_fan import stress_fan
-from ..report.table_files import csv_text
+from ..report.table_files import CsvStyle, write_tables
 from .inspect import read_verified
-from .options import Force, ResultFile, command, result_path
+from .options import CsvMarks, Force, ResultFile, command, result_path
 from .output import refuse_existing, report_lacks, staged
 from .terminal import Terminal
 
@@ -109,11 +110,13 @@ def replay(
     max_missed: MaxMissed = 0.0,
     output: Folder = None,
     force: Force = False,
+    *,
+    marks: CsvMarks,
 ) -> None:
     """Recompute a result from its file; with signals, follow them with every member: what breaks,
     what is missed. It leaves with 9 where more is missed than may be.
     """
-    kind = _one_kind(frequency, signals, random, extreme)
+    kind, style = _one_kind(frequency, signals, random, extreme), marks.style
     names = ["stress.csv", *([] if report_lacks() else ["stress.png"])]
     if output is not None:
         if not kind:
@@ -146,7 +149,7 @@ def replay(
         if missed > max_missed + BROKEN:
             document["status"] = "not followed"
         if output is not None:
-            _write(tree, followed, table, output, names, force)
+            _write(tree, followed, {"stress": table}, output, names, force, style)
             words.append(f"wrote {', '.join(names)} to {output}")
 
     terminal.answer("\n".join(words), document)
@@ -268,14 +271,15 @@ def _most_by_product(x: xr.DataArray) -> xr.DataArray:
 def _write(
     tree: xr.DataTree,
     found: xr.Dataset,
-    table: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
     folder: Path,
     names: list[str],
     force: bool,
+    style: CsvStyle,
 ) -> None:
     """Write the table, and the fan of energy on board."""
     with staged(folder, names, force) as stage:
         with atomic(stage / "stress.csv") as path:
-            path.write_bytes(csv_text(table).encode())
+            write_tables(path, tables, style)
         if "stress.png" in names:
             stress_fan(tree, found).savefig(stage / "stress.png", dpi=150)
