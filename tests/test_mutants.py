@@ -49,7 +49,7 @@ def test_every_room_has_mutants():
     lines = (ROOT / fleet[0].file).read_text(encoding="utf-8").splitlines()
     row = next(n for n, line in enumerate(lines, 1) if "retail_price * s.dt" in line)
     afters = {m.change()[1] for m in fleet if m.line == row}
-    assert '"drivers": (d.retail_price, d.retail_price * (c - g)),' in afters
+    assert "net = d.retail_price * (plan.charge - plan.discharge)" in afters
 
 
 def test_the_changed_file_is_what_runs():

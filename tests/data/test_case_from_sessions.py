@@ -326,7 +326,7 @@ def test_published_commuters(rows):
     rows or not.
     """
     sessions, prices = italian_commuters(10, 7)
-    given = {"wear": 200 / 2400, "retail_price": 0.01, "rows": rows, **UTC}
+    given = {"wear": 200 / 2400, "retail_price": 0.01, "retail_on": "net", "rows": rows, **UTC}
     result = v2g.solve(case_from_sessions(sessions, prices, regulation=Regulation(), **given))
     assert result.attrs["profit"] == pytest.approx(567.515896, rel=1e-8)
 

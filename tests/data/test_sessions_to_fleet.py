@@ -35,6 +35,41 @@ def test_partial_steps_are_pro_rata():
     assert row(fleet, "session").tolist() == [0, 0, 0, -1]
 
 
+def test_drivers_are_billed_for_what_their_need_draws():
+    """From 10 to 20 kWh at 0.8 are 12.5 kWh at the grid, in the last plugged step; a car that comes
+    with more than it needs is billed nothing, and nobody where they pay for net energy.
+    """
+    table = stays((0.5, 2.25), (3, 4), energy_need=[20.0, 5.0], eta_charge=0.8)
+    fleet, _ = sessions_to_fleet(table, steps(4))
+    assert row(fleet, "need_billed").tolist() == [0.0, 0.0, 12.5, 0.0]
+    net, _ = sessions_to_fleet(table, steps(4), retail_on="net")
+    assert "need_billed" not in net
+
+
+def test_one_battery_is_billed_for_its_trips():
+    """10 of 20 kWh are charged before the first trip of 6, which leaves 14; the second stay needs
+    20 again, 6 are billed. It drives 22, more than the battery is asked to hold: 22 are needed.
+    """
+    table = stays(
+        (0, 2),
+        (3, 5),
+        vehicle=["a", "a"],
+        energy_arrival=[10.0, 0.0],
+        energy_trip=[6.0, 22.0],
+    )
+    fleet, _ = sessions_to_fleet(table, steps(6), rows="vehicle", linked=True)
+    assert row(fleet, "need_billed").tolist() == [0.0, 10.0, 0.0, 0.0, 8.0, 0.0]
+
+
+def test_one_battery_that_has_enough_keeps_it():
+    """10 kWh on board where 5 are needed, 2 are driven: it comes home with 8 of the 20 that it then
+    needs, 12 are billed. Were it taken to leave with 5, 17 would be.
+    """
+    table = stays((0, 2), (3, 5), vehicle=["a", "a"], energy_need=[5.0, 20.0], energy_trip=2.0)
+    fleet, _ = sessions_to_fleet(table, steps(6), rows="vehicle", linked=True)
+    assert row(fleet, "need_billed").tolist() == [0.0, 0.0, 0.0, 0.0, 12.0, 0.0]
+
+
 def test_departure_on_the_edge_of_a_step_leaves_the_next_step_alone():
     """Leaving at 2:00 sharp occupies steps 0 and 1; the next car may arrive in step 2 of the same
     row.

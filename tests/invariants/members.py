@@ -31,7 +31,10 @@ def fleets(draw: Draw, wanted: Wanted, steps: int) -> xr.Dataset:
     for row in members:
         if row.pop("covered", False):
             row["unserved_cost"] = np.nan
-    return stacked(members, [f"ev-{i}" for i in range(len(members))], steps)
+    fleet = stacked(members, [f"ev-{i}" for i in range(len(members))], steps)
+    if wanted.billed and draw(st.booleans()):
+        fleet["need_billed"] = 0.5 * fleet.energy_min
+    return fleet
 
 
 @st.composite

@@ -361,7 +361,7 @@ def bill(result: xr.DataTree) -> dict[str, np.ndarray]:
     entries = {
         "fleet.wear": -p.fleet("wear") * discharge / p.fleet("eta_discharge") * p.dt,
         "fleet.wear_charge": -p.fleet("wear_charge") * charge * p.fleet("eta_charge") * p.dt,
-        "fleet.drivers": p.fleet("retail_price") * (charge - discharge) * p.dt,
+        "fleet.drivers": p.fleet("retail_price") * _billed(p),
         "fleet.slack.unserved": -np.nan_to_num(p.fleet("unserved_cost")) * p.fleet("unserved"),
         "fleet.slack.unserved_trip": (
             -np.nan_to_num(p.fleet("unserved_cost")) * p.fleet("unserved_trip")
@@ -377,6 +377,21 @@ def bill(result: xr.DataTree) -> dict[str, np.ndarray]:
     if p.has("reserve"):
         entries |= _reserve_bill(p)
     return entries
+
+
+def _billed(p: Plan) -> np.ndarray:
+    """Energy that drivers pay for, at the grid (kWh)."""
+    if not p.has("fleet", "need_billed"):
+        return (p.fleet("charge") - p.fleet("discharge")) * p.dt
+    none = np.zeros_like(p.fleet("charge"))
+    asked, lacking = p.fleet("need_billed"), p.fleet("unserved") + none
+    keep, trip, need = (p.fleet(n) + none for n in ("keep", "energy_out", "energy_min"))
+    for t in range(lacking.shape[-1] - 1):
+        on_a_trip = (
+            (keep[..., t + 1] == 1) & (need[..., t] > 0) & (need[..., t] <= trip[..., t + 1])
+        )
+        lacking[..., t] += on_a_trip * (p.fleet("unserved_trip") + none)[..., t + 1]
+    return (asked > 0) * (asked - lacking / p.fleet("eta_charge"))
 
 
 def _reserve_bill(p: Plan) -> dict[str, np.ndarray]:

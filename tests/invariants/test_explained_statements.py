@@ -141,7 +141,9 @@ def chosen(found: list[Said]) -> list[Said]:
 
 
 def changed(template: str, field: str, said: Said, change: object, whole_horizon=False):
-    """The case with a field of one vehicle changed at a step, or at all steps."""
+    """The case with a field of one vehicle changed at a step, or at all steps; its driver pays for
+    net energy.
+    """
     result, fleet = solved(template), whole(template)
     here = (fleet.fleet == said.vehicle) & (
         xr.ones_like(fleet.time, dtype=bool)
@@ -151,7 +153,8 @@ def changed(template: str, field: str, said: Said, change: object, whole_horizon
     unit = next(f.unit for f in v2g.PARTS["fleet"].schema.inputs if f.name == field)
     case = result.copy()
     more = (fleet[field] + xr.where(here, change, 0.0)).transpose("fleet", "time")
-    case["fleet"] = case["fleet"].assign({field: more.assign_attrs(units=unit)})
+    net = case["fleet"].to_dataset().drop_vars("need_billed", errors="ignore")
+    case["fleet"] = xr.DataTree(net.assign({field: more.assign_attrs(units=unit)}))
     return case
 
 

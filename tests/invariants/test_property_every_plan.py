@@ -17,10 +17,12 @@ NEAR = 1e-6
 
 
 KINDS = {
-    "anything": Wanted(),
+    "anything": Wanted(billed=True),
     "reserves": Wanted(reserve=True, connection=True, scenarios=False, steps=(2, 8)),
     "guaranteed": Wanted(reserve=True, guarantees=("endurance",), connection=False, steps=(3, 8)),
-    "batteries": Wanted(reserve=False, simple_market=True, steps=(3, 8), members=(2, 4)),
+    "batteries": Wanted(
+        reserve=False, simple_market=True, steps=(3, 8), members=(2, 4), billed=True
+    ),
     "futures": Wanted(scenarios=True, steps=(2, 8)),
 }
 

@@ -29,6 +29,7 @@ class Wanted:
     simple_market: bool = False  # one open market without spread or block, whose limit never binds
     lowest_price: int = -4  # sixteenths of a EUR/kWh
     retail: bool = True
+    billed: bool = False  # drivers pay for what they asked for, in some cases
     reserve: bool | None = None  # here and below: True always, False never, None sometimes
     connection: bool | None = None
     scenarios: bool | None = None

@@ -445,6 +445,36 @@ def test_a_car_that_comes_at_the_next_decision_is_not_known():
         assert float(found["fleet", "energy_in"].sel(fleet="ev").max()) == 0.3 * seen
 
 
+def test_a_departure_is_paid_once():
+    """A car that comes every day at noon needs 2 kWh by two o'clock and pays 0.30 EUR for each; the
+    third of three days is planned every hour on the visits of the day before: 0.60 EUR.
+
+    Proves that windows that see the same departure do not add up, and that a visit that is
+    expected has the bill of its own: a copy of the true one would be paid beside it.
+    """
+    hours = np.arange(72)
+    here, last = np.isin(hours % 24, [12, 13]), hours % 24 == 13
+    car = vehicle(
+        charge_max=10.0 * here,
+        keep=1.0 * last,
+        energy_min=2.0 * last,
+        need_billed=2.0 * last,
+        retail_price=0.3,
+    )
+    price = 50.0 + hours % 7
+    tree = case(car, market(price), imbalance=settled(price_long=price - 5, price_short=price + 5))
+    run = v2g.simulate(
+        tree, forecast="naive", start="2026-01-07", every=1.0, ahead=24.0, hindsight=False
+    )
+    assert float(run["ledger"]["fleet.drivers"].sum()) == approx(0.60)
+    assert float((run["fleet"].charge).sum()) == approx(2.0)
+    truth = checking.inputs_of(tree, v2g.PARTS)
+    naive, expected = Naive(truth), {"fleet": "expected ev"}
+    assert float(naive.planned(truth).data["fleet"].need_billed.sel(expected).sum()) == 0
+    seen = naive.at(truth.calendar.time[48], truth.calendar.time[49], 48, 72)
+    assert float(seen["fleet", "need_billed"].sel(expected).sum()) == 2
+
+
 def test_a_forecast_may_leave_the_past_out():
     """Forecasts that say nothing of hours gone by give the same run as those that repeat them."""
     markets = {"day_ahead": market([50.0] * 4), "intraday": market([40.0, 60, 45, 70], spread=2.0)}

@@ -89,6 +89,23 @@ AGED_CAR = Story(
     ),
 )
 
+# 4 kWh are asked for, 5 at the grid; 3 kW bring 1.2 in the half-hour: 2.8, 3.5 at the grid, are
+# missing.
+BILLED_CAR = Story(
+    half_hours(
+        vehicle(
+            charge_max=3.0,
+            eta_charge=0.8,
+            energy_min=[4.0, 0.0],
+            need_billed=[5.0, 0.0],
+            retail_price=0.3,
+        ),
+        market([0.0, 0.0]),
+    ),
+    {"fleet.charge": [3.0, 0.0]},
+    cash={"fleet.drivers": 0.3 * (5 - 3.5), "fleet.slack.unserved": -10 * 2.8},
+)
+
 # 3 kWh are driven in a half-hour that begins with 1: 2 are charged meanwhile, at the deepest price.
 PASSING_CAR = Story(
     half_hours(

@@ -74,6 +74,74 @@ def test_drivers_pay_for_net_energy(pipeline):
     assert sum(row(result, "ledger.fleet.drivers")) == approx(3.00)
 
 
+def test_drivers_pay_for_their_need(pipeline):
+    """8 kWh are due of a car that comes with 3, at 0.8: 6.25 kWh at the grid are billed at 0.30,
+    1.875 EUR. It is sold full at 90 EUR/MWh: 3 kWh feed in 2.4, and the 8 are bought at 50 for 10
+    kWh: 0.216 - 0.50 EUR.
+
+    Proves that losses and V2G are not the driver's: on net energy the bill would be 7.6 x 0.30 and
+    to arrive at 20 kWh, bought at 50 and paid at 300, would be the plan.
+    """
+    driver = vehicle(
+        discharge_max=[10, 0],
+        retail_price=0.3,
+        energy_initial=3,
+        energy_max=20,
+        energy_min=[0, 8],
+        eta_charge=0.8,
+        eta_discharge=0.8,
+        need_billed=[0, 6.25],
+    )
+    result = pipeline(case(driver, market([90, 50])))
+    assert sum(row(result, "ledger.fleet.drivers")) == approx(1.875)
+    assert result.attrs["profit"] == approx(1.875 + 0.216 - 0.5)
+    assert row(result, "fleet.energy") == [0, 8]
+
+
+def test_what_is_not_served_is_not_paid(pipeline):
+    """9 kWh are due, at 0.5 their 18 kWh at the grid are billed; 10 kW bring 5 in the hour: the
+    bill is 10 kWh x 0.30, and 4 kWh are missing at 10 EUR each. On the need alone it would be 5.40.
+    """
+    driver = vehicle(retail_price=0.3, energy_min=9, eta_charge=0.5, need_billed=18.0)
+    result = pipeline(case(driver, market([0.0])))
+    assert row(result, "ledger.fleet.drivers") == [3.0]
+    assert result.attrs["objective"] == approx(3 - 40)
+
+
+def test_what_a_trip_lacks_is_not_paid(pipeline):
+    """A trip takes 9 kWh of a car that had to leave with them, and could charge 5 kW in an hour at
+    no loss: it is billed for 5 kWh. Billed at departure, where the trip lacks them a step later.
+    """
+    driver = vehicle(
+        charge_max=[5, 0],
+        retail_price=0.3,
+        energy_min=[9, 0],
+        energy_out=[0, 9],
+        need_billed=[9.0, 0],
+    )
+    result = pipeline(case(driver, market([0.0, 0.0])))
+    assert row(result, "ledger.fleet.drivers") == approx([1.5, 0])
+
+
+def test_who_needs_nothing_is_owed_nothing(pipeline):
+    """A car that came with 5 kWh of the 3 it needs is not billed, and 2 are missing after a drive
+    of 4; an hour later 1 kWh is billed.
+
+    Proves that only a need that is billed is refunded: 2 x 0.30 would go to the driver.
+    """
+    driver = vehicle(
+        charge_max=0,
+        retail_price=0.3,
+        energy_initial=5,
+        energy_out=[4, 0],
+        energy_min=[3, 0],
+        need_billed=[0.0, 1.0],
+    )
+    result = pipeline(case(driver, market([0.0, 0.0])))
+    assert row(result, "fleet.unserved") == [2, 0]
+    assert row(result, "ledger.fleet.drivers") == [0, 0.3]
+
+
 def test_battery_is_no_larger_than_it_is(pipeline):
     """4 kWh fit above the 6 on board, so 4 are bought at 10 and 10 sold at 90 EUR/MWh: 0.90 - 0.04
     = 0.86 EUR.

@@ -83,7 +83,13 @@ Wear = Annotated[
 Retail = Annotated[
     float | None, typer.Option("--retail-price", help="EUR per kWh that drivers pay.")
 ]
-
+RetailOnWord = Annotated[
+    str,
+    typer.Option(
+        "--retail-on",
+        help="What drivers pay for: need (what they asked for), or net (drawn less fed in).",
+    ),
+]
 Connection = Annotated[
     list[str] | None,
     typer.Option(
@@ -128,6 +134,7 @@ class SessionCaseOptions:
     regulation: Settlement = None
     wear: Wear = None
     retail_price: Retail = None
+    retail_on: RetailOnWord = "need"
     limit: Limit = None
     connection: Connection = None
     export_limit: Export = None
@@ -138,6 +145,7 @@ class SessionCaseOptions:
         if self.rows is not None:
             one_of("--rows", self.rows, ("vehicle", "connector", "packed"))
         one_of("--need", self.need, ("problem", "cap"))
+        one_of("--retail-on", self.retail_on, ("need", "net"))
         one_of("--outside", self.outside, ("problem", "drop", "clip"))
         others = ("market", "connectors", "connection", "export_limit")
         given = {key: value for key, value in asdict(self).items() if key not in others}

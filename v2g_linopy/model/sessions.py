@@ -60,7 +60,7 @@ COLUMNS = _by_name(
         "taper_from", "1", "share of the capacity where charging power starts to fall", 0.0, le=1.0
     ),
     _column("taper_to", "1", "share of charge_max left at full capacity", 0.0, le=1.0),
-    _column("retail_price", "EUR/kWh", "price the driver pays per kWh drawn", 0.0, ge=-np.inf),
+    _column("retail_price", "EUR/kWh", "price the driver pays per kWh", 0.0, ge=-np.inf),
 )
 """What a fleet is made of, for each session."""
 METERED = _by_name(

@@ -16,9 +16,9 @@ from ..model.inputs import Inputs
 
 Key = tuple[str, str]  # part, field
 EXPECTED_VISIT = "expected "  # before the name of a row that holds the visits of an earlier week
-_VISIT = (
+_VISIT = (  # as far as the case gives them
     *("charge_max", "discharge_max", "charge_min", "discharge_min", "energy_min", "energy_max"),
-    *("energy_in", "energy_out", "spill_max", "keep"),
+    *("energy_in", "energy_out", "spill_max", "keep", "need_billed"),
 )
 
 
@@ -151,8 +151,9 @@ class Naive:
                 coords={"fleet": fleet.fleet, "time": truth.calendar.time},
                 dims=("fleet", "time"),
             )
-            self._visits = {n: (fleet[n] + like).transpose("fleet", "time") for n in _VISIT}
-            self.fields |= {("fleet", n) for n in _VISIT}
+            known = [n for n in _VISIT if n in fleet]
+            self._visits = {n: (fleet[n] + like).transpose("fleet", "time") for n in known}
+            self.fields |= {("fleet", n) for n in known}
             begins = self._visits["keep"].to_numpy() == 0
             self._since = np.maximum.accumulate(
                 np.where(begins, np.arange(begins.shape[1]), -1), axis=1

@@ -385,6 +385,8 @@ def _fleet(case: xr.DataTree, time: pd.DatetimeIndex, zone: str, n: int, seed: i
     fleet = resample_sessions(
         case.children[SESSIONS].to_dataset(inherit=False), time, zone, n, seed
     )
+    if "need_billed" not in old:
+        fleet = fleet.drop_vars("need_billed")
     problems = []
     for name, x in old.data_vars.items():
         if name in fleet or name in _OF_A_CASE:

@@ -10,12 +10,14 @@ from ...errors import Problem, Remedy, SchemaError
 from ..sessions.assumptions import Regulation
 from ..sessions.case_from_sessions import case_from_sessions
 from ..sessions.currency import currency_of_prices
+from ..sessions.fleet_arrays import RetailOn
 from ..tables.local_time import nanoseconds
 from ..tables.series import add_notes
 from .noise_and_prices import days_of, italian_prices, steps_of
 from .stays import DAY, moments, vehicle_labels
 
 REGULATION = Regulation()
+_PAID_FOR: dict[RetailOn, str] = {"net": "drawn on balance", "need": "that they need"}
 
 
 def commuters(
@@ -33,6 +35,7 @@ def commuters(
     efficiency: float = 0.9,
     replacement: float = 200.0,
     retail_price: float = 0.01,
+    retail_on: RetailOn = "net",
     **options: Any,
 ) -> xr.DataTree:
     """Return a case of commuters who plug in at work every day, hourly, with regulation.
@@ -72,6 +75,8 @@ def commuters(
         Of a battery, EUR/kWh; spread over 3000 cycles of 80 % it is the wear.
     retail_price : float, default 0.01
         EUR/kWh that the drivers pay.
+    retail_on : {"need", "net"}, default "net"
+        What they pay it for, see `sessions_to_fleet`; on net energy in the published study.
     **options
         Handed to `case_from_sessions`: `limit`, `markets`, `unserved_cost`, `step`.
 
@@ -121,7 +126,7 @@ def commuters(
             f"Wear {wear:.6f} EUR per kWh leaving the battery: {replacement:g} EUR/kWh, 3000 cycles"
             " of 80 %."
         ),
-        f"Drivers pay {retail_price:g} EUR per kWh drawn on balance.",
+        f"Drivers pay {retail_price:g} EUR per kWh {_PAID_FOR[retail_on]}.",
     ]
     currency = currency_of_prices(prices)
     return case_from_sessions(
@@ -136,6 +141,7 @@ def commuters(
         regulation=regulation,
         wear=wear,
         retail_price=retail_price,
+        retail_on=retail_on,
         title=f"{vehicles} commuters, {days} days",
         source=origin,
         assumptions=[sentence.replace("EUR", currency) for sentence in sentences],

@@ -20,6 +20,7 @@ from ..tables.wording import first_few, with_count
 from .assumptions import LARGEST_TRIP, MOST_NAMED, BatteryAssumption, Regulation, session_name
 from .connectors import converters, with_connector_limits
 from .currency import currency_of_prices, refuse_other_money, said_of_defaults
+from .fleet_arrays import RetailOn
 from .fleet_rows import Rows
 from .markets import energy_market, imbalance_market, markets_for
 from .new_case import new_case
@@ -47,6 +48,7 @@ def case_from_sessions(
     limit: float | None = None,
     wear: float | None = None,
     retail_price: float | None = None,
+    retail_on: RetailOn = "need",
     soc_floor: float = 0.0,
     unserved_cost: float = 10.0,
     currency: str | None = None,
@@ -97,7 +99,11 @@ def case_from_sessions(
     wear : float, optional
         EUR per kWh that leaves a battery; that of `battery` unless given, 0 without either.
     retail_price : float, optional
-        EUR per kWh the drivers pay on what the fleet draws.
+        EUR per kWh the drivers pay.
+    retail_on : {"need", "net"}, default "need"
+        What they pay it for: the energy that they need, less what is not served, or what is drawn
+        less what is fed in, see `sessions_to_fleet`. On net energy losses and more than the need
+        are paid as well.
     soc_floor : float, default 0.0
         Share of the battery below which discharging does not take a vehicle that is plugged in,
         where the sessions have no ``energy_floor``; one that comes with less keeps that. A
@@ -165,7 +171,13 @@ def case_from_sessions(
         table, more = (known, free) if battery is None else battery.apply(known, currency)
         table, floor = with_floor(table, soc_floor, one_battery)
         fleet, kept = sessions_to_fleet(
-            table, time, rows=rows, outside=outside, need=need, linked=one_battery
+            table,
+            time,
+            rows=rows,
+            outside=outside,
+            need=need,
+            linked=one_battery,
+            retail_on=retail_on,
         )
         whole = start is None and end is None
         refuse_none(sessions, kept, time, timezone, "prices" if whole else "the case")

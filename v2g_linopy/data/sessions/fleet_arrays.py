@@ -1,7 +1,7 @@
 """Sessions spread over the steps of a case: the arrays of `/fleet` on (fleet, time)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,8 @@ IDLE = {
 }
 """What holds where nothing is plugged in, of arrays that are there only if sessions give them."""
 
+RetailOn = Literal["need", "net"]
+"""What drivers pay for: the energy that they need, or the net energy drawn."""
 OnSteps = tuple[tuple[str, str], np.ndarray]
 
 
@@ -72,6 +74,7 @@ def fleet_arrays(table: SessionTable, rows: FleetRows, clock: Clock, linked: boo
         "energy_min": once(table["energy_need"], last),
         "energy_in": once(table["energy_arrival"], first),
         "keep": over(np.where(step == first[session], 0.0, 1.0)),
+        "need_billed": once(_need_at_grid(table, row, first, linked), last),
         "session": over(session_numbers(table.name)[session], -1),
     }
     if "energy_floor" in table.given:
@@ -88,6 +91,32 @@ def fleet_arrays(table: SessionTable, rows: FleetRows, clock: Clock, linked: boo
         data |= _linked(table, first, last, row, shape)
     places = {name: ("fleet", place) for name, place in rows.places.items()}
     return xr.Dataset(data, coords={"fleet": rows.labels}).assign(places)
+
+
+def _need_at_grid(
+    table: SessionTable, row: np.ndarray, first: np.ndarray, linked: bool
+) -> np.ndarray:
+    """Return what each session draws where it charges up to its need and no further (kWh)."""
+    comes, needed = table["energy_arrival"], table["energy_need"]
+    if linked:
+        needed = np.maximum(needed, np.minimum(table["energy_trip"], table["capacity"]))
+        comes = _left_by_trips(table, row, first, needed)
+    return np.maximum(0.0, needed - comes) / table["eta_charge"]
+
+
+def _left_by_trips(
+    table: SessionTable, row: np.ndarray, first: np.ndarray, needed: np.ndarray
+) -> np.ndarray:
+    """Return what is on board at each arrival of a battery that goes on between sessions, where it
+    charges up to its need and no further (kWh).
+    """
+    comes = table["energy_arrival"].copy()
+    on_board: dict[int, float] = {}
+    for k in np.lexsort((first, row)).tolist():
+        comes[k] = on_board.get(int(row[k]), comes[k])
+        left = max(comes[k], needed[k]) - table["energy_trip"][k]
+        on_board[int(row[k])] = max(0.0, left)
+    return comes
 
 
 def _kept(table: SessionTable) -> tuple[np.ndarray, np.ndarray]:

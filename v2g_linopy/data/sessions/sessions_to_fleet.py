@@ -21,7 +21,7 @@ from ..tables.session_table import (
 )
 from ..tables.wording import first_few
 from .connectors import with_connector_limits
-from .fleet_arrays import Clock, fleet_arrays, session_numbers
+from .fleet_arrays import Clock, RetailOn, fleet_arrays, session_numbers
 from .fleet_rows import Rows, rows_of_sessions
 
 SECONDS = {"units": "seconds since 1970-01-01", "dtype": "int64"}
@@ -36,6 +36,7 @@ def sessions_to_fleet(
     need: Literal["problem", "cap"] = "problem",
     linked: bool = False,
     connectors: xr.Dataset | None = None,
+    retail_on: RetailOn = "need",
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Turn charging sessions into the arrays of a fleet.
 
@@ -76,6 +77,12 @@ def sessions_to_fleet(
         Table of connectors: limits and efficiencies of each session are then those of car and
         connector together, see `data.sessions.connectors.with_connector_limits`. Whether a need is
         reachable is judged at full power, without taper and least power.
+
+    retail_on : {"need", "net"}, default "need"
+        What drivers pay `retail_price` for. ``need``: `need_billed` is written, what charging up to
+        the need draws from the grid, in the last plugged step; a battery that goes on between
+        sessions is taken to come home with what its trips leave of its needs. ``net``: it is not,
+        so that they pay for what is drawn less what is fed in.
 
     Returns
     -------
@@ -131,6 +138,7 @@ def sessions_to_fleet(
 
     chosen.values["energy_need"] = np.minimum(chosen["energy_need"] - lack, chosen["capacity"])
     fleet = fleet_arrays(chosen, placed, clock, linked).assign_coords(time=time)
+    fleet = fleet.drop_vars("need_billed") if retail_on == "net" else fleet
     if rows == "connector":
         named = np.isin(placed.labels, chosen.labels["connector"])
         fleet["connector"] = ("fleet", np.where(named, placed.labels, ""))

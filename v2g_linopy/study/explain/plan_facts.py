@@ -39,7 +39,7 @@ _FLEET = (
         "energy_out",
         "unserved_trip",
     ),
-    *("eta_charge", "eta_discharge", "retail_price", "wear", "wear_charge"),
+    *("eta_charge", "eta_discharge", "wear", "wear_charge"),
 )
 
 
@@ -247,6 +247,8 @@ def table(plan: Plan, position: int) -> pd.DataFrame:
     car = pd.DataFrame(
         {name: plan.series("fleet", name, fleet=label) for name in _FLEET}, index=plan.calendar.time
     )
+    on_need = plan.array("fleet", "need_billed") is not None  # a kWh more is then not paid
+    car["retail_on_net"] = 0.0 if on_need else plan.series("fleet", "retail_price", fleet=label)
     car["price"] = plan.price(pod)
     car["value"] = 1000 * plan.series("dual", "fleet.balance", fleet=label)
     car["need_cost"] = -plan.series("dual", "fleet.need", fleet=label)

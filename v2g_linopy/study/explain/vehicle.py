@@ -309,7 +309,7 @@ def drawing(plan: Plan, now: Frame) -> dict[str, Frame]:
     return {
         "stored energy after losses": now.value * now.eta_charge,
         "wear": -1000 * now.wear_charge * now.eta_charge,
-        "paid by the driver": 1000 * now.retail_price,
+        "paid by the driver": 1000 * now.retail_on_net,
         "price": -now.price,
         "room for reserves": 1000 / plan.dt * (now.up_gain - now.down_gain),
     }
@@ -321,7 +321,7 @@ def feeding_in(plan: Plan, now: Frame) -> dict[str, float]:
         "price": now.price,
         "stored energy with losses": -now.value / now.eta_discharge,
         "wear": -1000 * now.wear / now.eta_discharge,
-        "not paid by the driver": -1000 * now.retail_price,
+        "not paid by the driver": -1000 * now.retail_on_net,
         "room for reserves": 1000 / plan.dt * (now.down_gain - now.up_gain),
     }
 

@@ -81,6 +81,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     `passed` is what a trip takes beyond the energy on board at its start, while the member charges
     in the same step; it is paid at k_J, the price of the deepest segment.
 
+    Drivers pay for what they asked for, b [kWh at the grid, need_billed], or for net energy::
+
+        cash drivers = retail_price (b - u* / eta_c where b > 0)   where need_billed is given
+        cash drivers = retail_price dt (c - g)                     elsewhere
+
     A trip is part of the cycle it deepens: what one fall of energy costs cannot be told apart
     between driving and selling. Calendar wear counts while the member holds or moves energy,
     plugged in or not.
@@ -117,14 +122,13 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     cash = {
         "wear": (d.wear, -d.wear * s.dt / d.eta_discharge * g),
         "wear_charge": (d.wear_charge, -d.wear_charge * s.dt * d.eta_charge * c),
-        "drivers": (d.retail_price, d.retail_price * s.dt * (c - g)),
         "slack.unserved": (soft & (d.energy_min > 0), -missing * shared.unserved),
         "slack.unserved_trip": (soft & (d.energy_out > 0), -missing * shared.unserved_trip),
         "slack.balance": (d.slack_cost.notnull(), -d.slack_cost.fillna(0) * s.dt * slack),
     }
     return Terms(
         power={"electricity": Flow(injection=g, withdrawal=c)},
-        cash=decided_cash(cash) | worn,
+        cash=_paid_by_drivers(s, d, shared, plan) | decided_cash(cash) | worn,
         flex=Flex(
             *_room(d, plan, shared),
             range_max=d.charge_max + d.discharge_max,
@@ -132,6 +136,18 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             baseline=baseline.power - plan.power if two_paths else None,
         ),
     )
+
+
+def _paid_by_drivers(s: Scope, d: xr.Dataset, shared: _Shared, plan: _Path) -> dict[str, Cash]:
+    """What drivers pay: for their need, a constant less what is not served, or for net energy."""
+    if "need_billed" not in d:
+        net = d.retail_price * s.dt * (plan.charge - plan.discharge)
+        return decided_cash({"drivers": (d.retail_price, net)})
+    due = d.retail_price * d.need_billed
+    if not bool((due != 0).any()):
+        return {}
+    not_served = (d.retail_price / d.eta_charge).where(d.need_billed > 0, 0.0) * shared.missing
+    return {"drivers": s.expression(due) - not_served if not_served.has_terms else due}
 
 
 def _shared(s: Scope, d: xr.Dataset) -> _Shared:

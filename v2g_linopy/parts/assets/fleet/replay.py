@@ -20,7 +20,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     cash = {
         "wear": -(d.wear * leaving),
         "wear_charge": -(d.wear_charge * v.dt * d.charge * d.eta_charge),
-        "drivers": d.retail_price * v.dt * (d.charge - d.discharge),
+        "drivers": d.retail_price * _billed(v, d),
         "slack.unserved": -(d.unserved_cost * d.get("unserved", 0.0)).fillna(0.0),
         "slack.unserved_trip": -(d.unserved_cost * d.get("unserved_trip", 0.0)).fillna(0.0),
         "slack.balance": (
@@ -36,6 +36,14 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     cash |= battery_wear.paid(v, d, capacity, _connected(d))
     power = {"electricity": Flow(d.discharge, d.charge)}
     return Replay(residuals, cash, power, flex=lambda: of_vehicles(d))
+
+
+def _billed(v: View, d: xr.Dataset) -> xr.DataArray:
+    """Energy that drivers pay (kWh at the grid)."""
+    if "need_billed" not in d:
+        return v.dt * (d.charge - d.discharge)
+    served = d.need_billed - not_on_board(d) / d.eta_charge
+    return served.where(d.need_billed > 0, 0.0)
 
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:

@@ -134,8 +134,17 @@ SCHEMA = Schema(
             "retail_price",
             "fleet time",
             "EUR/kWh",
-            "drivers pay this on the expected net energy drawn",
+            "drivers pay this on need_billed less what is not served; without need_billed, on the"
+            " expected net energy drawn",
             default=0.0,
+        ),
+        Field(
+            "need_billed",
+            "fleet time",
+            "kWh",
+            "energy at the grid that drivers asked for, in the step of departure",
+            ABSENT,
+            ge=0,
         ),
         Field(
             "unserved_cost",
