@@ -69,6 +69,7 @@ _HOME = {
     "build": "solve.solve",
     "check": "solve.solve",
     "solve": "solve.solve",
+    "break_even": "study.break_even",
     "explain": "study.explain",
     "compare": "study.ladder",
     "scenarios": "study.scenarios",
@@ -127,6 +128,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .solve.audit import replay
     from .solve.solve import build, check, solve
     from .solve.verification import verify
+    from .study.break_even import break_even
     from .study.explain import explain
     from .study.ladder import compare
     from .study.scenarios import scenarios
@@ -194,6 +196,7 @@ __all__ = [
     "TableFormat",
     "V2GError",
     "assemble",
+    "break_even",
     "build",
     "capacity_loss",
     "with_initial_state",

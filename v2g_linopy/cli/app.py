@@ -101,6 +101,11 @@ COMMANDS = (
         "Say what it is worth to know the scenario in advance (EVPI), and to plan for all of them"
         " (VSS).",
     ),
+    Listed(
+        "break-even",
+        "break_even",
+        "Find the wear, or the spread of prices, at which V2G earns no more than smart charging.",
+    ),
     Listed("report", "inspect", "Write the offline HTML report of a result."),
     Listed(
         "bids",

@@ -1,0 +1,276 @@
+"""Where feeding in stops to pay: the wear, or the spread of prices, at which V2G earns no more than
+smart charging (docs/formulation.md §9).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from ..errors import Problem, SchemaError
+from ..model.inputs import RESULT_GROUPS, inputs_of
+from ..model.part import Part
+from ..parts.catalogue import PARTS
+from ..solve.audit import mean_total
+from ..solve.solve import solve
+
+NAN = float("nan")
+SMALL = 1e-9  # EUR/kWh: smaller steps are rounding
+NOTHING = 1e-6  # kWh
+ROUNDING = 1e-4  # money of the case
+OVER = ("wear", "spread")
+STRETCHED = {"energy": ("price",), "imbalance": ("price_long", "price_short")}
+"""Prices that are stretched about their mean, by group; those of one group about one mean."""
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """What V2G earns more than smart charging, payments to owners deducted."""
+
+    at: float
+    gain: float  # money of the case
+    fed_in: float  # kWh out of the batteries
+
+    @property
+    def pays(self) -> bool:
+        """Whether it earns more than rounding."""
+        return self.gain > ROUNDING
+
+
+def break_even(
+    case: xr.DataTree,
+    over: Literal["wear", "spread"] = "wear",
+    *,
+    payments: float = 0.0,
+    between: tuple[float, float] = (0.0, 2.0),
+    points: int = 9,
+    parts: Mapping[str, Part] = PARTS,
+    **options: Any,
+) -> xr.Dataset:
+    """Find where V2G earns as much as smart charging and no more.
+
+    Of wear: the cost k per kWh leaving the battery, in addition to that of the case. The best V2G
+    plan earns V(k) = max (A - k D), A without that cost and D the energy leaving the batteries: it
+    is convex and falls in k. From k = 0, with payments G to owners that are owed in any case::
+
+        k <- k + (V(k) - G - V_smart) / D(k)
+
+    rises to the only root in finitely many steps (Newton's method; Dinkelbach 1967, where G is 0).
+
+    Of the spread: every price is moved away from its mean over time, by a factor f::
+
+        price <- mean + f (price - mean)
+
+    The gain is a difference of two convex functions of f and may begin and end to pay more than
+    once. It is found on a grid, and each change on it is narrowed down by bisection.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case whose fleet may discharge.
+    over : "wear" or "spread", default "wear"
+        What is varied.
+    payments : float, default 0.0
+        What owners are owed in all, whatever the plan; money of the case.
+    between : tuple of float, default (0.0, 2.0)
+        Smallest and largest factor of the spread.
+    points : int, default 9
+        Points of the grid of factors.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+    **options
+        As for `solve`.
+
+    Returns
+    -------
+    xarray.Dataset
+        On `at` (EUR/kWh, or 1), in rising order: `gain` (money of the case), what V2G earns more
+        than smart charging and payments, and `fed_in` (kWh), what left the batteries for it. Of
+        wear: `break_even` (EUR/kWh), NaN where V2G does not even pay without any cost, and infinite
+        where it pays whatever the cost, as with reserves that are held and seldom called. Of the
+        spread: `break_even` on `root`, one for each change on the grid.
+
+    Raises
+    ------
+    SchemaError
+        The case does not fit the schema, has no fleet that may discharge, or `over`, `between` or
+        `points` are none.
+    Infeasible, SolveError, SolverError, Interrupted
+        As `solve`.
+
+    References
+    ----------
+    Dinkelbach (1967), "On nonlinear fractional programming", Management Science 13(7).
+
+    Examples
+    --------
+    Ten kWh are bought at 20 EUR/MWh and sold at 60, and ten more bought at 20 and sold at 40.
+    Owners get 0.10 EUR for that. From 0.02 EUR/kWh on only the first pay: 0.10 at 0.03:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=4, freq="h")
+    >>> car = {"charge_max": 10.0, "discharge_max": 10.0, "energy_max": 10.0}
+    >>> car |= {"eta_charge": 1.0, "eta_discharge": 1.0}
+    >>> market = {"price": ("time", [20.0, 60.0, 20.0, 40.0]), "limit": 100.0}
+    >>> fleet = xr.Dataset(car, coords={"fleet": ["ev"]})
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> case = v2g.assemble(time, {"fleet": fleet, "energy": energy})
+    >>> found = v2g.break_even(case, payments=0.1)
+    >>> [round(float(x), 6) for x in found["at"]]
+    [0.0, 0.025, 0.03]
+    >>> round(float(found["break_even"]), 6)
+    0.03
+    """
+    bare = _without_results(case)
+    _refuse(bare, over, between, points, parts)
+    money = str(case.attrs.get("currency", "EUR"))
+
+    def gain(varied: xr.DataTree, at: float) -> _Gain:
+        return _gain_of(varied, at, payments, parts, options)
+
+    if over == "wear":
+        tried, root = _wear(lambda more: gain(_with_wear(bare, more, parts), more))
+        found = _table(tried, f"{money}/kWh", money)
+        return found.assign(break_even=((), root, {"units": f"{money}/kWh"}))
+    tried, roots = _spread(bare, gain, np.linspace(*between, points))
+    found = _table(tried, "1", money)
+    return found.assign(break_even=("root", roots, {"units": "1"}))
+
+
+def with_spread(case: xr.DataTree, factor: float) -> xr.DataTree:
+    """Return the case with its prices moved away from their mean over time.
+
+    Long and short prices of imbalance share a mean, so that their difference is multiplied too.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case.
+    factor : float
+        1 leaves the prices as they are, 0 makes each the same at all times.
+
+    Returns
+    -------
+    xarray.DataTree
+    """
+    varied = case.copy()
+    for group, names in STRETCHED.items():
+        if group not in case.children:
+            continue
+        ds = case[group].to_dataset()
+        prices = [ds[name] for name in names if name in ds]
+        if not prices:
+            continue
+        mean = sum(p.mean("time") if "time" in p.dims else p for p in prices) / len(prices)
+        moved = {p.name: (mean + factor * (p - mean)).assign_attrs(p.attrs) for p in prices}
+        varied[group] = ds.assign(moved)
+    return varied
+
+
+def _wear(gain: Callable[[float], _Gain]) -> tuple[list[_Gain], float]:
+    """Newton's steps from no cost; the root is NaN where V2G does not pay there, and infinite where
+    it still pays when it feeds in nothing any more.
+    """
+    here = gain(0.0)
+    tried = [here]
+    if not here.pays:
+        return tried, NAN
+    while here.fed_in >= NOTHING and here.gain > SMALL * here.fed_in:
+        here = gain(here.at + here.gain / here.fed_in)
+        tried.append(here)
+    return tried, math.inf if here.pays else here.at
+
+
+def _spread(
+    case: xr.DataTree, gain: Callable[[xr.DataTree, float], _Gain], grid: np.ndarray
+) -> tuple[list[_Gain], list[float]]:
+    """The gain on a grid, and within each change the factor where it begins or ends to pay."""
+    tried = [gain(with_spread(case, factor), float(factor)) for factor in grid]
+    roots = []
+    for left, right in zip(tried, tried[1:], strict=False):
+        if left.pays == right.pays:
+            continue
+        low, high = left, right
+        while high.at - low.at > 1e-6:
+            at = (low.at + high.at) / 2
+            middle = gain(with_spread(case, at), at)
+            low, high = (middle, high) if middle.pays == low.pays else (low, middle)
+        tried += [low, high]
+        roots.append((low.at + high.at) / 2)
+    return sorted({x.at: x for x in tried}.values(), key=lambda x: x.at), roots
+
+
+def _gain_of(
+    case: xr.DataTree,
+    at: float,
+    payments: float,
+    parts: Mapping[str, Part],
+    options: Mapping[str, Any],
+) -> _Gain:
+    best = solve(case, parts=parts, **options)
+    none = xr.DataArray(0.0, attrs={"units": "kW"})
+    smart = case.copy()
+    smart["fleet"] = smart["fleet"].assign(discharge_max=none)
+    smart_charging = solve(smart, parts=parts, **options)
+    gain = best.attrs["objective"] - smart_charging.attrs["objective"] - payments
+
+    inputs = inputs_of(case, parts)
+    out = inputs.dt * best["fleet"]["discharge"] / inputs.data["fleet"].eta_discharge
+    return _Gain(at, float(gain), mean_total(out, inputs.probability))
+
+
+def _with_wear(case: xr.DataTree, more: float, parts: Mapping[str, Part]) -> xr.DataTree:
+    """The case with a cost more per kWh leaving the battery."""
+    inputs = inputs_of(case, parts)
+    wear = inputs.data["fleet"].wear + more  # in the unit of the model, whatever that of the case
+    varied = case.copy()
+    units = {"units": f"{inputs.calendar.currency}/kWh"}
+    varied["fleet"] = case["fleet"].to_dataset().assign(wear=wear.assign_attrs(units))
+    return varied
+
+
+def _without_results(case: xr.DataTree) -> xr.DataTree:
+    bare = case.copy()
+    for group in RESULT_GROUPS:
+        if group in bare.children:
+            del bare[group]
+    return bare
+
+
+def _refuse(
+    case: xr.DataTree,
+    over: str,
+    between: tuple[float, float],
+    points: int,
+    parts: Mapping[str, Part],
+) -> None:
+    """List all that is wrong with what was asked for."""
+    problems = []
+    if over not in OVER:
+        problems.append(Problem("over", "value", f"{over!r} is not among: {', '.join(OVER)}"))
+    low, high = between
+    if not 0 <= low < high:
+        problems.append(Problem("between", "value", f"{low:g} to {high:g} is no range from 0 on"))
+    if points < 2:
+        problems.append(Problem("points", "value", f"{points}: a grid has two points or more"))
+    fleet = inputs_of(case, parts).data.get("fleet")
+    if fleet is None or not bool((fleet.discharge_max > 0).any()):
+        detail = "0 everywhere, or no fleet: nothing can be fed in, so there is no V2G to compare"
+        problems.append(Problem("fleet.discharge_max", "missing", detail))
+    if problems:
+        raise SchemaError(problems)
+
+
+def _table(tried: list[_Gain], unit: str, money: str) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "gain": ("at", [x.gain for x in tried], {"units": money}),
+            "fed_in": ("at", [x.fed_in for x in tried], {"units": "kWh"}),
+        },
+        coords={"at": ("at", [x.at for x in tried], {"units": unit})},
+    )
