@@ -72,6 +72,8 @@ _HOME = {
     "break_even": "study.break_even",
     "explain": "study.explain",
     "compare": "study.ladder",
+    "profit_sources": "study.profit_sources",
+    "profit_steps": "study.profit_sources",
     "scenarios": "study.scenarios",
     "evpi": "study.value_of_information",
     "vss": "study.value_of_information",
@@ -131,6 +133,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .study.break_even import break_even
     from .study.explain import explain
     from .study.ladder import compare
+    from .study.profit_sources import profit_sources, profit_steps
     from .study.scenarios import scenarios
     from .study.value_of_information import evpi, vss
     from .study.wear import capacity_loss, wear
@@ -214,6 +217,8 @@ __all__ = [
     "from_availability",
     "nordic_fcr",
     "products",
+    "profit_sources",
+    "profit_steps",
     "random_signals",
     "sessions_to_fleet",
     "read",

@@ -1,0 +1,209 @@
+"""Where the profit of an operation comes from, source by source, and what each step of freedom adds
+(docs/formulation.md §4).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import Problem, SchemaError
+from ..model.inputs import Inputs, inputs_of
+from ..model.part import Part
+from ..parts.catalogue import PARTS
+from ..solve.audit import mean_total
+
+SOURCES = ("retail", "energy", "deviation", "virtual", "later markets", "owners", "other")
+MEANINGS = {
+    "retail": "what drivers pay for charging",
+    "energy": "what was drawn and fed in, at the price of the first market",
+    "deviation": "from what the plan expected, at the first price less the imbalance price",
+    "virtual": "the position beyond what the plan expected, at the same difference",
+    "later markets": "what was traded there, at their price less the imbalance price",
+    "owners": "what owners of vehicles are paid for feeding in",
+    "other": "all other entries of the ledger: wear, reserves, grid, market spreads, penalties",
+}
+RETAIL = ("fleet.drivers", "contract.need")
+OWNERS = ("contract.owners",)
+
+
+def profit_sources(
+    result: xr.DataTree,
+    *,
+    market: str | None = None,
+    expected: xr.DataArray | None = None,
+    parts: Mapping[str, Part] = PARTS,
+) -> pd.Series:
+    """Return what a result earned, by source; the sources add up to its objective.
+
+    With the net draw y of all that trades here, the draw x0 that the plan expected when the gate
+    closed, the position x (positive: sold), the price of the first market p, that of imbalance i
+    in the direction of the step, and trades q at prices r in later markets::
+
+        total = retail - sum y p + sum (y + x0) (p - i) + sum (x - x0) (p - i)
+                + sum q (r - i) + owners + other
+
+    The position of the first market is what the plan expected, x0 = x, unless `expected` says
+    otherwise: then nothing is virtual.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        A written or operated result with one market or more, and imbalance.
+    market : str, optional
+        The first market; by default the first label of `/energy`.
+    expected : xarray.DataArray, optional
+        Position that the plan expected on time (kW, positive: sold), where the position is another.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+
+    Returns
+    -------
+    pandas.Series
+        Money of the result by source, in the order of `SOURCES`.
+
+    Raises
+    ------
+    SchemaError
+        The result has no imbalance, no ledger, or no such market.
+
+    Examples
+    --------
+    A house draws 1 kW; 2 kW were bought at 40 EUR/MWh, and what is too much is sold at 30:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=1, freq="h")
+    >>> load = xr.Dataset({"baseline": 1.0}, coords={"load": ["house"]})
+    >>> market = {"price": 40.0, "limit": 9.0, "closed": 1.0, "committed": -2.0}
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> settlement = xr.Dataset({"price_long": 30.0, "limit": 9.0})
+    >>> groups = {"load": load, "energy": energy, "imbalance": settlement}
+    >>> result = v2g.solve(v2g.assemble(time, groups, step_hours=1.0))
+    >>> v2g.profit_sources(result)[["energy", "deviation"]].round(3).to_dict()
+    {'energy': -0.04, 'deviation': -0.01}
+    """
+    inputs = inputs_of(result, parts)
+    first = _first_market(result, inputs, market)
+    position = result["energy"].to_dataset()["position"]
+    traded = position.sel(market=first)
+    planned = traded if expected is None else expected
+
+    imbalance = result["imbalance"].to_dataset()
+    net = imbalance["long"] - imbalance["short"]
+    draw = -(position.sum("market") + net)
+    prices, settled = inputs.data["energy"].price, _imbalance_price(net, inputs)
+    price = prices.sel(market=first)
+    later = (position * (prices - settled)).drop_sel(market=first).sum("market")
+
+    ledger = result["ledger"].to_dataset()
+    known = {
+        "retail": _entries(ledger, RETAIL, inputs),
+        "energy": _money(-draw * price, inputs),
+        "deviation": _money((draw + planned) * (price - settled), inputs),
+        "virtual": _money((traded - planned) * (price - settled), inputs),
+        "later markets": _money(later, inputs),
+        "owners": _entries(ledger, OWNERS, inputs),
+    }
+    total = _entries(ledger, tuple(map(str, ledger.data_vars)), inputs)
+    return pd.Series(known | {"other": total - sum(known.values())}).reindex(list(SOURCES))
+
+
+def profit_steps(
+    results: Mapping[str, xr.DataTree],
+    *,
+    market: str | None = None,
+    expected: Mapping[str, xr.DataArray] | None = None,
+    parts: Mapping[str, Part] = PARTS,
+) -> pd.DataFrame:
+    """Return what each result adds to the one before it, by source; rows and columns add up.
+
+    The order is a choice that the reader is told: no control, smart charging, V2G, and a position
+    of its own. Each step is the difference of two runs.
+
+    Parameters
+    ----------
+    results : mapping of str to xarray.DataTree
+        Results of one case in order, by name.
+    market : str, optional
+        As for `profit_sources`.
+    expected : mapping of str to xarray.DataArray, optional
+        By name of the result, as for `profit_sources`.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Money by source, with a last row `sum`; a column for the first result, one for what each
+        of the others adds (`+ name`), and `total`, the last result.
+
+    Raises
+    ------
+    SchemaError
+        As `profit_sources`.
+
+    Examples
+    --------
+    A car needs 10 kWh by the end of two hours, at 50 and 20 EUR/MWh. At once it costs 0.50 EUR, and
+    waiting saves 0.30 of them:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02", periods=2, freq="h")
+    >>> car = {"charge_max": 10.0, "energy_max": 10.0, "energy_min": ("time", [0.0, 10.0])}
+    >>> fleet = xr.Dataset(car | {"eta_charge": 1.0}, coords={"fleet": ["ev"]})
+    >>> market = {"price": ("time", [50.0, 20.0]), "limit": 99.0}
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> settlement = xr.Dataset({"price_long": 30.0, "limit": 99.0})
+    >>> groups = {"fleet": fleet, "energy": energy, "imbalance": settlement}
+    >>> case = v2g.assemble(time, groups)
+    >>> at_once = v2g.solve(case, fix={"fleet.charge": v2g.unmanaged(case)})
+    >>> table = v2g.profit_steps({"no control": at_once, "smart": v2g.solve(case)})
+    >>> table.loc["energy"].round(3).to_dict()
+    {'no control': -0.5, '+ smart': 0.3, 'total': -0.2}
+    """
+    given = expected or {}
+    by_name = {
+        name: profit_sources(result, market=market, expected=given.get(name), parts=parts)
+        for name, result in results.items()
+    }
+    names = list(by_name)
+    table = {names[0]: by_name[names[0]]}
+    for before, name in zip(names, names[1:], strict=False):
+        table[f"+ {name}"] = by_name[name] - by_name[before]
+    frame = pd.DataFrame(table).assign(total=by_name[names[-1]])
+    return pd.concat([frame, frame.sum().rename("sum").to_frame().T])
+
+
+def _first_market(result: xr.DataTree, inputs: Inputs, market: str | None) -> str:
+    """The market of the first position; what is missing is listed."""
+    problems = [
+        Problem(group, "missing", "missing: the sources of profit are told apart by it")
+        for group in ("energy", "imbalance", "ledger")
+        if group not in result.children
+    ]
+    labels = [str(x) for x in inputs.data["energy"]["market"].values] if not problems else []
+    if market is not None and labels and market not in labels:
+        problems.append(Problem("market", "value", f"{market!r} is not among: {', '.join(labels)}"))
+    if problems:
+        raise SchemaError(problems)
+    return market or labels[0]
+
+
+def _imbalance_price(net: xr.DataArray, inputs: Inputs) -> xr.DataArray:
+    """The price that settles imbalance in the direction of the step (EUR/kWh)."""
+    d = inputs.data["imbalance"]
+    short = d.get("price_short", d.price_long)
+    return xr.where(net >= 0, d.price_long, short)
+
+
+def _money(cash: xr.DataArray, inputs: Inputs) -> float:
+    return mean_total(cash, inputs.probability) * inputs.dt
+
+
+def _entries(ledger: xr.Dataset, names: tuple[str, ...], inputs: Inputs) -> float:
+    return float(np.sum([mean_total(ledger[n], inputs.probability) for n in names if n in ledger]))
