@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from cases import case, market
 
 import v2g_linopy as v2g
 from v2g_linopy.study.input_differences import input_differences
@@ -91,3 +92,22 @@ def test_what_cannot_be_compared(run, results, case_file):
         refused = run("compare", *results, option)
         named = option.replace("--no-", "--").partition("=")[0]
         assert (refused.exit_code, named in refused.stderr) == (2, True), option
+
+
+def test_results_with_imbalance_say_where_they_earn(run, tmp_path):
+    """A house draws 6 kW at 50 EUR/MWh. Who bought 4 kW pays 40 for the rest, 0.02 EUR less; who
+    bought 8 sells what is too much at 20, 0.06 EUR more.
+    """
+    paths = []
+    for bought in (4.0, 8.0):
+        paths.append(tmp_path / f"{bought:g}" / "result.nc")
+        position = market(50.0, closed=1.0, committed=-bought)
+        both = {"price_long": 20.0, "price_short": 40.0, "limit": 100.0}
+        house = case(None, position, load={"baseline": [6.0]}, imbalance=both)
+        v2g.write(v2g.solve(house), paths[-1])
+    words = run("compare", *paths).stdout
+    table = table_of(words.partition("where the objective comes from")[2])
+    assert table["energy"] == ["-0.30", "-0.30", "+0.00"]
+    assert table["deviation"] == ["0.02", "-0.06", "-0.08"]
+    sources = json.loads(run("compare", *paths, "--json").stdout)["sources"]
+    assert [x["deviation"] for x in sources] == pytest.approx([0.02, -0.06])

@@ -23,6 +23,7 @@ from ..report.schedule_and_bids import rests_on_mean_calls
 from ..report.table_files import CsvStyle, workbook_lacks, write_tables
 from ..study.attribution import bills, letters
 from ..study.input_differences import input_differences
+from ..study.profit_sources import SOURCES, profit_sources
 from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
@@ -187,6 +188,10 @@ def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
             bill_line(f"  {entry}", list(row))
             for entry, row in zip(entries["entry"], entries[names].to_numpy(), strict=True)
         ]
+    sources = sources_of(trees)
+    if sources:
+        lines += ["", "where the objective comes from"]
+        lines += [bill_line(f"  {name}", [x[name] for x in sources]) for name in SOURCES]
     differ = [input_differences(trees[0], tree) for tree in trees[1:]]
     for name, found in zip(names[1:], differ, strict=True):
         lines += ["", *difference_lines(names[0], name, found)]
@@ -197,11 +202,19 @@ def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
         "results": dict(zip(names, map(str, paths), strict=True)),
         "profit": profit,
         "entries": entries.to_dict("records"),
+        "sources": [x.to_dict() for x in sources],
         "inputs": {
             name: found.to_dict("records") for name, found in zip(names[1:], differ, strict=True)
         },
     }
     terminal.answer("\n".join(lines), document)
+
+
+def sources_of(trees: Sequence[xr.DataTree]) -> list[pd.Series]:
+    """What each result earned by source; empty where one has no market or no imbalance."""
+    if not all({"energy", "imbalance"} <= {*tree.children} for tree in trees):
+        return []
+    return [profit_sources(tree) for tree in trees]
 
 
 def bill_line(name: str, amounts: Sequence[float]) -> str:
