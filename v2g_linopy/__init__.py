@@ -74,6 +74,7 @@ _HOME = {
     "compare": "study.ladder",
     "profit_sources": "study.profit_sources",
     "profit_steps": "study.profit_sources",
+    "menu": "study.menus.design",
     "scenarios": "study.scenarios",
     "evpi": "study.value_of_information",
     "vss": "study.value_of_information",
@@ -134,6 +135,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .study.explain import explain
     from .study.ladder import compare
     from .study.profit_sources import profit_sources, profit_steps
+    from .study.menus.design import menu
     from .study.scenarios import scenarios
     from .study.value_of_information import evpi, vss
     from .study.wear import capacity_loss, wear
@@ -215,6 +217,7 @@ __all__ = [
     "fleets",
     "frequency_signals",
     "from_availability",
+    "menu",
     "nordic_fcr",
     "products",
     "profit_sources",

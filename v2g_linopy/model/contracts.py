@@ -8,10 +8,11 @@ all read the group by this declaration.
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ..case.schema import ABSENT, REQUIRED, Calendar, Field, Rule, Schema, violations
-from ..errors import Problem
+from ..errors import Problem, SchemaError
 
 GROUP = "contract"
 """The group of a case, and of a file that holds a menu alone."""
@@ -130,6 +131,48 @@ def contract_problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
 
 SCHEMA = Schema(FIELDS, checks=(contract_problems,))
 """The group alone. A part that settles contracts adds its outputs."""
+
+
+def contract_of(tree: xr.DataTree) -> xr.Dataset:
+    """Return `/contract` of a case, or of a file that holds a menu alone, in coherent units.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        As `v2g.read` returns it. A menu alone has no time stamps.
+
+    Returns
+    -------
+    xarray.Dataset
+        The arrays on `type`, and `class` or `point` where they differ by them; defaults filled in.
+
+    Raises
+    ------
+    SchemaError
+        There is no such group, or it does not fit; every problem is listed.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from v2g_linopy.model.contracts import contract_of
+    >>> group = xr.Dataset({"theta": ("type", [0.5, 1.0]), "share": 0.5, "wear": 0.01, "term": 3.0})
+    >>> group = group.assign(energy=("type", [1.0, 2.0]), payment=("type", [0.02, 0.03]))
+    >>> tree = xr.DataTree.from_dict({"/contract": group.assign_coords(type=["a", "b"])})
+    >>> d = contract_of(tree)
+    >>> str(d.reckons.item()), float(d.need_price)
+    ('full', 0.0)
+    """
+    source = str(tree.attrs.get("title") or "the menu")
+    if GROUP not in tree.children:
+        detail = "missing: give the types of owners, their shares, wear and term (group /contract)"
+        raise SchemaError([Problem(f"/{GROUP}", "missing", detail)], source)
+    calendar = Calendar(pd.DatetimeIndex([]), currency=str(tree.attrs.get("currency", "EUR")))
+    group = tree.children[GROUP].to_dataset(inherit=False).drop_dims("time", errors="ignore")
+    clean, problems = SCHEMA.validate(group, GROUP, calendar)
+    problems = problems or contract_problems(clean, calendar)
+    if problems:
+        raise SchemaError(problems, source)
+    return clean.drop_vars("time")
 
 
 def _rules(d: xr.Dataset) -> Iterator[Rule]:

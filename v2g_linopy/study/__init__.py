@@ -1,3 +1,3 @@
 """What a plan is worth and why: ladder, scenarios, value of information, wear counted afterwards,
-explanations.
+explanations, menus of contracts.
 """

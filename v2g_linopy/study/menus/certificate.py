@@ -1,0 +1,175 @@
+"""What a menu is worth, and the proof that every owner takes the contract that is meant for it
+(docs/formulation.md §10).
+"""
+
+import numpy as np
+import xarray as xr
+
+from ...case.schema import Field, with_attributes
+from ...model.contracts import CALLED
+from .exact import virtual_costs
+from .linear import worst_value
+from .utilities import Utility, utility_of
+
+_SAME = 1e-9
+"""Energies, and parts of a virtual cost, that are apart by no more are the same."""
+
+MENU_FIELDS = (
+    Field("rent", "type class", "EUR", "what is left to the type, as it reckons itself"),
+    Field("surplus", "type class", "EUR", "payment less the wear of what is discharged"),
+    Field("preferred", "type class", "", "contract that the type likes best", kind="label"),
+    Field("virtual_cost", "type class", "EUR/kWh", "cost of a kWh, rent of higher types included"),
+    Field("pooled", "type class", "1", "1: shares its contract with the type below or above"),
+    Field("excluded", "type class", "1", "1: is offered nothing"),
+    Field("capped", "type class", "1", "1: is offered all that the term allows"),
+    Field("best_energy", "type class", "kWh", "energy if the type of an owner were known"),
+    Field("worst_share", "type class", "1", "shares at which the menu is worth least"),
+    Field("value", "class", "EUR", "value of the menu to the aggregator, per owner"),
+    Field("bound", "class", "EUR", "no menu is worth more"),
+    Field("first_best", "class", "EUR", "value if the type of an owner were known"),
+    Field("rationality", "class", "EUR", "least rent of a type: no owner loses by its contract"),
+    Field("compatibility", "class", "EUR", "least loss by taking the contract of another type"),
+    Field("class_compatibility", "class", "EUR", "the same over classes that can be pretended"),
+    Field("least_rise", "class", "kWh", "least rise of the energy from a type to the next"),
+)
+"""What is found of a menu, beside `/contract` in its file."""
+
+
+def cap_of(d: xr.Dataset) -> xr.DataArray:
+    """Return the most energy of a contract: power times term, and what its class can give (kWh)."""
+    limits = [d.power * d.term] if "power" in d else []
+    limits += [d.class_room] if "class_room" in d else []
+    cap = limits[0] if limits else xr.DataArray(np.inf)
+    return xr.DataArray(np.minimum(cap, limits[-1])) if limits else cap
+
+
+def reckoned(d: xr.Dataset) -> xr.DataArray:
+    """Return the energy that owners expect to be discharged (kWh)."""
+    return d.called if str(d.reckons.item()) == CALLED else d.energy
+
+
+def judged(d: xr.Dataset, bound: xr.DataArray | None = None) -> xr.Dataset:
+    """Return what a menu is worth and proves, whoever designed it.
+
+    ::
+
+        rent_m = payment_m - ask_m x_m >= 0                       (rational)
+        rent_m >= payment_j - ask_m x_j,  each j                  (incentive-compatible)
+        rent_m of a class >= that of each type in a class with no longer term and no more room
+
+    Parameters
+    ----------
+    d : xarray.Dataset
+        `/contract` in coherent units, with `energy` and `payment`.
+    bound : xarray.DataArray, optional
+        A value that no menu exceeds, where one is known (EUR per owner).
+
+    Returns
+    -------
+    xarray.Dataset
+        The arrays of `MENU_FIELDS` that can be told; without a utility there is no value.
+    """
+    ask, x = d.wear / d.theta, reckoned(d)
+    rent = d.payment - ask * x
+    gain = d.payment.rename(type="other") - ask * x.rename(type="other")
+    found = xr.Dataset(
+        {
+            "rent": rent,
+            "surplus": d.payment - d.wear * x,
+            "preferred": _preferred(gain, rent),
+            "excluded": _flag(d.energy <= _SAME),
+            "rationality": rent.min("type"),
+            "compatibility": (rent - gain.max("other")).min("type"),
+            "least_rise": x.diff("type").min("type")
+            if x.sizes["type"] > 1
+            else 0.0 * x.sum("type"),
+        }
+    )
+    if "class" in d.dims and "class" in rent.dims:
+        found["class_compatibility"] = _over_classes(d, rent, ask, x)
+    if "power" in d or "class_room" in d:
+        found["capped"] = _flag(d.energy >= cap_of(d) - _SAME)
+    known = {"utility_scale", "table_value"} & set(d)
+    return _described(_valued(d, found, x, bound) if known else found)
+
+
+def _preferred(gain: xr.DataArray, rent: xr.DataArray) -> xr.DataArray:
+    """Return the contract that each type likes best: its own unless another is better."""
+    best = gain.idxmax("other").astype(str)
+    return xr.where(gain.max("other") > rent + _SAME, best, rent.coords["type"].astype(str))
+
+
+def _over_classes(
+    d: xr.Dataset, rent: xr.DataArray, ask: xr.DataArray, x: xr.DataArray
+) -> xr.DataArray:
+    """Return the least loss by pretending a shorter stay or less room, and any type."""
+    limits = [d[name] for name in ("term", "class_room") if name in d and "class" in d[name].dims]
+    other = {"type": "other", "class": "claimed"}
+    claim = d.payment.rename(other) - ask * x.rename(other)
+    possible = xr.ones_like(d.coords["class"], dtype=bool)
+    for limit in limits:
+        possible = possible & (limit.rename({"class": "claimed"}) <= limit)
+    best = claim.where(possible).max(["other", "claimed"])
+    return (rent - best).min("type")
+
+
+def _valued(
+    d: xr.Dataset, found: xr.Dataset, x: xr.DataArray, bound: xr.DataArray | None
+) -> xr.Dataset:
+    """Add what the menu is worth, what it would be worth to know the types, and how types pool."""
+    ask, utility = d.wear / d.theta, utility_of(d)
+    worth = value_of_contracts(d, utility) - d.payment
+    value, share = (worth * d.share).sum("type"), d.share
+    if "share_min" in d:
+        value, share = worst_value(worth, d.share_min, d.share_max)
+        found["worst_share"] = share
+    cost = virtual_costs(ask, share)
+    best = utility.wanted(ask + 0.0 * x, cap_called(d))
+    first = (utility.of(best) - ask * best) * share
+    found = found.assign(
+        value=value,
+        first_best=first.sum("type"),
+        best_energy=best,
+        virtual_cost=cost.where(np.isfinite(cost)) + 0.0 * x,
+        pooled=_flag(_shares_a_block(cost, share)) + 0.0 * x,
+    )
+    return found if bound is None else found.assign(bound=bound)
+
+
+def value_of_contracts(d: xr.Dataset, utility: Utility) -> xr.DataArray:
+    """Return u of each contract (EUR); where calls are reckoned, from the table at its energy."""
+    if "table_called" in d and str(d.reckons.item()) == CALLED:
+        table = np.interp(d.energy.to_numpy(), d.table_energy.to_numpy(), d.table_value.to_numpy())
+        return d.energy.copy(data=table)
+    return utility.of(d.energy)
+
+
+def cap_called(d: xr.Dataset) -> xr.DataArray:
+    """Return the cap in the energy that owners reckon with: what is called of it."""
+    cap = cap_of(d)
+    if "table_called" not in d or str(d.reckons.item()) != CALLED:
+        return cap
+    called = np.interp(cap.to_numpy(), d.table_energy.to_numpy(), d.table_called.to_numpy())
+    return cap.copy(data=called)
+
+
+def _shares_a_block(cost: xr.DataArray, share: xr.DataArray) -> xr.DataArray:
+    """Return where a type with owners has the virtual cost of a neighbour with owners."""
+    cost, share = xr.broadcast(cost, share)
+    real = cost.where(share > 0)
+    same = abs(real - real.rename(type="other")) <= _SAME * abs(real)
+    return same.sum("other") > 1
+
+
+def _flag(x: xr.DataArray) -> xr.DataArray:
+    return x.astype(float)
+
+
+def _described(found: xr.Dataset) -> xr.Dataset:
+    """Give each array its unit and its meaning, in the order of the fields."""
+    order = [f for f in MENU_FIELDS if f.name in found]
+    return xr.Dataset({f.name: with_attributes(_ordered(found[f.name]), f) for f in order})
+
+
+def _ordered(x: xr.DataArray) -> xr.DataArray:
+    return x.transpose(*(d for d in ("type", "class") if d in x.dims))

@@ -1,0 +1,116 @@
+"""What an energy is worth to the aggregator: concave utilities, each with u(0) = 0
+(docs/formulation.md §10).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ...model.contracts import CALLED
+
+Formula = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Utility:
+    """A concave utility u of an energy w, which does not fall.
+
+    Parameters
+    ----------
+    value : callable
+        u(w), EUR.
+    slope : callable
+        u'(w) from the right, EUR/kWh; infinite at 0 where the utility is a root.
+    demand : callable
+        The smallest w that maximises u(w) - price w, of a price above 0; not limited by a cap.
+    points : numpy.ndarray
+        Energies (kWh) at which a table bends; empty for a smooth utility.
+    """
+
+    value: Formula
+    slope: Formula
+    demand: Formula
+    points: np.ndarray
+
+    def of(self, energy: xr.DataArray) -> xr.DataArray:
+        """Return u(w) with the labels of the energies."""
+        return energy.copy(data=self.value(energy.to_numpy()))
+
+    def wanted(self, price: xr.DataArray, cap: xr.DataArray | float) -> xr.DataArray:
+        """Return the smallest energy that maximises u(w) - price w within the cap."""
+        free = price.copy(data=self.demand(price.to_numpy()))
+        return xr.DataArray(np.minimum(free, cap)).clip(min=0.0)
+
+
+_SMOOTH = np.array([])
+
+
+def log_utility(scale: float) -> Utility:
+    """u(w) = scale ln(1 + w)."""
+    return Utility(
+        lambda w: scale * np.log1p(w),
+        lambda w: scale / (1 + w),
+        lambda price: scale / price - 1,
+        _SMOOTH,
+    )
+
+
+def root_utility(scale: float) -> Utility:
+    """u(w) = scale sqrt(w)."""
+    return Utility(
+        lambda w: scale * np.sqrt(w),
+        lambda w: scale / (2 * np.sqrt(w)),
+        lambda price: (scale / (2 * price)) ** 2,
+        _SMOOTH,
+    )
+
+
+def exponential_utility(scale: float, rate: float) -> Utility:
+    """u(w) = scale (1 - exp(-rate w)): constant absolute risk aversion (CARA)."""
+    return Utility(
+        lambda w: -scale * np.expm1(-rate * w),
+        lambda w: scale * rate * np.exp(-rate * w),
+        lambda price: np.log(scale * rate / price, where=np.isfinite(price), out=-price) / rate,
+        _SMOOTH,
+    )
+
+
+def table_utility(energy: np.ndarray, value: np.ndarray) -> Utility:
+    """Return the line through points of a concave table; beyond the last one it is level."""
+    slopes = np.append(np.diff(value) / np.diff(energy), 0.0)
+
+    def slope(w: np.ndarray) -> np.ndarray:
+        """The slope of the piece that begins at w or before."""
+        return np.asarray(slopes[np.searchsorted(energy, w, side="right") - 1])
+
+    def demand(price: np.ndarray) -> np.ndarray:
+        """The last point that is reached with a slope above the price."""
+        return np.asarray(energy[np.searchsorted(-slopes[:-1], -price, side="left")])
+
+    return Utility(lambda w: np.interp(w, energy, value), slope, demand, energy)
+
+
+def utility_of(d: xr.Dataset) -> Utility:
+    """Return the utility of a `/contract` in coherent units.
+
+    Where owners reckon with what is called, it is the value of the energy that is called, from the
+    table.
+    """
+    if str(d.reckons.item()) == CALLED:
+        return table_utility(*_increasing(d.table_called.to_numpy(), d.table_value.to_numpy()))
+    name = str(d.utility.item())
+    if name == "log":
+        return log_utility(float(d.utility_scale))
+    if name == "sqrt":
+        return root_utility(float(d.utility_scale))
+    if name == "cara":
+        return exponential_utility(float(d.utility_scale), float(d.utility_rate))
+    return table_utility(d.table_energy.to_numpy(), d.table_value.to_numpy())
+
+
+def _increasing(energy: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points without those at which no more is called than before."""
+    kept = np.append(np.diff(energy) > 0, True)
+    return energy[kept], value[kept]
