@@ -106,6 +106,12 @@ COMMANDS = (
         "break_even",
         "Find the wear, or the spread of prices, at which V2G earns no more than smart charging.",
     ),
+    Listed(
+        "menu",
+        "menu",
+        "Design contracts for owners of vehicles: an energy and a payment for each type, and the"
+        " proof that each takes its own.",
+    ),
     Listed("report", "inspect", "Write the offline HTML report of a result."),
     Listed(
         "bids",

@@ -9,22 +9,30 @@ from ...case.schema import Field, with_attributes
 from ...model.contracts import CALLED
 from .exact import virtual_costs
 from .linear import worst_value
-from .utilities import Utility, utility_of
+from .utilities import Utility, calls_are_tabulated, is_bent, utility_of
 
+NOTHING = "none"
+"""What a type takes that every contract would cost something."""
 _SAME = 1e-9
 """Energies, and parts of a virtual cost, that are apart by no more are the same."""
 
 MENU_FIELDS = (
     Field("rent", "type class", "EUR", "what is left to the type, as it reckons itself"),
     Field("surplus", "type class", "EUR", "payment less the wear of what is discharged"),
-    Field("preferred", "type class", "", "contract that the type likes best", kind="label"),
+    Field(
+        "preferred",
+        "type class",
+        "",
+        "contract that the type likes best; none where each would cost it",
+        kind="label",
+    ),
     Field("virtual_cost", "type class", "EUR/kWh", "cost of a kWh, rent of higher types included"),
     Field("pooled", "type class", "1", "1: shares its contract with the type below or above"),
     Field("excluded", "type class", "1", "1: is offered nothing"),
     Field("capped", "type class", "1", "1: is offered all that the term allows"),
-    Field("best_energy", "type class", "kWh", "energy if the type of an owner were known"),
     Field("worst_share", "type class", "1", "shares at which the menu is worth least"),
     Field("value", "class", "EUR", "value of the menu to the aggregator, per owner"),
+    Field("value_chosen", "class", "EUR", "value where each type takes what it likes best"),
     Field("bound", "class", "EUR", "no menu is worth more"),
     Field("first_best", "class", "EUR", "value if the type of an owner were known"),
     Field("rationality", "class", "EUR", "least rent of a type: no owner loses by its contract"),
@@ -96,7 +104,9 @@ def judged(d: xr.Dataset, bound: xr.DataArray | None = None) -> xr.Dataset:
 def _preferred(gain: xr.DataArray, rent: xr.DataArray) -> xr.DataArray:
     """Return the contract that each type likes best: its own unless another is better."""
     best = gain.idxmax("other").astype(str)
-    return xr.where(gain.max("other") > rent + _SAME, best, rent.coords["type"].astype(str))
+    own = rent.coords["type"].astype(str)
+    liked = xr.where(gain.max("other") > rent + _SAME, best, own)
+    return xr.where(gain.max("other") < -_SAME, NOTHING, liked)
 
 
 def _over_classes(
@@ -119,26 +129,43 @@ def _valued(
     """Add what the menu is worth, what it would be worth to know the types, and how types pool."""
     ask, utility = d.wear / d.theta, utility_of(d)
     worth = value_of_contracts(d, utility) - d.payment
-    value, share = (worth * d.share).sum("type"), d.share
+    share = d.share
     if "share_min" in d:
-        value, share = worst_value(worth, d.share_min, d.share_max)
+        share = worst_value(worth, d.share_min, d.share_max)[1]
         found["worst_share"] = share
+    liked = worth.rename(type="other").where(_is_liked(found.preferred)).sum("other")
     cost = virtual_costs(ask, share)
-    best = utility.wanted(ask + 0.0 * x, cap_called(d))
-    first = (utility.of(best) - ask * best) * share
     found = found.assign(
-        value=value,
-        first_best=first.sum("type"),
-        best_energy=best,
+        value=(worth * share).sum("type"),
+        value_chosen=(liked * share).sum("type"),
         virtual_cost=cost.where(np.isfinite(cost)) + 0.0 * x,
         pooled=_flag(_shares_a_block(cost, share)) + 0.0 * x,
     )
+    if str(d.reckons.item()) != CALLED or calls_are_tabulated(d):
+        found = found.assign(first_best=(_if_known(d, utility, ask + 0.0 * x) * share).sum("type"))
     return found if bound is None else found.assign(bound=bound)
+
+
+def _is_liked(preferred: xr.DataArray) -> xr.DataArray:
+    """Return which contract (other) each type takes."""
+    return preferred == preferred.coords["type"].astype(str).rename(type="other")
+
+
+def _if_known(d: xr.Dataset, utility: Utility, ask: xr.DataArray) -> xr.DataArray:
+    """Return what an owner is worth whose type is known, and who is paid what it asks::
+
+    max_w u(w) - ask w,    0 <= w <= cap
+    """
+    if is_bent(d):
+        gain = d.table_value - ask * d.table_called
+        return gain.where(d.table_energy <= cap_of(d) + _SAME).max("point")
+    best = utility.wanted(ask, cap_called(d))
+    return utility.of(best) - ask * best
 
 
 def value_of_contracts(d: xr.Dataset, utility: Utility) -> xr.DataArray:
     """Return u of each contract (EUR); where calls are reckoned, from the table at its energy."""
-    if "table_called" in d and str(d.reckons.item()) == CALLED:
+    if calls_are_tabulated(d):
         table = np.interp(d.energy.to_numpy(), d.table_energy.to_numpy(), d.table_value.to_numpy())
         return d.energy.copy(data=table)
     return utility.of(d.energy)
@@ -147,7 +174,7 @@ def value_of_contracts(d: xr.Dataset, utility: Utility) -> xr.DataArray:
 def cap_called(d: xr.Dataset) -> xr.DataArray:
     """Return the cap in the energy that owners reckon with: what is called of it."""
     cap = cap_of(d)
-    if "table_called" not in d or str(d.reckons.item()) != CALLED:
+    if not calls_are_tabulated(d):
         return cap
     called = np.interp(cap.to_numpy(), d.table_energy.to_numpy(), d.table_called.to_numpy())
     return cap.copy(data=called)

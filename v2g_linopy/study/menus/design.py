@@ -14,7 +14,7 @@ from ...model.contracts import CALLED, FIELDS, GROUP, contract_of
 from .certificate import cap_called, cap_of, judged
 from .exact import best_on_points, exact_menu, revealing_payments
 from .linear import LinearMenu, linear_menu, robust_menu
-from .utilities import Utility, utility_of
+from .utilities import Utility, as_called, calls_are_tabulated, is_bent, utility_of
 
 Given = float | str | Sequence[float] | Sequence[Sequence[float]] | np.ndarray | xr.DataArray
 Method = Literal["exact", "linear"]
@@ -174,7 +174,7 @@ def _offered(d: xr.Dataset, method: Method) -> tuple[xr.Dataset, xr.DataArray | 
         x = d.called if str(d.reckons.item()) == CALLED else d.energy
         return d.assign(payment=revealing_payments(x, d.wear / d.theta)), None
     utility, robust = utility_of(d), "share_min" in d
-    if _is_bent(d):
+    if is_bent(d):
         return _on_points(d, robust)
     if robust or method == "linear":
         found = _by_program(d, utility, robust)
@@ -228,17 +228,6 @@ def _one_cap(d: xr.Dataset) -> xr.DataArray:
     return cap.isel(type=0) if "type" in cap.dims else cap
 
 
-def _is_bent(d: xr.Dataset) -> bool:
-    """Whether the value of what is called is not concave, so that only its points are offered."""
-    if str(d.reckons.item()) != CALLED:
-        return False
-    rises = np.diff(d.table_called.to_numpy())
-    gains = np.diff(d.table_value.to_numpy())
-    slopes = np.divide(gains, rises, out=np.full_like(gains, np.inf), where=rises > 0)
-    slopes = slopes[(rises > 0) | (gains > 0)]
-    return bool((np.diff(slopes) > _SAME * np.abs(slopes[:-1])).any())
-
-
 def _on_points(d: xr.Dataset, robust: bool) -> tuple[xr.Dataset, xr.DataArray | None]:
     """Return the best menu of energies that stand in the table."""
     if robust or not _same_caps(d) or "class" in _one_cap(d).dims:
@@ -257,11 +246,11 @@ def _on_points(d: xr.Dataset, robust: bool) -> tuple[xr.Dataset, xr.DataArray | 
 
 def _with_menu(d: xr.Dataset, x: xr.DataArray, payment: xr.DataArray) -> xr.Dataset:
     """Add the energies, and what is called of them where owners reckon with that."""
-    if str(d.reckons.item()) != CALLED:
+    if not calls_are_tabulated(d):
         return d.assign(energy=x, payment=payment)
-    called, energy = d.table_called.to_numpy(), d.table_energy.to_numpy()
-    rises = np.append(True, np.diff(called) > 0)  # the least energy of which so much is called
-    sold = x.copy(data=np.interp(x.to_numpy(), called[rises], energy[rises]))
+    kept = as_called(d)
+    called, energy = d.table_called.to_numpy()[kept], d.table_energy.to_numpy()[kept]
+    sold = x.copy(data=np.interp(x.to_numpy(), called, energy))
     return d.assign(energy=sold, called=x, payment=payment)
 
 

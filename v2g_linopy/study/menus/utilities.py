@@ -95,11 +95,12 @@ def table_utility(energy: np.ndarray, value: np.ndarray) -> Utility:
 def utility_of(d: xr.Dataset) -> Utility:
     """Return the utility of a `/contract` in coherent units.
 
-    Where owners reckon with what is called, it is the value of the energy that is called, from the
-    table.
+    Where owners reckon with what is called, and the table says what that is, it is the value of the
+    energy that is called.
     """
-    if str(d.reckons.item()) == CALLED:
-        return table_utility(*_increasing(d.table_called.to_numpy(), d.table_value.to_numpy()))
+    if calls_are_tabulated(d):
+        kept = as_called(d)
+        return table_utility(d.table_called.to_numpy()[kept], d.table_value.to_numpy()[kept])
     name = str(d.utility.item())
     if name == "log":
         return log_utility(float(d.utility_scale))
@@ -110,7 +111,20 @@ def utility_of(d: xr.Dataset) -> Utility:
     return table_utility(d.table_energy.to_numpy(), d.table_value.to_numpy())
 
 
-def _increasing(energy: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points without those at which no more is called than before."""
-    kept = np.append(np.diff(energy) > 0, True)
-    return energy[kept], value[kept]
+def calls_are_tabulated(d: xr.Dataset) -> bool:
+    """Whether owners reckon with what is called, and a table says it of each energy."""
+    return str(d.reckons.item()) == CALLED and "table_called" in d
+
+
+def as_called(d: xr.Dataset) -> np.ndarray:
+    """Return which points of the table are told by what is called: the last of equal ones."""
+    return np.append(np.diff(d.table_called.to_numpy()) > 0, True)
+
+
+def is_bent(d: xr.Dataset) -> bool:
+    """Whether the value of what is called is not concave, so that only its points are offered."""
+    if not calls_are_tabulated(d):
+        return False
+    kept = as_called(d)
+    slopes = np.diff(d.table_value.to_numpy()[kept]) / np.diff(d.table_called.to_numpy()[kept])
+    return bool((np.diff(slopes) > 1e-9 * np.abs(slopes[:-1])).any())

@@ -1,0 +1,119 @@
+"""`menu`: contracts from numbers or a file, their table, page and proof."""
+
+import json
+
+import pandas as pd
+import pytest
+from pytest import approx
+
+import v2g_linopy as v2g
+from v2g_linopy.report.figures.menu_lines import indifference_lines
+from v2g_linopy.report.menu_table import menu_table
+
+NUMBERS = (
+    *("--theta", ".5,.75,1,1.25,1.5", "--share", ".2,.2,.2,.2,.2", "--wear", ".01"),
+    *("--term", "3", "--power", "11", "--utility", "log", "--scale", ".2"),
+)
+
+
+@pytest.fixture(scope="module")
+def found():
+    """The five types of tests/study/test_menus.py."""
+    theta = [0.5, 0.75, 1.0, 1.25, 1.5]
+    return v2g.menu(theta=theta, share=0.2, wear=0.01, term=3, power=11, utility_scale=0.2)
+
+
+@pytest.fixture
+def menu_file(found, tmp_path):
+    path = tmp_path / "offered.nc"
+    v2g.write(found, path)
+    return path
+
+
+def test_a_menu_from_numbers(run, tmp_path):
+    """Without a file in, three files out; 143/7 kWh for .2371 EUR, .0116 per kWh, 4.74 a month of
+    20 stays.
+    """
+    done = run("menu", *NUMBERS, "-o", tmp_path / "out")
+    assert done.exit_code == 0
+    line = next(x for x in done.stdout.splitlines() if x.strip().startswith("4 "))
+    assert line.split() == ["4", "0.2000", "20.4286", "0.2371", "0.0116", "0.0737", "4.7429", "4"]
+    assert "worth 0.3292 EUR per owner; no menu is worth more than 0.3292" in done.stdout
+    assert "no owner gains by the contract of another" in done.stdout
+    table = pd.read_csv(tmp_path / "out" / "menu.csv", dtype={"type": str})
+    assert table["payment_EUR"].tolist() == approx(
+        [0.065714, 0.122857, 0.18, 0.237143, 0.294286], abs=1e-6
+    )
+    again = v2g.read(tmp_path / "out" / "menu.nc")
+    assert "menu designed by v2g-linopy" in again.attrs["history"]
+    assert float(again["contract"].energy[3]) == approx(143 / 7)
+
+
+def test_the_page_says_what_owners_earn(run, menu_file, tmp_path):
+    """Largest contract: 29 kWh, .2943 EUR, 2.94 EUR in a month of 10 stays; and the terms."""
+    page = tmp_path / "owners.html"
+    assert run("menu", menu_file, "-o", page, "--stays", 10).exit_code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "5 contracts: up to 2.94 EUR a month" in text
+    assert "29.00</td>" in text and "0.2943</td>" in text and "<svg" in text
+    assert "called or not" in text and "https://" not in text
+
+
+def test_what_a_file_offers_is_judged_or_designed_anew(run, menu_file):
+    """At five times the wear no owner takes a contract; designed anew, four types do."""
+    judged = json.loads(run("menu", menu_file, "--wear", 0.05, "--json").stdout)
+    assert {row["takes"] for row in judged["contracts"]} == {"none"}
+    assert judged["proof"]["value_chosen"] == 0 and judged["proof"]["rationality"] < -0.2
+    anew = json.loads(run("menu", menu_file, "--wear", 0.05, "--again", "--json").stdout)
+    assert anew["proof"]["value"] == approx(0.086768, abs=1e-6)
+    assert [row["note"] for row in anew["contracts"]] == ["excluded", "", "", "", ""]
+
+
+def test_shares_that_may_be_off(run, menu_file):
+    done = json.loads(run("menu", menu_file, "--again", "--robust", 0.05, "--json").stdout)
+    assert done["proof"]["value"] == approx(0.318914, abs=1e-6)
+    assert done["worst_share"] == approx([0.25, 0.25, 0.2, 0.15, 0.15])
+
+
+def test_bad_numbers_are_told(run, menu_file, tmp_path):
+    """Usage 2, data 3, an output that is there 8; nothing is written where it fails."""
+    assert run("menu", "--theta", "a,b").exit_code == 2
+    assert run("menu", "--again").exit_code == 2
+    done = run("menu", menu_file, "--share", ".3", "-o", tmp_path / "new")
+    assert done.exit_code == 3 and "shares of the types sum to 1.5, needs 1" in done.stderr
+    assert not (tmp_path / "new").exists()
+    assert run("menu", menu_file, "-o", menu_file).exit_code == 8
+    dry = run("menu", menu_file, "-o", tmp_path / "new", "--dry-run")
+    assert dry.exit_code == 0 and not (tmp_path / "new").exists()
+    power = run("menu", *NUMBERS, "--table-energy", "0,1", "--utility", "table")
+    assert power.exit_code == 3 and "contract.table_value" in power.stderr
+
+
+def test_no_contract_stands_above_a_line():
+    """Each line of the figure goes through the contract of its type, and no other is above it: an
+    owner who prefers another contract would be seen.
+    """
+    found = v2g.menu(
+        theta=[0.5, 0.75, 1.0], share=[0.45, 0.05, 0.5], wear=0.01,
+        term=[1, 3], power=11, utility_scale=0.2,
+    )  # fmt: skip
+    figure = indifference_lines(found)
+    assert len(figure.axes) == 2
+    table = menu_table(found)
+    for axes, (_, rows) in zip(figure.axes, table.groupby("class"), strict=True):
+        lines = [x for x in axes.lines if str(x.get_label()).startswith("as good")]
+        for line, mine in zip(lines, rows.to_dict("records"), strict=True):
+            (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
+            height = y0 + (y1 - y0) * rows["energy_kWh"] / (x1 - x0)
+            assert (rows["payment_EUR"] <= height + 1e-9).all()
+            at = y0 + (y1 - y0) * mine["energy_kWh"] / (x1 - x0)
+            assert at == approx(mine["payment_EUR"])
+        names = [x.get_text() for x in axes.texts]
+        assert names[0] == "1, 2"  # pooled
+
+
+def test_an_empty_menu_says_so(run, tmp_path):
+    """Wear far above what an energy is worth: nobody is offered anything."""
+    page = tmp_path / "none.html"
+    done = run("menu", *NUMBERS, "--wear", 5, "-o", page)
+    assert done.exit_code == 0 and "nothing is offered" in page.read_text(encoding="utf-8")
