@@ -283,6 +283,7 @@ BAD = {
     ),
     "lists that do not fit": ({"share": [0.5, 0.5]}, "arrays do not fit together"),
     "a word of the method": ({"method": "magic"}, "method: 'magic' is not one of exact, linear"),
+    "no types": ({"theta": []}, "contract.theta: has no types"),
     "no contract offered": ({"offer": 0}, "offer: 0: at least one contract is offered"),
     "more than all shares": ({"robust": 2.0}, r"robust: 2, allowed \[0, 1\]"),
 }
@@ -322,3 +323,21 @@ def test_terms_beyond_every_stay():
     terms = xr.Dataset({"term": ("class", [3.0, 6.0])}, coords={"class": ["short", "long"]})
     (problem,) = term_problems(terms, stays)
     assert "6 h is longer than every stay, the longest is 5 h" in str(problem)
+
+
+def test_a_case_gives_its_money_and_its_stays():
+    """Contracts of a case in USD whose longest stay is some hours: a term of 90 h is refused."""
+    case = v2g.commuters(vehicles=1, days=1)
+    case.attrs["currency"] = "USD"
+    data = xr.Dataset({"theta": ("type", [0.5, 1.0]), "share": 0.5, "utility_scale": 0.2})
+    data = data.assign(
+        wear=((), 1.0, {"units": "ct/kWh"}), term=1.0, power=((), 0.011, {"units": "MW"})
+    )
+    case["contract"] = data.assign_coords(type=["a", "b"])
+    found = v2g.menu(case)
+    assert list(found.children) == ["contract", "menu"] and found.attrs["currency"] == "USD"
+    assert found["contract"].payment.attrs["units"] == found["menu"].value.attrs["units"] == "USD"
+    # b_1 = .02 - .5 .01 = .015, so .2/.03 - 1 = 17/3 kWh; type 2 would take 19 and is capped at 11
+    assert numbers(found, "energy") == approx([17 / 3, 11])
+    with pytest.raises(v2g.SchemaError, match="90 h is longer than every stay"):
+        v2g.menu(case, term=90)

@@ -121,6 +121,9 @@ def contract_problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     ...     print(problem)
     contract.share: shares of the types sum to 1.1, needs 1
     """
+    if not d.sizes.get("type", 0) or "type" not in d.theta.dims:
+        detail = "has no types; give the openness of each type of owner along the dimension type"
+        return [Problem("contract.theta", "dims", detail)]
     return [
         *violations(GROUP, _rules(d), calendar),
         *_share_problems(d),

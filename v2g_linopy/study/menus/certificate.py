@@ -56,7 +56,7 @@ def reckoned(d: xr.Dataset) -> xr.DataArray:
     return d.called if str(d.reckons.item()) == CALLED else d.energy
 
 
-def judged(d: xr.Dataset, bound: xr.DataArray | None = None) -> xr.Dataset:
+def judged(d: xr.Dataset, bound: xr.DataArray | None = None, currency: str = "EUR") -> xr.Dataset:
     """Return what a menu is worth and proves, whoever designed it.
 
     ::
@@ -71,6 +71,8 @@ def judged(d: xr.Dataset, bound: xr.DataArray | None = None) -> xr.Dataset:
         `/contract` in coherent units, with `energy` and `payment`.
     bound : xarray.DataArray, optional
         A value that no menu exceeds, where one is known (EUR per owner).
+    currency : str, default "EUR"
+        The money in the units of what is returned.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def judged(d: xr.Dataset, bound: xr.DataArray | None = None) -> xr.Dataset:
     if "power" in d or "class_room" in d:
         found["capped"] = _flag(d.energy >= cap_of(d) - _SAME)
     known = {"utility_scale", "table_value"} & set(d)
-    return _described(_valued(d, found, x, bound) if known else found)
+    return _described(_valued(d, found, x, bound) if known else found, currency)
 
 
 def _preferred(gain: xr.DataArray, rent: xr.DataArray) -> xr.DataArray:
@@ -192,10 +194,11 @@ def _flag(x: xr.DataArray) -> xr.DataArray:
     return x.astype(float)
 
 
-def _described(found: xr.Dataset) -> xr.Dataset:
+def _described(found: xr.Dataset, currency: str) -> xr.Dataset:
     """Give each array its unit and its meaning, in the order of the fields."""
     order = [f for f in MENU_FIELDS if f.name in found]
-    return xr.Dataset({f.name: with_attributes(_ordered(found[f.name]), f) for f in order})
+    arrays = {f.name: with_attributes(_ordered(found[f.name]), f, currency) for f in order}
+    return xr.Dataset(arrays)
 
 
 def _ordered(x: xr.DataArray) -> xr.DataArray:

@@ -10,7 +10,7 @@ from ...case.io import CONVENTIONS, SCHEMA_VERSION, recorded, stamped
 from ...case.schema import Field, suggest, with_attributes
 from ...case.version import package_version
 from ...errors import Problem, Remedy, SchemaError
-from ...model.contracts import CALLED, FIELDS, GROUP, contract_of
+from ...model.contracts import CALLED, FIELDS, GROUP, contract_of, term_problems
 from .certificate import cap_called, cap_of, judged
 from .exact import best_on_points, exact_menu, revealing_payments
 from .linear import LinearMenu, linear_menu, robust_menu
@@ -91,10 +91,12 @@ def menu(
     data = _assigned(source, _checked(method, robust, offer, fields))
     if robust is not None:
         data = data.assign(_intervals(data, robust))
-    d = contract_of(_as_tree(data, source))
+    tree = _as_tree(data, source)
+    d = _long_enough(contract_of(tree), source)
     offered, bound = _offered(d, method) if "payment" not in d else (d, None)
     offered = offered if offer is None else _only_lowest(offered, offer)
-    return _menu_file(source, data, offered, judged(offered, bound))
+    found = judged(offered, bound, str(tree.attrs.get("currency", "EUR")))
+    return _menu_file(source, data, offered, found)
 
 
 def _checked(
@@ -142,7 +144,7 @@ def _array(field: Field, value: Given) -> xr.DataArray:
     """Return a value with the dimensions of its field, as many as it has, and the coherent unit."""
     if isinstance(value, xr.DataArray):
         return value
-    plain = np.asarray(value)
+    plain = np.atleast_1d(value) if field.name == "theta" else np.asarray(value)
     dims = field.dims.split()[: plain.ndim]
     if len(dims) < plain.ndim:
         detail = f"has {plain.ndim} dimensions, may have only {field.dims or 'none'}"
@@ -166,6 +168,15 @@ def _as_tree(data: xr.Dataset, source: xr.DataTree | None) -> xr.DataTree:
     attrs = {} if source is None else source.attrs
     kept = {name: attrs[name] for name in ("currency", "title", "source") if name in attrs}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=kept), f"/{GROUP}": data})
+
+
+def _long_enough(d: xr.Dataset, source: xr.DataTree | None) -> xr.Dataset:
+    """Return the data, unless the sessions of the case are all shorter than a term."""
+    if source is not None and "sessions" in source.children:
+        sessions = source.children["sessions"].to_dataset(inherit=False)
+        if problems := term_problems(d, sessions):
+            raise SchemaError(problems, str(source.attrs.get("title") or "the menu"))
+    return d
 
 
 def _offered(d: xr.Dataset, method: Method) -> tuple[xr.Dataset, xr.DataArray | None]:
@@ -269,19 +280,29 @@ def _menu_file(
     new = [n for n in ("energy", "payment", "called") if n in offered]
     order = [d for d in ("type", "class") if d in offered.dims]
     contracts = {n: offered[n].transpose(*order, missing_dims="ignore") for n in new}
-    group = data.assign(contracts)
-    named = {str(n): with_attributes(x, declared[str(n)]) for n, x in group.data_vars.items()}
-    what = f"menu designed by v2g-linopy {package_version()}"
-    attrs = {
+    verb = "judged" if "payment" in data else "designed"
+    attrs = _root_attributes(source, f"menu {verb} by v2g-linopy {package_version()}")
+    if source is None:
+        attrs["title"] = f"menu of {offered.sizes['type']} types of owners"
+    group = {
+        str(n): with_attributes(x, declared[str(n)], str(attrs["currency"]))
+        for n, x in data.assign(contracts).data_vars.items()
+    }
+    groups = {"/": xr.Dataset(attrs=attrs), f"/{GROUP}": xr.Dataset(group), f"/{FOUND}": found}
+    return xr.DataTree.from_dict(groups)
+
+
+def _root_attributes(source: xr.DataTree | None, what: str) -> dict[str, str | int]:
+    """Return the attributes of a menu: those of its source, and one more line of history."""
+    attrs: dict[str, str | int] = {
         "Conventions": CONVENTIONS,
         "schema_version": SCHEMA_VERSION,
-        "title": f"menu of {offered.sizes['type']} types of owners",
+        "title": "",
         "source": "",
         "currency": "EUR",
         "history": stamped(what),
     }
-    if source is not None:
-        kept = {n: source.attrs[n] for n in ("title", "source", "currency") if n in source.attrs}
-        attrs |= kept | {"history": recorded(source, what)}
-    groups = {"/": xr.Dataset(attrs=attrs), f"/{GROUP}": group.assign(named), f"/{FOUND}": found}
-    return xr.DataTree.from_dict(groups)
+    if source is None:
+        return attrs
+    kept = {n: source.attrs[n] for n in ("title", "source", "currency") if n in source.attrs}
+    return attrs | kept | {"history": recorded(source, what)}
