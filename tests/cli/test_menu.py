@@ -117,3 +117,15 @@ def test_an_empty_menu_says_so(run, tmp_path):
     page = tmp_path / "none.html"
     done = run("menu", *NUMBERS, "--wear", 5, "-o", page)
     assert done.exit_code == 0 and "nothing is offered" in page.read_text(encoding="utf-8")
+
+
+def test_a_menu_can_be_checked(run, menu_file):
+    """It has no time stamps, and is no case without them; what is wrong is told as of a case."""
+    done = run("check", menu_file)
+    assert done.exit_code == 0 and "a menu for 5 types of owners, offered" in done.stdout
+    assert "contract.reckons: not given, taken as full" in done.stdout
+    tree = v2g.read(menu_file)
+    tree["contract"] = tree["contract"].to_dataset().assign(share=0.3)
+    v2g.write(tree, menu_file, overwrite=True)
+    refused = run("check", menu_file)
+    assert refused.exit_code == 3 and "shares of the types sum to 1.5" in refused.stderr

@@ -15,6 +15,8 @@ import v2g_linopy as v2g
 
 from ..case.io import atomic
 from ..errors import Interrupted, OutputError, SchemaError
+from ..model.contracts import SCHEMA as CONTRACT_SCHEMA
+from ..model.contracts import contract_of, is_menu
 from ..report import tables
 from ..report.page import write
 from ..report.page.content import headline
@@ -112,12 +114,33 @@ def add(app: typer.Typer) -> None:
 
 def check(terminal: Terminal, case: CaseFile, set_: Set = None) -> None:
     """Check a case and list everything that is wrong with it, or what had to be assumed."""
+    if is_menu(tree := read_case(case)) and not set_:
+        check_menu(terminal, case, tree)
+        return
     tree, notes = checked_case(terminal, case, set_)
     words = [f"{case}: no problems; {size_in_words(tree)}", *(f"  {note}" for note in notes)]
     terminal.answer(
         "\n".join(words),
         {"status": "ok", "case": str(case), **member_counts(tree), "assumptions": list(notes)},
     )
+
+
+def check_menu(terminal: Terminal, path: Path, tree: xr.DataTree) -> None:
+    """Check a file that holds a menu alone."""
+    try:
+        contracts = contract_of(tree)
+    except SchemaError as error:
+        raise SchemaError(error.problems, source=str(path)) from None
+    types, state = (
+        contracts.sizes["type"],
+        "offered" if "payment" in contracts else "to be designed",
+    )
+    notes = CONTRACT_SCHEMA.assumptions(
+        tree["contract"].to_dataset(), "contract", str(tree.attrs.get("currency", "EUR"))
+    )
+    words = f"{path}: no problems; a menu for {counted(types, 'type')} of owners, {state}"
+    document = {"status": "ok", "case": str(path), "types": types, "assumptions": notes}
+    terminal.answer("\n".join([words, *(f"  {note}" for note in notes)]), document)
 
 
 def solve(

@@ -136,6 +136,11 @@ SCHEMA = Schema(FIELDS, checks=(contract_problems,))
 """The group alone. A part that settles contracts adds its outputs."""
 
 
+def is_menu(tree: xr.DataTree) -> bool:
+    """Return True for a file that holds a menu alone: contracts, and no time stamps."""
+    return GROUP in tree.children and "time" not in tree.dims
+
+
 def contract_of(tree: xr.DataTree) -> xr.Dataset:
     """Return `/contract` of a case, or of a file that holds a menu alone, in coherent units.
 
