@@ -134,8 +134,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .study.break_even import break_even
     from .study.explain import explain
     from .study.ladder import compare
-    from .study.profit_sources import profit_sources, profit_steps
     from .study.menus.design import menu
+    from .study.profit_sources import profit_sources, profit_steps
     from .study.scenarios import scenarios
     from .study.value_of_information import evpi, vss
     from .study.wear import capacity_loss, wear
