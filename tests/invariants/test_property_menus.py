@@ -16,6 +16,7 @@ from scipy.optimize import linprog
 import v2g_linopy as v2g
 
 DRAWN = settings.default.max_examples if settings.default else 10
+FEW = max(1, DRAWN // 2)
 ENOUGH = 300
 """Examples from which on every kind has to be among them (`make prove`)."""
 KINDS = ("zero share", "equal types", "capped", "pooled", "excluded", "one type")
@@ -138,6 +139,7 @@ def test_a_type_may_be_split(data, which, part):
     assert contracts(split)[0][taken] == approx(contracts(whole)[0][places][taken], abs=1e-6)
 
 
+@settings(max_examples=FEW)
 @given(menus(least=2), st.sampled_from((0.05, 0.2)), st.integers(0, 1000))
 def test_robust_menus_are_certified_from_both_sides(data, robust, seed):
     """The value at the worst shares, by a linear program of scipy, is what the menu is said to be
@@ -185,6 +187,7 @@ def test_no_report_pays(data, terms):
     assert (found["menu"].class_compatibility >= -1e-9).all()
 
 
+@settings(max_examples=FEW)
 @given(menus(least=2))
 def test_a_richer_menu_is_worth_no_less(data):
     """One contract more, or a longer term, never costs the aggregator, and nobody lies for it."""

@@ -36,6 +36,7 @@ def test_five_types_by_hand(method):
         assert numbers(found, "energy") == approx(hand, abs=1e-9)
         steps = np.diff(hand, prepend=0) * 0.01 / np.array(FIVE["theta"])
         assert numbers(found, "payment") == approx(np.cumsum(steps), abs=1e-9)
+        assert numbers(found, "surplus")[[0, 4]] == approx([0.0657143 - 0.23 / 7, 0.2942857 - 0.29])
     assert float(found["menu"].value) == approx(0.329156, abs=1e-6)
     assert float(found["menu"].bound) == approx(0.329156, abs=1e-6)
 
@@ -214,6 +215,24 @@ def test_calls_that_bend_the_table_are_enumerated():
     found = v2g.menu(**data, **table)
     assert numbers(found, "energy").tolist() == [5, 5]
     assert float(found["menu"].value) == approx(0.03)
+
+
+def test_what_is_worth_its_price_exactly_is_not_bought():
+    """Slopes of .5 and .25 EUR/kWh at .25 EUR asked: of all best energies the smallest, 1 kWh."""
+    table = {"utility": "table", "table_energy": [0.0, 1, 2], "table_value": [0.0, 0.5, 0.75]}
+    found = v2g.menu(theta=[1.0], share=1.0, wear=0.25, term=1, power=11, **table)
+    assert numbers(found, "energy") == [1]
+
+
+def test_of_energies_that_are_called_alike_the_worthiest_is_sold():
+    """Of 2 and of 4 kWh 2 are called, worth .1 and .12 EUR: 4 kWh are sold, and 2 are paid at .02.
+
+    The third kWh called is worth .01, less than it costs."""
+    table = {"utility": "schedule", "reckons": "called", "table_energy": [0.0, 2, 4, 6]}
+    table |= {"table_called": [0.0, 2, 2, 3], "table_value": [0.0, 0.1, 0.12, 0.13]}
+    found = v2g.menu(theta=[1.0], share=1.0, wear=0.02, term=1, power=11, **table)
+    assert numbers(found, "energy") == approx([4]) and numbers(found, "payment") == approx([0.04])
+    assert float(found["menu"].value) == approx(0.08) == float(found["menu"].first_best)
 
 
 def test_a_type_without_owners_gets_the_contract_below():
