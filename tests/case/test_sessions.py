@@ -65,6 +65,14 @@ FAULTS = {
         lambda d: d.assign(arrival=NOON),
         ("sessions.arrival", "dims", "has the dimensions none, needs session"),
     ),
+    "a contract below none": (
+        lambda d: d.assign(contract=("session", [0, -2])),
+        ("sessions.contract", "range", "session 1: -2"),
+    ),
+    "a plug-out in words": (
+        lambda d: d.assign(left=("session", ["soon", ""])),
+        ("sessions.left", "type", "needs time stamps in UTC"),
+    ),
     "a stay that ends before it begins": (
         lambda d: d.assign(departure=d.arrival - HOUR),
         ("sessions.departure", "consistency", "2 sessions end before they begin"),
@@ -76,6 +84,20 @@ def test_sessions_without_a_fault():
     """What was metered may be missing; every other number of a session is one."""
     tree = good()
     tree["sessions"] = xr.DataTree(sessions())
+    v2g.check(tree)
+
+
+def test_sessions_with_contracts_without_a_fault():
+    """One owner sold 3 kWh and left early, the other sold nothing and stayed."""
+    owners = {
+        "type": ("session", ["low", "high"]),
+        "contract": ("session", [1, -1]),
+        "contract_energy": ("session", [3.0, np.nan], {"units": "kWh"}),
+        "contract_payment": ("session", [0.05, np.nan], {"units": "EUR"}),
+        "left": ("session", [NOON + HOUR / 2, np.datetime64("NaT", "ns")]),
+    }
+    tree = good()
+    tree["sessions"] = xr.DataTree(sessions().assign(owners))
     v2g.check(tree)
 
 

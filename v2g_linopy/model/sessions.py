@@ -106,13 +106,41 @@ MADE = _by_name(
     _column("energy_trip_max", "kWh", "largest trip of the vehicle", ABSENT),
 )
 """What is added where sessions become a fleet."""
-SESSION_FIELDS = {**MOMENTS, **COLUMNS, **METERED, **TOLD, **ONBOARD, **LABELS, **MADE}
+CONTRACTED = _by_name(
+    _label("type", "type of the owner, as in /contract"),
+    _column(
+        "contract",
+        "1",
+        "position of the contract in the menu, from 0 on; -1 for none",
+        ABSENT,
+        ge=-1.0,
+    ),
+    _column("contract_energy", "kWh", "energy that may be discharged, at the charger", ABSENT),
+    _column("contract_payment", "EUR", "owed at the end of the term, called or not", ABSENT),
+    _column(
+        "contract_term",
+        "h",
+        "hours after arrival in which it may be discharged; by default the term of the menu",
+        ABSENT,
+    ),
+    _label("contract_reason", "why there is this contract, or none"),
+    _column("energy_called", "kWh", "energy called under the contract, at the charger", ABSENT),
+    _column("energy_discharged", "kWh", "energy discharged under it, at the charger", ABSENT),
+)
+"""What its owner has agreed to, and what became of it."""
+EARLY = _by_name(_label("left", "plug-out that came before the departure, UTC"))
+SESSION_FIELDS = {
+    **{**MOMENTS, **COLUMNS, **METERED, **TOLD, **ONBOARD, **LABELS, **MADE},
+    **{**CONTRACTED, **EARLY},
+}
 """Every array that a table of sessions may hold, declared once."""
 _KEPT = Schema(
     tuple(
-        replace(field, default=ABSENT, missing=name in METERED or name in TOLD)
+        replace(
+            field, default=ABSENT, missing=name in METERED or name in TOLD or name in CONTRACTED
+        )
         for name, field in SESSION_FIELDS.items()
-        if name not in MOMENTS
+        if name not in MOMENTS and name not in EARLY
     )
     + (_label("name", "what the data call it"), _label("transaction", "its number in the data"))
 )
@@ -146,10 +174,10 @@ def session_problems(case: xr.DataTree, calendar: Calendar) -> list[Problem]:
     if "sessions" not in case.children:
         return []
     group = case.children["sessions"].to_dataset(inherit=False)
-    moments = [name for name in MOMENTS if name in group]
+    moments = [name for name in (*MOMENTS, *EARLY) if name in group]
     _, problems = _KEPT.validate(group.drop_vars(moments), "sessions", calendar)
     unfit = [problem for name in moments for problem in _moment(name, group[name])]
-    if len(moments) == len(MOMENTS) and not unfit:
+    if {*MOMENTS} <= {*moments} and not unfit:
         backwards = group["departure"] < group["arrival"]
         if count := int(backwards.sum()):
             first = group["departure"][backwards.to_numpy()].to_index()[0]
@@ -159,13 +187,13 @@ def session_problems(case: xr.DataTree, calendar: Calendar) -> list[Problem]:
 
 
 def _moment(name: str, x: xr.DataArray) -> list[Problem]:
-    """Return what is wrong with the moments of arrival or departure."""
+    """Return what is wrong with moments of the stays; only some leave early."""
     where = f"sessions.{name}"
     if x.dims != ("session",):
         detail = f"has the dimensions {', '.join(map(str, x.dims)) or 'none'}, needs session"
         return [Problem(where, "dims", detail)]
     if x.dtype.kind != "M":
         return [Problem(where, "type", f"holds {x.dtype}, needs time stamps in UTC")]
-    if missing := int(x.isnull().sum()):
+    if name not in EARLY and (missing := int(x.isnull().sum())):
         return [Problem(where, "nan", f"{missing} time stamps are missing")]
     return []
