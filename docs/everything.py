@@ -48,6 +48,7 @@ def case_of_everything() -> xr.DataTree:
                 "taper_from": 0.8,
                 "taper_to": 0.1,
                 "charger": ("fleet", ["hub"]),
+                "allowance": 8.0,
             }
         ),
         "battery": (

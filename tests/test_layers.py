@@ -27,6 +27,7 @@ POSITIONAL = {"values", "to_numpy", "iloc", "item", "tolist"}  # an array withou
 HANDED = {"s": ("model", "scope", "Scope"), "v": ("model", "view", "View")}
 SHARED = {  # functions that a build and its replay may both reach, and why
     "records that carry numbers or expressions, and no rule": (
+        "model.terms.Allowance",
         "model.terms.Edge",
         "model.terms.Flex",
         "model.terms.Flow",

@@ -614,3 +614,39 @@ def test_a_settled_run_is_audited_again_from_its_file(run, tmp_path):
     again = v2g.read(tmp_path / "run.nc")
     assert v2g.replay(again).attrs["passed"] == 1
     assert audit_of_tampered(again, "energy.position", 0.5).attrs["passed"] == 0
+
+
+# ---- what owners let be discharged ---------------------------------------------------------------
+
+
+def test_an_allowance_holds_for_each_visit_and_over_windows():
+    """A car comes every day from noon to six with 20 kWh and needs 10: of what it has beyond, its
+    owner lets 6 kWh be discharged on the second day and 4 on the third. Plans of every hour expect
+    the visit of the day before.
+
+    Proves that what was used is handed over (else each window would sell it anew), and that a visit
+    that is expected has the allowance of an earlier one.
+    """
+    hours = np.arange(72)
+    here, first, last = hours % 24 // 6 == 2, hours % 24 == 12, hours % 24 == 17
+    allowed = np.where(hours < 24, np.nan, np.where(hours < 48, 6.0, 4.0))
+    car = vehicle(
+        charge_max=10.0 * here,
+        discharge_max=3.0 * here,
+        keep=1.0 * (here & ~first),
+        energy_in=20.0 * first,
+        energy_min=10.0 * last,
+        allowance=np.where(here, allowed, np.nan),
+        session=np.where(here, hours // 24, -1),
+    )
+    price = 100.0 + hours % 7
+    tree = case(car, market(price), imbalance=settled(price_long=price - 5, price_short=price + 5))
+    options = {"forecast": "naive", "every": 1.0, "ahead": 24.0, "hindsight": False}
+    run = v2g.simulate(tree, start="2026-01-06", **options)
+    discharged = run["fleet"].discharge.sel(fleet="ev").groupby("time.date").sum()
+    assert discharged.values == approx([6.0, 4.0])
+    assert run["audit"].attrs["passed"]
+    naive = Naive(truth := checking.inputs_of(tree, v2g.PARTS))
+    seen = naive.at(truth.calendar.time[48], truth.calendar.time[49], 48, 72)
+    expected = seen["fleet", "allowance"].sel(fleet="expected ev")
+    assert expected.dropna("time").values.tolist() == [6.0] * 6

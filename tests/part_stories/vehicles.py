@@ -106,6 +106,42 @@ BILLED_CAR = Story(
     cash={"fleet.drivers": 0.3 * (5 - 3.5), "fleet.slack.unserved": -10 * 2.8},
 )
 
+# 4 and 2 kW for half an hour each are the 3 kWh that the owner lets be discharged.
+OWNED_CAR = Story(
+    half_hours(
+        vehicle(discharge_max=10.0, energy_initial=10.0, allowance=[2.5, 3.0]),
+        market([0.0, 0.0]),
+    ),
+    {"fleet.charge": 0.0, "fleet.discharge": [4.0, 2.0]},
+    broken=(
+        Broken("fleet.limit_allowance", {"fleet.allowance": plus(-1, time=1)}, 1),
+        Broken("fleet.used", {"fleet.used": plus(0.25, time=1)}, 0.25),
+    ),
+)
+
+# Calls of two products of 4 kW each stop the 4 kW drawn once: 4 kW for half an hour are the 2 kWh
+# that the owner lets be discharged.
+OWNED_CAR_IN_RESERVE = Story(
+    half_hours(
+        vehicle(discharge_max=10.0, energy_initial=10.0, allowance=2.0),
+        market([0.0, 0.0]),
+        {
+            name: product(up=1.0, guarantee="physical", volume_max=[4.0, 0.0], capacity_price=10.0)
+            for name in ("one", "two")
+        },
+    ),
+    {"fleet.charge": [4.0, 0.0], "fleet.discharge": 0.0},
+    cash={"reserve.capacity": 0.5 * 0.01 * (4 + 4)},
+    broken=(
+        Broken("reserve.calls_allowance_fleet", {"fleet.allowance": plus(-1, time=0)}, 1),
+        Broken(
+            "reserve.charge_stopped_fleet",
+            {"reserve.charge_stopped_fleet": plus(1, product="one", time=0)},
+            1,
+        ),
+    ),
+)
+
 # 3 kWh are driven in a half-hour that begins with 1: 2 are charged meanwhile, at the deepest price.
 PASSING_CAR = Story(
     half_hours(

@@ -144,7 +144,8 @@ ALLOWED = {  # what a field may be beside a number in its range, and who forecas
     },
     "missing": {
         *("fleet.replacement_cost", "fleet.unserved_cost", "fleet.slack_cost"),
-        *("fleet.taper_from", "fleet.taper_to", "battery.replacement_cost", "battery.cycles_max"),
+        *("fleet.taper_from", "fleet.taper_to", "fleet.allowance"),
+        *("battery.replacement_cost", "battery.cycles_max"),
         *("chp.power_initial", "hydrogen.standby_power", "reserve.shortfall_price"),
         *("reserve.activation_period", "reserve.activation_cycle", "ppa.negative_hours"),
         *("connection.supply_price", "connection.feed_in_price", "connection.subscribed"),

@@ -2,10 +2,11 @@
 
 from .part import Entry, Part, Stage, Trading
 from .scope import Scope
-from .terms import Edge, Flex, Flow, Replay, ReservedPower, Store, Terms
+from .terms import Allowance, Edge, Flex, Flow, Replay, ReservedPower, Store, Terms
 from .view import View
 
 __all__ = [
+    "Allowance",
     "Edge",
     "Entry",
     "Flex",

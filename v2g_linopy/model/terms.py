@@ -151,6 +151,43 @@ class Store(Generic[Q]):
 
 
 @dataclass(frozen=True)
+class Allowance(Generic[Q]):
+    """What contracts with owners still let members discharge, on (member, time).
+
+    Parameters
+    ----------
+    left : Expression or xarray.DataArray
+        Energy that may still be discharged at the end of the step if no reserve is called (kWh at
+        the grid).
+    limited : xarray.DataArray
+        True where there is such a limit.
+    goes_on : xarray.DataArray
+        0 where counting begins anew in the step, 1 elsewhere.
+    charge : Expression or xarray.DataArray
+        What the baseline draws (kW): a call stops that before it discharges.
+    discharges : xarray.DataArray
+        False where the members never feed in.
+
+    Examples
+    --------
+    Of 10 kWh that an owner has sold 4 are used, while the vehicle charges at 7 kW:
+
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Allowance
+    >>> yes, one, charging = xr.DataArray(True), xr.DataArray(1.0), xr.DataArray(7.0)
+    >>> sold = Allowance(xr.DataArray(10.0 - 4.0), yes, one, charge=charging, discharges=yes)
+    >>> sold.left.item()
+    6.0
+    """
+
+    left: Q
+    limited: xr.DataArray
+    goes_on: xr.DataArray
+    charge: Q
+    discharges: xr.DataArray
+
+
+@dataclass(frozen=True)
 class Flex(Generic[Q]):
     """Room a member leaves for reserves, about its expected power, on (member, time).
 
@@ -168,6 +205,8 @@ class Flex(Generic[Q]):
         The energy behind it.
     baseline : Expression or xarray.DataArray, optional
         Injection of the baseline path less that of the expected path (kW), where the two differ.
+    allowance : Allowance, optional
+        What contracts with the owners still let the members discharge.
 
     Examples
     --------
@@ -187,6 +226,7 @@ class Flex(Generic[Q]):
     store: Store[Q] | None = None  # energy behind it
     # kW injection of the baseline path less that of the expected path, where the two differ
     baseline: Q | None = None
+    allowance: Allowance[Q] | None = None  # kWh that may still be discharged
 
 
 def no_room() -> Flex[xr.DataArray]:

@@ -19,7 +19,10 @@ EXPECTED_VISIT = "expected "  # before the name of a row that holds the visits o
 _VISIT = (  # as far as the case gives them
     *("charge_max", "discharge_max", "charge_min", "discharge_min", "energy_min", "energy_max"),
     *("energy_in", "energy_out", "spill_max", "keep", "need_billed"),
+    *("allowance", "restart"),
 )
+_NO_VISIT = {"allowance": math.nan}
+"""What holds where there is no visit, of what is not 0."""
 
 
 class Forecast(Protocol):
@@ -167,12 +170,11 @@ class Naive:
         if self._since is None:
             return truth
         fleet = truth.data["fleet"]
-        empty = {n: xr.zeros_like(x) for n, x in self._visits.items()}
+        empty = {n: xr.full_like(x, _NO_VISIT.get(n, 0.0)) for n, x in self._visits.items()}
         names = [f"{EXPECTED_VISIT}{x}" for x in fleet.indexes["fleet"]]
         twin = fleet.assign(empty).drop_vars("session", errors="ignore").assign_coords(fleet=names)
-        twin["energy_initial"] = xr.zeros_like(fleet.energy_initial.astype(float)).assign_coords(
-            fleet=names
-        )
+        for name in ("energy_initial", "allowance_used"):
+            twin[name] = xr.zeros_like(fleet[name].astype(float)).assign_coords(fleet=names)
         both = xr.concat(
             [fleet.drop_vars("session", errors="ignore"), twin],
             "fleet",
@@ -238,9 +240,9 @@ class Naive:
         axes = {"fleet": rows, "time": time[first:last]}
         found = {}
         for name, array in self._visits.items():
-            levels = array.to_numpy()
-            there = np.where(begun, levels[:, first:last], 0.0)
-            expected = np.where(to_come, levels[:, source], 0.0)
+            levels, none = array.to_numpy(), _NO_VISIT.get(name, 0.0)
+            there = np.where(begun, levels[:, first:last], none)
+            expected = np.where(to_come, levels[:, source], none)
             found["fleet", name] = xr.DataArray(
                 np.concatenate([there, expected]), coords=axes, dims=("fleet", "time")
             )

@@ -8,7 +8,7 @@ import xarray as xr
 
 from ...case.schema import ABSENT, Field
 from ...model.formulas import larger, smaller
-from ...model.terms import Edge, Flex, Store
+from ...model.terms import Allowance, Edge, Flex, Store
 
 
 def baseline_initial(member: str, where: str) -> Field:
@@ -59,7 +59,17 @@ def of_vehicles(d: xr.Dataset) -> Flex:
     there = storing(d)
     d = d.assign({limit: d[limit].where(there, 0.0) for limit in ("charge_max", "discharge_max")})
     up, down = _ranges(d)
-    return replace(of_storage(d), up=up, down=down)
+    return replace(of_storage(d), up=up, down=down, allowance=_allowance_left(d))
+
+
+def _allowance_left(d: xr.Dataset) -> Allowance[xr.DataArray] | None:
+    """What owners still let be discharged without a call."""
+    if "allowance" not in d or "used" not in d:
+        return None
+    allowance = d.allowance + xr.zeros_like(d.charge)
+    limited, path = allowance.notnull(), "_baseline" if "energy_baseline" in d else ""
+    left = (allowance - d.used).where(limited, 0.0)
+    return Allowance(left, limited, 1 - d.restart, d["charge" + path], d.discharge_max > 0)
 
 
 def _ranges(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:

@@ -19,7 +19,7 @@ from ....model.formulas import (
 from ....model.formulas_storage import one_way, within_step
 from ....model.reserve_rules import on_two_paths
 from ....model.scope import Scope
-from ....model.terms import Cash, Edge, Flex, Flow, Store, Terms, decided_cash
+from ....model.terms import Allowance, Cash, Edge, Flex, Flow, Store, Terms, decided_cash
 from ..reserve_room import on_baseline
 from . import power_limits
 from .schema import is_active
@@ -86,6 +86,12 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         cash drivers = retail_price (b - u* / eta_c where b > 0)   where need_billed is given
         cash drivers = retail_price dt (c - g)                     elsewhere
 
+    Where an owner has sold an allowance [kWh], what is discharged is counted from one restart to
+    the next, whatever the battery keeps; on the baseline path, to which reserves add their calls::
+
+        used = (1 - restart) used_{t-1} + dt (g + s_out),   used <= allowance,
+        used_{-1} = allowance_used
+
     A trip is part of the cycle it deepens: what one fall of energy costs cannot be told apart
     between driving and selling. Calendar wear counts while the member holds or moves energy,
     plugged in or not.
@@ -134,6 +140,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             range_max=d.charge_max + d.discharge_max,
             store=baseline.store,
             baseline=baseline.power - plan.power if two_paths else None,
+            allowance=_allowance(s, d, baseline, shared),
         ),
     )
 
@@ -285,6 +292,31 @@ def _worn(s: Scope, d: xr.Dataset, shared: _Shared, plan: _Path) -> dict[str, Ca
         charges=(d.charge_max > 0) | d.slack_cost.notnull() | (d.energy_in > 0),
     )
     return by_depth | battery_wear.by_time(s, d, d.wear_capacity, e, into - out, active)
+
+
+def _allowance(
+    s: Scope, d: xr.Dataset, path: _Path, shared: _Shared
+) -> Allowance[Expression] | None:
+    """Count what is discharged without a call against what owners allow."""
+    if "allowance" not in d or not bool(d.allowance.notnull().any()):
+        return None
+    begin, goes_on = first(s.axis("time")), 1 - d.restart
+    counted = _has_allowance(d) & (begin >= 0)
+    limit = d.allowance.where(d.allowance.notnull(), float("inf"))
+    used = s.var_where("used", counted, limit)
+    discharged = s.dt * (path.discharge + shared.slack_out)
+    count = used - goes_on * previous(used) - discharged == goes_on * d.allowance_used * begin
+    s.add("count", count, mask=counted)
+    left = limit.where(d.allowance.notnull(), 0.0) - used
+    return Allowance(
+        left, counted & d.allowance.notnull(), goes_on, path.charge, d.discharge_max > 0
+    )
+
+
+def _has_allowance(d: xr.Dataset) -> xr.DataArray:
+    """Return True for members whose owner limits what is discharged, at any step."""
+    limited = d.allowance.notnull()
+    return limited.any([name for name in limited.dims if name != "fleet"])
 
 
 def _start_range(d: xr.Dataset, time: pd.Index) -> tuple[xr.DataArray, xr.DataArray]:

@@ -34,6 +34,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven
     )
     cash |= battery_wear.paid(v, d, capacity, _connected(d))
+    residuals |= _replay_allowance(v, d)
     power = {"electricity": Flow(d.discharge, d.charge)}
     return Replay(residuals, cash, power, flex=lambda: of_vehicles(d))
 
@@ -44,6 +45,21 @@ def _billed(v: View, d: xr.Dataset) -> xr.DataArray:
         return v.dt * (d.charge - d.discharge)
     served = d.need_billed - not_on_board(d) / d.eta_charge
     return served.where(d.need_billed > 0, 0.0)
+
+
+def _replay_allowance(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """What is discharged since each restart, counted again, and by how much it is too much."""
+    if "used" not in d or "allowance" not in d:
+        return {}
+    path = "_baseline" if "energy_baseline" in d else ""
+    before = xr.where(d.time == d.time[0], d.allowance_used, d.used.shift(time=1))
+    more = v.dt * (d["discharge" + path] + d.get("slack_out", 0.0))
+    counted = before.where(d.restart == 0, 0.0) + more
+    there = [dim for dim in d.allowance.dims if dim != "fleet"]
+    miscounted = abs(d.used - counted).where(d.allowance.notnull().any(there), 0.0)
+    over = (counted - d.allowance).clip(min=0).fillna(0.0)
+    found = {"used": miscounted, "limit_allowance": over}
+    return {name: x.assign_attrs(units="kWh") for name, x in found.items()}
 
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:

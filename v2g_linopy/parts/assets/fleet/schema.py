@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from ....case.schema import ABSENT, Calendar, Field, Schema, worst_violation
+from ....case.schema import ABSENT, Calendar, Field, Schema, violations, worst_violation
 from ....errors import Problem
 from ....model import battery_wear
 from ..reserve_room import baseline_initial
@@ -46,6 +46,36 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
                 Problem(f"fleet.{name}", "consistency", f"{place}{value:g}{more}, {detail}")
             )
     return problems + battery_wear.wear_problems(d, "fleet", calendar)
+
+
+def _allowance_problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
+    """What owners allow holds for one vehicle at a time, and more cannot have been used before."""
+    if "allowance" not in d:
+        return []
+    limited = d.allowance.notnull()
+    begin = d.allowance.isel(time=0, drop=True) if "time" in d.allowance.dims else d.allowance
+    goes_on = 1 - d.get("restart", xr.zeros_like(begin))
+    goes_on = goes_on.isel(time=0, drop=True) if "time" in goes_on.dims else goes_on
+    many = "kWh for many vehicles at once; contracts need rows that hold one session at a time"
+    more = "kWh, more than allowance at the first step; give what is left, or restart there"
+    rules = [
+        ("allowance", limited & (d.aggregate > 0), d.allowance, many),
+        ("allowance_used", d.allowance_used * goes_on > begin + 1e-9, d.allowance_used, more),
+    ]
+    return violations("fleet", rules, calendar)
+
+
+def with_restarts(d: xr.Dataset) -> xr.Dataset:
+    """Count the allowance anew where another session begins, unless `restart` says where.
+
+    At the first step `allowance_used` says what has been used.
+    """
+    if "allowance" not in d or "restart" in d:
+        return d
+    if "session" not in d or "time" not in d.session.dims:
+        return d.assign(restart=0.0)
+    began = (d.session != d.session.shift(time=1)) & (d.time != d.time[0])
+    return d.assign(restart=began.astype(float))
 
 
 SCHEMA = Schema(
@@ -164,6 +194,34 @@ SCHEMA = Schema(
             ge=0,
             missing=True,
         ),
+        Field(
+            "allowance",
+            "fleet time",
+            "kWh",
+            "energy at the grid that the owner lets be discharged since the last restart, by the"
+            " end of the step; NaN: any",
+            ABSENT,
+            ge=0,
+            missing=True,
+        ),
+        Field(
+            "restart",
+            "fleet time",
+            "1",
+            "1: what is discharged counts anew from this step on; by default where another session"
+            " begins",
+            ABSENT,
+            kind="flag",
+        ),
+        Field(
+            "allowance_used",
+            "fleet",
+            "kWh",
+            "energy discharged under the allowance before the first step, as metered",
+            default=0.0,
+            ge=0,
+            beside="allowance",
+        ),
         Field("charge_min", "fleet time", "kW", "least charging power but 0, as 6 A", 0.0, ge=0),
         Field("discharge_min", "fleet time", "kW", "least discharging power but 0", 0.0, ge=0),
         Field(
@@ -244,6 +302,12 @@ SCHEMA = Schema(
             "kW",
             "charging power left by the taper, where reserves may need it",
         ),
+        Field(
+            "used",
+            "fleet time",
+            "kWh",
+            "energy discharged since the last restart, where an allowance limits it",
+        ),
         Field("charge_baseline", "fleet time", "kW", "charging power if no reserve is activated"),
         Field(
             "discharge_baseline", "fleet time", "kW", "discharging power if no reserve is activated"
@@ -267,8 +331,8 @@ SCHEMA = Schema(
             "energy driven beyond what was on board, charged in the same step",
         ),
     ),
-    checks=(_consistent,),
-    completions=(battery_wear.completed, battery_wear.longest_capacity),
+    checks=(_consistent, _allowance_problems),
+    completions=(battery_wear.completed, battery_wear.longest_capacity, with_restarts),
 )
 
 

@@ -11,7 +11,7 @@ from ....model.formulas import larger, previous, smaller
 from ....model.reserve_rules import guarantees_energy
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, ReservedPower, Store, Terms
-from . import energy_backing, guarantees
+from . import discharge_allowance, energy_backing, guarantees
 from .schema import in_every_scenario
 
 
@@ -48,6 +48,13 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         V_t >= period / dt sum_s p_ts + sum_s q_ts,
         p_ts + p_t,s+1 + ... + p_t,s+G-1 + q_ts >= dt K_ts w_s
+
+    Where an owner limits what is discharged (`allowance`), calls upward add to what the plan
+    without a call has used since the last restart, beyond the charging that they stop::
+
+        sum_r V_r <= allowance - used,   sum_r c_r <= c,   v_r = max(0, up x_r - c_r)
+        budget, box, physical: V as above, with dt v in place of dt w and 1 - restart in place of
+        keep;   endurance: V_r >= hours_up v_r
 
     and for the volume while its gate is open, with X its largest value by the data, z binary and n
     whole::
@@ -111,6 +118,7 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity
         members = s.inputs[asset].indexes[member]
         x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
         energy_backing.backing_rows(s, d, asset, x, possible)
+        discharge_allowance.allowance_rows(s, d, asset, x, possible)
 
         some = possible.any("product")
         up, down = (rate_up * x).sum("product"), (rate_down * x).sum("product")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ....algebra.expression import Constraint, Expression, Quantity
+from ....algebra.expression import Constraint, Data, Expression, Quantity
 from ....model.formulas import first, larger, previous
 from ....model.formulas_time import run_hours
 from ....model.scope import Scope
@@ -31,13 +31,14 @@ def backing_rows(
         return
     _, end = store.edges()
     for way, room in (("up", end.above), ("down", end.below)):
-        reserve = _Reserve(s, d, asset, way, store, possible & robust(d) & (d[way] > 0))
-        if bool(reserve.held.any()):
-            most = reserve.worst(d[way] * x)
+        calls = WorstCalls(s, d, asset, way, store.keep, possible & robust(d) & (d[way] > 0))
+        if bool(calls.held.any()):
+            most = calls.variable(calls.held)
+            calls.bound(most, [*_rates(calls, store, d[way] * x)])
             s.add(
                 f"calls_{way}_{asset}",
                 most.sum("product") <= room,
-                mask=reserve.held.any("product"),
+                mask=calls.held.any("product"),
             )
 
 
@@ -59,8 +60,12 @@ def in_steps(d: xr.Dataset, dt: float) -> tuple[xr.DataArray, xr.DataArray]:
 Rate = tuple[str, Expression, xr.DataArray]  # name, kW, where it counts
 
 
-class _Reserve:
-    """What the products of one direction may call from an asset: V on (member, product, time)."""
+class WorstCalls:
+    """What the products of one direction may call from an asset: V on (member, product, time).
+
+    The way is `up`, `down`, or `discharge`: what calls upward discharge beyond the plan.
+    `keep` is the share of V that is left a step later; `calls` is True where a call is possible.
+    """
 
     def __init__(
         self,
@@ -68,30 +73,33 @@ class _Reserve:
         d: xr.Dataset,
         asset: str,
         way: str,
-        store: Store[Expression],
+        keep: Data,
         calls: xr.DataArray,
     ):
-        self.s, self.d, self.asset, self.way, self.store = s, d, asset, way, store
+        self.s, self.d, self.asset, self.way = s, d, asset, way
         time, self.members = (
             s.axis("time"),
             s.inputs[asset].indexes[s.inputs[asset].attrs["member"]],
         )
         self.calls = calls & xr.DataArray(np.ones(len(time), bool), coords={"time": time})
-        self.keep = store.keep + xr.zeros_like(first(time))
+        self.keep = keep + xr.zeros_like(first(time))
         self.steps, self.share = in_steps(d, s.dt)
         self.name, before = {
             "up": ("called_up", "drawn_initial"),
             "down": ("called_down", "stored_initial"),
+            "discharge": ("called_discharge", "discharged_initial"),
         }[way]
         self.carried = d.get(f"{before}_{asset}")
         self.lasting = robust(d) & (self.steps > 0)
         self.held = self._held()
 
-    def worst(self, power: Expression) -> Expression:
-        """V, at least what the worst admissible calls have moved by the end of each step."""
-        v = self.s.var(self.name, mask=self.held, over=[self.members], suffix=f"_{self.asset}")
+    def variable(self, where: xr.DataArray) -> Expression:
+        """V, which `bound` keeps above what calls move."""
+        return self.s.var(self.name, mask=where, over=[self.members], suffix=f"_{self.asset}")
+
+    def bound(self, v: Expression, rates: list[Rate]) -> None:
+        """V is at least what the worst admissible calls have moved by the end of each step."""
         self._add("kept", v - self.keep * previous(v) >= self._before(1), self.held & self.lasting)
-        rates = [*self._rates(power)]
         for name, rate, where in rates:
             for cycle in (int(c) for c in np.unique(self.steps)):
                 mine = self.calls & where & (self.steps == cycle) & within_a_step(self.share)
@@ -100,7 +108,6 @@ class _Reserve:
                 self._add(f"{name}_{cycle}", since - call >= self._before(cycle), mine)
         if bool((many := self.held & self.lasting & ~within_a_step(self.share)).any()):
             self._many(rates, v, many)
-        return v
 
     def _many(self, rates: list[Rate], v: Expression, many: xr.DataArray) -> None:
         """Rows where the activation period is longer than a step: the dual of the worst calls up to
@@ -127,46 +134,13 @@ class _Reserve:
     def _add(self, name: str, row: Constraint, mask: xr.DataArray) -> None:
         self.s.add(f"{self.name}_{name}_{self.asset}", row, mask=mask)
 
-    def _rates(self, power: Expression) -> Iterator[Rate]:
-        """Yield what a call takes from or brings to the battery, kW; the largest counts, each where
-        it can be that.
+    def shared_out(self, name: str, charge: Quantity, where: xr.DataArray) -> Expression:
+        """Return the baseline charging that calls of each product stop first, which is no more than
+        there is.
         """
-        store, always = self.store, xr.ones_like(self.calls)
-        if not bool(self.calls.any()):
-            return
-        if self.way == "down":
-            yield (
-                "call",
-                power * xr.where(store.discharges, 1 / store.eta_discharge, store.eta_charge),
-                always,
-            )
-            return
-        loss = 1 / store.eta_discharge - store.eta_charge
-        saved = always & store.charges & store.discharges & (loss > 0)
-        stops, feeds = saved | ~(always & store.discharges), always & store.discharges
-        if bool((self.calls & stops).any()):
-            yield "stop", power * store.eta_charge, stops
-        if bool((self.calls & feeds).any()):
-            yield (
-                "feed",
-                power / store.eta_discharge - loss * self._stopped(self.calls & saved),
-                feeds,
-            )
-
-    def _stopped(self, where: xr.DataArray) -> Quantity:
-        """Baseline charging that is stopped for calls of each product: all of it for one, shared
-        out to several.
-        """
-        if not bool(where.any()):
-            return 0.0
-        if int((robust(self.d) & (self.d.up > 0)).sum()) == 1:
-            return self.store.charge
-        c = self.s.var("charge_share", mask=where, over=[self.members], suffix=f"_{self.asset}")
-        self.s.add(
-            f"charge_share_{self.asset}",
-            c.sum("product") <= self.store.charge,
-            mask=where.any("product"),
-        )
+        c = self.s.var(name, mask=where, over=[self.members], suffix=f"_{self.asset}")
+        rows = c.sum("product") <= charge
+        self.s.add(f"{name}_{self.asset}", rows, mask=where.any("product"))
         return c
 
     def _held(self) -> xr.DataArray:
@@ -195,6 +169,41 @@ class _Reserve:
             lag=lag.clip(min=1)
         )
         return known.where(lag >= 1, 0.0).drop_vars("lag") * _left(self.keep, None)
+
+
+def _rates(calls: WorstCalls, store: Store[Expression], power: Expression) -> Iterator[Rate]:
+    """Yield what a call takes from or brings to the battery, kW; the largest counts, each where it
+    can be that.
+    """
+    always = xr.ones_like(calls.calls)
+    if not bool(calls.calls.any()):
+        return
+    if calls.way == "down":
+        yield (
+            "call",
+            power * xr.where(store.discharges, 1 / store.eta_discharge, store.eta_charge),
+            always,
+        )
+        return
+    loss = 1 / store.eta_discharge - store.eta_charge
+    saved = always & store.charges & store.discharges & (loss > 0)
+    stops, feeds = saved | ~(always & store.discharges), always & store.discharges
+    if bool((calls.calls & stops).any()):
+        yield "stop", power * store.eta_charge, stops
+    if bool((calls.calls & feeds).any()):
+        stopped = _stopped(calls, store, calls.calls & saved)
+        yield "feed", power / store.eta_discharge - loss * stopped, feeds
+
+
+def _stopped(calls: WorstCalls, store: Store[Expression], where: xr.DataArray) -> Quantity:
+    """Baseline charging that is stopped for calls of each product: all of it for one, shared out to
+    several.
+    """
+    if not bool(where.any()):
+        return 0.0
+    if int((robust(calls.d) & (calls.d.up > 0)).sum()) == 1:
+        return store.charge
+    return calls.shared_out("charge_share", store.charge, where)
 
 
 def _ago(x: xr.DataArray, ago: pd.Index) -> xr.DataArray:

@@ -69,8 +69,34 @@ INPUTS = (
         ge=0,
         shared=True,
     ),
+    Field(
+        "discharged_initial",
+        "product lag",
+        "kWh",
+        "the same for energy discharged at the grid, where an allowance limits it; not what has"
+        " been called in truth and stands in allowance_used",
+        ABSENT,
+        ge=0,
+        shared=True,
+    ),
 )
 OUTPUTS = (
+    Field(
+        "charge_stopped",
+        "product time",
+        "kW",
+        "baseline charging that calls of the product stop before they discharge, where an allowance"
+        " limits that",
+        shared=True,
+    ),
+    Field(
+        "called_discharge",
+        "product time",
+        "kWh",
+        "energy discharged by the worst calls so far, where an allowance limits it",
+        shared=True,
+        auxiliary=True,
+    ),
     Field(
         "charge_share",
         "product time",

@@ -53,6 +53,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
                 residuals |= worst_case_activation.activation_shortfall(
                     d, room.store, edges[1], asset, x, v.dt
                 )
+        if room.allowance is not None:
+            residuals |= worst_case_activation.allowance_shortfall(
+                d, room.allowance, asset, x, v.dt
+            )
     one_future = v.calendar.scenario is None
     always = xr.ones_like(d.availability, dtype=bool) if one_future else d.availability >= 1
     short = d["shortfall"] if "shortfall" in d else xr.zeros_like(d.volume)
@@ -159,8 +163,16 @@ def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
 
 def next_state(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
     """What the worst calls of these steps leave behind, for the guarantees of the next window."""
-    stores = {asset: v.done[asset].room.store for asset in v.done if f"share_{asset}" in d}
-    return {
+    rooms = {asset: v.done[asset].room for asset in v.done if f"share_{asset}" in d}
+    stores = {asset: room.store for asset, room in rooms.items()}
+    left = {
+        f"discharged_initial_{asset}": worst_case_activation.discharged_after(
+            steps, d, room.allowance, asset, v.dt
+        )
+        for asset, room in rooms.items()
+        if room.allowance is not None and _promises_every_call(d)
+    }
+    return left | {
         f"{moved}_initial_{asset}": worst_case_activation.left_after(
             steps, d, store, asset, v.dt, way
         )

@@ -5,7 +5,7 @@ No row of a model stands behind it: the calls of the last steps are the state, t
 value, and every sequence of full calls of a step that the guarantee admits is a path through them.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from ....model.formulas import larger
-from ....model.terms import Edge, Store
+from ....model.terms import Allowance, Edge, Store
 
 PATTERNS = (
     20_000  # most states; beyond, calls come in unbroken runs: admissible, but not always the worst
@@ -38,6 +38,61 @@ def activation_shortfall(
         over = larger(stopped.sum("product") - store.charge, -stopped.min("product"))
         found[f"charge_share_{asset}"] = over.clip(min=0).assign_attrs(units="kW")
     return found
+
+
+def allowance_shortfall(
+    d: xr.Dataset, allowance: Allowance, asset: str, x: xr.DataArray, dt: float
+) -> dict[str, xr.DataArray]:
+    """Return by how much the worst calls upward discharge more than owners allow (kWh), and by how
+    much more charging they stop than there is (kW).
+    """
+    fed = _fed_in(d, allowance, asset, x)
+    lasting = (d.hours_up * fed).where(d.guarantee == "endurance", 0.0)
+    most = (most_discharged(d, allowance, asset, x, dt) + lasting).sum("product")
+    over = (most - allowance.left).where(allowance.limited & (most > 0), 0.0)
+    found = {f"calls_allowance_{asset}": over.clip(min=0).assign_attrs(units="kWh")}
+    if (stopped := d.get(f"charge_stopped_{asset}")) is not None:
+        more = larger(stopped.sum("product") - allowance.charge, -stopped.min("product"))
+        found[f"charge_stopped_{asset}"] = more.clip(min=0).assign_attrs(units="kW")
+    return found
+
+
+def most_discharged(
+    d: xr.Dataset,
+    allowance: Allowance,
+    asset: str,
+    x: xr.DataArray,
+    dt: float,
+    history: bool = False,
+) -> xr.DataArray:
+    """Return the most that calls can have discharged beyond the plan since the last restart, kWh at
+    the grid, by the end of each step.
+
+    It is that of each product; with `history` as `most_moved`.
+    """
+    fed, known = _fed_in(d, allowance, asset, x), d.get(f"discharged_initial_{asset}")
+    return _most(d, fed, allowance.goes_on, known, dt, history)
+
+
+def _fed_in(d: xr.Dataset, allowance: Allowance, asset: str, x: xr.DataArray) -> xr.DataArray:
+    """KW that a full upward call discharges: what exceeds the charging that is its own to stop."""
+    sole = int(((d.guarantee != "expected") & (d.up > 0)).sum()) == 1
+    stopped = d.get(f"charge_stopped_{asset}", allowance.charge if sole else 0.0)
+    limited = allowance.limited.any("time")
+    return (d.up * x - stopped).clip(min=0).where(limited & allowance.discharges, 0.0)
+
+
+def discharged_after(
+    steps: int, d: xr.Dataset, allowance: Allowance, asset: str, dt: float
+) -> xr.DataArray:
+    """Return the same by the calls up to each `lag` before the end of so many steps (kWh)."""
+    first = slice(steps)
+    cut = {
+        f.name: getattr(allowance, f.name).isel(time=first, missing_dims="ignore")
+        for f in fields(allowance)
+    }
+    d = d.isel(time=first)
+    return most_discharged(d, Allowance(**cut), asset, d[f"share_{asset}"], dt, history=True)
 
 
 _SIDES = ("eta_charge", "eta_discharge", "keep", "charge", "discharge", "discharges")
@@ -78,8 +133,20 @@ def most_moved(
     is left at the end.
     """
     rate = _drawn(d, store, asset, x) if way == "up" else _stored(d, store, x, sure=history)
-    keep = store.keep + xr.zeros_like(rate.isel(product=0, drop=True))
     known = d.get(f"drawn_initial_{asset}" if way == "up" else f"stored_initial_{asset}")
+    return _most(d, rate, store.keep, known, dt, history)
+
+
+def _most(
+    d: xr.Dataset,
+    rate: xr.DataArray,
+    keep: Any,
+    known: xr.DataArray | None,
+    dt: float,
+    history: bool,
+) -> xr.DataArray:
+    """Return the most that calls at these rates (kW) can have moved, product by product."""
+    keep = keep + xr.zeros_like(rate.isel(product=0, drop=True))
     found = []
     for product in d.indexes["product"]:  # kinds, each with a budget of its own
         p = d.sel(product=product)
