@@ -28,6 +28,7 @@ _HOME = {
     "write": "case.io",
     "TableFormat": "data",
     "case_from_sessions": "data",
+    "charging_station": "data",
     "commuters": "data",
     "depot": "data",
     "fleets": "data",
@@ -91,6 +92,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .data import (
         TableFormat,
         case_from_sessions,
+        charging_station,
         commuters,
         depot,
         fleets,
@@ -206,6 +208,7 @@ __all__ = [
     "capacity_loss",
     "with_initial_state",
     "case_from_sessions",
+    "charging_station",
     "check",
     "commuters",
     "compare",

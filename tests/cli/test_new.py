@@ -11,6 +11,7 @@ SMALL = {
     "depot": ["--vehicles", 2, "--days", 1],
 }
 SMALL |= {"sequential": ["--vehicles", 2, "--days", 1]}
+SMALL |= {"charging-station": ["--vehicles", 2, "--days", 1]}
 SMALL |= {"nordic-fcr": ["--vehicles", 2, "--days", 1]}
 SMALL |= {
     "site": ["--vehicles", 2, "--days", 1],

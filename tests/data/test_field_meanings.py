@@ -9,6 +9,7 @@ import v2g_linopy as v2g
 from v2g_linopy.data import (
     Regulation,
     case_from_sessions,
+    charging_station,
     commuters,
     depot,
     fleets,
@@ -93,6 +94,7 @@ CASES = {
     "portfolio": lambda: portfolio(vehicles=4, days=1, pods=5, start="2026-03-23"),
     "nordic_fcr": lambda: nordic_fcr(vehicles=2, days=1),
     "sequential": lambda: sequential(vehicles=2, days=1),
+    "charging_station": lambda: charging_station(vehicles=2, days=1),
     "imported sessions": imported,
     "imported series": with_everything_added,
 }

@@ -6,7 +6,16 @@ import pytest
 import xarray as xr
 
 import v2g_linopy as v2g
-from v2g_linopy.data import commuters, depot, fleets, nordic_fcr, portfolio, sequential, site
+from v2g_linopy.data import (
+    charging_station,
+    commuters,
+    depot,
+    fleets,
+    nordic_fcr,
+    portfolio,
+    sequential,
+    site,
+)
 from v2g_linopy.data.generators.noise_and_prices import italian_prices, world_prices
 from v2g_linopy.data.generators.portfolio import SITE_KINDS
 from v2g_linopy.data.generators.sun_and_buildings import BUILDINGS, building, sun
@@ -20,6 +29,7 @@ MAKERS = {
     "nordic_fcr": lambda seed: nordic_fcr(vehicles=3, days=1, seed=seed),
     "sequential": lambda seed: sequential(vehicles=3, days=2, seed=seed),
     "portfolio": lambda seed: portfolio(vehicles=4, days=2, seed=seed, pods=6),
+    "charging_station": lambda seed: charging_station(vehicles=3, days=2, seed=seed),
 }
 
 

@@ -34,6 +34,7 @@ class Template(StrEnum):
     PORTFOLIO = "portfolio"
     NORDIC_FCR = "nordic-fcr"
     SEQUENTIAL = "sequential"
+    CHARGING_STATION = "charging-station"
 
 
 class PriceWorld(StrEnum):
@@ -179,6 +180,7 @@ def generated(
         Template.PORTFOLIO: data.portfolio,
         Template.NORDIC_FCR: data.nordic_fcr,
         Template.SEQUENTIAL: data.sequential,
+        Template.CHARGING_STATION: data.charging_station,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
     return generator[template](seed=seed, **chosen)

@@ -1,5 +1,6 @@
 """From data to a case: sessions, availability, prices, importers, generators."""
 
+from .generators.charging_station import charging_station
 from .generators.commuters import commuters
 from .generators.depot import depot
 from .generators.fleets import fleets
@@ -55,6 +56,7 @@ __all__ = [
     "align",
     "case_from_sessions",
     "combine",
+    "charging_station",
     "commuters",
     "depot",
     "fleets",

@@ -216,10 +216,7 @@ class Naive:
         if (source < 0).any():
             calendar = self._truth.calendar
             when = calendar.local(calendar.time[place[source < 0][0]])
-            detail = (
-                f"there is no earlier day to forecast {when} from; start at least a day into the"
-                " case"
-            )
+            detail = f"there is no earlier day to forecast {when} from; start a day later"
             raise SchemaError([Problem("start", "time", detail)])
         return source
 
