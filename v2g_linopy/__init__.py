@@ -76,6 +76,7 @@ _HOME = {
     "profit_sources": "study.profit_sources",
     "profit_steps": "study.profit_sources",
     "menu": "study.menus.design",
+    "schedule_table": "study.menus.schedule",
     "scenarios": "study.scenarios",
     "evpi": "study.value_of_information",
     "vss": "study.value_of_information",
@@ -137,6 +138,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .study.explain import explain
     from .study.ladder import compare
     from .study.menus.design import menu
+    from .study.menus.schedule import schedule_table
     from .study.profit_sources import profit_sources, profit_steps
     from .study.scenarios import scenarios
     from .study.value_of_information import evpi, vss
@@ -236,6 +238,7 @@ __all__ = [
     "read_sessions",
     "replay",
     "scenarios",
+    "schedule_table",
     "sequential",
     "simulate",
     "site",

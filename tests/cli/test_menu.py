@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+import xarray as xr
 from pytest import approx
 
 import v2g_linopy as v2g
@@ -129,3 +130,23 @@ def test_a_menu_can_be_checked(run, menu_file):
     v2g.write(tree, menu_file, overwrite=True)
     refused = run("check", menu_file)
     assert refused.exit_code == 3 and "shares of the types sum to 1.5" in refused.stderr
+
+
+def test_a_menu_from_stays(run, tmp_path):
+    """A full car at 60, 20, 20 EUR/MWh: a kWh of the first hour earns 4 cents and is paid at 2, so
+    all 10 kWh of it are bought; the table goes into the menu.
+    """
+    time = pd.date_range("2026-03-02", periods=4, freq="h")
+    stay = {"arrival": time[0], "departure": time[3], "capacity": 40.0, "energy_arrival": 40.0}
+    stay |= {"energy_need": 40.0, "charge_max": 10.0, "eta_charge": 1.0, "eta_discharge": 1.0}
+    stay = {name: ("session", [value]) for name, value in stay.items()}
+    sessions = xr.Dataset(stay, coords={"session": ["monday"]})
+    prices = xr.Dataset({"day_ahead": ("time", [60.0, 20.0, 20.0, 20.0])}, {"time": time})
+    case = tmp_path / "stays.nc"
+    v2g.write(v2g.case_from_sessions(sessions, prices, timezone="UTC"), case)
+    words = ("menu", "--theta", 1, "--share", 1, "--wear", 0.02, "--schedule", case, "--json")
+    done = run(*words, "--term", 1, "--power", 10, "--table-energy", "0,5,10")
+    assert "1 of 1 stays may have a contract" in done.stderr
+    (row,) = json.loads(done.stdout)["contracts"]
+    assert row["energy_kWh"] == approx(10) and row["payment_EUR"] == approx(0.2)
+    assert run(*words, "--term", 1).exit_code == 2  # without a power

@@ -6,6 +6,7 @@ import re
 from itertools import product as combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from pytest import approx
@@ -215,6 +216,8 @@ def test_calls_that_bend_the_table_are_enumerated():
     found = v2g.menu(**data, **table)
     assert numbers(found, "energy").tolist() == [5, 5]
     assert float(found["menu"].value) == approx(0.03)
+    weak = v2g.menu(**data | {"power": 4.5}, **table)  # the point of 5 kWh is out of reach
+    assert numbers(weak, "energy").tolist() == [0, 0] and float(weak["menu"].first_best) == 0
 
 
 def test_what_is_worth_its_price_exactly_is_not_bought():
@@ -360,3 +363,52 @@ def test_a_case_gives_its_money_and_its_stays():
     assert numbers(found, "energy") == approx([17 / 3, 11])
     with pytest.raises(v2g.SchemaError, match="90 h is longer than every stay"):
         v2g.menu(case, term=90)
+
+
+def stays_of(cars: dict[str, dict], prices: list[float]) -> xr.DataTree:
+    """Stays from 8:00 on at hourly prices (EUR/MWh), lossless, 10 kW."""
+    time = pd.date_range("2026-03-02 08:00", periods=len(prices), freq="h")
+    table = pd.DataFrame.from_dict(cars, orient="index").assign(
+        capacity=40.0, charge_max=10.0, eta_charge=1.0, eta_discharge=1.0, arrival=time[0]
+    )
+    table["departure"] = table["arrival"] + pd.to_timedelta(table.pop("hours"), unit="h")
+    sessions = xr.Dataset.from_dataframe(table.rename_axis("session"))
+    market = xr.Dataset({"day_ahead": ("time", prices)}, {"time": time})
+    return v2g.case_from_sessions(sessions, market, timezone="UTC", retail_price=0.2, wear=0.01)
+
+
+def test_the_table_of_a_schedule_by_hand():
+    """One car stays for three hours at 60, 20, 50 and is full: 6 kWh of 60 are bought back at 20.
+    Another needs 10 kWh: it gives no more than what it has, and charges 10 + w in two hours at 20
+    and 50, the first 10 at 20. A third leaves too soon. Term 1 h.
+
+    w = 6: .24 for the first; the second buys 10 at 20 anyway, so 6 kWh cost 50: .06. Mean .15 of
+    two. With wear or retail, which are the owner's and the driver's, it would be less.
+    """
+    cars = {
+        "full": {"hours": 3.0, "energy_arrival": 40.0, "energy_need": 40.0},
+        "needs": {"hours": 3.0, "energy_arrival": 10.0, "energy_need": 20.0},
+        "short": {"hours": 0.5, "energy_arrival": 30.0, "energy_need": 30.0},
+    }
+    case = stays_of(cars, [60.0, 20.0, 50.0, 90.0])
+    table = v2g.schedule_table(case, [3, 6], term=1, power=10)
+    assert table.table_value.to_numpy() == approx([0, 0.075, 0.15])
+    assert table.table_called.to_numpy() == approx([0, 3, 6])
+    assert (table.attrs["stays"], table.attrs["stays_with_contract"]) == (3, 2)
+    found = v2g.menu(
+        **table, utility="schedule", theta=[1.0], share=1.0, wear=0.02, term=1, power=10
+    )
+    assert numbers(found, "energy") == approx([6]) and numbers(found, "payment") == approx([0.12])
+
+
+def test_a_schedule_keeps_to_its_term():
+    """Prices of 60 in the second hour: within a term of half an hour nothing is gained of them."""
+    cars = {"full": {"hours": 3.0, "energy_arrival": 40.0, "energy_need": 40.0}}
+    case = stays_of(cars, [20.0, 60.0, 20.0, 20.0])
+    for term, value in ((0.5, 0.0), (1.25, 0.1), (2.0, 0.16)):  # 0, 2.5 and 4 kWh at 4 cents
+        table = v2g.schedule_table(case, [4], term=term, power=10)
+        assert table.table_value.to_numpy() == approx([0, value], abs=1e-9)
+    with pytest.raises(v2g.SchemaError, match="no stay is 4 h long"):
+        v2g.schedule_table(case, [4], term=4, power=10)
+    with pytest.raises(v2g.SchemaError, match="/sessions"):
+        v2g.schedule_table(v2g.fleets(), [4], term=1, power=10)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import pandas as pd
 import typer
 import xarray as xr
@@ -13,7 +14,7 @@ import v2g_linopy as v2g
 
 from ..case.io import recorded
 from ..errors import OutputError, SchemaError
-from ..model.contracts import UTILITIES
+from ..model.contracts import CALLED, FULL, UTILITIES
 from ..report.labels import NONE
 from ..report.menu_table import STAYS, menu_table, proof_in_words, proof_of
 from ..report.page.menu_page import render_menu
@@ -22,8 +23,11 @@ from ..study.menus.design import METHODS
 from .input_files import read_case
 from .options import CsvMarks, DryRun, Force, command, one_of
 from .output import refuse_existing, report_lacks, staged
+from .solve import checked_case
 from .terminal import Terminal
 
+POINTS = 9
+"""Energies that a case is planned with, where nobody says which."""
 FILES = ("menu.nc", "menu.csv", "menu.html")
 WRITTEN = (".nc", ".csv", ".xlsx", ".html")
 Numbers = str | None
@@ -87,6 +91,25 @@ TableEnergy = Annotated[
 TableValue = Annotated[
     Numbers, typer.Option("--table-value", metavar="LIST", help="What they are worth, EUR, from 0.")
 ]
+Reckons = Annotated[
+    str | None,
+    typer.Option(
+        "--reckons",
+        help=f"What owners expect to be discharged: {FULL} energy, or what is {CALLED} on average.",
+        show_default=False,
+    ),
+]
+Schedule = Annotated[
+    Path | None,
+    typer.Option(
+        "--schedule",
+        metavar="CASE",
+        help=(
+            "Take the table from this case of charging sessions, planned with each energy of"
+            " --table-energy in turn; give --term and --power."
+        ),
+    ),
+]
 Robust = Annotated[
     float | None,
     typer.Option(
@@ -127,6 +150,7 @@ class MenuData:
     rate: Rate = None
     table_energy: TableEnergy = None
     table_value: TableValue = None
+    reckons: Reckons = None
 
     def given(self) -> dict[str, Any]:
         """Return the fields that are given, lists as numbers."""
@@ -134,7 +158,7 @@ class MenuData:
         words = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
             renamed.get(name, name): _listed(f"--{name.replace('_', '-')}", word)
-            if isinstance(word, str) and name != "utility"
+            if isinstance(word, str) and name not in ("utility", "reckons")
             else word
             for name, word in words.items()
             if word is not None
@@ -170,12 +194,14 @@ def add(app: typer.Typer) -> None:
         "v2g menu contracts/menu.nc --again --robust 0.05",
         "v2g menu contracts/menu.nc --offer 3 -o three.nc",
         "v2g menu contracts/menu.nc --wear 0.02 --json",
+        "v2g menu contracts/menu.nc --again --schedule stays.nc --term 3 --power 11 -o paying",
     )(menu)
 
 
 def menu(
     terminal: Terminal,
     source: Source = None,
+    schedule: Schedule = None,
     robust: Robust = None,
     offer: Offer = None,
     method: MethodName = "exact",
@@ -194,12 +220,29 @@ def menu(
     style = files.style
     _refuse_unwritable(folder, names, files.force)
     tree = None if source is None else _without_menu(read_case(source), again)
+    if schedule is not None:
+        given |= _scheduled(terminal, schedule, given)
     with terminal.solving("Designing a menu"):
         found = _found(tree, source, method=method, robust=robust, offer=offer, **given)
     if names and not files.dry_run:
         with staged(folder, names, files.force) as stage:
             _write(found, stage, names, style, files.stays)
     _answer(terminal, found, folder, names, files)
+
+
+def _scheduled(terminal: Terminal, path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of a utility from the plans of a case."""
+    for name in ("term", "power"):
+        if not isinstance(given.get(name), float):
+            raise typer.BadParameter(f"needs --{name}, one number", param_hint="--schedule")
+    most = given["term"] * given["power"]
+    energies = np.atleast_1d(given.get("table_energy", np.linspace(0, most, POINTS))).tolist()
+    case, _ = checked_case(terminal, path, None)
+    with terminal.solving(f"Planning with {len(energies)} allowances"):
+        table = v2g.schedule_table(case, energies, term=given["term"], power=given["power"])
+    counts = {name: int(table.attrs[name]) for name in ("stays", "stays_with_contract")}
+    terminal.say(f"{counts['stays_with_contract']} of {counts['stays']} stays may have a contract")
+    return {"utility": "schedule", **{str(n): x for n, x in table.data_vars.items()}}
 
 
 def _found(tree: xr.DataTree | None, source: Path | None, **options: Any) -> xr.DataTree:

@@ -65,15 +65,18 @@ def _draw_contracts(axes: Axes, d: xr.Dataset) -> None:
 
 
 def _name_contracts(axes: Axes, d: xr.Dataset, x: np.ndarray, payment: np.ndarray) -> None:
-    """Write the types that take a contract above it; those that share one stand in one text."""
+    """Write the types that take a contract beside it; those that share one stand in one text.
+
+    Texts stand above and below in turn, as contracts may be next to each other.
+    """
     names: dict[tuple[float, float], list[str]] = {}
     for m, name in enumerate(d.indexes["type"]):
         names.setdefault((round(float(x[m]), 6), round(float(payment[m]), 6)), []).append(str(name))
-    for place, types in names.items():
+    for number, (place, types) in enumerate(names.items()):
         axes.annotate(
             ", ".join(types),
             place,
-            xytext=(0, 8),
+            xytext=(0, -14 if number % 2 else 8),
             textcoords="offset points",
             ha="center",
             fontsize=8,

@@ -126,6 +126,9 @@ def _assigned(source: xr.DataTree | None, fields: dict[str, Given]) -> xr.Datase
     if source is not None and GROUP in source.children:
         group = source.children[GROUP].to_dataset(inherit=False)
         data = group.drop_dims("time", errors="ignore")
+    data = data.drop_vars([name for name in fields if name in data])
+    used = {d for x in data.data_vars.values() for d in x.dims}
+    data = data.drop_vars([name for name in data.coords if name not in used])
     declared = {f.name: f for f in FIELDS}
     arrays = {name: _array(declared[name], value) for name, value in fields.items()}
     sizes = {dim: n for a in arrays.values() for dim, n in a.sizes.items() if dim not in a.coords}
