@@ -36,8 +36,8 @@ def winter_stays() -> pd.DataFrame:
 
 def test_only_the_most_open_type_is_worth_its_payment():
     """150 stays: a kWh is worth 0.9 to 0.6 cents, so of five types only the last, who asks 0.67,
-    has a contract: 6 kWh for 4 cents. The values are those of a linear program for each stay by itself
-    (scipy, without this package): 0.03914, 0.04594, 0.05246 and 0.07084 EUR for 5, 6, 7, 10 kWh.
+    has a contract: 6 kWh for 4 cents. The values are those of a linear program for each stay by
+    itself (scipy, without this package).
     """
     able = winter_stays()
     assert len(able) == 593
