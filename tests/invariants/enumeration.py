@@ -140,3 +140,18 @@ def _site(
     due[0] -= site["keep"] * site["energy_initial"] / dt
     found = linprog(cost, A_eq=balance, b_eq=due, bounds=bounds)
     return -found.fun - fixed if found.status == 0 else NOTHING
+
+
+def least_payments(energy: np.ndarray, ask: np.ndarray) -> np.ndarray | None:
+    """The least payments at which type m prefers its own energy, None where there are none.
+
+    g_m >= g_j + ask_m (w_m - w_j) for all j, and g_m >= ask_m w_m: a longest path.
+    """
+    payment = ask * energy
+    for _ in range(len(ask) + 1):
+        claims = payment[None, :] + ask[:, None] * (energy[:, None] - energy[None, :])
+        higher = np.maximum(payment, claims.max(axis=1))
+        if np.allclose(higher, payment, atol=1e-12):
+            return payment
+        payment = higher
+    return None

@@ -3,12 +3,14 @@ program, and what no owner can gain (docs/formulation.md §15: 36).
 """
 
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from invariants.enumeration import least_payments
 from invariants.wanted import Draw
 from pytest import approx
 from scipy.optimize import linprog
@@ -98,6 +100,8 @@ def test_closed_form_and_program_agree(data):
         assert float(told.value) <= float(told.first_best) + 1e-9
         assert float(told.value) <= float(told.bound) + 1e-9
         assert float(told.rationality) >= -1e-9 and float(told.compatibility) >= -1e-9
+    if data["theta"].size == 1:  # nothing is hidden
+        assert float(exact["menu"].value) == approx(float(exact["menu"].first_best), abs=1e-9)
     assert float(exact["menu"].bound) == approx(float(exact["menu"].value), abs=1e-9)
     assert float(linear["menu"].value) == approx(float(exact["menu"].value), abs=1e-6)
 
@@ -198,3 +202,32 @@ def test_a_richer_menu_is_worth_no_less(data):
         values.append(float(found["menu"].value))
     longer = v2g.menu(**data | {"term": data["term"] + 2})
     assert (np.diff([*values, float(longer["menu"].value)]) >= -1e-9).all()
+
+
+STEPS = st.lists(st.sampled_from((0.0, 0.5, 1.0, 3.0)), min_size=3, max_size=3)
+GAINS = st.lists(st.sampled_from((0.0, 0.01, 0.05, 0.2)), min_size=3, max_size=3)
+
+
+@given(menus(least=2), STEPS, GAINS)
+def test_menus_of_what_is_called_are_the_best_of_the_table(data, steps, gains):
+    """Three types at most and any table of calls and values, concave or not: no choice of its
+    points, with the least payments that keep each owner at its own, is worth more, and none lies.
+    """
+    kept = slice(0, 3)
+    share = data["share"][kept]
+    share = share / share.sum() if share.sum() else np.full(share.size, 1 / share.size)
+    ask = data["wear"] / data["theta"][kept]
+    called, value = (np.append(0, np.cumsum(x)) for x in (steps, gains))
+    found = v2g.menu(
+        theta=data["theta"][kept], share=share, wear=data["wear"], term=1, power=50,
+        utility="table", reckons="called", table_energy=np.arange(4.0) * 3,
+        table_called=called, table_value=value,
+    )  # fmt: skip
+    best = max(
+        float(share @ (value[list(points)] - payment))
+        for points in product(range(4), repeat=share.size)
+        if (payment := least_payments(called[list(points)], ask)) is not None
+    )
+    assert float(found["menu"].value) == approx(best, abs=1e-9)
+    assert float(found["menu"].compatibility) >= -1e-9
+    assert float(found["menu"].rationality) >= -1e-9

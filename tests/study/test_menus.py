@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from invariants.enumeration import least_payments
 from pytest import approx
 
 import v2g_linopy as v2g
 from v2g_linopy.model.contracts import contract_of, term_problems
+from v2g_linopy.study.menus.exact import exact_menu
+from v2g_linopy.study.menus.utilities import log_utility
 
 FIVE = {"theta": [0.5, 0.75, 1.0, 1.25, 1.5], "share": 0.2, "wear": 0.01, "term": 3, "power": 11}
 LOG = FIVE | {"utility": "log", "utility_scale": 0.2}
@@ -121,19 +124,17 @@ def test_a_table_against_every_menu_of_its_points():
     assert float(found["menu"].value) == approx(best, abs=1e-12)
 
 
-def least_payments(energy: np.ndarray, ask: np.ndarray) -> np.ndarray | None:
-    """The least payments at which type m prefers its own energy, None where there are none.
-
-    g_m >= g_j + ask_m (w_m - w_j) for all j, and g_m >= ask_m w_m: a longest path.
-    """
-    payment = ask * energy
-    for _ in range(len(ask) + 1):
-        claims = payment[None, :] + ask[:, None] * (energy[:, None] - energy[None, :])
-        higher = np.maximum(payment, claims.max(axis=1))
-        if np.allclose(higher, payment, atol=1e-12):
-            return payment
-        payment = higher
-    return None
+def test_menus_beside_each_other_are_menus_each():
+    """Three stations with shares of their own and two terms: six menus at once, and one by one."""
+    theta = xr.DataArray([0.5, 0.75, 1.0], dims="type")
+    shares = xr.DataArray([[0.2, 0.3, 0.5], [0.6, 0.1, 0.3], [0, 1, 0]], dims=("station", "type"))
+    cap = xr.DataArray([4.0, 33.0], dims="term")
+    ask, utility = 0.01 / theta, log_utility(0.2)
+    at_once = exact_menu(ask, shares, utility, cap)
+    assert at_once.energy.sizes == {"station": 3, "type": 3, "term": 2}
+    for station, term in combinations(range(3), range(2)):
+        alone = exact_menu(ask, shares.isel(station=station), utility, cap.isel(term=term))
+        assert at_once.isel(station=station, term=term).equals(alone)
 
 
 def test_one_type_is_paid_what_it_asks():
