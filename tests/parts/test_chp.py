@@ -98,7 +98,10 @@ def test_too_little_heat_is_explained():
     stuck = engine(power_min=5, on_initial=1, hours_initial=1, up_time_min=5, dump_max=0)
     with pytest.raises(Infeasible) as found:
         v2g.solve(case(None, market([50]), chp=stuck))
-    assert "heat and power plant engine: power min is missed by 5 kW" in str(found.value)
+    assert (
+        "heat and power plant engine: least power of a plant while it is on is missed by 5 kW"
+        in str(found.value)
+    )
 
 
 def test_heat_that_may_be_missed(pipeline):

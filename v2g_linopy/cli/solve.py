@@ -25,7 +25,7 @@ from ..report.schedule_and_bids import rests_on_mean_calls
 from ..report.table_files import CsvStyle, workbook_lacks, write_tables
 from ..study.attribution import bills, letters
 from ..study.input_differences import input_differences
-from ..study.profit_sources import SOURCES, profit_sources
+from ..study.profit_sources import SOURCES, has_sources, profit_sources
 from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
@@ -235,9 +235,7 @@ def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
 
 def sources_of(trees: Sequence[xr.DataTree]) -> list[pd.Series]:
     """What each result earned by source; empty where one has no market or no imbalance."""
-    if not all({"energy", "imbalance"} <= {*tree.children} for tree in trees):
-        return []
-    return [profit_sources(tree) for tree in trees]
+    return [profit_sources(tree) for tree in trees] if all(map(has_sources, trees)) else []
 
 
 def bill_line(name: str, amounts: Sequence[float]) -> str:

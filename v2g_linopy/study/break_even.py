@@ -22,8 +22,7 @@ SMALL = 1e-9  # EUR/kWh: smaller steps are rounding
 NOTHING = 1e-6  # kWh
 ROUNDING = 1e-4  # money of the case
 OVER = ("wear", "spread")
-STRETCHED = {"energy": ("price",), "imbalance": ("price_long", "price_short")}
-"""Prices that are stretched about their mean, by group; those of one group about one mean."""
+PRICE = "EUR/MWh"
 
 
 @dataclass(frozen=True)
@@ -137,15 +136,21 @@ def break_even(
         tried, root = _wear(lambda more: gain(_with_wear(bare, more, parts), more))
         found = _table(tried, f"{money}/kWh", money)
         return found.assign(break_even=((), root, {"units": f"{money}/kWh"}))
-    tried, roots = _spread(bare, gain, np.linspace(*between, points))
+    tried, roots = _spread(
+        lambda factor: gain(with_spread(bare, factor, parts=parts), factor),
+        np.linspace(*between, points),
+    )
     found = _table(tried, "1", money)
     return found.assign(break_even=("root", roots, {"units": "1"}))
 
 
-def with_spread(case: xr.DataTree, factor: float) -> xr.DataTree:
-    """Return the case with its prices moved away from their mean over time.
+def with_spread(
+    case: xr.DataTree, factor: float, *, parts: Mapping[str, Part] = PARTS
+) -> xr.DataTree:
+    """Return the case with its energy prices moved away from their mean over time.
 
     Long and short prices of imbalance share a mean, so that their difference is multiplied too.
+    Prices of energy are the uncertain fields of a part in EUR/MWh.
 
     Parameters
     ----------
@@ -153,22 +158,25 @@ def with_spread(case: xr.DataTree, factor: float) -> xr.DataTree:
         A case.
     factor : float
         1 leaves the prices as they are, 0 makes each the same at all times.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
 
     Returns
     -------
     xarray.DataTree
     """
     varied = case.copy()
-    for group, names in STRETCHED.items():
-        if group not in case.children:
+    for part in parts.values():
+        if part.name not in case.children:
             continue
-        ds = case[group].to_dataset()
+        ds = case[part.name].to_dataset()
+        names = [f.name for f in part.schema.inputs if f.uncertain and f.unit == PRICE]
         prices = [ds[name] for name in names if name in ds]
         if not prices:
             continue
         mean = sum(p.mean("time") if "time" in p.dims else p for p in prices) / len(prices)
         moved = {p.name: (mean + factor * (p - mean)).assign_attrs(p.attrs) for p in prices}
-        varied[group] = ds.assign(moved)
+        varied[part.name] = ds.assign(moved)
     return varied
 
 
@@ -186,19 +194,16 @@ def _wear(gain: Callable[[float], _Gain]) -> tuple[list[_Gain], float]:
     return tried, math.inf if here.pays else here.at
 
 
-def _spread(
-    case: xr.DataTree, gain: Callable[[xr.DataTree, float], _Gain], grid: np.ndarray
-) -> tuple[list[_Gain], list[float]]:
+def _spread(gain: Callable[[float], _Gain], grid: np.ndarray) -> tuple[list[_Gain], list[float]]:
     """The gain on a grid, and within each change the factor where it begins or ends to pay."""
-    tried = [gain(with_spread(case, factor), float(factor)) for factor in grid]
+    tried = [gain(float(factor)) for factor in grid]
     roots = []
     for left, right in zip(tried, tried[1:], strict=False):
         if left.pays == right.pays:
             continue
         low, high = left, right
         while high.at - low.at > 1e-6:
-            at = (low.at + high.at) / 2
-            middle = gain(with_spread(case, at), at)
+            middle = gain((low.at + high.at) / 2)
             low, high = (middle, high) if middle.pays == low.pays else (low, middle)
         tried += [low, high]
         roots.append((low.at + high.at) / 2)

@@ -13,6 +13,7 @@ from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
+from .attribution import cause_of
 
 SOURCES = ("retail", "energy", "deviation", "virtual", "later markets", "owners", "other")
 MEANINGS = {
@@ -24,7 +25,8 @@ MEANINGS = {
     "owners": "what owners of vehicles are paid for feeding in",
     "other": "all other entries of the ledger: wear, reserves, grid, market spreads, penalties",
 }
-RETAIL = ("fleet.drivers", "contract.need")
+SETTLED_BY = ("energy", "imbalance")
+"""Groups without which a result has no such sources."""
 OWNERS = ("contract.owners",)
 
 
@@ -100,7 +102,7 @@ def profit_sources(
 
     ledger = result["ledger"].to_dataset()
     known = {
-        "retail": _entries(ledger, RETAIL, inputs),
+        "retail": _entries(ledger, _paid_by_drivers(ledger, parts), inputs),
         "energy": _money(-draw * price, inputs),
         "deviation": _money((draw + planned) * (price - settled), inputs),
         "virtual": _money((traded - planned) * (price - settled), inputs),
@@ -179,11 +181,20 @@ def profit_steps(
     return pd.concat([frame, frame.sum().rename("sum").to_frame().T])
 
 
+def has_sources(result: xr.DataTree) -> bool:
+    """Return True where a result has a market and imbalance."""
+    return {*SETTLED_BY} <= {*result.children}
+
+
+def _paid_by_drivers(ledger: xr.Dataset, parts: Mapping[str, Part]) -> tuple[str, ...]:
+    return tuple(str(n) for n in ledger.data_vars if cause_of(str(n), parts) == "drivers")
+
+
 def _first_market(result: xr.DataTree, inputs: Inputs, market: str | None) -> str:
     """The market of the first position; what is missing is listed."""
     problems = [
         Problem(group, "missing", "missing: the sources of profit are told apart by it")
-        for group in ("energy", "imbalance", "ledger")
+        for group in (*SETTLED_BY, "ledger")
         if group not in result.children
     ]
     labels = [str(x) for x in inputs.data["energy"]["market"].values] if not problems else []
