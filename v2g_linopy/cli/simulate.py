@@ -14,6 +14,8 @@ import xarray as xr
 
 from ..errors import Interrupted, OutputError, SchemaError
 from ..operate.checkpoint import windows_in
+from ..operate.day_ahead_bids import BIDS
+from ..operate.online import POLICIES
 from ..operate.simulate import FORECASTS, simulate
 from ..operate.stage_values import stage_values
 from ..study.wear import with_wear
@@ -66,6 +68,30 @@ Ahead = Annotated[
         help="How far a plan reaches beyond its window; inf: to the end.",
     ),
 ]
+PolicyOf = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        metavar="KIND",
+        help=(
+            "How it is operated: model (of the whole case), or session by session where no row of"
+            " the case binds two together: rule (in the steps that are cheapest by the forecast),"
+            " latest (as late as the need allows) or unmanaged (at once)."
+        ),
+    ),
+]
+BidsOf = Annotated[
+    str,
+    typer.Option(
+        "--bids",
+        metavar="QUANTITY",
+        help=(
+            "What session by session is bought day-ahead: week-ago (as at that hour), mean-of-days"
+            " (of the same class), none, or known (what is drawn, as if it were known)."
+        ),
+    ),
+]
+Days = Annotated[int, typer.Option("--days", min=1, metavar="N", help="Most days of mean-of-days.")]
 Hindsight = Annotated[
     bool,
     typer.Option(
@@ -91,6 +117,7 @@ def add(app: typer.Typer) -> None:
         "simulate",
         "v2g simulate depot.nc -o out",
         "v2g simulate depot.nc -o out --forecast naive --start 2026-03-08 --stop 2026-03-15",
+        "v2g simulate depot.nc -o out --policy rule --forecast published --bids mean-of-days",
         "v2g simulate depot.nc -o out --resume",
         "v2g simulate depot.nc -o out --every 0.25 --window 24 --ahead 36 --stage-values",
     )(simulated)
@@ -107,6 +134,9 @@ def simulated(
     every: Every = 1.0,
     window: Size = 24.0,
     ahead: Ahead = 48.0,
+    policy: PolicyOf = "model",
+    bids: BidsOf = "week-ago",
+    days: Days = 10,
     hindsight: Hindsight = True,
     stage_values: StageValues = False,
     resume: Resume = False,
@@ -120,6 +150,8 @@ def simulated(
     on with --resume."""
     if forecast is not None:
         one_of("--forecast", forecast, FORECASTS)
+    one_of("--policy", policy, POLICIES)
+    one_of("--bids", bids, BIDS)
     folder, arguments = output or Path(named_file(case).stem), solving.arguments()
     names, style = files.names(terminal), files.style
     refuse_existing(folder, names, files.force)
@@ -142,6 +174,9 @@ def simulated(
         "stop": stop,
         "every": every,
         "window": window,
+        "policy": policy,
+        "bids": bids,
+        "days": days,
     }
     arguments |= {"ahead": None if math.isinf(ahead) else ahead}
     with saying_what_is_kept(terminal, folder):

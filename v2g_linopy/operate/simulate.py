@@ -22,6 +22,7 @@ from ..solve.solver import Settings
 from . import windows
 from .checkpoint import Checkpoint, run_of
 from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Published, Vintages
+from .online import POLICIES, RULE_NOTE, operate_by_rule
 from .unmanaged import unmanaged
 from .windows import Sequence, State, Window
 
@@ -42,6 +43,9 @@ def simulate(
     every: float = 1.0,
     window: float = 24.0,
     ahead: float | None = 48.0,
+    policy: str = "model",
+    bids: str = "week-ago",
+    days: int = 10,
     hindsight: bool = True,
     checkpoint: str | Path | None = None,
     resume_from: State | None = None,
@@ -76,6 +80,18 @@ def simulate(
         Hours that are decided in one model.
     ahead : float, default 48.0
         By how many hours the plans of a model reach beyond its window; None: to the end.
+    policy : {"model", "rule", "latest", "unmanaged"}, default "model"
+        How it is operated: by a model of the whole case, or session by session, which is exact
+        where no row binds two sessions together, and refused elsewhere. `rule` draws in the steps
+        that are cheapest by the forecast, and plans each session that may feed in to its own
+        departure; `latest` draws as late as the need allows, `unmanaged` at once. A rule decides
+        in every step.
+    bids : {"week-ago", "mean-of-days", "none", "known"}, default "week-ago"
+        What a rule buys day-ahead: what was drawn at the same hour a week ago, or in the mean of
+        earlier days of the same class, nothing, or what is drawn, as if that were known. The model
+        chooses by itself.
+    days : int, default 10
+        How many days `mean-of-days` takes at most.
     hindsight : bool, default True
         Solve the case once more knowing everything, for the regret.
     checkpoint : str or pathlib.Path, optional
@@ -127,6 +143,9 @@ def simulate(
     >>> result["audit"].attrs["passed"]
     1
     """
+    if policy not in POLICIES:
+        detail = f"{policy!r} is not one of {', '.join(POLICIES)}"
+        raise SchemaError([Problem("policy", "choice", detail)], source="the simulation")
     truth = inputs_of(case, parts)
     q = sequence(
         case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options
@@ -135,17 +154,23 @@ def simulate(
     kept = None if checkpoint is None else Checkpoint(Path(checkpoint), run_of(case, truth, q))
     if kept is not None:
         state = kept.restore(q, state)
-    for after in windows.run_windows(q, state, progress):
-        if kept is not None:
-            kept.save(q, after)
-        on_window(after)
+    if policy == "model":
+        for after in windows.run_windows(q, state, progress):
+            if kept is not None:
+                kept.save(q, after)
+            on_window(after)
+    else:
+        operate_by_rule(truth, q, state, policy, bids, days)
 
     result = settled(case, q, state, parts, options)
     result.attrs |= {
         "decisions": state.decisions,
         "models_rebuilt": state.rebuilt,
         "forecast": q.forecast.name,
+        "policy": policy,
     }
+    if policy != "model":
+        result.attrs |= {"bids": bids, "policy_note": RULE_NOTE}
     if hindsight:
         best = with_hindsight(case, q, state, result, parts, options)
         result["sequence"] = xr.DataTree(compare_days(result, best))
