@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from scipy.optimize import brentq
 
 from ..errors import Problem, SchemaError
 from ..model.inputs import RESULT_GROUPS, inputs_of
@@ -64,7 +65,7 @@ def break_even(
         price <- mean + f (price - mean)
 
     The gain is a difference of two convex functions of f and may begin and end to pay more than
-    once. It is found on a grid, and each change on it is narrowed down by bisection.
+    once. It is found on a grid, and each change on it is narrowed down (Brent 1973).
 
     Parameters
     ----------
@@ -196,18 +197,20 @@ def _wear(gain: Callable[[float], _Gain]) -> tuple[list[_Gain], float]:
 
 def _spread(gain: Callable[[float], _Gain], grid: np.ndarray) -> tuple[list[_Gain], list[float]]:
     """The gain on a grid, and within each change the factor where it begins or ends to pay."""
-    tried = [gain(float(factor)) for factor in grid]
-    roots = []
-    for left, right in zip(tried, tried[1:], strict=False):
-        if left.pays == right.pays:
-            continue
-        low, high = left, right
-        while high.at - low.at > 1e-6:
-            middle = gain((low.at + high.at) / 2)
-            low, high = (middle, high) if middle.pays == low.pays else (low, middle)
-        tried += [low, high]
-        roots.append((low.at + high.at) / 2)
-    return sorted({x.at: x for x in tried}.values(), key=lambda x: x.at), roots
+    tried = {float(factor): gain(float(factor)) for factor in grid}
+
+    def beyond_rounding(factor: float) -> float:
+        if factor not in tried:
+            tried[factor] = gain(factor)
+        return tried[factor].gain - ROUNDING
+
+    on_grid = list(tried.values())
+    roots = [
+        float(brentq(beyond_rounding, left.at, right.at, xtol=1e-6))
+        for left, right in zip(on_grid, on_grid[1:], strict=False)
+        if left.pays != right.pays
+    ]
+    return sorted(tried.values(), key=lambda x: x.at), roots
 
 
 def _gain_of(
