@@ -231,3 +231,40 @@ def test_menus_of_what_is_called_are_the_best_of_the_table(data, steps, gains):
     assert float(found["menu"].value) == approx(best, abs=1e-9)
     assert float(found["menu"].compatibility) >= -1e-9
     assert float(found["menu"].rationality) >= -1e-9
+
+
+VALUES = st.lists(st.sampled_from((0.0, 0.02, 0.1, 0.4)), min_size=2, max_size=2)
+
+
+@settings(max_examples=FEW)
+@given(st.sampled_from((0.2, 0.5, 0.8)), st.sampled_from((1.0, 1.5, 3.0)), VALUES, VALUES)
+def test_classes_that_can_be_pretended_are_designed_together(part, theta, short, long):
+    """Two types in two classes, of which the long one can pretend to be the short one: against all
+    81 choices of 0, 3 and 6 kWh, with the least payments for which nobody pretends anything.
+    """
+    energy, ask = np.array([0.0, 3.0, 6.0]), 0.02 / np.array([1.0, theta])
+    values = np.array([np.append(0, np.cumsum(np.sort(x)[::-1])) for x in (short, long)])
+    share = np.array([part, 1 - part])
+    owners = [(m, c) for c in (0, 1) for m in (0, 1)]  # type and class
+    best = -np.inf
+    for points in product(range(3), repeat=4):
+        taken = energy[list(points)]
+        payment = ask[[m for m, _ in owners]] * taken
+        for _ in range(5):
+            for n, (m, c) in enumerate(owners):
+                claims = [
+                    payment[k] + ask[m] * (taken[n] - taken[k])
+                    for k, (_, claimed) in enumerate(owners)
+                    if claimed <= c
+                ]
+                payment[n] = max(payment[n], *claims)
+        if (taken[[1, 3]] >= taken[[0, 2]]).all():  # else payments rise without end
+            worth = [values[c][points[n]] - payment[n] for n, (_, c) in enumerate(owners)]
+            best = max(best, 0.5 * float(np.tile(share, 2) @ worth))
+    found = v2g.menu(
+        theta=[1.0, theta], share=share, wear=0.02, term=[1, 3], power=11, method="linear",
+        utility="table", table_energy=energy, table_value=values.T,
+    )["menu"]  # fmt: skip
+    assert float(found.mean_value) == approx(best, abs=1e-6)
+    assert float(found.bound) >= best - 1e-9
+    assert (found.class_compatibility >= -1e-9).all() and (found.rationality >= -1e-9).all()

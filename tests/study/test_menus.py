@@ -336,6 +336,25 @@ def test_a_case_without_contracts_is_refused():
         contract_of(v2g.commuters(vehicles=1, days=1))
 
 
+def test_classes_with_utilities_of_their_own_may_need_each_other():
+    """Short stays are worth more: 6 kWh .6 EUR, and .12 in long ones. Types ask .12 and .06 EUR.
+
+    Apart, both types of the short class are paid .12, and of the long class type 2 alone, .06: it
+    would gain .06 by pretending a short stay. Together it is paid .12 as well: (.48 + 0)/2 = .24,
+    more than .15 with type 2 alone in both.
+    """
+    data = {"theta": [0.5, 1.0], "share": 0.5, "wear": 0.01, "term": [1, 3], "power": 11}
+    table = {"utility": "table", "table_energy": [0.0, 6], "table_value": [[0, 0], [0.6, 0.12]]}
+    with pytest.raises(v2g.SchemaError, match="gain 0.06 by a shorter stay.*linear"):
+        v2g.menu(**data, **table)
+    found = v2g.menu(**data, **table, method="linear")
+    assert float(found["menu"].class_compatibility.min()) >= -1e-12
+    assert float(found["menu"].mean_value) == approx(0.24, abs=1e-6)
+    assert float(found["menu"].bound) == approx(0.24, abs=1e-6)
+    even = v2g.menu(**data, **table | {"table_value": [[0, 0], [0.12, 0.6]]})
+    assert (even["menu"].class_compatibility >= 0).all()  # long stays are worth more: nothing binds
+
+
 def test_terms_beyond_every_stay():
     """Stays of 2 and 5 h: a term of 6 h would never be called."""
     moment = np.datetime64("2026-03-02T08:00", "ns")
@@ -400,6 +419,22 @@ def test_the_table_of_a_schedule_by_hand():
         **table, utility="schedule", theta=[1.0], share=1.0, wear=0.02, term=1, power=10
     )
     assert numbers(found, "energy") == approx([6]) and numbers(found, "payment") == approx([0.12])
+
+
+def test_each_term_has_the_stays_that_last_no_longer_one():
+    """One stay of 1.5 h and two of 3 h at 60, 20, 20: terms of 1 and 2 h are worth 4 cents a kWh of
+    the first hour, 10 kWh of it; a third of the sessions has the shorter term.
+    """
+    full = {"energy_arrival": 40.0, "energy_need": 40.0}
+    cars = {"a": full | {"hours": 2.0}, "b": full | {"hours": 3.0}, "c": full | {"hours": 3.0}}
+    case = stays_of(cars, [60.0, 20.0, 20.0, 20.0])
+    table = v2g.schedule_table(case, [5, 10], term=[1, 2.5], power=10)
+    assert table.table_value.to_numpy() == approx(np.array([[0, 0.2, 0.4]] * 2))
+    assert table.class_share.to_numpy() == approx([1 / 3, 2 / 3])
+    assert table.indexes["class"].tolist() == ["1 h", "2.5 h"]
+    found = v2g.menu(**table, utility="schedule", theta=[1.0], share=1.0, wear=0.02, power=10)
+    assert numbers(found, "energy") == approx(np.array([[10, 10]]))
+    assert float(found["menu"].mean_value) == approx(0.2)
 
 
 def test_a_schedule_keeps_to_its_term():

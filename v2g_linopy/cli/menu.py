@@ -194,7 +194,7 @@ def add(app: typer.Typer) -> None:
         "v2g menu contracts/menu.nc --again --robust 0.05",
         "v2g menu contracts/menu.nc --offer 3 -o three.nc",
         "v2g menu contracts/menu.nc --wear 0.02 --json",
-        "v2g menu contracts/menu.nc --again --schedule stays.nc --term 3 --power 11 -o paying",
+        "v2g menu contracts/menu.nc --again --schedule stays.nc --term 1,3 --power 11 -o paying",
     )(menu)
 
 
@@ -233,16 +233,18 @@ def menu(
 def _scheduled(terminal: Terminal, path: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Return the table of a utility from the plans of a case."""
     for name in ("term", "power"):
-        if not isinstance(given.get(name), float):
-            raise typer.BadParameter(f"needs --{name}, one number", param_hint="--schedule")
-    most = given["term"] * given["power"]
+        if name not in given:
+            raise typer.BadParameter(f"needs --{name}", param_hint="--schedule")
+    term, power = given.pop("term"), given["power"]
+    most = power * np.max(term)
     energies = np.atleast_1d(given.get("table_energy", np.linspace(0, most, POINTS))).tolist()
     case, _ = checked_case(terminal, path, None)
     with terminal.solving(f"Planning with {len(energies)} allowances"):
-        table = v2g.schedule_table(case, energies, term=given["term"], power=given["power"])
+        table = v2g.schedule_table(case, energies, term=term, power=power)
     counts = {name: int(table.attrs[name]) for name in ("stays", "stays_with_contract")}
     terminal.say(f"{counts['stays_with_contract']} of {counts['stays']} stays may have a contract")
-    return {"utility": "schedule", **{str(n): x for n, x in table.data_vars.items()}}
+    told = {"utility": "schedule", "term": term}
+    return told | {str(n): x for n, x in table.data_vars.items()}
 
 
 def _found(tree: xr.DataTree | None, source: Path | None, **options: Any) -> xr.DataTree:

@@ -34,6 +34,12 @@ def _share(name: str, doc: str, default: object = ABSENT) -> Field:
     return Field(name, "type", "1", doc, default, ge=0.0, le=1.0)
 
 
+def _share_of_classes() -> Field:
+    """Declare how the sessions that may have a contract are spread over the classes."""
+    doc = "share of the sessions with a contract that are of the class; by default all alike"
+    return Field("class_share", "class", "1", doc, ABSENT, ge=0.0, le=1.0)
+
+
 FIELDS = (
     _number(
         "theta",
@@ -63,13 +69,17 @@ FIELDS = (
         kind="choice",
         choices=UTILITIES,
     ),
-    _number("utility_scale", "", "EUR", "factor of the utility (log, sqrt, cara)"),
+    _number("utility_scale", "class", "EUR", "factor of the utility (log, sqrt, cara)"),
     _number("utility_rate", "", "1/kWh", "how fast the utility saturates (cara)"),
     _number("table_energy", "point", "kWh", "energies of a tabulated utility, the first one 0"),
     Field(
-        "table_value", "point", "EUR", "value of each of these energies, the first one 0", ABSENT
+        "table_value",
+        "point class",
+        "EUR",
+        "value of each of these energies, the first one 0",
+        ABSENT,
     ),
-    _number("table_called", "point", "kWh", "mean energy called where each of them is sold"),
+    _number("table_called", "point class", "kWh", "mean energy called where each of them is sold"),
     Field(
         "reckons",
         "",
@@ -82,6 +92,7 @@ FIELDS = (
     _number("called", "type class", "kWh", "mean energy called under each contract"),
     _number("energy", "type class", "kWh", "energy that may be discharged, at the charger"),
     _number("payment", "type class", "EUR", "paid at the end of the term, called or not"),
+    _share_of_classes(),
     _number("class_room", "class", "kWh", "least energy that a session of the class can give"),
     _number("need_price", "", "EUR/kWh", "drivers pay this per kWh of need that is served", 0.0),
     _number("dispatch_cost", "", "EUR/kWh", "charged to a plan per kWh discharged", 0.0),
@@ -208,6 +219,9 @@ def _share_problems(d: xr.Dataset) -> list[Problem]:
     if abs(total - 1) > _NEAR:
         detail = f"shares of the types sum to {total:g}, needs 1"
         problems.append(Problem("contract.share", "consistency", detail))
+    if "class_share" in d and abs(float(d.class_share.sum()) - 1) > _NEAR:
+        detail = f"shares of the classes sum to {float(d.class_share.sum()):g}, needs 1"
+        problems.append(Problem("contract.class_share", "consistency", detail))
     given = [name for name in ("share_min", "share_max") if name in d]
     if len(given) == 1:
         other = "share_max" if given == ["share_min"] else "share_min"
@@ -242,35 +256,61 @@ def _utility_problems(d: xr.Dataset) -> list[Problem]:
     ] or (_table_problems(d, called) if called or utility in TABULATED else [])
 
 
+def of_each_class(d: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield the data of each class of sessions by its name; of all where there are no classes."""
+    if "class" not in d.dims:
+        yield "", d
+        return
+    for name in d.indexes["class"]:
+        yield str(name), d.sel({"class": name}, drop=True)
+
+
 def _table_problems(d: xr.Dataset, called: bool) -> list[Problem]:
-    """Return where a table does not begin at 0, or is not increasing and concave.
+    """Return what is wrong with the table of each class, once where they have one together."""
+    tables = {"table_energy", "table_value", *(["table_called"] if called else [])}
+    together = d[list(tables)]
+    return [
+        Problem(
+            problem.where,
+            problem.rule,
+            f"class {name}: {problem.detail}" if name else problem.detail,
+        )
+        for name, one in of_each_class(together)
+        for problem in _faults_of_table(one, called)
+    ]
+
+
+def _faults_of_table(d: xr.Dataset, called: bool) -> Iterator[Problem]:
+    """Yield where a table does not begin at 0, or is not increasing and concave.
 
     Where owners reckon with what is called, a table that is not concave is designed point by point.
     """
+
+    def fault(name: str, detail: str) -> Problem:
+        return Problem(f"contract.{name}", "consistency", detail)
+
     energy, value = (np.atleast_1d(d[name].to_numpy()) for name in ("table_energy", "table_value"))
     if energy.size < 2 or energy.size != value.size:
-        detail = "needs at least two points, with an energy and a value each"
-        return [Problem("contract.table_energy", "consistency", detail)]
+        yield fault("table_energy", "needs at least two points, with an energy and a value each")
+        return
     if energy[0] != 0 or value[0] != 0:
         detail = f"begins at {energy[0]:g} kWh with {value[0]:g} EUR; no energy has no value"
-        return [Problem("contract.table_value", "consistency", detail)]
-    if (np.diff(energy) <= 0).any():
-        where = energy[1:][np.diff(energy) <= 0][0]
-        detail = f"{where:g} kWh follows no smaller energy; order the points"
-        return [Problem("contract.table_energy", "consistency", detail)]
+        yield fault("table_value", detail)
+        return
+    if (unordered := np.diff(energy) <= 0).any():
+        detail = f"{energy[1:][unordered][0]:g} kWh follows no smaller energy; order the points"
+        yield fault("table_energy", detail)
+        return
     slope = np.diff(value) / np.diff(energy)
-    problems = []
     if (slope < 0).any():
         detail = f"falls after {energy[:-1][slope < 0][0]:g} kWh; a larger energy is worth no less"
-        problems.append(Problem("contract.table_value", "consistency", detail))
+        yield fault("table_value", detail)
     bends = np.diff(slope) > _NEAR * max(1.0, float(abs(slope).max()))
     if not called and bends.any():
         detail = f"is not concave at {energy[1:-1][bends][0]:g} kWh: its slope rises there"
-        problems.append(Problem("contract.table_value", "consistency", detail))
+        yield fault("table_value", detail)
     if called and (np.diff(d.table_called.to_numpy()) < 0).any():
-        detail = "falls: a larger energy is called no less"
-        problems.append(Problem("contract.table_called", "consistency", detail))
-    return problems
+        yield fault("table_called", "falls: a larger energy is called no less")
 
 
 def _offer_problems(d: xr.Dataset) -> list[Problem]:

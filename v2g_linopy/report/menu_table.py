@@ -103,6 +103,11 @@ def proof_in_words(menu: xr.DataTree) -> list[str]:
     """Return what a menu is worth and what was proved of it, a sentence each."""
     money, found = str(menu.attrs.get("currency", "EUR")), menu["menu"].to_dataset()
     lines = [_worth(c, money) for c in _classes(found)] if "value" in found else []
+    if "bound" in found and "mean_value" in found and "class" not in found["bound"].dims:
+        lines.append(
+            f"all classes: worth {float(found.mean_value):.4f} {money} per owner; no menus"
+            f" are worth more than {float(found.bound):.4f}"
+        )
     told = proof_of(menu)
     lines.append(
         "no owner loses by its contract"
@@ -138,7 +143,8 @@ def _worth(of_class: tuple[str, xr.Dataset], money: str) -> str:
     if abs(float(found.value_chosen - found.value)) > _LITTLE:
         line += f" who takes the contract meant for it, {float(found.value_chosen):.4f} if each"
         line += " takes what it likes best"
-    line += f"; no menu is worth more than {float(found.bound):.4f}" if "bound" in found else ""
+    if "bound" in found and ("class" in found.bound.coords or "mean_value" not in found):
+        line += f"; no menu is worth more than {float(found.bound):.4f}"
     if "first_best" in found:
         line += f"; {float(found.first_best):.4f} if the types were known"
     return line

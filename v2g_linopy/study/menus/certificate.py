@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 
 from ...case.schema import Field, with_attributes
-from ...model.contracts import CALLED
+from ...model.contracts import CALLED, of_each_class
 from .exact import virtual_costs
 from .linear import worst_value
-from .utilities import Utility, calls_are_tabulated, is_bent, utility_of
+from .utilities import Utility, calls_are_tabulated, differs_by_class, is_bent, utility_of
 
 NOTHING = "none"
 """What a type takes that every contract would cost something."""
@@ -32,6 +32,7 @@ MENU_FIELDS = (
     Field("capped", "type class", "1", "1: is offered all that the term allows"),
     Field("worst_share", "type class", "1", "shares at which the menu is worth least"),
     Field("value", "class", "EUR", "value of the menu to the aggregator, per owner"),
+    Field("mean_value", "", "EUR", "value over all classes, by their shares of the sessions"),
     Field("value_chosen", "class", "EUR", "value where each type takes what it likes best"),
     Field("bound", "class", "EUR", "no menu is worth more"),
     Field("first_best", "class", "EUR", "value if the type of an owner were known"),
@@ -79,9 +80,51 @@ def judged(d: xr.Dataset, bound: xr.DataArray | None = None, currency: str = "EU
     xarray.Dataset
         The arrays of `MENU_FIELDS` that can be told; without a utility there is no value.
     """
+    if differs_by_class(d):
+        classes = d.coords["class"]
+        found = xr.concat([_of_one_class(one) for _, one in of_each_class(d)], classes.variable)
+        found = found.assign_coords({"class": classes})
+    else:
+        found = _of_one_class(d)
+    rent = found.rent
+    if "class" in rent.dims:
+        found["class_compatibility"] = _over_classes(d, rent, d.wear / d.theta, reckoned(d))
+    if "value" in found and "class" in found.value.dims:
+        found["mean_value"] = over_classes(d, found.value)
+    return _described(found if bound is None else found.assign(bound=bound), currency)
+
+
+def over_classes(d: xr.Dataset, value: xr.DataArray) -> xr.DataArray:
+    """Return the mean of a value over the classes, by their shares of the sessions."""
+    if "class" not in value.dims:
+        return value
+    return value.weighted(class_shares(d)).mean("class")
+
+
+def class_shares(d: xr.Dataset) -> xr.DataArray:
+    """Return how sessions with a contract are spread over the classes; all alike unless given."""
+    alike = xr.ones_like(d.coords["class"], dtype=float) / d.sizes["class"]
+    return d.class_share if "class_share" in d else alike
+
+
+def claimable(d: xr.Dataset) -> xr.DataArray:
+    """Return which class (claimed) a session of a class can pretend to be: no longer stay, and no
+    more room.
+    """
+    limits = [d[name] for name in ("term", "class_room") if name in d and "class" in d[name].dims]
+    one = xr.ones_like(d.coords["class"], dtype=bool)
+    possible = one & one.rename({"class": "claimed"})
+    for limit in limits:
+        possible = possible & (limit.rename({"class": "claimed"}) <= limit)
+    return possible
+
+
+def _of_one_class(d: xr.Dataset) -> xr.Dataset:
+    """Return the same where one utility holds for all, without what is between classes."""
     ask, x = d.wear / d.theta, reckoned(d)
     rent = d.payment - ask * x
     gain = d.payment.rename(type="other") - ask * x.rename(type="other")
+    several = x.sizes["type"] > 1
     found = xr.Dataset(
         {
             "rent": rent,
@@ -90,17 +133,13 @@ def judged(d: xr.Dataset, bound: xr.DataArray | None = None, currency: str = "EU
             "excluded": _flag(d.energy <= _SAME),
             "rationality": rent.min("type"),
             "compatibility": (rent - gain.max("other")).min("type"),
-            "least_rise": x.diff("type").min("type")
-            if x.sizes["type"] > 1
-            else 0.0 * x.sum("type"),
+            "least_rise": x.diff("type").min("type") if several else 0.0 * x.sum("type"),
         }
     )
-    if "class" in d.dims and "class" in rent.dims:
-        found["class_compatibility"] = _over_classes(d, rent, ask, x)
     if "power" in d or "class_room" in d:
         found["capped"] = _flag(d.energy >= cap_of(d) - _SAME)
     known = {"utility_scale", "table_value"} & set(d)
-    return _described(_valued(d, found, x, bound) if known else found, currency)
+    return _valued(d, found, x) if known else found
 
 
 def _preferred(gain: xr.DataArray, rent: xr.DataArray) -> xr.DataArray:
@@ -115,19 +154,13 @@ def _over_classes(
     d: xr.Dataset, rent: xr.DataArray, ask: xr.DataArray, x: xr.DataArray
 ) -> xr.DataArray:
     """Return the least loss by pretending a shorter stay or less room, and any type."""
-    limits = [d[name] for name in ("term", "class_room") if name in d and "class" in d[name].dims]
     other = {"type": "other", "class": "claimed"}
     claim = d.payment.rename(other) - ask * x.rename(other)
-    possible = xr.ones_like(d.coords["class"], dtype=bool)
-    for limit in limits:
-        possible = possible & (limit.rename({"class": "claimed"}) <= limit)
-    best = claim.where(possible).max(["other", "claimed"])
+    best = claim.where(claimable(d)).max(["other", "claimed"])
     return (rent - best).min("type")
 
 
-def _valued(
-    d: xr.Dataset, found: xr.Dataset, x: xr.DataArray, bound: xr.DataArray | None
-) -> xr.Dataset:
+def _valued(d: xr.Dataset, found: xr.Dataset, x: xr.DataArray) -> xr.Dataset:
     """Add what the menu is worth, what it would be worth to know the types, and how types pool."""
     ask, utility = d.wear / d.theta, utility_of(d)
     worth = value_of_contracts(d, utility) - d.payment
@@ -145,7 +178,7 @@ def _valued(
     )
     if str(d.reckons.item()) != CALLED or calls_are_tabulated(d):
         found = found.assign(first_best=(_if_known(d, utility, ask + 0.0 * x) * share).sum("type"))
-    return found if bound is None else found.assign(bound=bound)
+    return found
 
 
 def _is_liked(preferred: xr.DataArray) -> xr.DataArray:

@@ -1,7 +1,7 @@
 """A menu from its data: designed, offered in part, judged, and put into a file."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -10,11 +10,19 @@ from ...case.io import CONVENTIONS, SCHEMA_VERSION, recorded, stamped
 from ...case.schema import Field, suggest, with_attributes
 from ...case.version import package_version
 from ...errors import Problem, Remedy, SchemaError
-from ...model.contracts import CALLED, FIELDS, GROUP, contract_of, term_problems
-from .certificate import cap_called, cap_of, judged
+from ...model.contracts import CALLED, FIELDS, GROUP, contract_of, of_each_class, term_problems
+from .certificate import cap_called, cap_of, claimable, class_shares, judged
 from .exact import best_on_points, exact_menu, revealing_payments
-from .linear import LinearMenu, linear_menu, robust_menu
-from .utilities import Utility, as_called, calls_are_tabulated, is_bent, utility_of
+from .linear import Classes, LinearMenu, linear_menu, robust_menu
+from .utilities import (
+    Utility,
+    UtilityByClass,
+    as_called,
+    calls_are_tabulated,
+    differs_by_class,
+    is_bent,
+    utility_of,
+)
 
 Given = float | str | Sequence[float] | Sequence[Sequence[float]] | np.ndarray | xr.DataArray
 Method = Literal["exact", "linear"]
@@ -187,6 +195,8 @@ def _offered(d: xr.Dataset, method: Method) -> tuple[xr.Dataset, xr.DataArray | 
     if "energy" in d:
         x = d.called if str(d.reckons.item()) == CALLED else d.energy
         return d.assign(payment=revealing_payments(x, d.wear / d.theta)), None
+    if differs_by_class(d):
+        return _offered_by_class(d, method)
     utility, robust = utility_of(d), "share_min" in d
     if is_bent(d):
         return _on_points(d, robust)
@@ -202,6 +212,56 @@ def _offered(d: xr.Dataset, method: Method) -> tuple[xr.Dataset, xr.DataArray | 
         raise SchemaError([Problem(f"{GROUP}.power", "consistency", detail, (remedy,))], "the menu")
     best = exact_menu(d.wear / d.theta, d.share, utility, _one_cap(d))
     return _with_menu(d, best.energy, best.payment), dual_bound(d, utility, d.share)
+
+
+def _offered_by_class(d: xr.Dataset, method: Method) -> tuple[xr.Dataset, xr.DataArray | None]:
+    """Return the menus of classes with utilities of their own, and a bound.
+
+    In closed form each class has its menu, as long as no type gains by pretending to be of another
+    class. The linear program keeps them from it.
+    """
+    if method == "linear":
+        return _together(d)
+    designed = [_offered(one, method) for _, one in of_each_class(d)]
+    menus = _along_classes(d, [found[_contracts(found)] for found, _ in designed])
+    bounds = [bound for _, bound in designed if bound is not None]
+    bound = _along_classes(d, bounds) if len(bounds) == len(designed) else None
+    offered = d.assign(menus)
+    gain = -float(judged(offered).class_compatibility.min())
+    if gain > _SAME:
+        detail = f"menus of the classes by themselves let a type gain {gain:.4g} by a shorter stay"
+        remedy = Remedy("method", ("linear",))
+        raise SchemaError([Problem(f"{GROUP}.class", "consistency", detail, (remedy,))], "the menu")
+    return offered, bound
+
+
+def _together(d: xr.Dataset) -> tuple[xr.Dataset, xr.DataArray]:
+    """Solve one linear program for all classes, in which no type gains by another class."""
+    if "share_min" in d or any(is_bent(one) for _, one in of_each_class(d)):
+        detail = (
+            "differs by class; then shares have to be known, and values concave in what is called"
+        )
+        raise SchemaError([Problem(f"{GROUP}.table_value", "consistency", detail)], "the menu")
+    each = dict(of_each_class(d))
+    cap = _along_classes(d, [cap_called(one) for one in each.values()])
+    utility = UtilityByClass({name: utility_of(one) for name, one in each.items()})
+    classes = Classes(class_shares(d), claimable(d))
+    found = linear_menu(d.wear / d.theta, d.share, utility, cap, classes=classes)
+    menus = [
+        _with_menu(one, *(x.sel({"class": name}, drop=True) for x in (found.energy, found.payment)))
+        for name, one in zip(d.indexes["class"], each.values(), strict=True)
+    ]
+    return d.assign(_along_classes(d, [m[_contracts(m)] for m in menus])), found.bound
+
+
+def _contracts(d: xr.Dataset) -> list[str]:
+    return [name for name in ("energy", "payment", "called") if name in d]
+
+
+def _along_classes(d: xr.Dataset, each: list[Any]) -> Any:
+    """Put what was found of each class beside each other."""
+    found = xr.concat(each, d.coords["class"].variable)
+    return found.assign_coords({"class": d.coords["class"]})
 
 
 def _by_program(d: xr.Dataset, utility: Utility, robust: bool) -> LinearMenu:

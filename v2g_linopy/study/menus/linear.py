@@ -6,7 +6,7 @@ solver returns rational and incentive-compatible to the last digit.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import linopy
 import numpy as np
@@ -15,8 +15,9 @@ import xarray as xr
 from ...errors import SolverError
 from ...solve.solver import Settings, by_constraint, by_variable, matrix_of, solve_matrix
 from .exact import revealing_payments
-from .utilities import Utility
+from .utilities import Utility, UtilityByClass
 
+AnyUtility = Utility | UtilityByClass
 Levels = Mapping[str, xr.DataArray]
 
 TOLERANCE = 1e-6
@@ -26,6 +27,7 @@ _FIRST_POINTS = np.geomspace(1e-6, 1.0, 25)
 """Shares of the cap at which a smooth utility has its first tangents."""
 _NEXT_TO_NOTHING = 1e-12
 """Share of the cap at which a root has its steepest tangent."""
+_ROUNDING = 1e-15
 _OPTIONS = {
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
@@ -53,6 +55,22 @@ class LinearMenu:
 
 
 @dataclass(frozen=True)
+class Classes:
+    """Classes of sessions with utilities of their own.
+
+    Parameters
+    ----------
+    share : xarray.DataArray
+        Share of the sessions (class), in sum 1.
+    claimable : xarray.DataArray
+        Whether a class can pretend to be another one (class, claimed).
+    """
+
+    share: xr.DataArray
+    claimable: xr.DataArray
+
+
+@dataclass(frozen=True)
 class Found:
     """Level of each variable of a program, and shadow price of each row."""
 
@@ -63,9 +81,10 @@ class Found:
 def linear_menu(
     ask: xr.DataArray,
     share: xr.DataArray,
-    utility: Utility,
+    utility: AnyUtility,
     cap: xr.DataArray | float,
     tolerance: float = TOLERANCE,
+    classes: Classes | None = None,
 ) -> LinearMenu:
     """Return the best menu of the linear program.
 
@@ -78,21 +97,63 @@ def linear_menu(
         v_m <= u(p) + u'(p) (w_m - p)                   (tangents, more in each round)
 
     Caps may differ by type: energies rise, so that each is below the caps of the types above, too.
+    Where classes of sessions have utilities of their own, no type may gain by a class k that it can
+    pretend to be, and the objective is the mean over the classes::
+
+        g_mc - ask_m w_mc >= g_jk - ask_m w_jk          (each m, j; c can pretend to be k)
     """
     ask, share, limit = _labelled(ask, share, cap)
     program = _program(ask, limit)
     value, payment = program.variables["value"], program.variables["payment"]
-    program.add_objective((share * value - share * payment).sum(), sense="max")
+    if classes is not None:
+        _add_claims(program, ask, classes.claimable)
+    weight = share if classes is None else share * classes.share
+    program.add_objective((weight * value - weight * payment).sum(), sense="max")
     found = _solve_with_tangents(program, utility, limit, lambda _: share, tolerance)
-    bound = (share * (found.level["value"] - found.level["payment"])).sum("type")
-    return _repaired(found, ask, limit, bound, share)
+    worth = weight * (found.level["value"] - found.level["payment"])
+    if classes is None:
+        return _repaired(found, ask, limit, worth.sum("type"), share)
+    repaired = _repaired(found, ask, limit, worth.sum(), share)
+    payments = _least_payments(repaired.energy, ask, classes.claimable)
+    return replace(repaired, payment=payments)
+
+
+def _add_claims(program: linopy.Model, ask: xr.DataArray, claimable: xr.DataArray) -> None:
+    """Keep each type of a class from the contracts of the classes that it can pretend to be."""
+    energy, payment = program.variables["energy"], program.variables["payment"]
+    others = {"type": "other", "class": "claimed"}
+    asked = ask.isel({"class": 0}, drop=True)
+    claimed = payment.rename(others) - asked * energy.rename(others)
+    program.add_constraints(payment - asked * energy - claimed >= 0, name="claims", mask=claimable)
+
+
+def _least_payments(
+    energy: xr.DataArray, ask: xr.DataArray, claimable: xr.DataArray
+) -> xr.DataArray:
+    """Return the least payments at which nobody loses or pretends to be of another type or class::
+
+        g_mc = max(ask_m w_mc, g_jk + ask_m (w_mc - w_jk)),   c can pretend to be k, or is k
+
+    Energies rise with the type, and pretending goes down only, so that it ends.
+    """
+    asked = ask.isel({"class": 0}, drop=True)
+    others = {"type": "other", "class": "claimed"}
+    payment = asked * energy
+    for _ in range(energy.size + 1):
+        claim = payment.rename(others) + asked * (energy - energy.rename(others))
+        best = claim.where(claimable).max(["other", "claimed"]).transpose(*payment.dims)
+        higher = payment.where(payment > best, best)
+        if bool((higher - payment <= _ROUNDING * abs(higher)).all()):
+            return higher
+        payment = higher
+    raise SolverError("payments of classes that can pretend to be each other do not settle")
 
 
 def robust_menu(
     ask: xr.DataArray,
     least: xr.DataArray,
     most: xr.DataArray,
-    utility: Utility,
+    utility: AnyUtility,
     cap: xr.DataArray | float,
     tolerance: float = TOLERANCE,
 ) -> LinearMenu:
@@ -200,7 +261,7 @@ def _program(ask: xr.DataArray, cap: xr.DataArray) -> linopy.Model:
 
 def _solve_with_tangents(
     program: linopy.Model,
-    utility: Utility,
+    utility: AnyUtility,
     cap: xr.DataArray,
     weight: Callable[[Levels], xr.DataArray],
     tolerance: float,
@@ -225,17 +286,17 @@ def _solve_with_tangents(
     raise SolverError(f"the program of a menu is not within {tolerance:g} after {ROUNDS} rounds")
 
 
-def _first_points(utility: Utility, cap: xr.DataArray) -> xr.DataArray:
+def _first_points(utility: AnyUtility, cap: xr.DataArray) -> xr.DataArray:
     """Return where the first tangents touch: at every bend of a table, else over the whole cap."""
     if utility.points.size:
         return xr.DataArray(utility.points, dims="tangent") + 0.0 * cap
     return xr.DataArray(_FIRST_POINTS, dims="tangent") * cap
 
 
-def _add_tangents(program: linopy.Model, utility: Utility, points: xr.DataArray) -> None:
+def _add_tangents(program: linopy.Model, utility: AnyUtility, points: xr.DataArray) -> None:
     """Keep the value of each type below a tangent at each of its points."""
     energy, value = program.variables["energy"], program.variables["value"]
-    slope = points.copy(data=utility.slope(points.to_numpy()))
+    slope = utility.slopes(points)
     program.add_constraints(value - slope * energy <= utility.of(points) - slope * points)
 
 

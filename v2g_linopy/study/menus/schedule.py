@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ...case.io import step_hours
@@ -23,7 +24,7 @@ def schedule_table(
     case: xr.DataTree,
     energies: Sequence[float],
     *,
-    term: float,
+    term: float | Sequence[float],
     power: float,
     parts: Mapping[str, Part] = PARTS,
     **options: Any,
@@ -42,8 +43,9 @@ def schedule_table(
         A case of charging sessions: `/fleet`, and `/sessions` with `row`, `arrival`, `departure`.
     energies : sequence of float
         Allowances to try, kWh at the charger; 0 is added.
-    term : float
-        Hours after arrival in which the energy may be discharged.
+    term : float or sequence of float
+        Hours after arrival in which the energy may be discharged. Several make a class of sessions
+        each: a stay has the longest term that it lasts.
     power : float
         Discharging power, kW.
     parts : mapping of str to Part, default PARTS
@@ -55,8 +57,9 @@ def schedule_table(
     -------
     xarray.Dataset
         ``table_energy`` (kWh), ``table_value`` (EUR) and ``table_called`` (kWh discharged on
-        average) along ``point``, to be given to `menu` with ``utility="schedule"``. The attributes
-        ``stays`` and ``stays_with_contract`` count.
+        average) along ``point``, to be given to `menu` with ``utility="schedule"``; of several
+        terms also along ``class``, with ``term`` and ``class_share``. The attributes ``stays`` and
+        ``stays_with_contract`` count.
 
     Raises
     ------
@@ -85,9 +88,34 @@ def schedule_table(
     [0.0, 0.16, 0.32]
     """
     points = np.unique([0.0, *map(float, energies)])
+    terms = np.unique(np.atleast_1d(np.asarray(term, dtype=float)))
     stays = _stays(case)
-    able = _has_contract(stays, float(points[-1]), term, power)
-    window, first, share = _window(case, stays.isel(session=able), term)
+    tables = []
+    for least, next_term in zip(terms, [*terms[1:], np.inf], strict=True):
+        able = _has_contract(stays, float(min(points[-1], power * least)), least, next_term, power)
+        tables.append(
+            _planned(case, stays.isel(session=able), points, least, power, parts, options)
+        )
+    owners = np.array([table.attrs["stays_with_contract"] for table in tables])
+    counts = {"stays": stays.sizes["session"], "stays_with_contract": int(owners.sum())}
+    if np.ndim(term) == 0:
+        return tables[0].assign_attrs(counts)
+    found = xr.concat(tables, pd.Index([f"{hours:g} h" for hours in terms], name="class"))
+    found = found.assign(table_energy=tables[0].table_energy, term=("class", terms))
+    return found.assign(class_share=("class", owners / owners.sum())).assign_attrs(counts)
+
+
+def _planned(
+    case: xr.DataTree,
+    stays: xr.Dataset,
+    points: np.ndarray,
+    term: float,
+    power: float,
+    parts: Mapping[str, Part],
+    options: Mapping[str, Any],
+) -> xr.Dataset:
+    """Return the table of the stays that have a contract, from a plan with each allowance."""
+    window, first, share = _window(case, stays, term)
     fleet = case["fleet"].to_dataset().drop_vars(_OWNERS, errors="ignore")
     fleet = fleet.assign(discharge_max=power * share, restart=first)
 
@@ -99,11 +127,10 @@ def schedule_table(
         profit.append(float(result.attrs["objective"]))
         called.append(float(result["fleet"].discharge.sum()) * step_hours(case))
 
-    owners = int(able.sum())
+    owners = stays.sizes["session"]
     value = (np.array(profit) - profit[0]) / owners
-    return _as_table(points, value, np.array(called) / owners).assign_attrs(
-        stays=stays.sizes["session"], stays_with_contract=owners
-    )
+    table = _as_table(points, value, np.array(called) / owners)
+    return table.assign_attrs(stays_with_contract=owners)
 
 
 def _stays(case: xr.DataTree) -> xr.Dataset:
@@ -122,8 +149,10 @@ def _stays(case: xr.DataTree) -> xr.Dataset:
     return stays
 
 
-def _has_contract(stays: xr.Dataset, energy: float, term: float, power: float) -> np.ndarray:
-    """Return which stays are as long as the term and can give the energy, and charge it again::
+def _has_contract(
+    stays: xr.Dataset, energy: float, term: float, next_term: float, power: float
+) -> np.ndarray:
+    """Return which stays last the term, not the next one, can give the energy and charge it again::
 
     room = min((e_arrival - e_floor) eta_d, slack / (1/power + 1/(eta_c eta_d charge_max)))
     slack = stay - (e_need - e_arrival) / (eta_c charge_max)
@@ -136,7 +165,7 @@ def _has_contract(stays: xr.Dataset, energy: float, term: float, power: float) -
     slack = hours - (stays.energy_need - stays.energy_arrival) / (charge * stays.charge_max)
     turnaround = 1 / power + 1 / (charge * discharge * stays.charge_max)
     room = np.minimum((stays.energy_arrival - floor) * discharge, slack / turnaround)
-    able = ((hours >= term) & (room >= energy)).to_numpy()
+    able = ((hours >= term) & (hours < next_term) & (room >= energy)).to_numpy()
     if not able.any():
         detail = f"no stay is {term:g} h long and can give {energy:g} kWh"
         raise SchemaError([Problem("sessions", "consistency", detail)], "the case")

@@ -2,7 +2,7 @@
 (docs/formulation.md §10).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,10 +38,42 @@ class Utility:
         """Return u(w) with the labels of the energies."""
         return energy.copy(data=self.value(energy.to_numpy()))
 
+    def slopes(self, energy: xr.DataArray) -> xr.DataArray:
+        """Return u'(w) from the right with the labels of the energies."""
+        return energy.copy(data=self.slope(energy.to_numpy()))
+
     def wanted(self, price: xr.DataArray, cap: xr.DataArray | float) -> xr.DataArray:
         """Return the smallest energy that maximises u(w) - price w within the cap."""
         free = price.copy(data=self.demand(price.to_numpy()))
         return xr.DataArray(np.minimum(free, cap)).clip(min=0.0)
+
+
+@dataclass(frozen=True)
+class UtilityByClass:
+    """Utilities of classes of sessions; arrays have the dimension `class`."""
+
+    classes: Mapping[str, Utility]
+
+    @property
+    def points(self) -> np.ndarray:
+        """Energies at which any of them bends."""
+        return np.unique(np.concatenate([u.points for u in self.classes.values()]))
+
+    def of(self, energy: xr.DataArray) -> xr.DataArray:
+        """Return u(w) of each class."""
+        return self._each(energy, lambda utility, w: utility.of(w))
+
+    def slopes(self, energy: xr.DataArray) -> xr.DataArray:
+        """Return u'(w) of each class, from the right."""
+        return self._each(energy, lambda utility, w: utility.slopes(w))
+
+    def _each(
+        self, energy: xr.DataArray, formula: Callable[[Utility, xr.DataArray], xr.DataArray]
+    ) -> xr.DataArray:
+        names = [*energy.indexes["class"]]
+        found = [formula(self.classes[str(n)], energy.sel({"class": n}, drop=True)) for n in names]
+        together = xr.concat(found, energy.coords["class"].variable)
+        return together.assign_coords({"class": energy.coords["class"]}).transpose(*energy.dims)
 
 
 _SMOOTH = np.array([])
@@ -109,6 +141,12 @@ def utility_of(d: xr.Dataset) -> Utility:
     if name == "cara":
         return exponential_utility(float(d.utility_scale), float(d.utility_rate))
     return table_utility(d.table_energy.to_numpy(), d.table_value.to_numpy())
+
+
+def differs_by_class(d: xr.Dataset) -> bool:
+    """Whether classes of sessions have utilities of their own."""
+    names = [n for n in ("utility_scale", "table_value", "table_called") if n in d]
+    return any("class" in d[n].dims for n in names)
 
 
 def calls_are_tabulated(d: xr.Dataset) -> bool:
