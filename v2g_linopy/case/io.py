@@ -293,8 +293,13 @@ def write(tree: xr.DataTree, path: str | Path, overwrite: bool = False) -> None:
 
 
 def _ready(ds: xr.Dataset) -> xr.Dataset:
-    """Return arrays as they are encoded: those of time have no unit but that of the file."""
+    """Return arrays as they are encoded: those of time have no unit but that of the file, and words
+    stay words where there are none.
+    """
     ds = ds.drop_encoding()
+    for name, v in ds.variables.items():
+        if v.dtype.kind == "O" and v.size == 0:  # a file would hold them as numbers
+            ds[name] = xr.Variable(v.dims, np.empty(v.shape, "U1"), v.attrs)
     moments = {n: v.copy(deep=False) for n, v in ds.variables.items() if v.dtype.kind == "M"}
     for moment in moments.values():
         moment.attrs = {k: x for k, x in moment.attrs.items() if k not in _TIME}
