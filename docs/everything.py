@@ -33,9 +33,11 @@ def case_of_everything() -> xr.DataTree:
                 energy_max=20,
                 slack_cost=10,
                 retail_price=0.1,
+                allowance=8.0,
             )
             | {
                 "energy_min": 10 * FIRST,
+                "need_billed": 10 * FIRST,
                 "energy_out": FIRST,
                 "spill_max": FIRST,
                 "wear": 0.1,
@@ -48,7 +50,6 @@ def case_of_everything() -> xr.DataTree:
                 "taper_from": 0.8,
                 "taper_to": 0.1,
                 "charger": ("fleet", ["hub"]),
-                "allowance": 8.0,
             }
         ),
         "battery": (
@@ -155,6 +156,10 @@ def case_of_everything() -> xr.DataTree:
             {"rule": ["policy"], "product": ["regulation", "containment"]}
             | {"group": (("rule", "product"), [[1.0, 1.0]])}
         ),
+        "contract": (
+            group("type", "open", theta=1, share=1, energy=8, payment=0.1)
+            | {"wear": 0.01, "term": 1.0, "dispatch_cost": 0.01, "owed": 0.1 * FIRST}
+        ),
         "charger": group("charger", "hub", charge_max=15, discharge_max=15),
         "connection": (
             group("pod", "depot", "site", import_max=50, export_max=50, capacity=50, subscribed=10)
@@ -192,6 +197,14 @@ def case_of_everything() -> xr.DataTree:
     }
     case = v2g.assemble(TIME, {name: xr.Dataset(arrays) for name, arrays in groups.items()})
     case["probability"] = xr.DataArray([0.5, 0.5], coords={"scenario": ["calm", "windy"]})
+    return case
+
+
+def case_of_need() -> xr.DataTree:
+    """Return the same case, in which drivers pay for their need by the contract."""
+    case = case_of_everything()
+    case["fleet"]["retail_price"] = 0.0 * case["fleet"]["retail_price"]
+    case["contract"]["need_price"] = xr.DataArray(0.1)
     return case
 
 

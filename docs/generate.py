@@ -19,7 +19,7 @@ import typer
 
 import v2g_linopy as v2g
 from docs import demonstration
-from docs.everything import case_of_everything
+from docs.everything import case_of_everything, case_of_need
 from docs.markdown import ROOT, filled, table, write
 from v2g_linopy.case.schema import REQUIRED, Field
 from v2g_linopy.case.units import MINOR_UNITS, TABLE
@@ -40,7 +40,11 @@ FORMULATION = "docs/formulation.md"
 def documents() -> dict[str, str]:
     """Return the text of every file that is written, or partly written, from the code."""
     parts, model = v2g.PARTS, v2g.build(case_of_everything())
-    pages = {f"docs/parts/{name}.md": part_page(part, model) for name, part in parts.items()}
+    models = {"contract": v2g.build(case_of_need())}
+    pages = {
+        f"docs/parts/{name}.md": part_page(part, models.get(name, model))
+        for name, part in parts.items()
+    }
     pages["docs/parts/README.md"] = parts_index(parts)
     pages["docs/file-format.md"] = filled("docs/file-format.md", "units", units_table())
     pages["docs/command-line.md"] = command_line()

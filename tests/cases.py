@@ -16,10 +16,11 @@ MEMBER |= {name: name for name in ("battery", "load", "renewable", "chp", "hydro
 ALONE = {"fleet": "ev", "energy": "day_ahead", "reserve": "regulation", "connection": "site"}
 MEMBER |= {
     "ppa": "contract",
+    "contract": "type",
     "charger": "charger",
     "imbalance": "settlement",
 }  # the last has no members
-ALONE |= {"ppa": "contract", "charger": "hub", "imbalance": "imbalance"}
+ALONE |= {"ppa": "contract", "contract": "owner", "charger": "hub", "imbalance": "imbalance"}
 ALONE |= {"battery": "box", "load": "house", "renewable": "roof"}
 ALONE |= {"chp": "engine", "hydrogen": "plant"}
 
@@ -94,6 +95,7 @@ def case(
     hydrogen: Mapping[str, Any] | None = None,
     ppa: Mapping[str, Any] | None = None,
     charger: Mapping[str, Any] | None = None,
+    contract: Mapping[str, Any] | None = None,
     exclusion: Mapping[str, Mapping[str, Any]] | None = None,
     risk: Mapping[str, float] | None = None,
     imbalance: Mapping[str, Any] | None = None,
@@ -112,7 +114,7 @@ def case(
         "chp": chp,
         "hydrogen": hydrogen,
     }
-    given |= {"ppa": ppa, "charger": charger, "imbalance": imbalance}
+    given |= {"ppa": ppa, "charger": charger, "imbalance": imbalance, "contract": contract}
     parts = {
         name: _labelled(members, name) for name, members in given.items() if members is not None
     }

@@ -145,7 +145,8 @@ def poisoned(case: xr.DataTree, part: str, field: Field, value: float) -> xr.Dat
     usual = 1.0 if field.default in (None, REQUIRED) else field.default
     array = ds[field.name] if field.name in ds else xr.DataArray(usual)
     known = (
-        {"segment": pd.Index([1, 2]), "lag": pd.Index([1, 2])}
+        {"segment": pd.Index([1, 2]), "lag": pd.Index([1, 2]), "point": pd.Index([1, 2])}
+        | {"class": pd.Index(["all"]), "fleet": case["fleet"].indexes["fleet"]}
         | dict(case.to_dataset().indexes)
         | dict(ds.indexes)
     )

@@ -624,8 +624,8 @@ def test_an_allowance_holds_for_each_visit_and_over_windows():
     owner lets 6 kWh be discharged on the second day and 4 on the third. Plans of every hour expect
     the visit of the day before.
 
-    Proves that what was used is handed over (else each window would sell it anew), and that a visit
-    that is expected has the allowance of an earlier one.
+    Proves that what was used is handed over (else each window would sell it anew), that a visit
+    that is expected has the allowance of an earlier one, and that each owner is paid once.
     """
     hours = np.arange(72)
     here, first, last = hours % 24 // 6 == 2, hours % 24 == 12, hours % 24 == 17
@@ -640,11 +640,20 @@ def test_an_allowance_holds_for_each_visit_and_over_windows():
         session=np.where(here, hours // 24, -1),
     )
     price = 100.0 + hours % 7
-    tree = case(car, market(price), imbalance=settled(price_long=price - 5, price_short=price + 5))
+    menu = {"theta": 1.0, "share": 1.0, "energy": 6.0, "payment": 0.1, "wear": 0.01, "term": 3.0}
+    imbalance = settled(price_long=price - 5, price_short=price + 5)
+    tree = case(car, market(price), imbalance=imbalance, contract=menu)
+    came = tree.indexes["time"][first]
+    stays = {"arrival": came, "departure": came + pd.Timedelta("6h"), "row": ["ev"] * 3}
+    stays |= {"contract": [-1, 0, 0], "contract_energy": [0.0, 6.0, 4.0]}
+    stays |= {"contract_payment": [0.0, 0.1, 0.08]}
+    columns = {name: ("session", np.asarray(x)) for name, x in stays.items()}
+    tree["sessions"] = xr.DataTree(xr.Dataset(columns, {"session": [0, 1, 2]}))
     options = {"forecast": "naive", "every": 1.0, "ahead": 24.0, "hindsight": False}
     run = v2g.simulate(tree, start="2026-01-06", **options)
     discharged = run["fleet"].discharge.sel(fleet="ev").groupby("time.date").sum()
     assert discharged.values == approx([6.0, 4.0])
+    assert float(run["ledger"]["contract.owners"].sum()) == approx(-0.18)
     assert run["audit"].attrs["passed"]
     naive = Naive(truth := checking.inputs_of(tree, v2g.PARTS))
     seen = naive.at(truth.calendar.time[48], truth.calendar.time[49], 48, 72)

@@ -201,3 +201,40 @@ RISK = Story(
         for name in ("profit", "value_at_risk", "cvar")
     ),
 )
+
+# 0.12 EUR are owed in the second half-hour. 2 kW for half an hour wear 1 kWh at 0.3 EUR, which is
+# the owner's, and cost 0.05 EUR of dispatch. 5 kWh at the grid are asked for at 0.8, of which 2 are
+# missing on board: 2.5 at the grid are served, at 0.2 EUR each.
+CONTRACT = Story(
+    half_hours(
+        vehicle(
+            charge_max=5.0,
+            discharge_max=[2.0, 0.0],
+            eta_charge=0.8,
+            energy_initial=1.0,
+            energy_min=[0.0, 4.0],
+            need_billed=[0.0, 5.0],
+            allowance=3.0,
+        ),
+        market([0.0, 0.0]),
+        contract={
+            "theta": 1.0,
+            "share": 1.0,
+            "energy": 3.0,
+            "payment": 0.12,
+            "wear": 0.3,
+            "term": 1.0,
+            "owed": [0.0, 0.12],
+            "need_price": 0.2,
+            "dispatch_cost": 0.05,
+        },
+    ),
+    {"fleet.charge": [0.0, 5.0], "fleet.discharge": [2.0, 0.0]},
+    cash={
+        "contract.owners": -0.12,
+        "contract.need": 0.2 * (5 - 2 / 0.8),
+        "contract.slack.dispatch": -0.05 * 1,
+        "fleet.slack.unserved": -10 * 2,
+    },
+    broken=(Broken("contract.owner_wear", {"contract.owner_wear_fleet": plus(0.1, time=0)}, 0.1),),
+)

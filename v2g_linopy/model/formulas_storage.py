@@ -1,10 +1,11 @@
 """Formulas of storages: one direction at a time, wear by the depth of cycles."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ..algebra.expression import Constraint, Data, Expression, Quantity
-from .formulas import larger, smaller
+from .formulas import following_data, larger, smaller
 
 LIMIT_LABELS = dict.fromkeys(
     ("charging_only", "discharging_only", "cut_high", "cut_low"),
@@ -90,3 +91,10 @@ def most_between(values: xr.DataArray, restarts: xr.DataArray) -> xr.DataArray:
     most = np.maximum.reduceat(cells.ravel(), places)
     lengths = np.diff(np.append(places, cells.size))
     return values.copy(data=np.repeat(most, lengths).reshape(cells.shape))
+
+
+def need_of_trip(d: xr.Dataset, time: pd.Index) -> xr.DataArray:
+    """Return True where the next step takes from the same battery all that is needed on board."""
+    driven, keep = following_data(d.energy_out, time), following_data(d.keep, time)
+    soft = d.unserved_cost.notnull()
+    return xr.DataArray((d.energy_min > 0) & soft & (d.energy_min <= driven) & (keep == 1))

@@ -13,7 +13,7 @@ from ..case.schema import Calendar, suggest
 from ..errors import Problem, SchemaError
 from .part import Part
 from .reserve_rules import supplied
-from .sessions import session_problems
+from .sessions import validated_sessions
 from .terms import SITE
 
 DATA_GROUPS = ("sessions", "vintage", "gates")  # belong to a case without being parts
@@ -94,15 +94,34 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
             clean.attrs["member"] = part.schema.member
             data[part.name] = clean
             notes += part.schema.assumptions(group, part.name, calendar.currency)
-    problems += [] if broken else session_problems(case, calendar)
+    sessions, unfit = (None, []) if broken else validated_sessions(case, calendar)
+    problems += unfit
     if not problems:
         checks = [check for name in data for check in parts[name].case_checks]
         between = [p for check in checks for p in check(data, calendar, step_hours(case))]
         problems += (between or _without_a_market(data)) + _members(parts, data)
         problems += _assets(parts, data)
+    if not problems:
+        problems += _from_sessions(parts, data, sessions, calendar, step_hours(case))
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
     return Inputs(parts, data, calendar, step_hours(case), calendar.probability, tuple(notes))
+
+
+def _from_sessions(
+    parts: Mapping[str, Part],
+    data: dict[str, xr.Dataset],
+    sessions: xr.Dataset | None,
+    calendar: Calendar,
+    dt: float,
+) -> list[Problem]:
+    """Complete the inputs of parts by what charging sessions say; return what is wrong with it."""
+    problems = []
+    for name in data:
+        if (complete := parts[name].from_sessions) is not None:
+            data[name], found = complete(data, sessions, calendar, dt)
+            problems += found
+    return problems
 
 
 def _strangers(case: xr.DataTree, parts: Mapping[str, Part]) -> list[Problem]:

@@ -89,6 +89,13 @@ class Trading:
 CaseCheck = Callable[[Mapping[str, xr.Dataset], Calendar, float], list[Problem]]
 """Takes the inputs of every part by name, the calendar, and the length of a step (h)."""
 
+FromSessions = Callable[
+    [Mapping[str, xr.Dataset], xr.Dataset | None, Calendar, float],
+    tuple[xr.Dataset, list[Problem]],
+]
+"""Takes the inputs of every part by name, `/sessions`, the calendar, and the length of a step (h).
+"""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Part:
@@ -111,6 +118,9 @@ class Part:
     case_checks : tuple of callable, default ()
         ``f(inputs by part, calendar, hours of a step) -> [Problem]``, rules between its group and
         others; those within its group stand in the schema.
+    from_sessions : callable, optional
+        ``f(inputs by part, sessions, calendar, hours of a step) -> (its inputs, [Problem])``,
+        inputs that follow from the charging sessions of a case, which may have none (None).
     label : str, default ""
         The kind in words, plural: ``"heat and power plants"``. Empty: its name.
     member_label : str, default ""
@@ -186,6 +196,7 @@ class Part:
     build: Callable[[Scope, xr.Dataset], Terms]
     replay: Callable[[View, xr.Dataset], Replay]
     case_checks: tuple[CaseCheck, ...] = ()
+    from_sessions: FromSessions | None = None
     label: str = ""
     member_label: str = ""
     entries: Mapping[str, Entry] = field(default_factory=dict)

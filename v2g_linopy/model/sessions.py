@@ -171,11 +171,43 @@ def session_problems(case: xr.DataTree, calendar: Calendar) -> list[Problem]:
     >>> session_problems(case, calendar_of(case)[0])
     []
     """
+    return validated_sessions(case, calendar)[1]
+
+
+def validated_sessions(
+    case: xr.DataTree, calendar: Calendar
+) -> tuple[xr.Dataset | None, list[Problem]]:
+    """Return `/sessions` in coherent units, and what is wrong with it.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case, with the group or without.
+    calendar : Calendar
+        Time stamps, zone, money and scenarios of the case.
+
+    Returns
+    -------
+    xarray.Dataset or None
+        The arrays on session; None where the case has no sessions, or something is wrong.
+    list of Problem
+        As `session_problems`.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> from v2g_linopy.case.io import calendar_of
+    >>> from v2g_linopy.model.sessions import validated_sessions
+    >>> case = v2g.commuters(vehicles=1, days=1)
+    >>> sessions, problems = validated_sessions(case, calendar_of(case)[0])
+    >>> sessions.sizes["session"], problems
+    (1, [])
+    """
     if "sessions" not in case.children:
-        return []
+        return None, []
     group = case.children["sessions"].to_dataset(inherit=False)
     moments = [name for name in (*MOMENTS, *EARLY) if name in group]
-    _, problems = _KEPT.validate(group.drop_vars(moments), "sessions", calendar)
+    clean, problems = _KEPT.validate(group.drop_vars(moments), "sessions", calendar)
     unfit = [problem for name in moments for problem in _moment(name, group[name])]
     if {*MOMENTS} <= {*moments} and not unfit:
         backwards = group["departure"] < group["arrival"]
@@ -183,7 +215,8 @@ def session_problems(case: xr.DataTree, calendar: Calendar) -> list[Problem]:
             first = group["departure"][backwards.to_numpy()].to_index()[0]
             detail = f"{count} sessions end before they begin, the first at {first:%Y-%m-%d %H:%M}"
             unfit.append(Problem("sessions.departure", "consistency", f"{detail} UTC"))
-    return problems + unfit
+    problems += unfit
+    return None if problems else clean.assign({n: group[n] for n in moments}), problems
 
 
 def _moment(name: str, x: xr.DataArray) -> list[Problem]:

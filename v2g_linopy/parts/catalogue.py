@@ -6,7 +6,7 @@ Examples
 --------
 >>> import v2g_linopy as v2g
 >>> [name for name, part in v2g.PARTS.items() if part.stage.name == "RULE"]
-['charger', 'connection', 'exclusion']
+['charger', 'contract', 'connection', 'exclusion']
 """
 
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from .assets.fleet import part as fleet
 from .markets import energy, imbalance
 from .markets.ppa import part as ppa
 from .markets.reserve import part as reserve
-from .rules import charger, exclusion, risk
+from .rules import charger, contract, exclusion, risk
 from .rules.connection import part as connection
 
 PARTS = MappingProxyType(
@@ -34,6 +34,7 @@ PARTS = MappingProxyType(
             energy.PART,
             imbalance.PART,
             charger.PART,
+            contract.PART,
             connection.PART,
             exclusion.PART,
             risk.PART,

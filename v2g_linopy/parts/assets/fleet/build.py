@@ -10,13 +10,12 @@ from ....model import battery_wear
 from ....model.formulas import (
     first,
     following,
-    following_data,
     larger,
     previous,
     previous_data,
     smaller,
 )
-from ....model.formulas_storage import one_way, within_step
+from ....model.formulas_storage import need_of_trip, one_way, within_step
 from ....model.reserve_rules import on_two_paths
 from ....model.scope import Scope
 from ....model.terms import Allowance, Cash, Edge, Flex, Flow, Store, Terms, decided_cash
@@ -178,16 +177,9 @@ def _shared(s: Scope, d: xr.Dataset) -> _Shared:
         within = room - power_limits.max_power(d, "charge", on) <= 0
         s.add("charge_room", within, mask=tapered & (least_in | least_out))
     missing = unserved
-    if bool((of_trip := _need_of_trip(d, s.axis("time"))).any()):
+    if bool((of_trip := need_of_trip(d, s.axis("time"))).any()):
         missing = missing + following(unserved_trip).where(of_trip)
     return _Shared(active, unserved, unserved_trip, missing, slack_in, slack_out, on, tapered, room)
-
-
-def _need_of_trip(d: xr.Dataset, time: pd.Index) -> xr.DataArray:
-    """Return True where the next step takes from the same battery all that is needed on board."""
-    driven, keep = following_data(d.energy_out, time), following_data(d.keep, time)
-    soft = d.unserved_cost.notnull()
-    return xr.DataArray((d.energy_min > 0) & soft & (d.energy_min <= driven) & (keep == 1))
 
 
 def _room(d: xr.Dataset, plan: _Path, shared: _Shared) -> tuple[Expression, Expression]:
