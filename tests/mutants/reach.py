@@ -89,6 +89,11 @@ def tests_for(reaches: list[Reach], source: str, line: int) -> list[tuple[str, f
     What runs on import only (a field of a schema, a constant) is tested by all that use the file.
     """
     statement = _statement(source, line)
+    return _tests_at(reaches, source, statement) or _tests_at(reaches, source, None)
+
+
+def _tests_at(reaches: list[Reach], source: str, statement: int | None) -> list[tuple[str, float]]:
+    """The tests that run a statement, or that use the file where it is None."""
     first, then = [], []
     for reach in reaches:
         at = None if statement is None else _then(reach, source, statement)
