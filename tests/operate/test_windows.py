@@ -295,6 +295,24 @@ def called_on_average() -> Story:
     )
 
 
+def owners_paid() -> Story:
+    """12 kWh may be fed in under each of two contracts, paid in the third and the last hour; drivers
+    pay for what they asked for.
+    """
+    car = vehicle(
+        discharge_max=10,
+        energy_initial=30,
+        energy_min=[0, 0, 0, 0, 0, 20],
+        need_billed=[0, 0, 0, 0, 0, 4],
+        allowance=12,
+        restart=[0, 0, 0, 1, 0, 0],
+    )
+    menu = {"theta": 1, "share": 1, "energy": 12, "payment": 0.1, "wear": 0.01, "term": 3}
+    menu |= {"owed": [0, 0, 0.1, 0, 0, 0.2], "need_price": 0.2, "dispatch_cost": 0.001}
+    prices = market([60, 80, 70, 50, 40, 90])
+    return Story(case(car, prices, contract=menu), (1, 2, 5), ("fleet.allowance_used",))
+
+
 STORIES = {
     make.__name__: make
     for make in (
@@ -312,6 +330,7 @@ STORIES = {
             contracts,
             billed_pods,
             called_on_average,
+            owners_paid,
             no_states,
         ),
     )
