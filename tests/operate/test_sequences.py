@@ -655,7 +655,9 @@ def test_an_allowance_holds_for_each_visit_and_over_windows():
     assert discharged.values == approx([6.0, 4.0])
     assert float(run["ledger"]["contract.owners"].sum()) == approx(-0.18)
     assert run["audit"].attrs["passed"]
+    tree["fleet"]["allowance_used"] = xr.DataArray(1.0)
     naive = Naive(truth := checking.inputs_of(tree, v2g.PARTS))
+    assert naive.planned(truth).data["fleet"].allowance_used.values.tolist() == [1, 0]
     seen = naive.at(truth.calendar.time[48], truth.calendar.time[49], 48, 72)
     expected = seen["fleet", "allowance"].sel(fleet="expected ev")
     assert expected.dropna("time").values.tolist() == [6.0] * 6

@@ -119,6 +119,24 @@ OWNED_CAR = Story(
     ),
 )
 
+# A quarter of an hour of 8 kW is the 2 kWh that the owner lets be discharged.
+OWNED_CAR_THAT_ENDURES = Story(
+    half_hours(
+        vehicle(charge_max=0.0, discharge_max=10.0, energy_initial=10.0, allowance=2.0),
+        market([0.0, 0.0]),
+        product(
+            up=1.0,
+            hours_up=0.25,
+            guarantee="endurance",
+            volume_max=[8.0, 0.0],
+            capacity_price=10.0,
+        ),
+    ),
+    {"fleet.discharge": 0.0},
+    cash={"reserve.capacity": 0.5 * 0.01 * 8},
+    broken=(Broken("reserve.calls_allowance_fleet", {"fleet.allowance": plus(-1, time=0)}, 1),),
+)
+
 # Calls of two products of 4 kW each stop the 4 kW drawn once: 4 kW for half an hour are the 2 kWh
 # that the owner lets be discharged.
 OWNED_CAR_IN_RESERVE = Story(

@@ -45,8 +45,9 @@ def test_an_allowance_may_begin_later(pipeline):
 
 
 def test_what_was_used_before_counts(pipeline):
-    """3 of 5 kWh went before the first step, as metered: 2 are left."""
-    result = pipeline(case(vehicle(**FULL, allowance=5.0, allowance_used=3.0), market([90, 90])))
+    """3 of 5 kWh went before the first step, as metered: 2 are left of the session that goes on."""
+    owner = vehicle(**FULL, allowance=5.0, allowance_used=3.0, session=np.array([4, 4]))
+    result = pipeline(case(owner, market([90, 90])))
     assert result.attrs["profit"] == approx(0.18)
 
 
@@ -62,12 +63,12 @@ def test_the_count_does_not_leak(pipeline):
 
 
 def test_slack_counts(pipeline):
-    """30 kWh do not fit into what stays of the battery: 10 go to the market, the rest through
-    slack, of which 5 may. 15 must go, and 15 are allowed.
+    """15 of 40 kWh do not fit into what stays of the battery: 10 go to the market, 5 through slack.
+    All 15 count.
     """
-    owner = vehicle(**FULL, energy_max=[40, 25], slack_cost=1.0, allowance=15.0)
-    result = pipeline(case(owner, market([0.0, -1.0])))
-    assert row(result, "fleet.used")[-1] == approx(15)
+    owner = vehicle(**FULL | {"charge_max": 0.0}, energy_max=25.0, slack_cost=1.0, allowance=15.0)
+    result = pipeline(case(owner, market([90.0])))
+    assert row(result, "fleet.used") == [15]
 
 
 GUARANTEES = {

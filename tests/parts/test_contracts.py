@@ -110,6 +110,14 @@ def test_drivers_pay_for_need_under_contracts(pipeline):
     assert row(result, "fleet.unserved") == [6]
 
 
+def test_need_that_nobody_asked_for_is_not_refunded(pipeline):
+    """2 kWh of 5 that must stay on board are missing in the first hour, where nothing is billed."""
+    car = {"charge_max": [3, 0], "energy_min": [5, 0], "need_billed": [0, 1]}
+    result = pipeline(contracted(car, [0.0, 0.0], contract=-1, menu={"need_price": 0.2}))
+    assert row(result, "fleet.unserved") == [2, 0]
+    assert row(result, "ledger.contract.need") == approx([0, 0.2])
+
+
 def test_a_trip_that_lacks_energy_is_not_paid_either(pipeline):
     """A trip takes 9 kWh of a car that had to leave with them, and 5 could be charged."""
     car = {"charge_max": [5, 0], "energy_min": [9, 0], "energy_out": [0, 9], "need_billed": [9, 0]}
