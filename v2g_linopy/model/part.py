@@ -15,7 +15,7 @@ from .scope import Scope
 from .terms import Replay, Terms
 from .view import View
 
-Cause = Literal["energy", "reserve", "wear", "drivers", "grid", "other"]
+Cause = Literal["energy", "reserve", "wear", "drivers", "owners", "grid", "other"]
 """What an entry of the ledger counts as where two results are compared."""
 
 

@@ -14,6 +14,7 @@ CAUSES = {
     "reserve": "reserves",
     "wear": "battery wear",
     "drivers": "drivers' payments",
+    "owners": "payments to owners",
     "grid": "grid tariffs and taxes",
     "penalties": "penalties (not in profit)",
     "other": "other entries",

@@ -12,7 +12,7 @@ from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
 from ..solve.result import in_profit
 
-CAUSES = ("energy", "reserve", "wear", "drivers", "grid", "penalties", "other")
+CAUSES = ("energy", "reserve", "wear", "drivers", "owners", "grid", "penalties", "other")
 
 
 def bills(results: Sequence[xr.DataTree], *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:

@@ -27,7 +27,6 @@ MEANINGS = {
 }
 SETTLED_BY = ("energy", "imbalance")
 """Groups without which a result has no such sources."""
-OWNERS = ("contract.owners",)
 
 
 def profit_sources(
@@ -102,12 +101,12 @@ def profit_sources(
 
     ledger = result["ledger"].to_dataset()
     known = {
-        "retail": _entries(ledger, _paid_by_drivers(ledger, parts), inputs),
+        "retail": _entries(ledger, _of_cause("drivers", ledger, parts), inputs),
         "energy": _money(-draw * price, inputs),
         "deviation": _money((draw + planned) * (price - settled), inputs),
         "virtual": _money((traded - planned) * (price - settled), inputs),
         "later markets": _money(later, inputs),
-        "owners": _entries(ledger, OWNERS, inputs),
+        "owners": _entries(ledger, _of_cause("owners", ledger, parts), inputs),
     }
     total = _entries(ledger, tuple(map(str, ledger.data_vars)), inputs)
     return pd.Series(known | {"other": total - sum(known.values())}).reindex(list(SOURCES))
@@ -186,8 +185,8 @@ def has_sources(result: xr.DataTree) -> bool:
     return {*SETTLED_BY} <= {*result.children}
 
 
-def _paid_by_drivers(ledger: xr.Dataset, parts: Mapping[str, Part]) -> tuple[str, ...]:
-    return tuple(str(n) for n in ledger.data_vars if cause_of(str(n), parts) == "drivers")
+def _of_cause(cause: str, ledger: xr.Dataset, parts: Mapping[str, Part]) -> tuple[str, ...]:
+    return tuple(str(n) for n in ledger.data_vars if cause_of(str(n), parts) == cause)
 
 
 def _first_market(result: xr.DataTree, inputs: Inputs, market: str | None) -> str:

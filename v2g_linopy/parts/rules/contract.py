@@ -167,7 +167,7 @@ PART = Part(
     label="contracts with owners",
     member_label="type of owner",
     entries={
-        "owners": Entry("payments to owners for discharging"),
+        "owners": Entry("payments to owners for discharging", "owners"),
         "need": Entry("drivers' payments for their need", "drivers"),
         "slack.dispatch": Entry("penalty: cost of dispatch under contracts"),
     },

@@ -21,6 +21,7 @@ from .style import (
     PURPLE,
     SKY,
     VERMILLION,
+    YELLOW,
     empty,
     legend_entries,
     sheet,
@@ -36,6 +37,7 @@ CAUSES = {
     "reserve": GREEN,
     "wear": VERMILLION,
     "drivers": ORANGE,
+    "owners": YELLOW,
     "grid": PURPLE,
     "other": GREY,
 }

@@ -376,7 +376,8 @@ def cause_words() -> str:
         "Energy: what the energy markets pay or cost; the energy shift on the rung smart, arbitrage"
         " on the rung V2G. Reserves: what is paid for being ready and for activated energy. Battery"
         " wear: replacement cost of the energy that passes through the batteries. Drivers'"
-        " payments: what drivers pay for their energy. Grid tariffs and taxes: what the meter pays"
+        " payments: what drivers pay for their energy. Payments to owners: for the energy that they"
+        " let be discharged. Grid tariffs and taxes: what the meter pays"
         " beside its energy."
     )
 
