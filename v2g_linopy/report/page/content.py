@@ -24,7 +24,7 @@ MOST_PODS = 25
 """Pods whose bill the page sets out."""
 MOST_BATTERIES = 15
 """Batteries that the page lists by name."""
-RARE = ("reserve", "grid", "other", "penalties")
+RARE = ("reserve", "owners", "grid", "other", "penalties")
 """Causes whose column is left out where nothing stands in it."""
 LONGEST_SENTENCE = 320
 """Characters of a stated assumption that the page shows."""
