@@ -58,6 +58,7 @@ _HOME = {
     "SolveError": "errors",
     "SolverError": "errors",
     "V2GError": "errors",
+    "with_contracts": "operate.contract_entry",
     "simulate": "operate.simulate",
     "stage_values": "operate.stage_values",
     "unmanaged": "operate.unmanaged",
@@ -125,6 +126,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
         SolverError,
         V2GError,
     )
+    from .operate.contract_entry import with_contracts
     from .operate.simulate import simulate
     from .operate.stage_values import stage_values
     from .operate.unmanaged import unmanaged
@@ -208,6 +210,7 @@ __all__ = [
     "break_even",
     "build",
     "capacity_loss",
+    "with_contracts",
     "with_initial_state",
     "case_from_sessions",
     "charging_station",

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 import xarray as xr
 
+from ..case.io import read
 from ..errors import Interrupted, OutputError, SchemaError
 from ..operate.checkpoint import windows_in
 from ..operate.day_ahead_bids import BIDS
@@ -68,6 +69,17 @@ Ahead = Annotated[
         help="How far a plan reaches beyond its window; inf: to the end.",
     ),
 ]
+MenuFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--contracts",
+        metavar="MENU",
+        help="Offer this menu (of v2g menu) to the owner of each session on its arrival.",
+    ),
+]
+TypeSeed = Annotated[
+    int, typer.Option("--type-seed", min=0, help="Of the types of owners, drawn from the shares.")
+]
 PolicyOf = Annotated[
     str,
     typer.Option(
@@ -118,6 +130,7 @@ def add(app: typer.Typer) -> None:
         "v2g simulate depot.nc -o out",
         "v2g simulate depot.nc -o out --forecast naive --start 2026-03-08 --stop 2026-03-15",
         "v2g simulate depot.nc -o out --policy rule --forecast published --bids mean-of-days",
+        "v2g simulate stays.nc -o out --contracts menu.nc --type-seed 7 --policy rule",
         "v2g simulate depot.nc -o out --resume",
         "v2g simulate depot.nc -o out --every 0.25 --window 24 --ahead 36 --stage-values",
     )(simulated)
@@ -134,6 +147,8 @@ def simulated(
     every: Every = 1.0,
     window: Size = 24.0,
     ahead: Ahead = 48.0,
+    contracts: MenuFile = None,
+    type_seed: TypeSeed = 0,
     policy: PolicyOf = "model",
     bids: BidsOf = "week-ago",
     days: Days = 10,
@@ -174,6 +189,8 @@ def simulated(
         "stop": stop,
         "every": every,
         "window": window,
+        "contracts": None if contracts is None else read(contracts),
+        "seed": type_seed,
         "policy": policy,
         "bids": bids,
         "days": days,

@@ -126,6 +126,8 @@ CONTRACTED = _by_name(
     _label("contract_reason", "why there is this contract, or none"),
     _column("energy_called", "kWh", "energy called under the contract, at the charger", ABSENT),
     _column("energy_discharged", "kWh", "energy discharged under it, at the charger", ABSENT),
+    _column("energy_unserved", "kWh", "need that was not served, on board", ABSENT),
+    _label("unserved_reason", "why it was not served"),
 )
 """What its owner has agreed to, and what became of it."""
 EARLY = _by_name(_label("left", "plug-out that came before the departure, UTC"))

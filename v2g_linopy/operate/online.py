@@ -10,7 +10,7 @@ import xarray as xr
 from ..errors import Problem, SchemaError
 from ..model.inputs import Inputs
 from .charging_rules import Operated, operate_sessions
-from .day_ahead_bids import BIDS, bid_quantities
+from .day_ahead_bids import bid_quantities
 from .plugged_in import stays_of
 from .price_forecasts import KNOWN_BY_RULES, auction_of, price_forecast
 from .separable import coupling
@@ -55,7 +55,7 @@ def operate_by_rule(
         steps in which the imbalance is beyond its limit.
     """
     stays = stays_of(truth)
-    problems = [*_unknown(q.forecast.name, policy, bids), *coupling(truth, stays)]
+    problems = [*_unknown(q.forecast.name, policy), *coupling(truth, stays)]
     if problems:
         raise SchemaError(problems, source="the simulation")
     steps = range(q.steps.start, q.steps.stop)
@@ -69,14 +69,12 @@ def operate_by_rule(
     _write(truth, q, state, done, position)
 
 
-def _unknown(forecast: str, policy: str, bids: str) -> list[Problem]:
+def _unknown(forecast: str, policy: str) -> list[Problem]:
     """Return what a rule cannot do."""
     problems = []
     if policy == "rule" and forecast not in KNOWN_BY_RULES:
         detail = f"{forecast!r} is not known to a rule; choose {', '.join(KNOWN_BY_RULES)}"
         problems.append(Problem("forecast", "choice", detail))
-    if bids not in BIDS:
-        problems.append(Problem("bids", "choice", f"{bids!r} is not one of {', '.join(BIDS)}"))
     return problems
 
 

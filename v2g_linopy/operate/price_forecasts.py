@@ -26,7 +26,7 @@ class PriceForecast:
         """Return the price of `count` steps from `now` on, as a decision in `now` expects it.
 
         What is not known yet is expected as a week before, or as many weeks as it takes to be
-        known; near the begin of the case as on the last day that is known.
+        known; in the first week of the case as on its first day.
         """
         steps = np.arange(now, now + count)
         unknown = self.known_from[steps] > now
@@ -34,9 +34,8 @@ class PriceForecast:
             return self.price[steps]
         week, known = 7 * self.day, int(np.searchsorted(self.known_from, now, side="right")) - 1
         weeks_back = steps - week * np.maximum(1, (steps - known + week - 1) // week)
-        days_back = steps - self.day * ((steps - known + self.day - 1) // self.day)
-        earlier = np.where(weeks_back >= 0, weeks_back, days_back)
-        if (earlier[unknown] < 0).any():
+        earlier = np.where(weeks_back >= 0, weeks_back, steps % self.day)
+        if (earlier[unknown] > known).any():
             detail = "there is no earlier day to forecast prices from; start at least a day later"
             raise SchemaError([Problem("start", "time", detail)], source="the simulation")
         return self.price[np.where(unknown, earlier, steps)]

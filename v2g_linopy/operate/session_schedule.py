@@ -11,7 +11,6 @@ from ..solve.solver import Matrix, Settings, solve_matrix
 
 _NEAR = 1e-9  # kWh
 _NO_GAIN = 1e-6  # EUR per kWh fed in: what earns no more stays on board
-_SCALE = 1e3  # EUR/MWh: so that what a solver takes for equal is far below what prices differ by
 
 
 @dataclass(frozen=True)
@@ -143,8 +142,7 @@ class _Programme:
             a=sp.csc_array((values, (rows, columns)), shape=shape),
             row_lower=np.concatenate([begun, none]),
             row_upper=np.concatenate([begun, self.ahead.allowance, *most]),
-            cost=-_SCALE
-            * np.concatenate(
+            cost=-np.concatenate(
                 [np.zeros(cells), _NO_GAIN - self.worth, self.charge_price, np.zeros(wasteful)]
             ),
             lower=np.concatenate([low, np.zeros(shape[1] - cells)]),

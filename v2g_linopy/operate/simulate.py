@@ -21,8 +21,11 @@ from ..solve.result import in_profit
 from ..solve.solver import Settings
 from . import windows
 from .checkpoint import Checkpoint, run_of
+from .contract_entry import with_contracts
+from .day_ahead_bids import BIDS
 from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Published, Vintages
 from .online import POLICIES, RULE_NOTE, operate_by_rule
+from .session_outcome import with_outcome
 from .unmanaged import unmanaged
 from .windows import Sequence, State, Window
 
@@ -43,6 +46,8 @@ def simulate(
     every: float = 1.0,
     window: float = 24.0,
     ahead: float | None = 48.0,
+    contracts: xr.DataTree | xr.Dataset | None = None,
+    seed: int = 0,
     policy: str = "model",
     bids: str = "week-ago",
     days: int = 10,
@@ -80,6 +85,11 @@ def simulate(
         Hours that are decided in one model.
     ahead : float, default 48.0
         By how many hours the plans of a model reach beyond its window; None: to the end.
+    contracts : xarray.DataTree or xarray.Dataset, optional
+        A menu with its energies and payments, offered to each session on its arrival as
+        `with_contracts` does. A case that has contracts keeps them unless a menu is given.
+    seed : int, default 0
+        Of the types of owners that `/sessions` does not give.
     policy : {"model", "rule", "latest", "unmanaged"}, default "model"
         How it is operated: by a model of the whole case, or session by session, which is exact
         where no row binds two sessions together, and refused elsewhere. `rule` draws in the steps
@@ -143,22 +153,18 @@ def simulate(
     >>> result["audit"].attrs["passed"]
     1
     """
-    if policy not in POLICIES:
-        detail = f"{policy!r} is not one of {', '.join(POLICIES)}"
-        raise SchemaError([Problem("policy", "choice", detail)], source="the simulation")
+    _check_policy(policy, bids)
+    if contracts is not None:
+        case = with_contracts(case, contracts, seed=seed)
     truth = inputs_of(case, parts)
     q = sequence(
         case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options
     )
     state = fresh(case, q) if resume_from is None else resume_from
-    kept = None if checkpoint is None else Checkpoint(Path(checkpoint), run_of(case, truth, q))
-    if kept is not None:
-        state = kept.restore(q, state)
     if policy == "model":
-        for after in windows.run_windows(q, state, progress):
-            if kept is not None:
-                kept.save(q, after)
-            on_window(after)
+        folder = None if checkpoint is None else Path(checkpoint)
+        kept = None if folder is None else Checkpoint(folder, run_of(case, truth, q))
+        state = _through_windows(q, state, kept, progress, on_window)
     else:
         operate_by_rule(truth, q, state, policy, bids, days)
 
@@ -171,12 +177,44 @@ def simulate(
     }
     if policy != "model":
         result.attrs |= {"bids": bids, "policy_note": RULE_NOTE}
+    if policy != "model" or contracts is not None:
+        result = with_outcome(result)
+        result.attrs |= {} if contracts is None else {"seed": seed}
     if hindsight:
         best = with_hindsight(case, q, state, result, parts, options)
         result["sequence"] = xr.DataTree(compare_days(result, best))
         result.attrs["objective_hindsight"] = best.attrs["objective"]
         result.attrs["regret"] = best.attrs["objective"] - result.attrs["objective"]
     return result
+
+
+def _through_windows(
+    q: Sequence,
+    state: State,
+    kept: Checkpoint | None,
+    progress: Callable[[int, int], None],
+    on_window: Callable[[State], None],
+) -> State:
+    """Run all windows that are not kept yet, and keep each."""
+    if kept is not None:
+        state = kept.restore(q, state)
+    for after in windows.run_windows(q, state, progress):
+        if kept is not None:
+            kept.save(q, after)
+        on_window(after)
+    return state
+
+
+def _check_policy(policy: str, bids: str) -> None:
+    """Raise for words that are not known, all at once."""
+    known = {"policy": (policy, POLICIES), "bids": (bids, BIDS)}
+    problems = [
+        Problem(name, "choice", f"{word!r} is not one of {', '.join(words)}")
+        for name, (word, words) in known.items()
+        if word not in words
+    ]
+    if problems:
+        raise SchemaError(problems, source="the simulation")
 
 
 def sequence(
@@ -387,7 +425,9 @@ def settled(
         group = group.drop_vars([n for n in traded if n in group])
         operated = {n: x.isel(time=q.steps) for n, x in traded.items()}
         tree[part] = xr.DataTree(group.assign(operated))
-    result = solve.solve(tree, fix=_done(q, state), complementarity="off", parts=parts, **options)
+    # with every decision fixed nothing is left that blocks would make faster
+    asked = {**options, "blocks": False, "complementarity": "off", "parts": parts}
+    result = solve.solve(tree, fix=_done(q, state), **asked)
     result.attrs["complementarity"] = ""
     return result.filter(lambda node: node.name not in ("price", "dual", "reduced_cost"))
 

@@ -1,0 +1,93 @@
+"""What became of each session of an operated case: energy under its contract, and need not served
+(docs/formulation.md §10).
+"""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..model.sessions import SESSION_FIELDS
+
+_NOTHING = 1e-6  # kWh
+BEYOND_CHARGER, LEFT_EARLY, BY_PLAN = "beyond charger", "left early", "not served"
+"""Why need was not served: the charger could not deliver it in time, the car left before its
+departure, or the plan did not.
+"""
+
+
+def with_outcome(result: xr.DataTree, called: np.ndarray | None = None) -> xr.DataTree:
+    """Add to `/sessions` of a result what each was called for and gave, and what it was not served.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        A result with `/fleet`, whose `session` says who stands where, and `/sessions`.
+    called : numpy.ndarray, optional
+        Energy called on (step, member) (kWh); by default what was discharged.
+
+    Returns
+    -------
+    xarray.DataTree
+        The result itself, with `energy_called`, `energy_discharged` (kWh at the charger) of
+        sessions with a contract, and of all `energy_unserved` (kWh on board) and `unserved_reason`.
+        A case that does not say which session stands where is left as it is.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> from v2g_linopy.operate.session_outcome import with_outcome
+    >>> result = with_outcome(v2g.solve(v2g.commuters(vehicles=1, days=1)))
+    >>> float(result["sessions"].energy_unserved.sum())
+    0.0
+    """
+    if not {"sessions", "fleet"} <= set(result.children):
+        return result
+    fleet = result.children["fleet"].to_dataset(inherit=False)
+    if "session" not in fleet:
+        return result
+    sessions = result.children["sessions"].to_dataset(inherit=False)
+    discharged = _by_session(fleet, sessions, _numbers(fleet, "discharge") * _hours(result))
+    missing = sessions.get("energy_missing", xr.zeros_like(sessions.session, float)).to_numpy()
+    short = _by_session(fleet, sessions, _numbers(fleet, "unserved"))
+    early = np.zeros(len(short), bool)
+    if "left" in sessions:
+        early = (sessions.left < sessions.departure).to_numpy()
+    new = {
+        "energy_unserved": short + missing,
+        "unserved_reason": np.select(
+            [(short > _NOTHING) & early, short > _NOTHING, missing > _NOTHING],
+            [LEFT_EARLY, BY_PLAN, BEYOND_CHARGER],
+            "",
+        ),
+    }
+    if "contract" in sessions:
+        agreed = (sessions.contract >= 0).to_numpy()
+        asked = discharged if called is None else _by_session(fleet, sessions, called.T)
+        new["energy_called"] = np.where(agreed, asked, 0.0)
+        new["energy_discharged"] = np.where(agreed, discharged, 0.0)
+    arrays = {name: ("session", x, {"units": SESSION_FIELDS[name].unit}) for name, x in new.items()}
+    result["sessions"] = xr.DataTree(sessions.assign(arrays))
+    return result
+
+
+def _hours(result: xr.DataTree) -> float:
+    """Return the length of a step (h)."""
+    time = result.to_dataset().indexes["time"]
+    if len(time) < 2:
+        return float(result.attrs["step_hours"])
+    return float((time[1] - time[0]) / pd.Timedelta(hours=1))
+
+
+def _numbers(fleet: xr.Dataset, name: str) -> np.ndarray:
+    """Return an output on (member, step), 0 where the model did not need it."""
+    if name not in fleet:
+        return np.zeros(fleet.session.shape)
+    return fleet[name].transpose("fleet", "time").to_numpy()
+
+
+def _by_session(fleet: xr.Dataset, sessions: xr.Dataset, x: np.ndarray) -> np.ndarray:
+    """Sum numbers on (member, step) by session."""
+    labels = fleet.session.transpose("fleet", "time").to_numpy().ravel()
+    place = pd.Index(sessions.indexes["session"]).get_indexer(labels)
+    known = place >= 0
+    return np.bincount(place[known], x.ravel()[known], len(sessions.session))
