@@ -18,7 +18,7 @@ from scipy.optimize import linprog
 import v2g_linopy as v2g
 
 DRAWN = settings.default.max_examples if settings.default else 10
-FEW = max(1, DRAWN // 2)
+FEW = max(1, DRAWN // 3)
 ENOUGH = 300
 """Examples from which on every kind has to be among them (`make prove`)."""
 KINDS = ("zero share", "equal types", "capped", "pooled", "excluded", "one type")

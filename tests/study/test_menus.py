@@ -274,6 +274,16 @@ def test_a_menu_is_a_file(tmp_path):
     assert float(contract_of(again).energy[4]) == approx(29)
 
 
+def test_a_table_may_be_replaced_by_a_longer_one():
+    """Two points, then three: of the second menu the last piece is worth .25, what it costs."""
+    table = {"utility": "table", "table_energy": [0.0, 1], "table_value": [0.0, 0.75]}
+    first = v2g.menu(theta=[1.0], share=1.0, wear=0.25, term=1, power=11, **table)
+    asked = first["contract"].to_dataset().drop_vars(["energy", "payment"])
+    longer = {"table_energy": [0.0, 1, 2, 3], "table_value": [0.0, 0.75, 1.25, 1.5]}
+    second = v2g.menu(xr.DataTree.from_dict({"/contract": asked}), **longer)
+    assert numbers(first, "energy") == [1] and numbers(second, "energy") == [2]
+
+
 BAD = {
     "shares that sum to 1.5": ({"share": 0.3}, "contract.share: shares of the types sum to 1.5"),
     "unordered": ({"theta": [1, 2, 1.5, 3, 4]}, r"contract.theta: type 3: 1.5 is below that of"),
@@ -351,8 +361,12 @@ def test_classes_with_utilities_of_their_own_may_need_each_other():
     assert float(found["menu"].class_compatibility.min()) >= -1e-12
     assert float(found["menu"].mean_value) == approx(0.24, abs=1e-6)
     assert float(found["menu"].bound) == approx(0.24, abs=1e-6)
-    even = v2g.menu(**data, **table | {"table_value": [[0, 0], [0.12, 0.6]]})
+    even = v2g.menu(
+        **data, **table | {"table_value": [[0, 0], [0.12, 0.6]]}, class_share=[0.25, 0.75]
+    )
     assert (even["menu"].class_compatibility >= 0).all()  # long stays are worth more: nothing binds
+    assert even["menu"].value.to_numpy() == approx([0.03, 0.48])
+    assert float(even["menu"].mean_value) == approx(0.25 * 0.03 + 0.75 * 0.48)
 
 
 def test_terms_beyond_every_stay():
@@ -386,11 +400,13 @@ def test_a_case_gives_its_money_and_its_stays():
 
 
 def stays_of(cars: dict[str, dict], prices: list[float]) -> xr.DataTree:
-    """Stays from 8:00 on at hourly prices (EUR/MWh), lossless, 10 kW."""
+    """Stays that begin `begin` hours after 8:00, at hourly prices (EUR/MWh), lossless, 10 kW."""
     time = pd.date_range("2026-03-02 08:00", periods=len(prices), freq="h")
     table = pd.DataFrame.from_dict(cars, orient="index").assign(
-        capacity=40.0, charge_max=10.0, eta_charge=1.0, eta_discharge=1.0, arrival=time[0]
+        capacity=40.0, charge_max=10.0, eta_charge=1.0, eta_discharge=1.0
     )
+    begin = pd.to_timedelta(table.pop("begin") if "begin" in table else 0.0, unit="h")
+    table["arrival"] = time[0] + begin
     table["departure"] = table["arrival"] + pd.to_timedelta(table.pop("hours"), unit="h")
     sessions = xr.Dataset.from_dataframe(table.rename_axis("session"))
     market = xr.Dataset({"day_ahead": ("time", prices)}, {"time": time})
@@ -419,6 +435,27 @@ def test_the_table_of_a_schedule_by_hand():
         **table, utility="schedule", theta=[1.0], share=1.0, wear=0.02, term=1, power=10
     )
     assert numbers(found, "energy") == approx([6]) and numbers(found, "payment") == approx([0.12])
+
+
+def test_each_stay_has_an_allowance_of_its_own():
+    """Two full cars one after the other at one charger, at 60, 20, 60, 20 EUR/MWh, give 4 kWh each.
+
+    Were they counted together, the second would give nothing, and the mean be .08.
+    """
+    full = {"energy_arrival": 40.0, "energy_need": 40.0, "hours": 2.0}
+    case = stays_of({"one": full | {"begin": 0.0}, "two": full | {"begin": 2.0}}, [60.0, 20.0] * 2)
+    assert case["fleet"].sizes["fleet"] == 1
+    table = v2g.schedule_table(case, [4], term=1, power=10)
+    assert table.table_value.to_numpy() == approx([0, 0.16])
+
+
+def test_what_cannot_be_charged_again_is_no_contract():
+    """A full car that stays for an hour gives and takes back 5 kWh at 10 kW, and no 6."""
+    cars = {"full": {"energy_arrival": 40.0, "energy_need": 40.0, "hours": 1.0}}
+    case = stays_of(cars, [60.0, 20.0])
+    assert v2g.schedule_table(case, [5], term=1, power=10).attrs["stays_with_contract"] == 1
+    with pytest.raises(v2g.SchemaError, match="no stay is 1 h long and can give 6 kWh"):
+        v2g.schedule_table(case, [6], term=1, power=10)
 
 
 def test_each_term_has_the_stays_that_last_no_longer_one():

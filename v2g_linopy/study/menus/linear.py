@@ -23,7 +23,7 @@ Levels = Mapping[str, xr.DataArray]
 TOLERANCE = 1e-6
 """EUR per owner that the tangents may lie above the utility; a solver does not reach below 1e-7."""
 ROUNDS = 60
-_FIRST_POINTS = np.geomspace(1e-6, 1.0, 25)
+_FIRST_POINTS = np.geomspace(1e-6, 1.0, 120)
 """Shares of the cap at which a smooth utility has its first tangents."""
 _NEXT_TO_NOTHING = 1e-12
 """Share of the cap at which a root has its steepest tangent."""
