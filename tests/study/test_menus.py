@@ -399,9 +399,9 @@ def test_a_case_gives_its_money_and_its_stays():
         v2g.menu(case, term=90)
 
 
-def stays_of(cars: dict[str, dict], prices: list[float]) -> xr.DataTree:
-    """Stays that begin `begin` hours after 8:00, at hourly prices (EUR/MWh), lossless, 10 kW."""
-    time = pd.date_range("2026-03-02 08:00", periods=len(prices), freq="h")
+def stays_of(cars: dict[str, dict], prices: list[float], step: str = "1h") -> xr.DataTree:
+    """Stays that begin `begin` hours after 8:00, lossless, 10 kW; prices (EUR/MWh) of each step."""
+    time = pd.date_range("2026-03-02 08:00", periods=len(prices), freq=step)
     table = pd.DataFrame.from_dict(cars, orient="index").assign(
         capacity=40.0, charge_max=10.0, eta_charge=1.0, eta_discharge=1.0
     )
@@ -456,6 +456,17 @@ def test_what_cannot_be_charged_again_is_no_contract():
     assert v2g.schedule_table(case, [5], term=1, power=10).attrs["stays_with_contract"] == 1
     with pytest.raises(v2g.SchemaError, match="no stay is 1 h long and can give 6 kWh"):
         v2g.schedule_table(case, [6], term=1, power=10)
+
+
+def test_a_schedule_counts_half_hours_and_keeps_the_floor():
+    """36 of 40 kWh stay on board: 4 kWh are given within the first half hour, and no 5."""
+    car = {"energy_arrival": 40.0, "energy_need": 40.0, "energy_floor": 36.0, "hours": 2.0}
+    case = stays_of({"full": car}, [60.0, 20.0, 20.0, 20.0], step="30min")
+    table = v2g.schedule_table(case, [4], term=0.5, power=10)
+    assert table.table_value.to_numpy() == approx([0, 0.16])
+    assert table.table_called.to_numpy() == approx([0, 4])
+    with pytest.raises(v2g.SchemaError, match="can give 5 kWh"):
+        v2g.schedule_table(case, [5], term=0.5, power=10)
 
 
 def test_each_term_has_the_stays_that_last_no_longer_one():
