@@ -14,6 +14,7 @@ from pytest import approx
 
 import v2g_linopy as v2g
 from v2g_linopy.model.contracts import contract_of, term_problems
+from v2g_linopy.study.menus import linear
 from v2g_linopy.study.menus.exact import exact_menu
 from v2g_linopy.study.menus.utilities import log_utility
 
@@ -260,6 +261,18 @@ def test_caps_that_differ_by_type_need_the_program():
     assert numbers(found, "energy").max() == approx(15)
     weak = v2g.menu(**LOG | {"power": 5})
     assert float(found["menu"].value) == approx(float(weak["menu"].value), abs=1e-6)
+
+
+def test_types_that_are_next_to_equal_have_a_program(monkeypatch):
+    """Types apart by a billionth, and one of them with owners: HiGHS 1.16 ends in an error at
+    the fourth round of tangents. Asked .025 per kWh, .05 sqrt(w) buys one kWh, for .025.
+    """
+    monkeypatch.setattr(linear, "_FIRST_POINTS", np.geomspace(1e-6, 1.0, 25))
+    found = v2g.menu(
+        theta=0.2 + 1e-9 * np.array([0, 0, 0, 1, 1, 2]), share=[0, 0, 0, 0, 0, 1], wear=0.005,
+        term=1, power=3.7, utility="sqrt", utility_scale=0.05, method="linear",
+    )  # fmt: skip
+    assert float(found["menu"].value) == approx(0.025, abs=1e-6)
 
 
 def test_a_menu_is_a_file(tmp_path):

@@ -6,14 +6,24 @@ solver returns rational and incentive-compatible to the last digit.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import linopy
 import numpy as np
 import xarray as xr
 
-from ...errors import SolverError
-from ...solve.solver import Settings, by_constraint, by_variable, matrix_of, solve_matrix
+from ...errors import SolveError, SolverError
+from ...solve.solver import (
+    Matrix,
+    Optimum,
+    Settings,
+    by_constraint,
+    by_variable,
+    matrix_of,
+    solve_matrix,
+)
 from .exact import revealing_payments
 from .utilities import Utility, UtilityByClass
 
@@ -32,6 +42,12 @@ _OPTIONS = {
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
 }
+
+
+_WAYS: tuple[dict[str, Any], ...] = ({}, {"presolve": "off"}, {"simplex_strategy": 4})
+"""As it comes, without presolve, by the primal simplex: the dual one stops with an error at types
+that are apart by a billionth.
+"""
 
 
 @dataclass(frozen=True)
@@ -273,7 +289,7 @@ def _solve_with_tangents(
     _add_tangents(program, utility, _first_points(utility, cap))
     for _ in range(ROUNDS):
         matrix = matrix_of(program)
-        optimum = solve_matrix(matrix, Settings(options=_OPTIONS))
+        optimum = _optimum(matrix)
         found = Found(
             by_variable(program, matrix, optimum.primal),
             by_constraint(program, matrix, optimum.dual),
@@ -284,6 +300,18 @@ def _solve_with_tangents(
             return found
         _add_tangents(program, utility, energy.clip(min=_NEXT_TO_NOTHING * cap))
     raise SolverError(f"the program of a menu is not within {tolerance:g} after {ROUNDS} rounds")
+
+
+def _optimum(matrix: Matrix) -> Optimum:
+    """Return the optimum, on another way where HiGHS gives up on the first one.
+
+    The program has a menu and a bound whatever the data: what goes wrong is a matter of numbers.
+    """
+    *ways, last = _WAYS
+    for options in ways:
+        with suppress(SolveError):
+            return solve_matrix(matrix, Settings(options=_OPTIONS | options))
+    return solve_matrix(matrix, Settings(options=_OPTIONS | last))
 
 
 def _first_points(utility: AnyUtility, cap: xr.DataArray) -> xr.DataArray:
