@@ -25,12 +25,14 @@ class Operated:
 
     charge: np.ndarray  # kWh drawn on (step, member)
     discharge: np.ndarray  # kWh fed in
+    called: np.ndarray  # kWh that the decisions wanted to be fed in
     energy: np.ndarray  # kWh on board of each member
     used: np.ndarray  # kWh of its allowance that each stay has fed in
 
 
 def operate_sessions(
     stays: Stays,
+    comes: Stays,
     steps: range,
     policy: str,
     forecast: PriceForecast | None,
@@ -44,7 +46,9 @@ def operate_sessions(
     Parameters
     ----------
     stays : Stays
-        What is plugged in when.
+        What is plugged in when, as it is declared on arrival.
+    comes : Stays
+        The same as it comes, where cars may leave before.
     steps : range
         The steps that are operated.
     policy : {"rule", "latest", "unmanaged"}
@@ -60,15 +64,16 @@ def operate_sessions(
     Operated
         Energy drawn and fed in on all steps of the case, 0 where nothing is operated.
     """
-    done = Operated(
-        np.zeros_like(stays.charge_max), np.zeros_like(stays.charge_max), energy.copy(), used.copy()
-    )
+    charge, discharge, called = (np.zeros_like(stays.charge_max) for _ in range(3))
+    done = Operated(charge, discharge, called, energy.copy(), used.copy())
+    gone = (stays.charge_max > 0) & (comes.charge_max == 0)
     for now in steps:
         members = stays.plugged(now)
+        members = members[~gone[now, members]]
         if len(members):
             _arrive(stays, now, members, done)
             ahead = _ahead(stays, now, members, done)
-            _deliver(stays, now, members, _decided(ahead, now, policy, forecast), done)
+            _deliver(comes, now, members, _decided(ahead, now, policy, forecast), done)
     return done
 
 
@@ -151,8 +156,11 @@ def _deliver(
     done: Operated,
 ) -> None:
     """Carry a decision out, and meter it."""
-    charge, discharge = decided
+    charge, called = decided
+    charge = np.minimum(charge, stays.charge_max[now, members])
+    discharge = np.minimum(called, stays.discharge_max[now, members])
     done.charge[now, members], done.discharge[now, members] = charge, discharge
+    done.called[now, members] = called
     gained = stays.eta_charge[now, members] * charge - discharge / stays.eta_discharge[now, members]
     done.energy[members] += gained
     done.used[members] += discharge

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..case.io import calendar_of
+from ..case.io import calendar_of, step_hours
 from ..case.schema import Calendar
 from ..errors import Problem, SchemaError
 from ..model.contracts import CALLED, GROUP, SCHEMA
@@ -282,25 +282,33 @@ def _agreed(
 
 def _limited(case: xr.DataTree, sessions: xr.Dataset, chosen: Chosen) -> xr.Dataset:
     """Return `/fleet` that feeds in within the terms only, and no more than was agreed."""
-    fleet = case.children["fleet"].to_dataset(inherit=False)
-    time = pd.DatetimeIndex(case.to_dataset().indexes["time"]).to_numpy()
-    step = time[1] - time[0] if len(time) > 1 else np.timedelta64(1, "h")
-    of_fleet = fleet.session.transpose("fleet", "time")
-    number = pd.Index(sessions.indexes["session"]).get_indexer(of_fleet.to_numpy().ravel())
-    number = number.reshape(of_fleet.shape)
+    number, begin, end = cells_of(case, sessions)
     inside = (number >= 0) & (chosen.contract[number] >= 0)
-
-    arrival = sessions.arrival.to_numpy()
     hours = np.nan_to_num(chosen.term) * np.timedelta64(3_600_000_000_000, "ns")
-    ends = np.minimum(arrival + hours.astype("timedelta64[ns]"), sessions.departure.to_numpy())
-    begin = np.maximum(arrival[number], time)
-    until = np.minimum(ends[number], time + step)
-    share = np.where(inside, np.clip((until - begin) / step, 0.0, 1.0), 0.0)
+    arrival, departure = (sessions[n].to_numpy() for n in ("arrival", "departure"))
+    term_ends = np.minimum(arrival + hours.astype("timedelta64[ns]"), departure)
+    in_term = np.minimum(term_ends[number], end) - np.maximum(arrival[number], begin)
+    share = np.where(inside, np.clip(in_term / (end - begin), 0.0, 1.0), 0.0)
     power = np.broadcast_to(sessions.discharge_max.to_numpy(), len(sessions.session))[number]
     arrays = {
         "discharge_max": (share * power, "kW"),
         "allowance": (np.where(inside, chosen.energy[number], np.nan), "kWh"),
     }
-    return fleet.assign(
-        {name: (("fleet", "time"), x, {"units": unit}) for name, (x, unit) in arrays.items()}
+    return (
+        case.children["fleet"]
+        .to_dataset(inherit=False)
+        .assign(
+            {name: (("fleet", "time"), x, {"units": unit}) for name, (x, unit) in arrays.items()}
+        )
     )
+
+
+def cells_of(case: xr.DataTree, sessions: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the number of the session in each cell of the fleet, -1 for none, and when steps begin
+    and end.
+    """
+    time = pd.DatetimeIndex(case.to_dataset().indexes["time"]).to_numpy()
+    step = np.timedelta64(pd.Timedelta(hours=step_hours(case)))
+    labels = case["fleet"].session.transpose("fleet", "time").to_numpy()
+    number = pd.Index(sessions.indexes["session"]).get_indexer(labels.ravel())
+    return number.reshape(labels.shape), time, time + step

@@ -24,8 +24,8 @@ RULE_NOTE = "no row of the case binds two sessions together: each is operated by
 
 
 def operate_by_rule(
-    truth: Inputs, q: Sequence, state: State, policy: str, bids: str, days: int
-) -> None:
+    truth: Inputs, comes: Inputs, q: Sequence, state: State, policy: str, bids: str, days: int
+) -> np.ndarray:
     """Operate all steps of a sequence, and write what was decided into its state.
 
     Given its position, a session costs what the imbalance costs in the steps in which it draws,
@@ -35,7 +35,9 @@ def operate_by_rule(
     Parameters
     ----------
     truth : Inputs
-        The case as it comes.
+        The case as its sessions declare it.
+    comes : Inputs
+        The case as it comes, where cars may leave before.
     q : Sequence
         Which steps are operated, by which forecast, and when gates close.
     state : State
@@ -47,6 +49,11 @@ def operate_by_rule(
         What the day-ahead auction is bid.
     days : int
         How many days `mean-of-days` looks back to.
+
+    Returns
+    -------
+    numpy.ndarray
+        Energy that decisions called for on (step, member), on the steps operated (kWh).
 
     Raises
     ------
@@ -61,12 +68,13 @@ def operate_by_rule(
     steps = range(q.steps.start, q.steps.stop)
     forecast = price_forecast(q.forecast.name, truth, q.gates) if policy == "rule" else None
     energy, used = _before(truth, state)
-    done = operate_sessions(stays, steps, policy, forecast, energy, used)
+    done = operate_sessions(stays, stays_of(comes), steps, policy, forecast, energy, used)
 
     net = _with_loads(truth, (done.discharge - done.charge).sum(axis=1) / truth.dt)
     position = bid_quantities(bids, net, steps, truth, q.gates, days)
     _check_imbalance(truth, net - position, steps)
     _write(truth, q, state, done, position)
+    return done.called[q.steps]
 
 
 def _unknown(forecast: str, policy: str) -> list[Problem]:

@@ -23,6 +23,7 @@ from . import windows
 from .checkpoint import Checkpoint, run_of
 from .contract_entry import with_contracts
 from .day_ahead_bids import BIDS
+from .early_departures import with_early_departures
 from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Published, Vintages
 from .online import POLICIES, RULE_NOTE, operate_by_rule
 from .session_outcome import with_outcome
@@ -161,14 +162,18 @@ def simulate(
         case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options
     )
     state = fresh(case, q) if resume_from is None else resume_from
+    comes, called = with_early_departures(case), None
+    if comes is not case:
+        _check_departures(policy)
     if policy == "model":
         folder = None if checkpoint is None else Path(checkpoint)
         kept = None if folder is None else Checkpoint(folder, run_of(case, truth, q))
         state = _through_windows(q, state, kept, progress, on_window)
     else:
-        operate_by_rule(truth, q, state, policy, bids, days)
+        as_it_comes = truth if comes is case else inputs_of(comes, parts)
+        called = operate_by_rule(truth, as_it_comes, q, state, policy, bids, days)
 
-    result = settled(case, q, state, parts, options)
+    result = settled(comes, q, state, parts, options)
     result.attrs |= {
         "decisions": state.decisions,
         "models_rebuilt": state.rebuilt,
@@ -178,10 +183,10 @@ def simulate(
     if policy != "model":
         result.attrs |= {"bids": bids, "policy_note": RULE_NOTE}
     if policy != "model" or contracts is not None:
-        result = with_outcome(result)
+        result = with_outcome(result, called)
         result.attrs |= {} if contracts is None else {"seed": seed}
     if hindsight:
-        best = with_hindsight(case, q, state, result, parts, options)
+        best = with_hindsight(comes, q, state, result, parts, options)
         result["sequence"] = xr.DataTree(compare_days(result, best))
         result.attrs["objective_hindsight"] = best.attrs["objective"]
         result.attrs["regret"] = best.attrs["objective"] - result.attrs["objective"]
@@ -215,6 +220,16 @@ def _check_policy(policy: str, bids: str) -> None:
     ]
     if problems:
         raise SchemaError(problems, source="the simulation")
+
+
+def _check_departures(policy: str) -> None:
+    """Raise where cars leave early and a model would know it in advance."""
+    if policy == "model":
+        detail = (
+            "some sessions leave before their departure, which a model of the case would know in"
+            " advance; operate it by a rule, or set departure to it"
+        )
+        raise SchemaError([Problem("sessions.left", "choice", detail)], source="the simulation")
 
 
 def sequence(
