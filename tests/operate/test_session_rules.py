@@ -85,14 +85,41 @@ def test_who_comes_later_is_not_known_and_the_departure_is():
     assert result["fleet"].charge.sum("fleet").values == pytest.approx([10, 5, 4, 10, 0])
 
 
-def fed_in_by_enumeration(price: np.ndarray) -> float:
-    """Least cost of four hours at -5, 0 or 5 kW from 10 to 20 kWh, never below 5 or above 25."""
+def fed_in_by_enumeration(price: np.ndarray, to_draw: float = 0.0, to_feed: float = 0.0) -> float:
+    """Least cost of four hours at -5, 0 or 5 kW from 10 to 20 kWh, never below 5 or above 25, with
+    costs per kWh beside the price.
+    """
     best = np.inf
     for power in itertools.product((-5.0, 0.0, 5.0), repeat=4):
         energy = 10.0 + np.cumsum(power)
         if (energy >= 5).all() and (energy <= 25).all() and energy[-1] >= 20:
-            best = min(best, float(np.dot(power, price)))
+            drawn, fed = np.maximum(power, 0.0).sum(), np.maximum(np.negative(power), 0.0).sum()
+            best = min(best, float(np.dot(power, price)) + to_draw * drawn + to_feed * fed)
     return best
+
+
+@pytest.mark.parametrize("wear", [{"wear_charge": 0.03}, {"wear": 0.02}])
+def test_wear_of_either_way_is_weighed_against_prices(wear):
+    """Prices 40 EUR/MWh apart: what is worn by drawing, 30, or by feeding in, 20, is paid in the
+    best of the 81 schedules.
+    """
+    car = stays(
+        (0, 4),
+        charge_max=5.0,
+        discharge_max=5.0,
+        capacity=25.0,
+        energy_need=20.0,
+        energy_floor=5.0,
+    )
+    price = [30.0, 70.0, 20.0, 45.0]
+    tree = station(car, price)
+    rate = {n: ((), x, {"units": "EUR/kWh"}) for n, x in wear.items()}
+    tree["fleet"] = tree["fleet"].to_dataset().assign(rate)
+    result = operated(tree, "rule")
+    expected = fed_in_by_enumeration(
+        np.array(price), 1000 * wear.get("wear_charge", 0.0), 1000 * wear.get("wear", 0.0)
+    )
+    assert result.attrs["profit"] == pytest.approx(-expected / 1000, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -296,8 +296,8 @@ def called_on_average() -> Story:
 
 
 def owners_paid() -> Story:
-    """12 kWh may be fed in under each of two contracts, paid in the third and the last hour; drivers
-    pay for what they asked for.
+    """12 kWh may be fed in under each of two contracts, paid in the third and the last hour;
+    drivers pay for what they asked for.
     """
     car = vehicle(
         discharge_max=10,

@@ -328,6 +328,26 @@ def test_the_audit_sees_a_smaller_budget(kept):
         assert float(v2g.replay(changed)["reserve.calls_up_fleet"]) > 0.01
 
 
+def test_a_call_that_stops_charging_takes_what_is_lost_both_ways_less():
+    """A battery with efficiencies of 0.8 draws 5 kW, 10.25 kWh are on board after an hour. A call
+    of 10 kW stops that and feeds in 5 kW: 4 kWh do not come and 6.25 go. 11 kW take 11.5 kWh.
+    """
+    box = storage(
+        eta_charge=0.8,
+        eta_discharge=0.8,
+        charge_max=5.0,
+        discharge_max=20.0,
+        energy_initial=6.25,
+        energy_max=40.0,
+    )
+    up = product(up=1, guarantee="budget", activation_cycle=1, capacity_price=[500])
+    result = v2g.solve(case(None, market([-10]), up, battery=box))
+    assert row(result, "battery.charge") == approx([5])
+    assert row(result, "reserve.volume") == approx([10])
+    checks = audit_of_replaced(result, "reserve.share_battery", 0, 11.0)
+    assert float(checks["reserve.calls_up_battery"]) == approx(1.25)
+
+
 def test_the_audit_sees_an_excursion():
     """8 kW where a quarter of an hour of 2 kWh is on board; a kW more is found at the edge that
     binds.

@@ -38,6 +38,14 @@ def test_energy_is_counted_out_of_the_battery():
     assert float(found["fed_in"][0]) == pytest.approx(10.0)
 
 
+def test_a_small_battery_counts_too():
+    """Half a kWh bought at 20 and sold at 60 earns 0.02 EUR: 0.04 per kWh."""
+    small = trader(energy_max=0.5)
+    assert float(v2g.break_even(case(small, market([20.0, 60.0])))["break_even"]) == (
+        pytest.approx(0.04)
+    )
+
+
 def test_wear_that_is_there_is_not_counted_twice():
     """Of the 0.04 EUR that a kWh earns, 0.015 are spent: 0.025 are left. Whatever the unit."""
     worn = case(trader(wear=0.015), market(PRICES))
