@@ -31,6 +31,7 @@ class Stays:
     first: np.ndarray  # first step of the stay, -1 where nothing is plugged in
     last: np.ndarray  # last step of the stay, -1 where nothing is plugged in
     begins: np.ndarray  # True where nothing is kept of the step before
+    restarts: np.ndarray  # True where the allowance is counted anew
 
     def plugged(self, step: int) -> np.ndarray:
         """Return the members that something is plugged in at in a step."""
@@ -54,6 +55,8 @@ def stays_of(inputs: Inputs) -> Stays:
     eta_charge, eta_discharge = numbers(fleet.eta_charge), numbers(fleet.eta_discharge)
     retail = 0.0 if "need_billed" in fleet else fleet.retail_price
     allowance = fleet.get("allowance", xr.DataArray(np.nan))
+    contract = inputs.data.get("contract")
+    dispatch = 0.0 if contract is None else contract.dispatch_cost.where(allowance.notnull(), 0.0)
     return Stays(
         charge_max=inputs.dt * numbers(fleet.charge_max),
         discharge_max=inputs.dt * numbers(fleet.discharge_max),
@@ -64,10 +67,11 @@ def stays_of(inputs: Inputs) -> Stays:
         eta_discharge=eta_discharge,
         allowance=numbers(allowance.fillna(np.inf)),
         charge_cost=numbers(fleet.wear_charge) * eta_charge - numbers(retail),
-        discharge_cost=numbers(fleet.wear) / eta_discharge + numbers(retail),
+        discharge_cost=numbers(fleet.wear) / eta_discharge + numbers(retail) + numbers(dispatch),
         first=first,
         last=last,
         begins=(first >= 0) & (keep == 0),
+        restarts=numbers(fleet.get("restart", 0.0)) > 0,
     )
 
 

@@ -94,6 +94,11 @@ def _within_stays(fleet: xr.Dataset, stays: Stays) -> Iterator[Problem]:
         if (there & (x != x[first, members])).any():
             yield _problem(f"fleet.{name}", "changes within a stay")
 
+    counted_on = np.isfinite(stays.allowance) & there & (stays.restarts != stays.begins)
+    if counted_on[1:].any():
+        why = "what owners allow is not counted from arrival to departure"
+        yield _problem("fleet.restart", why)
+
     came = stays.energy_in[first, members]
     before_last = there & (np.arange(len(there))[:, None] < stays.last)
     begun = stays.begins[first, members]
