@@ -88,6 +88,17 @@ def test_heat_without_a_source_is_explained():
     assert "2 steps in all" in str(found.value)
 
 
+@pytest.mark.parametrize(("step", "hours"), [("1h", 3.0), ("30min", 2.0)])
+def test_a_plant_that_has_run_long_enough_may_be_taken_away(step, hours):
+    """On for an hour, to stay on for three (two): after two steps of an hour (half an hour) it has
+    been, and its power may be 0 then.
+    """
+    power = {"power_min": 5.0, "power_max": [10.0, 10.0, 0.0]}
+    state = {"on_initial": 1, "hours_initial": 1.0, "up_time_min": hours}
+    result = v2g.solve(case(None, market([20] * 3), chp=engine(**power, **state), step=step))
+    assert row(result, "chp.on") == [1, 1, 0]
+
+
 def test_too_little_heat_is_explained():
     """A plant of 10 kW for 14 kW of heat: 4 are missing. One that cannot stop, and no demand: 5
     have nowhere to go.

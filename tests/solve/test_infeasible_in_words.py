@@ -160,6 +160,16 @@ def test_a_limit_is_told_with_what_would_work(make, given, works, words, field):
     said(make(works - 1e-3 if works > given else works + 1e-3))
 
 
+@pytest.mark.parametrize(("need", "said"), [([0, 30, 30], ""), ([0, 30, 40], " (2 steps in all)")])
+def test_needs_that_nothing_reaches_are_counted(need, said):
+    """10 kW reach 20 kWh after two hours and 30 after three: one need is missed, or two are."""
+    car = vehicle(energy_min=need, unserved_cost=np.nan)
+    with pytest.raises(v2g.Infeasible) as found:
+        v2g.solve(case(car, market([50] * 3)))
+    (line,) = (x for x in found.value.explanation.splitlines() if "fleet ev" in x)
+    assert line.endswith(said) and ("in all" in line) == bool(said)
+
+
 def test_every_pod_is_told():
     """Two pods are short by 25 and 34 kW; the third is not, and is not named."""
     limits = {"a": {"import_max": 10.0}, "b": {"import_max": [50.0, 1.0, 50.0]}, "c": {}}
