@@ -279,3 +279,12 @@ def test_a_session_is_planned_to_its_departure_beyond_the_stop():
         tree = station(stays((0, 4), energy_need=need), [30.0, 40.0, 10.0, 20.0])
         result = operated(tree, "rule", stop=START + pd.Timedelta(hours=2))
         assert result["fleet"].charge.values.ravel() == pytest.approx([drawn, 0])
+
+
+def test_the_explanation_says_what_hindsight_would_add_where_it_was_asked_for():
+    """25 kWh at once cost 0.85 EUR; in the cheapest hours 0.70: 0.15 less."""
+    tree = station(stays((0, 4), energy_need=35.0), [50.0, 20.0, 30.0, 40.0])
+    alone = v2g.explain(operated(tree, "unmanaged"))
+    assert "operated in" in alone and "hindsight" not in alone
+    beside = v2g.explain(operated(tree, "unmanaged", hindsight=True))
+    assert "-0.70 with hindsight, regret 0.15" in beside
