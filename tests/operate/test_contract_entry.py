@@ -140,13 +140,14 @@ def test_a_fleet_feeds_in_within_the_term_only():
 
 
 def test_a_contract_is_called_paid_and_written_down():
-    """Prices of 10, 90, 10 ... EUR/MWh: 9 kWh are sold at 90 and bought at 10, and 0.06 EUR owed.
+    """Prices of 10, 90, 80, 10 ... EUR/MWh: 9 kWh are sold at 90 and bought at 10, none at 80, and
+    0.06 EUR are owed.
 
     0.72 - 0.06 EUR; a car without a contract earns nothing. Proves the allowance, the payment at
     the end of the term, and the columns of the result; both ways of operating agree.
     """
     cars = full_cars((0, 8), (0, 2)).assign(type=("session", ["high", "high"]))
-    tree = parked(cars, [10.0, 90.0, *[10.0] * 22])
+    tree = parked(cars, [10.0, 90.0, 80.0, *[10.0] * 21])
     for policy in ("rule", "model"):
         result = v2g.simulate(
             tree, contracts=menu(), policy=policy, forecast="perfect", bids="none", hindsight=False
@@ -216,6 +217,7 @@ def test_contracts_from_files_by_the_command(tmp_path: Path):
     words += ["--contracts", str(tmp_path / "menu.nc"), "--type-seed", "3", "--policy", "rule"]
     done = CliRunner().invoke(app, [*words, "--forecast", "perfect", "--bids", "none"])
     assert done.exit_code == 0, done.output
+    assert "contracts of 2 sessions: taken 2" in done.output
     result = v2g.read(tmp_path / "out" / "result.nc")
     drawn = np.random.default_rng(3).choice(3, 2, p=[0.5, 0.3, 0.2])
     assert result["sessions"].contract.values.tolist() == drawn.tolist()

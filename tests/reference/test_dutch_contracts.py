@@ -157,7 +157,8 @@ def test_fourteen_days_under_contracts(march, wear, term, cost, owed, agreed, fe
 
 
 @pytest.mark.parametrize(
-    ("bids", "worth"), [("none", 0.0), ("week-ago", 24.062), ("mean-of-days", 23.278)]
+    ("bids", "worth"),
+    [("none", 0.0), ("week-ago", 24.062), ("mean-of-days", 23.278), ("known", 19.765)],
 )
 def test_bids_know_what_was_drawn_before(bids, worth):
     """Sessions since January as history: what a position of ten days' mean, or of a week ago, earns
@@ -209,6 +210,21 @@ def test_a_year_under_contracts(year, term, cost, owed, agreed, too_short):
     assert reasons == {"taken": agreed, "stay": too_short, "room": room}
     assert -float(result["ledger"]["contract.owners"].sum()) == pytest.approx(owed, abs=1e-3)
     assert cost_at_imbalance(result) == pytest.approx(cost, abs=0.3)
+
+
+@pytest.mark.skipif(not MANY, reason="a year takes 9 CPU seconds: make prove")
+def test_a_year_under_a_menu_that_pays(year):
+    """One contract of 6 kWh for 0.04 EUR, for those who can give 10 kWh and like it: 930 sessions
+    of the highest type; designed on plans of January to March.
+    """
+    menu = menu_of(0.01, 3.0).drop_vars(["term", "energy", "payment"])
+    only = {"energy": [[0.0]] * 4 + [[6.0]], "payment": [[0.0]] * 4 + [[0.04]]}
+    menu = menu.assign({name: (("type", "class"), x) for name, x in only.items()})
+    menu = menu.assign(term=("class", [3.0]), class_room=("class", [10.0]))
+    result = operated(year, contracts=menu.assign_coords({"class": ["room"]}), bids="week-ago")
+    assert int((result["sessions"].contract == 4).sum()) == 930
+    assert cost_at_imbalance(result) == pytest.approx(4861.264, abs=0.3)
+    assert worth_of_position(result) == pytest.approx(-27.267, abs=0.3)
 
 
 def test_fourteen_days_by_the_command(march, tmp_path: Path):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 import xarray as xr
 
@@ -202,6 +203,23 @@ def simulated(
             kpi = write_files(terminal, result, stage, names, style)
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
     wrote(terminal, case, result, folder, names, kpi)
+    tell_sessions(terminal, result)
+
+
+def tell_sessions(terminal: Terminal, result: xr.DataTree) -> None:
+    """Say how many owners agreed to a contract, and which need was not served."""
+    if "sessions" not in result.children:
+        return
+    sessions = result.children["sessions"].to_dataset(inherit=False)
+    if "contract_reason" in sessions:
+        reasons = sessions.contract_reason.to_series().value_counts()
+        said = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+        terminal.say(f"contracts of {counted(sessions.sizes['session'], 'session')}: {said}")
+    short = sessions.energy_unserved.to_numpy() if "energy_unserved" in sessions else np.zeros(0)
+    if some := int((short > 1e-6).sum()):
+        why = sessions.unserved_reason.to_series()[short > 1e-6].value_counts()
+        said = ", ".join(f"{reason} {count}" for reason, count in why.items())
+        terminal.say(f"{counted(some, 'session')} missed {short.sum():.6g} kWh of need: {said}")
 
 
 def run_through_gates(
