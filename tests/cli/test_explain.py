@@ -321,6 +321,18 @@ def test_a_driver_who_pays_for_filling_is_the_reason():
     )
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_an_allowance_is_what_holds_a_vehicle_back(again):
+    """5 of 12 kWh may be fed in at 90 EUR/MWh: one more earns 0.09 EUR, by solving again and by
+    its shadow price.
+    """
+    car = vehicle(discharge_max=10.0, energy_initial=12.0, energy_max=12.0, allowance=5.0)
+    words = explain(v2g.solve(case(car, market([90.0, 80.0]))), "ev", solve_again=again)
+    (line,) = [x for x in words.splitlines() if "owner lets be fed in" in x]
+    assert "0.0900 EUR" in line
+    assert "nothing of its own" not in words
+
+
 def test_a_price_that_is_just_not_enough_is_no_negative_number():
     """Bought at 30, wear 10, sold at 40: feeding in would gain and lose nothing."""
     car = {"discharge_max": 10.0, "energy_min": [0.0, 5.0]}

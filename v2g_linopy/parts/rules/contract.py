@@ -165,7 +165,7 @@ PART = Part(
     case_checks=(need_is_paid_once,),
     from_sessions=with_payments,
     label="contracts with owners",
-    member_label="type of owner",
+    member_label="owner type",
     entries={
         "owners": Entry("payments to owners for discharging", "owners"),
         "need": Entry("drivers' payments for their need", "drivers"),

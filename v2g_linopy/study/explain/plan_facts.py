@@ -38,6 +38,8 @@ _FLEET = (
         "energy_in",
         "energy_out",
         "unserved_trip",
+        "used",
+        "allowance",
     ),
     *("eta_charge", "eta_discharge", "wear", "wear_charge"),
 )
@@ -189,8 +191,13 @@ class Plan:
     def series(self, group: str, name: str, **labels: object) -> np.ndarray:
         """An array over time at some labels; zeros where the result has none."""
         found = self.array(group, name)
-        if found is None:
-            return np.zeros(len(self.calendar.time))
+        return (
+            np.zeros(len(self.calendar.time)) if found is None else self.on_steps(found, **labels)
+        )
+
+    def on_steps(self, found: xr.DataArray | float, **labels: object) -> np.ndarray:
+        """Numbers over time at some labels, 0 where they are missing."""
+        found = xr.DataArray(found)
         chosen = found.sel({k: v for k, v in labels.items() if k in found.dims}, drop=True)
         every_step = xr.DataArray(
             np.zeros(len(self.calendar.time)), coords={"time": self.calendar.time}
@@ -249,10 +256,13 @@ def table(plan: Plan, position: int) -> pd.DataFrame:
     )
     on_need = plan.array("fleet", "need_billed") is not None  # a kWh more is then not paid
     car["retail_on_net"] = 0.0 if on_need else plan.series("fleet", "retail_price", fleet=label)
+    limited = plan.array("fleet", "allowance")
+    given = 0.0 if limited is None else limited.notnull().astype(float)
+    car["has_allowance"] = plan.on_steps(given, fleet=label) > 0
     car["price"] = plan.price(pod)
     car["value"] = 1000 * plan.series("dual", "fleet.balance", fleet=label)
     car["need_cost"] = -plan.series("dual", "fleet.need", fleet=label)
-    for name in ("charge", "discharge", "energy"):
+    for name in ("charge", "discharge", "energy", "used"):
         car[f"{name}_gain"] = plan.series("reduced_cost", f"fleet.{name}", fleet=label)
     for way in ("up", "down"):
         car[f"{way}_gain"] = plan.series("dual", f"reserve.{way}_fleet", fleet=label)

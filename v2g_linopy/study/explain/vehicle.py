@@ -16,6 +16,7 @@ _LIMITS = {
     "discharge_max": "kW of discharging power",
     "energy_max": "kWh of battery",
     "energy_min": "kWh less to be left with",
+    "allowance": "kWh that the owner lets be fed in",
 }
 
 
@@ -239,6 +240,7 @@ def bounds(car: Frame) -> list[tuple[float, str, int]]:
         "discharge_max": car.discharge_gain[car.discharge > SMALL],
         "energy_max": car.energy_gain,
         "energy_min": car.need_cost,
+        "allowance": car.used_gain,
     }
     return [
         (float(worth[field].clip(lower=0).sum()), words, int(at[field].sum()))
@@ -268,6 +270,7 @@ def reached(car: Frame) -> dict[str, Frame]:
         "discharge_max": (car.discharge_max > 0) & (car.discharge > car.discharge_max - SMALL),
         "energy_max": (car.energy_max > 0) & (car.energy > car.energy_max - SMALL),
         "energy_min": (car.energy_min > 0) & (car.energy < car.energy_min + SMALL),
+        "allowance": car.has_allowance & (car.used > car.allowance - SMALL),
     }
 
 
