@@ -134,6 +134,16 @@ def test_the_whole_plan(result):
     assert "explain --vehicle ev-001" in words
 
 
+def test_a_limit_is_counted_where_it_is_reached():
+    """10 kWh bought at 10 and 10 sold at 60 EUR/MWh: the battery is full after one of three
+    hours, and a kWh of battery more would earn 0.05 EUR.
+    """
+    car = vehicle(discharge_max=20.0, charge_max=20.0, energy_max=10.0)
+    words = explain(v2g.solve(case(car, market([10.0, 60.0, 30.0]))), "ev")
+    (line,) = (x for x in words.splitlines() if "kWh of battery" in x)
+    assert line.endswith("0.0500 EUR, reached in 1 step")
+
+
 def test_limits_of_the_plan_are_said_in_words():
     """2 kWh on board back 2 kW for an hour, at 0.50 EUR a kW: one kWh more would earn that. Which
     row has the price, that of the begin of the step or of its end, is not the reader's matter.

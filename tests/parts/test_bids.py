@@ -43,6 +43,26 @@ def test_a_bid_below_the_least_is_no_bid(pipeline):
     assert result.attrs["profit"] == approx(0.20)
 
 
+def test_a_least_bid_is_reached_by_batteries_and_vehicles_together():
+    """10 kW of a battery and 10 of a car, both full: 20 kW at 20 EUR/MW reach a bid of 15."""
+    car = vehicle(energy_initial=40.0, energy_min=40.0, discharge_max=10.0, charge_max=0.0)
+    result = v2g.solve(case(car, market([0]), up([20], minimum_bid=15), battery=FULL))
+    assert row(result, "reserve.volume") == approx([20])
+    assert result.attrs["profit"] == approx(0.40)
+
+
+def test_a_load_that_may_be_away_holds_no_reserve():
+    """6 kW of which 5 may be curtailed back 5 kW upward; where 4 of them may be shifted away, only
+    2 are certain to be there, and none is offered.
+    """
+    house = {"baseline": 6.0, "curtail_max": 5.0, "curtail_cost": 0.1}
+    fixed = v2g.solve(case(None, market([0, 0]), up([20, 20]), load=house))
+    assert row(fixed, "reserve.volume") == approx([5, 5])
+    moving = house | {"shift_down_max": 4.0, "shift_up_max": 4.0}
+    shifted = v2g.solve(case(None, market([0, 0]), up([20, 20]), load=moving))
+    assert row(shifted, "reserve.volume") == approx([0, 0])
+
+
 def test_a_least_bid_is_worth_a_loss_elsewhere(pipeline):
     """A car needs 7 kWh after two hours at 10 and 50 EUR/MWh; 5 kW of downward reserve, no less,
     earn 100 EUR/MW in the first.
