@@ -41,6 +41,24 @@ def least(case) -> dict[str, list[float]]:
     return {str(x.fleet.item()): x.values.tolist() for x in case["fleet"]["energy_min"]}
 
 
+def test_drivers_pay_for_their_need_unless_told_otherwise(fleet, tmp_path):
+    """19 kWh are needed at 0.95, 20 at the grid are billed; on net energy nothing is written, and a
+    third word is none.
+    """
+    row = "2026-01-05 00:00,2026-01-05 04:00,needy,100,60,79,50,50"
+    (tmp_path / "needy.csv").write_text("\n".join([STAYS.splitlines()[0], row]))
+    made = fleet("--retail-price", "0.13", stays="needy.csv")
+    assert made.exit_code == 0, made.output
+    assert "Drivers pay 0.13 EUR per kWh that they need" in made.stdout
+    billed = v2g.read(tmp_path / "case.nc")["fleet"].need_billed
+    assert billed.values.ravel().tolist() == pytest.approx([0, 0, 0, 20])
+
+    net = fleet("--retail-price", "0.13", "--retail-on", "net", "--force", stays="needy.csv")
+    assert "drawn on balance" in net.stdout
+    assert "need_billed" not in v2g.read(tmp_path / "case.nc")["fleet"]
+    assert fleet("--retail-on", "gross", "--force").exit_code == 2
+
+
 def test_nobody_is_driven_to_zero_without_a_word(fleet, tmp_path):
     """20 of 100 kWh stay on board; the car that came with 10 keeps 10, and one that cannot
     discharge has no floor. At 500 and then 10 EUR/MWh the first sells down to the floor.

@@ -17,7 +17,6 @@ from .noise_and_prices import days_of, italian_prices, steps_of
 from .stays import DAY, moments, vehicle_labels
 
 REGULATION = Regulation()
-_PAID_FOR: dict[RetailOn, str] = {"net": "drawn on balance", "need": "that they need"}
 
 
 def commuters(
@@ -126,7 +125,6 @@ def commuters(
             f"Wear {wear:.6f} EUR per kWh leaving the battery: {replacement:g} EUR/kWh, 3000 cycles"
             " of 80 %."
         ),
-        f"Drivers pay {retail_price:g} EUR per kWh {_PAID_FOR[retail_on]}.",
     ]
     currency = currency_of_prices(prices)
     return case_from_sessions(

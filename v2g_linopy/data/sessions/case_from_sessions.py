@@ -181,7 +181,8 @@ def case_from_sessions(
         )
         whole = start is None and end is None
         refuse_none(sessions, kept, time, timezone, "prices" if whole else "the case")
-        said = [stays_in_words(sessions, kept, timezone, one_battery), *more, *floor]
+        paid = _paid_in_words(table, retail_price, retail_on, currency)
+        said = [stays_in_words(sessions, kept, timezone, one_battery), *more, *floor, *paid]
         return fleet, kept, [*said, *_named(kept)]
 
     settled = (imbalance,) if isinstance(imbalance, str) else tuple(imbalance)
@@ -253,6 +254,17 @@ def with_floor(
 def _scalars(**given: float | None) -> dict[str, tuple[tuple[()], float]]:
     """Return numbers that hold for the whole fleet, without those that are not given."""
     return {name: ((), value) for name, value in given.items() if value is not None}
+
+
+def _paid_in_words(
+    sessions: xr.Dataset, price: float | None, on: RetailOn, currency: str
+) -> list[str]:
+    """Say what drivers pay for, where they pay."""
+    if not price and "retail_price" not in sessions:
+        return []
+    amount = f"{price:g} {currency}" if price else "the price of their session"
+    what = "that they need, less what is not served" if on == "need" else "drawn on balance"
+    return [f"Drivers pay {amount} per kWh {what}."]
 
 
 def _warnings(text: str) -> dict[str, str]:
