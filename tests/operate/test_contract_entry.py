@@ -56,17 +56,15 @@ def full_cars(*spans: tuple[float, float], **columns: object) -> xr.Dataset:
 def test_the_room_is_what_stays_above_the_floor_or_can_be_brought_back():
     """Four hours, 5 kWh to charge at 10 kW: 3.5 hours are left, of which half discharge: 17.5 kWh.
     30 kWh on board and a floor of 20 leave 10. Lossy, with 0.9 each way, the 5 kWh take 5/9 h, and
-    of the other 3.444 h the share 0.81 / 1.81 discharges. Who needs more than fits gives nothing.
+    of the other 3.444 h the share 0.81 / 1.81 discharges; 10 kWh above the floor are 9 at the
+    charger. Who needs more than fits gives nothing.
     """
-    cars = full_cars(
-        (0, 4), (0, 4), (0, 4), (0, 1), energy_need=35.0, energy_floor=[0.0, 20.0, 0.0, 0.0]
-    )
-    cars = cars.assign(
-        eta_charge=("session", [1.0, 1.0, 0.9, 1.0]),
-        eta_discharge=("session", [1.0, 1.0, 0.9, 1.0]),
-        energy_missing=("session", [0.0, 0.0, 0.0, 1.0]),
-    )
-    expected = [17.5, 10.0, (4 - 5 / 9) * 10 * 0.81 / 1.81, 0.0]
+    floor = [0.0, 20.0, 0.0, 20.0, 0.0]
+    cars = full_cars(*[(0, 4)] * 4, (0, 1), energy_need=35.0, energy_floor=floor)
+    lossy = ("session", [1.0, 1.0, 0.9, 0.9, 1.0])
+    missing = ("session", [0.0, 0.0, 0.0, 0.0, 1.0])
+    cars = cars.assign(eta_charge=lossy, eta_discharge=lossy, energy_missing=missing)
+    expected = [17.5, 10.0, (4 - 5 / 9) * 10 * 0.81 / 1.81, 9.0, 0.0]
     assert room_to_give(cars).values == pytest.approx(expected)
 
 

@@ -30,16 +30,16 @@ def operated(tree: xr.DataTree, **options: object) -> xr.DataTree:
 
 
 def test_who_leaves_within_the_term_is_not_paid():
-    """Three cars sell 9 kWh at 90 EUR/MWh in the third hour and buy them back at 5 from the sixth
-    on. One stays, one leaves after three and a half hours, one after two and a half: it gives the
-    half hour it is there for, 5 of the 9 kWh called, and is owed nothing.
+    """Cars sell 9 kWh at 90 EUR/MWh in the third hour and buy them back at 5 from the sixth on. One
+    stays, one leaves after three and a half hours, one after two and a half: it gives the half hour
+    it is there for, 5 of the 9 kWh called, and is owed nothing. Nobody calls one that left before.
     """
-    result = operated(leaving(np.nan, 3.5, 2.5), contracts=menu())
+    result = operated(leaving(np.nan, 3.5, 2.5, 1.5), contracts=menu())
     sessions = result["sessions"]
-    assert sessions.energy_called.values == pytest.approx([9, 9, 9], abs=1e-6)
-    assert sessions.energy_discharged.values == pytest.approx([9, 9, 5], abs=1e-6)
-    assert sessions.energy_unserved.values == pytest.approx([0, 9, 5], abs=1e-6)
-    assert sessions.unserved_reason.values.tolist() == ["", "left early", "left early"]
+    assert sessions.energy_called.values == pytest.approx([9, 9, 9, 0], abs=1e-6)
+    assert sessions.energy_discharged.values == pytest.approx([9, 9, 5, 0], abs=1e-6)
+    assert sessions.energy_unserved.values == pytest.approx([0, 9, 5, 0], abs=1e-6)
+    assert sessions.unserved_reason.values.tolist() == ["", "left early", "left early", ""]
     owed = result["ledger"]["contract.owners"].sum()
     assert float(owed) == pytest.approx(-2 * 0.06)
     sold, bought = 23 * 0.09, 9 * 0.005

@@ -517,7 +517,12 @@ def with_hindsight(
     energy = tree["energy"].to_dataset()
     beyond = audit.unbacked(result, parts).drop_attrs()
     tree["energy"] = xr.DataTree(energy.assign(unbacked=beyond.assign_attrs(units="kW")))
-    return solve.solve(tree, complementarity=q.mode, parts=parts, **options)
+    asked = {**options, "complementarity": q.mode, "parts": parts}
+    fleet = tree.children.get("fleet")
+    if fleet is not None and "allowance" in fleet:
+        # what is counted from step to step would be taken apart one step after another
+        asked["blocks"] = False
+    return solve.solve(tree, **asked)
 
 
 def compare_days(result: xr.DataTree, best: xr.DataTree) -> xr.Dataset:
