@@ -227,6 +227,10 @@ def test_what_is_worth_its_price_exactly_is_not_bought():
     table = {"utility": "table", "table_energy": [0.0, 1, 2], "table_value": [0.0, 0.5, 0.75]}
     found = v2g.menu(theta=[1.0], share=1.0, wear=0.25, term=1, power=11, **table)
     assert numbers(found, "energy") == [1]
+    for money in (0.1, 1.0, 3.0):  # (.025 - .5 .02)/.5 = .03 whatever rounding makes of it
+        drawn = {"table_energy": [0.0, 1, 2], "table_value": [0.0, 0.03 * money, 0.03 * money]}
+        data = {"theta": [0.2, 0.25], "share": 0.5, "wear": 0.005 * money, "term": 1, "power": 11}
+        assert numbers(v2g.menu(**data, utility="table", **drawn), "energy").tolist() == [0, 1]
 
 
 def test_of_energies_that_are_called_alike_the_worthiest_is_sold():

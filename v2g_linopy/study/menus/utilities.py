@@ -76,6 +76,8 @@ class UtilityByClass:
         return together.assign_coords({"class": energy.coords["class"]}).transpose(*energy.dims)
 
 
+_ABOVE = 1 + 1e-10
+"""A slope that is above the price by less is equal to it; of equal maximisers the smallest counts."""
 _SMOOTH = np.array([])
 
 
@@ -118,8 +120,8 @@ def table_utility(energy: np.ndarray, value: np.ndarray) -> Utility:
         return np.asarray(slopes[np.searchsorted(energy, w, side="right") - 1])
 
     def demand(price: np.ndarray) -> np.ndarray:
-        """The last point that is reached with a slope above the price."""
-        return np.asarray(energy[np.searchsorted(-slopes[:-1], -price, side="left")])
+        """The last point that is reached with a slope above the price, by more than rounding."""
+        return np.asarray(energy[np.searchsorted(-slopes[:-1], -price * _ABOVE, side="left")])
 
     return Utility(lambda w: np.interp(w, energy, value), slope, demand, energy)
 
