@@ -77,7 +77,7 @@ class UtilityByClass:
 
 
 _ABOVE = 1 + 1e-10
-"""A slope that is above the price by less is equal to it; of equal maximisers the smallest counts."""
+"""A slope that is less above the price is equal to it: of equal maximisers the smallest counts."""
 _SMOOTH = np.array([])
 
 
