@@ -98,10 +98,17 @@ def fed_in_by_enumeration(price: np.ndarray, to_draw: float = 0.0, to_feed: floa
     return best
 
 
-@pytest.mark.parametrize("wear", [{"wear_charge": 0.03}, {"wear": 0.02}])
-def test_wear_of_either_way_is_weighed_against_prices(wear):
-    """Prices 40 EUR/MWh apart: what is worn by drawing, 30, or by feeding in, 20, is paid in the
-    best of the 81 schedules.
+@pytest.mark.parametrize(
+    ("rates", "to_draw", "to_feed"),
+    [
+        ({"wear_charge": 0.03}, 30.0, 0.0),
+        ({"wear": 0.02}, 0.0, 20.0),
+        ({"retail_price": 0.03}, -30.0, 30.0),
+    ],
+)
+def test_what_a_kwh_costs_beside_its_price_is_weighed(rates, to_draw, to_feed):
+    """Prices 50 EUR/MWh apart: what is worn by drawing, 30, or by feeding in, 20, or what drivers
+    pay on net energy, is paid in the best of the 81 schedules.
     """
     car = stays(
         (0, 4),
@@ -113,12 +120,11 @@ def test_wear_of_either_way_is_weighed_against_prices(wear):
     )
     price = [30.0, 70.0, 20.0, 45.0]
     tree = station(car, price)
-    rate = {n: ((), x, {"units": "EUR/kWh"}) for n, x in wear.items()}
-    tree["fleet"] = tree["fleet"].to_dataset().assign(rate)
+    priced = {n: ((), x, {"units": "EUR/kWh"}) for n, x in rates.items()}
+    on_net = tree["fleet"].to_dataset().drop_vars("need_billed")
+    tree["fleet"] = on_net.assign(priced)
     result = operated(tree, "rule")
-    expected = fed_in_by_enumeration(
-        np.array(price), 1000 * wear.get("wear_charge", 0.0), 1000 * wear.get("wear", 0.0)
-    )
+    expected = fed_in_by_enumeration(np.array(price), to_draw, to_feed)
     assert result.attrs["profit"] == pytest.approx(-expected / 1000, abs=1e-6)
 
 
@@ -138,6 +144,13 @@ def test_a_session_that_feeds_in_has_the_best_of_all_schedules(price):
     result = operated(station(car, [float(p) for p in price]), "rule")
     expected = -fed_in_by_enumeration(np.array(price)) / 1000
     assert result.attrs["profit"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_floor_at_what_came_asks_for_nothing():
+    """It came with 10 kWh, and 10 are to stay on board: that is no need before the departure."""
+    car = stays((0, 4), discharge_max=10.0, energy_floor=10.0, energy_need=20.0)
+    result = operated(station(car, [50.0, 40.0, 30.0, 20.0]), "rule")
+    assert result["fleet"].charge.values.ravel() == pytest.approx([0, 0, 0, 10])
 
 
 def test_nobody_burns_energy_where_prices_are_negative():

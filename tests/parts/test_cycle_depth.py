@@ -456,6 +456,12 @@ def test_bad_input_is_named(part, fields, field, words):
     assert words in problem.detail
 
 
+def test_a_member_of_several_vehicles_that_stay_has_a_depth():
+    """Nobody comes or goes: one level stands for all of them."""
+    parked = car(energy_initial=5, aggregate=1.0)
+    assert v2g.check(case(parked, market([10, 20]))) is not None
+
+
 BAD_FLEET = {
     "a battery too small": ({"wear_capacity": 5.0}, "wear_capacity", "less than energy_max"),
     "a battery that grows": ({"wear_capacity": [10.0, 20.0]}, "wear_capacity", "another battery"),

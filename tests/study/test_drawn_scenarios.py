@@ -119,6 +119,8 @@ def test_the_same_seed_draws_the_same():
     one, same, other = (v2g.scenarios(tree, n=5, seed=s) for s in (4, 4, 5))
     xr.testing.assert_equal(one["energy"].to_dataset(), same["energy"].to_dataset())
     assert not one["energy"].price.equals(other["energy"].price)
+    usual, first = v2g.scenarios(tree, n=2), v2g.scenarios(tree, n=2, seed=0)
+    xr.testing.assert_equal(usual["energy"].to_dataset(), first["energy"].to_dataset())
     assert float(one["renewable"].available.min()) == 0.0
     assert "scenario" not in tree.to_dataset().coords
 
