@@ -213,6 +213,16 @@ def guaranteed(size: Size, rounds: int) -> Outcome:
     )
 
 
+def by_rule(size: Size, rounds: int) -> Outcome:
+    """Sessions operated one by one under contracts, in steps of 15 minutes, settled and checked."""
+    case = dutch.contracted(days=size[1])
+    options = {"policy": "rule", "forecast": "published", "hindsight": False}
+    seconds = [cpu(partial(v2g.simulate, case, **options)) for _ in range(rounds)]
+    agreed = int((case["sessions"].contract >= 0).sum())
+    size_in_words = f"{agreed} contracts, {case.sizes['time']} steps"
+    return Outcome(median(seconds), _seconds(seconds), "", size_in_words)
+
+
 def sequence(size: Size, rounds: int) -> Outcome:
     """Day-ahead at noon and intraday every hour, on earlier prices: a model a day that moves, or
     one a decision. A single day is operated for its first six hours.
@@ -387,6 +397,17 @@ SPECS = (
         "× faster",
         faster=True,
         rounds=1,
+    ),
+    Spec(
+        "session-rules",
+        "sessions under contracts, one by one",
+        by_rule,
+        (0, 365),
+        (0, 3),
+        600,
+        "s",
+        rounds=1,
+        needs_reference=True,
     ),
     Spec(
         "pods",
