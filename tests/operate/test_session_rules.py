@@ -146,6 +146,26 @@ def test_a_session_that_feeds_in_has_the_best_of_all_schedules(price):
     assert result.attrs["profit"] == pytest.approx(expected, abs=1e-6)
 
 
+def test_what_is_fed_in_is_not_paid_by_the_driver():
+    """Prices fall by 1 EUR/MWh; drivers pay 30 on what is drawn less what is fed in. 5 kWh sold at
+    30 and bought back at 27 earn 0.015 EUR; selling twice would earn less, and no more is paid.
+    """
+    car = stays(
+        (0, 4),
+        charge_max=5.0,
+        discharge_max=5.0,
+        capacity=10.0,
+        energy_need=10.0,
+        energy_floor=5.0,
+    )
+    tree = station(car, [30.0, 29.0, 28.0, 27.0])
+    on_net = tree["fleet"].to_dataset().drop_vars("need_billed")
+    tree["fleet"] = on_net.assign(retail_price=((), 0.03, {"units": "EUR/kWh"}))
+    result = operated(tree, "rule")
+    assert result.attrs["profit"] == pytest.approx(0.015, abs=1e-6)
+    assert float(result["fleet"].discharge.sum()) == pytest.approx(5.0, abs=1e-6)
+
+
 def test_a_floor_at_what_came_asks_for_nothing():
     """It came with 10 kWh, and 10 are to stay on board: that is no need before the departure."""
     car = stays((0, 4), discharge_max=10.0, energy_floor=10.0, energy_need=20.0)

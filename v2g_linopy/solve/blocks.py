@@ -18,6 +18,8 @@ from .solver import TIME_LIMIT, Matrix, Optimum, Settings
 _BATCH = 6_000
 _TIGHT = 1e-9
 _NONE = -1
+_ROUNDS = 30
+"""Of substitution: a sum that is carried from step to step goes one step in each, for nothing."""
 
 logger = logging.getLogger(__name__)
 SolveOne = Callable[[Matrix, float], Optimum]
@@ -185,7 +187,7 @@ def _substitute(matrix: Matrix) -> _Reduction:
     live = np.ones(len(value), bool)
     # the column that a row bounds; the row must not free any other column
     support = np.full(n_rows, _NONE)
-    while True:
+    for _ in range(_ROUNDS):
         row, column = entry_row[live], entry_column[live]
         least, most = _implied(matrix, row, column, value[live], lower, upper, equality)
         single = np.bincount(column, minlength=n_columns) == 1
@@ -200,7 +202,8 @@ def _substitute(matrix: Matrix) -> _Reduction:
             state.substitute(a, rows, entry_column[where], value[where])
             live &= state.row_alive[entry_row]
         elif not tightened:
-            return state
+            break
+    return state
 
 
 def _cannot_bind(
