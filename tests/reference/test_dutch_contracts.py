@@ -170,6 +170,51 @@ def test_bids_know_what_was_drawn_before(bids, worth):
     assert worth_of_position(operated(tree, bids=bids), FIRST) == pytest.approx(worth, abs=1e-3)
 
 
+def test_where_the_profit_of_fourteen_days_comes_from():
+    """No control and smart charging, both bid as of the same hour a week ago, by source: what
+    drivers pay for their need, what the energy costs day-ahead, and what comes of deviations.
+    """
+    begin = pd.Timestamp("2018-12-31 23:00")
+    sessions = stays_within((begin, FIRST), (FIRST, END))
+    tree = station(sessions, "2019-01-01", "2019-03-18", feeds_in=False)
+    price = xr.DataArray(0.13, attrs={"units": "EUR/kWh"})
+    tree["fleet"] = tree["fleet"].to_dataset().assign(retail_price=price)
+    plans = {
+        name: since_first(operated(tree, policy=policy, bids="week-ago"))
+        for name, policy in (("no control", "unmanaged"), ("smart", "rule"))
+    }
+    table = v2g.profit_steps(plans)
+    expected = {
+        "retail": [601.5207, 0.0],
+        "energy": [-196.6415, 27.4845],
+        "deviation": [-4.8237, 9.1208],
+        "virtual": [0.0, 0.0],
+        "sum": [400.0555, 36.6052],
+    }
+    for row, numbers in expected.items():
+        assert table.loc[row, ["no control", "+ smart"]].to_list() == pytest.approx(
+            numbers, abs=1e-4
+        )
+    assert np.allclose(table.iloc[:, :2].sum(axis=1), table["total"], atol=1e-9)
+
+
+def test_what_feeding_in_adds_to_energy_and_costs_in_payments(march):
+    """Energy at day-ahead prices under the menu of three hours, -156.3280 EUR but for equally good
+    hours, and what owners are paid.
+    """
+    result = operated(march, contracts=menu_of(0.01, 3.0), start=FIRST, stop=END)
+    found = v2g.profit_sources(result)
+    assert found["energy"] == pytest.approx(-156.3280, abs=0.1)
+    assert found["owners"] == pytest.approx(-31.6371, abs=1e-4)
+
+
+def since_first(result: xr.DataTree) -> xr.DataTree:
+    """The 14 days of a result that began with its history."""
+    return result.map_over_datasets(
+        lambda ds: ds.sel(time=slice(FIRST, None)) if "time" in ds.dims else ds
+    )
+
+
 @pytest.mark.parametrize(
     ("policy", "cost", "worth"),
     [
