@@ -208,6 +208,29 @@ def test_what_feeding_in_adds_to_energy_and_costs_in_payments(march):
     assert found["owners"] == pytest.approx(-31.6371, abs=1e-4)
 
 
+@pytest.mark.skipif(not MANY, reason="a dozen plans of 14 days: make prove")
+def test_the_wear_and_the_spread_that_contracts_bear():
+    """Accepted contracts of the menu of three hours and all prices known, at which imbalance is all
+    that is traded: up to 0.029393 EUR per kWh fed in, after 781.8 kWh; a little over half of the
+    spread is enough.
+    """
+    sessions = stays_within((FIRST, END))
+    tree = v2g.with_contracts(
+        station(sessions, "2019-03-04", "2019-03-18"), menu_of(0.01, 3.0), seed=0
+    )
+    energy, known = tree["energy"].to_dataset(), tree["imbalance"].to_dataset().price_long
+    price = (0 * energy.price + known.values).assign_attrs(energy.price.attrs)
+    tree["energy"] = energy.assign(price=price)
+    at_grid = 0.95  # kWh fed in per kWh that leaves a battery
+    found = v2g.break_even(tree, payments=31.6371)
+    assert float(found["break_even"]) / at_grid == pytest.approx(0.029393, abs=1e-6)
+    assert float(found["fed_in"][-1]) * at_grid == pytest.approx(781.8, abs=0.1)
+    spread = v2g.break_even(tree, "spread", payments=31.6371, between=(0.25, 1.0), points=4)
+    gains = spread["gain"].sel(at=[0.25, 0.5, 0.75, 1.0])
+    assert gains.values == pytest.approx([-20.14, -1.65, 17.38, 36.49], abs=0.02)
+    assert 0.5 < float(spread["break_even"][0]) < 0.75
+
+
 def since_first(result: xr.DataTree) -> xr.DataTree:
     """The 14 days of a result that began with its history."""
     return result.map_over_datasets(
