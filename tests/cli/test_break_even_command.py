@@ -24,6 +24,7 @@ def test_the_wear_that_v2g_bears(run, trading, tmp_path):
     assert done.exit_code == 0, done.output
     assert "costs less than 0.030000 EUR more" in done.stdout
     assert "earns 0.50 EUR above" in done.stdout
+    assert "payments could be 6.0000 times as large" in done.stdout  # 0.60 EUR are 6 times 0.10
     assert pd.read_csv(table)["at"].tolist() == pytest.approx([0.0, 0.025, 0.03])
     assert run("break-even", trading, "-o", table).exit_code == 8
 

@@ -72,6 +72,7 @@ def test_payments_beyond_the_gain_never_pay():
     """0.60 EUR can be earned; owners get 0.61."""
     found = v2g.break_even(case(trader(), market(PRICES)), payments=0.61)
     assert np.isnan(float(found["break_even"]))
+    assert float(found["payment_scale"]) == pytest.approx(0.60 / 0.61)
     assert found["gain"].values == pytest.approx([-0.01])
 
 

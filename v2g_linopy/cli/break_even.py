@@ -84,9 +84,13 @@ def break_even(
             points=points,
             **solving.arguments(),
         )
+    scale = float(found["payment_scale"]) if "payment_scale" in found else None
     table = found[["gain", "fed_in"]].to_dataframe().reset_index()
     roots = [float(x) for x in np.atleast_1d(found["break_even"].values) if np.isfinite(x)]
-    lines = [_in_words(found, what, roots, str(tree.attrs.get("currency", "EUR"))), ""]
+    lines = [_in_words(found, what, roots, str(tree.attrs.get("currency", "EUR")))]
+    if scale is not None:
+        lines.append(f"At no more wear the payments could be {scale:.4f} times as large.")
+    lines.append("")
     lines += (
         table.rename(columns={"at": what}).to_string(index=False, float_format="%.6g").split("\n")
     )
@@ -96,7 +100,13 @@ def break_even(
         lines += ["", f"wrote {output}"]
     terminal.answer(
         "\n".join(lines),
-        {"status": "ok", "over": what, "break_even": roots, "tried": table.to_dict("records")},
+        {
+            "status": "ok",
+            "over": what,
+            "break_even": roots,
+            "payment_scale": scale,
+            "tried": table.to_dict("records"),
+        },
     )
 
 

@@ -90,7 +90,8 @@ def break_even(
         On `at` (EUR/kWh, or 1), in rising order: `gain` (money of the case), what V2G earns more
         than smart charging and payments, and `fed_in` (kWh), what left the batteries for it. Of
         wear: `break_even` (EUR/kWh), NaN where V2G does not even pay without any cost, and infinite
-        where it pays whatever the cost, as with reserves that are held and seldom called. Of the
+        where it pays whatever the cost, as with reserves that are held and seldom called; where
+        there are payments also `payment_scale`, how many times as large they could be. Of the
         spread: `break_even` on `root`, one for each change on the grid.
 
     Raises
@@ -136,6 +137,8 @@ def break_even(
     if over == "wear":
         tried, root = _wear(lambda more: gain(_with_wear(bare, more, parts), more))
         found = _table(tried, f"{money}/kWh", money)
+        if payments > 0:
+            found["payment_scale"] = (tried[0].gain + payments) / payments
         return found.assign(break_even=((), root, {"units": f"{money}/kWh"}))
     tried, roots = _spread(
         lambda factor: gain(with_spread(bare, factor, parts=parts), factor),
