@@ -174,6 +174,10 @@ def no_such_zone() -> xr.DataTree:
     return good(timezone="Europe/Roma")
 
 
+def a_zone_without_a_name() -> xr.DataTree:
+    return good(timezone="")
+
+
 def euros_in_a_dollar_case() -> xr.DataTree:
     tree = good(currency="USD")
     put(tree, "energy.price", None, "EUR/MWh")
@@ -259,6 +263,7 @@ ONE_PROBLEM = {
         "timezone",
         "'Europe/Roma' is not an IANA time zone, such as Europe/Rome",
     ),
+    "nameless zone": (a_zone_without_a_name, "timezone", "'' is not an IANA time zone"),
     "probabilities": (scenarios([0.5, 0.4], ["a", "b"]), "probability", "the sum is 0.9"),
     "negative probability": (
         scenarios([1.5, -0.5], ["a", "b"]),

@@ -367,7 +367,7 @@ def calendar_of(case: xr.DataTree) -> tuple[Calendar, list[Problem]]:
     zone = str(case.attrs.get("timezone", "UTC"))
     try:
         pd.Timestamp(0, tz=zone)
-    except (KeyError, ValueError, OSError):
+    except (LookupError, ValueError, OSError):
         problems.append(
             Problem("timezone", "time", f"{zone!r} is not an IANA time zone, such as Europe/Rome")
         )
