@@ -39,13 +39,28 @@ def stage_in(folder: Path) -> Iterator[Path]:
         The folder cannot be written.
     """
     remove_leftovers(folder)
-    stage, lock = _locked_stage(folder)
+    made: list[tuple[Path, int | None]] = []
     try:
-        yield stage
+        with uninterrupted():  # no moment at which it is there and nobody knows
+            made.append(_locked_stage(folder))
+        yield made[0][0]
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        _take_away(made)
+
+
+def _take_away(made: list[tuple[Path, int | None]]) -> None:
+    """Remove stages and give up their locks, also when a signal comes meanwhile."""
+    try:
+        with uninterrupted():
+            while made:
+                stage, lock = made.pop()
+                shutil.rmtree(stage, ignore_errors=True)
+                if lock is not None:
+                    os.close(lock)
+    except KeyboardInterrupt:
+        if made:  # it came before it was held back
+            _take_away(made)
+        raise
 
 
 def remove_leftovers(folder: Path) -> None:
