@@ -299,20 +299,21 @@ def test_room_is_worth_no_more(template):
     count("a kW of room", template, statements)
     for said in statements:
         name = f"reserve.{ {'rise': 'up', 'fall': 'down'}[said.found['way']] }_fleet"
-        gain = relaxed(template, name, {"fleet": said.vehicle}) - base_of_matrix(template)
+        gain = relaxed(template, [name], {"fleet": said.vehicle}) - base_of_matrix(template)
         assert gain <= said.amount + SHOWN, said
 
 
 @templates
 def test_where_limits_bind_one_unit_more_earns_no_more(template):
-    """Every row of a kind is relaxed by a unit at once."""
+    """Every row that is the same limit in words is relaxed by a unit at once."""
     result = solved(template)
     rows = explain(result).partition("earn at most\n")[2].partition("\n\n")[0].splitlines()
-    labels = {
-        part.limit_labels.get(row, f"{name}.{row}"): f"{name}.{row}"
-        for name, part in v2g.PARTS.items()
-        for row in kinds(template).get(name, ())
-    }
+    priced = {*map(str, (*result["dual"].data_vars, *result["reduced_cost"].data_vars))}
+    labels: dict[str, list[str]] = {}
+    for name, part in v2g.PARTS.items():
+        for row in kinds(template).get(name, ()):
+            if not part.is_balance(row) and f"{name}.{row}" in priced:
+                labels.setdefault(part.limit_label(row), []).append(f"{name}.{row}")
     found = [re.search(r"  (.*?) +(\d+) places +(?P<amount>[\d.]+) EUR", line) for line in rows]
     statements = chosen([Said("", 0, 0, match) for match in found if match[1].strip() in labels])
     count("a unit more everywhere", template, statements)
@@ -337,18 +338,20 @@ def kinds(template: str) -> dict[str, list[str]]:
     return found
 
 
-def relaxed(template: str, name: str, labels: dict[str, str]) -> float:
-    """The optimum when rows, or upper bounds, of a kind allow one unit more."""
+def relaxed(template: str, names: list[str], labels: dict[str, str]) -> float:
+    """The optimum when rows, and upper bounds, of these names allow one unit more."""
     model, matrix = model_of(template)
-    if name in model.variables:
-        own = model.variables[name].labels.sel(labels).to_numpy()
-        here = np.isin(matrix.column_labels, own[own >= 0])
-        return solve_matrix(replace(matrix, upper=matrix.upper + here))
-    own = model.constraints[name].labels.sel(labels).to_numpy()
-    here = np.isin(matrix.row_labels, own[own >= 0])
-    return solve_matrix(
-        replace(matrix, row_lower=matrix.row_lower - here, row_upper=matrix.row_upper + here)
-    )
+    for name in names:
+        if name in model.variables:
+            own = model.variables[name].labels.sel(labels).to_numpy()
+            here = np.isin(matrix.column_labels, own[own >= 0]) & ~matrix.integer
+            matrix = replace(matrix, upper=matrix.upper + here)
+        else:
+            own = model.constraints[name].labels.sel(labels).to_numpy()
+            here = np.isin(matrix.row_labels, own[own >= 0])
+            low, high = matrix.row_lower - here, matrix.row_upper + here
+            matrix = replace(matrix, row_lower=low, row_upper=high)
+    return solve_matrix(matrix)
 
 
 def solve_matrix(matrix: solver.Matrix) -> float:
