@@ -263,3 +263,14 @@ def test_figures_do_not_depend_on_the_units_of_the_file():
     first, second = tables.kpi(plain), tables.kpi(other)
     for key in ("energy", "power", "prices"):
         assert second[key] == pytest.approx(first[key]), key
+
+
+@pytest.mark.parametrize("scenarios", [None, {"dear": 0.5, "cheap": 0.5}])
+def test_one_session_for_all_members_is_named_in_each_row(scenarios):
+    """The label of a session may be given once for all members, on time alone."""
+    cars = {name: vehicle(energy_min=[0.0, 5.0]) for name in ("one", "two")}
+    price = [50.0, 20.0] if scenarios is None else {"dear": [50.0, 90.0], "cheap": [50.0, 20.0]}
+    given = case(cars, market(price), scenarios=scenarios)
+    given["fleet"] = given["fleet"].to_dataset().assign(session=("time", [7, 8]))
+    table = tables.schedule(v2g.solve(given))
+    assert set(table.loc[table["member"] == "two", "session"].astype(str)) == {"7", "8"}

@@ -359,7 +359,9 @@ def session_labels(view: ResultView) -> np.ndarray:
 
     It is its own label where that is no number.
     """
-    number = view.groups["fleet"]["session"].transpose("fleet", "time").values
+    fleet = view.groups["fleet"]
+    every = fleet["charge"].isel(scenario=0, drop=True, missing_dims="ignore")
+    number = fleet["session"].broadcast_like(every).transpose("fleet", "time").values
     sessions = view.groups.get("sessions")
     if sessions is None or "name" not in sessions or number.dtype.kind not in "iuf":
         return number.astype(str)
