@@ -73,6 +73,9 @@ def _promised_in_advance(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     return violations("reserve", rules, calendar)
 
 
+MOST_HOURS = 8784.0
+"""Of full activation that can be asked for: a leap year; more is no number of hours."""
+
 SCHEMA = Schema(
     inputs=(
         Field("up", "product", "1", "power held upward per kW sold", ge=0),
@@ -84,6 +87,7 @@ SCHEMA = Schema(
             "energy held upward per kW sold (endurance)",
             default=0.0,
             ge=0,
+            le=MOST_HOURS,
         ),
         Field(
             "hours_down",
@@ -92,6 +96,7 @@ SCHEMA = Schema(
             "energy held downward per kW sold (endurance)",
             default=0.0,
             ge=0,
+            le=MOST_HOURS,
         ),
         Field(
             "hours_one_way",
@@ -101,6 +106,7 @@ SCHEMA = Schema(
             " discharge",
             default=0.0,
             ge=0,
+            le=MOST_HOURS,
         ),
         Field(
             "capacity_price",
