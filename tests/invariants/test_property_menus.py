@@ -6,7 +6,6 @@ from collections import Counter
 from itertools import product
 
 import numpy as np
-import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,10 +19,9 @@ import v2g_linopy as v2g
 DRAWN = settings.default.max_examples if settings.default else 10
 FEW = max(1, DRAWN // 3)
 ENOUGH = 300
-"""Examples from which on every kind has to be among them (`make prove`)."""
+"""Examples that `make prove` draws."""
 KINDS = ("zero share", "equal types", "capped", "pooled", "excluded", "one type")
 UTILITIES = ("log", "sqrt", "cara", "table")
-SEEN: Counter[str] = Counter()
 
 
 @st.composite
@@ -72,7 +70,7 @@ def assert_nobody_lies(data: dict, found: xr.DataTree) -> None:
     assert (energy >= 0).all() and (energy <= data["power"] * data["term"] + 1e-9).all()
 
 
-def count(data: dict, found: xr.Dataset) -> None:
+def count(seen: Counter[str], data: dict, found: xr.Dataset) -> None:
     """Remember which kinds were drawn."""
     has = {
         "zero share": (data["share"] == 0).any(),
@@ -82,8 +80,8 @@ def count(data: dict, found: xr.Dataset) -> None:
         "excluded": found.excluded.any(),
         "one type": data["theta"].size == 1,
     }
-    SEEN.update([name for name, seen in has.items() if seen])
-    SEEN[data["utility"]] += 1
+    seen.update([name for name, there in has.items() if there])
+    seen[data["utility"]] += 1
 
 
 @settings(max_examples=500 if DRAWN >= ENOUGH else DRAWN)
@@ -93,7 +91,6 @@ def test_closed_form_and_program_agree(data):
     and below what no menu exceeds.
     """
     exact, linear = v2g.menu(**data), v2g.menu(**data, method="linear")
-    count(data, exact["menu"].to_dataset())
     for found in (exact, linear):
         assert_nobody_lies(data, found)
         told = found["menu"]
@@ -106,11 +103,20 @@ def test_closed_form_and_program_agree(data):
     assert float(linear["menu"].value) == approx(float(exact["menu"].value), abs=1e-6)
 
 
-def test_every_kind_was_drawn(request):
-    """Where many are drawn: zero shares, equal types, caps, pooling, exclusion, every utility."""
-    if sum(SEEN[name] for name in UTILITIES) < ENOUGH:
-        pytest.skip("few are drawn")
-    assert all(SEEN[name] >= 10 for name in (*KINDS, *UTILITIES)), SEEN
+def test_every_kind_is_drawn():
+    """Zero shares, equal types, caps, pooling, exclusion and every utility come once in 60 menus
+    that are drawn, ten times in 300.
+    """
+    seen: Counter[str] = Counter()
+    many = DRAWN >= ENOUGH
+
+    @settings(max_examples=ENOUGH if many else 60, database=None)
+    @given(menus())
+    def draw(data):
+        count(seen, data, v2g.menu(**data)["menu"].to_dataset())
+
+    draw()
+    assert all(seen[name] >= (10 if many else 1) for name in (*KINDS, *UTILITIES)), seen
 
 
 @given(menus(), st.sampled_from((0.1, 3.0, 40.0)))

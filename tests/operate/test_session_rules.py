@@ -85,6 +85,11 @@ def test_who_comes_later_is_not_known_and_the_departure_is():
     assert result["fleet"].charge.sum("fleet").values == pytest.approx([10, 5, 4, 10, 0])
 
 
+def trader(**columns: float) -> xr.Dataset:
+    """A stay of four hours at 5 kW either way, with 10 kWh on arrival and never less than 5."""
+    return stays((0, 4), charge_max=5.0, discharge_max=5.0, energy_floor=5.0, **columns)
+
+
 def fed_in_by_enumeration(price: np.ndarray, to_draw: float = 0.0, to_feed: float = 0.0) -> float:
     """Least cost of four hours at -5, 0 or 5 kW from 10 to 20 kWh, never below 5 or above 25, with
     costs per kWh beside the price.
@@ -110,14 +115,7 @@ def test_what_a_kwh_costs_beside_its_price_is_weighed(rates, to_draw, to_feed):
     """Prices 50 EUR/MWh apart: what is worn by drawing, 30, or by feeding in, 20, or what drivers
     pay on net energy, is paid in the best of the 81 schedules.
     """
-    car = stays(
-        (0, 4),
-        charge_max=5.0,
-        discharge_max=5.0,
-        capacity=25.0,
-        energy_need=20.0,
-        energy_floor=5.0,
-    )
+    car = trader(capacity=25.0, energy_need=20.0)
     price = [30.0, 70.0, 20.0, 45.0]
     tree = station(car, price)
     priced = {n: ((), x, {"units": "EUR/kWh"}) for n, x in rates.items()}
@@ -133,14 +131,7 @@ def test_what_a_kwh_costs_beside_its_price_is_weighed(rates, to_draw, to_feed):
 )
 def test_a_session_that_feeds_in_has_the_best_of_all_schedules(price):
     """Every schedule of 5 kW steps, 81 of them, against the programme of the rule (EUR/MWh)."""
-    car = stays(
-        (0, 4),
-        charge_max=5.0,
-        discharge_max=5.0,
-        capacity=25.0,
-        energy_need=20.0,
-        energy_floor=5.0,
-    )
+    car = trader(capacity=25.0, energy_need=20.0)
     result = operated(station(car, [float(p) for p in price]), "rule")
     expected = -fed_in_by_enumeration(np.array(price)) / 1000
     assert result.attrs["profit"] == pytest.approx(expected, abs=1e-6)
@@ -150,14 +141,7 @@ def test_what_is_fed_in_is_not_paid_by_the_driver():
     """Prices fall by 1 EUR/MWh; drivers pay 30 on what is drawn less what is fed in. 5 kWh sold at
     30 and bought back at 27 earn 0.015 EUR; selling twice would earn less, and no more is paid.
     """
-    car = stays(
-        (0, 4),
-        charge_max=5.0,
-        discharge_max=5.0,
-        capacity=10.0,
-        energy_need=10.0,
-        energy_floor=5.0,
-    )
+    car = trader(capacity=10.0, energy_need=10.0)
     tree = station(car, [30.0, 29.0, 28.0, 27.0])
     on_net = tree["fleet"].to_dataset().drop_vars("need_billed")
     tree["fleet"] = on_net.assign(retail_price=((), 0.03, {"units": "EUR/kWh"}))
@@ -292,6 +276,30 @@ def test_words_that_are_not_known_are_refused(options, words):
     tree = station(stays((0, 1)), [10.0, 20.0])
     with pytest.raises(v2g.SchemaError, match=words):
         v2g.simulate(tree, **options)
+
+
+def test_a_label_on_time_alone_names_the_session_of_the_member():
+    """A case may say once, on time, which session is plugged in: it is offered its contract, and
+    feeds in 5 kWh at 50 that it bought back at 20 EUR/MWh.
+    """
+    tree = station(stays((0, 2), discharge_max=10.0, energy_need=10.0), [50.0, 20.0])
+    fleet = tree["fleet"].to_dataset()
+    tree["fleet"] = fleet.assign(session=fleet.session.isel(fleet=0, drop=True))
+    menu = xr.Dataset(
+        {
+            "theta": ("type", [1.0]),
+            "share": ("type", [1.0]),
+            "wear": 0.001,
+            "term": 2.0,
+            "energy": ("type", [5.0]),
+            "payment": ("type", [0.01]),
+        },
+        {"type": ["any"]},
+    )
+    agreed = v2g.with_contracts(tree, menu)
+    for result in (operated(tree, "rule", contracts=menu), operated(agreed, "model")):
+        assert result["sessions"].energy_discharged.values == pytest.approx([5.0], abs=1e-6)
+        assert result.attrs["profit"] == pytest.approx(0.15 - 0.01, abs=1e-6)
 
 
 def test_a_run_goes_on_from_what_is_on_board():

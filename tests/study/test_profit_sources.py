@@ -95,5 +95,11 @@ def test_what_is_missing_is_listed():
     with pytest.raises(SchemaError) as caught:
         v2g.profit_sources(v2g.solve(case(vehicle(), market([10.0]))))
     assert [p.where for p in caught.value.problems] == ["imbalance"]
+    contract = {"supply_price": 100.0, "feed_in_price": 0.0}
+    both = {"price_long": 20.0, "limit": 100.0}
+    supplied = case(None, market([50.0]), None, contract, load={"baseline": [1.0]}, imbalance=both)
+    supplied["energy"] = supplied["energy"].isel(market=slice(0))
+    with pytest.raises(SchemaError, match="no market is traded in"):
+        v2g.profit_sources(v2g.solve(supplied))
     with pytest.raises(SchemaError, match="not among: day_ahead"):
         v2g.profit_sources(drawing(), market="auction")

@@ -29,6 +29,8 @@ from .terminal import Terminal
 
 WINDOWS = ".windows"
 """Folder beside the result in which an unfinished run keeps what it has decided."""
+EVERY, SIZE, AHEAD, DAYS = 1.0, 24.0, 48.0, 10
+"""Hours between decisions, of a window and beyond it, and days of a mean, unless given."""
 ForecastOf = Annotated[
     str | None,
     typer.Option(
@@ -145,14 +147,14 @@ def simulated(
     forecast: ForecastOf = None,
     start: Start = None,
     stop: Stop = None,
-    every: Every = 1.0,
-    window: Size = 24.0,
-    ahead: Ahead = 48.0,
+    every: Every = EVERY,
+    window: Size = SIZE,
+    ahead: Ahead = AHEAD,
     contracts: MenuFile = None,
     type_seed: TypeSeed = 0,
     policy: PolicyOf = "model",
     bids: BidsOf = "week-ago",
-    days: Days = 10,
+    days: Days = DAYS,
     hindsight: Hindsight = True,
     stage_values: StageValues = False,
     resume: Resume = False,
@@ -168,6 +170,16 @@ def simulated(
         one_of("--forecast", forecast, FORECASTS)
     one_of("--policy", policy, POLICIES)
     one_of("--bids", bids, BIDS)
+    if policy == "model":
+        refuse_idle("with --policy rule, latest or unmanaged", {"--bids": bids != BIDS[0]})
+    else:
+        windows = {"--every": every != EVERY, "--window": window != SIZE, "--ahead": ahead != AHEAD}
+        refuse_idle("with --policy model: a rule decides in each step", windows)
+        refuse_idle("with --policy model: a rule keeps no windows", {"--resume": resume})
+    if bids != "mean-of-days":
+        refuse_idle("with --bids mean-of-days", {"--days": days != DAYS})
+    if contracts is None:
+        refuse_idle("with --contracts", {"--type-seed": type_seed != 0})
     folder, arguments = output or Path(named_file(case).stem), solving.arguments()
     names, style = files.names(terminal), files.style
     refuse_existing(folder, names, files.force)
@@ -204,6 +216,12 @@ def simulated(
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
     wrote(terminal, case, result, folder, names, kpi)
     tell_sessions(terminal, result)
+
+
+def refuse_idle(use: str, given: Mapping[str, bool]) -> None:
+    """Raise for options that are given and would do nothing; `use` says where they do something."""
+    if idle := [flag for flag, is_given in given.items() if is_given]:
+        raise typer.BadParameter(f"is of use only {use}", param_hint=", ".join(idle))
 
 
 def tell_sessions(terminal: Terminal, result: xr.DataTree) -> None:

@@ -98,3 +98,18 @@ def need_of_trip(d: xr.Dataset, time: pd.Index) -> xr.DataArray:
     driven, keep = following_data(d.energy_out, time), following_data(d.keep, time)
     soft = d.unserved_cost.notnull()
     return xr.DataArray((d.energy_min > 0) & soft & (d.energy_min <= driven) & (keep == 1))
+
+
+def not_on_board(d: xr.Dataset) -> xr.DataArray | float:
+    """Return the kWh missing from the need of each step.
+
+    Where the trip of the next step takes all that is needed, what is missing from it is missing
+    here, too.
+    """
+    unserved: xr.DataArray | float = d.get("unserved", 0.0)
+    if "unserved_trip" not in d:
+        return unserved
+    full = xr.zeros_like(d.energy)
+    trip, keep, stays = ((a + full).shift(time=-1) for a in (d.energy_out, d.keep, d.unserved_trip))
+    takes_all = (d.energy_min > 0) & (d.energy_min <= trip) & (keep == 1)
+    return unserved + stays.where(takes_all, 0.0)

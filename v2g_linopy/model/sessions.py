@@ -232,3 +232,27 @@ def _moment(name: str, x: xr.DataArray) -> list[Problem]:
     if name not in EARLY and (missing := int(x.isnull().sum())):
         return [Problem(where, "nan", f"{missing} time stamps are missing")]
     return []
+
+
+def sessions_plugged_in(fleet: xr.Dataset) -> xr.DataArray:
+    """Return the label of the session in each cell of a fleet, on (fleet, time).
+
+    Parameters
+    ----------
+    fleet : xarray.Dataset
+        Of a case or a result, with `session` on both dimensions or on one of them, and its labels.
+
+    Returns
+    -------
+    xarray.DataArray
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> from v2g_linopy.model.sessions import sessions_plugged_in
+    >>> sessions_plugged_in(v2g.commuters(vehicles=2, days=1)["fleet"].to_dataset()).dims
+    ('fleet', 'time')
+    """
+    label = fleet["session"]
+    missing = {d: fleet.indexes[d] for d in ("fleet", "time") if d not in label.dims}
+    return label.expand_dims(missing).transpose("fleet", "time")

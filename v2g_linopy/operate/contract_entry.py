@@ -10,7 +10,7 @@ from ..case.io import calendar_of, step_hours
 from ..case.schema import Calendar
 from ..errors import Problem, SchemaError
 from ..model.contracts import CALLED, GROUP, SCHEMA
-from ..model.sessions import COLUMNS, CONTRACTED, validated_sessions
+from ..model.sessions import COLUMNS, CONTRACTED, sessions_plugged_in, validated_sessions
 
 NOT_AGREED = -1
 TAKEN = "taken"
@@ -80,7 +80,9 @@ def with_contracts(
     >>> agreed["sessions"].contract_reason.values.tolist()
     ['taken', 'stay']
     """
-    calendar, _ = calendar_of(case)
+    calendar, problems = calendar_of(case)
+    if problems:
+        raise SchemaError(problems, source="the case")
     offer, problems = _offer(menu, calendar)
     sessions, found = validated_sessions(case, calendar)
     problems += found or _lacking(case, sessions)
@@ -309,6 +311,6 @@ def cells_of(case: xr.DataTree, sessions: xr.Dataset) -> tuple[np.ndarray, np.nd
     """
     time = pd.DatetimeIndex(case.to_dataset().indexes["time"]).to_numpy()
     step = np.timedelta64(pd.Timedelta(hours=step_hours(case)))
-    labels = case["fleet"].session.transpose("fleet", "time").to_numpy()
+    labels = sessions_plugged_in(case["fleet"].to_dataset()).to_numpy()
     number = pd.Index(sessions.indexes["session"]).get_indexer(labels.ravel())
     return number.reshape(labels.shape), time, time + step

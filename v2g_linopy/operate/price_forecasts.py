@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from ..errors import Problem, SchemaError
 from ..model.gates import Gates
@@ -88,5 +89,5 @@ def _on_steps(inputs: Inputs, market: int) -> np.ndarray:
     return _laid_out(inputs, price.isel(market=market) if "market" in price.dims else price)
 
 
-def _laid_out(inputs: Inputs, x: "object") -> np.ndarray:
+def _laid_out(inputs: Inputs, x: xr.DataArray) -> np.ndarray:
     return np.broadcast_to(np.asarray(x, float), (len(inputs.calendar.time),))

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..model.sessions import SESSION_FIELDS
+from ..case.io import step_hours
+from ..model.sessions import SESSION_FIELDS, sessions_plugged_in
 
 _NOTHING = 1e-6  # kWh
 BEYOND_CHARGER, LEFT_EARLY, BY_PLAN = "beyond charger", "left early", "not served"
@@ -46,7 +47,7 @@ def with_outcome(result: xr.DataTree, called: np.ndarray | None = None) -> xr.Da
     if "session" not in fleet:
         return result
     sessions = result.children["sessions"].to_dataset(inherit=False)
-    discharged = _by_session(fleet, sessions, _numbers(fleet, "discharge") * _hours(result))
+    discharged = _by_session(fleet, sessions, _numbers(fleet, "discharge") * step_hours(result))
     missing = sessions.get("energy_missing", xr.zeros_like(sessions.session, float)).to_numpy()
     short = _by_session(fleet, sessions, _numbers(fleet, "unserved"))
     early = np.zeros(len(short), bool)
@@ -70,24 +71,16 @@ def with_outcome(result: xr.DataTree, called: np.ndarray | None = None) -> xr.Da
     return result
 
 
-def _hours(result: xr.DataTree) -> float:
-    """Return the length of a step (h)."""
-    time = result.to_dataset().indexes["time"]
-    if len(time) < 2:
-        return float(result.attrs["step_hours"])
-    return float((time[1] - time[0]) / pd.Timedelta(hours=1))
-
-
 def _numbers(fleet: xr.Dataset, name: str) -> np.ndarray:
     """Return an output on (member, step), 0 where the model did not need it."""
     if name not in fleet:
-        return np.zeros(fleet.session.shape)
+        return np.zeros_like(_numbers(fleet, "charge"))
     return fleet[name].transpose("fleet", "time").to_numpy()
 
 
 def _by_session(fleet: xr.Dataset, sessions: xr.Dataset, x: np.ndarray) -> np.ndarray:
     """Sum numbers on (member, step) by session."""
-    labels = fleet.session.transpose("fleet", "time").to_numpy().ravel()
+    labels = sessions_plugged_in(fleet).to_numpy().ravel()
     place = pd.Index(sessions.indexes["session"]).get_indexer(labels)
     known = place >= 0
     return np.bincount(place[known], x.ravel()[known], len(sessions.session))

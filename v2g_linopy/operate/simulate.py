@@ -182,9 +182,10 @@ def simulate(
     }
     if policy != "model":
         result.attrs |= {"bids": bids, "policy_note": RULE_NOTE}
-    if policy != "model" or contracts is not None:
+    if policy != "model" or "contract" in comes.children:
         result = with_outcome(result, called)
-        result.attrs |= {} if contracts is None else {"seed": seed}
+    if contracts is not None:
+        result.attrs["seed"] = seed
     if hindsight:
         best = with_hindsight(comes, q, state, result, parts, options)
         result["sequence"] = xr.DataTree(compare_days(result, best))
@@ -517,12 +518,7 @@ def with_hindsight(
     energy = tree["energy"].to_dataset()
     beyond = audit.unbacked(result, parts).drop_attrs()
     tree["energy"] = xr.DataTree(energy.assign(unbacked=beyond.assign_attrs(units="kW")))
-    asked = {**options, "complementarity": q.mode, "parts": parts}
-    fleet = tree.children.get("fleet")
-    if fleet is not None and "allowance" in fleet:
-        # what is counted from step to step would be taken apart one step after another
-        asked["blocks"] = False
-    return solve.solve(tree, **asked)
+    return solve.solve(tree, complementarity=q.mode, parts=parts, **options)
 
 
 def compare_days(result: xr.DataTree, best: xr.DataTree) -> xr.Dataset:

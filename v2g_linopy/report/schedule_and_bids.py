@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..model.formulas_storage import not_on_board
 from ..model.formulas_time import same_block
 from ..model.gates import gates_of
 from ..model.inputs import inputs_of
 from ..model.part import Part
-from ..parts.assets.reserve_room import not_on_board
+from ..model.sessions import sessions_plugged_in
 from ..parts.catalogue import PARTS
 from .power_at_meter import ELECTRICITY, Asset, net
 from .result_view import ResultView
@@ -359,9 +360,7 @@ def session_labels(view: ResultView) -> np.ndarray:
 
     It is its own label where that is no number.
     """
-    fleet = view.groups["fleet"]
-    every = fleet["charge"].isel(scenario=0, drop=True, missing_dims="ignore")
-    number = fleet["session"].broadcast_like(every).transpose("fleet", "time").values
+    number = sessions_plugged_in(view.groups["fleet"]).values
     sessions = view.groups.get("sessions")
     if sessions is None or "name" not in sessions or number.dtype.kind not in "iuf":
         return number.astype(str)

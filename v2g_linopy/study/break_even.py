@@ -12,11 +12,12 @@ import xarray as xr
 from scipy.optimize import brentq
 
 from ..errors import Problem, SchemaError
-from ..model.inputs import RESULT_GROUPS, inputs_of
+from ..model.inputs import inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
 from ..solve.solve import solve
+from .ladder import with_smart_charging, without_results
 
 NAN = float("nan")
 SMALL = 1e-9  # EUR/kWh: smaller steps are rounding
@@ -127,23 +128,31 @@ def break_even(
     >>> round(float(found["break_even"]), 6)
     0.03
     """
-    bare = _without_results(case)
+    bare = without_results(case)
     _refuse(bare, over, between, points, parts)
     money = str(case.attrs.get("currency", "EUR"))
 
-    def gain(varied: xr.DataTree, at: float) -> _Gain:
-        return _gain_of(varied, at, payments, parts, options)
+    def earned(varied: xr.DataTree) -> xr.DataTree:
+        return solve(varied, parts=parts, **options)
+
+    def gain(at: float, varied: xr.DataTree, smart: xr.DataTree) -> _Gain:
+        best = earned(varied)
+        more = float(best.attrs["objective"] - smart.attrs["objective"]) - payments
+        return _Gain(at, more, _fed_in(best, parts))
 
     if over == "wear":
-        tried, root = _wear(lambda more: gain(_with_wear(bare, more, parts), more))
+        smart = earned(with_smart_charging(bare))  # it feeds in nothing, whatever that costs
+        tried, root = _wear(lambda more: gain(more, _with_wear(bare, more, parts), smart))
         found = _table(tried, f"{money}/kWh", money)
         if payments > 0:
             found["payment_scale"] = (tried[0].gain + payments) / payments
         return found.assign(break_even=((), root, {"units": f"{money}/kWh"}))
-    tried, roots = _spread(
-        lambda factor: gain(with_spread(bare, factor, parts=parts), factor),
-        np.linspace(*between, points),
-    )
+
+    def gain_at_spread(factor: float) -> _Gain:
+        varied = with_spread(bare, factor, parts=parts)
+        return gain(factor, varied, earned(with_smart_charging(varied)))
+
+    tried, roots = _spread(gain_at_spread, np.linspace(*between, points))
     found = _table(tried, "1", money)
     return found.assign(break_even=("root", roots, {"units": "1"}))
 
@@ -216,23 +225,11 @@ def _spread(gain: Callable[[float], _Gain], grid: np.ndarray) -> tuple[list[_Gai
     return sorted(tried.values(), key=lambda x: x.at), roots
 
 
-def _gain_of(
-    case: xr.DataTree,
-    at: float,
-    payments: float,
-    parts: Mapping[str, Part],
-    options: Mapping[str, Any],
-) -> _Gain:
-    best = solve(case, parts=parts, **options)
-    none = xr.DataArray(0.0, attrs={"units": "kW"})
-    smart = case.copy()
-    smart["fleet"] = smart["fleet"].assign(discharge_max=none)
-    smart_charging = solve(smart, parts=parts, **options)
-    gain = best.attrs["objective"] - smart_charging.attrs["objective"] - payments
-
-    inputs = inputs_of(case, parts)
-    out = inputs.dt * best["fleet"]["discharge"] / inputs.data["fleet"].eta_discharge
-    return _Gain(at, float(gain), mean_total(out, inputs.probability))
+def _fed_in(result: xr.DataTree, parts: Mapping[str, Part]) -> float:
+    """Energy leaving the batteries to be fed in, the mean over scenarios (kWh)."""
+    inputs = inputs_of(result, parts)
+    out = inputs.dt * result["fleet"]["discharge"] / inputs.data["fleet"].eta_discharge
+    return mean_total(out, inputs.probability)
 
 
 def _with_wear(case: xr.DataTree, more: float, parts: Mapping[str, Part]) -> xr.DataTree:
@@ -243,14 +240,6 @@ def _with_wear(case: xr.DataTree, more: float, parts: Mapping[str, Part]) -> xr.
     units = {"units": f"{inputs.calendar.currency}/kWh"}
     varied["fleet"] = case["fleet"].to_dataset().assign(wear=wear.assign_attrs(units))
     return varied
-
-
-def _without_results(case: xr.DataTree) -> xr.DataTree:
-    bare = case.copy()
-    for group in RESULT_GROUPS:
-        if group in bare.children:
-            del bare[group]
-    return bare
 
 
 def _refuse(

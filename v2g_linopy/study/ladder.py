@@ -129,17 +129,25 @@ def _variants(
 
 def _variant(case: xr.DataTree, *, v2g: bool, reserves: bool) -> xr.DataTree:
     """Return the case without feeding in, without reserves, or both; no trade without a plan."""
-    tree = case.copy()
-    for group in (*RESULT_GROUPS, *(() if reserves else ("reserve",))):
-        if group in tree.children:
-            del tree[group]
+    tree = without_results(case)
+    if not reserves and "reserve" in tree.children:
+        del tree["reserve"]
     if "energy" in tree.children:
         none = xr.DataArray(0.0, attrs={"units": "1"})
         tree["energy"] = tree["energy"].assign(virtual_bidding=none)
-    if not v2g:
-        nothing = xr.DataArray(0.0, attrs={"units": "kW"})
-        tree["fleet"] = tree["fleet"].assign(discharge_max=nothing)
-    return tree
+    return tree if v2g else with_smart_charging(tree)
+
+
+def without_results(case: xr.DataTree) -> xr.DataTree:
+    """Return a copy of the case that a result holds."""
+    return case.filter(lambda node: node.name not in RESULT_GROUPS)
+
+
+def with_smart_charging(case: xr.DataTree) -> xr.DataTree:
+    """Return a copy of the case in which no vehicle feeds in."""
+    smart, nothing = case.copy(), xr.DataArray(0.0, attrs={"units": "kW"})
+    smart["fleet"] = smart["fleet"].assign(discharge_max=nothing)
+    return smart
 
 
 def _ladder(results: Mapping[str, xr.DataTree], inputs: Inputs) -> xr.Dataset:

@@ -182,7 +182,7 @@ def profit_steps(
 
 def has_sources(result: xr.DataTree) -> bool:
     """Return True where a result has a market and imbalance."""
-    return {*SETTLED_BY} <= {*result.children}
+    return {*SETTLED_BY} <= {*result.children} and result["energy"].sizes.get("market", 0) > 0
 
 
 def _of_cause(cause: str, ledger: xr.Dataset, parts: Mapping[str, Part]) -> tuple[str, ...]:
@@ -197,6 +197,8 @@ def _first_market(result: xr.DataTree, inputs: Inputs, market: str | None) -> st
         if group not in result.children
     ]
     labels = [str(x) for x in inputs.data["energy"]["market"].values] if not problems else []
+    if not problems and not labels:
+        problems.append(Problem("energy.market", "missing", "missing: no market is traded in"))
     if market is not None and labels and market not in labels:
         problems.append(Problem("market", "value", f"{market!r} is not among: {', '.join(labels)}"))
     if problems:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from ...case.schema import ABSENT, Field
 from ...model.formulas import larger, smaller
+from ...model.formulas_storage import not_on_board
 from ...model.terms import Allowance, Edge, Flex, Store
 
 
@@ -129,21 +130,6 @@ def _edges(d: xr.Dataset, path: str) -> tuple[Edge, Edge]:
         ),
         Edge(energy + not_on_board(d) - d.energy_min, d.energy_max - energy),
     )
-
-
-def not_on_board(d: xr.Dataset) -> xr.DataArray | float:
-    """Return the kWh missing from the need of each step.
-
-    Where the trip of the next step takes all that is needed, what is missing from it is missing
-    here, too.
-    """
-    unserved: xr.DataArray | float = d.get("unserved", 0.0)
-    if "unserved_trip" not in d:
-        return unserved
-    full = xr.zeros_like(d.energy)
-    trip, keep, stays = ((a + full).shift(time=-1) for a in (d.energy_out, d.keep, d.unserved_trip))
-    takes_all = (d.energy_min > 0) & (d.energy_min <= trip) & (keep == 1)
-    return unserved + stays.where(takes_all, 0.0)
 
 
 def _before(x: xr.DataArray, initial: xr.DataArray) -> xr.DataArray:

@@ -11,7 +11,7 @@ from ...case.schema import ABSENT, Calendar, Field, Schema
 from ...errors import Problem
 from ...model import contracts
 from ...model.formulas import following
-from ...model.formulas_storage import need_of_trip
+from ...model.formulas_storage import need_of_trip, not_on_board
 from ...model.owner_payments import with_payments
 from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
@@ -129,7 +129,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     if fleet is None:
         return Replay(cash=cash)
     if "need_billed" in fleet:
-        served = (fleet.need_billed - _not_served(fleet) / fleet.eta_charge).where(
+        served = (fleet.need_billed - not_on_board(fleet) / fleet.eta_charge).where(
             fleet.need_billed > 0, 0.0
         )
         cash["need"] = d.need_price * served
@@ -139,21 +139,6 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         worn = d.get("owner_wear_fleet", 0.0) - d.wear * discharged
         residuals["owner_wear"] = abs(worn).assign_attrs(units="EUR")
     return Replay(residuals, cash)
-
-
-def _not_served(fleet: xr.Dataset) -> xr.DataArray:
-    """Read off once more what is missing from needs (kWh)."""
-    short = fleet.get("unserved", xr.zeros_like(fleet.energy))
-    if "unserved_trip" not in fleet:
-        return short
-    later = {
-        name: (fleet[name] + xr.zeros_like(fleet.energy)).shift(time=-1)
-        for name in ("energy_out", "keep", "unserved_trip")
-    }
-    taken = (
-        (fleet.energy_min > 0) & (fleet.energy_min <= later["energy_out"]) & (later["keep"] == 1)
-    )
-    return short + later["unserved_trip"].where(taken, 0.0)
 
 
 PART = Part(

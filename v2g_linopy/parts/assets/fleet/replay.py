@@ -4,9 +4,10 @@ import xarray as xr
 
 from ....model import battery_wear
 from ....model.formulas import larger, smaller
+from ....model.formulas_storage import not_on_board
 from ....model.terms import Flow, Replay
 from ....model.view import View
-from ..reserve_room import most_drawn, not_on_board, of_vehicles, on_baseline, storing
+from ..reserve_room import most_drawn, of_vehicles, on_baseline, storing
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
