@@ -33,10 +33,11 @@ def charging_station(
     """Return a case of sessions at a public charging station that trades day-ahead.
 
     A connector is visited by day (four in five days) and by night (three in five). By day a
-    vehicle comes at a random minute from 8 to 11 local time and stays 2 to 8 hours, at night it
-    comes from 17 to 21 and leaves from 6 to 8. It asks for an energy, which drivers pay for:
-    gamma distributed about 14 kWh, at most 0.9 of what its charger gives in that time. What is
-    drawn beyond or short of the day-ahead position is settled at one imbalance price.
+    vehicle comes at a random minute from 8 to 11 local time and stays 2 to 8 hours, not beyond 17;
+    at night it comes from 17 to 21 and leaves from 6 to 8. It asks for an energy, which drivers pay
+    for: gamma distributed with a mean of 14 kWh, but at least 1 and at most 0.9 of what its charger
+    gives in that time. What is drawn beyond or short of the day-ahead position is settled at one
+    imbalance price.
 
     Parameters
     ----------
@@ -113,11 +114,12 @@ def _sentences(vehicles: int, days: int, start: str, timezone: str, seed: int) -
         f"{vehicles} connectors, {days} local days from {start} ({timezone}), seed {seed}.",
         (
             f"Each is visited by day with probability {DAY_STAYS:g} (from 8:00 to 11:00, for 2 to 8"
-            f" hours) and by night with {NIGHT_STAYS:g} (from 17:00 to 21:00, until 6:00 to 8:00)."
+            f" hours, not beyond 17:00) and by night with {NIGHT_STAYS:g} (from 17:00 to 21:00,"
+            " until 6:00 to 8:00)."
         ),
         (
-            "A visitor asks for a gamma distributed energy of 14 kWh on average, at most 0.9 of"
-            f" what {POWER:g} kW give in its stay; its battery holds {LEAST_BATTERY:g} kWh or what"
+            "A visitor asks for a gamma distributed energy with a mean of 14 kWh, at least 1 and at"
+            f" most 0.9 of what {POWER:g} kW give in its stay; its battery holds {LEAST_BATTERY:g} kWh or what"
             f" it asks for, leaves {100 * NEED:g} % full, and is not discharged below"
             f" {100 * FLOOR:g} %."
         ),
@@ -138,12 +140,11 @@ def _visits(
     """Return the sessions, in order of arrival; nobody is there when the case begins or ends."""
     shape = (vehicles, len(midnight) - 1)
     came = rng.integers(8 * 60, 11 * 60, shape)
-    left = came + rng.integers(2 * 60, 8 * 60, shape)
+    left = np.minimum(came + rng.integers(2 * 60, 8 * 60, shape), 17 * 60 - 1)
     by_day = rng.uniform(size=shape) < DAY_STAYS
     by_day[0, 0] = True  # a station that nobody visits has nothing to decide
     evening, morning = rng.integers(17 * 60, 21 * 60, shape), rng.integers(6 * 60, 8 * 60, shape)
     overnight = rng.uniform(size=shape) < NIGHT_STAYS
-    left = np.minimum(left, 17 * 60 - 1)  # the connector is free again in the evening
     overnight[:, -1] = False  # the morning after is no day of the case
 
     day = moments(midnight[:-1], came, timezone), moments(midnight[:-1], left, timezone)
@@ -152,15 +153,13 @@ def _visits(
         np.concatenate([a[by_day.ravel()], b[overnight.ravel()]])
         for a, b in zip(day, night, strict=True)
     )
+    number = np.broadcast_to(np.arange(vehicles)[:, None], shape)
+    connector = np.concatenate([number[by_day], number[overnight]])
     order = np.argsort(arrival, kind="stable")
-    arrival, departure = arrival[order], departure[order]
-    connector = np.tile(np.repeat(np.arange(vehicles), shape[1]), 2)[
-        np.concatenate([by_day.ravel(), overnight.ravel()])
-    ][order]
+    arrival, departure, connector = arrival[order], departure[order], connector[order]
 
     hours = (departure - arrival) / np.timedelta64(1, "h")
-    asked = np.minimum(rng.gamma(2.0, 7.0, len(hours)) + 1.0, 0.9 * POWER * hours)
-    asked = np.round(asked, 3)
+    asked = np.clip(rng.gamma(2.0, 7.0, len(hours)), 1.0, 0.9 * POWER * hours).round(3)
     capacity = np.maximum(LEAST_BATTERY, EFFICIENCY * asked / NEED)
     kilowatt_hours, kilowatt = {"units": "kWh"}, {"units": "kW"}
     on_board = NEED * capacity - EFFICIENCY * asked
