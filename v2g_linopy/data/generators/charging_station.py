@@ -120,8 +120,8 @@ def _sentences(vehicles: int, days: int, start: str, timezone: str, seed: int) -
         (
             "A visitor asks for a gamma distributed energy with a mean of 14 kWh, at least 1 and at"
             f" most 0.9 of what {POWER:g} kW give in its stay; its battery holds"
-            f" {LEAST_BATTERY:g} kWh or what it asks for, leaves {100 * NEED:g} % full, and is not discharged below"
-            f" {100 * FLOOR:g} %."
+            f" {LEAST_BATTERY:g} kWh or what it asks for, leaves {100 * NEED:g} % full,"
+            f" and is not discharged below {100 * FLOOR:g} %."
         ),
         (
             f"Day-ahead closes at {GATE:g}:00 local on the day before; the imbalance price is that"
