@@ -28,8 +28,11 @@ QUIET = [
     HealthCheck.filter_too_much,
 ]
 
+# where the variable CI is set, hypothesis keeps nothing and draws by no seed unless told otherwise
+ANYWHERE = settings.get_profile("default")
 settings.register_profile(
     "ci",
+    ANYWHERE,
     max_examples=10,
     deadline=None,
     database=None,
@@ -38,6 +41,7 @@ settings.register_profile(
 )
 settings.register_profile(
     "many",
+    ANYWHERE,
     max_examples=300,
     deadline=None,
     database=DirectoryBasedExampleDatabase(KEPT / "examples"),

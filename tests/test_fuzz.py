@@ -23,10 +23,14 @@ def test_a_number_is_itself(n):
 """
 
 
-def test_what_fails_is_kept_and_tried_first_by_the_next_run(tmp_path, capsys):
+@pytest.mark.parametrize("ci", [None, "true"], ids=["at-home", "in-ci"])  # hypothesis reads it
+def test_what_fails_is_kept_and_tried_first_by_the_next_run(ci, tmp_path, capsys, monkeypatch):
     """Of two properties one is wrong: its name, a file and a command are printed. That command
     tries the kept example before it draws: hypothesis counts it in its phase of reuse.
     """
+    monkeypatch.delenv("CI", raising=False)
+    if ci:
+        monkeypatch.setenv("CI", ci)
     file = tmp_path / "tests" / "test_drawn.py"
     file.parent.mkdir()
     file.write_text(PROPERTIES)
