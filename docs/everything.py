@@ -12,6 +12,7 @@ NONE = float("nan")
 MARKETS = {"scenario": ["calm", "windy"], "market": ["day_ahead", "intraday"]}
 PRICE = xr.DataArray([[10.0, 20.0], [12.0, 8.0]], coords=MARKETS)
 FIRST = xr.DataArray([1.0, 0.0, 0.0, 0.0], coords={"time": TIME})
+PRODUCTS = ["regulation", "containment", "budgeted", "called"]
 AGEING = {
     "replacement_cost": 4000.0,
     "segments": 2.0,
@@ -94,6 +95,11 @@ def case_of_everything() -> xr.DataTree:
             }
             | {"wear": 0.1, "wear_standby": 0.1, "wear_start": 0.1}
         ),
+        "flexibility": (
+            group("plan", "one", "other", own_cash=1.0)
+            | {"traded": ("plan", [1.0, -1.0]), "whole": ("plan", [0.0, 1.0])}
+            | {"product": PRODUCTS, "held": (("plan", "product"), [[1.0] * 4, [0.0] * 4])}
+        ),
         "energy": (
             group("market", "day_ahead", "intraday", spread=1, limit=100, block=1)
             | {
@@ -106,10 +112,7 @@ def case_of_everything() -> xr.DataTree:
         "reserve": (
             group(
                 "product",
-                "regulation",
-                "containment",
-                "budgeted",
-                "called",
+                *PRODUCTS,
                 up=1,
                 down=1,
                 hours_up=1,

@@ -21,6 +21,8 @@ MEMBER |= {
     "imbalance": "settlement",
 }  # the last has no members
 ALONE |= {"ppa": "contract", "contract": "owner", "charger": "hub", "imbalance": "imbalance"}
+MEMBER |= {"flexibility": "plan"}
+ALONE |= {"flexibility": "plan"}
 ALONE |= {"battery": "box", "load": "house", "renewable": "roof"}
 ALONE |= {"chp": "engine", "hydrogen": "plant"}
 
@@ -79,6 +81,25 @@ def electrolyser(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
+def holding(tree: xr.DataTree, held: Mapping[str, Mapping[str, Any]]) -> xr.DataTree:
+    """The case, with what each plan of `/flexibility` holds of each product: a number for every
+    step, or one per step.
+    """
+    time, steps = tree["time"].to_index(), tree.sizes["time"]
+    products = tree["reserve"].indexes["product"]
+    rows = [
+        [np.broadcast_to(held.get(str(plan), {}).get(str(p), 0.0), steps) for p in products]
+        for plan in tree["flexibility"].indexes["plan"]
+    ]
+    plans = tree["flexibility"].to_dataset(inherit=False)
+    plans["held"] = xr.DataArray(
+        np.array(rows, float),
+        coords={"plan": plans.indexes["plan"], "product": products, "time": time},
+    )
+    tree["flexibility"] = plans
+    return tree
+
+
 def case(
     fleet: Mapping[str, Any] | None,
     energy: Mapping[str, Any] | None,
@@ -99,6 +120,7 @@ def case(
     exclusion: Mapping[str, Mapping[str, Any]] | None = None,
     risk: Mapping[str, float] | None = None,
     imbalance: Mapping[str, Any] | None = None,
+    flexibility: Mapping[str, Any] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
     """Put a case together, from Monday 2026-01-05 00:00 UTC on; a part with one member needs no
@@ -115,6 +137,7 @@ def case(
         "hydrogen": hydrogen,
     }
     given |= {"ppa": ppa, "charger": charger, "imbalance": imbalance, "contract": contract}
+    given |= {"flexibility": flexibility}
     parts = {
         name: _labelled(members, name) for name, members in given.items() if members is not None
     }

@@ -50,7 +50,8 @@ class Story:
         for name, x in self.plan.items():
             part, _, output = name.partition(".")
             if isinstance(x, Mapping):
-                fix[name] = xr.DataArray([*x.values()], coords={MEMBER[part]: list(x)} | axes)
+                steps = axes if isinstance([*x.values()][0], list) else {}
+                fix[name] = xr.DataArray([*x.values()], coords={MEMBER[part]: list(x)} | steps)
             else:
                 fix[name] = xr.DataArray(x, coords=axes if isinstance(x, list) else None)
             if grows(v2g.PARTS[part].schema.outputs, output):

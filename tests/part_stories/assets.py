@@ -1,6 +1,6 @@
 """Batteries, loads, sun, engines and hydrogen at half-hours."""
 
-from cases import electrolyser, engine, market, storage
+from cases import electrolyser, engine, holding, market, product, storage
 
 from part_stories import Broken, Story, both, half_hours, plus, to
 
@@ -381,5 +381,55 @@ HYDROGEN = Story(
         Broken("hydrogen.standby", {"hydrogen.standby": plus(1, hydrogen="idle", time=0)}, 1),
         Broken("node.hydrogen", {"hydrogen.sold": plus(1, hydrogen="plant", time=1)}, 1),
         Broken("hydrogen.started", {"hydrogen.start": plus(1, hydrogen="idle", time=0)}, 1),
+    ),
+)
+
+# A quarter of 10 kW in and 4 kW out, 1 kW missing; a whole plan of 2 kW, 0.5 kW too much: 3.5 + 1.5
+# and 0 + 1.5 kW are sold, and of 4 kW held a quarter.
+SITES = Story(
+    lambda: holding(
+        half_hours(
+            None,
+            market([100.0, 50.0]),
+            product(up=1, capacity_price=10.0),
+            flexibility={
+                "sun": {"traded": [10.0, -4.0], "own_cash": -1.0, "pod": "roof"},
+                "rest": {"traded": [0.0, 0.0], "pod": "roof"},
+                "idle": {"traded": [0.0, 0.0], "pod": "roof"},
+                "engine": {"traded": [2.0, 2.0], "own_cash": 0.5, "pod": "hall", "whole": 1.0},
+            },
+        )(),
+        {"sun": {"regulation": 4.0}},
+    ),
+    {
+        "flexibility.weight": {"sun": 0.25, "rest": 0.75, "idle": 0.0, "engine": 1.0},
+        "flexibility.missing": {"sun": 1.0, "rest": 0.0, "idle": 0.0, "engine": 0.0},
+        "flexibility.excess": {"sun": 0.0, "rest": 0.0, "idle": 0.0, "engine": 0.5},
+    },
+    cash={
+        "flexibility.own": -0.25 + 0.5,
+        "flexibility.slack.missing": -0.5 * 3 * (1 + 0.5) * 2,
+        "energy.energy": 0.5 * (0.1 * (3.5 + 1.5) + 0.05 * (0.0 + 1.5)),
+        "reserve.capacity": 0.5 * 0.01 * 1 * 2,
+    },
+    broken=(
+        Broken("flexibility.mix", {"flexibility.weight": plus(0.25, plan="rest")}, 0.25),
+        Broken(
+            "flexibility.weight",
+            {"flexibility.weight": both(plus(0.5, plan="rest"), plus(-0.5, plan="idle"))},
+            0.5,
+        ),
+        Broken("flexibility.whole", {"flexibility.whole": plus(1, plan="rest")}, 0.25),
+        Broken(
+            "flexibility.sign",
+            {
+                "flexibility.missing": both(plus(-1, plan="rest"), plus(1, plan="idle")),
+                "ledger.flexibility.slack.missing": both(
+                    plus(1.5, plan="rest"), plus(-1.5, plan="idle")
+                ),
+            },
+            1,
+        ),
+        Broken("reserve.offered_flexibility", {"flexibility.held": plus(-2, plan="sun")}, 0.5),
     ),
 )

@@ -414,11 +414,10 @@ class Schema:
         }  # a result has those of its outputs, too
         # all arrays are of one group, so their labels are its labels and need no comparison
         clean = xr.Dataset(variables, coords=coords | {"time": calendar.time})
-        checks = (
-            self.checks if len(calendar.time) else ()
-        )  # without time stamps nothing can be placed
-        problems = [p for check in checks for p in check(clean, calendar)]
-        for complete in self.completions if checks and not problems else ():
+        if not len(calendar.time):  # without time stamps nothing can be placed
+            return clean, []
+        problems = [p for check in self.checks for p in check(clean, calendar)]
+        for complete in () if problems else self.completions:
             clean = complete(clean)
         return clean, problems
 

@@ -2,7 +2,7 @@
 
 from .part import Entry, Part, Stage, Trading
 from .scope import Scope
-from .terms import Allowance, Edge, Flex, Flow, Replay, ReservedPower, Store, Terms
+from .terms import Allowance, Edge, Flex, Flow, Offered, Replay, ReservedPower, Store, Terms
 from .view import View
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Entry",
     "Flex",
     "Flow",
+    "Offered",
     "ReservedPower",
     "Part",
     "Replay",

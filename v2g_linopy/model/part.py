@@ -159,6 +159,9 @@ class Part:
     postprocess : callable, optional
         ``f(view, inputs and outputs) -> {output: DataArray}``, outputs rewritten before the ledger
         is read, where many are equally good, and outputs that no row needs.
+    merges : bool, default True
+        Whether n equal members are one of n times the size. False where a member is no thing that
+        doubles, as a plan of which shares add up to 1.
 
     Examples
     --------
@@ -210,6 +213,7 @@ class Part:
     end_of_window_inputs: Mapping[str, float] = field(default_factory=dict)
     terminal_storage: Mapping[str, str] = field(default_factory=dict)
     postprocess: Callable[[View, xr.Dataset], Mapping[str, xr.DataArray]] | None = None
+    merges: bool = True
 
     def __repr__(self) -> str:
         """Return its name: a catalogue stands in the signature of many functions."""

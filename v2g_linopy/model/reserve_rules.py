@@ -65,7 +65,7 @@ def activated_at_suppliers(s: Scope, way: str) -> Quantity:
     total: Quantity = 0.0
     if (reserve := s.inputs.get("reserve")) is None:
         return total
-    for asset in s.flex:
+    for asset in (*s.flex, *s.offered):
         here = supplied(s.inputs.get("connection"), s.inputs[asset].pod)
         if f"reserve.share_{asset}" in s.model.variables and bool(here.any()):
             rate = here * reserve[f"activation_{way}"]

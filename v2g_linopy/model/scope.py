@@ -13,7 +13,7 @@ from ..algebra.linopy_adapter import Target
 from ..case import calendar as periods
 from ..case.schema import Calendar, Schema
 from .formulas_time import same_block
-from .terms import Cash, Flex, Flow, Q, ReservedPower, Terms
+from .terms import Cash, Flex, Flow, Offered, Q, ReservedPower, Terms
 
 
 class RecordingMapping(Mapping[str, Any]):
@@ -340,6 +340,11 @@ class Scope:
     def flex(self) -> dict[str, Flex[Expression]]:
         """The flexibility of every asset that offers some."""
         return self._offering(lambda t: t.flex)
+
+    @property
+    def offered(self) -> dict[str, Offered[Expression]]:
+        """What every asset that names its reserve by product has ready to be sold."""
+        return self._offering(lambda t: t.offered)
 
     @property
     def flows(self) -> dict[str, Flow[Expression]]:

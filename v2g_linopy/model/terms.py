@@ -229,6 +229,34 @@ class Flex(Generic[Q]):
     allowance: Allowance[Q] | None = None  # kWh that may still be discharged
 
 
+@dataclass(frozen=True)
+class Offered(Generic[Q]):
+    """Reserve of each product that an asset has ready to be sold, on (member, product, time).
+
+    Unlike room (`Flex`), which all products share, each product has its own: what was held for one
+    cannot be sold as another.
+
+    Parameters
+    ----------
+    amount : Expression or xarray.DataArray
+        What may be sold at most (kW).
+    range_max : xarray.DataArray, optional
+        No amount is ever larger (kW); 0 where there is none. A replay leaves it out.
+
+    Examples
+    --------
+    Two sites have 3 and 5 kW of a product ready:
+
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Offered
+    >>> Offered(xr.DataArray([3.0, 5.0], dims="plan")).amount.values.tolist()
+    [3.0, 5.0]
+    """
+
+    amount: Q
+    range_max: xr.DataArray | None = None
+
+
 def no_room() -> Flex[xr.DataArray]:
     """Return the room of an asset that offers no reserves.
 
@@ -272,6 +300,8 @@ class Terms:
         Room that an asset leaves for reserves.
     reserve_held : mapping of str to ReservedPower, default {}
         By asset, what its members hold (kW).
+    offered : Offered, optional
+        Reserve of each product that an asset has ready to be sold, in place of room.
 
     Examples
     --------
@@ -286,11 +316,13 @@ class Terms:
     cash: Mapping[str, Cash] = field(default_factory=dict)
     flex: Flex[Expression] | None = None
     reserve_held: Mapping[str, ReservedPower] = field(default_factory=dict)
+    offered: Offered[Expression] | None = None
 
     @property
     def offers(self) -> tuple[Any, ...]:
         """What of it other parts can ask for."""
-        return self.power.keys(), self.cash.keys(), self.reserve_held.keys(), self.flex is None
+        absent = self.flex is None, self.offered is None
+        return self.power.keys(), self.cash.keys(), self.reserve_held.keys(), absent
 
 
 @dataclass(frozen=True)
@@ -309,6 +341,8 @@ class Replay:
         By asset, up and down (kW).
     flex : Flex or callable, optional
         Room for reserves, recomputed; or what returns it, asked where a reserve needs it.
+    offered : xarray.DataArray, optional
+        Reserve ready to be sold, kW on (member, product, time), recomputed.
 
     Examples
     --------
@@ -329,6 +363,7 @@ class Replay:
         default_factory=dict
     )  # asset -> kW up, kW down
     flex: Flex[xr.DataArray] | Callable[[], Flex[xr.DataArray]] | None = None
+    offered: xr.DataArray | None = None  # kW on (member, product, time)
 
     @cached_property
     def room(self) -> Flex[xr.DataArray]:

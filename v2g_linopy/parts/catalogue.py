@@ -11,7 +11,7 @@ Examples
 
 from types import MappingProxyType
 
-from .assets import battery, chp, hydrogen, load, renewable
+from .assets import battery, chp, flexibility, hydrogen, load, renewable
 from .assets.fleet import part as fleet
 from .markets import energy, imbalance
 from .markets.ppa import part as ppa
@@ -29,6 +29,7 @@ PARTS = MappingProxyType(
             renewable.PART,
             chp.PART,
             hydrogen.PART,
+            flexibility.PART,
             reserve.PART,
             ppa.PART,
             energy.PART,

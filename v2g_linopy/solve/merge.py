@@ -47,6 +47,8 @@ def merge(
         dim = part.schema.member
         if part.stage is not Stage.ASSET or dim is None or d.sizes.get(dim, 0) < 2:
             continue
+        if not part.merges:
+            continue
         beside = _beside(inputs, part.name, dim)
         every = d.assign({f"{other}.{n}": x for (other, n), x in beside.items()})
         alone = {*apart.get(part.name, ()), *_named(inputs, part.name)}

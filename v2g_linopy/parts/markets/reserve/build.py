@@ -69,6 +69,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         zeta - 1/(1 - a) sum_s p_s xi_s >= 0,   xi_s >= zeta - (sum_i x_is - volume),   xi_s >= 0
 
+    An asset that names its reserve by product (`offered`: sites that are known by plans) holds each
+    product apart from the others, and shows no room and no energy::
+
+        0 <= x <= offered
+
     The energy markets carry the baseline; the activated energy is settled here. A plant without a
     reservoir (an engine on gas, sun, a load that is curtailed) needs no energy: it does not run out
     while it is called. One with a reservoir and no baseline path of its own (hydrogen) guarantees
@@ -129,6 +134,18 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity
         _on_board(s, d, asset, x, some)
 
         if x.has_terms:
+            held[asset] = ReservedPower(up, down)
+            largest = largest + most.where(possible, 0.0).sum(member)
+            sold = sold + x.sum(member)
+    for asset, offer in s.offered.items():
+        assert offer.range_max is not None, f"the build of {asset} gives no range_max"
+        member, most = s.inputs[asset].attrs["member"], offer.range_max
+        possible = (most > 0) & (d.volume_max > 0)
+        members = s.inputs[asset].indexes[member]
+        x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
+        s.add(f"offered_{asset}", x <= offer.amount, mask=possible)
+        if x.has_terms:
+            up, down = (rate_up * x).sum("product"), (rate_down * x).sum("product")
             held[asset] = ReservedPower(up, down)
             largest = largest + most.where(possible, 0.0).sum(member)
             sold = sold + x.sum(member)

@@ -34,7 +34,6 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     residuals: dict[str, xr.DataArray] = {}
     held = {}
     for asset, x in shares.items():
-        room = v.done[asset].room
         sold = sold + x.sum(v.groups[asset].attrs["member"])
         moved = -((d.activation_up - d.activation_down) * x).sum("product")
         up, down = held[asset] = (
@@ -42,6 +41,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
             (d.down * x).sum("product") - moved,
         )
         residuals[f"sign_{asset}"] = (-x).clip(min=0).assign_attrs(units="kW")
+        if (offered := v.done[asset].offered) is not None:
+            beyond = (x - offered).clip(min=0).assign_attrs(units="kW")
+            residuals[f"offered_{asset}"] = beyond
+            continue
+        room = v.done[asset].room
         residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
         if room.baseline is not None:
