@@ -57,6 +57,23 @@ def command(words: list[str], folder: str, limit: int | None = None) -> None:
     app.main()
 
 
+def command_ended_behind(file: Path, end: signal.Signals, words: list[str], folder: str) -> None:
+    """Run `v2g`, and send it a signal at what it does next once a file is there.
+
+    The process sends it itself, so that no other has to see the file in time.
+    """
+    there = False
+
+    def at_what_it_does(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal there
+        if not there and file.exists():
+            there = True
+            os.kill(os.getpid(), end)
+
+    sys.addaudithook(at_what_it_does)
+    command(words, folder)
+
+
 @dataclass
 class Done:
     """How a process ended."""

@@ -3,18 +3,16 @@ terminal that is closed, or killed. Nothing is half written, nothing is left but
 run in windows goes on.
 """
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 from by_hand import lossless_case
-from forked import command, run, started
+from forked import command_ended_behind, run, started
 from hypothesis import settings
 
 import v2g_linopy as v2g
@@ -82,13 +80,10 @@ def test_a_simulation_that_is_ended_goes_on(tmp_path):
     kept = tmp_path / "cut" / ".windows"
     for end, window, more in ((signal.SIGHUP, 0, []), (signal.SIGTERM, 2, ["--resume"])):
         line = [*words.split(), "-o", "cut", *more]
-        child = started().Process(target=command, args=(line, str(tmp_path)))
+        behind = kept / f"{window:05d}.nc"
+        given = (behind, end, line, str(tmp_path))
+        child = started().Process(target=command_ended_behind, args=given)
         child.start()
-        deadline = time.monotonic() + 60
-        while not (kept / f"{window:05d}.nc").exists():
-            assert child.is_alive() and time.monotonic() < deadline
-            time.sleep(0.002)
-        os.kill(child.pid, end)
         child.join(60)
         said = (tmp_path / "err.txt").read_text()
         assert child.exitcode == CODES[end], said
