@@ -29,28 +29,32 @@ def case_of_everything() -> xr.DataTree:
         "fleet": (
             group(
                 "fleet",
+                "owned",
+                "lent",
                 charge_max=10,
                 discharge_max=10,
                 energy_max=20,
                 slack_cost=10,
                 retail_price=0.1,
-                allowance=8.0,
             )
             | {
                 "energy_min": 10 * FIRST,
                 "need_billed": 10 * FIRST,
                 "energy_out": FIRST,
                 "spill_max": FIRST,
-                "wear": 0.1,
+                "wear": ("fleet", [0.1, 0.0]),
                 "wear_charge": 0.1,
             }
             | AGEING
             | {
+                # what is lent wears its owner's battery
+                "replacement_cost": ("fleet", [4000.0, NONE]),
+                "allowance": ("fleet", [NONE, 8.0]),
                 "charge_min": 1.0,
                 "discharge_min": 1.0,
                 "taper_from": 0.8,
                 "taper_to": 0.1,
-                "charger": ("fleet", ["hub"]),
+                "charger": ("fleet", ["hub", "hub"]),
             }
         ),
         "battery": (

@@ -6,51 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from contracts_made import ENERGY, PAYMENT, full_cars, menu, parked
 from sessions_made import START, stays, steps
 from typer.testing import CliRunner
 
 import v2g_linopy as v2g
 from v2g_linopy.cli.app import app
 from v2g_linopy.operate.contract_entry import room_to_give
-
-ENERGY, PAYMENT = [2.0, 5.0, 9.0], [0.02, 0.04, 0.06]
-"""Three types that ask 0.01, 0.02 / 3 and 0.005 EUR/kWh: 0.02 + 3 x 0.02 / 3 + 4 x 0.005."""
-
-
-def menu(**fields: object) -> xr.Dataset:
-    """Contracts for three types, each indifferent between its own and the one below."""
-    given = {
-        "theta": ("type", [1.0, 1.5, 2.0]),
-        "share": ("type", [0.5, 0.3, 0.2]),
-        "wear": 0.01,
-        "term": 3.0,
-        "energy": ("type", ENERGY),
-        "payment": ("type", PAYMENT),
-    }
-    return xr.Dataset(given | fields, {"type": ["low", "middle", "high"]})
-
-
-def parked(sessions: xr.Dataset, price: list[float] | None = None) -> xr.DataTree:
-    """Sessions with a day-ahead price that imbalance costs as well; 24 hours at 50 EUR/MWh unless
-    it is given.
-    """
-    price = [50.0] * 24 if price is None else price
-    fleet, table = v2g.sessions_to_fleet(sessions, steps(len(price)))
-    limit = {"limit": ((), 1000.0, {"units": "kW"})}
-    groups = {
-        "fleet": fleet,
-        "sessions": table,
-        "energy": xr.Dataset({"price": (("market", "time"), [price]), **limit}, {"market": ["da"]}),
-        "imbalance": xr.Dataset({"price_long": ("time", price), **limit}),
-        "gates": xr.Dataset({"hour": ("gate", [12.0])}, {"gate": ["da"]}),
-    }
-    return v2g.assemble(steps(len(price)), groups)
-
-
-def full_cars(*spans: tuple[float, float], **columns: object) -> xr.Dataset:
-    """Cars that come as full as they have to leave, with 10 kW both ways."""
-    given = {"energy_arrival": 30.0, "energy_need": 30.0, "discharge_max": 10.0} | columns
-    return stays(*spans, **given)
 
 
 def test_the_room_is_what_stays_above_the_floor_or_can_be_brought_back():
@@ -220,3 +182,24 @@ def test_contracts_from_files_by_the_command(tmp_path: Path):
     drawn = np.random.default_rng(3).choice(3, 2, p=[0.5, 0.3, 0.2])
     assert result["sessions"].contract.values.tolist() == drawn.tolist()
     assert result.attrs["seed"] == 3
+
+
+def test_wear_of_what_is_sold_under_contracts_is_the_owners():
+    """A case with wear of its own, 0.05 EUR/kWh: the payment is for that. 9 kWh bought back at 30
+    and sold at 90 earn 0.54 - 0.06 EUR; with wear on top they would earn 0.03. It is told.
+    """
+    cars = full_cars((0, 8)).assign(type=("session", ["high"]))
+    tree = parked(cars, [30.0, 30.0, 90.0, *[30.0] * 21])
+    worn = tree["fleet"].to_dataset().assign(wear=((), 0.05, {"units": "EUR/kWh"}))
+    tree["fleet"] = xr.DataTree(worn)
+    options = {"policy": "rule", "forecast": "perfect", "bids": "none", "hindsight": False}
+    result = v2g.simulate(tree, contracts=menu(), **options)
+    assert result.attrs["profit"] == pytest.approx(9 * 0.06 - 0.06, abs=1e-6)
+    assert "Wear by discharging is the owners'" in result.attrs["assumptions"]
+    assert float(tree["fleet"].wear) == 0.05  # the case itself is as it was
+
+    agreed = v2g.with_contracts(tree, menu())
+    again = agreed["fleet"].to_dataset().assign(wear=((), 0.05, {"units": "EUR/kWh"}))
+    agreed["fleet"] = xr.DataTree(again)
+    with pytest.raises(v2g.SchemaError, match=r"fleet\.wear .* it would be counted twice"):
+        v2g.simulate(agreed, **options)

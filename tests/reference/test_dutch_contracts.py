@@ -221,11 +221,17 @@ def test_the_wear_and_the_spread_that_contracts_bear():
     energy, known = tree["energy"].to_dataset(), tree["imbalance"].to_dataset().price_long
     price = (0 * energy.price + known.values).assign_attrs(energy.price.attrs)
     tree["energy"] = energy.assign(price=price)
-    at_grid = 0.95  # kWh fed in per kWh that leaves a battery
-    found = v2g.break_even(tree, payments=31.6371)
-    assert float(found["break_even"]) / at_grid == pytest.approx(0.029393, abs=1e-6)
-    assert float(found["fed_in"][-1]) * at_grid == pytest.approx(781.8, abs=0.1)
-    spread = v2g.break_even(tree, "spread", payments=31.6371, between=(0.25, 1.0), points=4)
+    found = v2g.break_even(tree, "dispatch_cost")
+    assert found.attrs["payments"] == pytest.approx(31.6371, abs=1e-4)
+    assert float(found["break_even"]) == pytest.approx(0.029393, abs=1e-6)
+    assert float(found["fed_in"][-1]) == pytest.approx(781.8, abs=0.1)
+    # 16 kWh are drawn and fed in at once at negative prices where nothing forbids it: 0.01 EUR
+    free = v2g.break_even(tree, "dispatch_cost", complementarity="off")
+    steps = [0.0, 0.019354, 0.028350, 0.029378, 0.029393]
+    assert free["at"].values[:5] == pytest.approx(steps, abs=1e-6)
+    scales = [float(x["payment_scale"]) for x in (found, free)]
+    assert scales == pytest.approx([2.1532, 2.1535], abs=5e-5)
+    spread = v2g.break_even(tree, "spread", between=(0.25, 1.0), points=4)
     gains = spread["gain"].sel(at=[0.25, 0.5, 0.75, 1.0])
     assert gains.values == pytest.approx([-20.14, -1.65, 17.38, 36.49], abs=0.02)
     assert 0.5 < float(spread["break_even"][0]) < 0.75

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from cases import case, market, product, vehicle
+from contracts_made import full_cars, menu, parked
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
@@ -103,3 +104,33 @@ def test_all_that_is_wrong_is_listed():
         )
     places = [p.where for p in caught.value.problems]
     assert places == ["over", "between", "points", "fleet.discharge_max"]
+
+
+def agreed(price=PRICES):
+    """A full car that lends 9 kWh for 0.06 EUR within three hours, as its owner has agreed to; it
+    loses a tenth each way.
+    """
+    losses = {"eta_charge": 0.9, "eta_discharge": 0.9}
+    cars = full_cars((0, 4), energy_arrival=40.0, energy_need=40.0, **losses)
+    cars = cars.assign(type=("session", ["high"]))
+    return v2g.with_contracts(parked(cars, list(price)), menu())
+
+
+def test_the_cost_of_dispatch_that_contracts_bear():
+    """9 kWh are sold at 60, of 10 that leave the battery; 11.11 are bought back at 20: 0.3178 EUR.
+    The owner is owed 0.06 of them, and the other 0.2578 are 0.02864 EUR per kWh at the grid.
+    """
+    earned = 9 * 0.06 - 10 / 0.9 * 0.02
+    found = v2g.break_even(agreed(), "dispatch_cost")
+    assert found.attrs["payments"] == pytest.approx(0.06)
+    assert found["gain"].values == pytest.approx([earned - 0.06, 0.0], abs=1e-6)
+    assert found["fed_in"].values == pytest.approx([9.0, 9.0])
+    assert float(found["break_even"]) == pytest.approx((earned - 0.06) / 9)
+    assert float(found["payment_scale"]) == pytest.approx(earned / 0.06)
+
+
+def test_each_cost_is_for_those_who_bear_it():
+    with pytest.raises(SchemaError, match="the owners' under contracts"):
+        v2g.break_even(agreed())
+    with pytest.raises(SchemaError, match="the case has none"):
+        v2g.break_even(case(trader(), market(PRICES)), "dispatch_cost")

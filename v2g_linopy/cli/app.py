@@ -104,7 +104,8 @@ COMMANDS = (
     Listed(
         "break-even",
         "break_even",
-        "Find the wear, or the spread of prices, at which V2G earns no more than smart charging.",
+        "Find the wear, cost of dispatch or spread of prices at which V2G earns no more than smart"
+        " charging.",
     ),
     Listed(
         "menu",

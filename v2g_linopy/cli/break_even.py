@@ -1,7 +1,7 @@
-"""`break-even`: the wear, or the spread of prices, at which feeding in stops to pay."""
+"""`break-even`: the wear, cost of dispatch or spread of prices at which feeding in stops to pay."""
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 import numpy as np
 import typer
@@ -9,25 +9,38 @@ import xarray as xr
 
 import v2g_linopy as v2g
 
-from ..case.io import atomic
+from ..case.io import atomic, read
 from ..report.table_files import write_tables
 from ..study.break_even import OVER, ROUNDING
+from ..study.break_even import Over as Varied
 from .case_size import size_in_words
 from .options import CaseFile, CsvMarks, Force, Solving, command, one_of
 from .output import refuse_file
+from .simulate import MenuFile, TypeSeed, refuse_idle
 from .solve import checked_case
 from .terminal import Terminal
 
 Over = Annotated[
     str,
     typer.Option(
-        "--over", metavar="WHAT", help="What is varied: wear, or spread (how far prices differ)."
+        "--over",
+        metavar="WHAT",
+        help=(
+            "What is varied: wear, spread (how far prices differ), or dispatch-cost (of what is"
+            " discharged under contracts)."
+        ),
     ),
 ]
 Payments = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--payments", min=0.0, help="What owners are owed in all, whatever the plan (EUR)."
+        "--payments",
+        min=0.0,
+        help=(
+            "What owners are owed in all, whatever the plan (EUR).  [default: what the contracts of"
+            " the case say]"
+        ),
+        show_default=False,
     ),
 ]
 Least = Annotated[float, typer.Option("--from", min=0.0, help="Smallest factor of the spread.")]
@@ -38,6 +51,11 @@ Table = Annotated[
     typer.Option("--output", "-o", help="Write every point that was tried as a table (csv, xlsx)."),
 ]
 GRID = (0.0, 2.0, 9)
+CHOICES = {name.replace("_", "-"): name for name in OVER}
+COSTS = {
+    "wear": "a kWh out of the battery costs",
+    "dispatch_cost": "the dispatch of a kWh under contracts costs",
+}
 
 
 def add(app: typer.Typer) -> None:
@@ -48,6 +66,7 @@ def add(app: typer.Typer) -> None:
         "v2g break-even depot.nc",
         "v2g break-even depot.nc --payments 31.64",
         "v2g break-even depot.nc --over spread --to 3 -o spread.csv",
+        "v2g break-even stays.nc --contracts menu.nc --over dispatch-cost",
     )(break_even)
 
 
@@ -55,26 +74,34 @@ def break_even(
     terminal: Terminal,
     case: CaseFile,
     over: Over = "wear",
-    payments: Payments = 0.0,
+    payments: Payments = None,
     least: Least = GRID[0],
     largest: Largest = GRID[1],
     points: Points = GRID[2],
+    contracts: MenuFile = None,
+    type_seed: TypeSeed = 0,
     output: Table = None,
     force: Force = False,
     *,
     solving: Solving,
     marks: CsvMarks,
 ) -> None:
-    """Find the wear, or the spread of prices, at which V2G earns no more than smart charging."""
+    """Find the wear, cost of dispatch or spread of prices at which V2G earns no more than smart
+    charging.
+    """
     style = marks.style
-    what = cast(Literal["wear", "spread"], one_of("--over", over, OVER))
-    if what == "wear" and (least, largest, points) != GRID:
+    what = cast(Varied, CHOICES[one_of("--over", over, CHOICES)])
+    if what != "spread" and (least, largest, points) != GRID:
         raise typer.BadParameter(
             "are of use only with --over spread", param_hint="--from, --to, --points"
         )
     if output is not None:
         refuse_file(output, force)
+    if contracts is None:
+        refuse_idle("with --contracts", {"--type-seed": type_seed != 0})
     tree, _ = checked_case(terminal, case, solving.set_)
+    if contracts is not None:
+        tree = v2g.with_contracts(tree, read(contracts), seed=type_seed)
     with terminal.solving(f"Solving {size_in_words(tree)}, with V2G and without, some times"):
         found = v2g.break_even(
             tree,
@@ -89,7 +116,7 @@ def break_even(
     roots = [float(x) for x in np.atleast_1d(found["break_even"].values) if np.isfinite(x)]
     lines = [_in_words(found, what, roots, str(tree.attrs.get("currency", "EUR")))]
     if scale is not None:
-        lines.append(f"At no more wear the payments could be {scale:.4f} times as large.")
+        lines.append(f"At no more cost the payments could be {scale:.4f} times as large.")
     lines.append("")
     lines += (
         table.rename(columns={"at": what}).to_string(index=False, float_format="%.6g").split("\n")
@@ -113,21 +140,22 @@ def break_even(
 def _in_words(found: xr.Dataset, what: str, roots: list[float], money: str) -> str:
     """What was found, in a sentence."""
     gain = found["gain"].values
-    if what == "wear":
+    if what in COSTS:
+        word = "wear" if what == "wear" else "cost"
         if np.isposinf(found["break_even"]):
             return (
-                f"V2G pays whatever the wear: when nothing is fed in any more it still earns"
+                f"V2G pays whatever the {word}: when nothing is fed in any more it still earns"
                 f" {gain[-1]:.2f} {money} above smart charging and the payments."
             )
         if not roots:
             less = f"it earns {-gain[0]:.2f} {money} less than"
             as_much = "it earns no more than"
             return (
-                f"V2G never pays: even without more wear {less if gain[0] < -0.005 else as_much}"
+                f"V2G never pays: even without more {word} {less if gain[0] < -0.005 else as_much}"
                 " smart charging and the payments."
             )
         return (
-            f"V2G pays while a kWh out of the battery costs less than {roots[0]:.6f} {money} more"
+            f"V2G pays while {COSTS[what]} less than {roots[0]:.6f} {money} more"
             f" than in the case; at no more it earns {gain[0]:.2f} {money} above smart charging"
             " and the payments."
         )

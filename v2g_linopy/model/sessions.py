@@ -130,7 +130,12 @@ CONTRACTED = _by_name(
     _label("unserved_reason", "why it was not served"),
 )
 """What its owner has agreed to, and what became of it."""
-EARLY = _by_name(_label("left", "plug-out that came before the departure, UTC"))
+EARLY = _by_name(
+    _label("left", "plug-out that came before the departure, UTC"),
+    _label("switched_off", "moment at which the owner switched the charger off, UTC"),
+    _label("switched_on", "moment at which it was on again, UTC; by default the departure"),
+)
+"""What came otherwise than declared on arrival; nobody knows it before."""
 SESSION_FIELDS = {
     **{**MOMENTS, **COLUMNS, **METERED, **TOLD, **ONBOARD, **LABELS, **MADE},
     **{**CONTRACTED, **EARLY},
@@ -217,8 +222,22 @@ def validated_sessions(
             first = group["departure"][backwards.to_numpy()].to_index()[0]
             detail = f"{count} sessions end before they begin, the first at {first:%Y-%m-%d %H:%M}"
             unfit.append(Problem("sessions.departure", "consistency", f"{detail} UTC"))
-    problems += unfit
+    problems += unfit + ([] if unfit else _off_in_wrong_order(group))
     return None if problems else clean.assign({n: group[n] for n in moments}), problems
+
+
+def _off_in_wrong_order(group: xr.Dataset) -> list[Problem]:
+    """Return chargers that were on again before they were off, or never off."""
+    if "switched_on" not in group:
+        return []
+    on = group["switched_on"]
+    off = group.get("switched_off", xr.full_like(on, np.datetime64("NaT")))
+    wrong = on.notnull() & (off.isnull() | (off >= on))
+    if count := int(wrong.sum()):
+        first = group["session"][wrong.to_numpy()][0].item()
+        detail = f"session {first}: on again, but not off before (sessions in all: {count})"
+        return [Problem("sessions.switched_on", "consistency", detail)]
+    return []
 
 
 def _moment(name: str, x: xr.DataArray) -> list[Problem]:

@@ -27,12 +27,13 @@ class Operated:
     discharge: np.ndarray  # kWh fed in
     called: np.ndarray  # kWh that the decisions wanted to be fed in
     energy: np.ndarray  # kWh on board of each member
-    used: np.ndarray  # kWh of its allowance that each stay has fed in
+    used: np.ndarray  # kWh of its allowance that each stay was called for
 
 
 def operate_sessions(
     stays: Stays,
     comes: Stays,
+    gone: np.ndarray,
     steps: range,
     policy: str,
     forecast: PriceForecast | None,
@@ -48,7 +49,10 @@ def operate_sessions(
     stays : Stays
         What is plugged in when, as it is declared on arrival.
     comes : Stays
-        The same as it comes, where cars may leave before.
+        The same as it comes, where cars may leave before and chargers may be off.
+    gone : numpy.ndarray
+        True on (step, member) where a car has left, so that it is not called. A charger that is off
+        is: what is called and not delivered counts against the allowance as if it had been.
     steps : range
         The steps that are operated.
     policy : {"rule", "latest", "unmanaged"}
@@ -66,7 +70,6 @@ def operate_sessions(
     """
     charge, discharge, called = (np.zeros_like(stays.charge_max) for _ in range(3))
     done = Operated(charge, discharge, called, energy.copy(), used.copy())
-    gone = (stays.charge_max > 0) & (comes.charge_max == 0)
     for now in steps:
         members = stays.plugged(now)
         members = members[~gone[now, members]]
@@ -163,4 +166,4 @@ def _deliver(
     done.called[now, members] = called
     gained = stays.eta_charge[now, members] * charge - discharge / stays.eta_discharge[now, members]
     done.energy[members] += gained
-    done.used[members] += discharge
+    done.used[members] += called

@@ -19,6 +19,12 @@ REASONS = (TAKEN, "stay", "room", "excluded", "no utility")
 any contract; the menu has none for its type; none is worth it to its type.
 """
 _NEAR = 1e-9  # EUR, kWh, h
+_WEAR = {"wear": 0.0, "replacement_cost": np.nan}
+"""What a fleet charges to energy that leaves its batteries, and the value at which it does not."""
+WEAR_NOTE = (
+    "Wear by discharging is the owners', who are paid for it by their contracts: the fleet's own"
+    " price of it is left out."
+)
 _NEEDED = ("arrival", "departure", "energy_arrival", "energy_need", "charge_max", "discharge_max")
 
 
@@ -52,7 +58,8 @@ def with_contracts(
         The case with `/contract`; with `type`, `contract`, `contract_energy` (kWh),
         `contract_payment` (money), `contract_term` (h) and `contract_reason` of each session; and
         with a fleet that feeds in under a contract only: `discharge_max` within the term, and
-        `allowance`. `/sessions` keeps the seed as an attribute.
+        `allowance`. `/sessions` keeps the seed as an attribute. Wear by discharging is the owner's:
+        `wear` and `replacement_cost` of the fleet are left out, and `assumptions` say so.
 
     Raises
     ------
@@ -96,7 +103,10 @@ def with_contracts(
     agreed = case.copy()
     agreed[GROUP] = xr.DataTree(_group(menu))
     agreed["sessions"] = xr.DataTree(_agreed(case, sessions, offer, kinds, chosen, seed))
-    agreed["fleet"] = xr.DataTree(_limited(case, sessions, chosen))
+    agreed["fleet"] = xr.DataTree(_without_wear(_limited(case, sessions, chosen)))
+    if any(_is_priced(case["fleet"].to_dataset(), name) for name in _WEAR):
+        said = case.attrs.get("assumptions", "")
+        agreed.attrs["assumptions"] = f"{said}\n{WEAR_NOTE}".strip()
     return agreed
 
 
@@ -303,6 +313,21 @@ def _limited(case: xr.DataTree, sessions: xr.Dataset, chosen: Chosen) -> xr.Data
             {name: (("fleet", "time"), x, {"units": unit}) for name, (x, unit) in arrays.items()}
         )
     )
+
+
+def _is_priced(fleet: xr.Dataset, name: str) -> bool:
+    """Return True where a fleet charges something for energy that leaves its batteries."""
+    return name in fleet and bool((fleet[name].fillna(0.0) > 0).any())
+
+
+def _without_wear(fleet: xr.Dataset) -> xr.Dataset:
+    """Return a fleet that feeds in under contracts only, and leaves wear to the owners."""
+    changed = {
+        name: xr.full_like(fleet[name], nothing, float)
+        for name, nothing in _WEAR.items()
+        if _is_priced(fleet, name)
+    }
+    return fleet.assign(changed)
 
 
 def cells_of(case: xr.DataTree, sessions: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

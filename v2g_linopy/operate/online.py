@@ -24,7 +24,14 @@ RULE_NOTE = "no row of the case binds two sessions together: each is operated by
 
 
 def operate_by_rule(
-    truth: Inputs, comes: Inputs, q: Sequence, state: State, policy: str, bids: str, days: int
+    truth: Inputs,
+    comes: Inputs,
+    gone: np.ndarray,
+    q: Sequence,
+    state: State,
+    policy: str,
+    bids: str,
+    days: int,
 ) -> np.ndarray:
     """Operate all steps of a sequence, and write what was decided into its state.
 
@@ -37,7 +44,9 @@ def operate_by_rule(
     truth : Inputs
         The case as its sessions declare it.
     comes : Inputs
-        The case as it comes, where cars may leave before.
+        The case as it comes, where cars may leave before and chargers may be off.
+    gone : numpy.ndarray
+        True on (step, member) where a car has left.
     q : Sequence
         Which steps are operated, by which forecast, and when gates close.
     state : State
@@ -53,7 +62,7 @@ def operate_by_rule(
     Returns
     -------
     numpy.ndarray
-        Energy that decisions called for on (step, member), on the steps operated (kWh).
+        Energy that decisions called for on (step, member) (kWh).
 
     Raises
     ------
@@ -68,13 +77,13 @@ def operate_by_rule(
     steps = range(q.steps.start, q.steps.stop)
     forecast = price_forecast(q.forecast.name, truth, q.gates) if policy == "rule" else None
     energy, used = _before(truth, state)
-    done = operate_sessions(stays, stays_of(comes), steps, policy, forecast, energy, used)
+    done = operate_sessions(stays, stays_of(comes), gone, steps, policy, forecast, energy, used)
 
     net = _with_loads(truth, (done.discharge - done.charge).sum(axis=1) / truth.dt)
     position = bid_quantities(bids, net, steps, truth, q.gates, days)
     _check_imbalance(truth, net - position, steps)
     _write(truth, q, state, done, position)
-    return done.called[q.steps]
+    return done.called
 
 
 def _unknown(forecast: str, policy: str) -> list[Problem]:

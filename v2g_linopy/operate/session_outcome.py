@@ -10,9 +10,10 @@ from ..case.io import step_hours
 from ..model.sessions import SESSION_FIELDS, sessions_plugged_in
 
 _NOTHING = 1e-6  # kWh
-BEYOND_CHARGER, LEFT_EARLY, BY_PLAN = "beyond charger", "left early", "not served"
-"""Why need was not served: the charger could not deliver it in time, the car left before its
-departure, or the plan did not.
+BEYOND_CHARGER, BY_PLAN = "beyond charger", "not served"
+LEFT_EARLY, SWITCHED_OFF = "left early", "switched off"
+"""Why need was not served: the charger could not deliver it in time, or the plan did not; the car
+left before its departure, or its owner had switched the charger off.
 """
 
 
@@ -24,7 +25,8 @@ def with_outcome(result: xr.DataTree, called: np.ndarray | None = None) -> xr.Da
     result : xarray.DataTree
         A result with `/fleet`, whose `session` says who stands where, and `/sessions`.
     called : numpy.ndarray, optional
-        Energy called on (step, member) (kWh); by default what was discharged.
+        Energy called on (step, member), as the result has them (kWh); by default what was
+        discharged.
 
     Returns
     -------
@@ -50,14 +52,21 @@ def with_outcome(result: xr.DataTree, called: np.ndarray | None = None) -> xr.Da
     discharged = _by_session(fleet, sessions, _numbers(fleet, "discharge") * step_hours(result))
     missing = sessions.get("energy_missing", xr.zeros_like(sessions.session, float)).to_numpy()
     short = _by_session(fleet, sessions, _numbers(fleet, "unserved"))
-    early = np.zeros(len(short), bool)
+    early, off = np.zeros((2, len(short)), bool)
     if "left" in sessions:
         early = (sessions.left < sessions.departure).to_numpy()
+    if "switched_off" in sessions:
+        off = sessions.switched_off.notnull().to_numpy()
     new = {
         "energy_unserved": short + missing,
         "unserved_reason": np.select(
-            [(short > _NOTHING) & early, short > _NOTHING, missing > _NOTHING],
-            [LEFT_EARLY, BY_PLAN, BEYOND_CHARGER],
+            [
+                (short > _NOTHING) & early,
+                (short > _NOTHING) & off,
+                short > _NOTHING,
+                missing > _NOTHING,
+            ],
+            [LEFT_EARLY, SWITCHED_OFF, BY_PLAN, BEYOND_CHARGER],
             "",
         ),
     }
@@ -69,6 +78,55 @@ def with_outcome(result: xr.DataTree, called: np.ndarray | None = None) -> xr.Da
     arrays = {name: ("session", x, {"units": SESSION_FIELDS[name].unit}) for name, x in new.items()}
     result["sessions"] = xr.DataTree(sessions.assign(arrays))
     return result
+
+
+def without_calls(case: xr.DataTree) -> xr.DataTree:
+    """Return a case whose sessions do not say what was called in an operation before."""
+    if "sessions" not in case.children:
+        return case
+    sessions = case.children["sessions"].to_dataset(inherit=False)
+    known = [name for name in ("energy_called", "energy_discharged") if name in sessions]
+    return case.assign(sessions=xr.DataTree(sessions.drop_vars(known))) if known else case
+
+
+def with_calls(case: xr.DataTree, called: np.ndarray, delivered: np.ndarray) -> xr.DataTree:
+    """Return a case whose sessions say what was called under their contracts and what was given.
+
+    What an owner is owed follows from it (docs/formulation.md §10).
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case with `/fleet`.
+    called, delivered : numpy.ndarray
+        On (step, member) (kWh at the charger).
+
+    Returns
+    -------
+    xarray.DataTree
+        With `energy_called` and `energy_discharged` in `/sessions`, 0 without a contract; the case
+        itself where no session has one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import v2g_linopy as v2g
+    >>> from v2g_linopy.operate.session_outcome import with_calls
+    >>> case = v2g.commuters(vehicles=1, days=1)
+    >>> with_calls(case, np.zeros((24, 1)), np.zeros((24, 1))) is case
+    True
+    """
+    if "sessions" not in case.children or "contract" not in case["sessions"]:
+        return case
+    sessions = case.children["sessions"].to_dataset(inherit=False)
+    fleet = case.children["fleet"].to_dataset(inherit=False)
+    agreed = (sessions.contract >= 0).to_numpy()
+    sums = {
+        name: np.where(agreed, _by_session(fleet, sessions, x.T), 0.0)
+        for name, x in (("energy_called", called), ("energy_discharged", delivered))
+    }
+    arrays = {n: ("session", x, {"units": SESSION_FIELDS[n].unit}) for n, x in sums.items()}
+    return case.assign(sessions=xr.DataTree(sessions.assign(arrays)))
 
 
 def _numbers(fleet: xr.Dataset, name: str) -> np.ndarray:

@@ -23,10 +23,10 @@ from . import windows
 from .checkpoint import Checkpoint, run_of
 from .contract_entry import with_contracts
 from .day_ahead_bids import BIDS
-from .early_departures import with_early_departures
+from .early_departures import has_left, with_chargers_off, with_early_departures
 from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Published, Vintages
 from .online import POLICIES, RULE_NOTE, operate_by_rule
-from .session_outcome import with_outcome
+from .session_outcome import with_calls, with_outcome, without_calls
 from .unmanaged import unmanaged
 from .windows import Sequence, State, Window
 
@@ -155,6 +155,7 @@ def simulate(
     1
     """
     _check_policy(policy, bids)
+    case = without_calls(case)
     if contracts is not None:
         case = with_contracts(case, contracts, seed=seed)
     truth = inputs_of(case, parts)
@@ -162,7 +163,7 @@ def simulate(
         case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options
     )
     state = fresh(case, q) if resume_from is None else resume_from
-    comes, called = with_early_departures(case), None
+    comes, called = with_chargers_off(with_early_departures(case)), None
     if comes is not case:
         _check_departures(policy)
     if policy == "model":
@@ -171,7 +172,9 @@ def simulate(
         state = _through_windows(q, state, kept, progress, on_window)
     else:
         as_it_comes = truth if comes is case else inputs_of(comes, parts)
-        called = operate_by_rule(truth, as_it_comes, q, state, policy, bids, days)
+        wanted = operate_by_rule(truth, as_it_comes, has_left(case), q, state, policy, bids, days)
+        called = wanted[q.steps]
+        comes = with_calls(comes, wanted, _delivered(state, truth, q))
 
     result = settled(comes, q, state, parts, options)
     result.attrs |= {
@@ -211,6 +214,14 @@ def _through_windows(
     return state
 
 
+def _delivered(state: State, truth: Inputs, q: Sequence) -> np.ndarray:
+    """Energy fed in by a rule on (step, member), 0 where nothing was operated (kWh)."""
+    power = state.realised[0]["fleet.discharge"].transpose("time", "fleet").to_numpy()
+    delivered = np.zeros((len(truth.calendar.time), power.shape[1]))
+    delivered[q.steps] = truth.dt * power
+    return delivered
+
+
 def _check_policy(policy: str, bids: str) -> None:
     """Raise for words that are not known, all at once."""
     known = {"policy": (policy, POLICIES), "bids": (bids, BIDS)}
@@ -227,8 +238,8 @@ def _check_departures(policy: str) -> None:
     """Raise where cars leave early and a model would know it in advance."""
     if policy == "model":
         detail = (
-            "some sessions leave before their departure, which a model of the case would know in"
-            " advance; operate it by a rule, or set departure to it"
+            "some sessions leave before their departure, or their chargers are switched off, which"
+            " a model of the case would know in advance; operate it by a rule"
         )
         raise SchemaError([Problem("sessions.left", "choice", detail)], source="the simulation")
 

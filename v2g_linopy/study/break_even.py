@@ -1,5 +1,5 @@
-"""Where feeding in stops to pay: the wear, or the spread of prices, at which V2G earns no more than
-smart charging (docs/formulation.md §9).
+"""Where feeding in stops to pay: the wear, cost of dispatch or spread of prices at which V2G earns
+no more than smart charging (docs/formulation.md §9).
 """
 
 import math
@@ -23,7 +23,8 @@ NAN = float("nan")
 SMALL = 1e-9  # EUR/kWh: smaller steps are rounding
 NOTHING = 1e-6  # kWh
 ROUNDING = 1e-4  # money of the case
-OVER = ("wear", "spread")
+OVER = ("wear", "dispatch_cost", "spread")
+Over = Literal["wear", "dispatch_cost", "spread"]
 PRICE = "EUR/MWh"
 
 
@@ -43,9 +44,9 @@ class _Gain:
 
 def break_even(
     case: xr.DataTree,
-    over: Literal["wear", "spread"] = "wear",
+    over: Over = "wear",
     *,
-    payments: float = 0.0,
+    payments: float | None = None,
     between: tuple[float, float] = (0.0, 2.0),
     points: int = 9,
     parts: Mapping[str, Part] = PARTS,
@@ -53,9 +54,11 @@ def break_even(
 ) -> xr.Dataset:
     """Find where V2G earns as much as smart charging and no more.
 
-    Of wear: the cost k per kWh leaving the battery, in addition to that of the case. The best V2G
-    plan earns V(k) = max (A - k D), A without that cost and D the energy leaving the batteries: it
-    is convex and falls in k. From k = 0, with payments G to owners that are owed in any case::
+    Of wear: the cost k per kWh leaving the battery, in addition to that of the case. Of the cost of
+    dispatch: the same per kWh discharged under a contract, at the grid (`contract.dispatch_cost`);
+    what owners have agreed to and are owed is fixed. The best V2G plan earns V(k) = max (A - k D),
+    A without that cost and D the energy that bears it: it is convex and falls in k. From k = 0,
+    with payments G to owners that are owed in any case::
 
         k <- k + (V(k) - G - V_smart) / D(k)
 
@@ -72,10 +75,12 @@ def break_even(
     ----------
     case : xarray.DataTree
         A case whose fleet may discharge.
-    over : "wear" or "spread", default "wear"
-        What is varied.
-    payments : float, default 0.0
-        What owners are owed in all, whatever the plan; money of the case.
+    over : {"wear", "dispatch_cost", "spread"}, default "wear"
+        What is varied. Beside contracts wear is their owners', and the cost of dispatch the
+        aggregator's.
+    payments : float, optional
+        What owners are owed in all, whatever the plan; money of the case. By default what the
+        contracts of the case say, as `with_contracts` leaves them; nothing without contracts.
     between : tuple of float, default (0.0, 2.0)
         Smallest and largest factor of the spread.
     points : int, default 9
@@ -89,11 +94,14 @@ def break_even(
     -------
     xarray.Dataset
         On `at` (EUR/kWh, or 1), in rising order: `gain` (money of the case), what V2G earns more
-        than smart charging and payments, and `fed_in` (kWh), what left the batteries for it. Of
-        wear: `break_even` (EUR/kWh), NaN where V2G does not even pay without any cost, and infinite
-        where it pays whatever the cost, as with reserves that are held and seldom called; where
-        there are payments also `payment_scale`, how many times as large they could be. Of the
-        spread: `break_even` on `root`, one for each change on the grid.
+        than smart charging and payments, and `fed_in` (kWh), what left the batteries for it, or
+        what was discharged under contracts, at the grid, of the cost of dispatch. Of either cost:
+        `break_even` (EUR/kWh), NaN where V2G does not even pay without any cost, and infinite where
+        it pays whatever the cost, as with reserves that are held and seldom called. The last point
+        is its certificate: nothing is gained there, and the gain falls by `fed_in` per EUR/kWh.
+        Where there are payments also `payment_scale`, how many times as large they could be. Of the
+        spread: `break_even` on `root`, one for each change on the grid. The attribute `payments` is
+        what owners are owed.
 
     Raises
     ------
@@ -137,24 +145,40 @@ def break_even(
 
     def gain(at: float, varied: xr.DataTree, smart: xr.DataTree) -> _Gain:
         best = earned(varied)
-        more = float(best.attrs["objective"] - smart.attrs["objective"]) - payments
-        return _Gain(at, more, _fed_in(best, parts))
+        more = float(best.attrs["objective"] - smart.attrs["objective"])
+        return _Gain(at, more - _owed(smart, payments), _borne(best, over, parts))
 
-    if over == "wear":
-        smart = earned(with_smart_charging(bare))  # it feeds in nothing, whatever that costs
-        tried, root = _wear(lambda more: gain(more, _with_wear(bare, more, parts), smart))
-        found = _table(tried, f"{money}/kWh", money)
-        if payments > 0:
-            found["payment_scale"] = (tried[0].gain + payments) / payments
-        return found.assign(break_even=((), root, {"units": f"{money}/kWh"}))
+    if over == "spread":
 
-    def gain_at_spread(factor: float) -> _Gain:
-        varied = with_spread(bare, factor, parts=parts)
-        return gain(factor, varied, earned(with_smart_charging(varied)))
+        def gain_at_spread(factor: float) -> _Gain:
+            varied = with_spread(bare, factor, parts=parts)
+            return gain(factor, varied, earned(with_smart_charging(varied)))
 
-    tried, roots = _spread(gain_at_spread, np.linspace(*between, points))
-    found = _table(tried, "1", money)
-    return found.assign(break_even=("root", roots, {"units": "1"}))
+        tried, roots = _spread(gain_at_spread, np.linspace(*between, points))
+        found = _table(tried, "1", money)
+        return found.assign(break_even=("root", roots, {"units": "1"}))
+
+    smart = earned(with_smart_charging(bare))  # it feeds in nothing, whatever that costs
+    owed, costly = _owed(smart, payments), {"wear": _with_wear, "dispatch_cost": with_dispatch_cost}
+    tried, root = _rising(lambda more: gain(more, costly[over](bare, more, parts), smart))
+    found = _table(tried, f"{money}/kWh", money).assign_attrs(payments=owed)
+    if owed > 0:
+        found["payment_scale"] = (tried[0].gain + owed) / owed
+    return found.assign(break_even=((), root, {"units": f"{money}/kWh"}))
+
+
+def owed_to_owners(result: xr.DataTree) -> float:
+    """Return what owners are owed for the contracts of a result (money, not below 0)."""
+    entry = result["ledger"].to_dataset().get("contract.owners")
+    return 0.0 if entry is None else -mean_total(entry, result.to_dataset().get("probability"))
+
+
+def _owed(smart: xr.DataTree, payments: float | None) -> float:
+    """Return what owners are owed, as it is given or as the contracts of the case say.
+
+    Smart charging owes it, too, so that it stands in neither side of the gain.
+    """
+    return owed_to_owners(smart) if payments is None else payments
 
 
 def with_spread(
@@ -193,7 +217,7 @@ def with_spread(
     return varied
 
 
-def _wear(gain: Callable[[float], _Gain]) -> tuple[list[_Gain], float]:
+def _rising(gain: Callable[[float], _Gain]) -> tuple[list[_Gain], float]:
     """Newton's steps from no cost; the root is NaN where V2G does not pay there, and infinite where
     it still pays when it feeds in nothing any more.
     """
@@ -225,20 +249,39 @@ def _spread(gain: Callable[[float], _Gain], grid: np.ndarray) -> tuple[list[_Gai
     return sorted(tried.values(), key=lambda x: x.at), roots
 
 
-def _fed_in(result: xr.DataTree, parts: Mapping[str, Part]) -> float:
-    """Energy leaving the batteries to be fed in, the mean over scenarios (kWh)."""
+def _borne(result: xr.DataTree, over: str, parts: Mapping[str, Part]) -> float:
+    """Energy that the cost is for, the mean over scenarios (kWh): what leaves the batteries to be
+    fed in, or what is discharged under contracts, at the grid.
+    """
     inputs = inputs_of(result, parts)
-    out = inputs.dt * result["fleet"]["discharge"] / inputs.data["fleet"].eta_discharge
-    return mean_total(out, inputs.probability)
+    fleet = inputs.data["fleet"]
+    out = inputs.dt * result["fleet"]["discharge"]
+    if over != "dispatch_cost":
+        return mean_total(out / fleet.eta_discharge, inputs.probability)
+    return mean_total(out.where(fleet.allowance.notnull(), 0.0), inputs.probability)
 
 
 def _with_wear(case: xr.DataTree, more: float, parts: Mapping[str, Part]) -> xr.DataTree:
     """The case with a cost more per kWh leaving the battery."""
+    return _with_cost(case, "fleet", "wear", more, parts)
+
+
+def with_dispatch_cost(
+    case: xr.DataTree, more: float, parts: Mapping[str, Part] = PARTS
+) -> xr.DataTree:
+    """Return the case with a cost more per kWh discharged under a contract, EUR/kWh at the grid."""
+    return _with_cost(case, "contract", "dispatch_cost", more, parts)
+
+
+def _with_cost(
+    case: xr.DataTree, group: str, name: str, more: float, parts: Mapping[str, Part]
+) -> xr.DataTree:
     inputs = inputs_of(case, parts)
-    wear = inputs.data["fleet"].wear + more  # in the unit of the model, whatever that of the case
+    cost = inputs.data[group][name] + more  # in the unit of the model, whatever that of the case
     varied = case.copy()
     units = {"units": f"{inputs.calendar.currency}/kWh"}
-    varied["fleet"] = case["fleet"].to_dataset().assign(wear=wear.assign_attrs(units))
+    there = case[group].to_dataset()
+    varied[group] = there.assign({name: cost.assign_attrs(units)})
     return varied
 
 
@@ -258,12 +301,26 @@ def _refuse(
         problems.append(Problem("between", "value", f"{low:g} to {high:g} is no range from 0 on"))
     if points < 2:
         problems.append(Problem("points", "value", f"{points}: a grid has two points or more"))
-    fleet = inputs_of(case, parts).data.get("fleet")
+    data = inputs_of(case, parts).data
+    fleet = data.get("fleet")
+    problems += _wrong_cost(over, data)
     if fleet is None or not bool((fleet.discharge_max > 0).any()):
         detail = "0 everywhere, or no fleet: nothing can be fed in, so there is no V2G to compare"
         problems.append(Problem("fleet.discharge_max", "missing", detail))
     if problems:
         raise SchemaError(problems)
+
+
+def _wrong_cost(over: str, data: Mapping[str, xr.Dataset]) -> list[Problem]:
+    """Return the cost that nothing bears: each kWh is paid for by its contract, or by wear."""
+    agreed = "contract" in data and "fleet" in data and "allowance" in data["fleet"]
+    if over == "wear" and agreed:
+        detail = "is the owners' under contracts; vary dispatch_cost, per kWh at the grid"
+        return [Problem("over", "value", f"'wear' {detail}")]
+    if over == "dispatch_cost" and not agreed:
+        detail = "'dispatch_cost' is for contracts that owners have agreed to; the case has none"
+        return [Problem("over", "value", detail)]
+    return []
 
 
 def _table(tried: list[_Gain], unit: str, money: str) -> xr.Dataset:

@@ -60,6 +60,24 @@ def need_is_paid_once(
     return problems
 
 
+def wear_is_paid_once(
+    data: Mapping[str, xr.Dataset], calendar: Calendar, dt: float
+) -> list[Problem]:
+    """What is discharged under a contract is paid for by it, and is no wear of the fleet."""
+    fleet = data.get("fleet")
+    if fleet is None or not bool(_under_contract(fleet).any()):
+        return []
+    detail = (
+        "beside contracts, whose payment is for the wear of what is discharged, it would be counted"
+        " twice; leave it out, or give contract.dispatch_cost"
+    )
+    return [
+        Problem(f"fleet.{name}", "consistency", detail)
+        for name in ("wear", "replacement_cost")
+        if name in fleet and bool((_under_contract(fleet) & (fleet[name].fillna(0.0) > 0)).any())
+    ]
+
+
 def build(s: Scope, d: xr.Dataset) -> Terms:
     """Cash of contracts, which moves a plan only by the cost of dispatch (docs/formulation.md §10).
 
@@ -147,7 +165,7 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    case_checks=(need_is_paid_once,),
+    case_checks=(need_is_paid_once, wear_is_paid_once),
     from_sessions=with_payments,
     label="contracts with owners",
     member_label="owner type",
