@@ -110,7 +110,7 @@ def agreed(price=PRICES):
     """A full car that lends 9 kWh for 0.06 EUR within three hours, as its owner has agreed to; it
     loses a tenth each way.
     """
-    losses = {"eta_charge": 0.9, "eta_discharge": 0.9}
+    losses = {"eta_charge": 0.9, "eta_discharge": 0.9, "charge_max": 20.0}
     cars = full_cars((0, 4), energy_arrival=40.0, energy_need=40.0, **losses)
     cars = cars.assign(type=("session", ["high"]))
     return v2g.with_contracts(parked(cars, list(price)), menu())
