@@ -37,6 +37,12 @@ ONE_VALUE = {
         {"fleet": "ev-2", "time": HOURS[1]},
         ["-3", "allowed [0, inf] kW"],
     ),
+    "marker of missing data": (
+        "energy.price",
+        9.969209968386869e36,
+        {"market": "day_ahead", "time": HOURS[1]},
+        ["9.96921e+33", "beyond 1e+15", "give what it is"],
+    ),
     "above": ("fleet.keep", 1.8, {"fleet": "ev-1", "time": HOURS[1]}, ["1.8", "allowed [0, 1]"]),
     "flag": (
         "energy.closed",
@@ -71,6 +77,19 @@ def test_a_wrong_value_is_placed(name, value, place, words):
     label = next(str(at) for dim, at in place.items() if dim != "time")
     for word in (label, "2026-01-05 02:00 +0100", *words):
         assert word in problem.detail
+
+
+def test_a_number_that_stands_for_no_limit():
+    """Where there may be no limit, inf says so; 1e20, as other programs write it, is told."""
+    tree = good()
+    sites = {"pod": ["site"]}
+    tree["connection"] = xr.DataTree(xr.Dataset({"import_max": ("pod", [np.inf])}, sites))
+    v2g.check(tree)
+    put(tree, "connection.import_max", 1e20, pod="site")
+    (problem,) = problems(tree)
+    assert problem.detail == (
+        "pod site: 1e+20, beyond 1e+15, which no quantity is; write inf where there is no limit"
+    )
 
 
 def test_many_wrong_values_are_one_problem():

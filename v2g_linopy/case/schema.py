@@ -17,6 +17,9 @@ from .units import accepted, factor
 
 REQUIRED = object()
 ABSENT = None
+LARGEST = 1e15
+"""No power, energy, price or sum of money of a case is larger: markers of missing data are (9.97e36
+in a netCDF file, 1e20), and no solver takes such a number for one."""
 Kind = Literal["quantity", "flag", "choice", "label"]
 
 
@@ -288,9 +291,11 @@ class Field:
         if given.size == 0:
             return True
         low, high = float(given.min()), float(given.max())  # NaN if there is any
-        return (
-            low >= self.ge and high <= self.le and (self.infinite or bool(np.isfinite(low + high)))
-        )
+        if not (low >= self.ge and high <= self.le):
+            return False
+        if low >= -LARGEST and high <= LARGEST:
+            return True
+        return self.infinite and not _too_large(given).any()
 
     def _range(self, array: xr.DataArray, where: str, calendar: Calendar) -> list[Problem]:
         low, high = self.ge, self.le
@@ -311,6 +316,9 @@ class Field:
             if self.infinite:
                 inside = (array >= low) & (array <= high)
             faults.append(("range", array.notnull() & ~inside, allowed))
+            remedy = "write inf where there is no limit" if self.infinite else "give what it is"
+            remedy = f"beyond {LARGEST:g}, which no quantity is; {remedy}"
+            faults.append(("range", inside & _too_large(array), remedy))
         problems = []
         for rule, wrong, remedy in faults:
             if count := int(wrong.sum()):
@@ -323,6 +331,10 @@ class Field:
 
     def _unit(self, calendar: Calendar) -> str:
         return self.unit.replace("EUR", calendar.currency)
+
+
+def _too_large(numbers: Any) -> Any:
+    return np.isfinite(numbers) & (abs(numbers) > LARGEST)
 
 
 Check = Callable[[xr.Dataset, Calendar], list[Problem]]
