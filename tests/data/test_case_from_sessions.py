@@ -240,6 +240,17 @@ def test_a_charger_that_nobody_saw_is_assumed():
     assert "No power is seen in 1 session: a charger of 22 kW." in said
 
 
+def test_one_charger_for_all_is_taken_whatever_was_seen():
+    """Two sessions of 60 kWh in 4 h, one at 3.7 kW and one unseen: 11 kW in both, and nobody is
+    raised to the 15.3 kW that would do.
+    """
+    table = metered((0, 4), (0, 4), energy=60.0).assign(power_max=("session", [3.7, np.nan]))
+    made, said = BatteryAssumption(charger_of_all=11).apply(table)
+    assert made.charge_max.values.tolist() == made.discharge_max.values.tolist() == [11.0, 11.0]
+    assert "Charger: 11 kW, whatever power was seen." in said
+    assert not any("aised" in sentence or "seen in" in sentence for sentence in said)
+
+
 def test_energy_on_board_says_what_was_charged():
     """Trips know what is needed and no meter: 80 kWh from empty need a battery of 100 kWh, and
     80 / 0.95 / 4 h with the margin of 2 % a charger of 21.5 kW.

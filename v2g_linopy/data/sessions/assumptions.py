@@ -55,6 +55,9 @@ class BatteryAssumption(BaseModel):
         Efficiency each way.
     charger_power : float, default 11.0
         Charger where no power was seen, kW.
+    charger_of_all : float, default 0.0
+        Charger of every session, whatever power was seen, kW; 0: as seen. It is not raised: what
+        it cannot charge is a need that nobody can meet (`need` of `case_from_sessions`).
     charger_margin : float, default 1.02
         Charger per mean power, where the largest power seen is too little.
     charger_raise : float, default 3.0
@@ -85,6 +88,9 @@ class BatteryAssumption(BaseModel):
     eta_discharge: float = Field(default=0.95, gt=0, le=1, description="discharging efficiency")
     charger_power: float = Field(
         default=11.0, gt=0, description="charger where no power was seen, kW"
+    )
+    charger_of_all: float = Field(
+        default=0.0, ge=0, description="every charger, whatever power was seen, kW; 0: as seen"
     )
     charger_margin: float = Field(
         default=1.02, ge=1, description="charger per mean power, where power_max is too little"
@@ -149,7 +155,9 @@ class BatteryAssumption(BaseModel):
             sentences.append(
                 "Energy on arrival: that at departure, less what went into the battery."
             )
-        if "charge_max" not in given:
+        if "charge_max" not in given and self.charger_of_all:
+            sentences.append(f"Charger: {self.charger_of_all:g} kW, whatever power was seen.")
+        elif "charge_max" not in given:
             seen = "the largest power seen in the session"
             source = seen if "power_max" in given else f"{self.charger_power:g} kW, as none is seen"
             energy = "metered energy" if metered else "energy"
@@ -219,7 +227,9 @@ class BatteryAssumption(BaseModel):
         into = self._charged(given)
         made = self._efficiencies() | self._battery(sessions, given, into)
         charger = given.get("charge_max")
-        if charger is None:
+        if charger is None and self.charger_of_all:
+            charger = made["charge_max"] = xr.full_like(hours, self.charger_of_all)
+        elif charger is None:
             drawn = into / given.get("eta_charge", self.eta_charge)
             if sessions.attrs.get("linked") and "vehicle" in sessions:
                 # one battery all along may charge for a trip at any stay before it
