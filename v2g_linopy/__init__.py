@@ -59,6 +59,8 @@ _HOME = {
     "SolverError": "errors",
     "V2GError": "errors",
     "with_contracts": "operate.contract_entry",
+    "BidRule": "operate.day_ahead_bids",
+    "with_dual_prices": "operate.dual_settlement",
     "simulate": "operate.simulate",
     "stage_values": "operate.stage_values",
     "unmanaged": "operate.unmanaged",
@@ -127,6 +129,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
         V2GError,
     )
     from .operate.contract_entry import with_contracts
+    from .operate.day_ahead_bids import BidRule
+    from .operate.dual_settlement import with_dual_prices
     from .operate.simulate import simulate
     from .operate.stage_values import stage_values
     from .operate.unmanaged import unmanaged
@@ -211,6 +215,8 @@ __all__ = [
     "build",
     "capacity_loss",
     "with_contracts",
+    "BidRule",
+    "with_dual_prices",
     "with_initial_state",
     "case_from_sessions",
     "charging_station",

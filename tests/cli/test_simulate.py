@@ -266,7 +266,13 @@ def test_nothing_to_resume_is_a_new_run(run, path, tmp_path):
         (("--bids", "none"), 2, "only with --policy rule, latest or unmanaged"),
         (("--policy", "rule", "--every", "2", "--ahead", "9"), 2, "a rule decides in each step"),
         (("--policy", "rule", "--resume"), 2, "a rule keeps no windows"),
-        (("--policy", "rule", "--days", "5"), 2, "only with --bids mean-of-days"),
+        (("--policy", "rule", "--days", "5"), 2, "only with bids that are made of earlier days"),
+        (("--policy", "rule", "--caps", "min"), 2, "only with --bids saa-virtual or cvar-virtual"),
+        (("--policy", "rule", "--cap-level", "0.2"), 2, "only with --caps quantile"),
+        (("--policy", "rule", "--confidence", "0.8"), 2, "only with --bids cvar-backed"),
+        (("--policy", "rule", "--bids", "all"), 2, "saa-backed"),
+        (("--policy", "rule", "--expects", "all"), 2, "week-ago, mean-of-days, none, known"),
+        (("--settlement", "dual"), 2, "only with --policy rule, latest or unmanaged"),
         (("--type-seed", "7"), 2, "only with --contracts"),
         (("--every", "0.3"), 3, "no whole number of steps"),
         (("--solver", "cbc"), 5, "choose the solver highs"),
@@ -318,3 +324,33 @@ def test_every_part_of_the_state_is_read_back(tmp_path):
         assert one.keys() == other.keys(), field.name
         for key, x in one.items():
             assert x.equals(other[key].transpose(*x.dims)), (field.name, key)
+
+
+def test_what_is_bid_is_said_and_kept(run, tmp_path):
+    """A bet on the spread is called one, and a benchmark as well; a mean of days needs no word.
+    Everything that a bid was made with stands in the result, and hindsight is told beside a bet.
+    """
+    v2g.write(v2g.charging_station(vehicles=3, days=3), tmp_path / "case.nc")
+    words = ("--policy", "rule", "--forecast", "published", "--no-report", "--force")
+    bids = {
+        "saa-virtual": ("a bet on the spread and nothing else", ("--caps", "quantile")),
+        "known": ("a benchmark, no bid", ()),
+        "mean-of-days": ("", ("--days", "3", "--settlement", "dual", "--no-hindsight")),
+    }
+    results = {}
+    for kind, (said, options) in bids.items():
+        out = tmp_path / kind
+        done = run("simulate", tmp_path / "case.nc", "-o", out, "--bids", kind, *words, *options)
+        assert done.exit_code == 0, done.output
+        told = " ".join(done.output.split())
+        assert said in told
+        assert ("bet on" in told) == (kind == "saa-virtual")
+        results[kind] = v2g.read(out / "result.nc")
+    kept = results["saa-virtual"].attrs
+    assert (kept["bid_caps"], kept["bid_cap_level"], kept["bids_expected"]) == (
+        *("quantile", 0.5),
+        "mean-of-days",
+    )
+    assert "expected" in results["saa-virtual"]["energy"]
+    assert results["mean-of-days"].attrs["settlement"] == "dual"
+    assert v2g.replay(results["mean-of-days"]).attrs["passed"] == 1

@@ -12,7 +12,7 @@ from sessions_made import START, stays, steps
 import v2g_linopy as v2g
 from v2g_linopy.model.gates import gates_of
 from v2g_linopy.model.inputs import inputs_of
-from v2g_linopy.operate.day_ahead_bids import bid_quantities
+from v2g_linopy.operate.day_ahead_bids import BidRule, day_ahead_bids
 from v2g_linopy.operate.price_forecasts import price_forecast
 from v2g_linopy.parts.catalogue import PARTS
 
@@ -234,8 +234,9 @@ def test_bids_are_what_was_drawn_before_the_gate():
     gates = gates_of(tree, truth)
 
     def bid(kind: str, day: int) -> float:
-        found = bid_quantities(kind, net, range(len(net)), truth, gates, days=3)
-        return -float(found[24 * day + 5])
+        rule = BidRule(kind, days=3)
+        found = day_ahead_bids(rule, net, -net, range(len(net)), truth, gates)
+        return -float(found.position[24 * day + 5])
 
     assert bid("week-ago", 9) == 3
     assert bid("mean-of-days", 9) == pytest.approx((11 + 5 + 4) / 3)
@@ -256,6 +257,31 @@ def test_a_bid_is_settled_at_both_prices():
     assert operated(tree, "unmanaged").attrs["profit"] == pytest.approx(-1.8)
 
 
+def test_history_is_operated_and_left_out():
+    """A car comes in the evening of each of ten days, the last before the start stays on beyond
+    it. With eight days of history the last two are what they are in a run of all ten: the same
+    power, energy on board and positions, and no step of the days before.
+    """
+    hours = 10 * 24
+    price = [20.0 + (7 * k) % 24 for k in range(hours)]
+    settled = [25.0 + (5 * k) % 24 for k in range(hours)]
+    cars = stays(*((24 * k + 20, 24 * k + 30) for k in range(9)), discharge_max=4.0)
+    tree = station(cars, price, settled)
+    options = {"forecast": "published", "bids": "week-ago"}
+    every = operated(tree, "rule", **options)
+    start = str(every.time.values[8 * 24])
+    last = operated(tree, "rule", start=start, history=8, **options)
+    assert last.sizes["time"] == 48
+    for name in ("charge", "discharge", "energy"):
+        whole = every["fleet"][name].isel(time=slice(8 * 24, None))
+        assert np.allclose(last["fleet"][name], whole, atol=1e-9), name
+    bought = every["energy"].position.isel(time=slice(8 * 24, None))
+    assert np.allclose(last["energy"].position, bought)
+    assert abs(bought).max() > 0
+    alone = operated(tree, "rule", start=start, **options)
+    assert not alone["energy"].position.any(), "without history nothing is known"
+
+
 def test_imbalance_beyond_its_limit_is_refused():
     """10 kW are drawn without a bid, and 5 kW of imbalance are allowed."""
     tree = station(stays((0, 1)), [10.0, 20.0])
@@ -268,7 +294,7 @@ def test_imbalance_beyond_its_limit_is_refused():
     ("options", "words"),
     [
         ({"policy": "fast"}, "model, rule, latest, unmanaged"),
-        ({"policy": "rule", "bids": "all"}, "week-ago, mean-of-days, none, known"),
+        ({"policy": "rule", "bids": "all"}, "week-ago, mean-of-days, saa-backed"),
     ],
 )
 def test_words_that_are_not_known_are_refused(options, words):

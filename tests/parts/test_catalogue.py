@@ -23,8 +23,9 @@ PART_FILES += [
     p / "build.py" for folder in FOLDERS for p in folder.iterdir() if (p / "build.py").exists()
 ]
 LABELS_ONLY = {
-    "fleet": {"connector", "session", "vehicles", "charger"}
-}  # identity for reports and figures per vehicle
+    "fleet": {"connector", "session", "vehicles", "charger"},
+    "energy": {"expected"},
+}  # identity for reports and figures per vehicle; what the sources of profit are told apart by
 
 
 def strings(path):

@@ -156,18 +156,38 @@ def test_fourteen_days_under_contracts(march, wear, term, cost, owed, agreed, fe
     assert float(sessions.energy_discharged.sum()) == pytest.approx(fed_in, abs=0.1)
 
 
+@pytest.fixture(scope="module")
+def smart_since_january() -> xr.DataTree:
+    """Sessions since January as history of the 349, and nobody feeds in."""
+    sessions = stays_within((pd.Timestamp("2018-12-31 23:00"), FIRST), (FIRST, END))
+    return station(sessions, "2019-01-01", "2019-03-18", feeds_in=False)
+
+
 @pytest.mark.parametrize(
-    ("bids", "worth"),
-    [("none", 0.0), ("week-ago", 24.062), ("mean-of-days", 23.278), ("known", 19.765)],
+    ("bids", "worth", "at_two_prices"),
+    [
+        ("none", 0.0, -215.70),
+        ("week-ago", 24.06, -210.60),
+        ("mean-of-days", 23.28, -200.90),
+        ("saa-backed", 0.06, -213.43),
+        ("cvar-backed", 22.80, -199.56),
+        ("saa-virtual", -98.69, -450.24),
+        ("cvar-virtual", 1.49, -388.71),
+        ("known", 19.77, -169.16),
+    ],
 )
-def test_bids_know_what_was_drawn_before(bids, worth):
-    """Sessions since January as history: what a position of ten days' mean, or of a week ago, earns
-    against imbalance in the 14 days.
+def test_what_bids_are_worth(smart_since_january, bids, worth, at_two_prices):
+    """What each bid earns against imbalance in the 14 days at one price, and what the market bill
+    is at two: the worse of day-ahead and imbalance. Ten latest days of the class; virtual positions
+    up to the mean connected power, both ways.
     """
-    begin = pd.Timestamp("2018-12-31 23:00")
-    sessions = stays_within((begin, FIRST), (FIRST, END))
-    tree = station(sessions, "2019-01-01", "2019-03-18", feeds_in=False)
-    assert worth_of_position(operated(tree, bids=bids), FIRST) == pytest.approx(worth, abs=1e-3)
+    result = operated(
+        smart_since_january, bids=bids, settlement="dual", start=FIRST, stop=END, history=35
+    )
+    assert result.attrs["profit"] == pytest.approx(at_two_prices, abs=0.01)
+    one_price = result.copy()
+    one_price["imbalance"] = smart_since_january["imbalance"].to_dataset().sel(time=result.time)
+    assert worth_of_position(one_price) == pytest.approx(worth, abs=0.01)
 
 
 def test_where_the_profit_of_fourteen_days_comes_from():

@@ -6,8 +6,9 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import typer
@@ -16,7 +17,8 @@ import xarray as xr
 from ..case.io import read
 from ..errors import Interrupted, OutputError, SchemaError
 from ..operate.checkpoint import windows_in
-from ..operate.day_ahead_bids import BIDS
+from ..operate.day_ahead_bids import BIDS, CAPS, QUANTITIES, BidRule
+from ..operate.dual_settlement import SETTLEMENTS
 from ..operate.online import POLICIES
 from ..operate.simulate import FORECASTS, simulate
 from ..operate.stage_values import stage_values
@@ -29,8 +31,8 @@ from .terminal import Terminal
 
 WINDOWS = ".windows"
 """Folder beside the result in which an unfinished run keeps what it has decided."""
-EVERY, SIZE, AHEAD, DAYS = 1.0, 24.0, 48.0, 10
-"""Hours between decisions, of a window and beyond it, and days of a mean, unless given."""
+EVERY, SIZE, AHEAD = 1.0, 24.0, 48.0
+"""Hours between decisions, of a window and beyond it, unless given."""
 ForecastOf = Annotated[
     str | None,
     typer.Option(
@@ -99,14 +101,133 @@ BidsOf = Annotated[
     str,
     typer.Option(
         "--bids",
-        metavar="QUANTITY",
+        metavar="KIND",
         help=(
-            "What session by session is bought day-ahead: week-ago (as at that hour), mean-of-days"
-            " (of the same class), none, or known (what is drawn, as if it were known)."
+            "What is bid day-ahead: a quantity (week-ago, mean-of-days, none), the best position in"
+            " the mean of earlier days (saa-backed, saa-virtual) or with their worst weighed in"
+            " (cvar-backed, cvar-virtual), a quantile for two imbalance prices, or known: a"
+            " benchmark, no bid."
         ),
     ),
 ]
-Days = Annotated[int, typer.Option("--days", min=1, metavar="N", help="Most days of mean-of-days.")]
+Days = Annotated[
+    int,
+    typer.Option(
+        "--days", min=1, metavar="N", help="Most days of the same class that a bid is made of."
+    ),
+]
+Caps = Annotated[
+    str,
+    typer.Option(
+        "--caps",
+        metavar="STATISTIC",
+        help=f"Of the connected power, over these days: {', '.join(CAPS)}; caps a virtual bid.",
+    ),
+]
+CapLevel = Annotated[
+    float, typer.Option("--cap-level", min=0.0, max=1.0, help="Of the quantile, with --caps.")
+]
+RiskWeight = Annotated[
+    float,
+    typer.Option("--risk-weight", min=0.0, max=1.0, help="Weight of the worst days (cvar)."),
+]
+Confidence = Annotated[
+    float,
+    typer.Option(
+        "--confidence", min=0.0, max=1.0, help="The worst 1 - confidence of the days (cvar)."
+    ),
+]
+Expects = Annotated[
+    str,
+    typer.Option(
+        "--expects",
+        metavar="QUANTITY",
+        help=(
+            f"What is expected to be delivered: {', '.join(QUANTITIES)}; a position beyond it"
+            " counts as virtual.  [default: what is bid, or the mean of the days]"
+        ),
+        show_default=False,
+    ),
+]
+History = Annotated[
+    float,
+    typer.Option(
+        "--history",
+        min=0.0,
+        metavar="DAYS",
+        help="Operate so many days before --start as well, for bids to look back to.",
+    ),
+]
+Settlement = Annotated[
+    str,
+    typer.Option(
+        "--settlement",
+        metavar="KIND",
+        help=(
+            f"How imbalance is settled: {' or '.join(SETTLEMENTS)}. dual: at the worse of the"
+            " day-ahead and the imbalance price, which bids but quantile do not reckon with."
+        ),
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Bidding:
+    """How the day-ahead auction is bid session by session, on the command line."""
+
+    panel: ClassVar[str] = "Bids"
+    bids: BidsOf = "week-ago"
+    days: Days = BidRule.days
+    caps: Caps = BidRule.caps
+    cap_level: CapLevel = BidRule.cap_level
+    risk_weight: RiskWeight = BidRule.risk_weight
+    confidence: Confidence = BidRule.confidence
+    expects: Expects = ""
+    history: History = 0.0
+    settlement: Settlement = "given"
+
+    def rule(self, policy: str) -> BidRule:
+        """Return the rule; options that would do nothing are refused."""
+        one_of("--bids", self.bids, BIDS)
+        one_of("--caps", self.caps, CAPS)
+        one_of("--settlement", self.settlement, SETTLEMENTS)
+        if self.expects:
+            one_of("--expects", self.expects, QUANTITIES)
+        rule = BidRule(
+            kind=self.bids,
+            days=self.days,
+            caps=self.caps,
+            cap_level=self.cap_level,
+            risk_weight=self.risk_weight,
+            confidence=self.confidence,
+            expects=self.expects,
+        )
+        if policy == "model":
+            given = {flag(f.name): getattr(self, f.name) != f.default for f in fields(self)}
+            refuse_idle("with --policy rule, latest or unmanaged", given)
+        self._refuse_idle(rule)
+        return rule
+
+    def _refuse_idle(self, rule: BidRule) -> None:
+        def given(*names: str) -> dict[str, bool]:
+            return {flag(n): getattr(self, n) != getattr(Bidding, n) for n in names}
+
+        if rule.expected != "mean-of-days" and not rule.of_scenarios:
+            refuse_idle("with bids that are made of earlier days", given("days"))
+        if not self.bids.endswith("virtual"):
+            refuse_idle("with --bids saa-virtual or cvar-virtual", given("caps"))
+        if self.caps != "quantile":
+            refuse_idle("with --caps quantile", given("cap_level"))
+        if not self.bids.startswith("cvar"):
+            told = "with --bids cvar-backed or cvar-virtual"
+            refuse_idle(told, given("risk_weight", "confidence"))
+
+
+def flag(name: str) -> str:
+    """Return the option of a field."""
+    return f"--{name.replace('_', '-')}"
+
+
 Hindsight = Annotated[
     bool,
     typer.Option(
@@ -133,6 +254,7 @@ def add(app: typer.Typer) -> None:
         "v2g simulate depot.nc -o out",
         "v2g simulate depot.nc -o out --forecast naive --start 2026-03-08 --stop 2026-03-15",
         "v2g simulate depot.nc -o out --policy rule --forecast published --bids mean-of-days",
+        "v2g simulate stays.nc -o out --policy rule --bids cvar-virtual --caps min",
         "v2g simulate stays.nc -o out --contracts menu.nc --type-seed 7 --policy rule",
         "v2g simulate depot.nc -o out --resume",
         "v2g simulate depot.nc -o out --every 0.25 --window 24 --ahead 36 --stage-values",
@@ -153,12 +275,11 @@ def simulated(
     contracts: MenuFile = None,
     type_seed: TypeSeed = 0,
     policy: PolicyOf = "model",
-    bids: BidsOf = "week-ago",
-    days: Days = DAYS,
     hindsight: Hindsight = True,
     stage_values: StageValues = False,
     resume: Resume = False,
     *,
+    bidding: Bidding,
     files: Files,
 ) -> None:
     """Operate a case through its gates on forecasts, and settle it on what happened; files as of
@@ -169,15 +290,11 @@ def simulated(
     if forecast is not None:
         one_of("--forecast", forecast, FORECASTS)
     one_of("--policy", policy, POLICIES)
-    one_of("--bids", bids, BIDS)
-    if policy == "model":
-        refuse_idle("with --policy rule, latest or unmanaged", {"--bids": bids != BIDS[0]})
-    else:
+    rule = bidding.rule(policy)
+    if policy != "model":
         windows = {"--every": every != EVERY, "--window": window != SIZE, "--ahead": ahead != AHEAD}
         refuse_idle("with --policy model: a rule decides in each step", windows)
         refuse_idle("with --policy model: a rule keeps no windows", {"--resume": resume})
-    if bids != "mean-of-days":
-        refuse_idle("with --bids mean-of-days", {"--days": days != DAYS})
     if contracts is None:
         refuse_idle("with --contracts", {"--type-seed": type_seed != 0})
     folder, arguments = output or Path(named_file(case).stem), solving.arguments()
@@ -205,8 +322,9 @@ def simulated(
         "contracts": None if contracts is None else read(contracts),
         "seed": type_seed,
         "policy": policy,
-        "bids": bids,
-        "days": days,
+        "bids": rule,
+        "history": bidding.history,
+        "settlement": bidding.settlement,
     }
     arguments |= {"ahead": None if math.isinf(ahead) else ahead}
     with saying_what_is_kept(terminal, folder):
@@ -216,6 +334,8 @@ def simulated(
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
     wrote(terminal, case, result, folder, names, kpi)
     tell_sessions(terminal, result)
+    if "bid_note" in result.attrs:
+        terminal.say(str(result.attrs["bid_note"]))
 
 
 def refuse_idle(use: str, given: Mapping[str, bool]) -> None:

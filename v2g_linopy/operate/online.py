@@ -2,6 +2,7 @@
 the whole is solved (docs/formulation.md §4).
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import xarray as xr
 from ..errors import Problem, SchemaError
 from ..model.inputs import Inputs
 from .charging_rules import Operated, operate_sessions
-from .day_ahead_bids import bid_quantities
+from .day_ahead_bids import SPREAD_BIDS, BidRule, day_ahead_bids
 from .plugged_in import stays_of
 from .price_forecasts import KNOWN_BY_RULES, auction_of, price_forecast
 from .separable import coupling
@@ -23,6 +24,14 @@ RULE_NOTE = "no row of the case binds two sessions together: each is operated by
 """What a result says of a case that was operated by a rule."""
 
 
+@dataclass(frozen=True)
+class Run:
+    """What was operated by a rule, beside what stands in the state of its sequence."""
+
+    called: np.ndarray  # kWh that decisions called for on (step, member)
+    expected: np.ndarray  # kW that was expected to be delivered (sale +), on the steps operated
+
+
 def operate_by_rule(
     truth: Inputs,
     comes: Inputs,
@@ -30,14 +39,15 @@ def operate_by_rule(
     q: Sequence,
     state: State,
     policy: str,
-    bids: str,
-    days: int,
-) -> np.ndarray:
+    rule: BidRule,
+    history: int = 0,
+) -> Run:
     """Operate all steps of a sequence, and write what was decided into its state.
 
     Given its position, a session costs what the imbalance costs in the steps in which it draws,
     where there is one price for both ways. So its best plan depends on no other session, nor on
-    the position, as long as no row of the case binds members together; this is checked.
+    the position, as long as no row of the case binds members together; this is checked. A rule
+    that does not look at imbalance prices is the same whatever they are.
 
     Parameters
     ----------
@@ -54,36 +64,73 @@ def operate_by_rule(
     policy : {"rule", "latest", "unmanaged"}
         `rule` draws in the steps that are cheapest by the forecast and plans sessions that may
         feed in one by one; `latest` draws as late as the need allows, `unmanaged` at once.
-    bids : {"week-ago", "mean-of-days", "none", "known"}
+    rule : BidRule
         What the day-ahead auction is bid.
-    days : int
-        How many days `mean-of-days` looks back to.
+    history : int, default 0
+        Steps before the first that are operated as well, for what bids look back to; sessions
+        under way come from there.
 
     Returns
     -------
-    numpy.ndarray
-        Energy that decisions called for on (step, member) (kWh).
+    Run
+        What was called and expected.
 
     Raises
     ------
     SchemaError
-        Listing everything that binds members together, forecasts that a rule does not know, and
+        Listing everything that binds members together, forecasts and bids that do not fit, and
         steps in which the imbalance is beyond its limit.
     """
-    stays = stays_of(truth)
-    problems = [*_unknown(q.forecast.name, policy), *coupling(truth, stays)]
+    stays, as_comes = stays_of(truth), stays_of(comes)
+    by_imbalance = policy == "rule" and q.forecast.name != "published"
+    problems = [
+        *_unknown(q.forecast.name, policy),
+        *coupling(truth, stays, by_imbalance=by_imbalance),
+        *_not_for_prices(rule, truth),
+    ]
     if problems:
         raise SchemaError(problems, source="the simulation")
     steps = range(q.steps.start, q.steps.stop)
+    before = range(steps.start - history, steps.start)
     forecast = price_forecast(q.forecast.name, truth, q.gates) if policy == "rule" else None
-    energy, used = _before(truth, state)
-    done = operate_sessions(stays, stays_of(comes), gone, steps, policy, forecast, energy, used)
+    came = operate_sessions(stays, as_comes, gone, before, policy, forecast, *_before(truth, state))
+    if history:
+        _begin_with(came, truth, state)
+    done = operate_sessions(stays, as_comes, gone, steps, policy, forecast, came.energy, came.used)
 
-    net = _with_loads(truth, (done.discharge - done.charge).sum(axis=1) / truth.dt)
-    position = bid_quantities(bids, net, steps, truth, q.gates, days)
+    fed_in = came.discharge + done.discharge - came.charge - done.charge
+    net = _with_loads(truth, fed_in.sum(axis=1) / truth.dt)
+    powers = np.maximum(stays.charge_max, stays.discharge_max).sum(axis=1) / truth.dt
+    connected = powers - _with_loads(truth, np.zeros_like(powers))
+    bids = day_ahead_bids(rule, net, connected, range(before.start, steps.stop), truth, q.gates)
+    position = np.where(np.isin(np.arange(len(net)), steps), bids.position, 0.0)
     _check_imbalance(truth, net - position, steps)
     _write(truth, q, state, done, position)
-    return done.called
+    return Run(done.called, bids.expected[q.steps])
+
+
+def _not_for_prices(rule: BidRule, truth: Inputs) -> list[Problem]:
+    """Return what keeps a bid from being made for the imbalance prices of a case."""
+    d = truth.data.get("imbalance")
+    two = d is not None and "price_short" in d and bool((d.price_short > d.price_long).any())
+    if two and rule.kind in SPREAD_BIDS:
+        detail = (
+            f"{rule.kind!r} is made for one imbalance price, and the case has two; choose"
+            " quantile, mean-of-days or week-ago"
+        )
+        return [Problem("bids", "choice", detail)]
+    return []
+
+
+def _begin_with(came: Operated, truth: Inputs, state: State) -> None:
+    """Write what is on board where the steps begin, and what has been fed in by then."""
+    fleet = truth.data["fleet"]
+    members = {"fleet": fleet.indexes["fleet"]}
+    found = {"energy_initial": came.energy}
+    if "allowance" in fleet:
+        found["allowance_used"] = came.used
+    for name, x in found.items():
+        state.initial_inputs["fleet", name] = xr.DataArray(x, coords=members, dims="fleet")
 
 
 def _unknown(forecast: str, policy: str) -> list[Problem]:

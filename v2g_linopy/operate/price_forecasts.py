@@ -61,7 +61,7 @@ def price_forecast(kind: str, inputs: Inputs, gates: Gates) -> PriceForecast:
             detail = "no energy market has a gate at an hour of the day, so no price is published"
             remedy = "give one in /gates, or choose naive"
             raise SchemaError([Problem("gates.hour", "missing", f"{detail}; {remedy}")])
-        price = _on_steps(inputs, auction)
+        price = on_steps(inputs, inputs.data["energy"].price, auction)
         published = gates.close["energy"].isel(market=auction) + np.timedelta64(1, "h")
         known = np.searchsorted(inputs.calendar.time.to_numpy(), published.to_numpy())
         return PriceForecast(price, known, day)
@@ -77,17 +77,20 @@ def auction_of(gates: Gates) -> int | None:
     return int(np.argmin(rolling.to_numpy()))
 
 
+def first_auction(inputs: Inputs, gates: Gates) -> str | None:
+    """Return the label of that market; None where there is none."""
+    auction = auction_of(gates)
+    return None if auction is None else str(inputs.data["energy"].indexes["market"][auction])
+
+
 def settlement_price(inputs: Inputs) -> np.ndarray:
     """Return what energy costs that no market has bought before (EUR/kWh on time)."""
     if "imbalance" not in inputs.data:
-        return _on_steps(inputs, 0)
-    return _laid_out(inputs, inputs.data["imbalance"].price_long)
+        return on_steps(inputs, inputs.data["energy"].price)
+    return on_steps(inputs, inputs.data["imbalance"].price_long)
 
 
-def _on_steps(inputs: Inputs, market: int) -> np.ndarray:
-    price = inputs.data["energy"].price
-    return _laid_out(inputs, price.isel(market=market) if "market" in price.dims else price)
-
-
-def _laid_out(inputs: Inputs, x: xr.DataArray) -> np.ndarray:
-    return np.broadcast_to(np.asarray(x, float), (len(inputs.calendar.time),))
+def on_steps(inputs: Inputs, x: xr.DataArray, market: int = 0) -> np.ndarray:
+    """Return numbers of a market, by its place, on the steps of the case."""
+    of_market = x.isel(market=market) if "market" in x.dims else x
+    return np.broadcast_to(np.asarray(of_market, float), (len(inputs.calendar.time),))

@@ -30,16 +30,16 @@ _ABSENT = {
 }
 
 
-def coupling(inputs: Inputs, stays: Stays) -> list[Problem]:
+def coupling(inputs: Inputs, stays: Stays, *, by_imbalance: bool = True) -> list[Problem]:
     """Return everything that keeps members from being operated one by one.
 
     Each problem says where it stands and why; an empty list means that the plan of each session
-    depends on prices alone.
+    depends on prices alone. Whoever plans by imbalance prices needs one for both ways.
     """
     return [
         *_other_parts(inputs),
         *_flexible_loads(inputs),
-        *_two_prices(inputs),
+        *(_two_prices(inputs) if by_imbalance else ()),
         *_fields(inputs.data["fleet"]),
         *_within_stays(inputs.data["fleet"], stays),
     ]
@@ -69,7 +69,10 @@ def _two_prices(inputs: Inputs) -> Iterator[Problem]:
     if imbalance is None or "price_short" not in imbalance:
         return
     if bool((abs(imbalance.price_short - imbalance.price_long) > _NEAR).any()):
-        why = "with two prices, what one member costs depends on the imbalance of the others"
+        why = (
+            "with two prices, what one member costs depends on the imbalance of the others; the"
+            " forecast published does not look at them, else"
+        )
         yield _problem("imbalance.price_short", why)
 
 

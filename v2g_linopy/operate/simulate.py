@@ -22,10 +22,12 @@ from ..solve.solver import Settings
 from . import windows
 from .checkpoint import Checkpoint, run_of
 from .contract_entry import with_contracts
-from .day_ahead_bids import BIDS
+from .day_ahead_bids import BidRule
+from .dual_settlement import SETTLEMENTS, with_dual_prices
 from .early_departures import has_left, with_chargers_off, with_early_departures
 from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Published, Vintages
-from .online import POLICIES, RULE_NOTE, operate_by_rule
+from .online import POLICIES, RULE_NOTE, Run, operate_by_rule
+from .price_forecasts import first_auction
 from .session_outcome import with_calls, with_outcome, without_calls
 from .unmanaged import unmanaged
 from .windows import Sequence, State, Window
@@ -50,8 +52,9 @@ def simulate(
     contracts: xr.DataTree | xr.Dataset | None = None,
     seed: int = 0,
     policy: str = "model",
-    bids: str = "week-ago",
-    days: int = 10,
+    bids: str | BidRule = "week-ago",
+    history: float = 0.0,
+    settlement: str = "given",
     hindsight: bool = True,
     checkpoint: str | Path | None = None,
     resume_from: State | None = None,
@@ -97,12 +100,17 @@ def simulate(
         that are cheapest by the forecast, and plans each session that may feed in to its own
         departure; `latest` draws as late as the need allows, `unmanaged` at once. A rule decides
         in every step.
-    bids : {"week-ago", "mean-of-days", "none", "known"}, default "week-ago"
-        What a rule buys day-ahead: what was drawn at the same hour a week ago, or in the mean of
-        earlier days of the same class, nothing, or what is drawn, as if that were known. The model
-        chooses by itself.
-    days : int, default 10
-        How many days `mean-of-days` takes at most.
+    bids : str or BidRule, default "week-ago"
+        What a rule bids day-ahead, see `BidRule`: a quantity that was delivered before
+        (`week-ago`, `mean-of-days`), nothing (`none`), a position on the spread of prices
+        (`saa-backed`, `saa-virtual`, `cvar-backed`, `cvar-virtual`), a `quantile` for two imbalance
+        prices, or `known`, a benchmark. The model chooses by itself.
+    history : float, default 0.0
+        Days before `start` that a rule operates as well, only for its bids to look back to.
+    settlement : {"given", "dual"}, default "given"
+        `dual`: a rule operates and bids by the prices of the case, and imbalance is settled at two,
+        the worse of that of day-ahead and of imbalance (`with_dual_prices`); only the bid
+        `quantile` reckons with it.
     hindsight : bool, default True
         Solve the case once more knowing everything, for the regret.
     checkpoint : str or pathlib.Path, optional
@@ -154,16 +162,18 @@ def simulate(
     >>> result["audit"].attrs["passed"]
     1
     """
-    _check_policy(policy, bids)
-    case = without_calls(case)
+    rule = bids if isinstance(bids, BidRule) else BidRule(bids)
+    _check_policy(policy, rule, history, settlement)
+    case = _without_expected(without_calls(case))
     if contracts is not None:
         case = with_contracts(case, contracts, seed=seed)
     truth = inputs_of(case, parts)
     q = sequence(
         case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options
     )
-    state = fresh(case, q) if resume_from is None else resume_from
-    comes, called = with_chargers_off(with_early_departures(case)), None
+    before = _steps_before(q, history)
+    state = fresh(case, q, before) if resume_from is None else resume_from
+    comes, run = with_chargers_off(with_early_departures(case)), None
     if comes is not case:
         _check_departures(policy)
     if policy == "model":
@@ -172,9 +182,10 @@ def simulate(
         state = _through_windows(q, state, kept, progress, on_window)
     else:
         as_it_comes = truth if comes is case else inputs_of(comes, parts)
-        wanted = operate_by_rule(truth, as_it_comes, has_left(case), q, state, policy, bids, days)
-        called = wanted[q.steps]
-        comes = with_calls(comes, wanted, _delivered(state, truth, q))
+        left = has_left(case)
+        run = operate_by_rule(truth, as_it_comes, left, q, state, policy, rule, before)
+        comes = with_calls(comes, run.called, _delivered(state, truth, q))
+        comes = _as_settled(comes, truth, q, run, rule, settlement)
 
     result = settled(comes, q, state, parts, options)
     result.attrs |= {
@@ -184,9 +195,10 @@ def simulate(
         "policy": policy,
     }
     if policy != "model":
-        result.attrs |= {"bids": bids, "policy_note": RULE_NOTE}
+        result.attrs.update(rule.recorded())
+        result.attrs |= {"settlement": settlement, "policy_note": RULE_NOTE}
     if policy != "model" or "contract" in comes.children:
-        result = with_outcome(result, called)
+        result = with_outcome(result, None if run is None else run.called[q.steps])
     if contracts is not None:
         result.attrs["seed"] = seed
     if hindsight:
@@ -222,16 +234,65 @@ def _delivered(state: State, truth: Inputs, q: Sequence) -> np.ndarray:
     return delivered
 
 
-def _check_policy(policy: str, bids: str) -> None:
-    """Raise for words that are not known, all at once."""
-    known = {"policy": (policy, POLICIES), "bids": (bids, BIDS)}
+def _check_policy(policy: str, rule: BidRule, history: float, settlement: str) -> None:
+    """Raise for words that are not known and numbers out of range, all at once."""
+    known = {"policy": (policy, POLICIES), "settlement": (settlement, SETTLEMENTS)}
     problems = [
         Problem(name, "choice", f"{word!r} is not one of {', '.join(words)}")
         for name, (word, words) in known.items()
         if word not in words
     ]
+    problems += rule.problems()
+    if not history >= 0:
+        problems.append(Problem("history", "range", f"{history!r} is not at least 0 days"))
+    if policy == "model" and settlement == "dual":
+        detail = "a model plans for the prices of its case; give it a case with two prices"
+        problems.append(Problem("settlement", "choice", detail))
+    if policy == "model" and history:
+        detail = "a model does not look back to what it delivered; leave it out"
+        problems.append(Problem("history", "choice", detail))
     if problems:
         raise SchemaError(problems, source="the simulation")
+
+
+def _steps_before(q: Sequence, history: float) -> int:
+    """Return the number of steps before the first that are operated for their history.
+
+    Raises
+    ------
+    SchemaError
+        The case begins later than that.
+    """
+    steps = round(history * 24 / q.inputs.dt)
+    if steps > q.steps.start:
+        there = q.steps.start * q.inputs.dt / 24
+        detail = f"{history:g} days before the start are not in the case, which has {there:g}"
+        raise SchemaError([Problem("history", "range", detail)], source="the simulation")
+    return steps
+
+
+def _without_expected(case: xr.DataTree) -> xr.DataTree:
+    """Return the case without what an earlier run expected, where it is the result of one."""
+    if "energy" not in case.children or "expected" not in case["energy"]:
+        return case
+    energy = case.children["energy"].to_dataset(inherit=False).drop_vars("expected")
+    return case.assign(energy=xr.DataTree(energy))
+
+
+def _as_settled(
+    comes: xr.DataTree, truth: Inputs, q: Sequence, run: Run, rule: BidRule, settlement: str
+) -> xr.DataTree:
+    """Return the case with the quantity that was expected, at the prices it is settled at."""
+    tree = comes
+    if rule.expected != rule.kind:
+        on_time = np.zeros(len(q.time))
+        on_time[q.steps] = run.expected
+        expected = xr.DataArray(on_time, {"time": q.time}, attrs={"units": "kW"})
+        energy = comes.children["energy"].to_dataset(inherit=False).assign(expected=expected)
+        tree = comes.assign(energy=xr.DataTree(energy))
+    if settlement == "given":
+        return tree
+    return with_dual_prices(tree, market=first_auction(truth, q.gates), parts=truth.parts)
 
 
 def _check_departures(policy: str) -> None:
@@ -385,10 +446,10 @@ def _step(truth: Inputs, at: str | pd.Timestamp | None, name: str, problems: lis
     return int(steps)
 
 
-def fresh(case: xr.DataTree, q: Sequence) -> State:
-    """Return the state before anything is decided.
+def fresh(case: xr.DataTree, q: Sequence, before: int = 0) -> State:
+    """Return the state before anything is decided, so many steps before the first.
 
-    Vehicles that came before the start have charged unmanaged.
+    Vehicles that came earlier have charged unmanaged.
     """
     committed, turnover = {}, {}
     for part in traded_parts(q.inputs.parts):
@@ -401,19 +462,20 @@ def fresh(case: xr.DataTree, q: Sequence) -> State:
         traded = d["turnover"] + zeros if "turnover" in d else abs(committed[part])
         turnover[part] = traded.transpose(member, "time")
     state = State(committed, turnover)
-    if q.windows[0].first and (energy := _charged_before(case, q)) is not None:
+    first = q.windows[0].first - before
+    if first and (energy := _charged_before(case, q, first)) is not None:
         key = "fleet", "energy_initial"
         state.initial_inputs[key] = state.next_inputs[key] = energy
     return state
 
 
-def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
-    """Energy on board where the run starts, kWh on fleet; expected visits have none."""
+def _charged_before(case: xr.DataTree, q: Sequence, first: int) -> xr.DataArray | None:
+    """Energy on board before a step, kWh on fleet; expected visits have none."""
     fleet = q.inputs.data.get("fleet")
     if fleet is None or not fleet.sizes["fleet"]:
         return None
     charge = unmanaged(case, parts=q.inputs.parts)
-    before = slice(0, q.windows[0].first)
+    before = slice(0, first)
     d = fleet.isel(time=before).sel(fleet=charge.indexes["fleet"])
     zeros = xr.zeros_like(charge.isel(time=before))
     names = ("keep", "energy_in", "energy_out", "eta_charge", "energy_max")
@@ -421,7 +483,7 @@ def _charged_before(case: xr.DataTree, q: Sequence) -> xr.DataArray | None:
     drawn = charge.transpose("time", "fleet").to_numpy()
 
     energy = d.energy_initial.to_numpy() + 0.0 * drawn[0]
-    for t in range(q.windows[0].first):
+    for t in range(first):
         arrived = x["keep"][t] * energy + x["energy_in"][t] - x["energy_out"][t]
         gained = q.inputs.dt * x["eta_charge"][t] * drawn[t]
         energy = np.clip(arrived + gained, 0.0, x["energy_max"][t])
@@ -467,11 +529,10 @@ def _cut(case: xr.DataTree, q: Sequence, state: State) -> xr.DataTree:
             group = node.to_dataset(inherit=False)
             groups[name] = group.isel(time=q.steps) if "time" in group.dims else group
 
-    before = state.initial_inputs.get(("fleet", "energy_initial"))
-    if before is not None:
-        fleet = groups["fleet"]
-        energy = before.sel(fleet=fleet.indexes["fleet"]).assign_attrs(units="kWh")
-        groups["fleet"] = fleet.assign(energy_initial=energy)
+    for (asset, field), before in state.initial_inputs.items():
+        group = groups[asset]
+        at_start = before.sel(fleet=group.indexes["fleet"]).assign_attrs(units="kWh")
+        groups[asset] = group.assign({field: at_start})
 
     if guarantees_energy(q.inputs.data.get("reserve")):
         # on two paths from the start, also where nothing came to be sold

@@ -45,8 +45,8 @@ def profit_sources(
         total = retail - sum y p + sum (y + x0) (p - i) + sum (x - x0) (p - i)
                 + sum q (r - i) + owners + other
 
-    The position of the first market is what the plan expected, x0 = x, unless `expected` says
-    otherwise: then nothing is virtual.
+    What the plan expected stands in the result (`expected` of `/energy`, of a simulation whose bid
+    is another quantity). Where nothing is said it is the position, x0 = x, and nothing is virtual.
 
     Parameters
     ----------
@@ -55,7 +55,8 @@ def profit_sources(
     market : str, optional
         The first market; by default the first label of `/energy`.
     expected : xarray.DataArray, optional
-        Position that the plan expected on time (kW, positive: sold), where the position is another.
+        Position that the plan expected on time (kW, positive: sold), instead of what the result
+        says.
     parts : mapping of str to Part, default PARTS
         The catalogue.
 
@@ -90,7 +91,7 @@ def profit_sources(
     first = _first_market(result, inputs, market)
     position = result["energy"].to_dataset()["position"]
     traded = position.sel(market=first)
-    planned = traded if expected is None else expected
+    planned = inputs.data["energy"].get("expected", traded) if expected is None else expected
 
     imbalance = result["imbalance"].to_dataset()
     net = imbalance["long"] - imbalance["short"]

@@ -114,6 +114,14 @@ SCHEMA = Schema(
             kind="flag",
         ),
         Field(
+            "expected",
+            "time",
+            "kW",
+            "delivery (sale +) that was expected when the gate of the first market closed: a"
+            " position beyond it is virtual; by default the position",
+            default=ABSENT,
+        ),
+        Field(
             "first_stage",
             "market",
             "1",
