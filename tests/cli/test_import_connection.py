@@ -224,3 +224,30 @@ def test_vans_come_home_with_the_floor(tmp_path):
     assert "It leaves with that much more than its trip takes" in case.attrs["assumptions"]
     plan = v2g.solve(case)["fleet"]
     assert float(plan.energy.isel(time=slice(8, None)).min()) == pytest.approx(10)
+
+
+def test_markets_close_where_a_gate_is_given(fleet, tmp_path):
+    """At noon the day before: half past eleven and an hour of lead are other gates."""
+    made = fleet("--gate", "day_ahead=12:00")
+    assert made.exit_code == 0, made.output
+    assert "Gate of day_ahead: closes at 12:00 of the day before." in made.stdout
+    gates = v2g.read(tmp_path / "case.nc")["gates"].to_dataset()
+    assert gates.hour.to_series().to_dict() == {"day_ahead": 12.0}
+    for word, name, hours in (("11:30", "hour", 11.5), ("45min", "lead", 0.75)):
+        assert fleet("--gate", f"day_ahead={word}", "--force").exit_code == 0
+        assert v2g.read(tmp_path / "case.nc")["gates"][name].values.tolist() == [hours]
+
+
+@pytest.mark.parametrize(
+    ("gate", "code", "words"),
+    [
+        ("day_ahead=12:60", 2, "'12:60' is no time of a day; write it as 12:00"),
+        ("day_ahead=noon", 2, "'noon' is no length of time"),
+        ("day_ahed=12:00", 3, "'day_ahed' is no market and no product; the case has day_ahead"),
+    ],
+)
+def test_a_gate_that_is_none_is_refused(fleet, tmp_path, gate, code, words):
+    made = fleet("--gate", gate)
+    assert made.exit_code == code
+    assert words in made.stderr.replace("\n", " ")
+    assert not (tmp_path / "case.nc").exists()

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import pandas as pd
 import pydantic
 import typer
 import xarray as xr
@@ -16,6 +17,7 @@ from ..data.importers.trips import trip_columns
 from ..data.sessions.assumptions import BATTERY
 from ..data.sessions.connectors import CONNECTORS
 from ..data.sessions.grid_connection import with_connection
+from ..data.sessions.with_gates import with_gates
 from ..data.sessions.with_prices import ZONE, name_prices
 from ..errors import Problem, SchemaError
 from .import_common import (
@@ -35,7 +37,17 @@ from .import_common import (
 from .input_files import PriceOptions, StayOptions, format_help, read_session_file, use
 from .new import Start, Writing, day
 from .option_words import in_option_words
-from .options import command, kilowatts, nearest, one_of, pairs, scalar, share_of, step_length
+from .options import (
+    clock_hour,
+    command,
+    kilowatts,
+    nearest,
+    one_of,
+    pairs,
+    scalar,
+    share_of,
+    step_length,
+)
 from .terminal import Terminal
 
 KEPT = {"missing": "--price-missing"}
@@ -106,6 +118,15 @@ Export = Annotated[
         help="Most that is fed in, such as 50kW or 0kW, or POD=50kW.  [default: the connection]",
     ),
 ]
+Gate = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gate",
+        metavar="MARKET=TIME",
+        help="When a market closes, for simulate: day_ahead=12:00 (the day before, local time), or"
+        " intraday=1h (before delivery). Repeatable.  [default: at delivery]",
+    ),
+]
 Floor = Annotated[
     str,
     typer.Option(
@@ -138,6 +159,7 @@ class SessionCaseOptions:
     limit: Limit = None
     connection: Connection = None
     export_limit: Export = None
+    gate: Gate = None
     soc_floor: Floor = "20%"
 
     def arguments(self, traded: xr.Dataset, columns: dict[str, str]) -> dict[str, Any]:
@@ -147,7 +169,7 @@ class SessionCaseOptions:
         one_of("--need", self.need, ("problem", "cap"))
         one_of("--retail-on", self.retail_on, ("need", "net"))
         one_of("--outside", self.outside, ("problem", "drop", "clip"))
-        others = ("market", "connectors", "connection", "export_limit")
+        others = ("market", "connectors", "connection", "export_limit", "gate")
         given = {key: value for key, value in asdict(self).items() if key not in others}
         settled = imbalance_of(traded, self.imbalance)
         return given | {
@@ -170,6 +192,17 @@ class SessionCaseOptions:
             return case
         drawn = power_by_pod(self.connection, "--connection")
         return with_connection(case, drawn, power_by_pod(self.export_limit, "--export-limit"))
+
+    def through_gates(self, case: xr.DataTree) -> xr.DataTree:
+        """The case with the gates of its markets, where some are given."""
+        hour, lead = {}, {}
+        for market, word in pairs(self.gate, "--gate").items():
+            if ":" in word:
+                hour[market] = clock_hour("--gate", word)
+            else:
+                step_length("--gate", word)
+                lead[market] = pd.Timedelta(word) / pd.Timedelta("1h")
+        return with_gates(case, hour, lead) if self.gate else case
 
 
 def add(group: typer.Typer) -> None:
@@ -228,7 +261,7 @@ def sessions(
             )
         _name_prices(case, table.timezone, stays, traded, arguments, named(price.prices))
         with in_option_words(KEPT):
-            case = making.connected(case)
+            case = making.through_gates(making.connected(case))
     writing.finish(terminal, case, path)
 
 

@@ -323,6 +323,18 @@ def step_length(flag: str, word: str | None) -> str | None:
     return word
 
 
+def clock_hour(flag: str, word: str) -> float:
+    """An hour of the clock such as 12:00."""
+    hours, _, minutes = word.strip().partition(":")
+    fits = hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2 and int(minutes) < 60
+    hour = int(hours) + int(minutes) / 60 if fits else 25.0
+    if hour > 24:
+        raise typer.BadParameter(
+            f"{word!r} is no time of a day; write it as 12:00", param_hint=flag
+        )
+    return hour
+
+
 def result_path(path: Path) -> Path:
     """The result file of a folder, or the file itself."""
     return path / RESULT_NAME if path.is_dir() and (path / RESULT_NAME).exists() else path
