@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+import v2g_linopy as v2g
+
 START = pd.Timestamp("2026-01-05 00:00")
 
 
@@ -36,3 +38,17 @@ def stays(*spans, start=START, **columns):
         n: ("session", np.broadcast_to(np.asarray(v), len(spans)).copy()) for n, v in given.items()
     }
     return xr.Dataset(data, coords={"session": np.arange(len(spans))})
+
+
+def stays_of(cars: dict[str, dict], prices: list[float], step: str = "1h") -> xr.DataTree:
+    """Stays that begin `begin` hours after 8:00, lossless, 10 kW; prices (EUR/MWh) of each step."""
+    time = pd.date_range("2026-03-02 08:00", periods=len(prices), freq=step)
+    table = pd.DataFrame.from_dict(cars, orient="index").assign(
+        capacity=40.0, charge_max=10.0, eta_charge=1.0, eta_discharge=1.0
+    )
+    begin = pd.to_timedelta(table.pop("begin") if "begin" in table else 0.0, unit="h")
+    table["arrival"] = time[0] + begin
+    table["departure"] = table["arrival"] + pd.to_timedelta(table.pop("hours"), unit="h")
+    sessions = xr.Dataset.from_dataframe(table.rename_axis("session"))
+    market = xr.Dataset({"day_ahead": ("time", prices)}, {"time": time})
+    return v2g.case_from_sessions(sessions, market, timezone="UTC", retail_price=0.2, wear=0.01)

@@ -78,7 +78,9 @@ _HOME = {
     "compare": "study.ladder",
     "profit_sources": "study.profit_sources",
     "profit_steps": "study.profit_sources",
+    "case_with_types": "study.menus.copies",
     "menu": "study.menus.design",
+    "integrated_menu": "study.menus.integrated",
     "schedule_table": "study.menus.schedule",
     "scenarios": "study.scenarios",
     "evpi": "study.value_of_information",
@@ -143,7 +145,9 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .study.break_even import break_even
     from .study.explain import explain
     from .study.ladder import compare
+    from .study.menus.copies import case_with_types
     from .study.menus.design import menu
+    from .study.menus.integrated import integrated_menu
     from .study.menus.schedule import schedule_table
     from .study.profit_sources import profit_sources, profit_steps
     from .study.scenarios import scenarios
@@ -219,6 +223,7 @@ __all__ = [
     "with_dual_prices",
     "with_initial_state",
     "case_from_sessions",
+    "case_with_types",
     "charging_station",
     "check",
     "commuters",
@@ -231,6 +236,7 @@ __all__ = [
     "fleets",
     "frequency_signals",
     "from_availability",
+    "integrated_menu",
     "menu",
     "nordic_fcr",
     "products",

@@ -1,8 +1,9 @@
 """The connection of each pod, exclusions and risk, at half-hours."""
 
+import xarray as xr
 from cases import market, product, vehicle
 
-from part_stories import Broken, Story, both, half_hours, plus
+from part_stories import Broken, Change, Story, both, half_hours, plus
 
 YEAR = 8760.0  # EUR/year that are 1 EUR/h
 
@@ -237,4 +238,50 @@ CONTRACT = Story(
         "fleet.slack.unserved": -10 * 2,
     },
     broken=(Broken("contract.owner_wear", {"contract.owner_wear_fleet": plus(0.1, time=0)}, 0.1),),
+)
+
+
+def with_copies() -> xr.DataTree:
+    """A car for owners of two types, as likely, who ask 0.2 and 0.1 EUR/kWh, for the hour of a
+    term: each copy is half a car.
+    """
+    half = vehicle(charge_max=2.0, discharge_max=5.0, energy_initial=20.0, allowance=4.0)
+    tree = half_hours({"a": half, "b": half}, market([0.0, 0.0]))()
+    menu = {"theta": ("type", [1.0, 2.0]), "share": ("type", [0.5, 0.5]), "wear": 0.2, "term": 1.0}
+    menu |= {"power": 8.0, "owner_type": ("fleet", ["one", "two"])}
+    menu |= {"in_force": (("fleet", "class", "time"), [[[0.5, 0.5]], [[0.5, 0.5]]])}
+    labels = {"type": ["one", "two"], "class": ["all"], "fleet": ["a", "b"]}
+    tree["contract"] = xr.DataTree(xr.Dataset(menu, labels | {"time": tree["time"]}))
+    return tree
+
+
+def paid(a: float, b: float) -> dict[str, Change]:
+    """So much more (EUR) is paid to an owner of each type, and stands in the ledger."""
+    menu = both(plus(a, type="one"), plus(b, type="two"))
+    bill = both(plus(-a / 2, fleet="a", time=1), plus(-b / 2, fleet="b", time=1))
+    return {"contract.designed_payment": menu, "ledger.contract.owners": bill}
+
+
+# Half cars give 1 and 2 kWh in half an hour: 2 kWh are bought of the first type for 0.4 EUR, and 4
+# of the second for 0.6, as it would gain 0.2 by the contract of the first. Half of that is paid.
+MENU = Story(
+    with_copies,
+    {"fleet.discharge": {"a": [2.0, 0.0], "b": [4.0, 0.0]}},
+    cash={"contract.owners": -0.5 * (0.4 + 0.6)},
+    broken=(
+        Broken(
+            "contract.sold",
+            {"contract.designed_energy": plus(-0.4, type="one")} | paid(-0.04, 0.0),
+            0.2,
+        ),
+        Broken("contract.rational", paid(-0.05, -0.05), 0.05),
+        Broken("contract.incentive", paid(0.0, -0.05), 0.05),
+        Broken(
+            "contract.rising",
+            {"contract.designed_energy": plus(2.1, type="one")} | paid(0.42, 0.2),
+            0.1,
+            {"contract.incentive": 0.01},
+        ),
+        Broken("contract.limit_designed_energy", {"contract.power": plus(-4.5)}, 0.5),
+    ),
 )

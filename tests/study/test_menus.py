@@ -6,11 +6,11 @@ import re
 from itertools import product as combinations
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from invariants.enumeration import least_payments
 from pytest import approx
+from sessions_made import stays_of
 
 import v2g_linopy as v2g
 from v2g_linopy.model.contracts import contract_of, term_problems
@@ -414,20 +414,6 @@ def test_a_case_gives_its_money_and_its_stays():
     assert numbers(found, "energy") == approx([17 / 3, 11])
     with pytest.raises(v2g.SchemaError, match="90 h is longer than every stay"):
         v2g.menu(case, term=90)
-
-
-def stays_of(cars: dict[str, dict], prices: list[float], step: str = "1h") -> xr.DataTree:
-    """Stays that begin `begin` hours after 8:00, lossless, 10 kW; prices (EUR/MWh) of each step."""
-    time = pd.date_range("2026-03-02 08:00", periods=len(prices), freq=step)
-    table = pd.DataFrame.from_dict(cars, orient="index").assign(
-        capacity=40.0, charge_max=10.0, eta_charge=1.0, eta_discharge=1.0
-    )
-    begin = pd.to_timedelta(table.pop("begin") if "begin" in table else 0.0, unit="h")
-    table["arrival"] = time[0] + begin
-    table["departure"] = table["arrival"] + pd.to_timedelta(table.pop("hours"), unit="h")
-    sessions = xr.Dataset.from_dataframe(table.rename_axis("session"))
-    market = xr.Dataset({"day_ahead": ("time", prices)}, {"time": time})
-    return v2g.case_from_sessions(sessions, market, timezone="UTC", retail_price=0.2, wear=0.01)
 
 
 def test_the_table_of_a_schedule_by_hand():

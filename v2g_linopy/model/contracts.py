@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ..case.schema import ABSENT, REQUIRED, Calendar, Field, Rule, Schema, violations
-from ..errors import Problem, SchemaError
+from ..errors import Problem, SchemaError, SolverError
 
 GROUP = "contract"
 """The group of a case, and of a file that holds a menu alone."""
@@ -20,6 +20,7 @@ UTILITIES = ("log", "sqrt", "cara", "table", "schedule")
 """Forms of the value that an energy has for the aggregator."""
 TABULATED = ("table", "schedule")
 FULL, CALLED = "full", "called"
+_ROUNDING = 1e-15
 _NEAR = 1e-9
 """What sums of shares and slopes of a table may be apart by rounding."""
 
@@ -152,13 +153,15 @@ def is_menu(tree: xr.DataTree) -> bool:
     return GROUP in tree.children and "time" not in tree.dims
 
 
-def contract_of(tree: xr.DataTree) -> xr.Dataset:
+def contract_of(tree: xr.DataTree, *, with_plan: bool = False) -> xr.Dataset:
     """Return `/contract` of a case, or of a file that holds a menu alone, in coherent units.
 
     Parameters
     ----------
     tree : xarray.DataTree
         As `v2g.read` returns it. A menu alone has no time stamps.
+    with_plan : bool, default False
+        A menu that is to be designed with a plan has no utility of its own.
 
     Returns
     -------
@@ -186,12 +189,99 @@ def contract_of(tree: xr.DataTree) -> xr.Dataset:
         detail = "missing: give the types of owners, their shares, wear and term (group /contract)"
         raise SchemaError([Problem(f"/{GROUP}", "missing", detail)], source)
     calendar = Calendar(pd.DatetimeIndex([]), currency=str(tree.attrs.get("currency", "EUR")))
-    group = tree.children[GROUP].to_dataset(inherit=False).drop_dims("time", errors="ignore")
+    group = (
+        tree.children[GROUP].to_dataset(inherit=False).drop_dims(["time", "fleet"], errors="ignore")
+    )
     clean, problems = SCHEMA.validate(group, GROUP, calendar)
-    problems = problems or contract_problems(clean, calendar)
+    planned = {"in_force": 0.0} if with_plan else {}
+    problems = problems or contract_problems(clean.assign(planned), calendar)
     if problems:
         raise SchemaError(problems, source)
     return clean.drop_vars("time")
+
+
+def cap_of(d: xr.Dataset) -> xr.DataArray:
+    """Return the most energy of a contract: power times term, and what its class can give (kWh)."""
+    limits = [d.power * d.term] if "power" in d else []
+    limits += [d.class_room] if "class_room" in d else []
+    cap = limits[0] if limits else xr.DataArray(np.inf)
+    return xr.DataArray(np.minimum(cap, limits[-1])) if limits else cap
+
+
+def claimable(d: xr.Dataset) -> xr.DataArray:
+    """Return which class (claimed) a session of a class can pretend to be: no longer stay, and no
+    more room.
+    """
+    limits = [d[name] for name in ("term", "class_room") if name in d and "class" in d[name].dims]
+    one = xr.ones_like(d.coords["class"], dtype=bool)
+    possible = one & one.rename({"class": "claimed"})
+    for limit in limits:
+        possible = possible & (limit.rename({"class": "claimed"}) <= limit)
+    return possible
+
+
+def rising_energies(
+    energy: xr.DataArray, has_owners: xr.DataArray, has_contracts: xr.DataArray
+) -> xr.DataArray:
+    """Return energies that do not fall from type to type, without what stands for nobody.
+
+    Parameters
+    ----------
+    energy : xarray.DataArray
+        On type and class, kWh.
+    has_owners : xarray.DataArray
+        True for a type that some owner is of; another one has the energy of the type below.
+    has_contracts : xarray.DataArray
+        True for a class that some session is of; another one has the energies of the class below,
+        which its sessions could take, or none.
+    """
+    rising = _largest_so_far(energy.where(has_owners, 0.0), "type")
+    number = xr.DataArray(np.arange(energy.sizes["class"]), energy["class"].coords, "class")
+    last = _largest_so_far(number.where(has_contracts, -1), "class")
+    below = rising.isel({"class": last.clip(min=0).drop_vars("class")})
+    return below.assign_coords({"class": energy["class"]}).where(last >= 0, 0.0)
+
+
+def _largest_so_far(x: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return the largest number up to each label."""
+    largest = xr.apply_ufunc(
+        np.maximum.accumulate,
+        x,
+        input_core_dims=[[dim]],
+        output_core_dims=[[dim]],
+        kwargs={"axis": -1},
+    )
+    return xr.DataArray(largest.transpose(*x.dims))
+
+
+def least_payments(
+    energy: xr.DataArray, ask: xr.DataArray, claimable: xr.DataArray
+) -> xr.DataArray:
+    """Return the least payments at which nobody loses or pretends to be of another type or class::
+
+        g_mc = max(ask_m w_mc, g_jk + ask_m (w_mc - w_jk)),   c can pretend to be k, or is k
+
+    Energies rise with the type, and pretending goes down only, so that it ends.
+
+    Parameters
+    ----------
+    energy : xarray.DataArray
+        On type and class, kWh.
+    ask : xarray.DataArray
+        wear / theta (type), EUR/kWh.
+    claimable : xarray.DataArray
+        Whether a class can pretend to be another one (class, claimed).
+    """
+    others = {"type": "other", "class": "claimed"}
+    payment = ask * energy
+    for _ in range(energy.size + 1):
+        claim = payment.rename(others) + ask * (energy - energy.rename(others))
+        best = claim.where(claimable).max(["other", "claimed"]).transpose(*payment.dims)
+        higher = payment.where(payment > best, best)
+        if bool((higher - payment <= _ROUNDING * abs(higher)).all()):
+            return higher
+        payment = higher
+    raise SolverError("payments of classes that can pretend to be each other do not settle")
 
 
 def _rules(d: xr.Dataset) -> Iterator[Rule]:
@@ -240,6 +330,10 @@ def _utility_problems(d: xr.Dataset) -> list[Problem]:
     """Return what a menu that is to be designed lacks, and tables that are no concave utility."""
     if "energy" in d:
         return []
+    if "in_force" in d:
+        detail = "missing: a menu that is designed with a plan needs it, or class_room"
+        capped = "power" in d or "class_room" in d
+        return [] if capped else [Problem("contract.power", "missing", detail)]
     utility = str(d.utility.item())
     needs = [*(["power"] if "class_room" not in d else [])]
     needs += {

@@ -361,6 +361,12 @@ class Scope:
         ]
 
     @property
+    def discharge_called(self) -> dict[str, Expression]:
+        """By asset, what calls of reserves may discharge beyond the plan, where owners limit it."""
+        found = self._offering(lambda t: t.discharge_called or None).values()
+        return {asset: called for terms in found for asset, called in terms.items()}
+
+    @property
     def cash(self) -> list[Cash]:
         """Every entry of the parts built so far."""
         return [

@@ -302,6 +302,9 @@ class Terms:
         By asset, what its members hold (kW).
     offered : Offered, optional
         Reserve of each product that an asset has ready to be sold, in place of room.
+    discharge_called : mapping of str to Expression, default {}
+        By asset, the most that calls of reserves discharge beyond the plan, where owners limit it
+        (kWh on (member, time), as `Allowance.left`).
 
     Examples
     --------
@@ -317,12 +320,14 @@ class Terms:
     flex: Flex[Expression] | None = None
     reserve_held: Mapping[str, ReservedPower] = field(default_factory=dict)
     offered: Offered[Expression] | None = None
+    discharge_called: Mapping[str, Expression] = field(default_factory=dict)
 
     @property
     def offers(self) -> tuple[Any, ...]:
         """What of it other parts can ask for."""
         absent = self.flex is None, self.offered is None
-        return self.power.keys(), self.cash.keys(), self.reserve_held.keys(), absent
+        held, called = self.reserve_held.keys(), self.discharge_called.keys()
+        return self.power.keys(), self.cash.keys(), held, called, absent
 
 
 @dataclass(frozen=True)
@@ -339,6 +344,8 @@ class Replay:
         By carrier, kW on (member, time).
     reserve_held : mapping of str to tuple of two xarray.DataArray, default {}
         By asset, up and down (kW).
+    discharge_called : mapping of str to xarray.DataArray, default {}
+        By asset, the most that calls discharge beyond the plan, where owners limit it (kWh).
     flex : Flex or callable, optional
         Room for reserves, recomputed; or what returns it, asked where a reserve needs it.
     offered : xarray.DataArray, optional
@@ -362,6 +369,7 @@ class Replay:
     reserve_held: Mapping[str, tuple[xr.DataArray, xr.DataArray]] = field(
         default_factory=dict
     )  # asset -> kW up, kW down
+    discharge_called: Mapping[str, xr.DataArray] = field(default_factory=dict)  # asset -> kWh
     flex: Flex[xr.DataArray] | Callable[[], Flex[xr.DataArray]] | None = None
     offered: xr.DataArray | None = None  # kW on (member, product, time)
 

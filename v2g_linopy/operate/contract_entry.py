@@ -91,8 +91,8 @@ def with_contracts(
     if problems:
         raise SchemaError(problems, source="the case")
     offer, problems = _offer(menu, calendar)
-    sessions, found = validated_sessions(case, calendar)
-    problems += found or _lacking(case, sessions)
+    sessions, found = sessions_at_entry(case, calendar)
+    problems += found
     if problems or sessions is None or offer is None:
         raise SchemaError(problems, source="the contracts")
 
@@ -103,7 +103,9 @@ def with_contracts(
     agreed = case.copy()
     agreed[GROUP] = xr.DataTree(_group(menu))
     agreed["sessions"] = xr.DataTree(_agreed(case, sessions, offer, kinds, chosen, seed))
-    agreed["fleet"] = xr.DataTree(_without_wear(_limited(case, sessions, chosen)))
+    held = chosen.contract >= 0
+    fleet = fleet_under_contracts(case, sessions, held, chosen.energy, chosen.term)
+    agreed["fleet"] = xr.DataTree(_without_wear(fleet))
     if any(_is_priced(case["fleet"].to_dataset(), name) for name in _WEAR):
         said = case.attrs.get("assumptions", "")
         agreed.attrs["assumptions"] = f"{said}\n{WEAR_NOTE}".strip()
@@ -178,6 +180,14 @@ def _offer(
     numbers = {n: d[n].to_numpy() for n in ("theta", "share")}
     columns["number"] = columns["number"].astype(int)
     return Offer(labels=labels, wear=float(d.wear), **numbers, **columns), []
+
+
+def sessions_at_entry(
+    case: xr.DataTree, calendar: Calendar
+) -> tuple[xr.Dataset | None, list[Problem]]:
+    """Return `/sessions` in coherent units, and what it and the fleet lack for an entry check."""
+    sessions, problems = validated_sessions(case, calendar)
+    return sessions, problems or _lacking(case, sessions)
 
 
 def _lacking(case: xr.DataTree, sessions: xr.Dataset | None) -> list[Problem]:
@@ -292,19 +302,27 @@ def _agreed(
     return given.drop_vars([n for n in new if n in given]).assign(arrays).assign_attrs(seed=seed)
 
 
-def _limited(case: xr.DataTree, sessions: xr.Dataset, chosen: Chosen) -> xr.Dataset:
-    """Return `/fleet` that feeds in within the terms only, and no more than was agreed."""
+def fleet_under_contracts(
+    case: xr.DataTree,
+    sessions: xr.Dataset,
+    held: np.ndarray,
+    energy: np.ndarray,
+    term: np.ndarray,
+) -> xr.Dataset:
+    """Return `/fleet` that feeds in within the terms only, and no more than was agreed.
+
+    `held` says which sessions have a contract, `energy` (kWh) and `term` (h) what it allows.
+    """
     number, begin, end = cells_of(case, sessions)
-    inside = (number >= 0) & (chosen.contract[number] >= 0)
-    hours = np.nan_to_num(chosen.term) * np.timedelta64(3_600_000_000_000, "ns")
-    arrival, departure = (sessions[n].to_numpy() for n in ("arrival", "departure"))
-    term_ends = np.minimum(arrival + hours.astype("timedelta64[ns]"), departure)
-    in_term = np.minimum(term_ends[number], end) - np.maximum(arrival[number], begin)
+    inside = (number >= 0) & held[number]
+    in_term = np.minimum(ends_of_terms(sessions, term)[number], end) - np.maximum(
+        sessions.arrival.to_numpy()[number], begin
+    )
     share = np.where(inside, np.clip(in_term / (end - begin), 0.0, 1.0), 0.0)
     power = np.broadcast_to(sessions.discharge_max.to_numpy(), len(sessions.session))[number]
     arrays = {
         "discharge_max": (share * power, "kW"),
-        "allowance": (np.where(inside, chosen.energy[number], np.nan), "kWh"),
+        "allowance": (np.where(inside, energy[number], np.nan), "kWh"),
     }
     return (
         case.children["fleet"]
@@ -313,6 +331,13 @@ def _limited(case: xr.DataTree, sessions: xr.Dataset, chosen: Chosen) -> xr.Data
             {name: (("fleet", "time"), x, {"units": unit}) for name, (x, unit) in arrays.items()}
         )
     )
+
+
+def ends_of_terms(sessions: xr.Dataset, term: np.ndarray) -> np.ndarray:
+    """Return when the term (h) of each session ends, or its stay where that is earlier (UTC)."""
+    hours = np.nan_to_num(term) * np.timedelta64(3_600_000_000_000, "ns")
+    arrival, departure = (sessions[n].to_numpy() for n in ("arrival", "departure"))
+    return np.minimum(arrival + hours.astype("timedelta64[ns]"), departure)
 
 
 def _is_priced(fleet: xr.Dataset, name: str) -> bool:

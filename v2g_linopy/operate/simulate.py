@@ -415,6 +415,9 @@ def _unfit(
             " limit"
         )
         problems.append(Problem("imbalance", "missing", detail))
+    if "in_force" in truth.data.get("contract", ()):
+        detail = "is a plan for types of owners, not one with owners; offer a menu to the sessions"
+        problems.append(Problem("contract.in_force", "consistency", detail))
     for name, hours in (("every", every), ("window", window), ("ahead", ahead)):
         if hours is None:
             continue

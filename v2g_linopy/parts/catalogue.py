@@ -16,8 +16,9 @@ from .assets.fleet import part as fleet
 from .markets import energy, imbalance
 from .markets.ppa import part as ppa
 from .markets.reserve import part as reserve
-from .rules import charger, contract, exclusion, risk
+from .rules import charger, exclusion, risk
 from .rules.connection import part as connection
+from .rules.contract import part as contract
 
 PARTS = MappingProxyType(
     {

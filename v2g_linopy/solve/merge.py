@@ -61,7 +61,7 @@ def merge(
         data[part.name] = _times(d, count, dim, part.schema.inputs)
         for other in {other for other, _ in beside}:
             known = {n: x for (o, n), x in beside.items() if o == other}
-            small = {n: x.sel({dim: count.indexes[dim]}) * count for n, x in known.items()}
+            small = {n: _scaled(x.sel({dim: count.indexes[dim]}), count) for n, x in known.items()}
             whole = data[other]
             data[other] = whole.drop_dims(dim).assign(small).assign_attrs(whole.attrs)
     return replace(inputs, data=data), Merged(members)
@@ -72,6 +72,11 @@ def _counts(table: pd.DataFrame, dim: str) -> xr.DataArray:
     kept = table.drop_duplicates("stands_in")
     labels = pd.Index(kept["stands_in"], name=dim)
     return xr.DataArray(kept["count"].to_numpy(float), coords={dim: labels})
+
+
+def _scaled(x: xr.DataArray, count: xr.DataArray) -> xr.DataArray:
+    """Return what another part knows of members, for as many of them; labels stay."""
+    return x * count if x.dtype.kind in "fiub" else x
 
 
 def _times(d: xr.Dataset, count: xr.DataArray, dim: str, fields: tuple[Field, ...]) -> xr.Dataset:
@@ -105,7 +110,7 @@ def is_extensive(field: Field) -> bool:
 
 
 def _beside(inputs: Inputs, part: str, dim: str) -> dict[tuple[str, str], xr.DataArray]:
-    """Return what other parts know of each member: quantities that double when the member does."""
+    """Return what other parts know of each member: labels, and quantities that double with it."""
     others = ((other.name, d) for other, d in inputs if other.name != part)
     return {
         (other, str(n)): x for other, d in others for n, x in d.data_vars.items() if dim in x.dims

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ...case.schema import Field, with_attributes
-from ...model.contracts import CALLED, of_each_class
+from ...model.contracts import CALLED, cap_of, claimable, of_each_class
 from .exact import virtual_costs
 from .linear import worst_value
 from .utilities import Utility, calls_are_tabulated, differs_by_class, is_bent, utility_of
@@ -40,16 +40,23 @@ MENU_FIELDS = (
     Field("compatibility", "class", "EUR", "least loss by taking the contract of another type"),
     Field("class_compatibility", "class", "EUR", "the same over classes that can be pretended"),
     Field("least_rise", "class", "kWh", "least rise of the energy from a type to the next"),
+    Field(
+        "plan_value",
+        "",
+        "EUR",
+        "worth of all contracts in the plan that designed them, types as shares",
+    ),
+    Field(
+        "choice_value",
+        "",
+        "EUR",
+        "the same where each owner takes the best contract that its session can give",
+    ),
+    Field("drawn_value", "seed", "EUR", "the same where the type of each owner is drawn"),
+    Field("stays", "", "1", "stays that were planned"),
+    Field("stays_with_contract", "class", "1", "stays that may have a contract"),
 )
 """What is found of a menu, beside `/contract` in its file."""
-
-
-def cap_of(d: xr.Dataset) -> xr.DataArray:
-    """Return the most energy of a contract: power times term, and what its class can give (kWh)."""
-    limits = [d.power * d.term] if "power" in d else []
-    limits += [d.class_room] if "class_room" in d else []
-    cap = limits[0] if limits else xr.DataArray(np.inf)
-    return xr.DataArray(np.minimum(cap, limits[-1])) if limits else cap
 
 
 def reckoned(d: xr.Dataset) -> xr.DataArray:
@@ -91,7 +98,7 @@ def judged(d: xr.Dataset, bound: xr.DataArray | None = None, currency: str = "EU
         found["class_compatibility"] = _over_classes(d, rent, d.wear / d.theta, reckoned(d))
     if "value" in found and "class" in found.value.dims:
         found["mean_value"] = over_classes(d, found.value)
-    return _described(found if bound is None else found.assign(bound=bound), currency)
+    return described(found if bound is None else found.assign(bound=bound), currency)
 
 
 def over_classes(d: xr.Dataset, value: xr.DataArray) -> xr.DataArray:
@@ -105,18 +112,6 @@ def class_shares(d: xr.Dataset) -> xr.DataArray:
     """Return how sessions with a contract are spread over the classes; all alike unless given."""
     alike = xr.ones_like(d.coords["class"], dtype=float) / d.sizes["class"]
     return d.class_share if "class_share" in d else alike
-
-
-def claimable(d: xr.Dataset) -> xr.DataArray:
-    """Return which class (claimed) a session of a class can pretend to be: no longer stay, and no
-    more room.
-    """
-    limits = [d[name] for name in ("term", "class_room") if name in d and "class" in d[name].dims]
-    one = xr.ones_like(d.coords["class"], dtype=bool)
-    possible = one & one.rename({"class": "claimed"})
-    for limit in limits:
-        possible = possible & (limit.rename({"class": "claimed"}) <= limit)
-    return possible
 
 
 def _of_one_class(d: xr.Dataset) -> xr.Dataset:
@@ -227,7 +222,7 @@ def _flag(x: xr.DataArray) -> xr.DataArray:
     return x.astype(float)
 
 
-def _described(found: xr.Dataset, currency: str) -> xr.Dataset:
+def described(found: xr.Dataset, currency: str) -> xr.Dataset:
     """Give each array its unit and its meaning, in the order of the fields."""
     order = [f for f in MENU_FIELDS if f.name in found]
     arrays = {f.name: with_attributes(_ordered(found[f.name]), f, currency) for f in order}

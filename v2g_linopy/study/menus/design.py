@@ -10,8 +10,17 @@ from ...case.io import CONVENTIONS, SCHEMA_VERSION, recorded, stamped
 from ...case.schema import Field, suggest, with_attributes
 from ...case.version import package_version
 from ...errors import Problem, Remedy, SchemaError
-from ...model.contracts import CALLED, FIELDS, GROUP, contract_of, of_each_class, term_problems
-from .certificate import cap_called, cap_of, claimable, class_shares, judged
+from ...model.contracts import (
+    CALLED,
+    FIELDS,
+    GROUP,
+    cap_of,
+    claimable,
+    contract_of,
+    of_each_class,
+    term_problems,
+)
+from .certificate import cap_called, class_shares, judged
 from .exact import best_on_points, exact_menu, revealing_payments
 from .linear import Classes, LinearMenu, linear_menu, robust_menu
 from .utilities import (
@@ -96,7 +105,7 @@ def menu(
     >>> found["menu"].rent.round(3).values.tolist()
     [0.0, 0.09]
     """
-    data = _assigned(source, _checked(method, robust, offer, fields))
+    data = assigned(source, _checked(method, robust, offer, fields))
     if robust is not None:
         data = data.assign(_intervals(data, robust))
     tree = _as_tree(data, source)
@@ -104,7 +113,7 @@ def menu(
     offered, bound = _offered(d, method) if "payment" not in d else (d, None)
     offered = offered if offer is None else _only_lowest(offered, offer)
     found = judged(offered, bound, str(tree.attrs.get("currency", "EUR")))
-    return _menu_file(source, data, offered, found)
+    return menu_file(source, data, offered, found)
 
 
 def _checked(
@@ -128,12 +137,12 @@ def _checked(
     return fields
 
 
-def _assigned(source: xr.DataTree | None, fields: dict[str, Given]) -> xr.Dataset:
+def assigned(source: xr.DataTree | None, fields: dict[str, Given]) -> xr.Dataset:
     """Return the group `/contract` with the fields that are given, in coherent units."""
     data = xr.Dataset()
     if source is not None and GROUP in source.children:
         group = source.children[GROUP].to_dataset(inherit=False)
-        data = group.drop_dims("time", errors="ignore")
+        data = group.drop_dims(["time", "fleet"], errors="ignore")
     data = data.drop_vars([name for name in fields if name in data])
     used = {d for x in data.data_vars.values() for d in x.dims}
     data = data.drop_vars([name for name in data.coords if name not in used])
@@ -335,7 +344,7 @@ def _only_lowest(d: xr.Dataset, number: int) -> xr.Dataset:
     return d.assign({n: d[n].isel(type=last).assign_coords(type=d["type"]) for n in names})
 
 
-def _menu_file(
+def menu_file(
     source: xr.DataTree | None, data: xr.Dataset, offered: xr.Dataset, found: xr.Dataset
 ) -> xr.DataTree:
     """Return the menu as it is written: the data with its contracts, and what was found."""

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ...errors import SolveError, SolverError
+from ...model.contracts import least_payments
 from ...solve.solver import (
     Matrix,
     Optimum,
@@ -37,7 +38,6 @@ _FIRST_POINTS = np.geomspace(1e-6, 1.0, 120)
 """Shares of the cap at which a smooth utility has its first tangents."""
 _NEXT_TO_NOTHING = 1e-12
 """Share of the cap at which a root has its steepest tangent."""
-_ROUNDING = 1e-15
 _OPTIONS = {
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
@@ -130,7 +130,7 @@ def linear_menu(
     if classes is None:
         return _repaired(found, ask, limit, worth.sum("type"), share)
     repaired = _repaired(found, ask, limit, worth.sum(), share)
-    payments = _least_payments(repaired.energy, ask, classes.claimable)
+    payments = least_payments(repaired.energy, ask.isel({"class": 0}, drop=True), classes.claimable)
     return replace(repaired, payment=payments)
 
 
@@ -141,28 +141,6 @@ def _add_claims(program: linopy.Model, ask: xr.DataArray, claimable: xr.DataArra
     asked = ask.isel({"class": 0}, drop=True)
     claimed = payment.rename(others) - asked * energy.rename(others)
     program.add_constraints(payment - asked * energy - claimed >= 0, name="claims", mask=claimable)
-
-
-def _least_payments(
-    energy: xr.DataArray, ask: xr.DataArray, claimable: xr.DataArray
-) -> xr.DataArray:
-    """Return the least payments at which nobody loses or pretends to be of another type or class::
-
-        g_mc = max(ask_m w_mc, g_jk + ask_m (w_mc - w_jk)),   c can pretend to be k, or is k
-
-    Energies rise with the type, and pretending goes down only, so that it ends.
-    """
-    asked = ask.isel({"class": 0}, drop=True)
-    others = {"type": "other", "class": "claimed"}
-    payment = asked * energy
-    for _ in range(energy.size + 1):
-        claim = payment.rename(others) + asked * (energy - energy.rename(others))
-        best = claim.where(claimable).max(["other", "claimed"]).transpose(*payment.dims)
-        higher = payment.where(payment > best, best)
-        if bool((higher - payment <= _ROUNDING * abs(higher)).all()):
-            return higher
-        payment = higher
-    raise SolverError("payments of classes that can pretend to be each other do not settle")
 
 
 def robust_menu(

@@ -80,7 +80,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     no energy while activation is expected, since its energy is known on the expected path alone.
     """
     volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
-    held, sold, largest = _shares(s, d)
+    held, called, sold, largest = _shares(s, d)
     always = in_every_scenario(d, s.calendar)
     short, penalty = _shortfall(s, d)
     s.add("allocation", volume - sold - short == 0, mask=None if bool(always.all()) else always)
@@ -101,14 +101,18 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             **penalty,
         },
         reserve_held=held,
+        discharge_called=called,
     )
 
 
-def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity, xr.DataArray]:
-    """Shares of every member within its room; what each asset holds, what all hold of each product,
-    and the most.
+def _shares(
+    s: Scope, d: xr.Dataset
+) -> tuple[dict[str, ReservedPower], dict[str, Expression], Quantity, xr.DataArray]:
+    """Shares of every member within its room; what each asset holds and may be called to discharge,
+    what all hold of each product, and the most.
     """
     net, held = d.activation_up - d.activation_down, dict[str, ReservedPower]()
+    discharge_called: dict[str, Expression] = {}
     rate_up, rate_down = d.up - net, d.down + net  # room taken per kW sold
     largest_rate = larger(rate_up, rate_down)
     sold: Quantity = 0.0
@@ -123,7 +127,9 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity
         members = s.inputs[asset].indexes[member]
         x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
         energy_backing.backing_rows(s, d, asset, x, possible)
-        discharge_allowance.allowance_rows(s, d, asset, x, possible)
+        called = discharge_allowance.allowance_rows(s, d, asset, x, possible)
+        if called is not None:
+            discharge_called[asset] = called
 
         some = possible.any("product")
         up, down = (rate_up * x).sum("product"), (rate_down * x).sum("product")
@@ -149,7 +155,7 @@ def _shares(s: Scope, d: xr.Dataset) -> tuple[dict[str, ReservedPower], Quantity
             held[asset] = ReservedPower(up, down)
             largest = largest + most.where(possible, 0.0).sum(member)
             sold = sold + x.sum(member)
-    return held, sold, largest
+    return held, discharge_called, sold, largest
 
 
 def _shortfall(s: Scope, d: xr.Dataset) -> tuple[Expression, dict[str, Cash]]:

@@ -13,14 +13,14 @@ from .guarantees import robust
 
 def allowance_rows(
     s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.DataArray
-) -> None:
-    """Sum_r V_r <= allowance - used at the end of each step.
+) -> Expression | None:
+    """Sum_r V_r <= allowance - used at the end of each step; return the sum, where there is one.
 
     The equations of V stand in `build`. Products that guarantee no energy count in the mean alone.
     """
     allowance = s.flex[asset].allowance
     if allowance is None:
-        return
+        return None
     owned = allowance.limited.any("time")
     promised = (d.guarantee != "expected") & (d.up > 0) & allowance.discharges & owned
     counted = possible & promised
@@ -29,7 +29,7 @@ def allowance_rows(
     calls.held = calls.held & owned
     held = calls.held | endured
     if not bool(held.any()):
-        return
+        return None
     most = calls.variable(held)
     if bool(counted.any()):
         fed_in = d.up * x - _stopped(calls, allowance, counted)
@@ -38,8 +38,9 @@ def allowance_rows(
         s.add(f"{calls.name}_endurance_{asset}", lasting, mask=endured)
     else:
         calls.bound(most, [])
-    limited = held.any("product") & allowance.limited
-    s.add(f"allowance_{asset}", most.sum("product") <= allowance.left, mask=limited)
+    limited, called = held.any("product") & allowance.limited, most.sum("product")
+    s.add(f"allowance_{asset}", called <= allowance.left, mask=limited)
+    return called
 
 
 def _stopped(calls: WorstCalls, allowance: Allowance[Expression], where: xr.DataArray) -> Quantity:

@@ -32,7 +32,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     }
     sold: Any = 0.0
     residuals: dict[str, xr.DataArray] = {}
-    held = {}
+    held, called = {}, {}
     for asset, x in shares.items():
         sold = sold + x.sum(v.groups[asset].attrs["member"])
         moved = -((d.activation_up - d.activation_down) * x).sum("product")
@@ -58,8 +58,11 @@ def replay(v: View, d: xr.Dataset) -> Replay:
                     d, room.store, edges[1], asset, x, v.dt
                 )
         if room.allowance is not None:
-            residuals |= worst_case_activation.allowance_shortfall(
+            called[asset] = worst_case_activation.called_beyond_plan(
                 d, room.allowance, asset, x, v.dt
+            )
+            residuals |= worst_case_activation.allowance_shortfall(
+                d, room.allowance, asset, called[asset]
             )
     one_future = v.calendar.scenario is None
     always = xr.ones_like(d.availability, dtype=bool) if one_future else d.availability >= 1
@@ -88,7 +91,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         (d.activation_down * d.volume).sum("product"),
         (d.activation_up * d.volume).sum("product"),
     )
-    return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held)
+    return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held, called)
 
 
 def _known_energy(

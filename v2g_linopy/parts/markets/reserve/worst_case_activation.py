@@ -40,15 +40,21 @@ def activation_shortfall(
     return found
 
 
-def allowance_shortfall(
+def called_beyond_plan(
     d: xr.Dataset, allowance: Allowance, asset: str, x: xr.DataArray, dt: float
-) -> dict[str, xr.DataArray]:
-    """Return by how much the worst calls upward discharge more than owners allow (kWh), and by how
-    much more charging they stop than there is (kW).
-    """
+) -> xr.DataArray:
+    """Return the most that calls upward discharge beyond the plan, of all products (kWh)."""
     fed = _fed_in(d, allowance, asset, x)
     lasting = (d.hours_up * fed).where(d.guarantee == "endurance", 0.0)
-    most = (most_discharged(d, allowance, asset, x, dt) + lasting).sum("product")
+    return (most_discharged(d, allowance, asset, x, dt) + lasting).sum("product")
+
+
+def allowance_shortfall(
+    d: xr.Dataset, allowance: Allowance, asset: str, most: xr.DataArray
+) -> dict[str, xr.DataArray]:
+    """Return by how much what calls discharge is more than owners allow (kWh), and by how much more
+    charging they stop than there is (kW).
+    """
     over = (most - allowance.left).where(allowance.limited & (most > 0), 0.0)
     found = {f"calls_allowance_{asset}": over.clip(min=0).assign_attrs(units="kWh")}
     if (stopped := d.get(f"charge_stopped_{asset}")) is not None:

@@ -1,0 +1,3 @@
+"""Contracts with the owners of vehicles: offered, or designed together with the plan
+(docs/formulation.md §10).
+"""
