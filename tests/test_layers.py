@@ -20,7 +20,7 @@ NUMERIC = {
 }  # sorting and recursion on plain arrays
 FACES = {"cli"}
 ON_DEMAND = {("__init__",), ("cli", "listed")}  # they load what is used when it is used
-OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "python_calamine", "rainflow"}
+OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "numba", "python_calamine", "rainflow"}
 COSTLY = {"scipy.sparse.csgraph"}
 """It brings the linear algebra of scipy, which took longer to load than this package."""
 POSITIONAL = {"values", "to_numpy", "iloc", "item", "tolist"}  # an array without its labels

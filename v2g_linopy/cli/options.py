@@ -99,6 +99,18 @@ DecimalMark = Annotated[
 ]
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "\t": "\t"}
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        metavar="METHOD",
+        help=(
+            "How: whole (one model), oracle (vehicles one by one, where nothing couples them),"
+            " decompose (one by one until a bound proves their mix), or auto."
+        ),
+    ),
+]
+METHODS = ("auto", "whole", "decompose", "oracle")
 COMPLEMENTARITY = ("lazy", "audit", "milp", "off")
 RESULT_NAME = "result.nc"
 

@@ -4,6 +4,7 @@ report.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -31,14 +32,17 @@ from .case_size import counted, member_counts, size_in_words
 from .input_files import read_case
 from .inspect import all_verified
 from .options import (
+    METHODS,
     CaseFile,
     CsvMarks,
     DryRun,
     Force,
+    Method,
     Set,
     Solving,
     command,
     named_file,
+    one_of,
     result_path,
 )
 from .output import refuse_existing, report_lacks, staged
@@ -102,6 +106,7 @@ def add(app: typer.Typer) -> None:
         "v2g solve depot.nc -o out",
         "v2g solve depot.nc -o smart --set fleet.discharge_max=0",
         "v2g solve depot.nc -o out --force --gap 1e-4 --time-limit 60 --option threads=1",
+        "v2g solve city.nc -o out --method decompose",
     )(solve)
     command(
         app,
@@ -149,12 +154,14 @@ def solve(
     solving: Solving,
     output: Folder = None,
     *,
+    method: Method = "auto",
     files: Files,
 ) -> None:
     """Find the best plan of a case; write result.nc, schedule.csv, bids.csv, bill.csv, kpi.json and
     report.html.
     """
-    solve_and_write(terminal, case, solving, output, files, v2g.solve, "Solving")
+    work = partial(v2g.solve, method=one_of("--method", method, METHODS))
+    solve_and_write(terminal, case, solving, output, files, work, "Solving")
 
 
 def compare(

@@ -27,6 +27,7 @@ RESULT_GROUPS = (
     "wear",
     "sequence",
     "stages",
+    "decomposition",
 )
 
 

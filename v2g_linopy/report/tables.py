@@ -42,7 +42,8 @@ SMALLEST_NEED = 1e-6
 PROVENANCE = (
     "solver", "solver_version", "linopy_version", "v2g_linopy_version", "build_seconds",
     "solve_seconds", "rows", "columns", "nonzeros", "binaries", "mip_gap", "blocks", "block_note",
-    "merged_members", "case_hash",
+    "merged_members", "method", "bound", "certified_gap", "oracle_members", "lp_members",
+    "case_hash",
 )  # fmt: skip
 
 

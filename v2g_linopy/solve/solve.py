@@ -23,9 +23,12 @@ from ..parts.catalogue import PARTS
 from . import audit as auditing
 from . import blocks, complementarity, infeasibility
 from . import solver as solvers
-from .assembly import Built, assemble_model, postprocessed
-from .merge import Merged, expand, merge
+from .assembly import Built, assemble_model
+from .decompose.large_fleets import NotServed
+from .decompose.large_fleets_plan import Decomposed, solve_large_fleet
+from .merge import Merged, merge
 from .result import Solved, result_of
+from .solution import read_solution
 from .solver import Optimum, Settings
 
 logger = logging.getLogger(__name__)
@@ -123,6 +126,7 @@ def build(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> linopy.Mod
 def solve(
     case: xr.DataTree,
     *,
+    method: str = "auto",
     solver: str = "highs",
     options: Mapping[str, Any] | None = None,
     gap: float | None = None,
@@ -139,12 +143,18 @@ def solve(
     ----------
     case : xarray.DataTree
         As returned by `read`, `assemble` or a generator; it is not changed.
+    method : {"auto", "whole", "decompose", "oracle"}, default "auto"
+        `whole` writes one model. `oracle` plans vehicles one by one at the prices of the rest, and
+        refuses where something couples them; `decompose` goes on until a bound proves the mix of
+        their plans (docs/formulation.md §12). `auto` decomposes fleets of at least 20 000 vehicles
+        where that is possible.
     solver : str, default "highs"
         `highs`, or any other solver that linopy finds on this machine.
     options : mapping, optional
         Options of the solver by its own names; an unknown one is an error.
     gap : float, optional
-        Relative gap at which a search with binaries may stop (HiGHS: 1e-4).
+        Relative gap at which a search with binaries may stop (HiGHS: 1e-4), or rounds of a
+        decomposition (1e-6).
     time_limit : float, optional
         Seconds for all blocks and rounds together. A search with binaries returns the best plan it
         has by then, with the status `time_limit`; without one it is a SolveError.
@@ -210,25 +220,35 @@ def solve(
         raise SchemaError([Problem("complementarity", "choice", detail)])
     inputs = inputs_of(case, parts)
     settings = Settings(solver, dict(options or {}), gap, time_limit).start()
-    try:
-        solved = _Search(inputs, settings, blocks, dict(fix or {})).run(complementarity)
-    except SolveError as error:
-        raise _explained(error, inputs, settings, dict(fix or {})) from None
-    result = result_of(case, inputs, solved, settings)
+    found = _decomposed(inputs, settings, method, dict(fix or {}))
+    if found is None:
+        try:
+            solved = _Search(inputs, settings, blocks, dict(fix or {})).run(complementarity)
+        except SolveError as error:
+            raise _explained(error, inputs, settings, dict(fix or {})) from None
+        result = result_of(case, inputs, solved, settings)
+        result.attrs["method"] = "whole"
+    else:
+        result = result_of(case, inputs, found.solved, settings)
+        result.attrs.update(found.attributes)
+        result["decomposition"] = xr.DataTree(found.rounds)
     if audit:
         logger.info("replaying the plan")
-        found = auditing.replay_with(inputs, result)
-        if not found.attrs["passed"]:
-            worst = found.attrs["worst"]
+        checks = auditing.replay_with(inputs, result)
+        if not checks.attrs["passed"]:
+            worst = checks.attrs["worst"]
             raise SolverError(
                 f"the plan does not pass its audit ({worst}); look at it with the audit"
                 " switched off"
             )
-        result["audit"] = xr.DataTree(found)
+        result["audit"] = xr.DataTree(checks)
     return result
 
 
 _MODES = complementarity.MODES
+_METHODS = ("auto", "whole", "decompose", "oracle")
+_LARGE = 20_000  # vehicles from which on a fleet is decomposed unasked
+_SHOWN = 20  # vehicles that are looked at where some have no plan
 _SLIP = 1e-6  # by how much a fixed plan may miss a limit: what an earlier solve leaves
 _ROUNDS = 20
 # of the time left is for the search with binaries, the rest for the prices of what it found
@@ -236,6 +256,35 @@ _SEARCH = 0.9
 _GRACE = 0.5  # seconds beyond the time limit for these prices
 _WORDS = 1.0  # seconds beyond the time limit to say why there is no plan
 _NO_PRICES = "no time was left for prices"
+
+
+def _decomposed(
+    inputs: Inputs, settings: Settings, method: str, fix: Mapping[str, Fixed]
+) -> Decomposed | None:
+    """Return the plan of a decomposition; None where the case is to be solved as a whole."""
+    if method not in _METHODS:
+        detail = f"{method!r} is not one of {', '.join(_METHODS)}"
+        raise SchemaError([Problem("method", "choice", detail)])
+    fleet = inputs.data.get("fleet")
+    many = 0 if fleet is None else fleet.sizes["fleet"]
+    if method == "whole" or method == "auto" and (many < _LARGE or fix):
+        return None
+    if fix or not many:
+        detail = "plans are held fixed" if fix else "there are no vehicles"
+        raise SchemaError([Problem("method", "choice", f"{method}: {detail}; use whole")])
+    try:
+        return solve_large_fleet(inputs, settings, "decompose" if method == "auto" else method)
+    except NotServed as error:
+        some = np.unique(error.vehicles)[:_SHOWN]
+        data = {**inputs.data, "fleet": inputs.data["fleet"].isel(fleet=some)}
+        raise _explained(
+            SolveError("infeasible", status="infeasible"), replace(inputs, data=data), settings, {}
+        ) from None
+    except SchemaError as error:
+        if method != "auto":
+            raise
+        logger.info("solving as a whole: %s", error)
+        return None
 
 
 class _Search:
@@ -292,7 +341,7 @@ class _Search:
         ready = clock.perf_counter()
         logger.info("solving %d rows and %d columns", *matrix.a.shape)
         optimum = self._optimum(built.model, matrix)
-        solved = _read(built, matrix, optimum, merged, inputs)
+        solved = read_solution(built, matrix, optimum, merged, inputs)
         self.build_seconds += ready - start
         self.solve_seconds += clock.perf_counter() - ready
         return solved
@@ -421,66 +470,6 @@ def _not_held(name: str, profile: xr.DataArray, inputs: Inputs) -> list[Problem]
     if float(abs(profile).max()) > 0:
         return [Problem(f"fix {name}", "unknown", "has no freedom in this case")]
     return []
-
-
-def _read(
-    built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, inputs: Inputs
-) -> Solved:
-    """Read solution, duals, reduced costs and ledger from the model, for every member of its
-    own.
-    """
-    model = built.model
-    primal = solvers.primal_by_label(model, matrix, found)
-    solution = solvers.by_variable(model, matrix, found.primal)
-    solution |= _finish(model, solution, primal, inputs)
-    _same_objective(matrix, found, primal)
-    dual = solvers.by_constraint(model, matrix, found.dual)
-    reduced = solvers.by_variable(model, matrix, found.reduced)
-    return Solved(
-        optimum=found,
-        solution={n: expand(x, merged, share=True) for n, x in solution.items()},
-        ledger={
-            n: expand(x if isinstance(x, xr.DataArray) else x.value(primal), merged, share=True)
-            for n, x in built.ledger.items()
-        },
-        dual={n: expand(x, merged, share=False) for n, x in dual.items()},
-        reduced={n: expand(x, merged, share=False) for n, x in reduced.items()},
-        binaries=int(matrix.integer.sum()),
-        size=(model.ncons, model.nvars, int(matrix.a.nnz)),
-        merged=merged.saved,
-    )
-
-
-def _same_objective(matrix: solvers.Matrix, found: Optimum, primal: np.ndarray) -> None:
-    """Raise where a rewritten plan is worth more or less than the optimum: the rows then say
-    another bill.
-    """
-    paid = matrix.cost * found.primal
-    moved = abs(float(matrix.cost @ primal[matrix.column_labels]) - float(paid.sum()))
-    allowed = 1e-6 * max(1.0, float(abs(paid).sum())) + found.gap * abs(found.objective)
-    if found.status == "optimal" and moved > allowed:
-        raise SolverError(f"the optimum and the bill of its plan differ by {moved:.3g}")
-
-
-def _finish(
-    model: linopy.Model,
-    solution: Mapping[str, xr.DataArray],
-    primal: np.ndarray,
-    inputs: Inputs,
-) -> dict[str, xr.DataArray]:
-    """Return the outputs that parts rewrite or add, and write those that are variables into the
-    solution by label.
-    """
-    found = postprocessed(inputs, solution)
-    for name, x in found.items():
-        if name in model.variables:
-            own = model.variables[name]
-            exists = own.labels >= 0
-            level = x.transpose(*own.dims).where(exists)
-            there = exists.to_numpy()
-            primal[own.labels.to_numpy()[there]] = level.to_numpy()[there]
-            found[name] = level
-    return found
 
 
 def _explained(

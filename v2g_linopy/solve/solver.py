@@ -34,7 +34,7 @@ _PATIENCE = (
     3.0  # seconds in which HiGHS should look up after Ctrl-C; inside a factorisation it does not
 )
 _ALLOWED = 1e-6  # by how much a plan may break limits and still count as allowed
-_DUAL, _PRIMAL = (int(highspy.simplex_constants.SimplexStrategy(n)) for n in (1, 4))
+DUAL, PRIMAL = (int(highspy.simplex_constants.SimplexStrategy(n)) for n in (1, 4))
 _SMALL = 20_000  # non-zeros; below, a solve ends before an interrupt could matter
 
 
@@ -248,7 +248,7 @@ def rerun_highs(h: highspy.Highs, matrix: Matrix, last: np.ndarray, settings: Se
         bool((x <= _ALLOWED).all()) for x in beyond
     )  # NaN, where nothing was found, is not
     if "simplex_strategy" not in settings.options:
-        h.setOptionValue("simplex_strategy", _PRIMAL if allowed else _DUAL)
+        h.setOptionValue("simplex_strategy", PRIMAL if allowed else DUAL)
     return run_highs(h, matrix)
 
 

@@ -1,0 +1,58 @@
+"""The fleet that large-fleet numbers are given for, of any size, from square roots of primes."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import v2g_linopy as v2g
+
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
+POWERS = np.array([3.7, 7.4, 11.0, 22.0])
+STEPS = 24
+
+
+def fleet_of(count: int) -> xr.Dataset:
+    """Cars with one stay of 8 to 15 hours; every second one may feed in.
+
+    With u_k(i) the fractional part of (i + 1) sqrt(p_k), and p_k the k-th prime: arrival, length of
+    the stay, power, battery, energy on arrival, both efficiencies, and wear."""
+    i = np.arange(count)
+    u = [((i + 1) * np.sqrt(p)) % 1.0 for p in PRIMES]
+    arrival = np.floor(4 + 5 * u[0]).astype(int)
+    stay = np.minimum(8 + np.floor(8 * u[1]).astype(int), STEPS - arrival)
+    power, battery = POWERS[np.floor(4 * u[2]).astype(int)], 40 + 40 * u[3]
+    came, eta = battery * (0.15 + 0.4 * u[4]), 0.88 + 0.08 * u[5]
+    need = np.minimum(0.8 * battery, came + 0.9 * power * eta * stay)
+    hour = np.arange(STEPS)
+    plugged = (hour >= arrival[:, None]) & (hour < (arrival + stay)[:, None])
+    arrives, leaves = hour == arrival[:, None], hour == (arrival + stay - 1)[:, None]
+
+    each = {
+        "charge_max": plugged * power[:, None],
+        "discharge_max": plugged * power[:, None] * (i % 2 == 0)[:, None],
+        "energy_min": leaves * need[:, None],
+        "keep": (plugged & ~arrives).astype(float),
+        "energy_in": arrives * came[:, None],
+    }
+    numbers = {"energy_max": battery, "eta_charge": eta, "eta_discharge": 0.88 + 0.08 * u[6]}
+    numbers["wear"] = 0.02 + 0.04 * u[7]
+    data = {name: (("fleet", "time"), x) for name, x in each.items()}
+    data |= {name: ("fleet", x) for name, x in numbers.items()}
+    return xr.Dataset(data, coords={"fleet": [f"ev-{k:06d}" for k in i]})
+
+
+def fleet_case(count: int, **connection: float) -> xr.DataTree:
+    """The fleet at one ample market, and behind one connection where its fields are given."""
+    time = pd.date_range("2026-01-05", periods=STEPS, freq="h", name="time")
+    t = np.arange(STEPS)
+    day, half = np.sin(2 * np.pi * (t + 2) / 24), np.sin(4 * np.pi * (t - 1) / 24)
+    price = 1000 * (0.12 + 0.05 * day + 0.03 * half)
+    market = {"price": ("time", price), "limit": 100.0 * count}
+    groups = {
+        "fleet": fleet_of(count),
+        "energy": xr.Dataset(market, coords={"market": ["day_ahead"]}),
+    }
+    if connection:
+        fields = {name: ("pod", [x]) for name, x in connection.items()}
+        groups["connection"] = xr.Dataset(fields, coords={"pod": ["site"]})
+    return v2g.assemble(time, groups, title=f"{count} cars")

@@ -1,0 +1,205 @@
+"""Large fleets: vehicles answer prices one by one, level two mixes the plans of groups, until a
+bound proves the mix (docs/formulation.md §12 B).
+
+Dantzig-Wolfe decomposition (Dantzig & Wolfe, Operations Research 8, 1960), with the segment oracle
+in place of a linear programme for each vehicle."""
+
+import logging
+import time as clock
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...model.inputs import Inputs
+from .. import oracle
+from ..oracle import CHARGE, DISCHARGE, Plans, Stays
+from ..oracle_members import FLEET, vehicle_stays
+from ..solver import Settings
+from .large_fleets_master import Columns, LevelTwo, Round
+
+logger = logging.getLogger(__name__)
+NEGLIGIBLE = 1e-9  # kW of missing power, and weight of a plan
+_DEARER = 10.0  # by how much missing power becomes dearer where it does not end
+_RAISES = 4
+
+
+class NotServed(Exception):  # noqa: N818  no fault of the loop: the caller says it in words
+    """No plan of some vehicles keeps their limits, whatever the prices are."""
+
+    def __init__(self, vehicles: np.ndarray):
+        super().__init__(f"{len(vehicles)} vehicles")
+        self.vehicles = vehicles
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Vehicles in groups: their stays in the order of the groups."""
+
+    stays: Stays
+    begin: np.ndarray  # where each group begins among the stays, and where the last one ends
+    pod: np.ndarray  # (group) position of its point of delivery
+    steps: int
+    dt: float
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return len(self.pod)
+
+    def answer(self, price: np.ndarray, message: int) -> tuple[Columns, Plans]:
+        """Return the best plans at some prices (EUR per kW, on pod and time), summed by group."""
+        plans = oracle.best_plans(self.stays, price.ravel() / self.dt)
+        if (plans.missed > 0).any():
+            raise NotServed(self.stays.member[plans.missed > 0])
+        power, own_cost = self.sums(plans)
+        return Columns(np.arange(self.groups), self.pod, power, own_cost, message), plans
+
+    def sums(self, plans: Plans) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each group injects (kW, on group and time), and its own cost (EUR)."""
+        s = self.stays
+        of_step = np.repeat(np.arange(self.groups), np.diff(s.first[self.begin]))
+        cell = of_step * self.steps + s.place % self.steps
+        size = self.groups * self.steps
+        injected = np.bincount(cell, plans.injected(s), size).reshape(self.groups, self.steps)
+        own_cost = np.bincount(of_step, plans.own_cost(s), self.groups)
+        return injected / self.dt, own_cost
+
+    def mixed(self, weight: np.ndarray, messages: list[np.ndarray]) -> Plans:
+        """Return the plans that level two mixes, by `weight` on (message, group)."""
+        found = Plans.none(self.stays)
+        for price, weights in zip(messages, weight, strict=True):
+            for group in np.flatnonzero(weights > NEGLIGIBLE):
+                first, last = self.begin[group], self.begin[group + 1]
+                here = slice(self.stays.first[first], self.stays.first[last])
+                plans = oracle.best_plans(self.stays.part(first, last), price.ravel() / self.dt)
+                share = weights[group] / weight[:, group].sum()
+                for mix, own in (
+                    (found.moved, plans.moved),
+                    (found.trip_missing, plans.trip_missing),
+                    (found.energy, plans.energy),
+                ):
+                    mix[here] += share * own
+        return found
+
+
+def one_way_at_a_time(stays: Stays, plans: Plans, may: np.ndarray) -> Plans:
+    """Return the same energy on board without charging and discharging in one step.
+
+    It draws less from the grid. `may` is True for steps of members that may do both.
+    """
+    both = np.where(may, 0.0, np.minimum(plans.moved[:, CHARGE], plans.moved[:, DISCHARGE]))
+    moved = plans.moved.copy()
+    moved[:, CHARGE] -= both
+    moved[:, DISCHARGE] -= both
+    return replace(plans, moved=moved)
+
+
+def in_groups(inputs: Inputs, vehicles: np.ndarray, pods: pd.Index, groups: int) -> Fleet:
+    """Return vehicles in about as many groups, of one pod each and alike in power and arrival."""
+    d = inputs.data[FLEET].isel(fleet=vehicles)
+    pod = pods.get_indexer(d.pod.astype(str).to_numpy())
+    each = xr.zeros_like(d.fleet, dtype=float) + xr.zeros_like(d.time, dtype=float)
+    power = (d.charge_max + each).transpose("fleet", "time").to_numpy()
+    order = np.lexsort((np.argmax(power > 0, axis=1), power.max(1), pod))
+    vehicles, pod = vehicles[order], pod[order]
+
+    many = np.bincount(pod, minlength=len(pods))
+    shares = np.round(groups * many / max(1, len(pod))).astype(int)
+    shares = np.minimum(np.maximum(shares, 1), many)
+    rank = np.arange(len(pod)) - np.repeat(np.cumsum(many) - many, many)
+    group = (np.cumsum(shares) - shares)[pod] + rank * shares[pod] // many[pod]
+
+    stays = vehicle_stays(inputs, vehicles, pods)
+    place = np.empty(len(inputs.data[FLEET].fleet), int)
+    place[vehicles] = group
+    begin = np.searchsorted(place[stays.member], np.arange(shares.sum() + 1))
+    of_group = np.repeat(np.arange(len(pods)), shares)
+    return Fleet(stays, begin, of_group, len(inputs.calendar.time), inputs.dt)
+
+
+@dataclass
+class Loop:
+    """Rounds of prices and plans, and the best bound so far."""
+
+    level: LevelTwo
+    fleet: Fleet
+    tolerance: float
+    smoothing: float = 0.0
+    bound: float = np.inf
+    messages: list[np.ndarray] = field(default_factory=list)
+    log: list[tuple[float, float, float, float]] = field(default_factory=list)
+    _best: tuple[np.ndarray, float] | None = None  # prices of the best bound, worth of the rest
+    _columns: list[tuple[int, np.ndarray]] = field(default_factory=list)  # message, groups
+
+    def run(self, rounds: int, settings: Settings, price: np.ndarray | None = None) -> Round:
+        """Exchange prices and plans until the bound is met, or rounds or time are up.
+
+        Returns
+        -------
+        Round
+            The last of level two: its mix, and the prices of that mix.
+        """
+        start = clock.perf_counter()
+        if price is None:
+            alone = self.level.solve()
+            self._ask(alone.price, alone.value)
+        else:
+            self._ask(price, np.inf)
+        self.level.everybody_plans()
+        raises = 0
+        for k in range(rounds):
+            now = self.level.solve()
+            self._ask_next(now)
+            missing = float(now.missing.max())
+            self.log.append((now.value, self.bound, missing, clock.perf_counter() - start))
+            logger.info("round %d: value %.10g, bound %.10g", k + 1, now.value, self.bound)
+            if settings.left == 0:
+                break
+            if self.bound - now.value <= self.tolerance * max(1.0, abs(now.value)):
+                if missing <= NEGLIGIBLE or raises == _RAISES:
+                    break
+                self.level.raise_penalty(_DEARER)
+                raises += 1
+        return now
+
+    def weights(self, now: Round) -> np.ndarray:
+        """Return how much of each message each group follows, on (message, group)."""
+        found, begin = np.zeros((len(self.messages), self.fleet.groups)), 0
+        for message, groups in self._columns:
+            if begin == len(now.weight):
+                break  # plans that came after this round
+            found[message, groups] = now.weight[begin : begin + len(groups)]
+            begin += len(groups)
+        return found
+
+    def _ask_next(self, now: Round) -> None:
+        """Ask the vehicles at the prices of level two, or between them and the best so far."""
+        rest = now.value - float(now.group_value.sum())
+        if self.smoothing and self._best is not None:
+            a, (price, worth) = self.smoothing, self._best
+            # what the rest is worth is convex in the prices
+            between = a * price + (1 - a) * now.price
+            if self._ask(between, a * worth + (1 - a) * rest, now):
+                return
+        self._ask(now.price, rest, now)
+
+    def _ask(self, price: np.ndarray, rest: float, now: Round | None = None) -> bool:
+        """Take the plans at some prices; return True where one is worth more to level two than
+        what it has.
+        """
+        columns, _ = self.fleet.answer(price, len(self.messages))
+        worth = (columns.power * price[columns.pod]).sum(1) - columns.own_cost
+        bound = float(worth.sum()) + rest
+        if bound < self.bound:
+            self.bound, self._best = bound, (price, rest)
+        better = np.ones(self.fleet.groups, bool)
+        if now is not None:
+            worth = (columns.power * now.price[columns.pod]).sum(1) - columns.own_cost
+            better = worth > now.group_value + 1e-9 * (1 + abs(now.group_value))
+        if better.any():
+            self.level.add(columns.of(better))
+            self._columns.append((len(self.messages), np.flatnonzero(better)))
+        self.messages.append(price)
+        return bool(better.any())

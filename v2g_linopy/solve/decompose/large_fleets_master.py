@@ -1,0 +1,232 @@
+"""Level two of a large fleet: the rest of the product's own model, with plans of groups of vehicles
+as columns (docs/formulation.md §12 B).
+
+The model of the rest is written once and stays in HiGHS; each round adds columns and goes on from
+the last basis."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import linopy
+import numpy as np
+import xarray as xr
+
+from ...errors import Problem, SchemaError
+from ...model.inputs import Inputs
+from ...model.part import Stage
+from .. import complementarity, solver
+from ..assembly import Built, assemble_model
+from ..solver import Matrix, Optimum, Settings
+
+NODE = "node.electricity"
+_BINDS = 1e-7  # EUR per unit; below, nothing binds
+_BACKED = ("energy.backed_sales", "energy.backed_purchases")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Plans of groups: what each injects at its pod (kW), and what it costs beside (EUR)."""
+
+    group: np.ndarray
+    pod: np.ndarray
+    power: np.ndarray  # (column, time)
+    own_cost: np.ndarray
+    message: int  # number of the prices that they answer
+
+    def of(self, some: np.ndarray) -> "Columns":
+        """Return the columns of some groups."""
+        return Columns(
+            self.group[some], self.pod[some], self.power[some], self.own_cost[some], self.message
+        )
+
+
+@dataclass(frozen=True)
+class Round:
+    """What level two found: its value (EUR), prices, and how much of each column it takes."""
+
+    value: float
+    price: np.ndarray  # (pod, time), EUR per kW injected there in that step
+    group_value: np.ndarray  # (group) what its convexity is worth (EUR)
+    weight: np.ndarray
+    missing: np.ndarray  # (pod, time) kW that no plan injects or draws
+    optimum: Optimum  # of the columns and rows of the rest alone
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The rest of a case beside a plan of the fleet: its model, matrix and optimum."""
+
+    built: Built
+    matrix: Matrix
+    optimum: Optimum
+
+
+class LevelTwo:
+    """The rest of a case as a linear programme that takes plans of groups as columns."""
+
+    def __init__(self, inputs: Inputs, groups: int, missing_cost: float, settings: Settings):
+        self.inputs = inputs
+        self.built: Built = assemble_model(inputs)
+        self.matrix = solver.matrix_of(self.built.model)
+        if problems := [*self._unfit()]:
+            raise SchemaError(problems, source="what is left beside the fleet")
+        self.node = _positions(self.built.model, self.matrix)
+        self._settings = settings
+        self._highs = solver.hand_over(self.matrix, settings)
+        self._rows, self._own = self.matrix.a.shape
+        self._missing_cost = missing_cost
+        self._slack = self._add_slack(missing_cost)
+        self._first = self._own + self._slack
+        self._groups = groups
+        self._add_convexity(groups)
+        self._columns = 0
+
+    def _unfit(self) -> Iterator[Problem]:
+        """Yield what level two of a large fleet cannot hold."""
+        if not self.matrix.is_lp:
+            names = ", ".join(self.built.model.binaries)
+            yield Problem("case", "coupling", f"its rest decides in whole numbers ({names})")
+        if any(name in self.built.model.constraints for name in _BACKED):
+            detail = (
+                "several gates are open at once and trades are backed by what each vehicle draws"
+                " and feeds in; allow virtual_bidding or solve with method whole"
+            )
+            yield Problem("energy.virtual_bidding", "coupling", detail)
+
+    # ---- what it holds ---------------------------------------------------------------------------
+
+    def _add_slack(self, cost: float) -> int:
+        """Let power be missing or in excess at each node, at a penalty: there are always prices."""
+        places = self.node.ravel()
+        many = 2 * len(places)
+        price = np.full(many, cost * self.inputs.dt)
+        low, high = np.zeros(many), np.full(many, np.inf)
+        rows = np.concatenate([places, places]).astype(np.int32)
+        sign = np.repeat([-1.0, 1.0], len(places))
+        self._highs.addCols(many, price, low, high, many, np.arange(many), rows, sign)
+        return many
+
+    def _add_convexity(self, groups: int) -> None:
+        """The weights of the plans of a group add up to 1, or to 0 as long as it has none."""
+        none, starts = np.zeros(0), np.zeros(groups, np.int32)
+        low, high = np.zeros(groups), np.ones(groups)
+        self._highs.addRows(groups, low, high, 0, starts, none.astype(np.int32), none)
+
+    def raise_penalty(self, times: float) -> None:
+        """Make missing power dearer, as somebody would still rather pay."""
+        self._missing_cost *= times
+        places = np.arange(self._own, self._own + self._slack, dtype=np.int32)
+        price = np.full(self._slack, self._missing_cost * self.inputs.dt)
+        self._highs.changeColsCost(self._slack, places, price)
+
+    def everybody_plans(self) -> None:
+        """From now on the weights of each group add up to 1: each has a plan."""
+        rows = np.arange(self._rows, self._rows + self._groups, dtype=np.int32)
+        one = np.ones(self._groups)
+        self._highs.changeRowsBounds(self._groups, rows, one, one)  # type: ignore[attr-defined]
+
+    def add(self, columns: Columns) -> None:
+        """Add plans of some groups."""
+        steps = columns.power.shape[1]
+        node = self.node[columns.pod]
+        convexity = self._rows + columns.group
+        rows = np.concatenate([node, convexity[:, None]], 1).astype(np.int32)
+        values = np.concatenate([-columns.power, np.ones((len(rows), 1))], 1)
+        there = values != 0
+        starts = np.concatenate([[0], np.cumsum(there.sum(1))[:-1]]).astype(np.int32)
+        many = len(rows)
+        low, high = np.zeros(many), np.full(many, np.inf)
+        count = int(there.sum())
+        assert steps == self.node.shape[1]
+        self._highs.addCols(
+            many, columns.own_cost, low, high, count, starts, rows[there], values[there]
+        )
+        self._columns += many
+
+    # ---- what it finds ---------------------------------------------------------------------------
+
+    def solve(self) -> Round:
+        """Find the best mix of the plans so far, and its prices."""
+        if self._columns:  # plans were added to the last mix, which is allowed still
+            self._highs.setOptionValue("simplex_strategy", solver.PRIMAL)
+        found = solver.run_highs(self._highs, self.matrix)
+        own, first = self._own, self._first
+        missing = found.primal[own:first].reshape(2, *self.node.shape).max(0)
+        rest = replace(found, primal=found.primal[:own], dual=found.dual[: self._rows])
+        return Round(
+            found.objective,
+            found.dual[: self._rows][self.node],
+            found.dual[self._rows :],
+            found.primal[first:],
+            missing,
+            replace(rest, reduced=found.reduced[:own]),
+        )
+
+    def beside(self, power: np.ndarray) -> Rest:
+        """Find the best rest where the fleet injects `power` (kW on pod and time).
+
+        No storage of it charges and discharges at once: binaries are added where the relaxation
+        does.
+        """
+        where, flags = complementarity.eligible(self.inputs), dict[tuple[str, str], xr.DataArray]()
+        built = self.built
+        while True:
+            matrix = _with_power(built, power)
+            found = solver.solve_matrix(matrix, Settings(gap=0.0))
+            levels = solver.by_variable(built.model, matrix, found.primal)
+            at_once = {
+                key: x > complementarity.TOLERANCE
+                for key, x in complementarity.overlap(levels, where).items()
+            }
+            if not any(bool(x.any()) for x in at_once.values()):
+                return Rest(built, matrix, found)
+            flags = {key: x | flags[key] if key in flags else x for key, x in at_once.items()}
+            built = assemble_model(complementarity.with_flags(self.inputs, flags))
+
+    def prices(self, found: Optimum) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray]]:
+        """Return duals and reduced costs of the rest by name."""
+        model = self.built.model
+        return (
+            solver.by_constraint(model, self.matrix, found.dual),
+            solver.by_variable(model, self.matrix, found.reduced),
+        )
+
+    def binding(self, found: Optimum) -> list[str]:
+        """Return in words what limits of markets and rules have a price: they tie the vehicles
+        together.
+        """
+        matrix, model, parts = self.matrix, self.built.model, self.inputs.parts
+        one_sided = matrix.row_lower != matrix.row_upper
+        used = np.where(abs(found.primal) > _BINDS, found.reduced, 0.0)
+        rows, _ = self.prices(found)
+        limits = solver.by_constraint(model, matrix, np.where(one_sided, found.dual, 0.0))
+        found_prices = limits | solver.by_variable(model, matrix, used)
+        for name, x in rows.items():
+            part, _, own = name.partition(".")
+            if part in parts and not parts[part].is_balance(own):
+                found_prices[name] = x
+
+        words: dict[str, None] = {}
+        for name, x in found_prices.items():
+            part, _, own = name.partition(".")
+            ties = part in parts and parts[part].stage is not Stage.ASSET
+            if ties and float(abs(x).max()) > _BINDS:
+                words[f"{parts[part].limit_label(own)} ({name})"] = None
+        return list(words)
+
+
+def _with_power(built: Built, power: np.ndarray) -> Matrix:
+    """Return the matrix of a rest where the fleet injects `power` (kW on pod and time)."""
+    matrix = solver.matrix_of(built.model)
+    node = _positions(built.model, matrix)
+    low, high = matrix.row_lower.copy(), matrix.row_upper.copy()
+    low[node] += power
+    high[node] += power
+    return replace(matrix, row_lower=low, row_upper=high)
+
+
+def _positions(model: linopy.Model, matrix: Matrix) -> np.ndarray:
+    """Return the row of the matrix that is the node of each pod and step."""
+    numbers = solver.by_constraint(model, matrix, np.arange(matrix.a.shape[0], dtype=float))
+    found: xr.DataArray = numbers[NODE].transpose("pod", "time")
+    return found.to_numpy().astype(int)

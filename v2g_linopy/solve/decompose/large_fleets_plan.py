@@ -1,0 +1,289 @@
+"""From the last mix of a large fleet to the plan of every vehicle, its bill and the certificate
+(docs/formulation.md §12 C).
+"""
+
+import time as clock
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...errors import Infeasible, Problem, SchemaError, SolveError, SolverError
+from ...model.inputs import Inputs
+from .. import complementarity, solver
+from ..merge import Merged
+from ..oracle import Plans
+from ..oracle_members import FLEET, Choice, choose, ledger_of, outputs_of
+from ..result import Solved
+from ..solution import read_solution
+from ..solver import Settings
+from .large_fleets import NEGLIGIBLE, Fleet, Loop, in_groups, one_way_at_a_time
+from .large_fleets_master import LevelTwo, Rest, Round
+
+ROUNDS = 300
+_SMOOTHING = 0.5
+_GROUPS = 100
+_TOLERANCE = {"decompose": 1e-6, "oracle": 1e-9}  # relative, where none is asked for
+_IDLE = (
+    *("charge_max", "discharge_max", "energy_min", "energy_max", "energy_initial", "keep"),
+    *("energy_in", "energy_out", "spill_max", "need_billed", "calendar_cost", "calendar_cost_soc"),
+)
+_WITHOUT_NAMES = ("contract",)  # parts that read vehicles by name
+
+
+@dataclass(frozen=True)
+class Decomposed:
+    """A plan of all vehicles, and what it took."""
+
+    solved: Solved
+    attributes: Mapping[str, str | int | float]
+    rounds: xr.Dataset
+
+
+def solve_large_fleet(inputs: Inputs, settings: Settings, method: str) -> Decomposed:
+    """Plan a fleet by the oracle, and the rest of the case by level two.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        A validated case with a fleet.
+    settings : Settings
+        With the relative gap that is wanted (1e-6 where none is given).
+    method : {"oracle", "decompose"}
+        `oracle` takes the first answer to the prices of the rest and refuses where it is not the
+        best plan, as something couples the vehicles; `decompose` goes on.
+
+    Raises
+    ------
+    SchemaError
+        The case cannot be solved so, with the reasons.
+    NotServed
+        No plan of some vehicles keeps their limits.
+    Infeasible
+        The vehicles together cannot keep a limit, with the steps and kW.
+    """
+    start = clock.perf_counter()
+    choice = choose(inputs)
+    if problems := _unfit(inputs, settings, choice):
+        raise SchemaError(problems, source=f"method {method}")
+    vehicles = np.flatnonzero(choice.planned)
+    rest = _rest(inputs, choice.planned)
+    fleet = in_groups(inputs, vehicles, rest.pods, min(_GROUPS, max(1, len(vehicles) // 4)))
+    level = LevelTwo(rest, fleet.groups, _penalty(inputs), replace(settings, gap=None))
+    built = clock.perf_counter()
+
+    tolerance = _TOLERANCE[method] if settings.gap is None else settings.gap
+    loop = Loop(level, fleet, tolerance, _SMOOTHING)
+    now = loop.run(ROUNDS if method == "decompose" else 2, settings)
+    if method == "oracle" and loop.bound - now.value > tolerance * max(1.0, abs(now.value)):
+        raise _coupled(level, now)
+    _all_there(now, rest, settings)
+
+    plans, beside = _final(inputs, fleet, level, fleet.mixed(loop.weights(now), loop.messages))
+    optimum = beside.optimum
+    found = read_solution(beside.built, beside.matrix, optimum, Merged({}), rest)
+    dual, reduced = level.prices(now.optimum)
+    found = replace(found, dual=dual, reduced=reduced)
+    outputs = outputs_of(inputs, vehicles, fleet.stays, plans)
+    bill = ledger_of(inputs, vehicles, outputs)
+    own_cost = float(plans.own_cost(fleet.stays).sum())
+    _same_bill(inputs, vehicles, bill, own_cost)
+
+    whole = _with_vehicles(inputs, choice, found, outputs, bill)
+    whole = _one_way(inputs, whole, method)
+    total = sum(float(x.sum()) for x in whole.ledger.values())
+    constant = total - (optimum.objective - own_cost)
+    end = clock.perf_counter()
+    whole = replace(whole, build_seconds=built - start, solve_seconds=end - built)
+    return _certified(inputs, method, choice, loop, whole, constant)
+
+
+# ---- what is solved so ---------------------------------------------------------------------------
+
+
+def _unfit(inputs: Inputs, settings: Settings, choice: Choice) -> list[Problem]:
+    """Return why a case cannot be solved so."""
+    problems = []
+    if settings.solver != "highs":
+        problems.append(Problem("solver", "choice", f"{settings.solver!r}; level two needs highs"))
+    if inputs.calendar.scenario is not None:
+        problems.append(Problem("scenario", "coupling", "scenarios share decisions; use whole"))
+    for name in (n for n in _WITHOUT_NAMES if n in inputs.data):
+        problems.append(Problem(f"/{name}", "coupling", "reads every vehicle; use whole"))
+    if not choice.planned.any():
+        detail = f"the oracle can plan none of the vehicles ({choice.sentence}); use whole"
+        problems.append(Problem("fleet", "coupling", detail))
+    return problems
+
+
+def _rest(inputs: Inputs, planned: np.ndarray) -> Inputs:
+    """Return the case with the vehicles that stay in the linear programme, and an idle one where a
+    pod would have none.
+    """
+    d = inputs.data[FLEET]
+    pods = pd.Series(d.pod.astype(str).to_numpy())
+    first = ~pods.duplicated().to_numpy()
+    kept = ~planned | first
+    some = d.isel(fleet=np.flatnonzero(kept))
+    works = xr.DataArray(~planned[kept], {"fleet": some.indexes["fleet"]}, dims=["fleet"])
+    idle = {name: some[name].where(works, 0.0) for name in _IDLE if name in some}
+    idle["slack_cost"] = some.slack_cost.where(works)
+    return replace(inputs, data={**inputs.data, FLEET: some.assign(idle).assign_attrs(d.attrs)})
+
+
+def _penalty(inputs: Inputs) -> float:
+    """Return what missing power costs at first (EUR/kWh): more than what vehicles would pay."""
+    d = inputs.data[FLEET]
+    own = float(d.unserved_cost.fillna(0.0).max()) + float(d.slack_cost.fillna(0.0).max())
+    traded = inputs.data["energy"].price if "energy" in inputs.data else xr.DataArray(0.0)
+    return 3.0 + 2.0 * (own + float(abs(traded).max()))
+
+
+def _coupled(level: LevelTwo, now: Round) -> SchemaError:
+    """Say what couples the vehicles."""
+    words = "; ".join(level.binding(now.optimum)) or "the rest of the case"
+    detail = f"the vehicles are coupled by {words}; solve with method decompose or whole"
+    return SchemaError([Problem("method", "coupling", detail)], source="method oracle")
+
+
+def _all_there(now: Round, rest: Inputs, settings: Settings) -> None:
+    """Raise where power is missing in the last mix."""
+    if float(now.missing.max()) <= NEGLIGIBLE:
+        return
+    if settings.left == 0:
+        raise SolveError("stopped without a plan: time limit", status=solver.TIME_LIMIT)
+    lines = []
+    for pod, step in np.argwhere(now.missing > NEGLIGIBLE)[:5]:
+        at = f"{rest.calendar.time[step]:%Y-%m-%d %H:%M}"
+        lines.append(f"{now.missing[pod, step]:.6g} kW at {rest.pods[pod]}, {at}")
+    raise Infeasible("no plans of the vehicles keep every limit together: " + "; ".join(lines))
+
+
+# ---- the plan ------------------------------------------------------------------------------------
+
+
+def _power(fleet: Fleet, plans: Plans, level: LevelTwo) -> np.ndarray:
+    """Return what the vehicles inject (kW, on pod and time)."""
+    power, _ = fleet.sums(plans)
+    found = np.zeros(level.node.shape)
+    np.add.at(found, fleet.pod, power)
+    return found
+
+
+def _final(inputs: Inputs, fleet: Fleet, level: LevelTwo, mix: Plans) -> tuple[Plans, Rest]:
+    """Return the plans of all vehicles, none of which charges and discharges at once, and the best
+    rest beside them.
+    """
+    many = inputs.data[FLEET].aggregate.to_numpy() > 0
+    may = np.repeat(many[fleet.stays.member], np.diff(fleet.stays.first))
+    for plans in (one_way_at_a_time(fleet.stays, mix, may), mix):
+        try:
+            return plans, level.beside(_power(fleet, plans, level))
+        except SolveError as error:
+            problem = error
+    raise problem
+
+
+def _same_bill(
+    inputs: Inputs, vehicles: np.ndarray, bill: Mapping[str, xr.DataArray], own_cost: float
+) -> None:
+    """Raise where the bill of the vehicles is not what the oracle has minimised."""
+    paid = -sum(float(x.sum()) for x in bill.values())
+    fixed = -sum(float(x.sum()) for x in ledger_of(inputs, vehicles, {}).values())
+    moved = sum(float(abs(x).sum()) for x in bill.values())
+    if (off := abs(paid - fixed - own_cost)) > 1e-6 * max(1.0, moved):
+        raise SolverError(f"the plans of the vehicles and their bill differ by {off:.3g}")
+
+
+def _with_vehicles(
+    inputs: Inputs,
+    choice: Choice,
+    found: Solved,
+    outputs: Mapping[str, xr.DataArray],
+    bill: Mapping[str, xr.DataArray],
+) -> Solved:
+    """Put the plans of the vehicles beside the rest."""
+    names = inputs.data[FLEET].indexes["fleet"]
+    others = names[~choice.planned]
+
+    def joined(
+        rest: Mapping[str, xr.DataArray], more: Mapping[str, xr.DataArray]
+    ) -> dict[str, xr.DataArray]:
+        """Return arrays of both, those of vehicles on all of them."""
+        both: dict[str, xr.DataArray] = {}
+        for name in dict.fromkeys([*rest, *more]):
+            some = [x for x in (rest.get(name), more.get(name)) if x is not None]
+            if any("fleet" in x.dims for x in some):
+                some = [x.sel(fleet=others) if x is rest.get(name) else x for x in some]
+                some = [x for x in some if x.sizes["fleet"]]
+                x = xr.concat(some, "fleet") if len(some) > 1 else some[0] if some else None
+                both |= {} if x is None else {name: x.reindex(fleet=names)}
+            else:
+                both[name] = some[0]
+        return both
+
+    ledger = joined(found.ledger, bill)
+    return replace(
+        found,
+        solution=joined(found.solution, outputs),
+        ledger={n: x.fillna(0.0) if "fleet" in x.dims else x for n, x in ledger.items()},
+        dual=joined(found.dual, {}),
+        reduced=joined(found.reduced, {}),
+    )
+
+
+def _one_way(inputs: Inputs, whole: Solved, method: str) -> Solved:
+    """Say that nothing charges and discharges at once, or raise where it does."""
+    at_once = complementarity.overlap(whole.solution, complementarity.eligible(inputs))
+    largest = max((float(x.max()) for x in at_once.values()), default=0.0)
+    if largest > complementarity.TOLERANCE:
+        detail = f"a storage charges and discharges at once, by up to {largest:.3g} kW; use whole"
+        raise SchemaError(
+            [Problem("complementarity", "coupling", detail)], source=f"method {method}"
+        )
+    words = complementarity.sentence(inputs, "lazy", 0, 0, at_once, lost=0.0)
+    return replace(whole, complementarity=words, overlap=largest)
+
+
+def _certified(
+    inputs: Inputs, method: str, choice: Choice, loop: Loop, whole: Solved, constant: float
+) -> Decomposed:
+    """Return the result with its bound; both are of the whole bill, with what nobody decides."""
+    total = sum(float(x.sum()) for x in whole.ledger.values())
+    bound = loop.bound + constant
+    gap = max(0.0, bound - total) / max(1.0, abs(total))
+    status = "optimal" if gap <= 2 * loop.tolerance else "gap_limit"
+    planned = int(choice.planned.sum())
+    attributes: dict[str, str | int | float] = {
+        "method": method,
+        "rounds": len(loop.log),
+        "messages": len(loop.messages),
+        "groups": loop.fleet.groups,
+        "bound": bound,
+        "certified_gap": gap,
+        "oracle_members": planned,
+        "lp_members": len(choice.planned) - planned,
+        "lp_reasons": choice.sentence,
+    }
+    note = f"{planned} vehicles planned by the segment oracle, the rest as one block"
+    optimum = replace(whole.optimum, status=status, gap=gap, bound=bound, note=note)
+    return Decomposed(replace(whole, optimum=optimum), attributes, _rounds(loop, constant, inputs))
+
+
+def _rounds(loop: Loop, constant: float, inputs: Inputs) -> xr.Dataset:
+    """Return value and bound by round."""
+    money, power = inputs.calendar.currency, "kW"
+    value, bound, missing, seconds = np.array(loop.log).T.reshape(4, -1)
+    words = {
+        "value": (value + constant, money, "value of the mix, with what missing power costs"),
+        "bound": (bound + constant, money, "no plan is worth more"),
+        "missing": (missing, power, "largest power that no plan injects or draws"),
+        "seconds": (seconds, "s", "since the first round began"),
+    }
+    found = {n: ("round", x, {"units": u, "long_name": w}) for n, (x, u, w) in words.items()}
+    return xr.Dataset(found, coords={"round": np.arange(1, len(value) + 1)})
+
+
+__all__ = ["Decomposed", "solve_large_fleet"]

@@ -1,0 +1,311 @@
+"""The best plan of every stay at given prices, without a solver: the segment oracle
+(docs/formulation.md §12 A).
+
+A stay goes from one arrival to the next. What the rest of it is worth is a concave, piecewise
+linear function of the energy on board; it is kept as a list of segments, and one step of a stay
+inserts as many segments as there are ways to move energy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from .oracle_kernel import KINDS, LINKED, TOLERANCE, Found, Steps
+
+CHARGE, DISCHARGE, SPILL, SLACK_IN, SLACK_OUT = range(KINDS)
+_RISES = np.array([True, False, False, True, False])  # kinds that bring energy on board
+_BATCH = 2048  # stays at once without a compiler: few enough for the cache
+
+
+@dataclass(frozen=True)
+class Stays:
+    """Stays of many members, step after step; the arrays of steps are flat, those of one stay
+    beside each other.
+
+    Energies are kWh in the battery, costs EUR/kWh there unless said otherwise.
+    """
+
+    first: np.ndarray  # where each stay begins among the steps, and where the last one ends
+    member: np.ndarray  # position of the member of each stay
+    start: np.ndarray  # kept on board from before the first step
+    place: np.ndarray  # of each step: position in a table of prices by pod and time
+    width: np.ndarray  # (step, kind) most that can move
+    rate: np.ndarray  # (step, kind) kWh at the grid for one in the battery; 0: not traded
+    cost: np.ndarray  # (step, kind) beside the trade: of what comes in, or saved by what stays in
+    keep: np.ndarray
+    arrival: np.ndarray  # energy_in - energy_out
+    ceiling: np.ndarray
+    need: np.ndarray
+    hard: np.ndarray  # True where the need must be served
+    need_cost: np.ndarray  # 0 also where the trip of the next step takes the need
+    trip: np.ndarray  # most that can be missing from a trip
+    trip_cost: np.ndarray
+    shared: np.ndarray  # True where what is missing from the trip was missing the step before, too
+    hold: np.ndarray  # of energy on board at the end of the step
+
+    def __len__(self) -> int:
+        return len(self.member)
+
+    def part(self, begin: int, end: int) -> "Stays":
+        """Return the stays from `begin` to before `end`."""
+        here = slice(self.first[begin], self.first[end])
+        some = {
+            f.name: getattr(self, f.name)[here]
+            for f in fields(self)
+            if f.name not in ("first", "member", "start")
+        }
+        first = self.first[begin : end + 1] - self.first[begin]
+        return Stays(first, self.member[begin:end], self.start[begin:end], **some)
+
+    def prices(self, worth: np.ndarray) -> np.ndarray:
+        """Return what a kWh in the battery costs or saves by kind, on (step, kind).
+
+        `worth` is the price at the grid by pod and time (EUR/kWh), flat.
+        """
+        return worth[self.place][:, None] * self.rate + self.cost
+
+
+@dataclass(frozen=True)
+class Plans:
+    """What each stay does in each step, kWh in the battery."""
+
+    moved: np.ndarray  # (step, kind)
+    trip_missing: np.ndarray
+    energy: np.ndarray  # at the end of the step
+    missed: np.ndarray  # (stay) what no plan of the stay can mend; 0: it has a plan
+
+    @classmethod
+    def none(cls, stays: Stays) -> "Plans":
+        """Return plans in which nothing moves."""
+        steps = len(stays.place)
+        return cls(np.zeros((steps, KINDS)), np.zeros(steps), np.zeros(steps), np.zeros(len(stays)))
+
+    def unserved(self, stays: Stays) -> np.ndarray:
+        """Return what is missing from each need, besides what its trip misses (kWh)."""
+        found = np.maximum(stays.need - self.energy, 0.0)
+        missing = np.append(np.where(stays.shared, self.trip_missing, 0.0)[1:], 0.0)
+        return np.where(stays.hard, 0.0, np.maximum(found - missing, 0.0))
+
+    def injected(self, stays: Stays) -> np.ndarray:
+        """Return what flows to the grid less what is drawn, in each step (kWh at the grid)."""
+        out = self.moved[:, DISCHARGE] * stays.rate[:, DISCHARGE]
+        return out - self.moved[:, CHARGE] * stays.rate[:, CHARGE]
+
+    def own_cost(self, stays: Stays) -> np.ndarray:
+        """Return what each step costs beside the energy at the grid (EUR).
+
+        The constants of a bill are left out.
+        """
+        signed = np.where(_RISES, self.moved, -self.moved)
+        short = self.unserved(stays)
+        due = np.append((stays.trip_cost * stays.shared)[1:], 0.0)
+        rate = stays.need_cost + due  # of the need, where its trip takes it
+        found = np.einsum("jq,jq->j", signed, stays.cost) + rate * short
+        return found + stays.trip_cost * self.trip_missing + stays.hold * self.energy
+
+
+def best_plans(stays: Stays, worth: np.ndarray) -> Plans:
+    """Find the best plan of every stay at given prices.
+
+    Parameters
+    ----------
+    stays : Stays
+        Stays of any number of members.
+    worth : numpy.ndarray
+        What a kWh at the grid is worth by pod and time, flat (EUR/kWh).
+
+    Returns
+    -------
+    Plans
+        Compiled by numba where it is installed (extra `fast`), else by numpy; the same numbers.
+    """
+    if not len(stays):
+        return Plans.none(stays)
+    run = compiled()
+    return by_numpy(stays, worth) if run is None else by_kernel(stays, worth, run)
+
+
+def by_kernel(stays: Stays, worth: np.ndarray, run: Callable[..., None]) -> Plans:
+    """Return the best plans by the loops of `oracle_kernel`, compiled or not."""
+    found, given = Plans.none(stays), {"price": stays.prices(worth)}
+    steps = Steps(*(given[n] if n in given else getattr(stays, n) for n in Steps._fields))
+    run(stays.first, stays.start, steps, Found(*(getattr(found, n) for n in Found._fields)))
+    return found
+
+
+@cache
+def compiled() -> Callable[..., None] | None:
+    """Return the kernel as numba compiles it; None where numba is not installed."""
+    try:
+        from numba import njit
+    except ImportError:
+        return None
+    known: dict[str, Any] = {}
+    for loops in LINKED:
+        linked = FunctionType(loops.__code__, {**loops.__globals__, **known}, loops.__name__)
+        inline = "never" if loops is LINKED[-1] else "always"
+        options: dict[str, Any] = {"error_model": "numpy", "inline": inline}
+        known[loops.__name__] = njit(linked, **options)
+    run: Callable[..., None] = known[LINKED[-1].__name__]
+    return run
+
+
+# ---- the same without a compiler: a batch of stays at once, from their last steps backward ------
+
+
+def by_numpy(stays: Stays, worth: np.ndarray) -> Plans:
+    """Return the best plans, batch by batch; in a batch the longest stay comes first."""
+    found, price = Plans.none(stays), stays.prices(worth)
+    steps = np.diff(stays.first)
+    order = np.argsort(-steps, kind="stable")
+    for begin in range(0, len(order), _BATCH):
+        _Batch(stays, price, order[begin : begin + _BATCH]).run(found)
+    return found
+
+
+class _Batch:
+    """Value functions of some stays: segments on (stay, segment), slopes descending; a segment
+    without length has the slope -inf.
+    """
+
+    def __init__(self, stays: Stays, price: np.ndarray, which: np.ndarray):
+        self.stays, self.price, self.which = stays, price, which
+        self.first, self.last = stays.first[which], stays.first[which + 1] - 1
+        self.steps = self.last - self.first + 1
+        self.low = np.zeros(len(which))
+        self.slope = np.zeros((len(which), 1))
+        self.length = stays.ceiling[self.last][:, None].copy()
+        self.missed = np.zeros(len(which))
+        shape = len(which), int(self.steps.max())
+        self.edge, self.trip_edge = np.zeros((*shape, KINDS)), np.zeros(shape)
+
+    def run(self, found: Plans) -> None:
+        """Go backward through the steps, then forward."""
+        for back in range(int(self.steps.max())):
+            many = int((self.steps > back).sum())  # they come first
+            self._one_step(many, self.last[:many] - back, self.steps[:many] - 1 - back)
+        self._forward(found)
+
+    def _one_step(self, many: int, j: np.ndarray, k: np.ndarray) -> None:
+        """Value before a step of the first stays, from that after it."""
+        s, waiting = self.stays, (self.low[many:], self.slope[many:], self.length[many:])
+        self.low, self.slope, self.length = (x[:many] for x in (self.low, self.slope, self.length))
+        self._within(j, many)
+        self.slope = self.slope - s.hold[j][:, None]
+        if (s.need_cost[j] > 0).any():
+            self._split(s.need[j], s.need_cost[j], 0.0)
+        self._move(many, j, k)
+        if (s.trip[j] > 0).any():
+            self._trip(many, j, k)
+
+        goes_on = k > 0
+        keep = np.where(goes_on, s.keep[j], 1.0)
+        self.low = (self.low - np.where(goes_on, s.arrival[j], 0.0)) / keep
+        self.slope, self.length = self.slope * keep[:, None], self.length / keep[:, None]
+        self._with_waiting(waiting)
+
+    def _with_waiting(self, waiting: tuple[np.ndarray, ...]) -> None:
+        """Put the stays that had not this step behind those that had it."""
+        low, slope, length = waiting
+        size = max(self.slope.shape[1], slope.shape[1])
+        self.low = np.concatenate([self.low, low])
+        self.slope = np.concatenate([_wide(self.slope, size, -np.inf), _wide(slope, size, -np.inf)])
+        self.length = np.concatenate([_wide(self.length, size, 0.0), _wide(length, size, 0.0)])
+
+    def _within(self, j: np.ndarray, many: int) -> None:
+        """Cut at the limits of the energy at the end of the step."""
+        ceiling = self.stays.ceiling[j]
+        floor = np.where(self.stays.hard[j], self.stays.need[j], 0.0)
+        high = self.low + self.length.sum(1)
+        lacking = np.maximum(floor - high, self.low - ceiling)
+        self.missed[:many] = np.maximum(self.missed[:many], lacking)
+
+        from_right = np.cumsum(self.length[:, ::-1], 1)[:, ::-1]
+        over = np.maximum(high - ceiling, 0.0)[:, None]
+        self.length = np.minimum(self.length, np.maximum(from_right - over, 0.0))
+        under = np.maximum(floor - self.low, 0.0)[:, None]
+        left = np.maximum(np.cumsum(self.length, 1) - under, 0.0)
+        self.length = np.minimum(self.length, left)
+        self.low = np.minimum(np.maximum(self.low, floor), ceiling)
+
+    def _split(self, at: np.ndarray, left: np.ndarray, right: float | np.ndarray) -> None:
+        """Add to the slopes left and right of a point."""
+        begin = self.low[:, None] + np.cumsum(self.length, 1) - self.length
+        before = np.clip(at[:, None] - begin, 0.0, self.length)
+        cut = (before > 0) & (before < self.length)
+        rest = np.where(cut, self.length - before, 0.0).sum(1)
+        slope = np.where(cut, self.slope, 0.0).sum(1)
+        left, right = (np.broadcast_to(x, rest.shape)[:, None] for x in (left, right))
+        self.slope = self.slope + np.where(before > 0, left, right)
+        self.length = np.where(cut, before, self.length)
+        self._insert((slope[:, None] + right), rest[:, None])
+
+    def _insert(self, price: np.ndarray, width: np.ndarray) -> None:
+        """Insert pieces on (stay, piece) where their prices belong."""
+        slope = np.concatenate([self.slope, price], 1)
+        length = np.concatenate([self.length, width], 1)
+        slope = np.where(length > 0, slope, -np.inf)
+        order = np.argsort(-slope, axis=1, kind="stable")
+        slope, length = (np.take_along_axis(x, order, 1) for x in (slope, length))
+        size = max(1, int((length > 0).sum(1).max(initial=0)))
+        self.slope, self.length = slope[:, :size], length[:, :size]
+
+    def _above(self, price: np.ndarray) -> np.ndarray:
+        """Return the energy up to which a kWh more is worth more than a price."""
+        worth_more = self.slope > price[:, None]
+        return self.low + np.where(worth_more, self.length, 0.0).sum(1)
+
+    def _move(self, many: int, j: np.ndarray, k: np.ndarray) -> None:
+        """Sup-convolution with one piece for each way to move energy."""
+        width, price, rows = self.stays.width[j], self.price[j], np.arange(many)
+        some = np.flatnonzero((width > 0).any(0))
+        for kind in some:
+            self.edge[rows, k, kind] = self._above(price[:, kind])
+        if len(some):
+            self._insert(price[:, some], width[:, some])
+        self.low = self.low - width[:, _RISES].sum(1)
+
+    def _trip(self, many: int, j: np.ndarray, k: np.ndarray) -> None:
+        """What may be missing from a trip, and from the need of the step before with it."""
+        s, rows = self.stays, np.arange(many)
+        own = np.where(s.shared[j], 0.0, s.trip_cost[j])
+        both = np.where(s.shared[j], s.trip_cost[j], 0.0)
+        if s.shared[j].any():
+            before = np.where(s.shared[j], s.need[np.maximum(j - 1, 0)] + s.arrival[j], np.inf)
+            self._split(before, np.zeros(many), -both)
+        self.trip_edge[rows, k] = self._above(own)
+        self._insert(own[:, None], s.trip[j][:, None])
+        self.low = self.low - s.trip[j]
+        self.slope = self.slope + both[:, None]
+
+    def _forward(self, found: Plans) -> None:
+        """Walk through the steps from what is on board at the start."""
+        s, first = self.stays, self.first
+        level = s.start[self.which] + s.arrival[first]
+        high = self.low + self.length.sum(1)
+        lacking = np.maximum(self.missed, np.maximum(self.low - level, level - high))
+        found.missed[self.which] = np.where(lacking > TOLERANCE, lacking, 0.0)
+        for k in range(int(self.steps.max())):
+            many = int((self.steps > k).sum())
+            j, level = first[:many] + k, level[:many]
+            if k:
+                level = s.keep[j] * level + s.arrival[j]
+            missing = np.clip(self.trip_edge[:many, k] - level, 0.0, s.trip[j])
+            width, rises = s.width[j], _RISES[None, :]
+            level = level + missing - np.where(rises, 0.0, width).sum(1)
+            order = np.argsort(self.price[j], axis=1, kind="stable")
+            moved, rows = np.zeros((many, KINDS)), np.arange(many)
+            for kind in order.T:
+                more = np.clip(self.edge[rows, k, kind] - level, 0.0, width[rows, kind])
+                level = level + more
+                moved[rows, kind] = np.where(_RISES[kind], more, width[rows, kind] - more)
+            found.moved[j], found.trip_missing[j], found.energy[j] = moved, missing, level
+
+
+def _wide(x: np.ndarray, size: int, fill: float) -> np.ndarray:
+    """Return an array with as many columns as asked for."""
+    more = np.full((len(x), size - x.shape[1]), fill)
+    return np.concatenate([x, more], 1)
