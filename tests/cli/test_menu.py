@@ -150,3 +150,53 @@ def test_a_menu_from_stays(run, tmp_path):
     (row,) = json.loads(done.stdout)["contracts"]
     assert row["energy_kWh"] == approx(10) and row["payment_EUR"] == approx(0.2)
     assert run(*words, "--term", 1).exit_code == 2  # without a power
+
+
+@pytest.fixture
+def station(tmp_path):
+    """A full car from midnight to four at 60, 20, 20 and 20 EUR/MWh, of which 6 kW may leave the
+    site.
+    """
+    time = pd.date_range("2026-03-02", periods=5, freq="h")
+    stay = {"arrival": time[0], "departure": time[4], "capacity": 40.0, "energy_arrival": 40.0}
+    stay |= {"energy_need": 40.0, "charge_max": 10.0, "discharge_max": 10.0}
+    stay |= {"eta_charge": 1.0, "eta_discharge": 1.0}
+    stay = {name: ("session", [value]) for name, value in stay.items()}
+    sessions = xr.Dataset(stay, coords={"session": ["monday"]})
+    prices = xr.Dataset({"day_ahead": ("time", [60.0, 20.0, 20.0, 20.0, 90.0])}, {"time": time})
+    tree = v2g.case_from_sessions(sessions, prices, timezone="UTC")
+    tree["connection"] = xr.Dataset({"export_max": ("pod", [6.0])}, {"pod": ["site"]})
+    v2g.write(tree, tmp_path / "station.nc")
+    return tmp_path / "station.nc"
+
+
+OWNERS = ("--theta", ".5,1", "--share", ".5,.5", "--wear", ".01", "--term", "1")
+
+
+def test_a_menu_with_its_plan(run, station, tmp_path):
+    """Half of the owners sell 10 kWh for .10 EUR, of which 5 kW leave the site on average, and the
+    others 2, which are paid .04 and let the first gain .02: (5 + 1) .04 less .5 (.12 + .04).
+
+    Where the type of the owner is drawn by seed 0, it is the second, of whose 10 kWh 6 can leave.
+    """
+    words = ("menu", station, "--integrated", *OWNERS, "--class-room", "10")
+    done = run(*words, "--draws", 1, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "1 of 1 stays may have a contract" in done.stdout
+    assert "worth 0.1600 EUR in the plan that designed it" in done.stdout
+    assert "worth 0.1600 EUR where each owner takes the best contract" in done.stdout
+    assert "types drawn 1 times: worth 0.1200 to 0.1200 EUR" in done.stdout
+    written = v2g.read(tmp_path / "out" / "menu.nc")
+    assert written["contract"].energy.values.ravel() == approx([2, 10])
+    assert "worth 0.1600 EUR" in (tmp_path / "out" / "menu.html").read_text(encoding="utf-8")
+    told = json.loads(run(*words, "--json").stdout)["proof"]
+    assert told["plan_value"] == approx(0.16) and told["stays"] == 1
+
+
+def test_what_a_plan_of_a_menu_needs(run, station):
+    """A case; no option that would do nothing; and contracts that fit its stays."""
+    assert run("menu", *OWNERS, "--integrated").exit_code == 2
+    assert run("menu", station, *OWNERS, "--integrated", "--robust", 0.1).exit_code == 2
+    assert run("menu", *OWNERS, "--power", 1, "--scale", 1, "--draws", 2).exit_code == 2
+    done = run("menu", station, *OWNERS, "--integrated", "--term", 9, "--power", 10)
+    assert done.exit_code == 3 and "9 h is longer than every stay" in done.stderr

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -110,6 +111,42 @@ Schedule = Annotated[
         ),
     ),
 ]
+ClassRoom = Annotated[
+    Numbers,
+    typer.Option(
+        "--class-room",
+        metavar="LIST",
+        help=(
+            "Classes of sessions by the least energy that they can give, kWh, from low to high; no"
+            " contract of a class is larger."
+        ),
+    ),
+]
+Integrated = Annotated[
+    bool,
+    typer.Option(
+        "--integrated",
+        help=(
+            "Design the menu together with the plan of MENU, a case of charging sessions: limits of"
+            " a site, markets and reserves count, and the plan says what an energy is worth."
+        ),
+    ),
+]
+Room = Annotated[
+    float,
+    typer.Option(
+        "--room",
+        help="Without --class-room: sessions that can give less are not counted in it, kWh.",
+    ),
+]
+Draws = Annotated[
+    int,
+    typer.Option(
+        "--draws",
+        min=0,
+        help="Say also what the menu earns where types are drawn, so many times.",
+    ),
+]
 Robust = Annotated[
     float | None,
     typer.Option(
@@ -151,6 +188,7 @@ class MenuData:
     table_energy: TableEnergy = None
     table_value: TableValue = None
     reckons: Reckons = None
+    class_room: ClassRoom = None
 
     def given(self) -> dict[str, Any]:
         """Return the fields that are given, lists as numbers."""
@@ -163,6 +201,16 @@ class MenuData:
             for name, word in words.items()
             if word is not None
         }
+
+
+@dataclass(frozen=True)
+class WithPlan:
+    """Whether a menu is designed with the plan of a case, and for which of its sessions."""
+
+    panel: ClassVar[str] = "Together with a plan"
+    integrated: Integrated = False
+    room: Room = 0.0
+    draws: Draws = 0
 
 
 @dataclass(frozen=True)
@@ -195,6 +243,8 @@ def add(app: typer.Typer) -> None:
         "v2g menu contracts/menu.nc --offer 3 -o three.nc",
         "v2g menu contracts/menu.nc --wear 0.02 --json",
         "v2g menu contracts/menu.nc --again --schedule stays.nc --term 1,3 --power 11 -o paying",
+        "v2g menu station.nc --integrated --theta .5,1,1.5 --share .3,.4,.3 --wear .01 --term 3"
+        " --class-room 10,20,33 --draws 5 -o coupled",
     )(menu)
 
 
@@ -208,6 +258,7 @@ def menu(
     again: Again = False,
     *,
     data: MenuData,
+    plan: WithPlan,
     files: MenuFiles,
 ) -> None:
     """Design contracts for owners of vehicles: an energy and a payment for each type, and the proof
@@ -217,13 +268,22 @@ def menu(
     given, (folder, names) = data.given(), files.place()
     if source is None and again:
         raise typer.BadParameter("there is no menu to design anew", param_hint="--again")
+    beside = {
+        "--schedule": schedule is not None,
+        "--robust": robust is not None,
+        "--offer": offer is not None,
+        "--method": method != METHODS[0],
+    }
+    _refuse_beside_a_plan(plan, source, [flag for flag, there in beside.items() if there])
     style = files.style
     _refuse_unwritable(folder, names, files.force)
     tree = None if source is None else _without_menu(read_case(source), again)
     if schedule is not None:
         given |= _scheduled(terminal, schedule, given)
     with terminal.solving("Designing a menu"):
-        found = _found(tree, source, method=method, robust=robust, offer=offer, **given)
+        design = _with_plan(plan) if plan.integrated else v2g.menu
+        how = {} if plan.integrated else {"method": method, "robust": robust, "offer": offer}
+        found = _found(design, tree, source, **how, **given)
     if names and not files.dry_run:
         with staged(folder, names, files.force) as stage:
             _write(found, stage, names, style, files.stays)
@@ -247,10 +307,34 @@ def _scheduled(terminal: Terminal, path: Path, given: dict[str, Any]) -> dict[st
     return told | {str(n): x for n, x in table.data_vars.items()}
 
 
-def _found(tree: xr.DataTree | None, source: Path | None, **options: Any) -> xr.DataTree:
+def _refuse_beside_a_plan(plan: WithPlan, source: Path | None, others: list[str]) -> None:
+    """Refuse a plan without a case, and options that would do nothing."""
+    if not plan.integrated:
+        for flag, number in (("--room", plan.room), ("--draws", plan.draws)):
+            if number:
+                raise typer.BadParameter("needs --integrated", param_hint=flag)
+        return
+    if source is None:
+        raise typer.BadParameter("needs a case of charging sessions", param_hint="--integrated")
+    if others:
+        detail = f"designs with the plan, in which {', '.join(others)} would do nothing"
+        raise typer.BadParameter(detail, param_hint="--integrated")
+
+
+def _with_plan(plan: WithPlan) -> Callable[..., xr.DataTree]:
+    """Return the design of a menu with its plan."""
+    return partial(v2g.integrated_menu, room=plan.room, draws=plan.draws)
+
+
+def _found(
+    design: Callable[..., xr.DataTree],
+    tree: xr.DataTree | None,
+    source: Path | None,
+    **options: Any,
+) -> xr.DataTree:
     """Return the menu; problems are told under the name of the file."""
     try:
-        found = v2g.menu(tree, **options)
+        found = design(tree, **options)
     except SchemaError as error:
         place = "the menu" if source is None else str(source)
         raise SchemaError(error.problems, source=place) from None
@@ -317,6 +401,8 @@ def _answer(
         "proof": proof_of(found),
         "files": paths,
     }
+    if "drawn_value" in found["menu"]:
+        document["drawn_value"] = found["menu"]["drawn_value"].to_numpy()
     if "worst_share" in found["menu"]:
         document["worst_share"] = found["menu"]["worst_share"].to_numpy()
     terminal.answer("\n".join(lines), document)

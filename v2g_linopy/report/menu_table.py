@@ -95,6 +95,9 @@ def proof_of(menu: xr.DataTree) -> dict[str, float]:
         "rationality",
         "compatibility",
         "class_compatibility",
+        "plan_value",
+        "choice_value",
+        "stays",
     )
     return {n: float(found[n].min()) for n in (*names, "least_rise") if n in found}
 
@@ -108,6 +111,7 @@ def proof_in_words(menu: xr.DataTree) -> list[str]:
             f"all classes: worth {float(found.mean_value):.4f} {money} per owner; no menus"
             f" are worth more than {float(found.bound):.4f}"
         )
+    lines += _worth_in_a_plan(found, money)
     told = proof_of(menu)
     lines.append(
         "no owner loses by its contract"
@@ -133,6 +137,33 @@ def _classes(found: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
     if "class" not in found["value"].dims:
         return [("", found)]
     return [(f"class {c}: ", found.sel({"class": c})) for c in found.indexes["class"]]
+
+
+def _worth_in_a_plan(found: xr.Dataset, money: str) -> list[str]:
+    """Return what a menu is worth in the plan of a case, and by the rule by which owners choose."""
+    if "choice_value" not in found:
+        return []
+    counts = found.stays_with_contract
+    of_class = counts.to_series().items() if counts.dims else ()
+    told = ", ".join(f"{x:g} of class {c}" for c, x in of_class)
+    told = f" ({told})" if told else ""
+    lines = [f"{float(counts.sum()):g} of {float(found.stays):g} stays may have a contract{told}"]
+    if "plan_value" in found:
+        lines.append(
+            f"worth {float(found.plan_value):.4f} {money} in the plan that designed it, types as"
+            " shares; no menu for these sessions is worth more there"
+        )
+    lines.append(
+        f"worth {float(found.choice_value):.4f} {money} where each owner takes the best contract"
+        " that its session can give"
+    )
+    if "drawn_value" in found:
+        x = found.drawn_value
+        lines.append(
+            f"types drawn {x.sizes['seed']} times: worth {float(x.min()):.4f} to"
+            f" {float(x.max()):.4f} {money}, {float(x.mean()):.4f} in the mean"
+        )
+    return lines
 
 
 def _worth(of_class: tuple[str, xr.Dataset], money: str) -> str:
