@@ -74,6 +74,8 @@ _HOME = {
     "check": "solve.solve",
     "solve": "solve.solve",
     "break_even": "study.break_even",
+    "break_even_map": "study.break_even_map",
+    "contract_study": "study.contract_study",
     "explain": "study.explain",
     "compare": "study.ladder",
     "profit_sources": "study.profit_sources",
@@ -143,6 +145,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .solve.solve import build, check, solve
     from .solve.verification import verify
     from .study.break_even import break_even
+    from .study.break_even_map import break_even_map
+    from .study.contract_study import contract_study
     from .study.explain import explain
     from .study.ladder import compare
     from .study.menus.copies import case_with_types
@@ -216,6 +220,7 @@ __all__ = [
     "V2GError",
     "assemble",
     "break_even",
+    "break_even_map",
     "build",
     "capacity_loss",
     "with_contracts",
@@ -228,6 +233,7 @@ __all__ = [
     "check",
     "commuters",
     "compare",
+    "contract_study",
     "depot",
     "energy_management",
     "evpi",

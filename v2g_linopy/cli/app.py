@@ -113,6 +113,12 @@ COMMANDS = (
         "Design contracts for owners of vehicles: an energy and a payment for each type, and the"
         " proof that each takes its own.",
     ),
+    Listed(
+        "contract-study",
+        "contract_study",
+        "Offer a menu to charging sessions and operate them under it: when V2G pays, over term,"
+        " wear, spread of prices and size of the fleet.",
+    ),
     Listed("report", "inspect", "Write the offline HTML report of a result."),
     Listed(
         "bids",

@@ -13,6 +13,7 @@ from ..case.io import atomic, read
 from ..report.table_files import write_tables
 from ..study.break_even import OVER, ROUNDING
 from ..study.break_even import Over as Varied
+from .break_even_map import MapOptions, draw_map
 from .case_size import size_in_words
 from .options import CaseFile, CsvMarks, Force, Solving, command, one_of
 from .output import refuse_file
@@ -67,6 +68,7 @@ def add(app: typer.Typer) -> None:
         "v2g break-even depot.nc --payments 31.64",
         "v2g break-even depot.nc --over spread --to 3 -o spread.csv",
         "v2g break-even stays.nc --contracts menu.nc --over dispatch-cost",
+        "v2g break-even stays.nc --contracts menu.nc --map spread,payment-scale -o map.png",
     )(break_even)
 
 
@@ -83,6 +85,7 @@ def break_even(
     output: Table = None,
     force: Force = False,
     *,
+    maps: MapOptions,
     solving: Solving,
     marks: CsvMarks,
 ) -> None:
@@ -91,17 +94,17 @@ def break_even(
     """
     style = marks.style
     what = cast(Varied, CHOICES[one_of("--over", over, CHOICES)])
-    if what != "spread" and (least, largest, points) != GRID:
-        raise typer.BadParameter(
-            "are of use only with --over spread", param_hint="--from, --to, --points"
-        )
+    _refuse_idle_options(what, (least, largest, points), contracts, type_seed, maps)
     if output is not None:
         refuse_file(output, force)
-    if contracts is None:
-        refuse_idle("with --contracts", {"--type-seed": type_seed != 0})
     tree, _ = checked_case(terminal, case, solving.set_)
-    if contracts is not None:
-        tree = v2g.with_contracts(tree, read(contracts), seed=type_seed)
+    menu = None if contracts is None else read(contracts)
+    if maps.map_ is not None and menu is not None:
+        arguments = solving.arguments()
+        draw_map(terminal, tree, menu, maps, type_seed, arguments, output, force, style)
+        return
+    if menu is not None:
+        tree = v2g.with_contracts(tree, menu, seed=type_seed)
     with terminal.solving(f"Solving {size_in_words(tree)}, with V2G and without, some times"):
         found = v2g.break_even(
             tree,
@@ -135,6 +138,27 @@ def break_even(
             "tried": table.to_dict("records"),
         },
     )
+
+
+def _refuse_idle_options(
+    what: str,
+    grid: tuple[float, float, int],
+    contracts: Path | None,
+    type_seed: int,
+    maps: MapOptions,
+) -> None:
+    """Raise for options that would do nothing."""
+    if what != "spread" and grid != GRID:
+        raise typer.BadParameter(
+            "are of use only with --over spread", param_hint="--from, --to, --points"
+        )
+    if contracts is None:
+        refuse_idle("with --contracts", {"--type-seed": type_seed != 0})
+    if maps.map_ is None:
+        other = maps.policy != MapOptions.policy
+        refuse_idle("with --map", {"--try": maps.try_ is not None, "--policy": other})
+    elif contracts is None:
+        raise typer.BadParameter("needs the menu of --contracts", param_hint="--map")
 
 
 def _in_words(found: xr.Dataset, what: str, roots: list[float], money: str) -> str:

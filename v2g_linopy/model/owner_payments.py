@@ -81,6 +81,33 @@ def with_payments(
     return contract.assign(owed=xr.DataArray(owed, coords=axes, dims=("fleet", "time"))), []
 
 
+def owed_by_session(held: xr.Dataset, contract: xr.Dataset) -> xr.DataArray:
+    """Return what is owed for each session with a contract (money on session).
+
+    Parameters
+    ----------
+    held : xarray.Dataset
+        Sessions that have a contract, in coherent units.
+    contract : xarray.Dataset
+        The group `/contract` in coherent units.
+
+    Examples
+    --------
+    Of 10 kWh that were called, the owner missed 4:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> from v2g_linopy.model.owner_payments import owed_by_session
+    >>> stay = {"arrival": pd.to_datetime(["2026-03-02 08:00"]), "contract": [0.0]}
+    >>> stay |= {"contract_energy": [10.0], "contract_payment": [0.5]}
+    >>> stay |= {"energy_called": [10.0], "energy_discharged": [6.0]}
+    >>> held = xr.Dataset({n: ("session", x) for n, x in stay.items()}, {"session": [7]})
+    >>> owed_by_session(held, xr.Dataset({"term": 3.0})).round(9).values.tolist()
+    [0.3]
+    """
+    return _owed(held, _ends_of_terms(held, contract))
+
+
 def _ends_of_terms(held: xr.Dataset, contract: xr.Dataset) -> xr.DataArray:
     """Moment at which the term of each session ends (UTC)."""
     hours = held.get("contract_term", contract.term) + xr.zeros_like(held.contract)

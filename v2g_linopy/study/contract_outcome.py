@@ -7,7 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import Problem, SchemaError
-from ..model.contracts import FIELDS, contract_of
+from ..model.contracts import FIELDS, GROUP, contract_of
+from ..model.owner_payments import owed_by_session
 
 NONE = "none"
 """In place of a contract, for owners who would rather have none."""
@@ -80,11 +81,10 @@ def contracts_taken(result: xr.DataTree) -> pd.DataFrame:
         No menu was offered, or nothing was operated under it.
     """
     sessions = _sessions(result, (*_AGREED, *_CALLED))
-    taken = sessions[sessions["contract"] >= 0].copy()
+    taken = sessions[sessions["contract"] >= 0].assign(paid=paid_by_session(result))
     types = [str(x) for x in result["contract"].to_dataset().indexes["type"]]
     taken["made_for"] = [types[int(k)] for k in taken["contract"]]
     taken["missed"] = (taken["energy_called"] - taken["energy_discharged"]).clip(lower=0.0)
-    taken["paid"] = _paid(taken)
     keys = ["contract", "made_for", "contract_term", "contract_energy", "contract_payment"]
     groups = taken.groupby(keys, sort=True, dropna=False)
     table = groups.agg(
@@ -98,16 +98,6 @@ def contracts_taken(result: xr.DataTree) -> pd.DataFrame:
     table["paid_per_kWh"] = (table["paid"] / given).where(given > _NEAR)
     names = {"contract_term": "term", "contract_energy": "energy", "contract_payment": "payment"}
     return table.drop(columns="contract").rename(columns=names)
-
-
-def _paid(taken: pd.DataFrame) -> pd.Series:
-    """Payment owed of each session: in proportion to what was not missed, none to who left."""
-    sold = taken["contract_energy"].where(taken["contract_energy"] > 0, 1.0)
-    owed = taken["contract_payment"] * (1 - taken["missed"] / sold).clip(lower=0.0)
-    if "left" not in taken:
-        return owed
-    ends = taken["arrival"] + pd.to_timedelta(taken["contract_term"], unit="h")
-    return owed.where(taken["left"].isna() | (taken["left"] >= ends), 0.0)
 
 
 def preferred_contracts(result: xr.DataTree, called: pd.Series | None = None) -> pd.DataFrame:
@@ -138,7 +128,7 @@ def preferred_contracts(result: xr.DataTree, called: pd.Series | None = None) ->
     SchemaError
         No menu was offered, or nothing was operated under it.
     """
-    menu, taken = contract_of(_menu_alone(result)), contracts_taken(result)
+    menu, taken = menu_of(result), contracts_taken(result)
     expected = (taken["called"] if called is None else called).to_numpy(dtype=float)
     rows = []
     for name, theta in zip(menu.indexes["type"].astype(str), menu.theta.to_numpy(), strict=True):
@@ -161,11 +151,19 @@ def preferred_contracts(result: xr.DataTree, called: pd.Series | None = None) ->
     return table.assign(more=table["gain"] - table["own"].fillna(0.0))
 
 
-def _menu_alone(result: xr.DataTree) -> xr.DataTree:
-    """Return the menu of a result without what was settled."""
+def menu_of(result: xr.DataTree) -> xr.Dataset:
+    """Return the menu that was offered in a result, in coherent units."""
     group = result["contract"].to_dataset()
     kept = group[[f.name for f in FIELDS if f.name in group]]
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=result.attrs), "/contract": kept})
+    root = xr.Dataset(attrs=result.attrs)
+    return contract_of(xr.DataTree.from_dict({"/": root, f"/{GROUP}": kept}))
+
+
+def paid_by_session(result: xr.DataTree) -> np.ndarray:
+    """Return what is owed for each session with a contract, in their order (money)."""
+    sessions = result.children["sessions"].to_dataset(inherit=False)
+    agreed = sessions.isel(session=np.flatnonzero(sessions.contract.to_numpy() >= 0))
+    return owed_by_session(agreed, menu_of(result)).to_numpy()
 
 
 def _sessions(result: xr.DataTree, needed: tuple[str, ...]) -> pd.DataFrame:

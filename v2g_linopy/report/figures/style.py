@@ -300,7 +300,7 @@ def make_printable(figure: Any) -> None:
             formatter = axis.get_major_formatter()
             if hasattr(formatter, "func"):  # the labels of its ticks are given
                 formatter.func = _drawn_by(formatter.func)
-    for artist in figure.findobj(lambda artist: hasattr(artist, "get_text")):
+    for artist in figure.findobj(lambda artist: hasattr(artist, "set_text")):
         artist.set_text(_drawn(artist.get_text()))
 
 
