@@ -69,6 +69,7 @@ _HOME = {
     "PARTS": "parts.catalogue",
     "products": "parts.markets.reserve.nordic_products",
     "replay": "solve.audit",
+    "split": "solve.decompose.site_cases",
     "verify": "solve.verification",
     "build": "solve.solve",
     "check": "solve.solve",
@@ -142,6 +143,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .parts.catalogue import PARTS
     from .parts.markets.reserve.nordic_products import products
     from .solve.audit import replay
+    from .solve.decompose.site_cases import split
     from .solve.solve import build, check, solve
     from .solve.verification import verify
     from .study.break_even import break_even
@@ -265,6 +267,7 @@ __all__ = [
     "site",
     "portfolio",
     "solve",
+    "split",
     "stage_values",
     "stress",
     "unmanaged",

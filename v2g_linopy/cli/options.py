@@ -106,11 +106,12 @@ Method = Annotated[
         metavar="METHOD",
         help=(
             "How: whole (one model), oracle (vehicles one by one, where nothing couples them),"
-            " decompose (one by one until a bound proves their mix), or auto."
+            " decompose (one by one until a bound proves their mix), sites (every pod by itself,"
+            " until a bound proves the mix), or auto."
         ),
     ),
 ]
-METHODS = ("auto", "whole", "decompose", "oracle")
+METHODS = ("auto", "whole", "decompose", "oracle", "sites")
 COMPLEMENTARITY = ("lazy", "audit", "milp", "off")
 RESULT_NAME = "result.nc"
 

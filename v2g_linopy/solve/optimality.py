@@ -31,8 +31,12 @@ GROUPS = ("price", "dual", "reduced_cost")
 _CLAIMS = ("status", "mip_gap")
 _WITHOUT = "there are no shadow prices to prove them by"
 _BINARIES = "of a plan with binaries they are checked against each other only"
-_BY_BOUND = ("oracle", "decompose")
 _BOUNDED = "vehicles were planned one by one, and have no shadow prices; the bound stands for them"
+_BY_BOUND = {
+    "oracle": _BOUNDED,
+    "decompose": _BOUNDED,
+    "sites": "sites were planned one by one; the bound in /decomposition stands for shadow prices",
+}
 _FIXED = "a plan was held fixed, or the file does not say that none was"
 
 
@@ -102,8 +106,8 @@ def prove(inputs: Inputs, result: xr.DataTree, built: Built) -> Proof:
         Reduced costs that are not those of the shadow prices, and a plan that earns less than these
         allow; names of what could not be proven, each with the reason.
     """
-    if result.attrs.get("method") in _BY_BOUND:
-        return Proof(unchecked=dict.fromkeys([*_CLAIMS, *GROUPS], _BOUNDED))
+    if (reason := _BY_BOUND.get(str(result.attrs.get("method")))) is not None:
+        return Proof(unchecked=dict.fromkeys([*_CLAIMS, *GROUPS], reason))
     missing = [group for group in GROUPS if group not in result.children]
     if len(missing) == len(GROUPS) or not missing and _all_missing(result):
         some = [group for group in GROUPS if group in result.children]

@@ -100,10 +100,10 @@ def _with_outputs(group: xr.Dataset, inputs: Inputs, part: str, solved: Solved) 
             found = {field.name: _zeros(field, inputs, part)}
         for name, x in found.items():
             made[name] = with_attributes(_clean(x, field), field, inputs.calendar.currency)
-    return _without_outputs(group, schema).assign(made)
+    return without_outputs(group, schema).assign(made)
 
 
-def _without_outputs(group: xr.Dataset, schema: Schema) -> xr.Dataset:
+def without_outputs(group: xr.Dataset, schema: Schema) -> xr.Dataset:
     """Leave the outputs of an earlier solve out, and labels that were theirs alone: months and
     ranks may differ now.
     """

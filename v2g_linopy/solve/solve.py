@@ -6,6 +6,7 @@ import logging
 import time as clock
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import linopy
@@ -26,6 +27,7 @@ from . import solver as solvers
 from .assembly import Built, assemble_model
 from .decompose.large_fleets import NotServed
 from .decompose.large_fleets_plan import Decomposed, solve_large_fleet
+from .decompose.two_levels import solve_in_two_levels
 from .merge import Merged, merge
 from .result import Solved, result_of
 from .solution import read_solution
@@ -127,6 +129,7 @@ def solve(
     case: xr.DataTree,
     *,
     method: str = "auto",
+    processes: int = 1,
     solver: str = "highs",
     options: Mapping[str, Any] | None = None,
     gap: float | None = None,
@@ -143,11 +146,14 @@ def solve(
     ----------
     case : xarray.DataTree
         As returned by `read`, `assemble` or a generator; it is not changed.
-    method : {"auto", "whole", "decompose", "oracle"}, default "auto"
+    method : {"auto", "whole", "decompose", "oracle", "sites"}, default "auto"
         `whole` writes one model. `oracle` plans vehicles one by one at the prices of the rest, and
         refuses where something couples them; `decompose` goes on until a bound proves the mix of
         their plans (docs/formulation.md §12). `auto` decomposes fleets of at least 20 000 vehicles
-        where that is possible.
+        where that is possible. `sites` lets every pod plan by itself at prices, mixes their plans
+        until a bound proves the mix, and hands it back to every device (§11).
+    processes : int, default 1
+        Processes that the pods are shared out to, with `sites`.
     solver : str, default "highs"
         `highs`, or any other solver that linopy finds on this machine.
     options : mapping, optional
@@ -220,6 +226,18 @@ def solve(
         raise SchemaError([Problem("complementarity", "choice", detail)])
     inputs = inputs_of(case, parts)
     settings = Settings(solver, dict(options or {}), gap, time_limit).start()
+    if method == "sites":
+        if problems := _unfit_for_sites(solver, fix, processes):
+            raise SchemaError(problems)
+        return solve_in_two_levels(
+            case,
+            settings,
+            parts,
+            partial(solve, method="whole"),
+            complementarity=complementarity,
+            processes=processes,
+            audit=audit,
+        )
     found = _decomposed(inputs, settings, method, dict(fix or {}))
     if found is None:
         try:
@@ -246,7 +264,7 @@ def solve(
 
 
 _MODES = complementarity.MODES
-_METHODS = ("auto", "whole", "decompose", "oracle")
+_METHODS = ("auto", "whole", "decompose", "oracle", "sites")
 _LARGE = 20_000  # vehicles from which on a fleet is decomposed unasked
 _SHOWN = 20  # vehicles that are looked at where some have no plan
 _SLIP = 1e-6  # by how much a fixed plan may miss a limit: what an earlier solve leaves
@@ -264,7 +282,7 @@ def _decomposed(
     """Return the plan of a decomposition; None where the case is to be solved as a whole."""
     if method not in _METHODS:
         detail = f"{method!r} is not one of {', '.join(_METHODS)}"
-        raise SchemaError([Problem("method", "choice", detail)])
+        raise SchemaError([Problem("method", "choice", detail + suggest(method, _METHODS))])
     fleet = inputs.data.get("fleet")
     many = 0 if fleet is None else fleet.sizes["fleet"]
     if method == "whole" or method == "auto" and (many < _LARGE or fix):
@@ -285,6 +303,19 @@ def _decomposed(
             raise
         logger.info("solving as a whole: %s", error)
         return None
+
+
+def _unfit_for_sites(solver: str, fix: Mapping[str, Fixed] | None, processes: int) -> list[Problem]:
+    """Return what stands against solving a case by its sites."""
+    problems = []
+    if processes < 1:
+        problems.append(Problem("processes", "range", f"{processes}: give at least 1"))
+    if fix:
+        detail = "sites: plans are held fixed, which sites do not know of; use whole"
+        problems.append(Problem("method", "choice", detail))
+    if solver != "highs":
+        problems.append(Problem("solver", "choice", "sites are solved by highs"))
+    return problems
 
 
 class _Search:

@@ -1,3 +1,3 @@
-"""Cases too large for one linear programme: plans as columns of a small one, with a bound
-(docs/formulation.md §12).
+"""Cases solved in two levels: plans of vehicles (docs/formulation.md §12) or of sites (§11) are
+columns of a small linear programme, with a bound.
 """

@@ -1,0 +1,250 @@
+"""Sites whose models are held open: a message moves their prices, and a plan of each comes out
+(docs/formulation.md §11).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import xarray as xr
+from scipy.sparse.csgraph import connected_components
+
+from ...algebra.expression import Expression
+from ...errors import Infeasible, SolveError
+from ...model.inputs import Inputs
+from ...model.reserve_rules import supplied
+from ..assembly import assemble_model
+from ..infeasibility import why
+from ..solver import (
+    Matrix,
+    Optimum,
+    Settings,
+    at_levels,
+    hand_over,
+    matrix_of,
+    rerun_highs,
+    solve_matrix,
+)
+from .message import Message
+from .places import Places
+from .plans import Plan
+
+
+class Sites:
+    """The model of one or more sites, held by the solver; messages move its costs.
+
+    The sites share nothing but the market that they trade at, so that each column of the model
+    belongs to one of them.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Of the case that `Division.site` returns.
+    pods : sequence of str
+        Its points of delivery.
+    homes : mapping of str to mapping of str to str
+        By part, the pod of each member, as `Division.homes`.
+    settings : Settings
+        How to solve.
+
+    Attributes
+    ----------
+    most_held : numpy.ndarray
+        kW on (product, time): they never hold more.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        pods: Sequence[str],
+        homes: Mapping[str, Mapping[str, str]],
+        settings: Settings,
+    ):
+        self.pods, self._inputs, self._settings = list(pods), inputs, settings
+        built = assemble_model(inputs)
+        self._free = matrix = matrix_of(built.model)
+        places = Places.of(built.model, matrix)
+
+        position = places.column["energy.position"].isel(market=0).to_numpy()
+        none = np.zeros((0, len(inputs.calendar.time)), int)
+        volume = _on_products(places.column.get("reserve.volume"), none)
+        allocation = _on_products(places.row.get("reserve.allocation"), none)
+        contract = supplied(inputs.data.get("connection"))
+        self._supplied = [bool(contract.any()) and bool(contract.sel(pod=p)) for p in pods]
+
+        sold = np.concatenate([position, volume.ravel()])
+        self._own_cost = matrix.cost.copy()
+        self._own_cost[sold] = 0.0
+        self._site = _site_of_columns(matrix, places, sold, self.pods)
+        market = places.row["node.market"].to_numpy()
+        traded = _by_site(matrix, market, sold, self._site, len(self.pods))
+        self._trading = traded @ sp.diags_array(self._reaching_markets(places))
+        self._holding = _by_site(matrix, allocation.ravel(), sold, self._site, len(self.pods))
+        self._constants = constants(built.ledger, matrix, self.pods, homes)
+
+        most = abs(self._holding) @ matrix.upper
+        self.most_held = most.reshape(len(pods), *volume.shape).sum(axis=0)
+
+        self._matrix = replace(matrix, cost=self._own_cost)
+        self._primal = np.full(matrix.a.shape[1], np.nan)
+        self._highs: Any = None
+
+    @property
+    def whole(self) -> list[str]:
+        """Names of the sites with decisions in whole numbers."""
+        return [self.pods[k] for k in sorted(set(self._site[self._free.integer]))]
+
+    def plans(self, message: Message) -> list[Plan]:
+        """Return the best plan of every site at the prices of a message.
+
+        Raises
+        ------
+        Infeasible
+            A site has no plan by itself.
+        SolveError, SolverError, Interrupted
+        """
+        matrix = replace(self._matrix, cost=self._cost_at(message))
+        optimum = self._solved(matrix)
+        self._primal = x = optimum.primal
+        count = len(self.pods)
+        own = np.bincount(self._site, self._own_cost * x, count) + self._constants
+        traded = (self._trading @ x).reshape(count, -1)
+        held = (self._holding @ x).reshape(count, *self.most_held.shape).clip(min=0.0)
+        earned = (held * self._prices_of_held(message)).sum(axis=(1, 2)) + traded @ message.power
+        value = own + self._inputs.dt * earned
+        if not matrix.is_lp:  # a search may stop before it has proved the best
+            value += (optimum.bound - optimum.objective) / count
+        integer, whole = self._free.integer, self.whole
+        levels = np.round(x[integer]) if integer.any() else None
+        made = zip(self.pods, traded, held, own.tolist(), value.tolist(), strict=True)
+        return [Plan(*plan, message.round, plan[0] in whole, levels) for plan in made]
+
+    def fix(self, levels: np.ndarray) -> None:
+        """Hold the decisions in whole numbers: a linear programme is left."""
+        everywhere = np.zeros(self._free.a.shape[1])
+        everywhere[self._free.integer] = levels
+        self._matrix = replace(at_levels(self._free, everywhere), cost=self._own_cost)
+        self._highs = None
+        self._primal = np.full(len(everywhere), np.nan)
+
+    def _reaching_markets(self, places: Places) -> np.ndarray:
+        """Return 0 for the shares of pods with a supplier, which takes what they deliver; else 1.
+
+        The portfolio knows what it sells of them, and takes that from the market itself.
+        """
+        shares = [x.to_numpy().ravel() for n, x in places.column.items() if n.startswith(_SHARE)]
+        every = np.arange(self._free.a.shape[1])
+        share = np.isin(every, np.concatenate([*shares, np.zeros(0, int)]))
+        return np.where(np.array(self._supplied)[self._site] & share, 0.0, 1.0)
+
+    def _prices_of_held(self, message: Message) -> np.ndarray:
+        """EUR/kW/h on (site, product, time)."""
+        prices = (message.held, message.held_supplied)
+        return np.array([prices[int(with_supplier)] for with_supplier in self._supplied])
+
+    def _cost_at(self, message: Message) -> np.ndarray:
+        """Income per unit of each column: its own, and what a kW traded and held earns (EUR)."""
+        power = np.tile(message.power, len(self.pods))
+        held = self._prices_of_held(message).ravel()
+        paid = self._trading.T @ power + self._holding.T @ held
+        return self._own_cost + self._inputs.dt * paid
+
+    def _solved(self, matrix: Matrix) -> Optimum:
+        """Solve it: a linear programme from the last basis, others anew."""
+        try:
+            if not matrix.is_lp:
+                return solve_matrix(matrix, self._settings)
+            if self._highs is None:
+                self._highs = hand_over(matrix, self._settings)
+            else:
+                every = np.arange(len(matrix.cost), dtype=np.int32)
+                self._highs.changeColsCost(len(every), every, -matrix.cost)
+            return rerun_highs(self._highs, matrix, self._primal, self._settings)
+        except SolveError as error:
+            if "infeasible" not in error.status:
+                raise
+            lines = why(self._inputs, self._settings, assemble_model)
+            words = f"{', '.join(self.pods)} cannot be planned by itself:\n{lines}"
+            raise Infeasible(words) from None
+
+
+def _on_products(places: xr.DataArray | None, none: np.ndarray) -> np.ndarray:
+    """Return places on (product, time); no rows where there are no reserves."""
+    return none if places is None else places.transpose("product", "time").to_numpy()
+
+
+def _site_of_columns(
+    matrix: Matrix, places: Places, sold: np.ndarray, pods: Sequence[str]
+) -> np.ndarray:
+    """Return the number of the site of each column.
+
+    Without the rows of the market and of the products the model falls into pieces; a piece belongs
+    to the site whose exchange is in it, and one in which nothing is exchanged to the first site.
+    """
+    shared = [places.row[n].to_numpy().ravel() for n in _SHARED if n in places.row]
+    own = np.setdiff1d(np.arange(matrix.a.shape[0]), np.concatenate(shared))
+    rows = sp.coo_array(sp.csr_array(matrix.a)[own])
+    by_pod = places.column["node.exchange"].transpose("pod", "time")
+    exchange = by_pod.sel(pod=list(pods)).to_numpy()
+    count, steps = exchange.shape
+
+    hubs = np.repeat(np.arange(count), steps)  # all steps of a site belong together
+    left = np.concatenate([rows.row, len(own) + hubs])
+    right = np.concatenate([rows.col, exchange.ravel()])
+    nodes = len(own) + count
+    size = nodes + matrix.a.shape[1]
+    graph = sp.coo_array((np.ones(len(left)), (left, nodes + right)), (size, size))
+    piece = connected_components(graph, directed=False)[1]
+
+    site_of_piece = np.zeros(size, int)
+    site_of_piece[piece[len(own) : nodes]] = np.arange(count)
+    return site_of_piece[piece[nodes:]]
+
+
+_SHARE = "reserve.share_"
+_SHARED = ("node.market", "reserve.allocation", "reserve.block")
+
+
+def _by_site(
+    matrix: Matrix, rows: np.ndarray, sold: np.ndarray, site: np.ndarray, count: int
+) -> sp.csr_array:
+    """Return what gives, from the levels of the columns, what each site adds to some rows.
+
+    The rows say what is sold less what the sites give: the columns that are sold are left out.
+    """
+    some = sp.coo_array(sp.csr_array(matrix.a)[rows])
+    given = ~np.isin(some.col, sold)
+    place = site[some.col] * len(rows) + some.row
+    return sp.csr_array(
+        (-some.data[given], (place[given], some.col[given])),
+        (count * len(rows), matrix.a.shape[1]),
+    )
+
+
+def constants(
+    ledger: Mapping[str, Any],
+    matrix: Matrix,
+    pods: Sequence[str],
+    homes: Mapping[str, Mapping[str, str]],
+) -> np.ndarray:
+    """Return what every site earns and pays whatever it does (EUR)."""
+    found = np.zeros(len(pods))
+    nothing = np.zeros(int(matrix.column_labels.max(initial=-1)) + 1)
+    for name, cash in ledger.items():
+        part = name.partition(".")[0]
+        fixed = cash.value(nothing) if isinstance(cash, Expression) else cash
+        home = homes.get(part, {})
+        members = next((d for d in map(str, fixed.dims) if _labels_of(fixed, d) <= {*home}), "")
+        if not members or not home:
+            found[0] += float(fixed.sum())
+            continue
+        by_member = fixed.sum([d for d in fixed.dims if d != members])
+        for member, amount in zip(by_member.indexes[members], by_member.to_numpy(), strict=True):
+            found[pods.index(home[str(member)])] += float(amount)
+    return found
+
+
+def _labels_of(x: xr.DataArray, dim: str) -> set[str]:
+    return {str(label) for label in x.indexes[dim]} if dim in x.indexes else {""}

@@ -1,0 +1,302 @@
+"""A whole case solved in two levels: sites answer prices with plans, the portfolio mixes them, and
+the mix is handed back to every device and replayed (docs/formulation.md §11).
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...errors import Infeasible, SolveError
+from ...model.inputs import Inputs, inputs_of
+from ...model.part import Part, Stage
+from ..solver import Settings
+from . import loop
+from .loop import NOTHING_MISSING, Found
+from .message import PER_MWH, Message, products_of
+from .plans import Plan, with_plans
+from .pool import LocalSites, SharedSites, opened
+from .portfolio import PortfolioModel
+from .site_cases import Division
+
+logger = logging.getLogger(__name__)
+Solve = Callable[..., xr.DataTree]
+"""`v2g.solve`, handed in, because it stands one layer above."""
+GAP_LIMIT = "gap_limit"
+"""Status of a plan that is proved to within a gap, and not to be the best."""
+_SHOWN = 5
+
+
+def solve_in_two_levels(
+    case: xr.DataTree,
+    settings: Settings,
+    parts: Mapping[str, Part],
+    solve: Solve,
+    *,
+    complementarity: str = "lazy",
+    processes: int = 1,
+    audit: bool = True,
+) -> xr.DataTree:
+    """Solve a case of several sites in two levels.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case that `split` divides.
+    settings : Settings
+        `gap` is that between the bound and the value (1e-6).
+    parts : mapping of str to Part
+        The catalogue.
+    solve : callable
+        `v2g.solve`.
+    complementarity : str, default "lazy"
+        As of `v2g.solve`, for the plan of the whole.
+    processes : int, default 1
+        Processes that the sites are shared out to.
+    audit : bool, default True
+        Replay the whole plan.
+
+    Returns
+    -------
+    xarray.DataTree
+        A result of the whole case, and `/decomposition`: value, bound and missing power by round,
+        what was told, and the plans of which the mix is made.
+
+    Raises
+    ------
+    SchemaError
+        The case cannot be divided.
+    Infeasible
+        A site has no plan by itself, or power is missing whatever the plans.
+    SolveError
+        A limit was reached before any mix gave all the power.
+    """
+    division = Division.of(case, parts)
+    tree = division.portfolio()
+    inputs = inputs_of(tree, parts)
+    gap = loop.GAP if settings.gap is None else settings.gap
+    settings = replace(settings, gap=min(gap, loop.GAP))
+    with opened(division, settings, parts, processes) as sites:
+        most = sites.most_held
+        portfolio = PortfolioModel(tree, inputs, division.pods, parts, settings, most)
+        first = Message.first(inputs)
+        found = loop.run(portfolio, sites.plans, first, settings, gap=gap)
+        if sites.whole:
+            found = _in_whole_numbers(found, portfolio, sites, settings, gap)
+    mix = _mixed(solve, tree, inputs, portfolio, found, parts)
+    result = _handed_back(solve, case, division, mix, complementarity, settings, parts, audit)
+    return _told(result, mix, found, division, portfolio, inputs, gap, processes)
+
+
+def _in_whole_numbers(
+    found: Found,
+    portfolio: PortfolioModel,
+    sites: LocalSites | SharedSites,
+    settings: Settings,
+    gap: float,
+) -> Found:
+    """Hold the decisions of the plan with the largest weight of each site, and price again.
+
+    What is left of these sites is a linear programme, of which mixes are plans again; the bound is
+    that of before.
+    """
+    assert found.mixed is not None
+    weights, plans = found.mixed.weights, portfolio.plans
+    heaviest = {
+        pod: max((k for k, plan in enumerate(plans) if plan.pod == pod), key=lambda k: weights[k])
+        for pod in sites.whole
+    }
+    found_levels = {pod: plans[k].levels for pod, k in heaviest.items()}
+    levels = {pod: x for pod, x in found_levels.items() if x is not None}
+    sites.fix(levels)
+    portfolio.forbid([p.pod in levels and not _same(p.levels, levels[p.pod]) for p in plans])
+    found.mixed = portfolio.solve()
+    return loop.run(portfolio, sites.plans, found.mixed.message, settings, gap=gap, found=found)
+
+
+def _same(one: np.ndarray | None, other: np.ndarray) -> bool:
+    return one is not None and np.array_equal(one, other)
+
+
+def _mixed(
+    solve: Solve,
+    tree: xr.DataTree,
+    inputs: Inputs,
+    portfolio: PortfolioModel,
+    found: Found,
+    parts: Mapping[str, Part],
+) -> xr.DataTree:
+    """Return the result of level two, of the plans that have a weight."""
+    assert found.mixed is not None
+    plans, weights = portfolio.plans, found.mixed.weights
+    whole = found.mixed.missing > NOTHING_MISSING and any(plan.whole for plan in plans)
+    some = plans if whole else [p for p, w in zip(plans, weights, strict=True) if w > 0]
+    mix = solve(with_plans(tree, inputs, some, whole=whole), parts=parts)
+    slack = mix["flexibility"].to_dataset()
+    missing = slack["missing"] + slack["excess"]
+    if float(missing.max()) > NOTHING_MISSING:
+        raise _lacking(mix, missing, found)
+    return mix
+
+
+def _lacking(mix: xr.DataTree, missing: xr.DataArray, found: Found) -> SolveError:
+    """Say which steps lack power, and how much."""
+    if found.status != "optimal":
+        words = f"{len(found.rounds)} rounds found no mix of plans that gives all the power"
+        return SolveError(f"{words}: {found.status.replace('_', ' ')}", status=found.status)
+    by_pod = missing.groupby(mix["flexibility"]["pod"].astype(str)).sum()
+    lines = []
+    for pod in by_pod.indexes["pod"]:
+        row = by_pod.sel(pod=pod)
+        steps = row[row > NOTHING_MISSING]
+        lines += [
+            f"  {pod} at {t:%Y-%m-%d %H:%M} UTC: {float(row.sel(time=t)):.6g} kW"
+            for t in steps.indexes["time"]
+        ]
+    more = [f"  ... and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    words = "no mix of plans gives or takes what the markets allow; power is missing or too much:"
+    return Infeasible("\n".join([words, *lines[:_SHOWN], *more]))
+
+
+def promised(mix: xr.DataTree) -> tuple[xr.DataArray, xr.DataArray | None]:
+    """Return what every site is asked for: power (kW on pod and time), and reserve that it holds.
+
+    What is sold of a product is shared out over the sites as their plans hold it.
+    """
+    plans = mix["flexibility"].to_dataset()
+    pod = plans["pod"].astype(str)
+    traded = (plans["weight"] * plans["traded"]).groupby(pod).sum()
+    if "reserve" not in mix.children or "held" not in plans:
+        return traded, None
+    held = (plans["weight"] * plans["held"]).groupby(pod).sum()
+    volume, every = mix["reserve"]["volume"], held.sum("pod")
+    share = (volume / every.where(every > 0)).fillna(0.0).clip(max=1.0)
+    return traded, held * share
+
+
+def _handed_back(
+    solve: Solve,
+    case: xr.DataTree,
+    division: Division,
+    mix: xr.DataTree,
+    complementarity: str,
+    settings: Settings,
+    parts: Mapping[str, Part],
+    audit: bool,
+) -> xr.DataTree:
+    """Return the plan of every device that gives what the portfolio has promised."""
+    traded, _ = promised(mix)
+    exchanged = [pod in _exchanging(division) for pod in division.pods]
+    where = xr.DataArray(exchanged, coords={"pod": division.pods}, dims="pod")
+    fix: dict[str, Any] = {"node.exchange": (traded.sel(pod=division.pods), where)}
+    if "reserve" in mix.children:
+        fix["reserve.volume"] = mix["reserve"]["volume"]
+    options = {"complementarity": complementarity, "parts": parts, "audit": audit}
+    try:
+        return solve(case, fix=fix, gap=settings.gap, **options)
+    except Infeasible as error:
+        # plans that charge and discharge at once, or hold less than they said: see the formulation
+        logger.info("the sites share out the power anew: %s", error)
+        del fix["node.exchange"]
+        fix["energy.position"] = mix["energy"]["position"]
+        return solve(case, fix=fix, gap=settings.gap, **options)
+
+
+def _exchanging(division: Division) -> list[str]:
+    """Return the pods of which all that is exchanged reaches the markets, and nothing else does.
+
+    A pod with a supplier trades nothing of its exchange; contracts of its plants may deliver beside
+    it.
+    """
+    inputs = division.inputs
+    others = {
+        pod
+        for name, of_member in division.homes.items()
+        if inputs.parts[name].stage is Stage.MARKET
+        for pod in of_member.values()
+    }
+    return [pod for pod in division.pods if pod not in {*others, *division.supplied}]
+
+
+def _told(
+    result: xr.DataTree,
+    mix: xr.DataTree,
+    found: Found,
+    division: Division,
+    portfolio: PortfolioModel,
+    inputs: Inputs,
+    gap: float,
+    processes: int,
+) -> xr.DataTree:
+    """Say how the plan was found: attributes, prices of level two, and `/decomposition`."""
+    objective = float(result.attrs["objective"])
+    certified = (found.bound - objective) / max(1.0, abs(objective))
+    status = str(result.attrs["status"])
+    if certified > gap:
+        status = found.status if found.status != "optimal" else GAP_LIMIT
+    result.attrs |= {
+        "method": "sites",
+        "status": status,
+        "fixed": "",
+        "bound": found.bound,
+        "certified_gap": certified,
+        "mip_gap": max(certified, 0.0),
+        "rounds": len(found.rounds),
+        "sites": len(division.pods),
+        "pool_processes": processes,
+    }
+    result["price"] = xr.DataTree(mix.children["price"].to_dataset(inherit=False))
+    for name in ("dual", "reduced_cost"):
+        if name in result.children:
+            del result[name]
+    result["decomposition"] = xr.DataTree(_history(found, portfolio.plans, inputs, mix))
+    return result
+
+
+def _history(found: Found, plans: Sequence[Plan], inputs: Inputs, mix: xr.DataTree) -> xr.Dataset:
+    """Return what was told and found in every round, and what every site is asked for."""
+    money, rounds = inputs.calendar.currency, found.rounds
+    traded, held = promised(mix)
+
+    def by_round(values: list[float], unit: str, words: str) -> tuple[str, list[float], dict]:
+        return "round", values, {"units": unit, "long_name": words}
+
+    told = {
+        "power": (
+            ("round", "time"),
+            PER_MWH * np.array([r.message.power for r in rounds]),
+            {"units": f"{money}/MWh", "long_name": "price of power that sites were told"},
+        ),
+        "value": by_round([r.value for r in rounds], money, "worth of the best mix so far"),
+        "bound": by_round([r.bound for r in rounds], money, "no plan is worth more"),
+        "missing_power": by_round(
+            [r.missing for r in rounds], "kW", "most power that the mix lacks or has too much"
+        ),
+        "seconds": by_round([r.seconds for r in rounds], "s", "time that it took"),
+    }
+    coords: dict[str, Any] = {
+        "round": np.arange(len(rounds)),
+        "time": inputs.calendar.time,
+    }
+    if products := products_of(inputs):
+        told["held"] = (
+            ("round", "product", "time"),
+            PER_MWH * np.array([r.message.held for r in rounds]),
+            {"units": f"{money}/MW/h", "long_name": "price of reserve that sites were told"},
+        )
+        coords["product"] = products
+    history = xr.Dataset(told, coords=coords)
+    used = mix.children["flexibility"].to_dataset(inherit=False)
+    history = history.assign(
+        weight=used["weight"],
+        plan_pod=used["pod"].astype(object),
+        own_cash=used["own_cash"],
+        promise=traded.assign_attrs(units="kW", long_name="power asked of the site"),
+    )
+    if held is not None:
+        words = {"units": "kW", "long_name": "reserve asked of the site"}
+        history["promise_held"] = held.assign_attrs(words)
+    return history
