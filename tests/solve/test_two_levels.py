@@ -12,7 +12,7 @@ from stories import assert_proven, through_a_file
 import v2g_linopy as v2g
 from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.solve.decompose.plans import Plan, with_plans
-from v2g_linopy.solve.decompose.portfolio import PortfolioModel
+from v2g_linopy.solve.decompose.portfolio_model import PortfolioModel
 from v2g_linopy.solve.decompose.site_cases import Division
 from v2g_linopy.solve.solver import Settings
 

@@ -14,12 +14,12 @@ from ...errors import Infeasible, SolveError
 from ...model.inputs import Inputs, inputs_of
 from ...model.part import Part, Stage
 from ..solver import Settings
-from . import loop
-from .loop import NOTHING_MISSING, Found
+from . import column_generation
+from .column_generation import NOTHING_MISSING, Found
 from .message import PER_MWH, Message, products_of
 from .plans import Plan, with_plans
 from .pool import LocalSites, SharedSites, opened
-from .portfolio import PortfolioModel
+from .portfolio_model import PortfolioModel
 from .site_cases import Division
 
 logger = logging.getLogger(__name__)
@@ -77,13 +77,13 @@ def solve_in_two_levels(
     division = Division.of(case, parts)
     tree = division.portfolio()
     inputs = inputs_of(tree, parts)
-    gap = loop.GAP if settings.gap is None else settings.gap
-    settings = replace(settings, gap=min(gap, loop.GAP))
+    gap = column_generation.GAP if settings.gap is None else settings.gap
+    settings = replace(settings, gap=min(gap, column_generation.GAP))
     with opened(division, settings, parts, processes) as sites:
         most = sites.most_held
         portfolio = PortfolioModel(tree, inputs, division.pods, parts, settings, most)
         first = Message.first(inputs)
-        found = loop.run(portfolio, sites.plans, first, settings, gap=gap)
+        found = column_generation.generate_plans(portfolio, sites.plans, first, settings, gap=gap)
         if sites.whole:
             found = _in_whole_numbers(found, portfolio, sites, settings, gap)
     mix = _mixed(solve, tree, inputs, portfolio, found, parts)
@@ -114,7 +114,9 @@ def _in_whole_numbers(
     sites.fix(levels)
     portfolio.forbid([p.pod in levels and not _same(p.levels, levels[p.pod]) for p in plans])
     found.mixed = portfolio.solve()
-    return loop.run(portfolio, sites.plans, found.mixed.message, settings, gap=gap, found=found)
+    return column_generation.generate_plans(
+        portfolio, sites.plans, found.mixed.message, settings, gap=gap, found=found
+    )
 
 
 def _same(one: np.ndarray | None, other: np.ndarray) -> bool:

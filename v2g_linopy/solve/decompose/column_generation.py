@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..solver import TIME_LIMIT, Settings
 from .message import Message
 from .plans import Plan
-from .portfolio import Mixed, PortfolioModel
+from .portfolio_model import Mixed, PortfolioModel
 
 logger = logging.getLogger(__name__)
 GAP = 1e-6
@@ -50,7 +50,7 @@ Answer = Callable[[Message], list[Plan]]
 """Gives the plans of all sites at the prices of a message."""
 
 
-def run(
+def generate_plans(
     portfolio: PortfolioModel,
     answer: Answer,
     first: Message,
