@@ -82,6 +82,7 @@ _HOME = {
     "profit_sources": "study.profit_sources",
     "profit_steps": "study.profit_sources",
     "case_with_types": "study.menus.copies",
+    "worth_of_known_prices": "study.profit_sources",
     "menu": "study.menus.design",
     "integrated_menu": "study.menus.integrated",
     "schedule_table": "study.menus.schedule",
@@ -155,7 +156,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .study.menus.design import menu
     from .study.menus.integrated import integrated_menu
     from .study.menus.schedule import schedule_table
-    from .study.profit_sources import profit_sources, profit_steps
+    from .study.profit_sources import profit_sources, profit_steps, worth_of_known_prices
     from .study.scenarios import scenarios
     from .study.value_of_information import evpi, vss
     from .study.wear import capacity_loss, wear
@@ -250,6 +251,7 @@ __all__ = [
     "products",
     "profit_sources",
     "profit_steps",
+    "worth_of_known_prices",
     "random_signals",
     "sessions_to_fleet",
     "read",

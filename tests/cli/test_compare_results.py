@@ -2,7 +2,9 @@
 
 import json
 
+import pandas as pd
 import pytest
+import xarray as xr
 from cases import case, market
 
 import v2g_linopy as v2g
@@ -106,8 +108,84 @@ def test_results_with_imbalance_say_where_they_earn(run, tmp_path):
         house = case(None, position, load={"baseline": [6.0]}, imbalance=both)
         v2g.write(v2g.solve(house), paths[-1])
     words = run("compare", *paths).stdout
-    table = table_of(words.partition("where the objective comes from")[2])
+    told = words.partition("where the objective comes from")[2].partition("step by step")[0]
+    table = table_of(told)
     assert table["energy"] == ["-0.30", "-0.30", "+0.00"]
     assert table["deviation"] == ["0.02", "-0.06", "-0.08"]
     sources = json.loads(run("compare", *paths, "--json").stdout)["sources"]
     assert [x["deviation"] for x in sources] == pytest.approx([0.02, -0.06])
+
+
+@pytest.fixture(scope="module")
+def ways(tmp_path_factory):
+    """A car needs 10 kWh by the end of four hours. At once it draws at 50, 40 imbalance; the rule
+    draws at 20, 30 imbalance; who knows imbalance draws at 10. Nothing is bid.
+    """
+    time = pd.date_range("2026-03-02", periods=4, freq="h")
+    car = {"charge_max": 10.0, "energy_max": 10.0, "eta_charge": 1.0}
+    car |= {"energy_min": ("time", [0.0, 0.0, 0.0, 10.0])}
+    groups = {
+        "fleet": xr.Dataset(car, {"fleet": ["ev"]}),
+        "energy": xr.Dataset(
+            {"price": ("time", [50.0, 20.0, 30.0, 60.0]), "limit": 99.0}, {"market": ["day_ahead"]}
+        ),
+        "imbalance": xr.Dataset({"price_long": ("time", [40.0, 30.0, 35.0, 10.0]), "limit": 99.0}),
+        "gates": xr.Dataset({"hour": ("gate", [12.0])}, {"gate": ["day_ahead"]}),
+    }
+    kinds = {
+        "at-once": ("unmanaged", "published"),
+        "smart": ("rule", "published"),
+        "known": ("rule", "perfect"),
+    }
+    tree, paths = v2g.assemble(time, groups), {}
+    for name, (policy, forecast) in kinds.items():
+        options = {"policy": policy, "forecast": forecast, "bids": "none", "hindsight": False}
+        paths[name] = tmp_path_factory.mktemp(name, numbered=False)
+        v2g.write(v2g.simulate(tree, **options), paths[name] / "result.nc")
+    return paths
+
+
+def test_steps_of_profit_and_their_page(run, ways, tmp_path):
+    """At once: 0.50 for energy, and (50 - 40) 10 kWh = 0.10 back. The rule saves 0.30 and loses
+    (20 - 30) 10 = 0.10 instead: 0.20 less. Who knows draws at 10 what costs 30: 0.20 more.
+    """
+    known = f"smart={ways['known']}"
+    out = tmp_path / "steps"
+    words = ("compare", ways["at-once"], ways["smart"], "--perfect", known, "-o", out)
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    assert "wrote steps.csv, steps.html" in done.stdout
+    text = done.stdout.partition("step by step, in this order")[2]
+    table = table_of(text)
+    assert text.split()[:4] == ["at-once", "+", "smart", "total"]
+    assert table["energy"] == ["-0.50", "0.30", "-0.20"]
+    assert table["deviation"] == ["0.10", "-0.20", "-0.10"]
+    assert table["sum"] == ["-0.40", "0.10", "-0.30"]
+    assert "smart, if it knew all prices        +0.20" in text
+    document = json.loads(run(*words, "--json", "--force").stdout)
+    assert document["steps"]["energy"]["+ smart"] == pytest.approx(0.3)
+    assert document["known_prices"] == {"smart": pytest.approx(0.2)}
+    assert sorted(document["files"]) == ["steps.csv", "steps.html"]
+    sheet = pd.read_csv(out / "steps.csv", index_col="source")
+    assert list(sheet.columns) == ["at-once", "change by smart", "total"]
+    assert sheet.loc["sum", "total"] == pytest.approx(-0.3)
+    page = (out / "steps.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "smart: +0.20 EUR" in page
+    assert run(*words).exit_code == 8, "files that exist are left"
+
+
+def test_a_run_that_knows_prices_must_be_the_same_otherwise(run, ways, results):
+    """What is no perfect forecast, of another policy, or of no result that is compared, is told."""
+    pair = ("compare", ways["at-once"], ways["smart"])
+    wrong = run(*pair, "--perfect", f"smart={ways['smart']}")
+    assert (wrong.exit_code, "simulate it with perfect" in wrong.stderr) == (3, True)
+    other = run(*pair, "--perfect", f"A={ways['known']}")
+    assert (other.exit_code, "'rule' beside 'unmanaged'" in other.stderr) == (3, True)
+    for word in ("V2G=out", "smart", "smart="):
+        refused = run(*pair, "--perfect", word)
+        assert (refused.exit_code, "NAME=RESULT" in refused.stderr) == (2, True), word
+    alone = run("compare", ways["at-once"], "--perfect", "A=out")
+    assert "only with several results" in alone.stderr
+    without = run("compare", *results[:2], "--perfect", "A=out")
+    assert "a market and imbalance" in without.stderr

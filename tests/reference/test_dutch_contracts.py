@@ -139,24 +139,58 @@ def test_fourteen_days_without_feeding_in(march, options, cost):
 
 
 @pytest.mark.parametrize(
-    ("wear", "term", "cost", "owed", "agreed", "fed_in", "near"),
+    ("wear", "term", "cost", "owed", "agreed", "fed_in"),
     [
-        (0.01, 3.0, 161.284, 31.637, 191, 1592.4, 0.1),
-        (0.01, 1.0, 173.500, 31.631, 269, 985.7, 0.1),
-        (0.01, 2.0, 166.569, 34.186, 225, 1431.5, 0.1),
-        (0.05, 3.0, 180.107, 22.914, 156, 357.7, 0.25),
+        (0.01, 3.0, 161.284, 31.637, 191, 1592.4),
+        (0.01, 1.0, 173.500, 31.631, 269, 985.7),
+        (0.01, 2.0, 166.569, 34.186, 225, 1431.5),
+        (0.05, 3.0, None, 22.914, 156, 357.7),
     ][: 4 if MANY else 2],
 )
-def test_fourteen_days_under_contracts(march, wear, term, cost, owed, agreed, fed_in, near):
+def test_fourteen_days_under_contracts(march, wear, term, cost, owed, agreed, fed_in):
     """Menus of one to three hours: what owners agree to is exact; of equally good hours another
-    solver takes others, which moves the cost by cents (one such choice of 5 kWh by 0.20 EUR).
+    solver takes others, which moves the cost at imbalance by cents. At a wear of 0.05 one such
+    choice moves it by 0.20 EUR: see below.
     """
     result = operated(march, contracts=menu_of(wear, term), start=FIRST, stop=END)
-    assert cost_at_imbalance(result) == pytest.approx(cost, abs=near)
+    if cost is not None:
+        assert cost_at_imbalance(result) == pytest.approx(cost, abs=0.1)
     assert -float(result["ledger"]["contract.owners"].sum()) == pytest.approx(owed, abs=1e-3)
     sessions = result["sessions"]
     assert int((sessions.contract >= 0).sum()) == agreed
     assert float(sessions.energy_discharged.sum()) == pytest.approx(fed_in, abs=0.1)
+
+
+def cost_of_sessions(result: xr.DataTree) -> pd.Series:
+    """What each session would cost if all of it were imbalance (EUR)."""
+    fleet = result["fleet"].to_dataset()
+    drawn = (fleet.charge - fleet.discharge) * result["imbalance"].price_long / 1000
+    session = fleet.session.broadcast_like(drawn).to_numpy().ravel()
+    return pd.Series(drawn.to_numpy().ravel()).groupby(session).sum()
+
+
+@pytest.mark.parametrize(("wear", "cost"), [(0.01, 161.284), (0.05, 180.107)])
+@pytest.mark.skipif(not MANY, reason="nine runs of 14 days each: make prove")
+def test_the_rest_is_equally_good_hours(march, wear, cost):
+    """Published prices are moved by at most 0.0005 EUR/MWh, a twentieth of their last digit: that
+    decides between equally good hours and nothing else, as all sessions draw and feed in as much
+    as before. Each session then costs, at imbalance, between a least and a most; the published
+    cost lies between the sums. A tenth of a EUR is less than what these hours decide.
+    """
+    menu, energy = menu_of(wear, 3.0), march["energy"].to_dataset()
+    plain = operated(march, contracts=menu, start=FIRST, stop=END)
+    found, fed_in = [cost_of_sessions(plain)], plain["sessions"].energy_discharged
+    for seed in range(8):
+        moved = np.random.default_rng(seed).uniform(-5e-4, 5e-4, energy.price.shape)
+        price = (energy.price + moved).assign_attrs(energy.price.attrs)
+        tree = march.assign(energy=xr.DataTree(energy.assign(price=price)))
+        result = operated(tree, contracts=menu, start=FIRST, stop=END)
+        assert np.allclose(result["sessions"].energy_discharged, fed_in, atol=1e-3)
+        found.append(cost_of_sessions(result))
+    by_session = pd.concat(found, axis=1)
+    least, most = by_session.min(axis=1).sum(), by_session.max(axis=1).sum()
+    assert least <= cost <= most
+    assert most - least > 0.2
 
 
 @pytest.fixture(scope="module")
@@ -169,15 +203,15 @@ def smart_since_january() -> xr.DataTree:
 @pytest.mark.parametrize(
     ("bids", "worth", "at_two_prices"),
     [
-        ("none", 0.0, -215.70),
-        ("week-ago", 24.06, -210.60),
         ("mean-of-days", 23.28, -200.90),
-        ("saa-backed", 0.06, -213.43),
         ("cvar-backed", 22.80, -199.56),
         ("saa-virtual", -98.69, -450.24),
         ("cvar-virtual", 1.49, -388.71),
+        ("none", 0.0, -215.70),
+        ("week-ago", 24.06, -210.60),
+        ("saa-backed", 0.06, -213.43),
         ("known", 19.77, -169.16),
-    ],
+    ][: 8 if MANY else 4],
 )
 def test_what_bids_are_worth(smart_since_january, bids, worth, at_two_prices):
     """What each bid earns against imbalance in the 14 days at one price, and what the market bill
@@ -193,32 +227,79 @@ def test_what_bids_are_worth(smart_since_january, bids, worth, at_two_prices):
     assert worth_of_position(one_price) == pytest.approx(worth, abs=0.01)
 
 
-def test_where_the_profit_of_fourteen_days_comes_from():
-    """No control and smart charging, both bid as of the same hour a week ago, by source: what
-    drivers pay for their need, what the energy costs day-ahead, and what comes of deviations.
+def with_drawn_types(tree: xr.DataTree, *begins: pd.Timestamp) -> xr.DataTree:
+    """Types of owners, drawn with seed 0 by arrival and departure, anew from each moment on."""
+    sessions = tree["sessions"].to_dataset()
+    arrival, departure = sessions.arrival.to_numpy(), sessions.departure.to_numpy()
+    order, kinds = np.lexsort((departure, arrival)), np.zeros(len(arrival), int)
+    for begin in begins:
+        later = order[arrival[order] >= begin.to_datetime64()]
+        kinds[later] = np.random.default_rng(0).choice(5, len(later), p=np.full(5, 0.2))
+    names = np.array([f"type {m}" for m in range(1, 6)])[kinds]
+    return tree.assign(sessions=xr.DataTree(sessions.assign(type=("session", names))))
+
+
+def test_where_the_profit_of_fourteen_days_comes_from(tmp_path: Path):
+    """No control, smart charging, V2G under the menu of three hours and a virtual position, through
+    files and commands, bids as of the same hour a week ago: what drivers pay for their need, what
+    the energy costs day-ahead, deviations, the bet, and payments; and what known prices would add.
+
+    Types of the 349 are those of the other tests. What is bid for their first week follows from
+    those of five weeks before, which the published table does not tell; with equally good hours
+    this moves the deviation of V2G against its bet by cents (9.72 instead of 9.62 EUR), and the
+    total by less than the tenth that hours may.
     """
-    begin = pd.Timestamp("2018-12-31 23:00")
-    sessions = stays_within((begin, FIRST), (FIRST, END))
-    tree = station(sessions, "2019-01-01", "2019-03-18", feeds_in=False)
+    begin, first_bid = (pd.Timestamp(f"{day} 23:00") for day in ("2018-12-31", "2019-01-27"))
+    stays = stays_within((begin, FIRST), (FIRST, END))
+    tree = with_drawn_types(station(stays, "2019-01-01", "2019-03-18"), first_bid, FIRST)
     price = xr.DataArray(0.13, attrs={"units": "EUR/kWh"})
     tree["fleet"] = tree["fleet"].to_dataset().assign(retail_price=price)
-    plans = {
-        name: since_first(operated(tree, policy=policy, bids="week-ago"))
-        for name, policy in (("no control", "unmanaged"), ("smart", "rule"))
+    v2g.write(tree, tmp_path / "stays.nc")
+    offered = xr.DataTree.from_dict({"/": xr.Dataset(), "/contract": menu_of(0.01, 3.0)})
+    v2g.write(offered, tmp_path / "menu.nc")
+
+    def command(*words: object) -> dict:
+        done = CliRunner().invoke(app, [*map(str, words), "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    days = ("--start", FIRST, "--stop", END, "--history", 35, "--no-hindsight", "--no-report")
+    smart = ("--set", "fleet.discharge_max=0")
+    menu = ("--contracts", tmp_path / "menu.nc")
+    bet = ("--bids", "saa-virtual", "--expects", "week-ago")
+    ways = {
+        "no-control": ("unmanaged", "published", *smart),
+        "smart": ("rule", "published", *smart),
+        "V2G": ("rule", "published", *menu),
+        "virtual": ("rule", "published", *menu, *bet),
+        "known": ("rule", "perfect", *smart),
     }
-    table = v2g.profit_steps(plans)
+    for name, (policy, forecast, *words) in ways.items():
+        by = ("--policy", policy, "--forecast", forecast, "-o", tmp_path / name)
+        command("simulate", tmp_path / "stays.nc", *by, *days, *words)
+    known = ("--perfect", f"smart={tmp_path / 'known'}")
+    found = command("compare", *(tmp_path / name for name in [*ways][:4]), *known)
+
+    table = pd.DataFrame(found["steps"]).T
     expected = {
-        "retail": [601.5207, 0.0],
-        "energy": [-196.6415, 27.4845],
+        "retail": [601.5207, 0, 0, 0, 601.5207],
+        "energy": [-196.6415, 27.4845, 12.8290, 0, -156.3280],
         "deviation": [-4.8237, 9.1208],
-        "virtual": [0.0, 0.0],
+        "virtual": [0, 0, 0],
+        "owners": [0, 0, -31.6371, 0, -31.6371],
+        "later markets": [0] * 5,
+        "other": [0] * 5,
         "sum": [400.0555, 36.6052],
     }
     for row, numbers in expected.items():
-        assert table.loc[row, ["no control", "+ smart"]].to_list() == pytest.approx(
-            numbers, abs=1e-4
-        )
-    assert np.allclose(table.iloc[:, :2].sum(axis=1), table["total"], atol=1e-9)
+        shown = table.loc[row].to_list()[: len(numbers)]
+        assert shown == pytest.approx(numbers, abs=1e-4), row
+    assert np.allclose(table.iloc[:, :-1].sum(axis=1), table["total"], rtol=0, atol=1e-9)
+    assert np.allclose(table.iloc[:-1].sum(), table.loc["sum"], rtol=0, atol=1e-9)
+    assert table.loc["sum", "total"] == pytest.approx(309.9079, abs=0.1)
+    assert found["known_prices"]["smart"] == pytest.approx(47.99, abs=0.01)
+    virtual = v2g.read(tmp_path / "virtual" / "result.nc")
+    assert worth_of_position(virtual) == pytest.approx(-98.69, abs=0.01)
 
 
 def test_what_feeding_in_adds_to_energy_and_costs_in_payments(march):

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 from cases import case, market, vehicle
+from hypothesis import given
+from hypothesis import strategies as st
 
 import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
@@ -41,6 +43,76 @@ def test_what_was_bought_beyond_the_plan_is_virtual():
     found = v2g.profit_sources(result, expected=expected)
     assert found["deviation"] == pytest.approx(0.0)
     assert found["virtual"] == pytest.approx(0.06)
+
+
+def test_what_a_result_expected_stands_in_it():
+    """The same 6 kW, written in the result, as a simulation leaves them; told otherwise, that
+    counts.
+    """
+    bought = market(50.0, closed=1.0, committed=[-4.0, -8.0], expected=[-6.0, -6.0])
+    house = {"baseline": [6.0, 6.0]}
+    result = v2g.solve(case(None, bought, load=house, imbalance=TWO_PRICES))
+    assert v2g.profit_sources(result)["virtual"] == pytest.approx(0.06)
+    position = result["energy"]["position"].isel(market=0, drop=True)
+    assert v2g.profit_sources(result, expected=position)["virtual"] == 0
+
+
+@given(
+    *(
+        st.lists(st.integers(low, high), min_size=3, max_size=3)
+        for low, high in ((-20, 90), (-40, 40), (0, 60), (-9, 9), (-9, 9), (0, 9))
+    )
+)
+def test_sources_are_all_that_two_prices_settle(price, surplus, premium, position, expected, drawn):
+    """Market, imbalance, drivers and owners leave nothing to the other entries, whatever the
+    position, its expectation and the direction of imbalance.
+    """
+    bought = market(price, closed=1.0, committed=position, expected=expected)
+    prices = {"price_long": surplus, "price_short": np.add(surplus, premium), "limit": 100.0}
+    result = v2g.solve(case(None, bought, load={"baseline": drawn}, imbalance=prices))
+    found = v2g.profit_sources(result)
+    assert abs(found["other"]) < 1e-9
+    settled = found[["energy", "deviation", "virtual"]].sum()
+    assert settled == pytest.approx(result.attrs["objective"], abs=1e-9)
+
+
+def test_known_prices_stand_beside_runs_that_are_the_same():
+    """A run on another forecast, by another rule or of another car says nothing of known prices."""
+    hours = {"price": ("time", [40.0, 50.0]), "limit": 99.0}
+    groups = {
+        "fleet": xr.Dataset(
+            {
+                **{"charge_max": 10.0, "energy_max": 10.0, "eta_charge": 1.0},
+                "energy_min": ("time", [0.0, 10.0]),
+            },
+            coords={"fleet": ["ev"]},
+        ),
+        "energy": xr.Dataset(hours, coords={"market": ["day_ahead"]}),
+        "imbalance": xr.Dataset({"price_long": ("time", [45.0, 25.0]), "limit": 99.0}),
+        "gates": xr.Dataset({"hour": ("gate", [12.0])}, {"gate": ["day_ahead"]}),
+    }
+    time = pd.date_range("2026-03-02 08:00", periods=2, freq="h")
+    tree = v2g.assemble(time, groups)
+
+    def run(tree, **options):
+        given = {"policy": "rule", "forecast": "perfect", "bids": "none", "hindsight": False}
+        return v2g.simulate(tree, **given | options)
+
+    published = run(tree, forecast="published")
+    assert v2g.worth_of_known_prices(published, run(tree)) == pytest.approx(0.45 - 0.25)
+    assert v2g.worth_of_known_prices(published, run(tree, bids="none")) == pytest.approx(0.2)
+    slow = tree.copy()
+    slow["fleet"] = slow["fleet"].to_dataset().assign(charge_max=8.0)
+    wrong = {
+        "forecast": published,
+        "policy": run(tree, policy="latest"),
+        "bids": run(tree, bids="known"),
+        "fleet.charge_max": run(slow, policy="rule"),
+    }
+    for where, other in wrong.items():
+        with pytest.raises(SchemaError) as caught:
+            v2g.worth_of_known_prices(published, other)
+        assert where in [p.where for p in caught.value.problems], where
 
 
 def test_later_markets_are_told_apart():

@@ -47,6 +47,7 @@ from .options import (
 )
 from .output import refuse_existing, report_lacks, staged
 from .set_option import changed
+from .steps_of_profit import PAGE, TABLE, runs_that_know, steps_between, written_steps
 from .terminal import Terminal, to_json
 
 FILES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "report.html")
@@ -68,6 +69,17 @@ Others = Annotated[
         metavar="RESULT",
         help="With one or more, CASE is a result as well, and all are compared.",
         show_default=False,
+    ),
+]
+Perfect = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--perfect",
+        metavar="NAME=RESULT",
+        help=(
+            "Of several results, the run of one of them with --forecast perfect: what it would earn"
+            " more is told beside the steps."
+        ),
     ),
 ]
 Xlsx = Annotated[
@@ -114,6 +126,7 @@ def add(app: typer.Typer) -> None:
         "v2g compare depot.nc -o ladder",
         "v2g compare depot.nc -o ladder --json -q",
         "v2g compare out smart slow",
+        "v2g compare no-control smart v2g --perfect smart=smart-known -o steps",
     )(compare)
 
 
@@ -170,23 +183,30 @@ def compare(
     solving: Solving,
     others: Others = None,
     output: Folder = None,
+    perfect: Perfect = None,
     *,
     files: Files,
 ) -> None:
     """Climb the value ladder of a case (unmanaged, smart, V2G, reserves); write the files of the
     top rung.
 
-    Of several results, show the bills side by side and the inputs that differ; nothing is solved.
+    Of several results, show the bills side by side, the inputs that differ, and step by step from
+    which source each earns more than the one before, where there is imbalance; nothing is solved,
+    and -o writes the steps as steps.csv and a page with their figure, steps.html.
     """
     if others:
-        if useless := [*(["--output"] if output else []), *given_of(solving), *given_of(files)]:
+        allowed = ("--force", "--report", "--csv-separator", "--csv-decimal") if output else ()
+        useless = [*given_of(solving), *(x for x in given_of(files) if x not in allowed)]
+        if useless:
             raise typer.BadParameter(
-                "results are compared as they are, nothing is solved or written; leave it out, or"
-                " take the table from --json",
+                "results are compared as they are, nothing is solved, and only -o writes a table"
+                " and a page; leave it out, or take the table from --json",
                 param_hint=", ".join(useless),
             )
-        compare_results(terminal, [case, *others])
+        compare_results(terminal, [case, *others], perfect, output, files)
         return
+    if perfect:
+        raise typer.BadParameter("is of use only with several results", param_hint="--perfect")
     solve_and_write(terminal, case, solving, output, files, v2g.compare, "Comparing")
 
 
@@ -199,11 +219,37 @@ def given_of(options: Solving | Files) -> list[str]:
     ]
 
 
-def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
-    """Print the bills of results by cause, entry by entry, and which inputs differ from the
-    first.
+def compare_results(
+    terminal: Terminal,
+    paths: Sequence[Path],
+    perfect: Sequence[str] | None,
+    output: Path | None,
+    files: Files,
+) -> None:
+    """Print the bills of results by cause, entry by entry, which inputs differ from the first, and
+    what each adds to the one before it, by source.
     """
+    known = runs_that_know(perfect, paths)
     trees = all_verified(terminal, [result_path(path) for path in paths])
+    lines, document = bills_side_by_side(trees, paths)
+    if steps := steps_between(terminal, trees, paths, known):
+        lines += ["", *steps.lines()]
+        document |= steps.document()
+    if output and steps is None:
+        detail = "there is nothing to write: only results with a market and imbalance have steps"
+        raise typer.BadParameter(detail, param_hint="--output")
+    if output and steps:
+        page = files.report
+        said = written_steps(steps, output, files.style, page=page, force=files.force)
+        lines += ["", said]
+        document["files"] = {n: str(output / n) for n in (TABLE, *([PAGE] if page else []))}
+    terminal.answer("\n".join(lines), document)
+
+
+def bills_side_by_side(
+    trees: Sequence[xr.DataTree], paths: Sequence[Path]
+) -> tuple[list[str], dict[str, Any]]:
+    """Return bills, sources and the inputs that differ, in words and for machines."""
     money, names = trees[0].attrs.get("currency", "EUR"), letters(len(paths))
     table = bills(trees)
     profit = [float(tree.attrs["profit"]) for tree in trees]
@@ -218,8 +264,7 @@ def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
             bill_line(f"  {entry}", list(row))
             for entry, row in zip(entries["entry"], entries[names].to_numpy(), strict=True)
         ]
-    sources = sources_of(trees)
-    if sources:
+    if sources := sources_of(trees):
         lines += ["", "where the objective comes from"]
         lines += [bill_line(f"  {name}", [x[name] for x in sources]) for name in SOURCES]
     differ = [input_differences(trees[0], tree) for tree in trees[1:]]
@@ -237,7 +282,7 @@ def compare_results(terminal: Terminal, paths: Sequence[Path]) -> None:
             name: found.to_dict("records") for name, found in zip(names[1:], differ, strict=True)
         },
     }
-    terminal.answer("\n".join(lines), document)
+    return lines, document
 
 
 def sources_of(trees: Sequence[xr.DataTree]) -> list[pd.Series]:

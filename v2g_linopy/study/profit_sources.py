@@ -14,6 +14,7 @@ from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
 from .attribution import cause_of
+from .input_differences import input_differences
 
 SOURCES = ("retail", "energy", "deviation", "virtual", "later markets", "owners", "other")
 MEANINGS = {
@@ -179,6 +180,92 @@ def profit_steps(
         table[f"+ {name}"] = by_name[name] - by_name[before]
     frame = pd.DataFrame(table).assign(total=by_name[names[-1]])
     return pd.concat([frame, frame.sum().rename("sum").to_frame().T])
+
+
+def worth_of_known_prices(
+    result: xr.DataTree, known: xr.DataTree, *, parts: Mapping[str, Part] = PARTS
+) -> float:
+    """Return what a run would earn more if it knew all prices in advance.
+
+    It is the objective of the same simulation with the forecast `perfect`, bids included, less its
+    own. It stands beside the sources of profit and is none of them: a deviation from what was
+    expected is both an error and flexibility that was wanted.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        A simulated result.
+    known : xarray.DataTree
+        The same simulation with ``forecast="perfect"``.
+    parts : mapping of str to Part, default PARTS
+        The catalogue.
+
+    Returns
+    -------
+    float
+        Money of the result.
+
+    Raises
+    ------
+    SchemaError
+        `known` is not operated on a perfect forecast, or by another policy, bid or settlement, or
+        has other steps, vehicles, prices or sessions; everything that differs is listed.
+
+    Examples
+    --------
+    A car needs 10 kWh by the end of two hours. It draws in the first, as day-ahead is cheaper
+    there; imbalance is so in the second, by 20 EUR/MWh:
+
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-03-02 08:00", periods=2, freq="h")
+    >>> car = {"charge_max": 10.0, "energy_max": 10.0, "energy_min": ("time", [0.0, 10.0])}
+    >>> fleet = xr.Dataset(car | {"eta_charge": 1.0}, coords={"fleet": ["ev"]})
+    >>> market = {"price": ("time", [40.0, 50.0]), "limit": 99.0}
+    >>> energy = xr.Dataset(market, coords={"market": ["day_ahead"]})
+    >>> settlement = xr.Dataset({"price_long": ("time", [45.0, 25.0]), "limit": 99.0})
+    >>> gates = xr.Dataset({"hour": ("gate", [12.0])}, {"gate": ["day_ahead"]})
+    >>> groups = {"fleet": fleet, "energy": energy, "imbalance": settlement, "gates": gates}
+    >>> case = v2g.assemble(time, groups)
+    >>> published, known = (
+    ...     v2g.simulate(case, policy="rule", forecast=name, bids="none", hindsight=False)
+    ...     for name in ("published", "perfect")
+    ... )
+    >>> round(v2g.worth_of_known_prices(published, known), 3)
+    0.2
+    """
+    if problems := _not_the_same(result, known, parts):
+        raise SchemaError(problems, source="the run that knows all prices")
+    return float(known.attrs["objective"]) - float(result.attrs["objective"])
+
+
+_SAME_RUN = ("policy", "bids", "bids_expected", "settlement", "currency")
+_DECIDED = (
+    *("energy.committed", "energy.turnover", "energy.expected"),
+    *("fleet.energy_initial", "fleet.allowance_used"),  # where days before were operated
+)
+"""Inputs of a settled result that its operation has decided."""
+
+
+def _not_the_same(
+    result: xr.DataTree, known: xr.DataTree, parts: Mapping[str, Part]
+) -> list[Problem]:
+    """What keeps two runs from being one simulation on two forecasts."""
+    problems = []
+    if str(known.attrs.get("forecast", "")) != "perfect":
+        detail = f"is {known.attrs.get('forecast', 'absent')!r}; simulate it with perfect"
+        problems.append(Problem("forecast", "choice", detail))
+    for name in _SAME_RUN:
+        here, there = (str(tree.attrs.get(name, "")) for tree in (result, known))
+        if here != there:
+            problems.append(Problem(name, "consistency", f"{there!r} beside {here!r}"))
+    differ = input_differences(result, known, parts=parts)
+    other = differ[~differ["field"].isin(_DECIDED)]
+    return problems + [
+        Problem(row["field"], "consistency", f"{row['other']} beside {row['one']}")
+        for row in other.to_dict("records")
+    ]
 
 
 def has_sources(result: xr.DataTree) -> bool:
