@@ -2,6 +2,7 @@
 
 import json
 
+import cases as by_hand
 import numpy as np
 import pandas as pd
 import pytest
@@ -217,3 +218,22 @@ def test_signals_that_cannot_be_followed_are_no_success(run, held, allowed, code
     )
     assert document["status"] == ("not followed" if code else "ok")
     assert document["missed_kWh"] == pytest.approx(10)
+
+
+def test_an_allowance_that_calls_break_is_named(run, tmp_path):
+    """A car holds 10 kW upward for two hours, and its owner allows 5 kWh: called in both, 20 kWh
+    are delivered, 15 too many by the end of the second. One call of a quarter is within it.
+    """
+    car = by_hand.vehicle(charge_max=0.0, discharge_max=10.0, energy_initial=40.0, allowance=5.0)
+    paid = by_hand.product(up=1, capacity_price=[10, 10])
+    path = tmp_path / "result.nc"
+    v2g.write(v2g.solve(by_hand.case(car, by_hand.market([0, 0]), {"fcr": paid})), path)
+    done = run("replay", path, "--signals", signals(path, [1.0, 1.0]), "-o", tmp_path / "out")
+    assert done.exit_code == 9
+    assert "only beyond what owners allow" in done.stdout
+    assert "at worst ev by 15.000 kWh at the end of the step of 2026-01-05 01:00" in done.stdout
+    told = json.loads(run("replay", path, "--signals", path.parent / "calls.nc", "--json").stdout)
+    assert told["status"] == "not followed" and told["allowance"].startswith("1 vehicle")
+    (row,) = told["signals"]
+    assert row["over_allowance"] == pytest.approx(15)
+    assert run("replay", path, "--signals", signals(path, [0.25, 0.25])).exit_code == 0

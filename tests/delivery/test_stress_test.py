@@ -419,3 +419,72 @@ def test_what_cannot_be_stressed(oversold):
     for words, call in calls.items():
         with pytest.raises(v2g.SchemaError, match=words):
             call()
+
+
+OWNED = {"charge_max": 0.0, "discharge_max": 10.0, "energy_initial": 40.0, "allowance": 5.0}
+
+
+def calls(*rows, step="1h"):
+    """Signals upward of one product, a row of numbers per step each."""
+    return xr.concat(
+        [signal(row, step=step).assign_coords(signal=[f"s{k}"]) for k, row in enumerate(rows)],
+        "signal",
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "over", "worst", "step"),
+    [
+        ({}, [5, 15, 0], 15, 1),  # 10 kWh an hour, of which 5 are allowed in all
+        ({"session": np.array([1, 2])}, [5, 5, 0], 5, 0),  # counted anew in the second hour
+        ({"allowance": 20.0}, [0, 0, 0], 0, 0),
+        ({"allowance": [np.nan, 12.0]}, [0, 8, 0], 8, 1),  # any in the first hour, but it counts
+    ],
+)
+def test_calls_beyond_what_owners_allow(fields, over, worst, step):
+    """10 kW are sold in both hours by a product that guarantees nothing; it is called in the first
+    hour, in both, and in none.
+    """
+    paid = product(up=1, capacity_price=[10, 10])
+    result = v2g.solve(case(vehicle(**OWNED | fields), market([0, 0]), paid))
+    assert row(result, "reserve.volume") == [10, 10]
+    found = v2g.stress(result, calls([1, 0], [1, 1], [0, 0]))
+    assert found["over_allowance"].values == approx(over)
+    assert found["owner_over"].values == approx([worst])
+    said = found.attrs["allowance"]
+    if not worst:
+        assert said == ""
+        return
+    assert found["owner_step"].values == [TIME[step].to_datetime64()]
+    assert f"by {worst:.3f} kWh at the end of the step of 2026-01-05 0{step}:00" in said
+    assert said.startswith("1 vehicle discharges more under a signal than the owners allow")
+
+
+def test_what_a_call_stops_is_not_discharged():
+    """15 kW are sold while it charges at 10: a call of all of the hour discharges 5 of the 4 kWh
+    that are allowed, a call of half the hour 2.5.
+    """
+    owner = vehicle(discharge_max=10.0, energy_initial=20.0, allowance=4.0)
+    paid = product(up=1.0, capacity_price=10.0, volume_max=15.0)
+    result = v2g.solve(case(owner, market([-100.0]), paid))
+    assert row(result, "reserve.volume") == [15] and row(result, "fleet.charge") == [10]
+    found = v2g.stress(result, calls([1, 1], [1, 0], step="30min"))
+    assert found["over_allowance"].values == approx([1, 0])
+
+
+def test_a_call_downward_gives_back_what_was_sold():
+    """5 kWh sold at 100 EUR/MWh use up what is allowed; a call downward of 5 kW in the first hour
+    holds them back, so that as much may be called upward in the second.
+    """
+    owner = vehicle(**OWNED | {"discharge_max": 5.0})
+    ways = {
+        "lower": product(down=1, capacity_price=[200, 0]),
+        "raise": product(up=1, capacity_price=[0, 200]),
+    }
+    result = v2g.solve(case(owner, market([100, -100]), ways))
+    assert row(result, "fleet.discharge") == [5, 0]
+    lower = signal([0, 0], down=[1, 0], name="lower")
+    upper = signal([0, 1], name="raise")
+    both = v2g.stress(result, xr.concat([lower, upper], "product"))
+    assert float(both["over_allowance"].max()) == approx(0)
+    assert float(v2g.stress(result, upper)["over_allowance"].max()) == approx(5)

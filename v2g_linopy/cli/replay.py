@@ -114,7 +114,7 @@ def replay(
     marks: CsvMarks,
 ) -> None:
     """Recompute a result from its file; with signals, follow them with every member: what breaks,
-    what is missed. It leaves with 9 where more is missed than may be.
+    what is missed. It leaves with 9 where more is missed than may be, or owners allow less.
     """
     kind, style = _one_kind(frequency, signals, random, extreme), marks.style
     names = ["stress.csv", *([] if report_lacks() else ["stress.png"])]
@@ -141,10 +141,15 @@ def replay(
         activations = _signals(tree, frequency, signals, random, seed)
         followed = _followed(terminal, tree, activations, price)
         table, missed = _table(followed), _missed(followed)
-        words = [f"{path}: {_whether_followed(missed, max_missed)}", f"the plan itself: {verdict}"]
+        whether = _whether_followed(missed, max_missed, str(followed.attrs["allowance"]))
+        words = [f"{path}: {whether}", f"the plan itself: {verdict}"]
         words += [str(followed.attrs["worst"]), *_sums(followed, tree)]
         words += _beyond_promise(followed, tree)
         document |= {"stress": followed.attrs["worst"], "missed_kWh": missed}
+        beyond = str(followed.attrs["allowance"])
+        if beyond:
+            words.append(beyond)
+            document |= {"allowance": beyond, "status": "not followed"}
         document["signals"] = table.to_dict("records")
         if missed > max_missed + BROKEN:
             document["status"] = "not followed"
@@ -153,7 +158,7 @@ def replay(
             words.append(f"wrote {', '.join(names)} to {output}")
 
     terminal.answer("\n".join(words), document)
-    if missed > max_missed + BROKEN:
+    if document["status"] != "ok":
         raise typer.Exit(NOT_FOLLOWED)
 
 
@@ -162,7 +167,7 @@ def _missed(found: xr.Dataset) -> float:
     return max(float(found.undelivered.sum("product").max()), float(found.missed.max()))
 
 
-def _whether_followed(missed: float, most: float) -> str:
+def _whether_followed(missed: float, most: float, beyond: str) -> str:
     """Say whether the members can follow the signals."""
     allowed = f", {most:g} kWh may be missing" if most else ""
     if missed > most + BROKEN:
@@ -170,6 +175,8 @@ def _whether_followed(missed: float, most: float) -> str:
             f"the signals can NOT be followed: {missed:.3f} kWh are missing under the worst one"
             f"{allowed}"
         )
+    if beyond:
+        return "the signals can be followed only beyond what owners allow"
     if missed > BROKEN:
         return f"the signals can be followed: {missed:.3f} kWh are missing at most{allowed}"
     return "every signal can be followed"
@@ -224,7 +231,7 @@ def _signals(
 
 def _table(found: xr.Dataset) -> pd.DataFrame:
     """One row per signal and product."""
-    flat = found.drop_vars("drawn").drop_dims("time", errors="ignore")
+    flat = found.drop_vars("drawn").drop_dims(["time", "fleet"], errors="ignore")
     return flat.to_dataframe().reset_index()
 
 

@@ -19,6 +19,7 @@ from .activation_signals import budget
 
 CELLS = 2_000_000  # numbers followed at once
 ROUNDING = 1e-9  # kW, kWh: less is nothing
+ROUNDING_OF_SOLVERS = 1e-6  # kWh by which a plan may be beyond a limit
 
 
 def stress(
@@ -61,7 +62,10 @@ def stress(
         although the activation was cut; `admissible`, 1 where no product is activated more than it
         admits. On (signal, time), with `paths`: `drawn` (kWh), what all batteries together have
         given beyond the plan without activation. With the dimension `scenario` where the plan has
-        it. The attribute `worst` says it in words.
+        it. Where owners limit what is discharged, on (signal) `over_allowance` (kWh), the worst of
+        what is delivered beyond an allowance by the end of a step, and on the members of the fleet
+        the same over all signals, `owner_over` (kWh), and the step in which it is, `owner_step`.
+        The attribute `worst` says it in words, and `allowance` which owners' allowance breaks.
 
     Raises
     ------
@@ -99,9 +103,12 @@ def stress(
     found["admissible"] = _admissible(signals, d, inputs, times)
     units = {"violation_power": "kW", "penalty": inputs.calendar.currency, "admissible": "1"}
     found = found.assign(
-        {n: x.assign_attrs(units=units.get(str(n), "kWh")) for n, x in found.items()}
+        {
+            n: x if x.dtype.kind == "M" else x.assign_attrs(units=units.get(str(n), "kWh"))
+            for n, x in found.items()
+        }
     )
-    return found.assign_attrs(worst=_words(found))
+    return found.assign_attrs(worst=_words(found), allowance=_broken_allowances(found, inputs))
 
 
 def _held(result: xr.DataTree, inputs: Inputs) -> xr.Dataset:
@@ -168,6 +175,7 @@ def _followed(
     d = d.map(in_scenario)
     up, down = (signals[way].to_numpy() for way in ("up", "down"))
     total = _nothing(up.shape[0], up.shape[1], len(inputs.calendar.time) if paths else 0)
+    owners: dict[str, xr.DataArray] = {}
     for asset, replayed in done.items():
         if f"share_{asset}" not in d:
             continue
@@ -183,10 +191,33 @@ def _followed(
             some = slice(start, start + at_once)
             followed = path.follow(up[some], down[some], held, times, inputs.dt)
             _add_up(total, some, followed)
-    return _labelled(total, signals, d, inputs)
+            if path.left is not None:
+                worst = followed["beyond_allowance"]  # of the signals, on (member, time)
+                owners[member] = _larger(owners.get(member), worst, share[member], inputs)
+    found = _labelled(total, signals, d, inputs)
+    if not owners:
+        return found.drop_vars("over_allowance")
+    (beyond,) = owners.values()
+    latest = inputs.calendar.time.to_numpy()[beyond.argmax("time").to_numpy()]
+    step = xr.DataArray(latest, dims=beyond.dims[:1])
+    return found.assign(owner_over=beyond.max("time"), owner_step=step)
 
 
-_WORST = ("violation_energy", "violation_power", "missed")  # of the members; the others add up
+def _larger(
+    so_far: xr.DataArray | None, beyond: np.ndarray, members: xr.DataArray, inputs: Inputs
+) -> xr.DataArray:
+    """Return the larger of what goes beyond allowances, on (member, time)."""
+    axes = {str(members.name): members.to_numpy(), "time": inputs.calendar.time}
+    found = xr.DataArray(beyond, coords=axes, dims=tuple(axes))
+    return found if so_far is None else xr.DataArray(np.maximum(so_far, found))
+
+
+_WORST = (
+    "violation_energy",
+    "violation_power",
+    "missed",
+    "over_allowance",
+)  # of the members; the others add up
 _SUMS = ("called_up", "called_down", "delivered_up", "delivered_down")
 
 
@@ -194,7 +225,7 @@ def _nothing(n_signals: int, n_products: int, n_steps: int) -> dict[str, np.ndar
     """Return the figures of no asset at all."""
     on_products = (*_WORST[:2], *_SUMS)
     total: dict[str, np.ndarray] = {n: np.zeros((n_signals, n_products)) for n in on_products}
-    total["missed"] = np.zeros(n_signals)
+    total["missed"], total["over_allowance"] = np.zeros((2, n_signals))
     if n_steps:
         total["drawn"] = np.zeros((n_signals, n_steps))
     return total
@@ -212,7 +243,8 @@ def _add_up(total: dict[str, np.ndarray], some: slice, found: Mapping[str, np.nd
 def _labelled(
     total: Mapping[str, np.ndarray], signals: xr.Dataset, d: xr.Dataset, inputs: Inputs
 ) -> xr.Dataset:
-    dims = dict.fromkeys(total, ("signal", "product")) | {"missed": ("signal",)}
+    dims: dict[str, tuple[str, ...]] = dict.fromkeys(total, ("signal", "product"))
+    dims |= dict.fromkeys(("missed", "over_allowance"), ("signal",))
     coords = {"signal": signals.signal, "product": d["product"]}
     if "drawn" in total:
         dims["drawn"], coords["time"] = ("signal", "time"), inputs.calendar.time
@@ -235,6 +267,8 @@ class _AssetPath:
     keep: np.ndarray
     above: tuple[np.ndarray, np.ndarray]  # kWh over the floor, within the step and at its end
     below: tuple[np.ndarray, np.ndarray]
+    left: np.ndarray | None = None  # kWh that owners still let be discharged; inf: any
+    goes_on: np.ndarray | None = None  # 0 where what is discharged counts anew
 
     @classmethod
     def of(
@@ -264,8 +298,11 @@ class _AssetPath:
             none, endless = values(0.0), (values(np.inf),) * 2
             return cls(*room, none, none, none + 1, none + 1, none, endless, endless)
         store, (start, end) = flex.store, flex.store.edges()
+        owned = flex.allowance
         return cls(
             *room,
+            left=None if owned is None else values(owned.left.where(owned.limited, np.inf)),
+            goes_on=None if owned is None else values(owned.goes_on),
             charge=values(store.charge),
             discharge=values(store.discharge),
             eta_charge=values(store.eta_charge),
@@ -291,6 +328,8 @@ class _AssetPath:
         energy, power, missed = np.zeros_like(gone), np.zeros_like(gone), np.zeros_like(gone)
         lost = {"up": np.zeros(up.shape[:2]), "down": np.zeros(up.shape[:2])}
         drawn = np.zeros((len(up), up.shape[2] // times))
+        fed, over = np.zeros_like(gone), np.zeros(len(up))
+        too_much = np.zeros((gone.shape[1], drawn.shape[1]))  # the worst of the signals
         for i in range(up.shape[2]):
             t, part = divmod(i, times)
             held_up, held_down = held["up"][:, :, t], held["down"][:, :, t]
@@ -311,6 +350,11 @@ class _AssetPath:
                 gone, short = self._after(before, given, t, part, times, hours)
             missed = np.maximum(missed, short)
             drawn[:, t] = gone.sum(axis=1)
+            if self.left is not None:
+                fed = self._counted(fed, t, part) + hours * self._fed_in(given, t)
+                excess = np.maximum(fed - self.left[:, t], 0.0)
+                over = np.maximum(over, excess.max(axis=1, initial=0.0))
+                too_much[:, t] = np.maximum(too_much[:, t], excess.max(axis=0, initial=0.0))
 
             cut = asked - given
             if abs(cut).max(initial=0.0) > ROUNDING:
@@ -323,6 +367,8 @@ class _AssetPath:
             "violation_power": _worst(power, backs),
             "missed": missed.max(axis=1, initial=0.0),
             "drawn": drawn,
+            "beyond_allowance": too_much,
+            "over_allowance": over,
         }
         for way, signal in (("up", up), ("down", down)):
             of_all = np.repeat(held[way].sum(axis=0), times, axis=1)
@@ -378,6 +424,15 @@ class _AssetPath:
         into, out = self.eta_charge[:, t], self.eta_discharge[:, t]
         return into * (stopped - (down - held_back)) + ((up - stopped) - held_back) / out
 
+    def _counted(self, fed: np.ndarray, t: int, part: int) -> np.ndarray:
+        """What was fed in beyond the path before a part of a step, where it still counts (kWh)."""
+        return fed if part or self.goes_on is None else fed * self.goes_on[:, t]
+
+    def _fed_in(self, power: np.ndarray, t: int) -> np.ndarray:
+        """Return what is fed in beyond the path at the grid (kW): calls stop charging first."""
+        up, down = power.clip(min=0.0), (-power).clip(min=0.0)
+        return (up - self.charge[:, t]).clip(min=0.0) - np.minimum(down, self.discharge[:, t])
+
     def _power(self, drawn: np.ndarray, t: int) -> np.ndarray:
         """Return the power above the path that takes so much from the battery (kW): the inverse of
         `_drawn`.
@@ -431,4 +486,27 @@ def _words(found: xr.Dataset) -> str:
     return (
         f"{many} signals: {worst}; of {asked:.0f} kWh called in all of them {missing:.0f} are not"
         " delivered"
+    )
+
+
+def _broken_allowances(found: xr.Dataset, inputs: Inputs) -> str:
+    """Say which vehicles discharge more than their owners allow, by how much and when; empty where
+    none does.
+    """
+    if "owner_over" not in found:
+        return ""
+    over, step = (
+        x.transpose("fleet", ...).to_numpy() for x in (found["owner_over"], found["owner_step"])
+    )
+    broken = over.reshape(len(over), -1).max(axis=1) > ROUNDING_OF_SOLVERS
+    if not broken.any():
+        return ""
+    place = np.unravel_index(over.argmax(), over.shape)
+    label, most = str(found["fleet"][place[0]].item()), float(over[place])
+    begin = inputs.calendar.local(pd.Timestamp(step[place]))
+    count = int(broken.sum())
+    vehicles = "1 vehicle discharges" if count == 1 else f"{count} vehicles discharge"
+    return (
+        f"{vehicles} more under a signal than the owners allow, at worst {label} by {most:.3f} kWh"
+        f" at the end of the step of {begin}"
     )
