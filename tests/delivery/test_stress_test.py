@@ -438,6 +438,7 @@ def calls(*rows, step="1h"):
         ({}, [5, 15, 0], 15, 1),  # 10 kWh an hour, of which 5 are allowed in all
         ({"session": np.array([1, 2])}, [5, 5, 0], 5, 0),  # counted anew in the second hour
         ({"allowance": 20.0}, [0, 0, 0], 0, 0),
+        ({"energy_initial": 8.0}, [3, 3, 0], 3, 0),  # no more than is on board
         ({"allowance": [np.nan, 12.0]}, [0, 8, 0], 8, 1),  # any in the first hour, but it counts
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from contracts_made import menu
 from made_results import result
 from pictures import EDGES, made, pictures
 
@@ -17,7 +18,7 @@ from v2g_linopy.report.figures.style import hours_from, svg, ticks
 from v2g_linopy.report.figures.trading import headroom
 from v2g_linopy.report.result_view import MOST_STEPS, ResultView
 
-UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles")
+UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles", "sessions")
 pytestmark = pytest.mark.xdist_group("pictures")
 
 
@@ -60,6 +61,13 @@ def test_axes_carry_units(name):
             {"peak_price": ("pod", [5.0]), "import_": (("pod", "time"), [np.ones(48)])},
             coords={"pod": ["site"]},
         )
+    if name == "contracts":
+        plan["contract"] = menu()
+        taken = {"type": ["low"], "contract": [0.0], "contract_reason": ["taken"]}
+        taken |= {n: [1.0] for n in ("contract_energy", "contract_payment", "contract_term")}
+        taken |= {"energy_called": [1.0], "energy_discharged": [1.0]}
+        taken["arrival"] = plan.indexes["time"][:1]
+        plan["sessions"] = xr.Dataset({n: ("session", x) for n, x in taken.items()})
     figure = getattr(ResultPlots(plan), name)()
     assert figure.axes
     for axes in figure.axes:

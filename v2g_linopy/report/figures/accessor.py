@@ -87,6 +87,32 @@ class ResultPlots:
         """
         return figures.bill(self._opened())
 
+    def contracts(self) -> Figure:
+        """Draw who took a contract and why not, and what was called of each.
+
+        It needs a result of `simulate` with contracts.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Left: sessions by type and reason. Right: kWh sold and called, per session.
+
+        Raises
+        ------
+        V2GError
+            The extra ``[report]`` is not installed.
+
+        Examples
+        --------
+        >>> menu = v2g.menu(theta=[1], share=1, wear=0.01, term=3, power=11, utility_scale=0.2)
+        >>> options = {"policy": "rule", "forecast": "perfect", "hindsight": False}
+        >>> case = v2g.charging_station(vehicles=1, days=1)
+        >>> figure = v2g.simulate(case, contracts=menu, **options).plot.contracts()
+        >>> [axes.get_title(loc="left") for axes in figure.axes]
+        ['Who took a contract, and why not', 'What was called of each contract']
+        """
+        return figures.contracts(self._opened())
+
     def balance(self, **options: Any) -> Figure:
         """Draw the power of every asset, and what the meter sees.
 

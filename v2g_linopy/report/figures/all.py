@@ -3,6 +3,7 @@
 """
 
 from .batteries import cycle_depth
+from .contracts import contracts
 from .dispatch import corridor, dispatch
 from .distribution import profit_distribution
 from .peaks import peaks
@@ -15,6 +16,7 @@ from .vehicles import heat_map, state_of_energy
 __all__ = [
     "balance",
     "bill",
+    "contracts",
     "corridor",
     "cycle_depth",
     "dispatch",

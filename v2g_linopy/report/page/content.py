@@ -13,6 +13,7 @@ import pandas as pd
 from ...errors import SchemaError
 from ...model.inputs import inputs_of
 from ...solve.result import ADJUSTMENT, in_profit
+from ...study.contract_outcome import contracts_taken, has_contracts, preferred_contracts
 from .. import bill, labels, tables
 from ..result_view import ResultView
 from ..schedule_and_bids import is_operated, on_forecasts, rests_on_mean_calls
@@ -283,6 +284,36 @@ def wear_rows(view: ResultView) -> dict[str, Any]:
         total = table[["efc", "throughput", *costs]].sum(skipna=False).to_dict()
         rows.append(shown(f"all {labels.shown_number(len(table), 0)}", total))
     return {"rows": rows, "more": max(0, len(table) - MOST_BATTERIES)}
+
+
+def contract_rows(view: ResultView) -> dict[str, Any]:
+    """Contracts as shown: what each came to, and which one each type would prefer at its calls."""
+    if view.source is None or not has_contracts(view.source):
+        return {"rows": [], "preferred": []}
+    taken, preferred = contracts_taken(view.source), preferred_contracts(view.source)
+    rows = [
+        {"name": row["made_for"], "cells": [*_amounts(row)]} for row in taken.to_dict("records")
+    ]
+    choices = [
+        {
+            "name": row["type"],
+            "prefers": row["prefers"],
+            "cells": [_shown(row["own"], 4), _shown(row["more"], 4)],
+        }
+        for row in preferred.to_dict("records")
+    ]
+    return {"rows": rows, "preferred": choices}
+
+
+def _amounts(row: dict[Any, Any]) -> list[str]:
+    """What one contract came to, written for people."""
+    places = {"term": 2, "energy": 2, "payment": 4, "sessions": 0, "called": 2, "missed": 2}
+    found = [_shown(row[name], count) for name, count in places.items()]
+    return [*found, labels.money(row["paid"]), _shown(row["paid_per_kWh"], 4)]
+
+
+def _shown(value: float, places: int) -> str:
+    return labels.NONE if math.isnan(value) else labels.shown_number(value, places)
 
 
 def solution(view: ResultView) -> list[str]:

@@ -17,6 +17,7 @@ from ...errors import V2GError
 from ...model.part import Part
 from ...parts.catalogue import PARTS
 from ...solve.verification import verify
+from ...study.contract_outcome import has_contracts
 from ..figures import all as figures
 from ..figures import sequence
 from ..figures.distribution import distribution
@@ -103,6 +104,10 @@ CAPTIONS = {
         " Below zero, a fuller battery would cost money: it leaves less room for what pays for"
         " filling it, downward reserve or a price below zero."
     ),
+    "contracts": (
+        "Contracts. Left: sessions of each type of owner that took one, and why the others did not."
+        " Right: energy sold of each contract, and called in the mean of the sessions that took it."
+    ),
     "cycle_depth": (
         "Depth of cycles, counted by the rainflow method along the energy of each battery. Left:"
         " how many discharges went how deep. Right: the equivalent full cycles they add up to."
@@ -186,6 +191,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         fleet=len(view.members) > 0,
         needs=content.needs(view),
         wear=content.wear_rows(view),
+        contracts=content.contract_rows(view),
         connection=content.connection_rows(view),
         assumptions=content.stated_assumptions(view),
         defaults=content.defaults(view),
@@ -212,6 +218,7 @@ def is_shown(view: ResultView, name: str) -> bool:
         "value_ladder": view.has("ladder", "profit"),
         "bill": view.has("ledger"),
         "reserve": len(view.time) > 0 and view.has("reserve", "volume"),
+        "contracts": view.source is not None and has_contracts(view.source),
         "price_response": fleet and bool(np.isfinite(view.price).any()),
         "cycle_depth": view.has("wear", "cycles") and float(view.get("wear", "cycles").sum()) > 0,
         "shadow_prices": view.has("price") or view.has("dual"),
