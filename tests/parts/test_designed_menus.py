@@ -85,6 +85,24 @@ def test_calls_of_reserves_use_what_is_sold(pipeline, level):
     assert result.attrs["profit"] == approx(0.125 - 0.05)
 
 
+def test_calls_count_in_every_step_of_a_term(pipeline):
+    """The same where the term goes on for an hour in which no reserve is sold, and a call of the
+    first hour is no call of the second: what is sold covers each of them.
+
+    Proves that the last step of a term is not enough beside reserves: 0 kWh would do there.
+    """
+    reserve = product(up=1.0, hours_up=1.0, capacity_price=[25.0, 0, 0], guarantee="endurance")
+    reserve["volume_max"] = [100.0, 0.0, 0.0]
+    tree = copies(market([0.0] * 3), reserve, need=0.0)
+    long = tree["contract"].in_force.copy(data=[[[0.5, 0.5, 0.0]]] * 2)
+    tree["contract"] = tree["contract"].to_dataset().assign(in_force=long, term=2.0)
+    power = xr.DataArray([5.0, 5.0, 0.0], {"time": tree["time"]}, "time")
+    tree["fleet"] = tree["fleet"].to_dataset().assign(discharge_max=power)
+    result = pipeline(tree)
+    assert row(result, "contract.designed_energy") == [0, 10]
+    assert row(result, "ledger.contract.owners") == [0, 0, 0, 0, -0.05, 0]
+
+
 def test_calls_beyond_a_contract_are_seen():
     """The audit finds 5 kWh that may be called of somebody who has sold 2."""
     reserve = product(up=1.0, hours_up=1.0, capacity_price=[25.0, 0, 0], guarantee="box")

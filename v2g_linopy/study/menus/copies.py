@@ -358,6 +358,7 @@ def _under_contract(copies: Copies, found: Classified) -> xr.DataTree:
     )
     axes = {"fleet": copies.weight["fleet"], "class": names, "time": calendar.time}
     in_force = xr.DataArray(of_class, axes, ("fleet", "class", "time")) * copies.weight
+    in_force.attrs["units"] = "1"
     group = case.children[GROUP].to_dataset(inherit=False)
     tree[GROUP] = xr.DataTree(
         group.drop_dims(["time", "fleet"], errors="ignore").assign(
