@@ -91,6 +91,22 @@ def test_owners_who_cannot_give_their_contract_take_another():
     assert classes["contract"].class_share.to_numpy().tolist() == [0.5, 0.5]
 
 
+def test_two_owners_one_after_the_other_are_paid_each():
+    """At one charger, each for two hours of 60 and 20 EUR/MWh, all of them within the term: 10 kWh
+    of each earn .4 and are paid .1 EUR.
+
+    Proves that a contract ends where the next one begins: taken for one, .1 EUR would do for both.
+    """
+    full = FULL | {"hours": 2.0}
+    case = stays_of({"a": full, "b": full | {"begin": 2.0}}, [60.0, 20.0] * 2)
+    assert case["fleet"].sizes["fleet"] == 1
+    data = {"theta": ("type", [1.0]), "share": ("type", [1.0]), "wear": 0.01, "term": 2.0}
+    case["contract"] = xr.Dataset(data | {"power": 10.0}, {"type": ["any"]})
+    plan = v2g.solve(v2g.case_with_types(case))
+    assert plan["ledger"]["contract.owners"].to_numpy().ravel() == approx([0, -0.1, 0, -0.1])
+    assert float(plan["ledger"]["energy.energy"].sum()) == approx(2 * 0.4)
+
+
 def test_a_menu_that_is_given_is_judged():
     """Types that ask 2 and 1 cents are offered 5 kWh for .1 and 10 for .16 EUR: the first is as
     well off with none, the second gains .06. What they sell earns 4 cents.
