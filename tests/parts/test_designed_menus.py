@@ -10,6 +10,7 @@ from faulty import problems
 from pytest import approx
 
 import v2g_linopy as v2g
+from v2g_linopy.model.contracts import rising_energies
 
 HALF = {"charge_max": 5.0, "energy_max": 20.0, "energy_initial": 20.0, "allowance": 5.0}
 FULL = [0.0, 0.0, 20.0]
@@ -139,6 +140,18 @@ def test_who_stands_for_nobody_has_the_contract_below():
     result = v2g.solve(tree)
     assert row(result, "contract.designed_energy") == [0, 8, 8] * 3
     assert row(result, "contract.designed_payment") == approx([0, 0.16, 0.16] * 3)
+
+
+def test_what_stands_for_nobody_is_not_left_to_the_solver():
+    """Of three types the second has no owner, of three classes the first and the last no session:
+    whatever a solver returns there, and however it rounds, is replaced.
+    """
+    labels = {"type": ["a", "b", "c"], "class": ["small", "middle", "large"]}
+    levels = xr.DataArray([[9.0, 2.0, 9.0], [9, 8, 9], [9, 2 - 1e-9, 9]], labels, ("type", "class"))
+    owners = xr.DataArray([True, False, True], {"type": labels["type"]}, "type")
+    sessions = xr.DataArray([False, True, False], {"class": labels["class"]}, "class")
+    found = rising_energies(levels, owners, sessions)
+    assert found.transpose("type", "class").to_numpy().tolist() == [[0, 2, 2]] * 3
 
 
 FAULTS = {

@@ -98,7 +98,7 @@ def test_two_owners_one_after_the_other_are_paid_each():
     Proves that a contract ends where the next one begins: taken for one, .1 EUR would do for both.
     """
     full = FULL | {"hours": 2.0}
-    case = stays_of({"a": full, "b": full | {"begin": 2.0}}, [60.0, 20.0] * 2)
+    case = stays_of({"a": full | {"begin": 0.0}, "b": full | {"begin": 2.0}}, [60.0, 20.0] * 2)
     assert case["fleet"].sizes["fleet"] == 1
     data = {"theta": ("type", [1.0]), "share": ("type", [1.0]), "wear": 0.01, "term": 2.0}
     case["contract"] = xr.Dataset(data | {"power": 10.0}, {"type": ["any"]})
