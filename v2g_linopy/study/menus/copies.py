@@ -236,39 +236,41 @@ def copied(case: xr.DataTree, found: Classified, parts: Mapping[str, Part] = PAR
     """Return the case with a member for each type of owner where a session may have a contract."""
     d, fleet = found.contract, without_wear(case, parts)
     cells, *_ = cells_of(case, found.sessions)
-    several = ((cells >= 0) & found.able[cells]).any(axis=1)
     kinds = np.flatnonzero(d.share.to_numpy() > 0)
     names = d.indexes["type"].astype(str).to_numpy()
+    several = ((cells >= 0) & found.able[cells]).any(axis=1)
     member, kind = _pairs(several, kinds)
     label = _labelled(fleet.indexes["fleet"].astype(str).to_numpy()[member], kind, names)
-
-    home = np.full(found.sessions.sizes["session"], NO_CLASS)
-    home[cells[cells >= 0]] = np.broadcast_to(np.arange(len(cells))[:, None], cells.shape)[
-        cells >= 0
-    ]
+    home = _members_of_sessions(cells, found.sessions.sizes["session"])
     session, session_kind = _pairs((home >= 0) & several[home], kinds)
-    new = np.full((len(home), len(names) + 1), NO_CLASS)
-    new[session, session_kind] = np.arange(len(session))
 
-    copies = fleet.isel(fleet=member).assign_coords(fleet=label)
-    numbers = np.where(cells[member] >= 0, new[cells[member], kind[:, None]], NO_CLASS)
-    copies = copies.assign(session=(("fleet", "time"), numbers))
-    place = {
-        pair: str(name) for pair, name in zip(zip(member, kind, strict=True), label, strict=True)
-    }
-    row = [place.get((home[p], k), "") for p, k in zip(session, session_kind, strict=True)]
     tree = case.copy()
-    tree["fleet"] = xr.DataTree(copies)
+    numbers = _numbers_in_cells(cells[member], kind, session, session_kind)
+    members = fleet.isel(fleet=member).assign_coords(fleet=label)
+    tree["fleet"] = xr.DataTree(members.assign(session=(("fleet", "time"), numbers)))
+    place = dict(zip(zip(member, kind, strict=True), label, strict=True))
+    row = [str(place.get((home[p], k), "")) for p, k in zip(session, session_kind, strict=True)]
     tree["sessions"] = xr.DataTree(_sessions(case, session, session_kind, row, names))
-    share = np.append(d.share.to_numpy(), 1.0)[kind]
-    axis = {"fleet": label}
-    owner = np.append(names, "")[kind]
-    return Copies(
-        tree,
-        xr.DataArray(share, axis, "fleet"),
-        xr.DataArray(owner.astype(str), axis, "fleet"),
-        session,
-    )
+    share, owner = np.append(d.share.to_numpy(), 1.0)[kind], np.append(names, "")[kind]
+    weight = xr.DataArray(share, {"fleet": label}, "fleet")
+    return Copies(tree, weight, weight.copy(data=owner.astype(str)), session)
+
+
+def _members_of_sessions(cells: np.ndarray, sessions: int) -> np.ndarray:
+    """Return the position of the member that each session stands in, -1 for none."""
+    home = np.full(sessions, NO_CLASS)
+    member, step = np.nonzero(cells >= 0)
+    home[cells[member, step]] = member
+    return home
+
+
+def _numbers_in_cells(
+    cells: np.ndarray, kind: np.ndarray, session: np.ndarray, session_kind: np.ndarray
+) -> np.ndarray:
+    """Return the new number of the session in each cell of each copy, -1 for none."""
+    new = np.full((session.max(initial=0) + 1, session_kind.max(initial=0) + 2), NO_CLASS)
+    new[session, session_kind] = np.arange(len(session))
+    return np.where(cells >= 0, new[cells, kind[:, None]], NO_CLASS)
 
 
 def _pairs(several: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
