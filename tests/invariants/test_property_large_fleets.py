@@ -65,6 +65,8 @@ def members(draw, features: frozenset[str]) -> xr.DataTree:
         "eta_discharge": some([0.75, 0.875, 1.0], named="losses", otherwise=1.0),
         "retail_price": some([0.0, 0.25, 0.5], named="retail"),
     }
+    plugged = table["keep"] + table["charge_max"] + table["discharge_max"] + table["energy_in"]
+    table["energy_min"] = np.where(plugged + driven > 0, table["energy_min"], 0.0)
     if "billed" in features:
         table["need_billed"] = some([0.0, 4.0], 0.5)
     each = {

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .oracle_kernel import KINDS, LINKED, TOLERANCE, Found, Steps
+from .oracle_kernel import LINKED, TOLERANCE, Found, Steps
 
-CHARGE, DISCHARGE, SPILL, SLACK_IN, SLACK_OUT = range(KINDS)
-_RISES = np.array([True, False, False, True, False])  # kinds that bring energy on board
+CHARGE, DISCHARGE, SPILL, SLACK_IN, SLACK_OUT = range(5)
+RISES = np.array([1, 0, 0, 1, 0])  # 1: brings energy on board
 _BATCH = 2048  # stays at once without a compiler: few enough for the cache
 
 
@@ -31,6 +31,7 @@ class Stays:
     first: np.ndarray  # where each stay begins among the steps, and where the last one ends
     member: np.ndarray  # position of the member of each stay
     start: np.ndarray  # kept on board from before the first step
+    kinds: np.ndarray  # ways to move energy within a step that occur: CHARGE, ...
     place: np.ndarray  # of each step: position in a table of prices by pod and time
     width: np.ndarray  # (step, kind) most that can move
     rate: np.ndarray  # (step, kind) kWh at the grid for one in the battery; 0: not traded
@@ -55,10 +56,15 @@ class Stays:
         some = {
             f.name: getattr(self, f.name)[here]
             for f in fields(self)
-            if f.name not in ("first", "member", "start")
+            if f.name not in ("first", "member", "start", "kinds")
         }
-        first = self.first[begin : end + 1] - self.first[begin]
-        return Stays(first, self.member[begin:end], self.start[begin:end], **some)
+        first, which = self.first[begin : end + 1] - self.first[begin], slice(begin, end)
+        return Stays(first, self.member[which], self.start[which], self.kinds, **some)
+
+    @property
+    def rises(self) -> np.ndarray:
+        """1 for each kind that brings energy on board."""
+        return RISES[self.kinds]
 
     def prices(self, worth: np.ndarray) -> np.ndarray:
         """Return what a kWh in the battery costs or saves by kind, on (step, kind).
@@ -80,8 +86,8 @@ class Plans:
     @classmethod
     def none(cls, stays: Stays) -> "Plans":
         """Return plans in which nothing moves."""
-        steps = len(stays.place)
-        return cls(np.zeros((steps, KINDS)), np.zeros(steps), np.zeros(steps), np.zeros(len(stays)))
+        steps, kinds = len(stays.place), len(stays.kinds)
+        return cls(np.zeros((steps, kinds)), np.zeros(steps), np.zeros(steps), np.zeros(len(stays)))
 
     def unserved(self, stays: Stays) -> np.ndarray:
         """Return what is missing from each need, besides what its trip misses (kWh)."""
@@ -89,22 +95,32 @@ class Plans:
         missing = np.append(np.where(stays.shared, self.trip_missing, 0.0)[1:], 0.0)
         return np.where(stays.hard, 0.0, np.maximum(found - missing, 0.0))
 
+    def of(self, stays: Stays, kind: int) -> np.ndarray:
+        """Return what moves one way (kWh in the battery)."""
+        column = np.flatnonzero(stays.kinds == kind)
+        return self.moved[:, column[0]] if len(column) else np.zeros(len(self.energy))
+
     def injected(self, stays: Stays) -> np.ndarray:
         """Return what flows to the grid less what is drawn, in each step (kWh at the grid)."""
-        out = self.moved[:, DISCHARGE] * stays.rate[:, DISCHARGE]
-        return out - self.moved[:, CHARGE] * stays.rate[:, CHARGE]
+        sign = np.where(stays.kinds == CHARGE, -1.0, 1.0) * (stays.kinds <= DISCHARGE)
+        found: np.ndarray = np.einsum("jq,jq,q->j", self.moved, stays.rate, sign)
+        return found
 
     def own_cost(self, stays: Stays) -> np.ndarray:
         """Return what each step costs beside the energy at the grid (EUR).
 
         The constants of a bill are left out.
         """
-        signed = np.where(_RISES, self.moved, -self.moved)
-        short = self.unserved(stays)
-        due = np.append((stays.trip_cost * stays.shared)[1:], 0.0)
-        rate = stays.need_cost + due  # of the need, where its trip takes it
-        found = np.einsum("jq,jq->j", signed, stays.cost) + rate * short
-        return found + stays.trip_cost * self.trip_missing + stays.hold * self.energy
+        sign = np.where(stays.rises, 1.0, -1.0)
+        found: np.ndarray = np.einsum("jq,jq,q->j", self.moved, stays.cost, sign)
+        if stays.need_cost.any() or stays.shared.any():
+            due = np.append((stays.trip_cost * stays.shared)[1:], 0.0)
+            found += (stays.need_cost + due) * self.unserved(stays)
+        if stays.trip.any():
+            found += stays.trip_cost * self.trip_missing
+        if stays.hold.any():
+            found += stays.hold * self.energy
+        return found
 
 
 def best_plans(stays: Stays, worth: np.ndarray) -> Plans:
@@ -180,7 +196,7 @@ class _Batch:
         self.length = stays.ceiling[self.last][:, None].copy()
         self.missed = np.zeros(len(which))
         shape = len(which), int(self.steps.max())
-        self.edge, self.trip_edge = np.zeros((*shape, KINDS)), np.zeros(shape)
+        self.edge, self.trip_edge = np.zeros((*shape, len(stays.kinds))), np.zeros(shape)
 
     def run(self, found: Plans) -> None:
         """Go backward through the steps, then forward."""
@@ -266,7 +282,7 @@ class _Batch:
             self.edge[rows, k, kind] = self._above(price[:, kind])
         if len(some):
             self._insert(price[:, some], width[:, some])
-        self.low = self.low - width[:, _RISES].sum(1)
+        self.low = self.low - width @ self.stays.rises
 
     def _trip(self, many: int, j: np.ndarray, k: np.ndarray) -> None:
         """What may be missing from a trip, and from the need of the step before with it."""
@@ -294,14 +310,14 @@ class _Batch:
             if k:
                 level = s.keep[j] * level + s.arrival[j]
             missing = np.clip(self.trip_edge[:many, k] - level, 0.0, s.trip[j])
-            width, rises = s.width[j], _RISES[None, :]
-            level = level + missing - np.where(rises, 0.0, width).sum(1)
+            width, rises = s.width[j], s.rises
+            level = level + missing - width @ (1 - rises)
             order = np.argsort(self.price[j], axis=1, kind="stable")
-            moved, rows = np.zeros((many, KINDS)), np.arange(many)
+            moved, rows = np.zeros_like(width), np.arange(many)
             for kind in order.T:
                 more = np.clip(self.edge[rows, k, kind] - level, 0.0, width[rows, kind])
                 level = level + more
-                moved[rows, kind] = np.where(_RISES[kind], more, width[rows, kind] - more)
+                moved[rows, kind] = np.where(rises[kind], more, width[rows, kind] - more)
             found.moved[j], found.trip_missing[j], found.energy[j] = moved, missing, level
 
 

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-KINDS = 5  # charge, discharge, spill, slack_in, slack_out: how energy moves within a step
 TOLERANCE = 1e-7  # kWh by which a stay may miss its limits
 
 
 class Steps(NamedTuple):
     """What is known of every step, as in `oracle.Stays`, and `price` of a kWh in the battery."""
 
+    rises: np.ndarray
     width: np.ndarray
     price: np.ndarray
     keep: np.ndarray
@@ -42,13 +42,13 @@ class Found(NamedTuple):
 def fill_plans(first: np.ndarray, start: np.ndarray, steps: Steps, found: Found) -> None:
     """Fill `found` with the best plan of every stay."""
     # plain arrays: to take one out of a tuple at each use costs as much as the work
-    width, price, keep, arrival, ceiling, need = steps[:6]
-    hard, need_cost, trip, trip_cost, shared, hold = steps[6:]
+    rises, width, price, keep, arrival, ceiling, need = steps[:7]
+    hard, need_cost, trip, trip_cost, shared, hold = steps[7:]
     moved, trip_missing, energy, missed = found
     longest = np.max(np.diff(first))
     slope, length = np.zeros(9 * longest + 9), np.zeros(9 * longest + 9)
-    edge, trip_edge = np.zeros((longest, KINDS)), np.zeros(longest)
-    order = np.zeros(KINDS, np.int64)
+    edge, trip_edge = np.zeros((longest, len(rises))), np.zeros(longest)
+    order = np.zeros(len(rises), np.int64)
 
     for w in range(len(first) - 1):
         begin, end = first[w], first[w + 1]
@@ -65,9 +65,9 @@ def fill_plans(first: np.ndarray, start: np.ndarray, steps: Steps, found: Found)
                 tail = _split(slope, length, head, tail, low, need[j], need_cost[j], 0.0)
 
             k = j - begin
-            tail = _move(j, k, width, price, edge, slope, length, head, tail, low)
-            low -= width[j, 0] + width[j, 3]
-            high += width[j, 1] + width[j, 2] + width[j, 4]
+            tail, low, high = _move(
+                j, k, rises, width, price, edge, slope, length, head, tail, low, high
+            )
             trip_edge[k] = low
             if trip[j] > 0.0:
                 at = need[j - 1] + arrival[j]
@@ -86,7 +86,7 @@ def fill_plans(first: np.ndarray, start: np.ndarray, steps: Steps, found: Found)
             level = keep[j] * level + arrival[j] if j > begin else level
             trip_missing[j] = min(max(trip_edge[j - begin] - level, 0.0), trip[j])
             level += trip_missing[j]
-            level = _forward(j, j - begin, width, price, edge, order, moved, level)
+            level = _forward(j, j - begin, rises, width, price, edge, order, moved, level)
             energy[j] = level
 
 
@@ -116,6 +116,7 @@ def _within(
 def _move(
     j: int,
     k: int,
+    rises: np.ndarray,
     width: np.ndarray,
     price: np.ndarray,
     edge: np.ndarray,
@@ -124,18 +125,21 @@ def _move(
     head: int,
     tail: int,
     low: float,
-) -> int:
+    high: float,
+) -> tuple[int, float, float]:
     """Value before energy moves in a step: sup-convolution with one piece for each kind.
 
     `edge` remembers up to which energy a kWh more is worth more than each piece costs.
     """
-    for q in range(KINDS):
+    for q in range(len(rises)):
         if width[j, q] > 0.0:
             edge[k, q] = _above(slope, length, head, tail, low, price[j, q])
-    for q in range(KINDS):
+    for q in range(len(rises)):
         if width[j, q] > 0.0:
             tail = _insert(slope, length, head, tail, price[j, q], width[j, q])
-    return tail
+            low -= width[j, q] * rises[q]
+            high += width[j, q] * (1 - rises[q])
+    return tail, low, high
 
 
 def _trip(
@@ -164,6 +168,7 @@ def _trip(
 def _forward(
     j: int,
     k: int,
+    rises: np.ndarray,
     width: np.ndarray,
     price: np.ndarray,
     edge: np.ndarray,
@@ -172,19 +177,19 @@ def _forward(
     level: float,
 ) -> float:
     """Move energy in a step from what is on board; return what is then."""
-    for q in range(KINDS):  # in ascending order of their prices
+    for q in range(len(rises)):  # in ascending order of their prices
+        level -= width[j, q] * (1 - rises[q])
         r = q
         while r > 0 and price[j, order[r - 1]] > price[j, q]:
             order[r] = order[r - 1]
             r -= 1
         order[r] = q
-    level -= width[j, 1] + width[j, 2] + width[j, 4]
-    for r in range(KINDS):
+    for r in range(len(rises)):
         q = order[r]
         if width[j, q] > 0.0:
             more = min(max(edge[k, q] - level, 0.0), width[j, q])
             level += more
-            moved[j, q] = more if q == 0 or q == 3 else width[j, q] - more
+            moved[j, q] = more if rises[q] else width[j, q] - more
     return level
 
 

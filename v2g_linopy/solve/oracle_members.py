@@ -14,7 +14,7 @@ from ..algebra.arrays import broadcast
 from ..model.inputs import Inputs
 from ..model.reserve_rules import on_two_paths
 from ..parts.assets.fleet.schema import is_active
-from .oracle import CHARGE, DISCHARGE, KINDS, SLACK_IN, SLACK_OUT, SPILL, Plans, Stays
+from .oracle import CHARGE, DISCHARGE, RISES, SLACK_IN, SLACK_OUT, SPILL, Plans, Stays
 
 FLEET = "fleet"
 
@@ -81,15 +81,24 @@ def _named_elsewhere(inputs: Inputs) -> set[str]:
     return found
 
 
-class _Grid:
-    """Fields of some vehicles as plain arrays on (vehicle, step)."""
+class _Cells:
+    """Fields of some vehicles, at every step and at the steps of their stays."""
 
     def __init__(self, d: xr.Dataset, time: pd.Index):
         self.d, self.indexes = d, {"fleet": d.indexes["fleet"], "time": time}
+        self.vehicle, self.step = np.zeros(0, int), np.zeros(0, int)
 
-    def __call__(self, x: xr.DataArray | str) -> np.ndarray:
-        array = self.d[x] if isinstance(x, str) else x
-        return broadcast(array, self.indexes)
+    def every(self, x: xr.DataArray | str) -> np.ndarray:
+        """Return a field on (vehicle, step), without a copy where it is the same at all steps."""
+        return broadcast(self.d[x] if isinstance(x, str) else x, self.indexes)
+
+    def at(self, x: xr.DataArray | str, later: int = 0) -> np.ndarray:
+        """Return a field at the steps of stays, or some steps later; 0 beyond the last."""
+        values, step = self.every(x), self.step + later
+        if not later:
+            return np.asarray(values[self.vehicle, step])
+        there = (step >= 0) & (step < values.shape[1])
+        return np.where(there, values[self.vehicle, np.clip(step, 0, values.shape[1] - 1)], 0.0)
 
 
 def vehicle_stays(inputs: Inputs, vehicles: np.ndarray, pods: pd.Index) -> Stays:
@@ -106,85 +115,89 @@ def vehicle_stays(inputs: Inputs, vehicles: np.ndarray, pods: pd.Index) -> Stays
     """
     time, dt = inputs.calendar.time.rename("time"), inputs.dt
     d = inputs.data[FLEET].isel(fleet=vehicles)
-    grid = _Grid(d, time)
-    keep, active = grid("keep"), grid(is_active(d))
-    power = _on_board(grid) & active
-    arrival = grid(d.energy_in - d.energy_out)
-    most_in = np.where(power, dt * grid(d.eta_charge * d.charge_max), 0.0)
-    most_out = np.where(power, dt * grid(d.discharge_max / d.eta_discharge), 0.0)
-
-    steps = keep.shape[1]
+    cells = _Cells(d, time)
+    keep, steps = cells.every("keep"), len(time)
     begins = keep == 0
     begins[:, 0] = True
     flat = np.flatnonzero(begins)  # stays follow each other, vehicle by vehicle
     member, begin = np.divmod(flat, steps)
     ends = np.append(flat[1:], keep.size)
-    before = grid(d.keep * d.energy_initial)[:, 0]
+    before = cells.every(d.keep * d.energy_initial)[:, 0]
     start = np.where(begin == 0, before[member], 0.0)
-    slack = grid(d.slack_cost.notnull()) & active
-    moving = (most_in > 0) | (most_out > 0) | (arrival != 0) | slack | (grid("energy_out") > 0)
-    some = np.logical_or.reduceat(moving.ravel(), flat) | (start > 0)
-    flat, ends, member, start = flat[some], ends[some], member[some], start[some]
 
+    moves = (d.charge_max > 0) | (d.discharge_max > 0) | (d.energy_in > 0) | (d.energy_out > 0)
+    moves = moves | (d.energy_min > 0) | (d.slack_cost.notnull() & is_active(d))
+    some = np.logical_or.reduceat(cells.every(moves).ravel(), flat) | (start > 0)
+    flat, ends, member, start = flat[some], ends[some], member[some], start[some]
     many = ends - flat
     first = np.concatenate([[0], np.cumsum(many)]).astype(np.int64)
-    cells = np.arange(first[-1]) + np.repeat(flat - first[:-1], many)
+    inside = np.arange(first[-1]) + np.repeat(flat - first[:-1], many)
+    cells.vehicle, cells.step = np.divmod(inside, steps)
+
     pod = pods.get_indexer(d.pod.astype(str).to_numpy())
-    place = np.repeat(pod, steps)[cells] * steps + cells % steps
-    columns = _columns(grid, d, dt, active)
-    columns["width"][..., CHARGE], columns["width"][..., DISCHARGE] = most_in, most_out
-    columns |= {"keep": keep, "arrival": arrival}
-    inside = {name: x.reshape(-1, *x.shape[2:])[cells] for name, x in columns.items()}
-    return Stays(first, vehicles[member], start, place, **inside)
+    place = pod[cells.vehicle] * steps + cells.step
+    return Stays(first, vehicles[member], start, place=place, **_at_steps(cells, dt))
 
 
-def _on_board(grid: _Grid) -> np.ndarray:
-    """Return True where some energy can be on board in the step, or be due with what leaves."""
-    most = grid("energy_max")
-    before = np.concatenate([grid("energy_initial")[:, :1], most[:, :-1]], 1)
-    passing = grid("energy_in") + grid("energy_out") + grid("spill_max")
-    return most + grid("keep") * before + passing > 0
-
-
-def _columns(grid: _Grid, d: xr.Dataset, dt: float, active: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the fields of `Stays` on (vehicle, step)."""
-    eta_in, eta_out = grid("eta_charge"), grid("eta_discharge")
-    soft = grid(d.unserved_cost.notnull())
-    need, driven = grid("energy_min"), grid("energy_out")
-    ceiling = np.where(active, grid("energy_max"), 0.0)
-    missed = grid(d.unserved_cost.fillna(0.0))
-    billed = grid(_billed(d))
-    hold = grid(_holding(d, dt)) * active
-
-    later = {name: np.zeros_like(x) for name, x in (("driven", driven), ("keep", driven))}
-    later["driven"][:, :-1], later["keep"][:, :-1] = driven[:, 1:], grid("keep")[:, 1:]
-    taken = (need > 0) & soft & (need <= later["driven"]) & (later["keep"] == 1)
-    shared = np.zeros_like(taken)
-    shared[:, 1:] = taken[:, :-1]
-    before = np.zeros_like(billed)
-    before[:, 1:] = billed[:, :-1]
-
-    shape = (*need.shape, KINDS)
-    width, rate, cost = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    rate[..., CHARGE], rate[..., DISCHARGE] = 1 / eta_in, eta_out
-    retail = grid(d.retail_price) if "need_billed" not in d else 0.0
-    cost[..., CHARGE] = grid("wear_charge") - retail / eta_in - hold / 2
-    cost[..., DISCHARGE] = -grid("wear") - retail * eta_out - hold / 2
-    width[..., SPILL] = np.where(active, grid("spill_max"), 0.0)
-    _slack(grid, d, active, (width, cost), hold)
+def _at_steps(cells: _Cells, dt: float) -> dict[str, np.ndarray]:
+    """Return the fields of `Stays` that each step has."""
+    d, at = cells.d, cells.at
+    soft, need, driven = at(d.unserved_cost.notnull()), at("energy_min"), at("energy_out")
+    missed = at(d.unserved_cost.fillna(0.0))
+    taken = (need > 0) & soft & (need <= at("energy_out", 1)) & (at("keep", 1) == 1)
+    earlier = at("energy_min", -1)
+    shared = (earlier > 0) & soft & (earlier <= driven) & (at("keep") == 1) & (cells.step > 0)
+    billed = _billed(d)
     return {
-        "width": width,
-        "rate": rate,
-        "cost": cost,
-        "ceiling": ceiling,
+        **_movements(cells, dt),
+        "keep": at("keep"),
+        "arrival": at(d.energy_in - d.energy_out),
+        "ceiling": np.where(at(is_active(d)), at("energy_max"), 0.0),
         "need": need,
         "hard": ~soft & (need > 0),
-        "need_cost": np.where(soft & (need > 0) & ~taken, missed + billed, 0.0),
+        "need_cost": np.where(soft & (need > 0) & ~taken, missed + at(billed), 0.0),
         "trip": np.where(soft, driven, 0.0),
-        "trip_cost": missed + np.where(shared, before, 0.0),
+        "trip_cost": missed + np.where(shared, at(billed, -1), 0.0),
         "shared": shared,
-        "hold": hold,
+        "hold": at(_holding(d, dt)) * at(is_active(d)),
     }
+
+
+def _movements(cells: _Cells, dt: float) -> dict[str, np.ndarray]:
+    """Return how much energy can move in each step, and what that costs, on (step, kind), and which
+    kinds there are.
+    """
+    d, at = cells.d, cells.at
+    eta_in, eta_out, active = at("eta_charge"), at("eta_discharge"), at(is_active(d))
+    before = np.where(cells.step == 0, at("energy_initial"), at("energy_max", -1))
+    held = at("energy_max") + at("keep") * before + at("energy_in") + at("energy_out")
+    works = active & (held + at("spill_max") > 0)  # else nothing can be on board
+    hold = at(_holding(d, dt)) * active
+    retail = at("retail_price") if "need_billed" not in d else 0.0
+
+    width = {CHARGE: np.where(works, dt * eta_in * at("charge_max"), 0.0)}
+    width[DISCHARGE] = np.where(works, dt / eta_out * at("discharge_max"), 0.0)
+    width[SPILL] = np.where(active, at("spill_max"), 0.0)
+    rate = {CHARGE: 1 / eta_in, DISCHARGE: eta_out}
+    cost = {
+        CHARGE: at("wear_charge") - retail / eta_in - hold / 2,
+        DISCHARGE: -at("wear") - retail * eta_out - hold / 2,
+    }
+    if bool(d.slack_cost.notnull().any()):
+        given, price = at(d.slack_cost.notnull()) & active, at(d.slack_cost.fillna(0.0))
+        widest = d.energy_max + d.energy_in + d.energy_out + d.spill_max
+        most = 2 * float(widest.max()) + at("energy_initial")  # more than could ever be used
+        width[SLACK_IN] = width[SLACK_OUT] = np.where(given, most, 0.0)
+        cost[SLACK_IN] = price / eta_in - hold / 2
+        cost[SLACK_OUT] = -price * eta_out - hold / 2
+    kinds = [kind for kind in range(len(RISES)) if kind in width and width[kind].any()]
+    none = np.zeros(len(eta_in))
+
+    def by_kind(x: Mapping[int, np.ndarray]) -> np.ndarray:
+        return np.stack([x.get(kind, none) for kind in kinds or [CHARGE]], axis=1)
+
+    found = {"width": by_kind(width), "rate": by_kind(rate), "cost": by_kind(cost)}
+    return found | {"kinds": np.array(kinds or [CHARGE])}
 
 
 def _billed(d: xr.Dataset) -> xr.DataArray:
@@ -198,27 +211,6 @@ def _holding(d: xr.Dataset, dt: float) -> xr.DataArray:
     """Return what a kWh on board through a step costs by calendar wear (EUR)."""
     capacity = d.get("wear_capacity", d.energy_max)
     return dt * (d.calendar_cost_soc / capacity.where(capacity > 0, 1.0)).where(capacity > 0, 0.0)
-
-
-def _slack(
-    grid: _Grid,
-    d: xr.Dataset,
-    active: np.ndarray,
-    into: tuple[np.ndarray, np.ndarray],
-    hold: np.ndarray,
-) -> None:
-    """Slack of the balance: as wide as it could ever be used."""
-    width, cost = into
-    given = grid(d.slack_cost.notnull()) & active
-    if not given.any():
-        return
-    price = grid(d.slack_cost.fillna(0.0))
-    widest = grid(d.energy_max + d.energy_in + d.energy_out + d.spill_max).max(1, keepdims=True)
-    widest = 2 * widest + grid(d.energy_initial)
-    for kind in (SLACK_IN, SLACK_OUT):
-        width[..., kind] = np.where(given, widest, 0.0)
-    cost[..., SLACK_IN] = price / grid("eta_charge") - hold / 2
-    cost[..., SLACK_OUT] = -price * grid("eta_discharge") - hold / 2
 
 
 def outputs_of(
@@ -241,16 +233,16 @@ def outputs_of(
         full[row, column] = x
         return xr.DataArray(full, coords, dims=["fleet", "time"])
 
-    x, rate = plans.moved, stays.rate
+    moved = {kind: laid_out(plans.of(stays, kind)) for kind in range(len(RISES))}
     levels = {
-        "charge": x[:, CHARGE] * rate[:, CHARGE] / dt,
-        "discharge": x[:, DISCHARGE] * rate[:, DISCHARGE] / dt,
-        "energy": plans.energy,
-        "spill": x[:, SPILL],
-        "unserved": plans.unserved(stays),
-        "unserved_trip": plans.trip_missing,
-        "slack_in": x[:, SLACK_IN] * rate[:, CHARGE] / dt,
-        "slack_out": x[:, SLACK_OUT] * rate[:, DISCHARGE] / dt,
+        "charge": moved[CHARGE] / d.eta_charge / dt,
+        "discharge": moved[DISCHARGE] * d.eta_discharge / dt,
+        "energy": laid_out(plans.energy),
+        "spill": moved[SPILL],
+        "unserved": laid_out(plans.unserved(stays)),
+        "unserved_trip": laid_out(plans.trip_missing),
+        "slack_in": moved[SLACK_IN] / d.eta_charge / dt,
+        "slack_out": moved[SLACK_OUT] * d.eta_discharge / dt,
     }
     soft = d.unserved_cost.notnull()
     possible = {
@@ -261,7 +253,7 @@ def outputs_of(
         "slack_out": d.slack_cost.notnull(),
     }
     return {
-        f"{FLEET}.{name}": laid_out(level)
+        f"{FLEET}.{name}": level.transpose("fleet", "time")
         for name, level in levels.items()
         if name not in possible or bool(possible[name].any())
     }

@@ -89,11 +89,9 @@ def one_way_at_a_time(stays: Stays, plans: Plans, may: np.ndarray) -> Plans:
 
     It draws less from the grid. `may` is True for steps of members that may do both.
     """
-    both = np.where(may, 0.0, np.minimum(plans.moved[:, CHARGE], plans.moved[:, DISCHARGE]))
-    moved = plans.moved.copy()
-    moved[:, CHARGE] -= both
-    moved[:, DISCHARGE] -= both
-    return replace(plans, moved=moved)
+    both = np.where(may, 0.0, np.minimum(plans.of(stays, CHARGE), plans.of(stays, DISCHARGE)))
+    power = (stays.kinds == CHARGE) | (stays.kinds == DISCHARGE)
+    return replace(plans, moved=plans.moved - both[:, None] * power)
 
 
 def in_groups(inputs: Inputs, vehicles: np.ndarray, pods: pd.Index, groups: int) -> Fleet:
