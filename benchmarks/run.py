@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import dutch
 from benchmarks.specs import SPECS, Outcome, Spec
+from v2g_linopy.solve import oracle
 
 RESULTS = Path(__file__).with_name("results.md")
 STACK = ("linopy", "xarray", "pandas", "numpy", "scipy", "highspy", "Pyomo")
@@ -48,13 +49,16 @@ def run(names: Sequence[str] = (), *, small: bool = False) -> tuple[str, list[st
     """Measure and print row by row; return the table and the names of the gates that do not
     hold.
     """
-    rows, broken, left_out = [], [], []
+    rows, broken, left_out, slow = [], [], [], []
     print(HEAD, flush=True)
     for spec in SPECS:
         if names and spec.name not in names:
             continue
         if spec.needs_reference and not dutch.available():
             left_out.append(spec.name)
+            continue
+        if spec.needs_compiler and not small and oracle.compiled() is None:
+            slow.append(spec.name)
             continue
         outcome = spec.measure(spec.small if small else spec.full, 1 if small else spec.rounds)
         rows.append(row(spec, outcome, small))
@@ -70,6 +74,7 @@ def run(names: Sequence[str] = (), *, small: bool = False) -> tuple[str, list[st
             if left_out
             else []
         ),
+        *([f"Left out, numba is not installed: {', '.join(slow)}."] if slow else []),
     ]
     return "\n".join([HEAD, *rows, "", *notes]) + "\n", broken
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
+import xarray as xr
+
 import v2g_linopy as v2g
-from benchmarks import cases, dutch, handwritten, package, pyomo_model
+from benchmarks import cases, dutch, handwritten, large_fleets, package, pyomo_model
 from benchmarks.measure import (
     calls,
     cpu,
@@ -19,6 +21,7 @@ from benchmarks.measure import (
 from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.operate import simulate, windows
 from v2g_linopy.operate.forecasts import Naive
+from v2g_linopy.solve import oracle
 
 Size = tuple[int, int]  # vehicles, days
 AGREE = 1e-9  # largest relative difference between two objectives of one model
@@ -49,6 +52,7 @@ class Spec:
     rounds: int = 5
     any_size: bool = False  # the gate also holds at the small size
     needs_reference: bool = False
+    needs_compiler: bool = False  # at its full size
 
     def holds(self, figure: float) -> bool:
         """Return True where the figure is inside the gate."""
@@ -309,6 +313,53 @@ def _in_turn(rounds: int, *commands: tuple[str, ...]) -> tuple[list[float], ...]
     return tuple(list(one) for one in zip(*seen, strict=True))
 
 
+def one_by_one(size: Size, rounds: int) -> Outcome:
+    """The best plan of every vehicle at given prices, by compiled loops and by numpy; the first
+    call compiles.
+    """
+    stays, worth = large_fleets.stays_and_prices(size[0])
+    run = oracle.compiled()
+    works: dict[str, Callable[[], object]] = {"numpy": lambda: oracle.by_numpy(stays, worth)}
+    if run is not None:
+        works["compiled"] = partial(oracle.by_kernel, stays, worth, run)
+    seconds = side_by_side(works, rounds)
+    each = {name: 1e6 * median(values) / size[0] for name, values in seconds.items()}
+    best = "compiled" if "compiled" in each else "numpy"
+    beside = f"{each['numpy']:.3g} µs by numpy"
+    return Outcome(each[best], f"{each[best]:.3g} µs, {best}", beside, _cars(size))
+
+
+def against_one_lp(size: Size, rounds: int) -> Outcome:
+    """From clean inputs to a proven value, under a peak tariff: rounds of prices and plans, and one
+    linear programme of all vehicles.
+    """
+    inputs = inputs_of(large_fleets.fleet_case(size[0], peak_price=0.5), v2g.PARTS)
+    values: dict[str, float] = {}
+    works = {
+        "rounds": lambda: values.update(rounds=large_fleets.by_rounds(inputs)),
+        "one": lambda: values.update(one=large_fleets.by_one_programme(inputs)),
+    }
+    seconds = side_by_side(works, rounds, warm=0)
+    gap = abs(values["rounds"] - values["one"]) / abs(values["one"])
+    assert gap <= 1e-6, gap
+    ratio = median_ratio(seconds["rounds"], seconds["one"])
+    return Outcome(ratio, _seconds(seconds["rounds"]), _seconds(seconds["one"]), _cars(size))
+
+
+def behind_a_limit(size: Size, rounds: int) -> Outcome:
+    """From a case to its plan, without the audit, behind 2.5 kW per vehicle."""
+    case = large_fleets.fleet_case(size[0], import_max=2.5 * size[0])
+    found: dict[str, xr.DataTree] = {}
+    seconds = [
+        cpu(lambda: found.update(last=v2g.solve(case, method="decompose", audit=False)))
+        for _ in range(rounds)
+    ]
+    told = found["last"].attrs
+    assert told["certified_gap"] <= 1e-6, told["certified_gap"]
+    beside = f"{told['rounds']} rounds, gap {told['certified_gap']:.1g}"
+    return Outcome(median(seconds), _seconds(seconds), beside, _cars(size))
+
+
 SPECS = (
     Spec(
         "import",
@@ -418,5 +469,38 @@ SPECS = (
         1,
         "% more calls",
         rounds=1,
+    ),
+    Spec(
+        "one-by-one",
+        "best plan of a vehicle at given prices",
+        one_by_one,
+        (100_000, 1),
+        (200, 1),
+        5,
+        "µs per vehicle",
+        rounds=3,
+        needs_compiler=True,
+    ),
+    Spec(
+        "large-fleet-lp",
+        "value of a fleet under a peak tariff",
+        against_one_lp,
+        (10_000, 1),
+        (50, 1),
+        0.05,
+        "× one LP",
+        rounds=3,
+        needs_compiler=True,
+    ),
+    Spec(
+        "large-fleet",
+        "solve a fleet behind a limit",
+        behind_a_limit,
+        (100_000, 1),
+        (50, 1),
+        10,
+        "s",
+        rounds=1,
+        needs_compiler=True,
     ),
 )

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from cases import case, market, product, row, storage, vehicle
-from large_fleets import fleet_case
 from pytest import approx
 from stories import through_a_file
 
 import v2g_linopy as v2g
+from benchmarks.large_fleets import fleet_case
 from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.solve import oracle, oracle_kernel
 from v2g_linopy.solve.decompose.large_fleets import Loop, in_groups
@@ -193,6 +193,19 @@ def test_what_no_plans_can_keep_together_is_named():
         v2g.solve(story, method="decompose")
 
 
+def test_missing_power_is_never_cheaper_than_a_limit():
+    """A peak of 200 EUR/kW costs more than missing power at first: still 5 kW in both hours.
+
+    10 kWh that must be served: 1000 EUR for the peak, 0.25 and 0.10 for the energy.
+    """
+    car = vehicle(energy_min=[0, 10], unserved_cost=float("nan"))
+    story = case(car, market([50, 20]), None, {"peak_price": 200.0})
+    result = v2g.solve(story, method="decompose")
+    assert row(result, "fleet.charge") == [5, 5]
+    assert result.attrs["objective"] == approx(-1000.35)
+    assert result.attrs["certified_gap"] <= 1e-6
+
+
 REFUSED = {
     "no vehicles": (case(None, market(PRICES), battery=storage()), {}),
     "scenarios": (
@@ -265,16 +278,19 @@ def test_fleets_cost_what_one_linear_programme_finds(count, kind, tmp_path):
     assert "vehicles were planned one by one" in v2g.verify(loaded).sentence
 
 
-@pytest.mark.parametrize("groups", [1, 7, 50])
-def test_groups_change_rounds_and_not_the_optimum(groups):
-    """All cars in one group, in seven, each by itself: the value and the bound are the same."""
+@pytest.mark.parametrize(("groups", "smoothing"), [(1, 0.0), (7, 0.8), (50, 0.0)])
+def test_groups_change_rounds_and_not_the_optimum(groups, smoothing):
+    """All cars in one group, in seven, each by itself; at the prices of level two, or at prices
+    near the best ones so far: the value and the bound are the same, and no bound is below.
+    """
     inputs = inputs_of(fleet_case(50, import_max=125.0), v2g.PARTS)
     cars, settings = np.arange(50), Settings().start()
     rest = _rest(inputs, np.ones(50, bool))
     fleet = in_groups(inputs, cars, rest.pods, groups)
     assert fleet.groups == groups
-    loop = Loop(LevelTwo(rest, groups, 30.0, settings), fleet, 1e-10)
+    loop = Loop(LevelTwo(rest, groups, 30.0, settings), fleet, 1e-10, smoothing)
     last = loop.run(300, settings)
+    assert min(bound for _, bound, _, _ in loop.log) >= -KNOWN[50, "cap"] - 1e-8
     assert last.value == approx(-KNOWN[50, "cap"], rel=1e-9)
     assert loop.bound == approx(-KNOWN[50, "cap"], rel=1e-9)
 

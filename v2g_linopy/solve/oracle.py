@@ -154,7 +154,10 @@ def by_kernel(stays: Stays, worth: np.ndarray, run: Callable[..., None]) -> Plan
 
 @cache
 def compiled() -> Callable[..., None] | None:
-    """Return the kernel as numba compiles it; None where numba is not installed."""
+    """Return the kernel as numba compiles it; None where numba is not installed.
+
+    It is compiled once for all processes.
+    """
     try:
         from numba import njit
     except ImportError:
@@ -162,9 +165,12 @@ def compiled() -> Callable[..., None] | None:
     known: dict[str, Any] = {}
     for loops in LINKED:
         linked = FunctionType(loops.__code__, {**loops.__globals__, **known}, loops.__name__)
-        inline = "never" if loops is LINKED[-1] else "always"
-        options: dict[str, Any] = {"error_model": "numpy", "inline": inline}
-        known[loops.__name__] = njit(linked, **options)
+        last = loops is LINKED[-1]
+        options: dict[str, Any] = {"error_model": "numpy", "inline": "never" if last else "always"}
+        try:
+            known[loops.__name__] = njit(linked, cache=last, **options)
+        except RuntimeError:  # no folder that it may write compiled code to
+            known[loops.__name__] = njit(linked, **options)
     run: Callable[..., None] = known[LINKED[-1].__name__]
     return run
 

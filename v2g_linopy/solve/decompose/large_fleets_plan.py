@@ -22,15 +22,15 @@ from ..solver import Settings
 from .large_fleets import NEGLIGIBLE, Fleet, Loop, in_groups, one_way_at_a_time
 from .large_fleets_master import LevelTwo, Rest, Round
 
-ROUNDS = 300
-_SMOOTHING = 0.5
+_ROUNDS = {"decompose": 300, "oracle": 2}
+_SMOOTHING = 0.8  # of the best prices so far, where there are many steps
+_MANY_STEPS = 48
 _GROUPS = 100
 _TOLERANCE = {"decompose": 1e-6, "oracle": 1e-9}  # relative, where none is asked for
 _IDLE = (
     *("charge_max", "discharge_max", "energy_min", "energy_max", "energy_initial", "keep"),
     *("energy_in", "energy_out", "spill_max", "need_billed", "calendar_cost", "calendar_cost_soc"),
 )
-_WITHOUT_NAMES = ("contract",)  # parts that read vehicles by name
 
 
 @dataclass(frozen=True)
@@ -68,19 +68,15 @@ def solve_large_fleet(inputs: Inputs, settings: Settings, method: str) -> Decomp
     choice = choose(inputs)
     if problems := _unfit(inputs, settings, choice):
         raise SchemaError(problems, source=f"method {method}")
-    vehicles = np.flatnonzero(choice.planned)
-    rest = _rest(inputs, choice.planned)
-    fleet = in_groups(inputs, vehicles, rest.pods, min(_GROUPS, max(1, len(vehicles) // 4)))
-    level = LevelTwo(rest, fleet.groups, _penalty(inputs), replace(settings, gap=None))
-    built = clock.perf_counter()
-
     tolerance = _TOLERANCE[method] if settings.gap is None else settings.gap
-    loop = Loop(level, fleet, tolerance, _SMOOTHING)
-    now = loop.run(ROUNDS if method == "decompose" else 2, settings)
+    rounds = _ROUNDS[method]
+    loop, now = solved_by_rounds(inputs, choice, settings, tolerance, rounds)
     if method == "oracle" and loop.bound - now.value > tolerance * max(1.0, abs(now.value)):
-        raise _coupled(level, now)
+        raise _coupled(loop.level, now)
+    level, fleet, rest = loop.level, loop.fleet, loop.level.inputs
     _all_there(now, rest, settings)
 
+    vehicles = np.flatnonzero(choice.planned)
     plans, beside = _final(inputs, fleet, level, fleet.mixed(loop.weights(now), loop.messages))
     optimum = beside.optimum
     found = read_solution(beside.built, beside.matrix, optimum, Merged({}), rest)
@@ -95,9 +91,23 @@ def solve_large_fleet(inputs: Inputs, settings: Settings, method: str) -> Decomp
     whole = _one_way(inputs, whole, method)
     total = sum(float(x.sum()) for x in whole.ledger.values())
     constant = total - (optimum.objective - own_cost)
-    end = clock.perf_counter()
-    whole = replace(whole, build_seconds=built - start, solve_seconds=end - built)
+    whole = replace(whole, solve_seconds=clock.perf_counter() - start)
     return _certified(inputs, method, choice, loop, whole, constant)
+
+
+def solved_by_rounds(
+    inputs: Inputs,
+    choice: Choice,
+    settings: Settings,
+    tolerance: float,
+    rounds: int = _ROUNDS["decompose"],
+) -> tuple[Loop, Round]:
+    """Return the rounds of prices and plans, and the last of level two."""
+    vehicles, rest = np.flatnonzero(choice.planned), _rest(inputs, choice.planned)
+    fleet = in_groups(inputs, vehicles, rest.pods, min(_GROUPS, max(1, len(vehicles) // 4)))
+    level = LevelTwo(rest, fleet.groups, _penalty(inputs), replace(settings, gap=None))
+    loop = Loop(level, fleet, tolerance, _SMOOTHING if fleet.steps > _MANY_STEPS else 0.0)
+    return loop, loop.run(rounds, settings)
 
 
 # ---- what is solved so ---------------------------------------------------------------------------
@@ -110,8 +120,10 @@ def _unfit(inputs: Inputs, settings: Settings, choice: Choice) -> list[Problem]:
         problems.append(Problem("solver", "choice", f"{settings.solver!r}; level two needs highs"))
     if inputs.calendar.scenario is not None:
         problems.append(Problem("scenario", "coupling", "scenarios share decisions; use whole"))
-    for name in (n for n in _WITHOUT_NAMES if n in inputs.data):
-        problems.append(Problem(f"/{name}", "coupling", "reads every vehicle; use whole"))
+    for name, d in inputs.data.items():
+        if name != FLEET and (name == "contract" or FLEET in d.dims):
+            detail = "says something of each vehicle; use whole"
+            problems.append(Problem(f"/{name}", "coupling", detail))
     if not choice.planned.any():
         detail = f"the oracle can plan none of the vehicles ({choice.sentence}); use whole"
         problems.append(Problem("fleet", "coupling", detail))

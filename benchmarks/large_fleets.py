@@ -5,6 +5,13 @@ import pandas as pd
 import xarray as xr
 
 import v2g_linopy as v2g
+from v2g_linopy.model.inputs import Inputs, inputs_of
+from v2g_linopy.solve import solver
+from v2g_linopy.solve.assembly import assemble_model
+from v2g_linopy.solve.decompose.large_fleets_plan import solved_by_rounds
+from v2g_linopy.solve.oracle import Stays
+from v2g_linopy.solve.oracle_members import choose, vehicle_stays
+from v2g_linopy.solve.solver import Settings
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 POWERS = np.array([3.7, 7.4, 11.0, 22.0])
@@ -56,3 +63,23 @@ def fleet_case(count: int, **connection: float) -> xr.DataTree:
         fields = {name: ("pod", [x]) for name, x in connection.items()}
         groups["connection"] = xr.Dataset(fields, coords={"pod": ["site"]})
     return v2g.assemble(time, groups, title=f"{count} cars")
+
+
+def stays_and_prices(count: int) -> tuple[Stays, np.ndarray]:
+    """The stays of the fleet, and the prices of its market (EUR/kWh)."""
+    inputs = inputs_of(fleet_case(count), v2g.PARTS)
+    stays = vehicle_stays(inputs, np.arange(count), inputs.pods)
+    return stays, inputs.data["energy"].price.to_numpy().ravel()
+
+
+def by_rounds(inputs: Inputs) -> float:
+    """The value of a fleet by rounds of prices and plans, to a gap of 1e-6."""
+    loop, now = solved_by_rounds(inputs, choose(inputs), Settings().start(), 1e-6)
+    assert loop.bound - now.value <= 1e-6 * abs(now.value)
+    return now.value
+
+
+def by_one_programme(inputs: Inputs) -> float:
+    """The value of the same by one linear programme of all vehicles."""
+    matrix = solver.matrix_of(assemble_model(inputs).model)
+    return solver.solve_matrix(matrix, Settings().start()).objective
