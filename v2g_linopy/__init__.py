@@ -51,6 +51,13 @@ _HOME = {
     "with_frequency": "delivery.frequency",
     "stress": "delivery.stress_test",
     "Infeasible": "errors",
+    "aggregate": "flexibility.exchange",
+    "bound": "flexibility.exchange",
+    "message": "flexibility.exchange",
+    "plan": "flexibility.exchange",
+    "portfolio_case": "flexibility.exchange",
+    "disaggregate": "flexibility.shares",
+    "keep_promise": "flexibility.shares",
     "Interrupted": "errors",
     "OutputError": "errors",
     "Problem": "errors",
@@ -134,6 +141,8 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
         SolverError,
         V2GError,
     )
+    from .flexibility.exchange import aggregate, bound, message, plan, portfolio_case
+    from .flexibility.shares import disaggregate, keep_promise
     from .operate.contract_entry import with_contracts
     from .operate.day_ahead_bids import BidRule
     from .operate.dual_settlement import with_dual_prices
@@ -221,6 +230,13 @@ __all__ = [
     "SolverError",
     "TableFormat",
     "V2GError",
+    "aggregate",
+    "bound",
+    "disaggregate",
+    "keep_promise",
+    "message",
+    "plan",
+    "portfolio_case",
     "assemble",
     "break_even",
     "break_even_map",

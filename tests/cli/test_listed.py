@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from v2g_linopy.cli.app import COMMANDS, IMPORTS
+from v2g_linopy.cli.app import COMMANDS, IMPORTS, PORTFOLIOS
+from v2g_linopy.cli.listed import Listed
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = {
@@ -17,7 +18,7 @@ ENTRIES = {
     "python -m v2g_linopy": "runpy.run_module('v2g_linopy', run_name='__main__')",
     "python cli.py": "runpy.run_path('cli.py', run_name='__main__')",
 }
-LISTED = [*COMMANDS[:-1], *IMPORTS]
+LISTED = [*(c for c in COMMANDS if isinstance(c, Listed)), *IMPORTS, *PORTFOLIOS]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_what_a_list_of_commands_loads(entry, words, said):
     assert sorted(loaded & (heavy | commands)) == []
 
 
-@pytest.mark.parametrize("listed", LISTED, ids=lambda c: c.name)
+@pytest.mark.parametrize("listed", LISTED, ids=lambda c: f"{c.module}-{c.name}")
 def test_the_sentence_of_a_command_is_that_of_its_function(listed):
     loaded = listed.loaded()
     assert loaded.name == listed.name

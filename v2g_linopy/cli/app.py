@@ -55,6 +55,36 @@ IMPORTS = (
         " and FCR-D.",
     ),
 )
+PORTFOLIOS = (
+    Listed(
+        "solve",
+        "vpp",
+        "Solve a case in two levels: its sites plan at prices, and a bound proves the mix of their"
+        " plans; files as of `solve`.",
+    ),
+    Listed(
+        "split",
+        "vpp",
+        "Divide a case: a case for each site, what stays with the portfolio, and the first"
+        " message.",
+    ),
+    Listed(
+        "plan",
+        "vpp",
+        "Answer a message with the best plan of a site: power, reserve held and own cash, no more.",
+    ),
+    Listed(
+        "join",
+        "vpp",
+        "Mix the plans of all sites in the best way, and write what they are told next.",
+    ),
+    Listed(
+        "share",
+        "vpp",
+        "Hand a mix back: the plan of each site that keeps what is promised of it; of all sites"
+        " also the whole, replayed.",
+    ),
+)
 COMMANDS = (
     Listed(
         "doctor",
@@ -150,6 +180,7 @@ COMMANDS = (
         "Describe the arrays of a case and of a result: dimensions, units, defaults, meaning.",
     ),
     ListedGroup("import", "From published files to a case.", IMPORTS),
+    ListedGroup("vpp", "A portfolio of sites that keep their data.", PORTFOLIOS),
 )
 """Every command, in the order of the help; a test compares the sentences with the docstrings."""
 

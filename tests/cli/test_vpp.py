@@ -1,0 +1,104 @@
+"""`vpp`: a portfolio and its sites by files, and in one command."""
+
+import json
+
+import pytest
+from cases import case, engine, market
+from pytest import approx
+
+import v2g_linopy as v2g
+
+
+@pytest.fixture
+def roofs(tmp_path):
+    """10 kW of sun at each of two pods, at 0.02 and 0.05 EUR/kWh, behind 12 kW of market at 100
+    EUR/MWh: 1.2 - 0.2 - 0.1 = 0.9 EUR.
+    """
+    sun = {
+        "near": {"available": [10.0], "cost": 0.02, "pod": "near"},
+        "far": {"available": [10.0], "cost": 0.05, "pod": "far/out"},
+    }
+    path = tmp_path / "roofs.nc"
+    v2g.write(case(None, market([100.0], limit=12.0), renewable=sun), path)
+    return path
+
+
+def test_a_portfolio_by_files(run, roofs, tmp_path):
+    """Split, and three rounds of plan and join; the price falls to 50 EUR/MWh, where the far roof
+    does not care, and what comes back is worth 0.9 EUR.
+    """
+    group, plans = tmp_path / "group", tmp_path / "plans"
+    assert run("vpp", "split", roofs, "-o", group).exit_code == 0
+    sites = sorted((group / "sites").iterdir())
+    assert [path.name for path in sites] == ["far_out.nc", "near.nc"]
+    for number in range(3):
+        told = group / f"message-{number:03d}.nc"
+        for site in sites:
+            done = run("vpp", "plan", site, told, "-o", plans / f"{site.stem}-{number}.nc")
+            assert done.exit_code == 0, done.output
+        known = sorted(plans.iterdir())
+        done = run(
+            *("vpp", "join", group / "portfolio.nc", *known, "--told", told),
+            *("-o", group, "--force", "--json"),
+        )
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert found["bound"] >= 0.9 - 1e-9
+        if found["missing_kw"] <= 1e-6 and found["bound"] - found["value"] < 1e-6:
+            break
+    assert found["value"] == approx(0.9)
+    price = v2g.read(group / f"message-{number + 1:03d}.nc")["price"]["power"]
+    assert float(price.max()) == approx(50.0)
+
+    done = run("vpp", "share", group / "mixed.nc", *sites, "-o", tmp_path / "shares")
+    assert done.exit_code == 0, done.output
+    assert "the whole was replayed and passes: 0.9" in done.stdout
+    whole = v2g.read(tmp_path / "shares" / "whole.nc")
+    assert v2g.replay(whole).attrs["passed"] == 1
+    assert v2g.read(tmp_path / "shares" / "far_out.nc").attrs["objective"] == approx(-0.1)
+
+
+def test_files_that_are_there_are_kept(run, roofs, tmp_path):
+    """A second split leaves with 8, and nothing is written."""
+    group = tmp_path / "group"
+    assert run("vpp", "split", roofs, "-o", group).exit_code == 0
+    before = {path: path.read_bytes() for path in group.rglob("*.nc")}
+    assert run("vpp", "split", roofs, "-o", group).exit_code == 8
+    assert {path: path.read_bytes() for path in group.rglob("*.nc")} == before
+
+
+def test_a_plan_that_is_none_is_named(run, roofs, tmp_path):
+    """A message in place of a plan, and a site without one: both are said, exit code 3."""
+    group = tmp_path / "group"
+    run("vpp", "split", roofs, "-o", group)
+    done = run("vpp", "join", group / "portfolio.nc", group / "message-000.nc", "-o", group)
+    assert done.exit_code == 3
+    assert "is no plan" in done.stderr and "there is no plan of near" in done.stderr
+    assert not (group / "mixed.nc").exists()
+
+
+def test_a_case_of_several_sites_is_no_site(run, roofs, tmp_path):
+    """The whole case cannot answer for one site."""
+    group = tmp_path / "group"
+    run("vpp", "split", roofs, "-o", group)
+    done = run("vpp", "plan", roofs, group / "message-000.nc", "-o", tmp_path / "plan.nc")
+    assert done.exit_code == 3 and "split the case first" in done.stderr
+
+
+def test_in_one_command(run, roofs, tmp_path):
+    """The files of `solve`, and the method in the key figures."""
+    done = run("vpp", "solve", roofs, "-o", tmp_path / "out", "--no-report")
+    assert done.exit_code == 0, done.output
+    result = v2g.read(tmp_path / "out" / "result.nc")
+    assert result.attrs["method"] == "sites" and result.attrs["profit"] == approx(0.9)
+
+
+def test_a_gap_that_is_left_is_told(run, tmp_path):
+    """An engine that runs at 6 to 10 kW or not at all: 0.5 of 0.58 EUR, exit code 6."""
+    hall = engine(power_min=6.0, eta_power=0.5, fuel_price=30.0, pod="hall", dump_max=10.0)
+    roof = {"available": [10.0], "cost": 0.05, "pod": "roof"}
+    path = tmp_path / "hall.nc"
+    v2g.write(case(None, market([100.0], limit=12.0), renewable=roof, chp=hall), path)
+    done = run("vpp", "solve", path, "-o", tmp_path / "out", "--no-report")
+    assert done.exit_code == 6, done.output
+    assert v2g.read(tmp_path / "out" / "result.nc").attrs["certified_gap"] == approx(0.08)
