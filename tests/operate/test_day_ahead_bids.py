@@ -98,6 +98,11 @@ def test_of_one_price_two_are_made_for_a_quantile():
     assert bid("quantile", six) == [-5.0]
 
 
+def test_where_both_prices_are_one_the_mean_quantity_is_as_good_as_any():
+    """Imbalance costs 20 both ways, as day-ahead does: no quantity is better, the mean is bid."""
+    assert bid("quantile", days([[-1.0], [-2.0], [-6.0]], 9.0, 20.0, 20.0)) == [-3.0]
+
+
 def house(
     day_ahead, imbalance, drawn, *, zone: str = "UTC", start: str = "2026-03-02"
 ) -> xr.DataTree:
@@ -143,6 +148,37 @@ def test_price_and_quantity_of_a_day_stay_together_and_the_noon_rule_holds():
     assert result["audit"].attrs["passed"] == 1
     assert "bet on the spread" in result.attrs["bid_note"]
     assert (result.attrs["bids_expected"], result.attrs["bid_days"]) == ("mean-of-days", 2)
+
+
+def test_a_day_that_was_not_operated_from_its_begin_is_no_scenario():
+    """The run begins at noon of Monday, 2 kW are drawn; from Tuesday on 4 kW. For Thursday only
+    Tuesday was operated as a whole: 4 kW are bought in each hour, before noon and after.
+    """
+    drawn = np.repeat([2.0, 4.0, 4.0, 4.0], 24)
+    tree = house(np.full(96, 20.0), np.full(96, 30.0), drawn)
+    options = {"policy": "unmanaged", "forecast": "published", "hindsight": False}
+    result = v2g.simulate(tree, bids="mean-of-days", start="2026-03-02T12:00", **options)
+    position = result["energy"].position.isel(market=0).values
+    assert position[-24:].tolist() == [-4.0] * 24
+    assert not position[:60].any()
+
+
+def test_a_virtual_position_is_capped_by_what_could_be_drawn_or_fed_in():
+    """A load draws 3 kW, and of two cars one can draw 5 and feed in 7, the other draw 4: 14 kW in
+    all. Day-ahead is dearer than imbalance on Monday and Tuesday, so that much is sold on Thursday.
+    """
+    tree = house(np.full(96, 40.0), np.full(96, 30.0), np.full(96, 3.0))
+    cars = {
+        "charge_max": ("fleet", [5.0, 4.0]),
+        "discharge_max": ("fleet", [7.0, 0.0]),
+        "energy_max": 10.0,
+        "energy_initial": 10.0,
+    }
+    tree["fleet"] = xr.DataTree(xr.Dataset(cars, {"fleet": ["two-way", "one-way"]}))
+    options = {"policy": "unmanaged", "forecast": "published", "hindsight": False}
+    result = v2g.simulate(tree, bids="saa-virtual", **options)
+    position = result["energy"].position.isel(market=0).values
+    assert position[-24:] == pytest.approx([14.0] * 24)
 
 
 def test_clocks_that_skip_an_hour_and_show_one_twice():

@@ -113,6 +113,10 @@ def test_known_prices_stand_beside_runs_that_are_the_same():
         with pytest.raises(SchemaError) as caught:
             v2g.worth_of_known_prices(published, other)
         assert where in [p.where for p in caught.value.problems], where
+    with pytest.raises(SchemaError) as caught:
+        v2g.worth_of_known_prices(published, run(slow, forecast="published", policy="latest"))
+    told = [p.where for p in caught.value.problems]
+    assert told == ["forecast", "policy", "fleet.charge_max"], "everything at once"
 
 
 def test_later_markets_are_told_apart():
