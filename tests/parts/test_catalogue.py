@@ -205,6 +205,7 @@ LISTS_OF_PARTS = {
     "model/part.py": "causes of entries; two are called as parts are",
     "study/attribution.py": "causes of entries",
     "operate/separable.py": "what a case may hold whose sessions are operated one by one",
+    "study/contract_study.py": "what a case of sessions with contracts is made of",
     "study/profit_sources.py": "what a market and imbalance settle of one position",
     "report/labels.py": "causes of entries",
     "report/figures/value.py": "causes of entries",
