@@ -26,7 +26,7 @@ from . import blocks, complementarity, infeasibility
 from . import solver as solvers
 from .assembly import Built, assemble_model
 from .decompose.large_fleets import NotServed
-from .decompose.large_fleets_plan import Decomposed, solve_large_fleet
+from .decompose.large_fleets_plan import GAP_LIMIT, Decomposed, solve_large_fleet
 from .decompose.two_levels import solve_in_two_levels
 from .merge import Merged, merge
 from .result import Solved, result_of
@@ -291,7 +291,9 @@ def _decomposed(
         detail = "plans are held fixed" if fix else "there are no vehicles"
         raise SchemaError([Problem("method", "choice", f"{method}: {detail}; use whole")])
     try:
-        return solve_large_fleet(inputs, settings, "decompose" if method == "auto" else method)
+        found = solve_large_fleet(inputs, settings, "decompose" if method == "auto" else method)
+        # a gap that does not close takes binaries, which one model can have
+        return None if method == "auto" and found.solved.optimum.status == GAP_LIMIT else found
     except NotServed as error:
         some = np.unique(error.vehicles)[:_SHOWN]
         data = {**inputs.data, "fleet": inputs.data["fleet"].isel(fleet=some)}

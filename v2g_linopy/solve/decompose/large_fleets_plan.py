@@ -22,11 +22,13 @@ from ..solver import Settings
 from .large_fleets import NEGLIGIBLE, Fleet, Loop, in_groups, one_way_at_a_time
 from .large_fleets_master import LevelTwo, Rest, Round
 
+GAP_LIMIT = "gap_limit"
 _ROUNDS = {"decompose": 300, "oracle": 2}
 _SMOOTHING = 0.8  # of the best prices so far, where there are many steps
 _MANY_STEPS = 48
 _GROUPS = 100
 _TOLERANCE = {"decompose": 1e-6, "oracle": 1e-9}  # relative, where none is asked for
+_ROUNDING = 1e-9
 _IDLE = (
     *("charge_max", "discharge_max", "energy_min", "energy_max", "energy_initial", "keep"),
     *("energy_in", "energy_out", "spill_max", "need_billed", "calendar_cost", "calendar_cost_soc"),
@@ -92,7 +94,7 @@ def solve_large_fleet(inputs: Inputs, settings: Settings, method: str) -> Decomp
     total = sum(float(x.sum()) for x in whole.ledger.values())
     constant = total - (optimum.objective - own_cost)
     whole = replace(whole, solve_seconds=clock.perf_counter() - start)
-    return _certified(inputs, method, choice, loop, whole, constant)
+    return _certified(inputs, settings, method, choice, loop, whole, constant)
 
 
 def solved_by_rounds(
@@ -105,7 +107,8 @@ def solved_by_rounds(
     """Return the rounds of prices and plans, and the last of level two."""
     vehicles, rest = np.flatnonzero(choice.planned), _rest(inputs, choice.planned)
     fleet = in_groups(inputs, vehicles, rest.pods, min(_GROUPS, max(1, len(vehicles) // 4)))
-    level = LevelTwo(rest, fleet.groups, _penalty(inputs), replace(settings, gap=None))
+    endless = replace(settings, gap=None, deadline=None)  # the loop looks at the clock
+    level = LevelTwo(rest, fleet.groups, _penalty(inputs), endless)
     loop = Loop(level, fleet, tolerance, _SMOOTHING if fleet.steps > _MANY_STEPS else 0.0)
     return loop, loop.run(rounds, settings)
 
@@ -260,13 +263,21 @@ def _one_way(inputs: Inputs, whole: Solved, method: str) -> Solved:
 
 
 def _certified(
-    inputs: Inputs, method: str, choice: Choice, loop: Loop, whole: Solved, constant: float
+    inputs: Inputs,
+    settings: Settings,
+    method: str,
+    choice: Choice,
+    loop: Loop,
+    whole: Solved,
+    constant: float,
 ) -> Decomposed:
     """Return the result with its bound; both are of the whole bill, with what nobody decides."""
     total = sum(float(x.sum()) for x in whole.ledger.values())
     bound = loop.bound + constant
     gap = max(0.0, bound - total) / max(1.0, abs(total))
-    status = "optimal" if gap <= 2 * loop.tolerance else "gap_limit"
+    status = "optimal" if gap <= loop.tolerance + _ROUNDING else GAP_LIMIT
+    if status != "optimal" and settings.left == 0:
+        status = solver.TIME_LIMIT
     planned = int(choice.planned.sum())
     attributes: dict[str, str | int | float] = {
         "method": method,
