@@ -207,6 +207,7 @@ LISTS_OF_PARTS = {
     "operate/separable.py": "what a case may hold whose sessions are operated one by one",
     "study/contract_study.py": "what a case of sessions with contracts is made of",
     "study/profit_sources.py": "what a market and imbalance settle of one position",
+    "flexibility/shares.py": "what the portfolio trades, and sites do not",
     "report/labels.py": "causes of entries",
     "report/figures/value.py": "causes of entries",
     "report/tables.py": "headings of key figures",
