@@ -2,11 +2,13 @@
 (docs/formulation.md §15)."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+from contracts_made import full_cars, menu, parked
 from hypothesis import given
 from hypothesis import strategies as st
-from sessions_made import stays, steps
+from sessions_made import START, stays, steps
 from wanted import few
 
 import v2g_linopy as v2g
@@ -73,3 +75,39 @@ def test_every_rule_serves_what_the_charger_can(seed):
         assert result["audit"].attrs["passed"] == 1
         assert float(result["sessions"].energy_unserved.max()) < 1e-6
         assert result.attrs["objective"] <= best + 1e-6
+
+
+@few(5)
+@given(st.integers(0, 2**32 - 1))
+def test_what_owners_miss_is_called_once_and_lowers_what_they_are_paid(seed):
+    """Cars under a menu whose chargers are off for some time: what is given is at most what is
+    called, and that at most what was sold; who is never off gives all that is called; each is owed
+    its payment less the share that it missed, and the bill and the audit say so.
+    """
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 5))
+    spans = [(begin, begin + length) for begin, length in rng.integers(0, 6, (count, 2)) + [0, 3]]
+    cars = full_cars(*spans, discharge_max=rng.choice([2.0, 5.0, 10.0], count))
+    off = rng.uniform(0, 6, count)
+    never = rng.random(count) < 0.4
+    hours = {"switched_off": off, "switched_on": off + rng.uniform(0.2, 4, count)}
+    moments = {
+        name: (START + pd.to_timedelta(x, unit="h")).where(~never).to_numpy("datetime64[ns]")
+        for name, x in hours.items()
+    }
+    cars = cars.assign({n: ("session", x) for n, x in moments.items()})
+    price = rng.integers(0, 100, 24).astype(float).tolist()
+    options = {"policy": "rule", "forecast": "perfect", "bids": "none", "hindsight": False}
+    result = v2g.simulate(parked(cars, price), contracts=menu(), seed=seed % 1000, **options)
+    assert result["audit"].attrs["passed"] == 1 and not v2g.verify(result).problems
+
+    sessions = result["sessions"].to_dataset()
+    sold, called, given_ = (
+        sessions[n].values for n in ("contract_energy", "energy_called", "energy_discharged")
+    )
+    assert (given_ <= called + 1e-6).all() and (called <= sold + 1e-6).all()
+    assert np.allclose(given_[never], called[never], atol=1e-6)
+    held = sessions.contract.values >= 0
+    share = 1 - (called - given_)[held] / sold[held]
+    owed = float((sessions.contract_payment.values[held] * share).sum())
+    assert -float(result["ledger"]["contract.owners"].sum()) == pytest.approx(owed, abs=1e-6)

@@ -61,6 +61,19 @@ def test_a_menu_of_another_term_or_wear_is_designed_anew(station, study):
         assert float(point["owners"]) == pytest.approx(owed)
 
 
+def test_prices_spread_for_both(station, study):
+    """At twice the distance of prices from their mean smart charging earns something else, too."""
+    wide = station.copy()
+    for group, name in (("energy", "price"), ("imbalance", "price_long")):
+        ds = wide[group].to_dataset()
+        mean = ds[name].mean("time")
+        moved = (mean + 2 * (ds[name] - mean)).assign_attrs(ds[name].attrs)
+        wide[group] = xr.DataTree(ds.assign({name: moved}))
+    point = study["spread"].to_dataset().sel(spread=2.0)
+    assert float(point["smart"]) == pytest.approx(run(without_feeding_in(wide))[0], abs=1e-6)
+    assert float(point["v2g"]) == pytest.approx(run(wide, offered(), seed=3)[0], abs=1e-6)
+
+
 def test_payments_move_the_map_and_no_run(study):
     """At the spread of the case the gain falls by what owners are owed, per payment."""
     gain = study["map_payment"]["gain"].sel(spread=1.0)
