@@ -465,10 +465,10 @@ def test_what_is_carried_matters(name, forgets):
 def test_every_part_rolls():
     """The stories have every part, and every input that a part carries matters in one of them.
 
-    Imbalance and exclusion are those of a step, and a risk is that of a whole horizon: they hand
-    nothing on."""
+    Imbalance and exclusion are those of a step, a risk and the plans of sites are those of a whole
+    horizon: they hand nothing on."""
     made = [make() for make in STORIES.values()]
-    nothing = {"imbalance", "exclusion", "risk"}
+    nothing = {"imbalance", "exclusion", "risk", "flexibility"}
     assert not any(v2g.PARTS[name].state_inputs for name in nothing)
     assert {part for story in made for part in story.tree.children} == set(v2g.PARTS) - nothing
     assert {f"{p.name}.{i}" for p in v2g.PARTS.values() for i in p.state_inputs} == {

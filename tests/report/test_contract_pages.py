@@ -9,8 +9,8 @@ import xarray as xr
 from contracts_made import full_cars, menu, parked
 
 import v2g_linopy as v2g
-from v2g_linopy.report.figures.contract_study import positions_over_time
 from v2g_linopy.report.figures.gain_map import gain_map
+from v2g_linopy.report.figures.positions_and_gains import positions_over_time
 from v2g_linopy.report.figures.style import svg
 from v2g_linopy.report.page import content, write
 from v2g_linopy.report.result_view import ResultView

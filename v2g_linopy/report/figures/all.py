@@ -2,8 +2,8 @@
 ``[report]``.
 """
 
+from .accepted_contracts import contracts
 from .batteries import cycle_depth
-from .contracts import contracts
 from .dispatch import corridor, dispatch
 from .distribution import profit_distribution
 from .peaks import peaks

@@ -10,9 +10,9 @@ import xarray as xr
 from ...case.label_text import printable
 from ...study.profit_sources import MEANINGS
 from .. import labels
-from ..figures.contract_study import gains_over, life_used, positions_over_time
-from ..figures.contracts import draw_contracts
+from ..figures.accepted_contracts import draw_contracts
 from ..figures.gain_map import gain_maps
+from ..figures.positions_and_gains import gains_over, life_used, positions_over_time
 from ..figures.style import svg
 from ..study_tables import MAPS, SWEEPS, entry_table
 from .write import style_sheet, template
