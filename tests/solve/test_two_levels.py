@@ -245,3 +245,15 @@ def test_a_site_has_its_own_and_nothing_else():
     assert v2g.check(site) is not None
     left = Division.of(tree).portfolio()
     assert {*left.children} == {"energy", "reserve"}
+
+
+def test_without_shadow_prices_nothing_is_said_of_limits():
+    """A car whose charger binds, in two levels: its explanation does not say that more power would
+    earn nothing, as nobody has asked.
+    """
+    car = vehicle(energy_min=[0.0, 15.0], pod="garage")
+    roof = {"available": [1.0, 1.0], "pod": "roof"}
+    result = in_two_levels(case(car, market([20.0, 60.0]), renewable=roof))
+    said = v2g.explain(result, vehicle="ev")
+    assert "would earn nothing" not in said
+    assert "holds no shadow prices" in said

@@ -229,6 +229,8 @@ def limit_lines(plan: Plan, car: Frame, again: WhatIf | None) -> list[str]:
             "  room to fall: power by which it could draw more or feed in less, which downward"
             " reserve needs)"
         ]
+    if not lines and not plan.explained:
+        return ["  the result holds no shadow prices, so that nothing can be said of it"]
     return lines or ["  nothing of its own: more power, battery or freedom would earn nothing"]
 
 
