@@ -74,43 +74,53 @@ def test_the_door_loads_nothing():
 
 
 CLASHES = sorted(name for name in v2g.__all__ if (ROOT / "v2g_linopy" / name).is_dir())
-ORDERS = {
-    "the function first": "from v2g_linopy import solve\nimport v2g_linopy.solve.blocks",
-    "the room first": "import v2g_linopy.solve.blocks\nfrom v2g_linopy import solve",
-    "the room alone": "import v2g_linopy.solve\nsolve = v2g_linopy.solve",
-    "a module of the room": "from v2g_linopy.solve import blocks\nfrom v2g_linopy import solve",
-    "a function of the room": (
-        "from v2g_linopy.solve.solve import build\nimport v2g_linopy as v2g\nsolve = v2g.solve"
-    ),
-    "another room that needs it": (
-        "import v2g_linopy.study.ladder\nimport v2g_linopy as v2g\nsolve = v2g.solve"
-    ),
-    "everything": "from v2g_linopy import *",
+ROOMS = {  # a module of the room, one of its functions, and another room that needs it
+    "solve": ("blocks", "solve.solve import build", "study.ladder"),
+    "flexibility": ("shares", "flexibility.exchange import aggregate", "cli.vpp"),
 }
 
 
+def orders(room: str) -> dict[str, str]:
+    """Ways to import a room, and the function of the same name."""
+    module, function, other = ROOMS[room]
+    itself = f"import v2g_linopy as v2g\n{room} = v2g.{room}"
+    return {
+        "the function first": f"from v2g_linopy import {room}\nimport v2g_linopy.{room}.{module}",
+        "the room first": f"import v2g_linopy.{room}.{module}\nfrom v2g_linopy import {room}",
+        "the room alone": f"import v2g_linopy.{room}\n{room} = v2g_linopy.{room}",
+        "a module of the room": (
+            f"from v2g_linopy.{room} import {module}\nfrom v2g_linopy import {room}"
+        ),
+        "a function of the room": f"from v2g_linopy.{function}\n{itself}",
+        "another room that needs it": f"import v2g_linopy.{other}\n{itself}",
+        "everything": "from v2g_linopy import *",
+    }
+
+
 def test_the_names_that_a_room_and_a_function_share():
-    assert CLASHES == ["solve"], "add the orders of imports of the new one"
+    assert sorted(ROOMS) == CLASHES, "add the orders of imports of the new one"
 
 
-def test_a_function_keeps_its_name_beside_its_room():
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_function_keeps_its_name_beside_its_room(room):
     """`v2g.solve` is the function, and modules of the room `solve` can be imported, in any order:
     each order is tried with the package not yet loaded.
     """
+    ways, module = orders(room), ROOMS[room][0]
     lines = f"""
         import sys
         found = {{}}
-        for order, imports in {ORDERS!r}.items():
+        for order, imports in {ways!r}.items():
             for name in [name for name in sys.modules if name.startswith("v2g_linopy")]:
                 del sys.modules[name]
             names = {{}}
             exec(imports + "\\nimport v2g_linopy", names)
-            exec("from v2g_linopy.solve import solver", names)
-            kinds = [type(names["solver"]), type(names["v2g_linopy"].solve), type(names["solve"])]
-            found[order] = [kind.__name__ for kind in kinds]
+            exec("from v2g_linopy.{room} import {module}", names)
+            there = names["{module}"], names["v2g_linopy"].{room}, names["{room}"]
+            found[order] = [type(x).__name__ for x in there]
     """
     found = fresh(textwrap.dedent(lines), answer="found")
-    assert found == dict.fromkeys(ORDERS, ["module", "function", "function"])
+    assert found == dict.fromkeys(ways, ["module", "function", "function"])
 
 
 PLOTS = {

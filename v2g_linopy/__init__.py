@@ -51,6 +51,7 @@ _HOME = {
     "with_frequency": "delivery.frequency",
     "stress": "delivery.stress_test",
     "Infeasible": "errors",
+    "flexibility": "flexibility.bands",
     "aggregate": "flexibility.exchange",
     "bound": "flexibility.exchange",
     "message": "flexibility.exchange",
@@ -141,6 +142,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
         SolverError,
         V2GError,
     )
+    from .flexibility.bands import flexibility
     from .flexibility.exchange import aggregate, bound, message, plan, portfolio_case
     from .flexibility.shares import disaggregate, keep_promise
     from .operate.contract_entry import with_contracts
@@ -259,6 +261,7 @@ __all__ = [
     "explain",
     "extreme_signals",
     "fleets",
+    "flexibility",
     "frequency_signals",
     "from_availability",
     "integrated_menu",

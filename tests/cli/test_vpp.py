@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from cases import case, engine, market
 from pytest import approx
@@ -102,3 +103,15 @@ def test_a_gap_that_is_left_is_told(run, tmp_path):
     done = run("vpp", "solve", path, "-o", tmp_path / "out", "--no-report")
     assert done.exit_code == 6, done.output
     assert v2g.read(tmp_path / "out" / "result.nc").attrs["certified_gap"] == approx(0.08)
+
+
+def test_bands_as_a_table(run, roofs, tmp_path):
+    """Two roofs of 10 kW feed in at most 10 each, 20 together; each value stands alone."""
+    table = tmp_path / "bands.csv"
+    done = run("flexibility", roofs, "-o", table)
+    assert done.exit_code == 0, done.output
+    assert "portfolio: draws at most 0 kW and feeds in at most 20 kW" in done.stdout
+    assert "all together need not be" in done.stdout
+    rows = pd.read_csv(table)
+    assert rows[(rows.pod == "near") & (rows.edge == "min")].power.tolist() == [-10.0]
+    assert run("flexibility", roofs, "-o", table).exit_code == 8

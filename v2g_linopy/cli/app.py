@@ -149,6 +149,12 @@ COMMANDS = (
         "Offer a menu to charging sessions and operate them under it: when V2G pays, over term,"
         " wear, spread of prices and size of the fleet.",
     ),
+    Listed(
+        "flexibility",
+        "bands",
+        "Say between which powers and energies every site of a case can be at each moment; each"
+        " value stands alone.",
+    ),
     Listed("report", "inspect", "Write the offline HTML report of a result."),
     Listed(
         "bids",
