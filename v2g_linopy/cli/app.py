@@ -146,8 +146,9 @@ COMMANDS = (
     Listed(
         "contract-study",
         "contract_study",
-        "Offer a menu to charging sessions and operate them under it: when V2G pays, over term,"
-        " wear, spread of prices and size of the fleet.",
+        "Offer a menu to charging sessions and operate them under it, beside smart charging, while"
+        " term, wear, spread of prices and size of the fleet are varied: a page, and every number"
+        " of it.",
     ),
     Listed(
         "flexibility",
@@ -178,7 +179,8 @@ COMMANDS = (
         "replay",
         "replay",
         "Recompute a result from its file; with signals, follow them with every member: what"
-        " breaks, what is missed. It leaves with 9 where more is missed than may be.",
+        " breaks, what is missed. It leaves with 9 where more is missed than may be, or owners"
+        " allow less.",
     ),
     Listed(
         "schema",
