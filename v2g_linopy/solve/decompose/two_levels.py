@@ -15,7 +15,7 @@ from ...model.inputs import Inputs, inputs_of
 from ...model.part import Part, Stage
 from ..solver import Settings
 from . import column_generation
-from .column_generation import NOTHING_MISSING, Found
+from .column_generation import GAP, NOTHING_MISSING, Found
 from .message import PER_MWH, Message, products_of
 from .plans import Plan, with_plans
 from .pool import LocalSites, SharedSites, opened
@@ -146,9 +146,10 @@ def _mixed(
 
 def _lacking(mix: xr.DataTree, missing: xr.DataArray, found: Found) -> SolveError:
     """Say which steps lack power, and how much."""
-    if found.status != "optimal":
+    status = found.status if found.status != "optimal" or found.gap <= GAP else GAP_LIMIT
+    if status != "optimal":  # whole numbers may hide a mix that would do
         words = f"{len(found.rounds)} rounds found no mix of plans that gives all the power"
-        return SolveError(f"{words}: {found.status.replace('_', ' ')}", status=found.status)
+        return SolveError(f"{words}: {status.replace('_', ' ')}", status=status)
     by_pod = missing.groupby(mix["flexibility"]["pod"].astype(str)).sum()
     lines = []
     for pod in by_pod.indexes["pod"]:
