@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from importlib import import_module
@@ -58,19 +59,17 @@ def command(words: list[str], folder: str, limit: int | None = None) -> None:
 
 
 def command_ended_behind(file: Path, end: signal.Signals, words: list[str], folder: str) -> None:
-    """Run `v2g`, and send it a signal at what it does next once a file is there.
+    """Run `v2g`, and send it a signal once a file is there.
 
-    The process sends it itself, so that no other has to see the file in time.
+    A thread of the process sends it, so that no other process has to see the file in time.
     """
-    there = False
 
-    def at_what_it_does(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal there
-        if not there and file.exists():
-            there = True
-            os.kill(os.getpid(), end)
+    def end_behind() -> None:
+        while not file.exists():
+            time.sleep(0.001)
+        os.kill(os.getpid(), end)
 
-    sys.addaudithook(at_what_it_does)
+    threading.Thread(target=end_behind, daemon=True).start()
     command(words, folder)
 
 

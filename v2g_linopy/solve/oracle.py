@@ -147,8 +147,8 @@ def best_plans(stays: Stays, worth: np.ndarray) -> Plans:
 def by_kernel(stays: Stays, worth: np.ndarray, run: Callable[..., None]) -> Plans:
     """Return the best plans by the loops of `oracle_kernel`, compiled or not."""
     found, given = Plans.none(stays), {"price": stays.prices(worth)}
-    steps = Steps(*(given[n] if n in given else getattr(stays, n) for n in Steps._fields))
-    run(stays.first, stays.start, steps, Found(*(getattr(found, n) for n in Found._fields)))
+    steps = Steps(*(given[n] if n in given else getattr(stays, n) for n in Steps.__annotations__))
+    run(stays.first, stays.start, steps, Found(*(getattr(found, n) for n in Found.__annotations__)))
     return found
 
 
