@@ -47,6 +47,7 @@ def command(words: list[str], folder: str, limit: int | None = None) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
         faulthandler.register(signal.SIGXCPU, file=2, chain=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests run under nohup, it is ignored
     end_at_signals = process.end_at_signals
 
     def then_ready() -> None:

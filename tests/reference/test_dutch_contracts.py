@@ -422,6 +422,25 @@ def test_a_year_under_a_menu_that_pays(year):
     assert worth_of_position(result) == pytest.approx(-27.267, abs=0.3)
 
 
+@pytest.mark.skipif(not MANY, reason="the model takes 28 CPU seconds: make prove")
+def test_the_rule_is_the_model_in_fourteen_days(march):
+    """Smart charging, decided every hour by the model of all sessions and by the rule: the same
+    power in every hour. No two prices of two days are equal, nor as near to each other as imbalance
+    is planned dearer, so that neither has a choice.
+    """
+    fleet, energy = march["fleet"].to_dataset(), march["energy"].to_dataset()
+    order = np.random.default_rng(1).permutation(48)[np.arange(energy.sizes["time"]) % 48]
+    price = np.round(energy.price) + 0.02 * xr.DataArray(order, dims="time")
+    energy["price"] = price.transpose(*energy.price.dims).assign_attrs(energy.price.attrs)
+    fleet = fleet.assign(discharge_max=0 * fleet.discharge_max)
+    tree = march.assign(fleet=xr.DataTree(fleet), energy=xr.DataTree(energy))
+    days = {"start": FIRST, "stop": END, "forecast": "published", "hindsight": False}
+    rule = v2g.simulate(tree, policy="rule", bids="none", **days)
+    model = v2g.simulate(tree, policy="model", **days)
+    xr.testing.assert_allclose(rule["fleet"].charge, model["fleet"].charge, atol=1e-6)
+    assert cost_at_imbalance(rule) == pytest.approx(cost_at_imbalance(model), rel=1e-9)
+
+
 def test_fourteen_days_by_the_command(march, tmp_path: Path):
     """The menu of three hours, through files: what is written is what was found in Python."""
     v2g.write(march, tmp_path / "march.nc")

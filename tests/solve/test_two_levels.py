@@ -172,6 +172,21 @@ def test_power_that_nobody_gives_is_named():
         v2g.solve(tree, method="sites")
 
 
+def test_need_that_is_dearer_than_missing_power_is_shared_out():
+    """Two cars need 5 kWh each within two hours, and 3 kW may be bought at 50 EUR/MWh: 6 kWh for
+    0.30 EUR, and 4 kWh are missed at 10 EUR each, -40.30 in all. Power that no plan gives is first
+    priced at 3 EUR/kWh, less than a missed need, and has to become dearer.
+    """
+    cars = {
+        name: vehicle(charge_max=[5.0] * 2, energy_min=[0.0, 5.0], energy_max=10.0, pod=name)
+        for name in ("near", "far")
+    }
+    result = in_two_levels(case(cars, market([50.0, 50.0], limit=3.0)))
+    assert result.attrs["objective"] == approx(-40.30)
+    assert result.attrs["bound"] == approx(-40.30)
+    assert result.attrs["status"] == "optimal"
+
+
 def test_a_site_without_a_plan_is_named():
     """A car that needs 30 kWh within an hour at 10 kW, beside a roof: its site is named."""
     roof = {"available": [5.0], "pod": "roof"}

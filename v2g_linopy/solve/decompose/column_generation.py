@@ -103,8 +103,13 @@ def generate_plans(
             "round %d: value %.6f, bound %.6f, missing %.3g kW",
             *(len(found.rounds), mixed.value, found.bound, mixed.missing),
         )
-        if (mixed.missing <= NOTHING_MISSING and found.gap <= gap) or not new:
+        complete = mixed.missing <= NOTHING_MISSING
+        if complete and found.gap <= gap:
             break
+        if not new:
+            if complete or not portfolio.raise_missing_cost():
+                break
+            found.mixed = mixed = portfolio.solve()
         if settings.left == 0:
             found.status = TIME_LIMIT
             break

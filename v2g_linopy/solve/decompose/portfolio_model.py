@@ -34,6 +34,7 @@ from .plans import Plan, most_volume, unit_plans, with_plans
 from .sites import constants
 
 _PRIMAL = int(highspy.simplex_constants.SimplexStrategy(4))
+_DEARER, _DEAREST = 10.0, 1e4  # how missing power becomes dearer where plans leave it missing
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class PortfolioModel:
         most_held: np.ndarray | None = None,
     ):
         self.pods, self.plans, self._settings = list(pods), list[Plan](), settings
+        self.dearer = 1.0  # than `missing_cost`
         units = unit_plans(inputs, pods, most_held)
         own = inputs_of(with_plans(tree, inputs, units), parts)
         built = assemble_model(own)
@@ -130,6 +132,19 @@ class PortfolioModel:
         upper[len(upper) - len(self.plans) :][np.asarray(plans, bool)] = 0.0
         self._matrix = replace(self._matrix, upper=upper)
         self._highs = None
+
+    def raise_missing_cost(self) -> bool:
+        """Make missing power ten times as dear; return False where it has been raised enough.
+
+        A site may pay more for a kWh than any market: for need that is not served, as a rule.
+        """
+        if self.dearer >= _DEAREST:
+            return False
+        self.dearer *= _DEARER
+        cost = self._matrix.cost.copy()
+        cost[self._slack] *= _DEARER
+        self._matrix, self._highs = replace(self._matrix, cost=cost), None
+        return True
 
     def solve(self) -> Mixed:
         """Mix the plans in the best way, and say what a kW more would be worth.

@@ -136,7 +136,9 @@ def _mixed(
     plans, weights = portfolio.plans, found.mixed.weights
     whole = found.mixed.missing > NOTHING_MISSING and any(plan.whole for plan in plans)
     some = plans if whole else [p for p, w in zip(plans, weights, strict=True) if w > 0]
-    mix = solve(with_plans(tree, inputs, some, whole=whole), parts=parts)
+    of_plans = with_plans(tree, inputs, some, whole=whole)
+    of_plans["flexibility"]["missing_cost"] *= portfolio.dearer
+    mix = solve(of_plans, parts=parts)
     slack = mix["flexibility"].to_dataset()
     missing = slack["missing"] + slack["excess"]
     if float(missing.max()) > NOTHING_MISSING:
