@@ -179,6 +179,23 @@ def test_bad_data_are_told(fault):
     assert re.search(words, said), said
 
 
+def test_wear_of_charging_is_no_part_of_a_contract():
+    """A full car sells 10 kWh at 60 EUR/MWh and buys them back at 20. Owners are paid for what is
+    discharged: of 4 cents a kWh, 3 stay the fleet's own where charging wears the battery, as they
+    do where the menu is operated.
+    """
+    case = stays_of({"a": FULL | {"hours": 3.0}}, [60.0, 20.0, 20.0, 20.0])
+    fleet = case["fleet"].to_dataset()
+    for wear, gain in ((0.0, 0.04), (0.03, 0.01)):
+        fleet["wear_charge"] = xr.DataArray(wear, attrs={"units": "EUR/kWh"})
+        tree = case.assign(fleet=xr.DataTree(fleet))
+        table = v2g.schedule_table(tree, [10], term=1.0, power=10.0)
+        assert table["table_value"].to_numpy() == approx([0, 10 * gain])
+        menu = {"theta": [1.0], "share": 1.0, "wear": 0.002, "term": 1.0, "power": 10.0}
+        planned = v2g.integrated_menu(tree, **menu)
+        assert worth(planned, "plan") == approx(10 * (gain - 0.002))
+
+
 def test_many_vehicles_in_one_have_no_contracts():
     """An aggregate has no owner, and what a case gives for each member has no copies."""
     case = paying_stays()

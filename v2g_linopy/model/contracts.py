@@ -20,6 +20,9 @@ UTILITIES = ("log", "sqrt", "cara", "table", "schedule")
 """Forms of the value that an energy has for the aggregator."""
 TABULATED = ("table", "schedule")
 FULL, CALLED = "full", "called"
+WEAR_OF_OWNERS = {"wear": 0.0, "replacement_cost": np.nan}
+"""Fields of the fleet that price what is discharged, and what says that there is no such price:
+under contracts owners are paid for it."""
 _ROUNDING = 1e-15
 _NEAR = 1e-9
 """What sums of shares and slopes of a table may be apart by rounding."""

@@ -9,7 +9,7 @@ import xarray as xr
 from ..case.io import calendar_of, step_hours
 from ..case.schema import Calendar
 from ..errors import Problem, SchemaError
-from ..model.contracts import CALLED, GROUP, SCHEMA
+from ..model.contracts import CALLED, GROUP, SCHEMA, WEAR_OF_OWNERS
 from ..model.sessions import COLUMNS, CONTRACTED, sessions_plugged_in, validated_sessions
 
 NOT_AGREED = -1
@@ -19,8 +19,6 @@ REASONS = (TAKEN, "stay", "room", "excluded", "no utility")
 any contract; the menu has none for its type; none is worth it to its type.
 """
 _NEAR = 1e-9  # EUR, kWh, h
-_WEAR = {"wear": 0.0, "replacement_cost": np.nan}
-"""What a fleet charges to energy that leaves its batteries, and the value at which it does not."""
 WEAR_NOTE = (
     "Wear by discharging is the owners', who are paid for it by their contracts: the fleet's own"
     " price of it is left out."
@@ -106,7 +104,7 @@ def with_contracts(
     held = chosen.contract >= 0
     fleet = fleet_under_contracts(case, sessions, held, chosen.energy, chosen.term)
     agreed["fleet"] = xr.DataTree(_without_wear(fleet))
-    if any(_is_priced(case["fleet"].to_dataset(), name) for name in _WEAR):
+    if any(_is_priced(case["fleet"].to_dataset(), name) for name in WEAR_OF_OWNERS):
         said = case.attrs.get("assumptions", "")
         agreed.attrs["assumptions"] = f"{said}\n{WEAR_NOTE}".strip()
     return agreed
@@ -349,7 +347,7 @@ def _without_wear(fleet: xr.Dataset) -> xr.Dataset:
     """Return a fleet that feeds in under contracts only, and leaves wear to the owners."""
     changed = {
         name: xr.full_like(fleet[name], nothing, float)
-        for name, nothing in _WEAR.items()
+        for name, nothing in WEAR_OF_OWNERS.items()
         if _is_priced(fleet, name)
     }
     return fleet.assign(changed)

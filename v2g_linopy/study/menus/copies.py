@@ -12,7 +12,7 @@ import xarray as xr
 
 from ...case.io import calendar_of, recorded
 from ...errors import Problem, SchemaError
-from ...model.contracts import GROUP, cap_of, contract_of, term_problems
+from ...model.contracts import GROUP, WEAR_OF_OWNERS, cap_of, contract_of, term_problems
 from ...model.inputs import RESULT_GROUPS
 from ...model.part import Part
 from ...model.sessions import CONTRACTED, SESSION_FIELDS
@@ -26,8 +26,6 @@ from ...operate.contract_entry import (
 from ...parts.catalogue import PARTS
 from ...solve.merge import is_extensive
 
-OWNERS = ("wear", "wear_charge", "replacement_cost", "calendar_cost", "calendar_cost_soc")
-"""Wear of a battery, which is its owner's."""
 NO_CLASS = -1
 ONE_CLASS = "all"
 """The class of a menu that tells no classes apart."""
@@ -108,8 +106,8 @@ def case_with_types(
     -------
     xarray.DataTree
         `/fleet` and `/sessions` with a member and a session for each copy, feeding in within the
-        terms only; `/contract` with `owner_type` and `in_force`. Wear is the owner's and is left
-        out, and so is a retail price on net energy.
+        terms only; `/contract` with `owner_type` and `in_force`. Wear by discharging is the owner's
+        and is left out, and so is a retail price on net energy.
 
     Raises
     ------
@@ -294,7 +292,7 @@ def without_wear(case: xr.DataTree, parts: Mapping[str, Part]) -> xr.Dataset:
     """
     fleet = case.children["fleet"].to_dataset(inherit=False)
     known = {f.name for f in parts["fleet"].schema.inputs}
-    dropped = {*OWNERS, "allowance", "allowance_used", "restart"}
+    dropped = {*WEAR_OF_OWNERS, "allowance", "allowance_used", "restart"}
     dropped |= set() if "need_billed" in fleet else {"retail_price"}
     return fleet[[n for n in map(str, fleet.data_vars) if n in known - dropped]]
 

@@ -11,12 +11,13 @@ import xarray as xr
 
 from ...case.io import step_hours
 from ...errors import Problem, SchemaError
+from ...model.contracts import WEAR_OF_OWNERS
 from ...model.part import Part
 from ...model.sessions import COLUMNS
 from ...parts.catalogue import PARTS
 from ...solve.solve import solve
 
-_OWNERS = ("wear", "wear_charge", "replacement_cost", "retail_price", "need_billed")
+_LEFT_OUT = (*WEAR_OF_OWNERS, "retail_price", "need_billed")
 """What is the owner's, or does not change with an allowance."""
 
 
@@ -32,8 +33,8 @@ def schedule_table(
     """Return what an owner is worth on average who lets so much energy be discharged.
 
     Each stay that is long enough, and can give the largest of the energies, has the allowance; the
-    case is planned with each of them. Wear is the owner's and counts nothing, and what drivers pay
-    for their need does not change (docs/formulation.md §10)::
+    case is planned with each of them. Wear by discharging is the owner's and counts nothing, and
+    what drivers pay for their need does not change (docs/formulation.md §10)::
 
         value(w) = (profit with allowance w - profit with 0) / stays that have it
 
@@ -116,7 +117,7 @@ def _planned(
 ) -> xr.Dataset:
     """Return the table of the stays that have a contract, from a plan with each allowance."""
     window, first, share = _window(case, stays, term)
-    fleet = case["fleet"].to_dataset().drop_vars(_OWNERS, errors="ignore")
+    fleet = case["fleet"].to_dataset().drop_vars(_LEFT_OUT, errors="ignore")
     fleet = fleet.assign(discharge_max=power * share, restart=first)
 
     profit, called = [], []

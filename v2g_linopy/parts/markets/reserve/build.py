@@ -111,51 +111,61 @@ def _shares(
     """Shares of every member within its room; what each asset holds and may be called to discharge,
     what all hold of each product, and the most.
     """
-    net, held = d.activation_up - d.activation_down, dict[str, ReservedPower]()
+    net = d.activation_up - d.activation_down
+    largest_rate = larger(*_room_per_kw(d))
     discharge_called: dict[str, Expression] = {}
-    rate_up, rate_down = d.up - net, d.down + net  # room taken per kW sold
-    largest_rate = larger(rate_up, rate_down)
-    sold: Quantity = 0.0
-    largest = xr.DataArray(0.0)
+    shares: dict[str, tuple[Expression, ReservedPower, xr.DataArray]] = {}
     for asset, f in s.flex.items():  # kinds of asset, never members
         assert f.range_max is not None, f"the build of {asset} gives no range_max"
-        member = s.inputs[asset].attrs["member"]
         possible = (f.range_max > 0) & (d.volume_max > 0)
         if f.store is not None and f.baseline is None and guarantees_energy(d):
             possible = possible & ~guarantees.energy_backed(d)
         most = f.range_max / largest_rate
-        members = s.inputs[asset].indexes[member]
-        x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
+        x, room = _share(s, d, asset, possible, most)
+        shares[asset] = x, room, most.where(possible, 0.0)
         energy_backing.backing_rows(s, d, asset, x, possible)
         called = discharge_allowance.allowance_rows(s, d, asset, x, possible)
         if called is not None:
             discharge_called[asset] = called
 
         some = possible.any("product")
-        up, down = (rate_up * x).sum("product"), (rate_down * x).sum("product")
-        s.add(f"up_{asset}", up <= f.up, mask=some)
-        s.add(f"down_{asset}", down <= f.down, mask=some)
+        s.add(f"up_{asset}", room.up <= f.up, mask=some)
+        s.add(f"down_{asset}", room.down <= f.down, mask=some)
         if f.baseline is not None:
             s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
         _on_board(s, d, asset, x, some)
 
-        if x.has_terms:
-            held[asset] = ReservedPower(up, down)
-            largest = largest + most.where(possible, 0.0).sum(member)
-            sold = sold + x.sum(member)
     for asset, offer in s.offered.items():
         assert offer.range_max is not None, f"the build of {asset} gives no range_max"
-        member, most = s.inputs[asset].attrs["member"], offer.range_max
-        possible = (most > 0) & (d.volume_max > 0)
-        members = s.inputs[asset].indexes[member]
-        x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
+        possible = (offer.range_max > 0) & (d.volume_max > 0)
+        x, room = _share(s, d, asset, possible, offer.range_max)
+        shares[asset] = x, room, offer.range_max.where(possible, 0.0)
         s.add(f"offered_{asset}", x <= offer.amount, mask=possible)
+
+    held = dict[str, ReservedPower]()
+    sold: Quantity = 0.0
+    largest = xr.DataArray(0.0)
+    for asset, (x, room, most) in shares.items():
         if x.has_terms:
-            up, down = (rate_up * x).sum("product"), (rate_down * x).sum("product")
-            held[asset] = ReservedPower(up, down)
-            largest = largest + most.where(possible, 0.0).sum(member)
-            sold = sold + x.sum(member)
+            held[asset], member = room, s.inputs[asset].attrs["member"]
+            sold, largest = sold + x.sum(member), largest + most.sum(member)
     return held, discharge_called, sold, largest
+
+
+def _room_per_kw(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the room up and down that a kW sold takes, on the path with its mean activation."""
+    net = d.activation_up - d.activation_down
+    return d.up - net, d.down + net
+
+
+def _share(
+    s: Scope, d: xr.Dataset, asset: str, possible: xr.DataArray, most: xr.DataArray
+) -> tuple[Expression, ReservedPower]:
+    """Return the share of every member of an asset in each product (kW), and the room it takes."""
+    members = s.inputs[asset].indexes[s.inputs[asset].attrs["member"]]
+    x = s.var_where("share", possible, most, over=[members], suffix=f"_{asset}")
+    up, down = ((rate * x).sum("product") for rate in _room_per_kw(d))
+    return x, ReservedPower(up, down)
 
 
 def _shortfall(s: Scope, d: xr.Dataset) -> tuple[Expression, dict[str, Cash]]:

@@ -96,7 +96,7 @@ def wear_is_paid_once(
     )
     return [
         Problem(f"fleet.{name}", "consistency", detail)
-        for name in ("wear", "replacement_cost")
+        for name in contracts.WEAR_OF_OWNERS
         if name in fleet and bool((under_contract(fleet) & (fleet[name].fillna(0.0) > 0)).any())
     ]
 
