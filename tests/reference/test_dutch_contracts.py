@@ -221,10 +221,10 @@ def test_what_bids_are_worth(smart_since_january, bids, worth, at_two_prices):
     result = operated(
         smart_since_january, bids=bids, settlement="dual", start=FIRST, stop=END, history=35
     )
-    assert result.attrs["profit"] == pytest.approx(at_two_prices, abs=0.01)
+    assert result.attrs["profit"] == pytest.approx(at_two_prices, abs=0.005)
     one_price = result.copy()
     one_price["imbalance"] = smart_since_january["imbalance"].to_dataset().sel(time=result.time)
-    assert worth_of_position(one_price) == pytest.approx(worth, abs=0.01)
+    assert worth_of_position(one_price) == pytest.approx(worth, abs=0.005)
 
 
 def with_drawn_types(tree: xr.DataTree, *begins: pd.Timestamp) -> xr.DataTree:
@@ -297,9 +297,9 @@ def test_where_the_profit_of_fourteen_days_comes_from(tmp_path: Path):
     assert np.allclose(table.iloc[:, :-1].sum(axis=1), table["total"], rtol=0, atol=1e-9)
     assert np.allclose(table.iloc[:-1].sum(), table.loc["sum"], rtol=0, atol=1e-9)
     assert table.loc["sum", "total"] == pytest.approx(309.9079, abs=0.1)
-    assert found["known_prices"]["smart"] == pytest.approx(47.99, abs=0.01)
+    assert found["known_prices"]["smart"] == pytest.approx(47.99, abs=0.005)
     virtual = v2g.read(tmp_path / "virtual" / "result.nc")
-    assert worth_of_position(virtual) == pytest.approx(-98.69, abs=0.01)
+    assert worth_of_position(virtual) == pytest.approx(-98.69, abs=0.005)
 
 
 def test_what_feeding_in_adds_to_energy_and_costs_in_payments(march):
