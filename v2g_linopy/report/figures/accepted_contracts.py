@@ -25,6 +25,7 @@ REASONS = {
 """Why a session has a contract or none: words, and the colour."""
 MOST = 12
 """Types and contracts that are named one by one."""
+_BELOW = 34  # points from an axis to what stands under its label
 
 
 def contracts(result: Result) -> Figure:
@@ -58,10 +59,18 @@ def draw_contracts(counts: pd.DataFrame, taken: pd.DataFrame) -> Figure:
         for axes in grid[0]:
             axes.grid(visible=True, axis="x")
             axes.grid(visible=False, axis="y")
-            handles, labels = axes.get_legend_handles_labels()
-            if labels:
-                axes.legend(handles, labels, loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2)
+            if axes.get_legend_handles_labels()[1]:
+                _legend_below(axes, figure)
     return figure
+
+
+def _legend_below(axes: Axes, figure: Figure) -> None:
+    """Put the legend under the label of the axis, however high the panel is."""
+    from matplotlib.transforms import ScaledTranslation
+
+    lower = ScaledTranslation(0, -_BELOW / 72, figure.dpi_scale_trans)
+    place = {"bbox_to_anchor": (0, 0), "bbox_transform": axes.transAxes + lower}
+    axes.legend(loc="upper left", ncols=2, borderaxespad=0, **place)
 
 
 def _draw_entry(axes: Axes, counts: pd.DataFrame) -> None:
