@@ -14,6 +14,8 @@ import v2g_linopy as v2g
 from v2g_linopy.cli.app import app
 from v2g_linopy.operate.contract_entry import room_to_give
 
+TERMS = xr.DataArray([8.0, 9.0, 10.0], {"class": ["short", "long", "longer"]})
+
 
 def test_the_room_is_what_stays_above_the_floor_or_can_be_brought_back():
     """Four hours, 5 kWh to charge at 10 kW: 3.5 hours are left, of which half discharge: 17.5 kWh.
@@ -163,6 +165,19 @@ def test_menus_that_are_not_designed_and_unknown_types_are_refused():
         v2g.with_contracts(tree, menu())
     with pytest.raises(v2g.SchemaError, match="no group /contract"):
         v2g.with_contracts(tree, tree)
+
+
+def test_terms_longer_than_every_stay_are_listed():
+    """The longest of two stays is 8 h: terms of 9 and 10 h are listed, one of 8 h is offered."""
+    tree = parked(full_cars((0, 8), (1, 7)))
+    terms = menu().assign(energy=menu().energy * xr.ones_like(TERMS), term=TERMS)
+    with pytest.raises(v2g.SchemaError) as caught:
+        v2g.with_contracts(tree, terms.assign(payment=menu().payment * xr.ones_like(TERMS)))
+    listed = [p.detail for p in caught.value.problems]
+    assert [detail.split(" is ")[0] for detail in listed] == ["9 h", "10 h"]
+    assert all("the longest is 8 h" in detail for detail in listed)
+    offered = v2g.with_contracts(tree, menu().assign(term=8.0))
+    assert offered["sessions"].contract_reason.values.tolist() == ["taken", "stay"]
 
 
 def test_contracts_from_files_by_the_command(tmp_path: Path):

@@ -72,7 +72,8 @@ def test_nothing_is_said_where_no_menu_was_offered():
     assert not has_contracts(plain)
     with pytest.raises(v2g.SchemaError, match="operate it with contracts"):
         contracts_taken(plain)
-    nobody = parked(full_cars((0, 2)).assign(type=("session", np.array(["low"]))), PRICE)
+    cars = full_cars((0, 4), energy_floor=30.0)  # nothing above the floor: no room for a contract
+    nobody = parked(cars.assign(type=("session", np.array(["low"]))), PRICE)
     none = v2g.simulate(nobody, contracts=menu(), **OPTIONS)
     assert contracts_taken(none).empty
     assert preferred_contracts(none)["prefers"].tolist() == ["none"] * 3

@@ -9,7 +9,7 @@ import xarray as xr
 from ..case.io import calendar_of, step_hours
 from ..case.schema import Calendar
 from ..errors import Problem, SchemaError
-from ..model.contracts import CALLED, GROUP, SCHEMA, WEAR_OF_OWNERS
+from ..model.contracts import CALLED, GROUP, SCHEMA, WEAR_OF_OWNERS, term_problems
 from ..model.sessions import COLUMNS, CONTRACTED, sessions_plugged_in, validated_sessions
 
 NOT_AGREED = -1
@@ -62,7 +62,8 @@ def with_contracts(
     Raises
     ------
     SchemaError
-        Listing every problem of the menu and the sessions.
+        Listing every problem of the menu and the sessions; also a term for which no session stays,
+        as nobody could ever take its contracts.
 
     Examples
     --------
@@ -85,15 +86,32 @@ def with_contracts(
     >>> agreed["sessions"].contract_reason.values.tolist()
     ['taken', 'stay']
     """
-    calendar, problems = calendar_of(case)
+    offer, sessions = _offer_and_sessions(case, menu)
+    problems = term_problems(xr.Dataset({"term": ("contract", offer.term)}), sessions)
     if problems:
-        raise SchemaError(problems, source="the case")
-    offer, problems = _offer(menu, calendar)
-    sessions, found = sessions_at_entry(case, calendar)
-    problems += found
-    if problems or sessions is None or offer is None:
         raise SchemaError(problems, source="the contracts")
+    return _agreed_case(case, menu, offer, sessions, seed)
 
+
+def with_contracts_of_any_term(
+    case: xr.DataTree, menu: xr.DataTree | xr.Dataset, *, seed: int = 0
+) -> xr.DataTree:
+    """Offer a menu as `with_contracts` does, also one whose terms are longer than every stay.
+
+    Studies that vary the term need it: where nobody stays long enough, nobody takes a contract.
+    """
+    offer, sessions = _offer_and_sessions(case, menu)
+    return _agreed_case(case, menu, offer, sessions, seed)
+
+
+def _agreed_case(
+    case: xr.DataTree,
+    menu: xr.DataTree | xr.Dataset,
+    offer: "Offer",
+    sessions: xr.Dataset,
+    seed: int,
+) -> xr.DataTree:
+    """Let every session choose, and return the case with what was agreed."""
     kinds, problems = _types(sessions, offer, seed)
     if problems:
         raise SchemaError(problems, source="the contracts")
@@ -135,6 +153,21 @@ class Chosen:
     payment: np.ndarray
     term: np.ndarray
     reason: np.ndarray
+
+
+def _offer_and_sessions(
+    case: xr.DataTree, menu: xr.DataTree | xr.Dataset
+) -> tuple[Offer, xr.Dataset]:
+    """Return a menu and the sessions that it is offered to, both in coherent units."""
+    calendar, problems = calendar_of(case)
+    if problems:
+        raise SchemaError(problems, source="the case")
+    offer, problems = _offer(menu, calendar)
+    sessions, found = sessions_at_entry(case, calendar)
+    problems += found
+    if problems or sessions is None or offer is None:
+        raise SchemaError(problems, source="the contracts")
+    return offer, sessions
 
 
 def _group(menu: xr.DataTree | xr.Dataset) -> xr.Dataset:

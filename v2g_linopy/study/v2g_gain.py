@@ -13,7 +13,7 @@ from ..case.io import step_hours
 from ..errors import Problem, SchemaError
 from ..model.contracts import GROUP, contract_of
 from ..model.sessions import sessions_plugged_in
-from ..operate.contract_entry import with_contracts
+from ..operate.contract_entry import with_contracts_of_any_term
 from ..operate.simulate import simulate
 from ..solve.solve import solve
 from .break_even import owed_to_owners, with_dispatch_cost, with_spread
@@ -110,7 +110,8 @@ class Comparison:
         """Return the result of a setting, which is run for it."""
         case = with_share_of_sessions(self.case, at.share, self.sample_seed)
         case = case if at.spread == 1 else with_spread(case, at.spread)
-        agreed = with_contracts(case, varied_menu(self.menu, at.term, at.wear), seed=self.seed)
+        menu = varied_menu(self.menu, at.term, at.wear)
+        agreed = with_contracts_of_any_term(case, menu, seed=self.seed)
         if not feeds_in:
             return self.operate(with_smart_charging(agreed))
         if at.dispatch_cost:
