@@ -110,6 +110,100 @@ def test_energy_on_board_ages_by_the_hour(pipeline):
     assert result.attrs["profit"] == approx(-0.5 - 0.05)
 
 
+# ---- reserves that ask for room alone ------------------------------------------------------------
+
+SYMMETRIC = product(up=1, down=1, capacity_price=15)
+
+
+def test_room_for_reserves_moves_a_car(pipeline):
+    """20 kWh at 10 kW, and 0.015 EUR for each kW that can rise and fall: with 5, 10, 5 kW drawn 5
+    kW are sold twice, 0.60 - 0.15 EUR. In the two cheapest hours at 10 kW nothing is: 0.50.
+    """
+    result = pipeline(case(CAR, market(PRICES), SYMMETRIC), method="oracle")
+    assert row(result, "fleet.charge") == [5, 10, 5, 0]
+    assert row(result, "reserve.share_fleet") == [5, 0, 5, 0]
+    assert result.attrs["profit"] == approx(-0.45)
+    assert result.attrs["oracle_members"] == 1
+
+
+def test_what_is_activated_on_average_takes_room(pipeline):
+    """A car at rest with 10 kW each way; a quarter of what it sells up is called on average.
+
+    Injecting p it sells what fits into both: 3/4 x <= 10 - p and 5/4 x <= 10 + p, that is 10 kW at
+    p = 2.5: the grid gets what is called, and the car 0.10 EUR for capacity, which the price of
+    0 leaves. Without the activation 10 kW fit at rest, too, with nothing discharged.
+    """
+    car = vehicle(discharge_max=10, energy_initial=20)
+    sold = product(up=1, down=1, activation_up=0.25, capacity_price=10)
+    result = pipeline(case(car, market([0]), sold), method="oracle")
+    assert row(result, "fleet.discharge") == [2.5]
+    assert row(result, "reserve.volume") == [10]
+    assert result.attrs["profit"] == approx(0.10)
+
+
+def test_products_share_the_room_of_a_car(pipeline):
+    """10 kW each way at rest: both ways at 10 EUR/MW, or up at 8 and down at 3, which is more."""
+    sold = {
+        "both": product(up=1, down=1, capacity_price=10),
+        "up": product(up=1, down=0, capacity_price=8),
+        "down": product(up=0, down=1, capacity_price=3),
+    }
+    car = vehicle(discharge_max=10, energy_initial=20, eta_charge=0.9, wear=1.0)
+    result = pipeline(case(car, market([50]), sold), method="oracle")
+    assert [row(result, "reserve.volume", product=n) for n in sold] == [[0], [10], [10]]
+    assert result.attrs["profit"] == approx(0.11)
+
+
+def test_a_connection_survives_what_all_hold(pipeline):
+    """Two cars could fall by 10 kW each; behind 12 kW 12 are sold at 10 EUR/MW, not 20: 0.12."""
+    sold = product(up=0, down=1, capacity_price=10)
+    cars = {"a": vehicle(charge_max=[10]), "b": vehicle(charge_max=[10])}
+    story = case(cars, market([50]), sold, {"import_max": 12.0})
+    result = pipeline(story, method="decompose")
+    assert row(result, "reserve.volume") == [12]
+    assert result.attrs["profit"] == approx(0.12)
+    assert result.attrs["certified_gap"] <= 1e-6
+
+
+def test_reserves_at_a_supplier_and_at_a_market():
+    """A car behind a supplier, whose reserves are settled there, and one at the market; both sell
+    two products, of which one is bought up to 8 kW in blocks, and one is called: the value and the
+    bound are those of one model.
+    """
+    cars = {"a": CAR | {"discharge_max": 10, "pod": "north"}, "b": CAR | {"pod": "south"}}
+    sold = {
+        "called": SYMMETRIC | {"activation_up": 0.2, "activation_down": 0.1},
+        "block": product(up=1, down=0, capacity_price=[10, 20, 30, 40], volume_max=8.0, block=2.0),
+    }
+    supplied = {"import_max": 8.0, "export_max": 9.0, "supply_price": 40.0, "feed_in_price": 20.0}
+    pods = {"north": supplied, "south": {"import_max": 15.0}}
+    story = case(cars, market(PRICES), sold, pods)
+    result, whole = (v2g.solve(story, method=m) for m in ("decompose", "whole"))
+    assert result.attrs["objective"] == approx(whole.attrs["objective"], abs=1e-6)
+    assert result.attrs["bound"] == approx(whole.attrs["objective"], abs=1e-6)
+    assert float(result["reserve"].volume.sum()) > 0
+
+
+def test_room_that_is_worth_losing_energy_for():
+    """A full car, 10 kW in and 4 kW out at 0.9 each way, 120 EUR/MW for what can rise and fall.
+
+    By rest 4 kW are sold, 0.48 EUR. Charging 4.94 and discharging 4 leaves it full and draws 0.94:
+    4.94 kW are sold for 0.05 EUR of energy, 0.546 EUR. Many cars may do so, which the oracle does
+    not plan; one car may not, and what that costs stands in the gap.
+    """
+    sold = product(up=1, down=1, capacity_price=120)
+    car = vehicle(discharge_max=4, energy_initial=40, eta_charge=0.9, eta_discharge=0.9)
+    many = case(car | {"aggregate": 1.0}, market([50]), sold)
+    with pytest.raises(v2g.SchemaError, match="losing energy on purpose"):
+        v2g.solve(many, method="decompose")
+    assert v2g.solve(many).attrs["profit"] == approx(0.12 * (4 / 0.81) - 0.05 * (4 / 0.81 - 4))
+
+    result = v2g.solve(case(car, market([50]), sold), method="decompose")
+    assert result.attrs["profit"] == approx(0.48)
+    assert (result.attrs["status"], result.attrs["overlap_kw"]) == ("gap_limit", 0.0)
+    assert result.attrs["bound"] > 0.48
+
+
 @pytest.mark.parametrize("method", ["oracle", "decompose", "whole"])
 def test_a_need_that_cannot_be_served_is_named(method):
     """30 kWh in two hours at 10 kW, and they must be served: the car and what is missing."""

@@ -6,7 +6,7 @@ linear function of the energy on board; it is kept as a list of segments, and on
 inserts as many segments as there are ways to move energy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from types import FunctionType
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from .oracle_kernel import LINKED, TOLERANCE, Found, Steps
+from .oracle_reserves import Envelope, Products
 
 CHARGE, DISCHARGE, SPILL, SLACK_IN, SLACK_OUT = range(5)
 RISES = np.array([1, 0, 0, 1, 0])  # 1: brings energy on board
 _BATCH = 2048  # stays at once without a compiler: few enough for the cache
+_EQUAL = 1e-12  # EUR/kWh; prices that differ by less are the same
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Stays:
     trip_cost: np.ndarray
     shared: np.ndarray  # True where what is missing from the trip was missing the step before, too
     hold: np.ndarray  # of energy on board at the end of the step
+    exclusive: np.ndarray  # True where nobody charges and discharges at once
+    products: Products | None = None  # reserves that are sold out of headroom
 
     def __len__(self) -> int:
         return len(self.member)
@@ -56,22 +60,72 @@ class Stays:
         some = {
             f.name: getattr(self, f.name)[here]
             for f in fields(self)
-            if f.name not in ("first", "member", "start", "kinds")
+            if f.name not in ("first", "member", "start", "kinds", "products")
         }
         first, which = self.first[begin : end + 1] - self.first[begin], slice(begin, end)
-        return Stays(first, self.member[which], self.start[which], self.kinds, **some)
+        own = self.member[which], self.start[which], self.kinds
+        return Stays(first, *own, **some, products=self.products)
+
+    def column(self, kind: int) -> np.ndarray:
+        """Return the column of a kind, none where it does not occur."""
+        return np.flatnonzero(self.kinds == kind)
+
+    def grid_energy(self, kind: int) -> np.ndarray:
+        """Return how much a step can draw (CHARGE) or feed in (DISCHARGE), kWh at the grid."""
+        column = self.column(kind)
+        none = np.zeros(len(self.place))
+        return (self.width * self.rate)[:, column[0]] if len(column) else none
+
+    def pieces(self, worth: np.ndarray, held: np.ndarray | None = None) -> "Pieces":
+        """Return the ways to move energy at the prices of `best_plans`."""
+        price = worth[self.place][:, None] * self.rate + self.cost
+        if self.products is None or held is None:
+            never = np.zeros(len(self.place), bool)
+            return Pieces(self.kinds, self.width, price, np.arange(len(self.kinds)), never)
+        return self._with_room(price, self.products.envelope(held))
+
+    def _with_room(self, price: np.ndarray, envelope: Envelope) -> "Pieces":
+        """Divide power where the worth of room for reserves changes."""
+        slope = envelope.slope[self.place]
+        energy = self.grid_energy(CHARGE), self.grid_energy(DISCHARGE)
+        parts = dict(zip((CHARGE, DISCHARGE), envelope.divided(*energy, self.place), strict=True))
+        width, prices, origin = [], [], []
+        for column, kind in enumerate(self.kinds):
+            rate, own = self.rate[:, [column]], price[:, [column]]
+            there = parts[kind] / rate if kind in parts else self.width[:, [column]]
+            width.append(there)
+            prices.append(own + slope * rate if kind in parts else own)
+            origin += [column] * there.shape[1]
+        found = np.array(origin)
+        both = [self.column(kind) for kind in parts]
+        wastes = np.zeros(len(self.place), bool)
+        if all(map(len, both)):
+            charge, discharge = (prices[column[0]] for column in both)
+            there = parts[CHARGE] + parts[DISCHARGE] > 0
+            wastes = (there & (charge < discharge - _EQUAL)).any(1) & (there.sum(1) > 1)
+            wastes &= (energy[0] > 0) & (energy[1] > 0)
+        every = np.concatenate(width, 1), np.concatenate(prices, 1)
+        return Pieces(self.kinds[found], *every, found, wastes)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Ways to move energy in each step at given prices.
+
+    Power is one piece each way, and where reserves are sold several: one as long as a kW injected
+    adds the same to what the room earns.
+    """
+
+    kinds: np.ndarray  # (piece)
+    width: np.ndarray  # (step, piece) most that can move, kWh in the battery
+    price: np.ndarray  # (step, piece) what a kWh in the battery costs or saves
+    column: np.ndarray  # (piece) among the kinds of the stays
+    wasting: np.ndarray  # (step) True where losing energy on purpose pays for room
 
     @property
     def rises(self) -> np.ndarray:
-        """1 for each kind that brings energy on board."""
+        """1 for each piece that brings energy on board."""
         return RISES[self.kinds]
-
-    def prices(self, worth: np.ndarray) -> np.ndarray:
-        """Return what a kWh in the battery costs or saves by kind, on (step, kind).
-
-        `worth` is the price at the grid by pod and time (EUR/kWh), flat.
-        """
-        return worth[self.place][:, None] * self.rate + self.cost
 
 
 @dataclass(frozen=True)
@@ -82,12 +136,40 @@ class Plans:
     trip_missing: np.ndarray
     energy: np.ndarray  # at the end of the step
     missed: np.ndarray  # (stay) what no plan of the stay can mend; 0: it has a plan
+    held: np.ndarray  # (step, product) reserve held through the step, kWh at the grid
+    wasting: np.ndarray  # (step) True where losing energy on purpose may be better still
 
     @classmethod
-    def none(cls, stays: Stays) -> "Plans":
-        """Return plans in which nothing moves."""
-        steps, kinds = len(stays.place), len(stays.kinds)
-        return cls(np.zeros((steps, kinds)), np.zeros(steps), np.zeros(steps), np.zeros(len(stays)))
+    def none(cls, stays: Stays, kinds: int | None = None) -> "Plans":
+        """Return plans in which nothing moves, in as many ways as the stays have or as asked
+        for.
+        """
+        steps, ways = len(stays.place), len(stays.kinds) if kinds is None else kinds
+        products = 0 if stays.products is None else len(stays.products)
+        return cls(
+            np.zeros((steps, ways)),
+            np.zeros(steps),
+            np.zeros(steps),
+            np.zeros(len(stays)),
+            np.zeros((steps, products)),
+            np.zeros(steps, bool),
+        )
+
+    def collected(self, stays: Stays, pieces: Pieces, held: np.ndarray | None) -> "Plans":
+        """Return what moves by kind, and what is held of each product in the room that is left."""
+        if stays.products is None or held is None:
+            return self
+        moved = np.zeros((len(self.energy), len(stays.kinds)))
+        for piece, column in enumerate(pieces.column):
+            moved[:, column] += self.moved[:, piece]
+        found = replace(self, moved=moved, wasting=pieces.wasting)
+        charge, discharge = stays.grid_energy(CHARGE), stays.grid_energy(DISCHARGE)
+        room = charge + discharge
+        up = discharge - found.injected(stays)
+        share = np.clip(up / np.where(room > 0, room, 1.0), 0.0, 1.0)
+        envelope = stays.products.envelope(held)
+        sold = envelope.sold(share, stays.place, stays.products)
+        return replace(found, held=sold * room[:, None])
 
     def unserved(self, stays: Stays) -> np.ndarray:
         """Return what is missing from each need, besides what its trip misses (kWh)."""
@@ -97,7 +179,7 @@ class Plans:
 
     def of(self, stays: Stays, kind: int) -> np.ndarray:
         """Return what moves one way (kWh in the battery)."""
-        column = np.flatnonzero(stays.kinds == kind)
+        column = stays.column(kind)
         return self.moved[:, column[0]] if len(column) else np.zeros(len(self.energy))
 
     def injected(self, stays: Stays) -> np.ndarray:
@@ -111,7 +193,7 @@ class Plans:
 
         The constants of a bill are left out.
         """
-        sign = np.where(stays.rises, 1.0, -1.0)
+        sign = np.where(RISES[stays.kinds], 1.0, -1.0)
         found: np.ndarray = np.einsum("jq,jq,q->j", self.moved, stays.cost, sign)
         if stays.need_cost.any() or stays.shared.any():
             due = np.append((stays.trip_cost * stays.shared)[1:], 0.0)
@@ -123,7 +205,7 @@ class Plans:
         return found
 
 
-def best_plans(stays: Stays, worth: np.ndarray) -> Plans:
+def best_plans(stays: Stays, worth: np.ndarray, held: np.ndarray | None = None) -> Plans:
     """Find the best plan of every stay at given prices.
 
     Parameters
@@ -132,6 +214,8 @@ def best_plans(stays: Stays, worth: np.ndarray) -> Plans:
         Stays of any number of members.
     worth : numpy.ndarray
         What a kWh at the grid is worth by pod and time, flat (EUR/kWh).
+    held : numpy.ndarray, optional
+        What a kW held of each product is worth for an hour, on (product, pod and time) (EUR/kWh).
 
     Returns
     -------
@@ -141,15 +225,19 @@ def best_plans(stays: Stays, worth: np.ndarray) -> Plans:
     if not len(stays):
         return Plans.none(stays)
     run = compiled()
-    return by_numpy(stays, worth) if run is None else by_kernel(stays, worth, run)
+    return by_numpy(stays, worth, held) if run is None else by_kernel(stays, worth, run, held)
 
 
-def by_kernel(stays: Stays, worth: np.ndarray, run: Callable[..., None]) -> Plans:
+def by_kernel(
+    stays: Stays, worth: np.ndarray, run: Callable[..., None], held: np.ndarray | None = None
+) -> Plans:
     """Return the best plans by the loops of `oracle_kernel`, compiled or not."""
-    found, given = Plans.none(stays), {"price": stays.prices(worth)}
+    pieces = stays.pieces(worth, held)
+    found = Plans.none(stays, len(pieces.kinds))
+    given = {n: getattr(pieces, n) for n in ("rises", "width", "price")}
     steps = Steps(*(given[n] if n in given else getattr(stays, n) for n in Steps.__annotations__))
     run(stays.first, stays.start, steps, Found(*(getattr(found, n) for n in Found.__annotations__)))
-    return found
+    return found.collected(stays, pieces, held)
 
 
 @cache
@@ -178,14 +266,15 @@ def compiled() -> Callable[..., None] | None:
 # ---- the same without a compiler: a batch of stays at once, from their last steps backward ------
 
 
-def by_numpy(stays: Stays, worth: np.ndarray) -> Plans:
+def by_numpy(stays: Stays, worth: np.ndarray, held: np.ndarray | None = None) -> Plans:
     """Return the best plans, batch by batch; in a batch the longest stay comes first."""
-    found, price = Plans.none(stays), stays.prices(worth)
+    pieces = stays.pieces(worth, held)
+    found = Plans.none(stays, len(pieces.kinds))
     steps = np.diff(stays.first)
     order = np.argsort(-steps, kind="stable")
     for begin in range(0, len(order), _BATCH):
-        _Batch(stays, price, order[begin : begin + _BATCH]).run(found)
-    return found
+        _Batch(stays, pieces, order[begin : begin + _BATCH]).run(found)
+    return found.collected(stays, pieces, held)
 
 
 class _Batch:
@@ -193,8 +282,8 @@ class _Batch:
     without length has the slope -inf.
     """
 
-    def __init__(self, stays: Stays, price: np.ndarray, which: np.ndarray):
-        self.stays, self.price, self.which = stays, price, which
+    def __init__(self, stays: Stays, pieces: Pieces, which: np.ndarray):
+        self.stays, self.pieces, self.which = stays, pieces, which
         self.first, self.last = stays.first[which], stays.first[which + 1] - 1
         self.steps = self.last - self.first + 1
         self.low = np.zeros(len(which))
@@ -202,7 +291,7 @@ class _Batch:
         self.length = stays.ceiling[self.last][:, None].copy()
         self.missed = np.zeros(len(which))
         shape = len(which), int(self.steps.max())
-        self.edge, self.trip_edge = np.zeros((*shape, len(stays.kinds))), np.zeros(shape)
+        self.edge, self.trip_edge = np.zeros((*shape, len(pieces.kinds))), np.zeros(shape)
 
     def run(self, found: Plans) -> None:
         """Go backward through the steps, then forward."""
@@ -282,13 +371,13 @@ class _Batch:
 
     def _move(self, many: int, j: np.ndarray, k: np.ndarray) -> None:
         """Sup-convolution with one piece for each way to move energy."""
-        width, price, rows = self.stays.width[j], self.price[j], np.arange(many)
+        width, price, rows = self.pieces.width[j], self.pieces.price[j], np.arange(many)
         some = np.flatnonzero((width > 0).any(0))
         for kind in some:
             self.edge[rows, k, kind] = self._above(price[:, kind])
         if len(some):
             self._insert(price[:, some], width[:, some])
-        self.low = self.low - width @ self.stays.rises
+        self.low = self.low - width @ self.pieces.rises
 
     def _trip(self, many: int, j: np.ndarray, k: np.ndarray) -> None:
         """What may be missing from a trip, and from the need of the step before with it."""
@@ -316,9 +405,9 @@ class _Batch:
             if k:
                 level = s.keep[j] * level + s.arrival[j]
             missing = np.clip(self.trip_edge[:many, k] - level, 0.0, s.trip[j])
-            width, rises = s.width[j], s.rises
+            width, rises = self.pieces.width[j], self.pieces.rises
             level = level + missing - width @ (1 - rises)
-            order = np.argsort(self.price[j], axis=1, kind="stable")
+            order = np.argsort(self.pieces.price[j], axis=1, kind="stable")
             moved, rows = np.zeros_like(width), np.arange(many)
             for kind in order.T:
                 more = np.clip(self.edge[rows, k, kind] - level, 0.0, width[rows, kind])

@@ -13,7 +13,7 @@ TOLERANCE = 1e-7  # kWh by which a stay may miss its limits
 
 
 class Steps(NamedTuple):
-    """What is known of every step, as in `oracle.Stays`, and `price` of a kWh in the battery."""
+    """What is known of every step, as in `oracle.Stays`; the first three as in `oracle.Pieces`."""
 
     rises: np.ndarray
     width: np.ndarray
@@ -46,7 +46,8 @@ def fill_plans(first: np.ndarray, start: np.ndarray, steps: Steps, found: Found)
     hard, need_cost, trip, trip_cost, shared, hold = steps[7:]
     moved, trip_missing, energy, missed = found
     longest = np.max(np.diff(first))
-    slope, length = np.zeros(9 * longest + 9), np.zeros(9 * longest + 9)
+    most = (len(rises) + 4) * (longest + 1)  # segments: each way, and what splits add
+    slope, length = np.zeros(most), np.zeros(most)
     edge, trip_edge = np.zeros((longest, len(rises))), np.zeros(longest)
     order = np.zeros(len(rises), np.int64)
 

@@ -14,7 +14,10 @@ from ..algebra.arrays import broadcast
 from ..model.inputs import Inputs
 from ..model.reserve_rules import on_two_paths
 from ..parts.assets.fleet.schema import is_active
+from ..parts.markets.reserve.guarantees import energy_backed
+from . import complementarity
 from .oracle import CHARGE, DISCHARGE, RISES, SLACK_IN, SLACK_OUT, SPILL, Plans, Stays
+from .oracle_reserves import Products
 
 FLEET = "fleet"
 
@@ -49,8 +52,8 @@ def _hindrances(inputs: Inputs, d: xr.Dataset) -> Iterator[tuple[str, xr.DataArr
     """Yield what the oracle cannot carry, and where it is."""
     nowhere = xr.DataArray(False)
     if (reserve := inputs.data.get("reserve")) is not None:
-        sold = xr.DataArray(bool((reserve.volume_max > 0).any()))
-        yield "reserves tie the power of a step to the energy on board", sold & (d.energy_max > 0)
+        backed = xr.DataArray(bool((energy_backed(reserve) & (reserve.volume_max > 0)).any()))
+        yield "reserves tie the power of a step to the energy on board", backed & (d.energy_max > 0)
         yield "they follow two paths", xr.DataArray(on_two_paths(d, reserve))
     for way in ("charge", "discharge"):
         least = (d[f"{way}_min"] > 0) & (d[f"{way}_max"] > 0)
@@ -136,7 +139,32 @@ def vehicle_stays(inputs: Inputs, vehicles: np.ndarray, pods: pd.Index) -> Stays
 
     pod = pods.get_indexer(d.pod.astype(str).to_numpy())
     place = pod[cells.vehicle] * steps + cells.step
-    return Stays(first, vehicles[member], start, place=place, **_at_steps(cells, dt))
+    nowhere = xr.DataArray(False)
+    one_way = complementarity.eligible(inputs).get((FLEET, complementarity.EXPECTED_PATH), nowhere)
+    if "fleet" in one_way.dims:
+        one_way = one_way.isel(fleet=vehicles)
+    return Stays(
+        first,
+        vehicles[member],
+        start,
+        place=place,
+        exclusive=cells.at(one_way),
+        products=sold_products(inputs, len(pods)),
+        **_at_steps(cells, dt),
+    )
+
+
+def sold_products(inputs: Inputs, pods: int) -> Products | None:
+    """Return the room that a kW sold of each product takes at every pod and step; None where no
+    reserve can be sold.
+    """
+    d = inputs.data.get("reserve")
+    if d is None or not bool((d.volume_max > 0).any()):
+        return None
+    net = d.activation_up - d.activation_down
+    axes = {"product": d.indexes["product"], "time": inputs.calendar.time.rename("time")}
+    room = (np.maximum(broadcast(x, axes), 0.0) for x in (d.up - net, d.down + net))
+    return Products(*(np.tile(x, (1, pods)) for x in room))
 
 
 def _at_steps(cells: _Cells, dt: float) -> dict[str, np.ndarray]:
@@ -233,6 +261,10 @@ def outputs_of(
         full[row, column] = x
         return xr.DataArray(full, coords, dims=["fleet", "time"])
 
+    def shares() -> xr.DataArray:
+        names = inputs.data["reserve"].indexes["product"]
+        return xr.concat([laid_out(x / dt) for x in plans.held.T], names)
+
     moved = {kind: laid_out(plans.of(stays, kind)) for kind in range(len(RISES))}
     levels = {
         "charge": moved[CHARGE] / d.eta_charge / dt,
@@ -252,11 +284,14 @@ def outputs_of(
         "slack_in": d.slack_cost.notnull(),
         "slack_out": d.slack_cost.notnull(),
     }
-    return {
+    found = {
         f"{FLEET}.{name}": level.transpose("fleet", "time")
         for name, level in levels.items()
         if name not in possible or bool(possible[name].any())
     }
+    if stays.products is not None:
+        found["reserve.share_fleet"] = shares().transpose("fleet", "product", "time")
+    return found
 
 
 def ledger_of(

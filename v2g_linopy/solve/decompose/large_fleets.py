@@ -49,22 +49,36 @@ class Fleet:
         return len(self.pod)
 
     def answer(self, price: np.ndarray, message: int) -> tuple[Columns, Plans]:
-        """Return the best plans at some prices (EUR per kW, on pod and time), summed by group."""
-        plans = oracle.best_plans(self.stays, price.ravel() / self.dt)
+        """Return the best plans at some prices, summed by group.
+
+        They are EUR per kW given in the step, on (pod, quantity, time).
+        """
+        plans = self.plans(self.stays, price)
         if (plans.missed > 0).any():
             raise NotServed(self.stays.member[plans.missed > 0])
-        power, own_cost = self.sums(plans)
-        return Columns(np.arange(self.groups), self.pod, power, own_cost, message), plans
+        given, own_cost = self.sums(plans)
+        return Columns(np.arange(self.groups), self.pod, given, own_cost, message), plans
+
+    def plans(self, stays: Stays, price: np.ndarray) -> Plans:
+        """Return the best plans of some stays."""
+        pods, quantities, steps = price.shape
+        worth = (price / self.dt).transpose(1, 0, 2).reshape(quantities, pods * steps)
+        return oracle.best_plans(stays, worth[0], worth[1:] if quantities > 1 else None)
 
     def sums(self, plans: Plans) -> tuple[np.ndarray, np.ndarray]:
-        """Return what each group injects (kW, on group and time), and its own cost (EUR)."""
+        """Return what each group gives (kW, on group, quantity and time): power injected and
+        reserve held of each product; and its own cost (EUR).
+        """
         s = self.stays
         of_step = np.repeat(np.arange(self.groups), np.diff(s.first[self.begin]))
         cell = of_step * self.steps + s.place % self.steps
         size = self.groups * self.steps
-        injected = np.bincount(cell, plans.injected(s), size).reshape(self.groups, self.steps)
+        quantities = [plans.injected(s), *plans.held.T]
+        given = np.stack(
+            [np.bincount(cell, x, size).reshape(self.groups, self.steps) for x in quantities], 1
+        )
         own_cost = np.bincount(of_step, plans.own_cost(s), self.groups)
-        return injected / self.dt, own_cost
+        return given / self.dt, own_cost
 
     def mixed(self, weight: np.ndarray, messages: list[np.ndarray]) -> Plans:
         """Return the plans that level two mixes, by `weight` on (message, group)."""
@@ -73,25 +87,44 @@ class Fleet:
             for group in np.flatnonzero(weights > NEGLIGIBLE):
                 first, last = self.begin[group], self.begin[group + 1]
                 here = slice(self.stays.first[first], self.stays.first[last])
-                plans = oracle.best_plans(self.stays.part(first, last), price.ravel() / self.dt)
+                plans = self.plans(self.stays.part(first, last), price)
                 share = weights[group] / weight[:, group].sum()
                 for mix, own in (
                     (found.moved, plans.moved),
                     (found.trip_missing, plans.trip_missing),
                     (found.energy, plans.energy),
+                    (found.held, plans.held),
                 ):
                     mix[here] += share * own
         return found
 
 
-def one_way_at_a_time(stays: Stays, plans: Plans, may: np.ndarray) -> Plans:
-    """Return the same energy on board without charging and discharging in one step.
+def one_way_at_a_time(stays: Stays, plans: Plans) -> Plans:
+    """Return the same energy on board without charging and discharging in one step, where that
+    excludes each other.
 
-    It draws less from the grid. `may` is True for steps of members that may do both.
+    It draws less from the grid, and leaves less room up for reserves.
     """
-    both = np.where(may, 0.0, np.minimum(plans.of(stays, CHARGE), plans.of(stays, DISCHARGE)))
+    at_once = np.minimum(plans.of(stays, CHARGE), plans.of(stays, DISCHARGE))
+    both = np.where(stays.exclusive, at_once, 0.0)
     power = (stays.kinds == CHARGE) | (stays.kinds == DISCHARGE)
-    return replace(plans, moved=plans.moved - both[:, None] * power)
+    return within_room(stays, replace(plans, moved=plans.moved - both[:, None] * power))
+
+
+def within_room(stays: Stays, plans: Plans) -> Plans:
+    """Return the plans with no more reserve than their power leaves room for."""
+    if stays.products is None:
+        return plans
+    injected = plans.injected(stays)
+    left = np.ones(len(injected))
+    for room, rate in (
+        (stays.grid_energy(DISCHARGE) - injected, stays.products.up),
+        (stays.grid_energy(CHARGE) + injected, stays.products.down),
+    ):
+        taken = (plans.held * rate.T[stays.place]).sum(1)
+        over = taken > np.maximum(room, 0.0)
+        left[over] = np.minimum(left[over], np.maximum(room[over], 0.0) / taken[over])
+    return replace(plans, held=plans.held * left[:, None])
 
 
 def in_groups(inputs: Inputs, vehicles: np.ndarray, pods: pd.Index, groups: int) -> Fleet:
@@ -149,7 +182,7 @@ class Loop:
         raises = 0
         for k in range(rounds):
             now = self.level.solve()
-            self._ask_next(now)
+            goes_on = self._ask_next(now)
             missing = float(now.missing.max())
             self.log.append((now.value, self.bound, missing, clock.perf_counter() - start))
             logger.info("round %d: value %.10g, bound %.10g", k + 1, now.value, self.bound)
@@ -160,6 +193,8 @@ class Loop:
                     break
                 self.level.raise_penalty(_DEARER)
                 raises += 1
+            elif not goes_on:
+                break  # the gap stays: no plan is worth more at these prices
         return now
 
     def weights(self, now: Round) -> np.ndarray:
@@ -172,29 +207,33 @@ class Loop:
             begin += len(groups)
         return found
 
-    def _ask_next(self, now: Round) -> None:
-        """Ask the vehicles at the prices of level two, or between them and the best so far."""
+    def _ask_next(self, now: Round) -> bool:
+        """Ask the vehicles at the prices of level two, or between them and the best so far.
+
+        Returns True where they have plans that level two can use.
+        """
         rest = now.value - float(now.group_value.sum())
         if self.smoothing and self._best is not None:
             a, (price, worth) = self.smoothing, self._best
             # what the rest is worth is convex in the prices
             between = a * price + (1 - a) * now.price
             if self._ask(between, a * worth + (1 - a) * rest, now):
-                return
-        self._ask(now.price, rest, now)
+                return True
+        return self._ask(now.price, rest, now)
 
     def _ask(self, price: np.ndarray, rest: float, now: Round | None = None) -> bool:
         """Take the plans at some prices; return True where one is worth more to level two than
         what it has.
         """
-        columns, _ = self.fleet.answer(price, len(self.messages))
-        worth = (columns.power * price[columns.pod]).sum(1) - columns.own_cost
-        bound = float(worth.sum()) + rest
-        if bound < self.bound:
+        columns, plans = self.fleet.answer(price, len(self.messages))
+        bound = float(columns.worth(price).sum()) + rest
+        # where wasting energy pays, these plans are the best of those that do not, and no others
+        proven = not bool((plans.wasting & ~self.fleet.stays.exclusive).any())
+        if proven and bound < self.bound:
             self.bound, self._best = bound, (price, rest)
         better = np.ones(self.fleet.groups, bool)
         if now is not None:
-            worth = (columns.power * now.price[columns.pod]).sum(1) - columns.own_cost
+            worth = columns.worth(now.price)
             better = worth > now.group_value + 1e-9 * (1 + abs(now.group_value))
         if better.any():
             self.level.add(columns.of(better))

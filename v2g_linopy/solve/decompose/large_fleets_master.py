@@ -17,27 +17,37 @@ from ...model.part import Stage
 from .. import complementarity, solver
 from ..assembly import Built, assemble_model
 from ..solver import Matrix, Optimum, Settings
+from .planned_vehicles import OFFERED, PLANNED
 
 NODE = "node.electricity"
 _BINDS = 1e-7  # EUR per unit; below, nothing binds
+_NOWHERE = -1
 _BACKED = ("energy.backed_sales", "energy.backed_purchases")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Plans of groups: what each injects at its pod (kW), and what it costs beside (EUR)."""
+    """Plans of groups: what each gives at its pod (kW), and what it costs beside (EUR).
+
+    What is given is power injected, and reserve held of each product.
+    """
 
     group: np.ndarray
     pod: np.ndarray
-    power: np.ndarray  # (column, time)
+    given: np.ndarray  # (column, quantity, time): power first, then each product
     own_cost: np.ndarray
     message: int  # number of the prices that they answer
 
     def of(self, some: np.ndarray) -> "Columns":
         """Return the columns of some groups."""
         return Columns(
-            self.group[some], self.pod[some], self.power[some], self.own_cost[some], self.message
+            self.group[some], self.pod[some], self.given[some], self.own_cost[some], self.message
         )
+
+    def worth(self, price: np.ndarray) -> np.ndarray:
+        """Return what each column earns at some prices (EUR per kW, on pod, quantity and time)."""
+        found: np.ndarray = (self.given * price[self.pod]).sum((1, 2)) - self.own_cost
+        return found
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Round:
     """What level two found: its value (EUR), prices, and how much of each column it takes."""
 
     value: float
-    price: np.ndarray  # (pod, time), EUR per kW injected there in that step
+    price: np.ndarray  # (pod, quantity, time), EUR per kW given there in that step
     group_value: np.ndarray  # (group) what its convexity is worth (EUR)
     weight: np.ndarray
     missing: np.ndarray  # (pod, time) kW that no plan injects or draws
@@ -70,7 +80,7 @@ class LevelTwo:
         self.matrix = solver.matrix_of(self.built.model)
         if problems := [*self._unfit()]:
             raise SchemaError(problems, source="what is left beside the fleet")
-        self.node = _positions(self.built.model, self.matrix)
+        self.place = _positions(self.built.model, self.matrix)
         self._settings = settings
         self._highs = solver.hand_over(self.matrix, settings)
         self._rows, self._own = self.matrix.a.shape
@@ -97,7 +107,7 @@ class LevelTwo:
 
     def _add_slack(self, cost: float) -> int:
         """Let power be missing or in excess at each node, at a penalty: there are always prices."""
-        places = self.node.ravel()
+        places = self.place[:, 0].ravel()
         many = 2 * len(places)
         price = np.full(many, cost * self.inputs.dt)
         low, high = np.zeros(many), np.full(many, np.inf)
@@ -127,17 +137,15 @@ class LevelTwo:
 
     def add(self, columns: Columns) -> None:
         """Add plans of some groups."""
-        steps = columns.power.shape[1]
-        node = self.node[columns.pod]
+        many = len(columns.group)
+        place = self.place[columns.pod].reshape(many, -1)
         convexity = self._rows + columns.group
-        rows = np.concatenate([node, convexity[:, None]], 1).astype(np.int32)
-        values = np.concatenate([-columns.power, np.ones((len(rows), 1))], 1)
-        there = values != 0
+        rows = np.concatenate([place, convexity[:, None]], 1).astype(np.int32)
+        values = np.concatenate([-columns.given.reshape(many, -1), np.ones((many, 1))], 1)
+        there = (values != 0) & (rows != _NOWHERE)
         starts = np.concatenate([[0], np.cumsum(there.sum(1))[:-1]]).astype(np.int32)
-        many = len(rows)
         low, high = np.zeros(many), np.full(many, np.inf)
         count = int(there.sum())
-        assert steps == self.node.shape[1]
         self._highs.addCols(
             many, columns.own_cost, low, high, count, starts, rows[there], values[there]
         )
@@ -151,19 +159,19 @@ class LevelTwo:
             self._highs.setOptionValue("simplex_strategy", solver.PRIMAL)
         found = solver.run_highs(self._highs, self.matrix)
         own, first = self._own, self._first
-        missing = found.primal[own:first].reshape(2, *self.node.shape).max(0)
+        missing = found.primal[own:first].reshape(2, *self.place[:, 0].shape).max(0)
         rest = replace(found, primal=found.primal[:own], dual=found.dual[: self._rows])
         return Round(
             found.objective,
-            found.dual[: self._rows][self.node],
+            np.where(self.place == _NOWHERE, 0.0, found.dual[: self._rows][self.place]),
             found.dual[self._rows :],
             found.primal[first:],
             missing,
             replace(rest, reduced=found.reduced[:own]),
         )
 
-    def beside(self, power: np.ndarray) -> Rest:
-        """Find the best rest where the fleet injects `power` (kW on pod and time).
+    def beside(self, given: np.ndarray) -> Rest:
+        """Find the best rest where the fleet gives so much (kW, on pod, quantity and time).
 
         No storage of it charges and discharges at once: binaries are added where the relaxation
         does.
@@ -171,7 +179,7 @@ class LevelTwo:
         where, flags = complementarity.eligible(self.inputs), dict[tuple[str, str], xr.DataArray]()
         built = self.built
         while True:
-            matrix = _with_power(built, power)
+            matrix = _with_given(built, given)
             found = solver.solve_matrix(matrix, Settings(gap=0.0))
             levels = solver.by_variable(built.model, matrix, found.primal)
             at_once = {
@@ -205,6 +213,7 @@ class LevelTwo:
             part, _, own = name.partition(".")
             if part in parts and not parts[part].is_balance(own):
                 found_prices[name] = x
+        found_prices.pop(OFFERED, None)  # what is given, no limit
 
         words: dict[str, None] = {}
         for name, x in found_prices.items():
@@ -215,18 +224,25 @@ class LevelTwo:
         return list(words)
 
 
-def _with_power(built: Built, power: np.ndarray) -> Matrix:
-    """Return the matrix of a rest where the fleet injects `power` (kW on pod and time)."""
+def _with_given(built: Built, given: np.ndarray) -> Matrix:
+    """Return the matrix of a rest where the fleet gives so much (kW, on pod, quantity, time)."""
     matrix = solver.matrix_of(built.model)
-    node = _positions(built.model, matrix)
+    place = _positions(built.model, matrix)
+    there = place != _NOWHERE
     low, high = matrix.row_lower.copy(), matrix.row_upper.copy()
-    low[node] += power
-    high[node] += power
+    low[place[there]] += given[there]
+    high[place[there]] += given[there]
     return replace(matrix, row_lower=low, row_upper=high)
 
 
 def _positions(model: linopy.Model, matrix: Matrix) -> np.ndarray:
-    """Return the row of the matrix that is the node of each pod and step."""
+    """Return the rows of the matrix that power of each pod, and reserve of each product, enters:
+    on (pod, quantity, time), _NOWHERE where a product cannot be held.
+    """
     numbers = solver.by_constraint(model, matrix, np.arange(matrix.a.shape[0], dtype=float))
-    found: xr.DataArray = numbers[NODE].transpose("pod", "time")
-    return found.to_numpy().astype(int)
+    power = numbers[NODE].transpose("pod", "time")
+    found = power.to_numpy()[:, None]
+    if OFFERED in numbers:
+        held = numbers[OFFERED].transpose(PLANNED, "product", "time")
+        found = np.concatenate([found, held.sel({PLANNED: power.indexes["pod"]}).to_numpy()], 1)
+    return np.where(np.isnan(found), _NOWHERE, found).astype(int)

@@ -21,6 +21,7 @@ from ..solution import read_solution
 from ..solver import Settings
 from .large_fleets import NEGLIGIBLE, Fleet, Loop, in_groups, one_way_at_a_time
 from .large_fleets_master import LevelTwo, Rest, Round
+from .planned_vehicles import OFFERED, PLANNED, SHARE, with_planned_vehicles
 
 GAP_LIMIT = "gap_limit"
 _ROUNDS = {"decompose": 300, "oracle": 2}
@@ -29,6 +30,10 @@ _MANY_STEPS = 48
 _GROUPS = 100
 _TOLERANCE = {"decompose": 1e-6, "oracle": 1e-9}  # relative, where none is asked for
 _ROUNDING = 1e-9
+_WASTING = (
+    "room for reserves is worth so much that losing energy on purpose pays, which the oracle does"
+    " not plan for vehicles that may charge and discharge at once; use whole"
+)
 _IDLE = (
     *("charge_max", "discharge_max", "energy_min", "energy_max", "energy_initial", "keep"),
     *("energy_in", "energy_out", "spill_max", "need_billed", "calendar_cost", "calendar_cost_soc"),
@@ -73,17 +78,21 @@ def solve_large_fleet(inputs: Inputs, settings: Settings, method: str) -> Decomp
     tolerance = _TOLERANCE[method] if settings.gap is None else settings.gap
     rounds = _ROUNDS[method]
     loop, now = solved_by_rounds(inputs, choice, settings, tolerance, rounds)
+    if loop.bound == np.inf:
+        raise SchemaError([Problem("reserve", "coupling", _WASTING)], source=f"method {method}")
     if method == "oracle" and loop.bound - now.value > tolerance * max(1.0, abs(now.value)):
         raise _coupled(loop.level, now)
     level, fleet, rest = loop.level, loop.fleet, loop.level.inputs
     _all_there(now, rest, settings)
 
     vehicles = np.flatnonzero(choice.planned)
-    plans, beside = _final(inputs, fleet, level, fleet.mixed(loop.weights(now), loop.messages))
+    plans, beside = _final(fleet, level, fleet.mixed(loop.weights(now), loop.messages))
     optimum = beside.optimum
     found = read_solution(beside.built, beside.matrix, optimum, Merged({}), rest)
     dual, reduced = level.prices(now.optimum)
     found = replace(found, dual=dual, reduced=reduced)
+    plans = _as_sold(fleet, level, plans, found)
+    found = _without_planned(found)
     outputs = outputs_of(inputs, vehicles, fleet.stays, plans)
     bill = ledger_of(inputs, vehicles, outputs)
     own_cost = float(plans.own_cost(fleet.stays).sum())
@@ -105,7 +114,8 @@ def solved_by_rounds(
     rounds: int = _ROUNDS["decompose"],
 ) -> tuple[Loop, Round]:
     """Return the rounds of prices and plans, and the last of level two."""
-    vehicles, rest = np.flatnonzero(choice.planned), _rest(inputs, choice.planned)
+    vehicles = np.flatnonzero(choice.planned)
+    rest = with_planned_vehicles(inputs, _rest(inputs, choice.planned), vehicles)
     fleet = in_groups(inputs, vehicles, rest.pods, min(_GROUPS, max(1, len(vehicles) // 4)))
     endless = replace(settings, gap=None, deadline=None)  # the loop looks at the clock
     level = LevelTwo(rest, fleet.groups, _penalty(inputs), endless)
@@ -179,26 +189,45 @@ def _all_there(now: Round, rest: Inputs, settings: Settings) -> None:
 # ---- the plan ------------------------------------------------------------------------------------
 
 
-def _power(fleet: Fleet, plans: Plans, level: LevelTwo) -> np.ndarray:
-    """Return what the vehicles inject (kW, on pod and time)."""
-    power, _ = fleet.sums(plans)
-    found = np.zeros(level.node.shape)
-    np.add.at(found, fleet.pod, power)
+def _given(fleet: Fleet, plans: Plans, level: LevelTwo) -> np.ndarray:
+    """Return what the vehicles give (kW, on pod, quantity and time)."""
+    given, _ = fleet.sums(plans)
+    found = np.zeros(level.place.shape)
+    np.add.at(found, fleet.pod, given)
     return found
 
 
-def _final(inputs: Inputs, fleet: Fleet, level: LevelTwo, mix: Plans) -> tuple[Plans, Rest]:
+def _final(fleet: Fleet, level: LevelTwo, mix: Plans) -> tuple[Plans, Rest]:
     """Return the plans of all vehicles, none of which charges and discharges at once, and the best
     rest beside them.
     """
-    many = inputs.data[FLEET].aggregate.to_numpy() > 0
-    may = np.repeat(many[fleet.stays.member], np.diff(fleet.stays.first))
-    for plans in (one_way_at_a_time(fleet.stays, mix, may), mix):
+    for plans in (one_way_at_a_time(fleet.stays, mix), mix):
         try:
-            return plans, level.beside(_power(fleet, plans, level))
+            return plans, level.beside(_given(fleet, plans, level))
         except SolveError as error:
             problem = error
     raise problem
+
+
+def _as_sold(fleet: Fleet, level: LevelTwo, plans: Plans, found: Solved) -> Plans:
+    """Return the plans with the reserve that is sold of what they hold."""
+    if SHARE not in found.solution:
+        return replace(plans, held=np.zeros_like(plans.held))
+    sold = found.solution[SHARE].transpose(PLANNED, "product", "time").fillna(0.0).to_numpy()
+    held = _given(fleet, plans, level)[:, 1:]
+    part = np.where(held > 0, np.minimum(sold / np.where(held > 0, held, 1.0), 1.0), 0.0)
+    of_place = part.transpose(0, 2, 1).reshape(-1, held.shape[1])
+    return replace(plans, held=plans.held * of_place[fleet.stays.place])
+
+
+def _without_planned(found: Solved) -> Solved:
+    """Leave out what stands for all vehicles together: they stand in the result themselves."""
+
+    def others(arrays: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+        return {n: x for n, x in arrays.items() if n not in (SHARE, OFFERED)}
+
+    solution, dual, reduced = map(others, (found.solution, found.dual, found.reduced))
+    return replace(found, solution=solution, dual=dual, reduced=reduced)
 
 
 def _same_bill(
