@@ -192,6 +192,56 @@ def test_vehicles_one_by_one_do_everything_at_once(data):
     assert np.abs((loops.held - plans.held)[served]).max(initial=0.0) <= 1e-7
 
 
+OWN_RULES = ("taper", "endurance", "physical", "budget", "box", "depth", "allowance")
+
+
+@st.composite
+def with_rules_of_their_own(draw, rule: str) -> xr.DataTree:
+    """The same behind a limit, where every second vehicle, or a product, has a rule that the oracle
+    cannot carry.
+    """
+    guaranteed = rule in ("endurance", "physical", "budget", "box")
+    features = {"both ways", "needs", "wear", "restarts"} | ({"reserves"} if guaranteed else set())
+    features |= draw(st.sets(st.sampled_from(["losses", "keep", "trips", "spill", "activation"])))
+    if not guaranteed:
+        features -= {"activation"}
+    case = draw(members(frozenset(features)))
+    second, nan = np.arange(MEMBERS) % 2 == 1, float("nan")
+    fleet = case["fleet"].to_dataset().assign(aggregate=0.0)
+    if rule == "taper":
+        fleet["taper_from"], fleet["taper_to"] = ("fleet", np.where(second, 0.5, nan)), 0.25
+    if rule == "allowance":
+        fleet["allowance"] = ("fleet", np.where(second, 4.0, nan))
+    if rule == "depth":
+        fleet["replacement_cost"] = ("fleet", np.where(second, 100.0, nan))
+        fleet["stress_factor"], fleet["stress_exponent"] = 5e-4, 2.0
+    case["fleet"] = xr.DataTree(fleet)
+    if guaranteed:
+        told = {"guarantee": rule, "hours_up": 0.5, "hours_down": 0.5, "activation_cycle": 2.0}
+        case["reserve"] = xr.DataTree(case["reserve"].to_dataset().assign(told))
+    limit = xr.Dataset({"import_max": ("pod", [25.0])}, coords={"pod": ["site"]})
+    case["connection"] = xr.DataTree(limit)
+    return case
+
+
+@pytest.mark.parametrize("rule", OWN_RULES)
+@few(1)
+@given(data=st.data())
+def test_vehicles_in_batches_are_planned_as_in_one_model(rule, data):
+    """40: linear programmes of a few vehicles answer prices where the oracle cannot."""
+    case = data.draw(with_rules_of_their_own(rule))
+    try:
+        whole = plan(case, method="whole")
+    except v2g.Infeasible:
+        assume(False)
+    mix = v2g.solve(case, method="decompose", gap=1e-9)
+    best = whole.attrs["objective"]
+    assert mix.attrs["batched_members"] > 0
+    assert mix.attrs["bound"] >= best - 1e-6 * max(1.0, abs(best))
+    if whole.attrs["binaries"] == 0:  # nobody would charge and discharge at once
+        assert close(mix.attrs["objective"], best, 1e-6)
+
+
 COUPLED = Wanted(reserve=False, connection=True, scenarios=False, lowest_price=1, billed=True)
 
 

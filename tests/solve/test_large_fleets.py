@@ -189,14 +189,17 @@ def test_room_that_is_worth_losing_energy_for():
 
     By rest 4 kW are sold, 0.48 EUR. Charging 4.94 and discharging 4 leaves it full and draws 0.94:
     4.94 kW are sold for 0.05 EUR of energy, 0.546 EUR. Many cars may do so, which the oracle does
-    not plan; one car may not, and what that costs stands in the gap.
+    not plan: they get a linear programme. One car may not, and what that costs stands in the gap.
     """
     sold = product(up=1, down=1, capacity_price=120)
     car = vehicle(discharge_max=4, energy_initial=40, eta_charge=0.9, eta_discharge=0.9)
     many = case(car | {"aggregate": 1.0}, market([50]), sold)
-    with pytest.raises(v2g.SchemaError, match="losing energy on purpose"):
-        v2g.solve(many, method="decompose")
-    assert v2g.solve(many).attrs["profit"] == approx(0.12 * (4 / 0.81) - 0.05 * (4 / 0.81 - 4))
+    with pytest.raises(v2g.SchemaError, match="charging and discharging at once pays"):
+        v2g.solve(many, method="oracle")
+    result = v2g.solve(many, method="decompose")
+    assert result.attrs["profit"] == approx(0.12 * (4 / 0.81) - 0.05 * (4 / 0.81 - 4))
+    assert (result.attrs["oracle_members"], result.attrs["batched_members"]) == (0, 1)
+    assert result.attrs["certified_gap"] <= 1e-9
 
     result = v2g.solve(case(car, market([50]), sold), method="decompose")
     assert result.attrs["profit"] == approx(0.48)
@@ -204,10 +207,12 @@ def test_room_that_is_worth_losing_energy_for():
     assert result.attrs["bound"] > 0.48
 
 
+@pytest.mark.parametrize("own", [{}, {"taper_from": 0.9, "taper_to": 0.5}])
 @pytest.mark.parametrize("method", ["oracle", "decompose", "whole"])
-def test_a_need_that_cannot_be_served_is_named(method):
+def test_a_need_that_cannot_be_served_is_named(method, own):
     """30 kWh in two hours at 10 kW, and they must be served: the car and what is missing."""
-    fleet = {"calm": CAR, "late": vehicle(energy_min=[0, 30, 0, 0], unserved_cost=float("nan"))}
+    must = vehicle(energy_min=[0, 30, 0, 0], unserved_cost=float("nan"))
+    fleet = {"calm": CAR, "late": must | own}
     with pytest.raises(v2g.Infeasible, match="late"):
         v2g.solve(case(fleet, market(PRICES)), method=method)
 
@@ -225,18 +230,21 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("kind", BESIDE)
-def test_vehicles_that_prices_do_not_explain_stay_in_the_model(kind):
-    """One car with the rule, one without: the first is in the linear programme, and the sum is that
-    of one model.
+def test_vehicles_that_prices_do_not_explain_have_a_linear_programme(kind):
+    """One car with the rule, one without: the first is in the linear programme of the rest, or in
+    one of its own that answers prices, and the sum is that of one model.
     """
     more, why = BESIDE[kind]
     none = {"allowance": float("nan")} if kind == "allowance" else {}
     story = case({"plain": CAR | none, "other": CAR | more}, market(PRICES))
-    result = v2g.solve(story, method="oracle")
-    assert (result.attrs["oracle_members"], result.attrs["lp_members"]) == (1, 1)
-    assert why in result.attrs["lp_reasons"]
-    assert result.attrs["objective"] == approx(v2g.solve(story, method="whole").attrs["objective"])
-    assert list(result["fleet"].fleet) == ["plain", "other"]
+    whole = v2g.solve(story, method="whole").attrs["objective"]
+    for method, batched in (("oracle", 0), ("decompose", 1)):
+        result = v2g.solve(story, method=method)
+        told = [result.attrs[f"{name}_members"] for name in ("oracle", "lp", "batched")]
+        assert told == [1, 1, batched]
+        assert why in result.attrs["lp_reasons"]
+        assert result.attrs["objective"] == approx(whole)
+        assert list(result["fleet"].fleet) == ["plain", "other"]
 
 
 def test_a_choice_between_on_and_off_is_refused():
@@ -246,19 +254,27 @@ def test_a_choice_between_on_and_off_is_refused():
         v2g.solve(story, method="oracle")
 
 
-def test_reserves_with_energy_behind_them_are_refused():
+def test_reserves_with_energy_behind_them_are_not_for_the_oracle():
     """A kW of reserve needs an hour of energy up and down: with u = 0 kWh moved it is worth 0 EUR
     on 0 kWh on board, and 1 EUR on 1 kWh, which is no function of what moves in the step.
+
+    The oracle refuses it; a linear programme of the car finds both, and 1.5 EUR with 0.5 kWh more
+    on board.
     """
+    held = product(up=1, down=1, hours_up=1, hours_down=1, capacity_price=1000)
     worth = []
     for on_board in (0.0, 1.0):
         car = vehicle(charge_max=1, discharge_max=1, energy_max=2, energy_initial=on_board)
-        held = product(up=1, down=1, hours_up=1, hours_down=1, capacity_price=1000)
         story = case(car, market([0]), held | {"guarantee": "endurance"})
         with pytest.raises(v2g.SchemaError, match="reserves tie the power"):
             v2g.solve(story, method="oracle")
         still = {"fleet.charge": xr.DataArray(0.0), "fleet.discharge": xr.DataArray(0.0)}
         worth.append(v2g.solve(story, fix=still).attrs["profit"])
+
+        result = v2g.solve(story, method="decompose")
+        told = {n: result.attrs[n] for n in ("oracle_members", "lp_members", "batched_members")}
+        assert told == {"oracle_members": 0, "lp_members": 1, "batched_members": 1}
+        assert result.attrs["profit"] == approx(v2g.solve(story, method="whole").attrs["profit"])
     assert worth == approx([0.0, 1.0])
 
 

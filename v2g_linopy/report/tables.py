@@ -43,7 +43,7 @@ PROVENANCE = (
     "solver", "solver_version", "linopy_version", "v2g_linopy_version", "build_seconds",
     "solve_seconds", "rows", "columns", "nonzeros", "binaries", "mip_gap", "blocks", "block_note",
     "merged_members", "method", "bound", "certified_gap", "oracle_members", "lp_members",
-    "case_hash",
+    "batched_members", "case_hash",
 )  # fmt: skip
 
 

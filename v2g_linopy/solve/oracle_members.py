@@ -24,10 +24,28 @@ FLEET = "fleet"
 
 @dataclass(frozen=True)
 class Choice:
-    """True for each vehicle that the oracle can plan, and how many others there are, by reason."""
+    """How each vehicle can be planned, and how many the oracle cannot plan, by reason."""
 
-    planned: np.ndarray
+    planned: np.ndarray  # True where prices and its own energy decide: by the oracle
+    batched: np.ndarray  # True of others where prices decide: by a linear programme of its own
     reasons: Mapping[str, int]
+
+    @property
+    def apart(self) -> np.ndarray:
+        """True for vehicles that are tied to others by prices alone."""
+        return self.planned | self.batched
+
+    def in_batches(self, vehicles: np.ndarray, why: str) -> "Choice":
+        """Return the choice in which some vehicles have a linear programme of their own."""
+        moved = np.zeros_like(self.planned)
+        moved[vehicles] = True
+        count = int((moved & self.planned).sum()) + self.reasons.get(why, 0)
+        reasons = {**self.reasons, why: count}
+        return Choice(self.planned & ~moved, self.batched | moved, reasons)
+
+    def by_the_oracle_alone(self) -> "Choice":
+        """Return the choice that leaves all others in the model of the rest."""
+        return Choice(self.planned, np.zeros_like(self.planned), self.reasons)
 
     @property
     def sentence(self) -> str:
@@ -39,25 +57,27 @@ def choose(inputs: Inputs) -> Choice:
     """Choose the vehicles whose plan depends on prices and their own energy alone."""
     d = inputs.data[FLEET]
     names, time = d.indexes["fleet"], inputs.calendar.time.rename("time")
-    planned, reasons = np.ones(len(names), bool), {}
-    for why, wrong in _hindrances(inputs, d):
-        here = broadcast(wrong, {"fleet": names, "time": time}).any(1)
-        if (new := here & planned).any():
-            reasons[why] = int(new.sum())
-        planned &= ~here
-    return Choice(planned, reasons)
+    planned, apart, reasons = np.ones(len(names), bool), np.ones(len(names), bool), {}
+    ties = ((False, _own_rules(inputs, d)), (True, _ties(inputs, d)))
+    for tied, hindrances in ties:
+        for why, wrong in hindrances:
+            here = broadcast(wrong, {"fleet": names, "time": time}).any(1)
+            if (new := here & planned).any():
+                reasons[why] = int(new.sum())
+            planned &= ~here
+            apart &= ~(here & tied)
+    return Choice(planned, apart & ~planned, reasons)
 
 
-def _hindrances(inputs: Inputs, d: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
-    """Yield what the oracle cannot carry, and where it is."""
+def _own_rules(inputs: Inputs, d: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield what a linear programme of a vehicle can hold and the oracle cannot, and where it
+    is.
+    """
     nowhere = xr.DataArray(False)
     if (reserve := inputs.data.get("reserve")) is not None:
         backed = xr.DataArray(bool((energy_backed(reserve) & (reserve.volume_max > 0)).any()))
         yield "reserves tie the power of a step to the energy on board", backed & (d.energy_max > 0)
         yield "they follow two paths", xr.DataArray(on_two_paths(d, reserve))
-    for way in ("charge", "discharge"):
-        least = (d[f"{way}_min"] > 0) & (d[f"{way}_max"] > 0)
-        yield "a least power is a choice between on and off", least
     yield "the power near full depends on the energy on board", d.taper_from.notnull()
     yield (
         "wear by depth depends on the whole path of the energy",
@@ -65,11 +85,18 @@ def _hindrances(inputs: Inputs, d: xr.Dataset) -> Iterator[tuple[str, xr.DataArr
     )
     if "allowance" in d:
         yield "an owner limits what is discharged in sum", d.allowance.notnull()
-    if "charger" in d:
-        yield "a charger limits several vehicles in sum", d.charger.astype(str) != ""
     if "need_billed" in d:
         cost = d.unserved_cost + d.retail_price / d.eta_charge
         yield "not serving a need would pay", (d.need_billed > 0) & (cost < 0)
+
+
+def _ties(inputs: Inputs, d: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield what keeps a vehicle in the model of the rest, and where it is."""
+    for way in ("charge", "discharge"):
+        least = (d[f"{way}_min"] > 0) & (d[f"{way}_max"] > 0)
+        yield "a least power is a choice between on and off", least
+    if "charger" in d:
+        yield "a charger limits several vehicles in sum", d.charger.astype(str) != ""
     named = _named_elsewhere(inputs)
     yield "another part names them", d.fleet.astype(str).isin(sorted(named))
 

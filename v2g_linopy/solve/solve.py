@@ -25,9 +25,9 @@ from . import audit as auditing
 from . import blocks, complementarity, infeasibility
 from . import solver as solvers
 from .assembly import Built, assemble_model
-from .decompose.large_fleets import NotServed
 from .decompose.large_fleets_plan import GAP_LIMIT, Decomposed, solve_large_fleet
 from .decompose.two_levels import solve_in_two_levels
+from .decompose.vehicle_groups import NotServed
 from .merge import Merged, merge
 from .result import Solved, result_of
 from .solution import read_solution
@@ -291,20 +291,29 @@ def _decomposed(
         detail = "plans are held fixed" if fix else "there are no vehicles"
         raise SchemaError([Problem("method", "choice", f"{method}: {detail}; use whole")])
     try:
-        found = solve_large_fleet(inputs, settings, "decompose" if method == "auto" else method)
+        found = _large_fleet(inputs, settings, "decompose" if method == "auto" else method)
         # a gap that does not close takes binaries, which one model can have
         return None if method == "auto" and found.solved.optimum.status == GAP_LIMIT else found
-    except NotServed as error:
-        some = np.unique(error.vehicles)[:_SHOWN]
-        data = {**inputs.data, "fleet": inputs.data["fleet"].isel(fleet=some)}
-        raise _explained(
-            SolveError("infeasible", status="infeasible"), replace(inputs, data=data), settings, {}
-        ) from None
     except SchemaError as error:
         if method != "auto":
             raise
         logger.info("solving as a whole: %s", error)
         return None
+
+
+def _large_fleet(inputs: Inputs, settings: Settings, method: str) -> Decomposed:
+    """Return the plan of a decomposition, or say why there is none."""
+    try:
+        return solve_large_fleet(inputs, settings, method)
+    except NotServed as error:
+        some = np.unique(error.vehicles)[:_SHOWN]
+        data = {**inputs.data, "fleet": inputs.data["fleet"].isel(fleet=some)}
+        none = SolveError("infeasible", status="infeasible")
+        raise _explained(none, replace(inputs, data=data), settings, {}) from None
+    except Infeasible:
+        raise
+    except SolveError as error:  # of what is left beside the fleet
+        raise _explained(error, inputs, settings, {}) from None
 
 
 def _unfit_for_sites(solver: str, fix: Mapping[str, Fixed] | None, processes: int) -> list[Problem]:

@@ -18,19 +18,13 @@ from ..oracle import CHARGE, DISCHARGE, Plans, Stays
 from ..oracle_members import FLEET, vehicle_stays
 from ..solver import Settings
 from .large_fleets_master import Columns, LevelTwo, Round
+from .vehicle_batches import Batches
+from .vehicle_groups import NotServed, group_numbers
 
 logger = logging.getLogger(__name__)
 NEGLIGIBLE = 1e-9  # kW of missing power, and weight of a plan
 _DEARER = 10.0  # by how much missing power becomes dearer where it does not end
 _RAISES = 4
-
-
-class NotServed(Exception):  # noqa: N818  no fault of the loop: the caller says it in words
-    """No plan of some vehicles keeps their limits, whatever the prices are."""
-
-    def __init__(self, vehicles: np.ndarray):
-        super().__init__(f"{len(vehicles)} vehicles")
-        self.vehicles = vehicles
 
 
 @dataclass(frozen=True)
@@ -64,6 +58,16 @@ class Fleet:
         pods, quantities, steps = price.shape
         worth = (price / self.dt).transpose(1, 0, 2).reshape(quantities, pods * steps)
         return oracle.best_plans(stays, worth[0], worth[1:] if quantities > 1 else None)
+
+    def may_waste(self, plans: Plans) -> np.ndarray:
+        """Return the vehicles that may charge and discharge at once, and would do so for room.
+
+        Their plans are not the best that there are.
+        """
+        wasting = plans.wasting & ~self.stays.exclusive
+        if not wasting.any():
+            return np.zeros(0, int)
+        return np.unique(np.repeat(self.stays.member, np.diff(self.stays.first))[wasting])
 
     def sums(self, plans: Plans) -> tuple[np.ndarray, np.ndarray]:
         """Return what each group gives (kW, on group, quantity and time): power injected and
@@ -136,17 +140,11 @@ def in_groups(inputs: Inputs, vehicles: np.ndarray, pods: pd.Index, groups: int)
     order = np.lexsort((np.argmax(power > 0, axis=1), power.max(1), pod))
     vehicles, pod = vehicles[order], pod[order]
 
-    many = np.bincount(pod, minlength=len(pods))
-    shares = np.round(groups * many / max(1, len(pod))).astype(int)
-    shares = np.minimum(np.maximum(shares, 1), many)
-    rank = np.arange(len(pod)) - np.repeat(np.cumsum(many) - many, many)
-    group = (np.cumsum(shares) - shares)[pod] + rank * shares[pod] // many[pod]
-
+    group, of_group = group_numbers(pod, len(pods), groups)
     stays = vehicle_stays(inputs, vehicles, pods)
     place = np.empty(len(inputs.data[FLEET].fleet), int)
     place[vehicles] = group
-    begin = np.searchsorted(place[stays.member], np.arange(shares.sum() + 1))
-    of_group = np.repeat(np.arange(len(pods)), shares)
+    begin = np.searchsorted(place[stays.member], np.arange(len(of_group) + 1))
     return Fleet(stays, begin, of_group, len(inputs.calendar.time), inputs.dt)
 
 
@@ -158,9 +156,11 @@ class Loop:
     fleet: Fleet
     tolerance: float
     smoothing: float = 0.0
+    batches: Batches | None = None  # vehicles that the oracle cannot plan
     bound: float = np.inf
     messages: list[np.ndarray] = field(default_factory=list)
     log: list[tuple[float, float, float, float]] = field(default_factory=list)
+    wasting: set[int] = field(default_factory=set)  # vehicles that a message had no bound for
     _best: tuple[np.ndarray, float] | None = None  # prices of the best bound, worth of the rest
     _columns: list[tuple[int, np.ndarray]] = field(default_factory=list)  # message, groups
 
@@ -197,9 +197,14 @@ class Loop:
                 break  # the gap stays: no plan is worth more at these prices
         return now
 
+    @property
+    def groups(self) -> int:
+        """Number of groups: those of the oracle first, then those of batches."""
+        return self.fleet.groups + (0 if self.batches is None else self.batches.groups)
+
     def weights(self, now: Round) -> np.ndarray:
         """Return how much of each message each group follows, on (message, group)."""
-        found, begin = np.zeros((len(self.messages), self.fleet.groups)), 0
+        found, begin = np.zeros((len(self.messages), self.groups)), 0
         for message, groups in self._columns:
             if begin == len(now.weight):
                 break  # plans that came after this round
@@ -226,12 +231,14 @@ class Loop:
         what it has.
         """
         columns, plans = self.fleet.answer(price, len(self.messages))
+        if self.batches is not None:
+            columns = columns.joined(self.batches.answer(price, len(self.messages)))
         bound = float(columns.worth(price).sum()) + rest
-        # where wasting energy pays, these plans are the best of those that do not, and no others
-        proven = not bool((plans.wasting & ~self.fleet.stays.exclusive).any())
-        if proven and bound < self.bound:
+        unproven = self.fleet.may_waste(plans)
+        self.wasting.update(unproven.tolist())
+        if not len(unproven) and bound < self.bound:
             self.bound, self._best = bound, (price, rest)
-        better = np.ones(self.fleet.groups, bool)
+        better = np.ones(self.groups, bool)
         if now is not None:
             worth = columns.worth(now.price)
             better = worth > now.group_value + 1e-9 * (1 + abs(now.group_value))

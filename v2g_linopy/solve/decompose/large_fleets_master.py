@@ -16,6 +16,7 @@ from ...model.inputs import Inputs
 from ...model.part import Stage
 from .. import complementarity, solver
 from ..assembly import Built, assemble_model
+from ..oracle_members import sold_products
 from ..solver import Matrix, Optimum, Settings
 from .planned_vehicles import OFFERED, PLANNED
 
@@ -43,6 +44,15 @@ class Columns:
         return Columns(
             self.group[some], self.pod[some], self.given[some], self.own_cost[some], self.message
         )
+
+    def joined(self, more: "Columns") -> "Columns":
+        """Return these columns and those of more groups."""
+        first, second = (
+            (x.group, x.pod, x.given, x.own_cost)
+            for x in (self, replace(more, group=more.group + len(self.group)))
+        )
+        group, pod, given, own_cost = map(np.concatenate, zip(first, second, strict=True))
+        return Columns(group, pod, given, own_cost, self.message)
 
     def worth(self, price: np.ndarray) -> np.ndarray:
         """Return what each column earns at some prices (EUR per kW, on pod, quantity and time)."""
@@ -80,7 +90,8 @@ class LevelTwo:
         self.matrix = solver.matrix_of(self.built.model)
         if problems := [*self._unfit()]:
             raise SchemaError(problems, source="what is left beside the fleet")
-        self.place = _positions(self.built.model, self.matrix)
+        self._products = 0 if (sold := sold_products(inputs, 1)) is None else len(sold)
+        self.place = self._positions(self.built.model, self.matrix)
         self._settings = settings
         self._highs = solver.hand_over(self.matrix, settings)
         self._rows, self._own = self.matrix.a.shape
@@ -179,7 +190,7 @@ class LevelTwo:
         where, flags = complementarity.eligible(self.inputs), dict[tuple[str, str], xr.DataArray]()
         built = self.built
         while True:
-            matrix = _with_given(built, given)
+            matrix = self._with_given(built, given)
             found = solver.solve_matrix(matrix, Settings(gap=0.0))
             levels = solver.by_variable(built.model, matrix, found.primal)
             at_once = {
@@ -223,26 +234,26 @@ class LevelTwo:
                 words[f"{parts[part].limit_label(own)} ({name})"] = None
         return list(words)
 
+    def _with_given(self, built: Built, given: np.ndarray) -> Matrix:
+        """Return the matrix of a rest where the fleet gives so much (kW)."""
+        matrix = solver.matrix_of(built.model)
+        place = self._positions(built.model, matrix)
+        there = place != _NOWHERE
+        low, high = matrix.row_lower.copy(), matrix.row_upper.copy()
+        low[place[there]] += given[there]
+        high[place[there]] += given[there]
+        return replace(matrix, row_lower=low, row_upper=high)
 
-def _with_given(built: Built, given: np.ndarray) -> Matrix:
-    """Return the matrix of a rest where the fleet gives so much (kW, on pod, quantity, time)."""
-    matrix = solver.matrix_of(built.model)
-    place = _positions(built.model, matrix)
-    there = place != _NOWHERE
-    low, high = matrix.row_lower.copy(), matrix.row_upper.copy()
-    low[place[there]] += given[there]
-    high[place[there]] += given[there]
-    return replace(matrix, row_lower=low, row_upper=high)
+    def _positions(self, model: linopy.Model, matrix: Matrix) -> np.ndarray:
+        """Return the rows of the matrix that power of each pod and reserve of each product enter.
 
-
-def _positions(model: linopy.Model, matrix: Matrix) -> np.ndarray:
-    """Return the rows of the matrix that power of each pod, and reserve of each product, enters:
-    on (pod, quantity, time), _NOWHERE where a product cannot be held.
-    """
-    numbers = solver.by_constraint(model, matrix, np.arange(matrix.a.shape[0], dtype=float))
-    power = numbers[NODE].transpose("pod", "time")
-    found = power.to_numpy()[:, None]
-    if OFFERED in numbers:
-        held = numbers[OFFERED].transpose(PLANNED, "product", "time")
-        found = np.concatenate([found, held.sel({PLANNED: power.indexes["pod"]}).to_numpy()], 1)
-    return np.where(np.isnan(found), _NOWHERE, found).astype(int)
+        They are on (pod, quantity, time), _NOWHERE where a product cannot be held.
+        """
+        numbers = solver.by_constraint(model, matrix, np.arange(matrix.a.shape[0], dtype=float))
+        power = numbers[NODE].transpose("pod", "time")
+        held = np.full((len(power), self._products, power.sizes["time"]), np.nan)
+        if OFFERED in numbers:
+            rows = numbers[OFFERED].transpose(PLANNED, "product", "time")
+            held = rows.sel({PLANNED: power.indexes["pod"]}).to_numpy()
+        found = np.concatenate([power.to_numpy()[:, None], held], 1)
+        return np.where(np.isnan(found), _NOWHERE, found).astype(int)

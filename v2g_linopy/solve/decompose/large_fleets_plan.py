@@ -19,9 +19,10 @@ from ..oracle_members import FLEET, Choice, choose, ledger_of, outputs_of
 from ..result import Solved
 from ..solution import read_solution
 from ..solver import Settings
-from .large_fleets import NEGLIGIBLE, Fleet, Loop, in_groups, one_way_at_a_time
+from .large_fleets import NEGLIGIBLE, Loop, in_groups, one_way_at_a_time
 from .large_fleets_master import LevelTwo, Rest, Round
 from .planned_vehicles import OFFERED, PLANNED, SHARE, with_planned_vehicles
+from .vehicle_batches import VEHICLES, Kept, in_batches
 
 GAP_LIMIT = "gap_limit"
 _ROUNDS = {"decompose": 300, "oracle": 2}
@@ -30,10 +31,7 @@ _MANY_STEPS = 48
 _GROUPS = 100
 _TOLERANCE = {"decompose": 1e-6, "oracle": 1e-9}  # relative, where none is asked for
 _ROUNDING = 1e-9
-_WASTING = (
-    "room for reserves is worth so much that losing energy on purpose pays, which the oracle does"
-    " not plan for vehicles that may charge and discharge at once; use whole"
-)
+_WASTING = "room for reserves is worth so much that charging and discharging at once pays"
 _IDLE = (
     *("charge_max", "discharge_max", "energy_min", "energy_max", "energy_initial", "keep"),
     *("energy_in", "energy_out", "spill_max", "need_billed", "calendar_cost", "calendar_cost_soc"),
@@ -73,32 +71,35 @@ def solve_large_fleet(inputs: Inputs, settings: Settings, method: str) -> Decomp
     """
     start = clock.perf_counter()
     choice = choose(inputs)
+    if method == "oracle":
+        choice = choice.by_the_oracle_alone()
     if problems := _unfit(inputs, settings, choice):
         raise SchemaError(problems, source=f"method {method}")
     tolerance = _TOLERANCE[method] if settings.gap is None else settings.gap
     rounds = _ROUNDS[method]
     loop, now = solved_by_rounds(inputs, choice, settings, tolerance, rounds)
+    is_open = loop.bound - now.value > tolerance * max(1.0, abs(now.value))
+    if is_open and loop.wasting and method == "decompose":
+        choice = choice.in_batches(np.array(sorted(loop.wasting)), _WASTING)
+        loop, now = solved_by_rounds(inputs, choice, settings, tolerance, rounds)
+        is_open = loop.bound - now.value > tolerance * max(1.0, abs(now.value))
     if loop.bound == np.inf:
-        raise SchemaError([Problem("reserve", "coupling", _WASTING)], source=f"method {method}")
-    if method == "oracle" and loop.bound - now.value > tolerance * max(1.0, abs(now.value)):
+        detail = f"{_WASTING}; use decompose or whole"
+        raise SchemaError([Problem("reserve", "coupling", detail)], source=f"method {method}")
+    if method == "oracle" and is_open:
         raise _coupled(loop.level, now)
-    level, fleet, rest = loop.level, loop.fleet, loop.level.inputs
+    level, rest = loop.level, loop.level.inputs
     _all_there(now, rest, settings)
 
-    vehicles = np.flatnonzero(choice.planned)
-    plans, beside = _final(fleet, level, fleet.mixed(loop.weights(now), loop.messages))
+    given = _Given.mixed(loop, now)
+    given, beside = _final(given)
     optimum = beside.optimum
     found = read_solution(beside.built, beside.matrix, optimum, Merged({}), rest)
     dual, reduced = level.prices(now.optimum)
     found = replace(found, dual=dual, reduced=reduced)
-    plans = _as_sold(fleet, level, plans, found)
-    found = _without_planned(found)
-    outputs = outputs_of(inputs, vehicles, fleet.stays, plans)
-    bill = ledger_of(inputs, vehicles, outputs)
-    own_cost = float(plans.own_cost(fleet.stays).sum())
-    _same_bill(inputs, vehicles, bill, own_cost)
+    outputs, bill, own_cost = given.as_sold(found).read(inputs, choice)
 
-    whole = _with_vehicles(inputs, choice, found, outputs, bill)
+    whole = _with_vehicles(inputs, choice, _without_planned(found), outputs, bill)
     whole = _one_way(inputs, whole, method)
     total = sum(float(x.sum()) for x in whole.ledger.values())
     constant = total - (optimum.objective - own_cost)
@@ -114,12 +115,17 @@ def solved_by_rounds(
     rounds: int = _ROUNDS["decompose"],
 ) -> tuple[Loop, Round]:
     """Return the rounds of prices and plans, and the last of level two."""
-    vehicles = np.flatnonzero(choice.planned)
-    rest = with_planned_vehicles(inputs, _rest(inputs, choice.planned), vehicles)
-    fleet = in_groups(inputs, vehicles, rest.pods, min(_GROUPS, max(1, len(vehicles) // 4)))
+    planned, batched = np.flatnonzero(choice.planned), np.flatnonzero(choice.batched)
+    rest = _rest(inputs, choice.apart)
+    rest = with_planned_vehicles(inputs, rest, np.flatnonzero(choice.apart))
+    fleet = in_groups(inputs, planned, rest.pods, min(_GROUPS, max(1, len(planned) // 4)))
     endless = replace(settings, gap=None, deadline=None)  # the loop looks at the clock
-    level = LevelTwo(rest, fleet.groups, _penalty(inputs), endless)
-    loop = Loop(level, fleet, tolerance, _SMOOTHING if fleet.steps > _MANY_STEPS else 0.0)
+    some = len(batched) > 0
+    batches = in_batches(inputs, batched, rest.pods, _GROUPS, endless) if some else None
+    groups = fleet.groups + (0 if batches is None else batches.groups)
+    level = LevelTwo(rest, groups, _penalty(inputs), endless)
+    smoothing = _SMOOTHING if fleet.steps > _MANY_STEPS else 0.0
+    loop = Loop(level, fleet, tolerance, smoothing, batches)
     return loop, loop.run(rounds, settings)
 
 
@@ -137,8 +143,8 @@ def _unfit(inputs: Inputs, settings: Settings, choice: Choice) -> list[Problem]:
         if name != FLEET and (name == "contract" or FLEET in d.dims):
             detail = "says something of each vehicle; use whole"
             problems.append(Problem(f"/{name}", "coupling", detail))
-    if not choice.planned.any():
-        detail = f"the oracle can plan none of the vehicles ({choice.sentence}); use whole"
+    if not choice.apart.any():
+        detail = f"no vehicle can be planned by itself ({choice.sentence}); use whole"
         problems.append(Problem("fleet", "coupling", detail))
     return problems
 
@@ -189,35 +195,78 @@ def _all_there(now: Round, rest: Inputs, settings: Settings) -> None:
 # ---- the plan ------------------------------------------------------------------------------------
 
 
-def _given(fleet: Fleet, plans: Plans, level: LevelTwo) -> np.ndarray:
-    """Return what the vehicles give (kW, on pod, quantity and time)."""
-    given, _ = fleet.sums(plans)
-    found = np.zeros(level.place.shape)
-    np.add.at(found, fleet.pod, given)
-    return found
+@dataclass(frozen=True)
+class _Given:
+    """Plans of all vehicles that are planned apart from the rest."""
+
+    loop: Loop
+    price: np.ndarray  # the last of level two, on (pod, quantity, time)
+    plans: Plans  # by the oracle
+    kept: Kept | None  # in batches
+
+    @classmethod
+    def mixed(cls, loop: Loop, now: Round) -> "_Given":
+        """Return the mix of level two."""
+        weight, own = loop.weights(now), loop.fleet.groups
+        plans = loop.fleet.mixed(weight[:, :own], loop.messages)
+        kept = None if loop.batches is None else loop.batches.kept(weight[:, own:], now.price)
+        return cls(loop, now.price, plans, kept)
+
+    def one_way(self) -> "_Given":
+        """Return the plans in which no vehicle of the oracle charges and discharges at once."""
+        return replace(self, plans=one_way_at_a_time(self.loop.fleet.stays, self.plans))
+
+    def total(self) -> np.ndarray:
+        """Return what all give (kW, on pod, quantity and time)."""
+        given, _ = self.loop.fleet.sums(self.plans)
+        found = np.zeros(self.loop.level.place.shape)
+        np.add.at(found, self.loop.fleet.pod, given)
+        if self.loop.batches is not None and self.kept is not None:
+            found += self.loop.batches.at_pods(self.kept, len(found))
+        return found
+
+    def as_sold(self, found: Solved) -> "_Given":
+        """Return the plans with the reserve that is sold of what they hold."""
+        held = self.total()[:, 1:]
+        sold = np.zeros_like(held)
+        if SHARE in found.solution:
+            sold = found.solution[SHARE].transpose(PLANNED, "product", "time").fillna(0).to_numpy()
+        part = np.where(held > 0, np.clip(sold / np.where(held > 0, held, 1.0), 0.0, 1.0), 1.0)
+        pods, products, steps = part.shape
+        of_place = part.transpose(0, 2, 1).reshape(pods * steps, products)
+        plans = replace(self.plans, held=self.plans.held * of_place[self.loop.fleet.stays.place])
+        if self.loop.batches is None or self.kept is None:
+            return replace(self, plans=plans)
+        kept = self.loop.batches.sold(self.kept, part, self.price)
+        return replace(self, plans=plans, kept=kept)
+
+    def read(
+        self, inputs: Inputs, choice: Choice
+    ) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray], float]:
+        """Return outputs and bill of the vehicles by name, and their own cost (EUR)."""
+        vehicles, stays = np.flatnonzero(choice.planned), self.loop.fleet.stays
+        outputs, bill, own_cost = dict[str, xr.DataArray](), dict[str, xr.DataArray](), 0.0
+        if len(vehicles):
+            outputs = outputs_of(inputs, vehicles, stays, self.plans)
+            bill = ledger_of(inputs, vehicles, outputs)
+            own_cost = float(self.plans.own_cost(stays).sum())
+            _same_bill(inputs, vehicles, bill, own_cost)
+        if self.loop.batches is None or self.kept is None:
+            return outputs, bill, own_cost
+        more, paid, cost = self.loop.batches.read(self.kept)
+        return side_by_side(outputs, more), side_by_side(bill, paid), own_cost + cost
 
 
-def _final(fleet: Fleet, level: LevelTwo, mix: Plans) -> tuple[Plans, Rest]:
+def _final(given: _Given) -> tuple[_Given, Rest]:
     """Return the plans of all vehicles, none of which charges and discharges at once, and the best
     rest beside them.
     """
-    for plans in (one_way_at_a_time(fleet.stays, mix), mix):
+    for plans in (given.one_way(), given):
         try:
-            return plans, level.beside(_given(fleet, plans, level))
+            return plans, given.loop.level.beside(plans.total())
         except SolveError as error:
             problem = error
     raise problem
-
-
-def _as_sold(fleet: Fleet, level: LevelTwo, plans: Plans, found: Solved) -> Plans:
-    """Return the plans with the reserve that is sold of what they hold."""
-    if SHARE not in found.solution:
-        return replace(plans, held=np.zeros_like(plans.held))
-    sold = found.solution[SHARE].transpose(PLANNED, "product", "time").fillna(0.0).to_numpy()
-    held = _given(fleet, plans, level)[:, 1:]
-    part = np.where(held > 0, np.minimum(sold / np.where(held > 0, held, 1.0), 1.0), 0.0)
-    of_place = part.transpose(0, 2, 1).reshape(-1, held.shape[1])
-    return replace(plans, held=plans.held * of_place[fleet.stays.place])
 
 
 def _without_planned(found: Solved) -> Solved:
@@ -250,23 +299,15 @@ def _with_vehicles(
 ) -> Solved:
     """Put the plans of the vehicles beside the rest."""
     names = inputs.data[FLEET].indexes["fleet"]
-    others = names[~choice.planned]
+    others = names[~choice.apart]
 
     def joined(
         rest: Mapping[str, xr.DataArray], more: Mapping[str, xr.DataArray]
     ) -> dict[str, xr.DataArray]:
         """Return arrays of both, those of vehicles on all of them."""
-        both: dict[str, xr.DataArray] = {}
-        for name in dict.fromkeys([*rest, *more]):
-            some = [x for x in (rest.get(name), more.get(name)) if x is not None]
-            if any("fleet" in x.dims for x in some):
-                some = [x.sel(fleet=others) if x is rest.get(name) else x for x in some]
-                some = [x for x in some if x.sizes["fleet"]]
-                x = xr.concat(some, "fleet") if len(some) > 1 else some[0] if some else None
-                both |= {} if x is None else {name: x.reindex(fleet=names)}
-            else:
-                both[name] = some[0]
-        return both
+        own = {n: x.sel(fleet=others) if "fleet" in x.dims else x for n, x in rest.items()}
+        both = side_by_side(own, more)
+        return {n: x.reindex(fleet=names) if "fleet" in x.dims else x for n, x in both.items()}
 
     ledger = joined(found.ledger, bill)
     return replace(
@@ -276,6 +317,21 @@ def _with_vehicles(
         dual=joined(found.dual, {}),
         reduced=joined(found.reduced, {}),
     )
+
+
+def side_by_side(
+    first: Mapping[str, xr.DataArray], more: Mapping[str, xr.DataArray]
+) -> dict[str, xr.DataArray]:
+    """Return arrays by name of two sets of vehicles, without those that are of none."""
+    found: dict[str, xr.DataArray] = {}
+    for name in dict.fromkeys([*first, *more]):
+        some = [x for x in (first.get(name), more.get(name)) if x is not None]
+        there = [x for x in some if x.sizes.get("fleet", 1)]
+        if there and "fleet" in there[0].dims:
+            there = [x.transpose("fleet", ...) for x in there]
+        if there:
+            found[name] = xr.concat(there, "fleet") if len(there) > 1 else there[0]
+    return found
 
 
 def _one_way(inputs: Inputs, whole: Solved, method: str) -> Solved:
@@ -307,19 +363,22 @@ def _certified(
     status = "optimal" if gap <= loop.tolerance + _ROUNDING else GAP_LIMIT
     if status != "optimal" and settings.left == 0:
         status = solver.TIME_LIMIT
-    planned = int(choice.planned.sum())
+    planned, batched = int(choice.planned.sum()), int(choice.batched.sum())
     attributes: dict[str, str | int | float] = {
         "method": method,
         "rounds": len(loop.log),
         "messages": len(loop.messages),
-        "groups": loop.fleet.groups,
+        "groups": loop.groups,
         "bound": bound,
         "certified_gap": gap,
         "oracle_members": planned,
         "lp_members": len(choice.planned) - planned,
+        "batched_members": batched,
         "lp_reasons": choice.sentence,
     }
-    note = f"{planned} vehicles planned by the segment oracle, the rest as one block"
+    words = [f"{planned} vehicles planned by the segment oracle"] if planned else []
+    words += [f"{batched} in batches of {VEHICLES}"] if batched else []
+    note = f"{', '.join(words)}, the rest as one block"
     optimum = replace(whole.optimum, status=status, gap=gap, bound=bound, note=note)
     return Decomposed(replace(whole, optimum=optimum), attributes, _rounds(loop, constant, inputs))
 
