@@ -229,37 +229,57 @@ def solve(
     if method == "sites":
         if problems := _unfit_for_sites(solver, fix, processes):
             raise SchemaError(problems)
+        whole = partial(_planned_whole, complementarity=complementarity, audit=audit)
         return solve_in_two_levels(
-            case,
-            settings,
-            parts,
-            partial(solve, method="whole"),
-            complementarity=complementarity,
-            processes=processes,
-            audit=audit,
+            case, inputs, settings, partial(solve, method="whole"), whole, processes=processes
         )
     found = _decomposed(inputs, settings, method, dict(fix or {}))
     if found is None:
-        try:
-            solved = _Search(inputs, settings, blocks, dict(fix or {})).run(complementarity)
-        except SolveError as error:
-            raise _explained(error, inputs, settings, dict(fix or {})) from None
-        result = result_of(case, inputs, solved, settings)
-        result.attrs["method"] = "whole"
-    else:
-        result = result_of(case, inputs, found.solved, settings)
-        result.attrs.update(found.attributes)
-        result["decomposition"] = xr.DataTree(found.rounds)
-    if audit:
-        logger.info("replaying the plan")
-        checks = auditing.replay_with(inputs, result)
-        if not checks.attrs["passed"]:
-            worst = checks.attrs["worst"]
-            raise SolverError(
-                f"the plan does not pass its audit ({worst}); look at it with the audit"
-                " switched off"
-            )
-        result["audit"] = xr.DataTree(checks)
+        return _planned_whole(
+            case,
+            inputs,
+            settings,
+            dict(fix or {}),
+            complementarity=complementarity,
+            audit=audit,
+            blocks=blocks,
+        )
+    result = result_of(case, inputs, found.solved, settings)
+    result.attrs.update(found.attributes)
+    result["decomposition"] = xr.DataTree(found.rounds)
+    return _audited(inputs, result) if audit else result
+
+
+def _planned_whole(
+    case: xr.DataTree,
+    inputs: Inputs,
+    settings: Settings,
+    fix: dict[str, Fixed],
+    *,
+    complementarity: str,
+    audit: bool,
+    blocks: bool = True,
+) -> xr.DataTree:
+    """Return the result of a case as one model, of which the inputs are known."""
+    try:
+        solved = _Search(inputs, settings, blocks, fix).run(complementarity)
+    except SolveError as error:
+        raise _explained(error, inputs, settings, fix) from None
+    result = result_of(case, inputs, solved, settings)
+    result.attrs["method"] = "whole"
+    return _audited(inputs, result) if audit else result
+
+
+def _audited(inputs: Inputs, result: xr.DataTree) -> xr.DataTree:
+    """Replay a plan, and put what is found beside it."""
+    logger.info("replaying the plan")
+    checks = auditing.replay_with(inputs, result)
+    if not checks.attrs["passed"]:
+        worst = checks.attrs["worst"]
+        raise SolverError(
+            f"the plan does not pass its audit ({worst}); look at it with the audit switched off"
+        )
+    result["audit"] = xr.DataTree(checks)
     return result
 
 

@@ -84,7 +84,17 @@ class Division:
         SchemaError
             The case does not fit, or cannot be divided.
         """
-        inputs = inputs_of(case, parts)
+        return cls.of_inputs(case, inputs_of(case, parts))
+
+    @classmethod
+    def of_inputs(cls, case: xr.DataTree, inputs: Inputs) -> "Division":
+        """Find out where everything stands in a case whose inputs are known.
+
+        Raises
+        ------
+        SchemaError
+            The case cannot be divided.
+        """
         homes, problems = _homes(inputs)
         if problems := _undivided(inputs) + problems:
             raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))

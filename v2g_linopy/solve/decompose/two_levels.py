@@ -24,7 +24,9 @@ from .site_cases import Division
 
 logger = logging.getLogger(__name__)
 Solve = Callable[..., xr.DataTree]
-"""`v2g.solve`, handed in, because it stands one layer above."""
+"""`v2g.solve`, and what it does with a case whose inputs are known, the settings and what is held
+fixed; handed in, because they stand one layer above.
+"""
 GAP_LIMIT = "gap_limit"
 """Status of a plan that is proved to within a gap, and not to be the best."""
 _SHOWN = 5
@@ -32,13 +34,12 @@ _SHOWN = 5
 
 def solve_in_two_levels(
     case: xr.DataTree,
+    inputs: Inputs,
     settings: Settings,
-    parts: Mapping[str, Part],
     solve: Solve,
+    solve_whole: Solve,
     *,
-    complementarity: str = "lazy",
     processes: int = 1,
-    audit: bool = True,
 ) -> xr.DataTree:
     """Solve a case of several sites in two levels.
 
@@ -46,18 +47,16 @@ def solve_in_two_levels(
     ----------
     case : xarray.DataTree
         A case that `split` divides.
+    inputs : Inputs
+        Of it.
     settings : Settings
         `gap` is that between the bound and the value (1e-6).
-    parts : mapping of str to Part
-        The catalogue.
     solve : callable
-        `v2g.solve`.
-    complementarity : str, default "lazy"
-        As of `v2g.solve`, for the plan of the whole.
+        `v2g.solve`, for the mix.
+    solve_whole : callable
+        What it does with a case, its inputs, settings and what is held fixed, for the whole plan.
     processes : int, default 1
         Processes that the sites are shared out to.
-    audit : bool, default True
-        Replay the whole plan.
 
     Returns
     -------
@@ -74,21 +73,22 @@ def solve_in_two_levels(
     SolveError
         A limit was reached before any mix gave all the power.
     """
-    division = Division.of(case, parts)
+    parts = inputs.parts
+    division = Division.of_inputs(case, inputs)
     tree = division.portfolio()
-    inputs = inputs_of(tree, parts)
+    left = inputs_of(tree, parts)
     gap = column_generation.GAP if settings.gap is None else settings.gap
     settings = replace(settings, gap=min(gap, column_generation.GAP))
     with opened(division, settings, parts, processes) as sites:
         most = sites.most_held
-        portfolio = PortfolioModel(tree, inputs, division.pods, parts, settings, most)
-        first = Message.first(inputs)
+        portfolio = PortfolioModel(tree, left, division.pods, parts, settings, most)
+        first = Message.first(left)
         found = column_generation.generate_plans(portfolio, sites.plans, first, settings, gap=gap)
         if sites.whole:
             found = _in_whole_numbers(found, portfolio, sites, settings, gap)
-    mix = _mixed(solve, tree, inputs, portfolio, found, parts)
-    result = _handed_back(solve, case, division, mix, complementarity, settings, parts, audit)
-    return _told(result, mix, found, division, portfolio, inputs, gap, processes)
+    mix = _mixed(solve, tree, left, portfolio, found, parts)
+    result = _handed_back(solve_whole, division, mix, settings)
+    return _told(result, mix, found, division, portfolio, left, gap, processes)
 
 
 def _in_whole_numbers(
@@ -138,7 +138,7 @@ def _mixed(
     some = plans if whole else [p for p, w in zip(plans, weights, strict=True) if w > 0]
     of_plans = with_plans(tree, inputs, some, whole=whole)
     of_plans["flexibility"]["missing_cost"] *= portfolio.dearer
-    mix = solve(of_plans, parts=parts)
+    mix = solve(of_plans, parts=parts, complementarity="off", audit=False)
     slack = mix["flexibility"].to_dataset()
     missing = slack["missing"] + slack["excess"]
     if float(missing.max()) > NOTHING_MISSING:
@@ -172,42 +172,39 @@ def promised(mix: xr.DataTree) -> tuple[xr.DataArray, xr.DataArray | None]:
     What is sold of a product is shared out over the sites as their plans hold it.
     """
     plans = mix["flexibility"].to_dataset()
-    pod = plans["pod"].astype(str)
-    traded = (plans["weight"] * plans["traded"]).groupby(pod).sum()
+    names = plans["pod"].to_numpy().astype(str)
+    pods = np.unique(names)
+    here = xr.DataArray(names[:, None] == pods, dims=("plan", "pod"), coords={"pod": pods})
+    weight = plans["weight"] * here
+    traded = xr.dot(weight, plans["traded"], dim="plan")
     if "reserve" not in mix.children or "held" not in plans:
         return traded, None
-    held = (plans["weight"] * plans["held"]).groupby(pod).sum()
+    held = xr.dot(weight, plans["held"], dim="plan")
     volume, every = mix["reserve"]["volume"], held.sum("pod")
     share = (volume / every.where(every > 0)).fillna(0.0).clip(max=1.0)
     return traded, held * share
 
 
 def _handed_back(
-    solve: Solve,
-    case: xr.DataTree,
-    division: Division,
-    mix: xr.DataTree,
-    complementarity: str,
-    settings: Settings,
-    parts: Mapping[str, Part],
-    audit: bool,
+    solve_whole: Solve, division: Division, mix: xr.DataTree, settings: Settings
 ) -> xr.DataTree:
     """Return the plan of every device that gives what the portfolio has promised."""
     traded, _ = promised(mix)
-    exchanged = [pod in _exchanging(division) for pod in division.pods]
+    exchanging = _exchanging(division)
+    exchanged = [pod in exchanging for pod in division.pods]
     where = xr.DataArray(exchanged, coords={"pod": division.pods}, dims="pod")
     fix: dict[str, Any] = {"node.exchange": (traded.sel(pod=division.pods), where)}
     if "reserve" in mix.children:
         fix["reserve.volume"] = mix["reserve"]["volume"]
-    options = {"complementarity": complementarity, "parts": parts, "audit": audit}
+    alone = Settings(gap=settings.gap)
     try:
-        return solve(case, fix=fix, gap=settings.gap, **options)
+        return solve_whole(division.case, division.inputs, alone.start(), fix)
     except Infeasible as error:
         # plans that charge and discharge at once, or hold less than they said: see the formulation
         logger.info("the sites share out the power anew: %s", error)
         del fix["node.exchange"]
         fix["energy.position"] = mix["energy"]["position"]
-        return solve(case, fix=fix, gap=settings.gap, **options)
+        return solve_whole(division.case, division.inputs, alone.start(), fix)
 
 
 def _exchanging(division: Division) -> list[str]:
