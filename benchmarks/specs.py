@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
+import numpy as np
 import xarray as xr
 
 import v2g_linopy as v2g
@@ -22,6 +23,10 @@ from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.operate import simulate, windows
 from v2g_linopy.operate.forecasts import Naive
 from v2g_linopy.solve import oracle
+from v2g_linopy.solve.decompose.message import Message
+from v2g_linopy.solve.decompose.pool import LocalSites
+from v2g_linopy.solve.decompose.site_cases import Division
+from v2g_linopy.solve.solver import Settings
 
 Size = tuple[int, int]  # vehicles, days
 AGREE = 1e-9  # largest relative difference between two objectives of one model
@@ -202,6 +207,48 @@ def pods(size: Size, rounds: int) -> Outcome:
         100 * abs(all_of / few - 1),
         f"{_seconds(seconds)}, {all_of:,} calls",
         beside,
+        f"{many} pods × {24 * days} h",
+    )
+
+
+def in_two_levels(size: Size, rounds: int) -> Outcome:
+    """A portfolio of sites that nothing couples, in two levels and in one model, audit too."""
+    many, days = size
+    case = v2g.portfolio(vehicles=3 * many, days=days, pods=many)
+    works = {
+        "sites": partial(v2g.solve, case, method="sites"),
+        "whole": partial(v2g.solve, case, method="whole"),
+    }
+    seconds = side_by_side(works, rounds)
+    return Outcome(
+        median_ratio(seconds["sites"], seconds["whole"]),
+        _seconds(seconds["sites"]),
+        f"{_seconds(seconds['whole'])} in one model",
+        f"{many} pods × {24 * days} h",
+    )
+
+
+def priced_again(size: Size, rounds: int) -> Outcome:
+    """Plans of all sites at other prices, by models that are held open and by a fresh solve."""
+    many, days = size
+    case = v2g.portfolio(vehicles=3 * many, days=days, pods=many)
+    division = Division.of(case)
+    told = Message.first(inputs_of(division.portfolio(), v2g.PARTS))
+    sites = LocalSites(division, division.pods, Settings(), v2g.PARTS)
+    turn = iter(range(10**6))
+
+    def other_prices() -> object:
+        power = told.power * (1 + 0.1 * np.sin(next(turn) + np.arange(len(told.power))))
+        return sites.plans(replace(told, power=power))
+
+    other_prices()
+    whole = division.site(division.pods)
+    works = {"open": other_prices, "fresh": partial(v2g.solve, whole, audit=False)}
+    seconds = side_by_side(works, rounds)
+    return Outcome(
+        median_ratio(seconds["open"], seconds["fresh"]),
+        _seconds(seconds["open"]),
+        f"{_seconds(seconds['fresh'])} by a fresh solve",
         f"{many} pods × {24 * days} h",
     )
 
@@ -469,6 +516,26 @@ SPECS = (
         1,
         "% more calls",
         rounds=1,
+    ),
+    Spec(
+        "two-levels",
+        "solve in two levels, nothing couples",
+        in_two_levels,
+        (50, 1),
+        (5, 1),
+        2,
+        "× one model",
+        rounds=3,
+    ),
+    Spec(
+        "priced-again",
+        "plans of sites at other prices",
+        priced_again,
+        (50, 1),
+        (5, 1),
+        0.1,
+        "× a fresh solve",
+        rounds=3,
     ),
     Spec(
         "one-by-one",

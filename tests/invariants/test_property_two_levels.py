@@ -162,3 +162,34 @@ def test_two_levels_end_where_one_model_does(portfolio, turned):
     assert float(rounds.bound.min()) >= best - allowed
     complete = rounds.value.where(rounds.missing_power <= 1e-6)
     assert not bool((complete > best + allowed).any())
+
+
+@settings(FEW, max_examples=2 if DRAWN <= 10 else DRAWN)
+@given(PORTFOLIOS)
+def test_equal_plans_and_their_order_change_nothing(portfolio):
+    """Every plan given twice, and in the opposite order, makes the same mix; the bound of the
+    message is above it, and above the optimum.
+    """
+    case = portfolio.case()
+    told = v2g.message(case)
+    plans = [v2g.plan(site, told) for site in v2g.split(case).values()]
+    once, twice = (
+        v2g.solve(v2g.aggregate(some, case)).attrs["objective"]
+        for some in (plans, [*reversed(plans), *plans])
+    )
+    allowed = CLOSE * max(1.0, abs(once))
+    assert twice == approx(once, abs=allowed)
+    bound = v2g.bound([*plans, *plans], told, case)
+    assert bound >= once - allowed
+    assert bound >= v2g.solve(case, audit=False).attrs["objective"] - allowed
+
+
+@settings(FEW, max_examples=1 if DRAWN <= 10 else DRAWN)
+@given(PORTFOLIOS)
+def test_processes_change_nothing(portfolio):
+    """Sites that are shared out to two processes end where they do in one: value, bound, rounds."""
+    case = portfolio.case()
+    alone, shared = (v2g.solve(case, method="sites", processes=n).attrs for n in (1, 2))
+    allowed = CLOSE * max(1.0, abs(alone["objective"]))
+    assert shared["objective"] == approx(alone["objective"], abs=allowed)
+    assert shared["bound"] == approx(alone["bound"], abs=2 * allowed)

@@ -17,26 +17,18 @@ from ...model.inputs import Inputs
 from ...model.reserve_rules import supplied
 from ..assembly import assemble_model
 from ..infeasibility import why
-from ..solver import (
-    Matrix,
-    Optimum,
-    Settings,
-    at_levels,
-    hand_over,
-    matrix_of,
-    rerun_highs,
-    solve_matrix,
-)
+from ..solver import Matrix, Optimum, Settings, at_levels, matrix_of, solve_matrix
 from .message import Message
 from .places import Places
 from .plans import Plan
+from .site_programmes import SiteError, SiteProgrammes
 
 
 class Sites:
-    """The model of one or more sites, held by the solver; messages move its costs.
+    """The model of one or more sites, built once; messages move its costs.
 
     The sites share nothing but the market that they trade at, so that each column of the model
-    belongs to one of them.
+    belongs to one of them, and each is solved by itself.
 
     Parameters
     ----------
@@ -88,8 +80,8 @@ class Sites:
         self.most_held = most.reshape(len(pods), *volume.shape).sum(axis=0)
 
         self._matrix = replace(matrix, cost=self._own_cost)
-        self._primal = np.full(matrix.a.shape[1], np.nan)
-        self._highs: Any = None
+        self._shared = sold, np.concatenate([market, allocation.ravel()])
+        self._programmes: SiteProgrammes | None = None
 
     @property
     def whole(self) -> list[str]:
@@ -107,7 +99,7 @@ class Sites:
         """
         matrix = replace(self._matrix, cost=self._cost_at(message))
         optimum = self._solved(matrix)
-        self._primal = x = optimum.primal
+        x = optimum.primal
         count = len(self.pods)
         own = np.bincount(self._site, self._own_cost * x, count) + self._constants
         traded = (self._trading @ x).reshape(count, -1)
@@ -126,8 +118,7 @@ class Sites:
         everywhere = np.zeros(self._free.a.shape[1])
         everywhere[self._free.integer] = levels
         self._matrix = replace(at_levels(self._free, everywhere), cost=self._own_cost)
-        self._highs = None
-        self._primal = np.full(len(everywhere), np.nan)
+        self._programmes = None
 
     def _reaching_markets(self, places: Places) -> np.ndarray:
         """Return 0 for the shares of pods with a supplier, which takes what they deliver; else 1.
@@ -152,21 +143,20 @@ class Sites:
         return self._own_cost + self._inputs.dt * paid
 
     def _solved(self, matrix: Matrix) -> Optimum:
-        """Solve it: a linear programme from the last basis, others anew."""
+        """Solve it: linear programmes site by site from the last bases, others anew."""
         try:
             if not matrix.is_lp:
                 return solve_matrix(matrix, self._settings)
-            if self._highs is None:
-                self._highs = hand_over(matrix, self._settings)
-            else:
-                every = np.arange(len(matrix.cost), dtype=np.int32)
-                self._highs.changeColsCost(len(every), every, -matrix.cost)
-            return rerun_highs(self._highs, matrix, self._primal, self._settings)
+            if self._programmes is None:
+                self._programmes = SiteProgrammes(matrix, self._site, *self._shared, self._settings)
+            x, none = self._programmes.solve(matrix.cost), np.zeros(0)
+            return Optimum(x, none, none, float(matrix.cost @ x))
         except SolveError as error:
             if "infeasible" not in error.status:
                 raise
+            failed = [self.pods[error.site]] if isinstance(error, SiteError) else self.pods
             lines = why(self._inputs, self._settings, assemble_model)
-            words = f"{', '.join(self.pods)} cannot be planned by itself:\n{lines}"
+            words = f"{', '.join(failed)} cannot be planned by itself:\n{lines}"
             raise Infeasible(words) from None
 
 
