@@ -62,7 +62,10 @@ def case_of_everything() -> xr.DataTree:
             | {"cyclic": 1.0, "energy_value": 0.1, "wear": 0.1, "wear_charge": 0.1}
             | AGEING
         ),
-        "load": group("load", baseline=10, curtail_max=5, shift_up_max=5, shift_down_max=5),
+        "load": (
+            group("load", "shop", "mill", baseline=10, curtail_max=5, shift_up_max=5)
+            | {"shift_down_max": 5.0, "curtail_energy_max": ("load", [float("inf"), 20.0])}
+        ),
         "renewable": group("renewable", available=10, cost=0.1),
         "chp": (
             group(

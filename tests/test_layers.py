@@ -50,6 +50,7 @@ SHARED = {  # functions that a build and its replay may both reach, and why
         "model.formulas_time.closing",
         "model.formulas_time.same_block",
         "model.formulas_time.same_window",
+        "model.formulas_time.window_ends",
     ),
     "one input in the place of another: where the baseline path begins": (
         "parts.assets.reserve_room.on_baseline",

@@ -41,9 +41,11 @@ _HOME = {
     "read_prices": "data",
     "read_profiles": "data",
     "read_sessions": "data",
+    "read_site_types": "data",
     "sequential": "data",
     "site": "data",
     "portfolio": "data",
+    "virtual_power_plant": "data",
     "with_reserves": "data",
     "extreme_signals": "delivery.activation_signals",
     "random_signals": "delivery.activation_signals",
@@ -52,6 +54,7 @@ _HOME = {
     "stress": "delivery.stress_test",
     "Infeasible": "errors",
     "flexibility": "flexibility.bands",
+    "envelope": "flexibility.envelope",
     "aggregate": "flexibility.exchange",
     "bound": "flexibility.exchange",
     "message": "flexibility.exchange",
@@ -123,9 +126,11 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
         read_prices,
         read_profiles,
         read_sessions,
+        read_site_types,
         sequential,
         sessions_to_fleet,
         site,
+        virtual_power_plant,
         with_reserves,
     )
     from .delivery import nordic_energy_management as energy_management
@@ -143,6 +148,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
         V2GError,
     )
     from .flexibility.bands import flexibility
+    from .flexibility.envelope import envelope
     from .flexibility.exchange import aggregate, bound, message, plan, portfolio_case
     from .flexibility.shares import disaggregate, keep_promise
     from .operate.contract_entry import with_contracts
@@ -261,6 +267,7 @@ __all__ = [
     "explain",
     "extreme_signals",
     "fleets",
+    "envelope",
     "flexibility",
     "frequency_signals",
     "from_availability",
@@ -280,6 +287,7 @@ __all__ = [
     "read_prices",
     "read_profiles",
     "read_sessions",
+    "read_site_types",
     "replay",
     "scenarios",
     "schedule_table",
@@ -287,6 +295,7 @@ __all__ = [
     "simulate",
     "site",
     "portfolio",
+    "virtual_power_plant",
     "solve",
     "split",
     "stage_values",

@@ -37,7 +37,8 @@ def some() -> settings:
 def template(request, tmp_path_factory) -> tuple[xr.DataTree, object]:
     """A day of every template, and a folder."""
     kind = request.param
-    case = generated(kind, VEHICLES.get(kind, 2), 1, 0, None, None, None)
+    vehicles = {} if kind is Template.VPP else {"vehicles": VEHICLES.get(kind, 2)}
+    case = generated(kind, 0, {"days": 1} | vehicles)
     return case, tmp_path_factory.mktemp("damaged")
 
 
@@ -65,7 +66,7 @@ def test_a_damaged_field_is_refused_by_name_or_solved(template, seed):
 def files(tmp_path_factory):
     """A case and its result in a folder."""
     folder = tmp_path_factory.mktemp("bits")
-    case = generated(Template.COMMUTERS, 2, 1, 0, None, None, None)
+    case = generated(Template.COMMUTERS, 0, {"vehicles": 2, "days": 1})
     v2g.write(case, folder / "case.nc")
     v2g.write(v2g.solve(case), folder / "whole.nc")
     return folder

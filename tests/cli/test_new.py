@@ -15,7 +15,8 @@ SMALL |= {"charging-station": ["--vehicles", 2, "--days", 1]}
 SMALL |= {"nordic-fcr": ["--vehicles", 2, "--days", 1]}
 SMALL |= {
     "site": ["--vehicles", 2, "--days", 1],
-    "portfolio": ["--vehicles", 2, "--days", 1, "--pods", 3],
+    "portfolio": ["--vehicles", 2, "--days", 1, "--pods", 3, "--gates"],
+    "vpp": ["--pods", 4],
 }
 
 
@@ -49,9 +50,10 @@ def test_a_dry_run_writes_nothing(run, tmp_path):
 
 
 def test_an_option_of_another_template_is_refused(run, tmp_path):
-    result = run("new", tmp_path / "x", "--template", "site", "--pods", 3)
-    assert result.exit_code == 2
-    assert "is for portfolio" in result.stderr
+    for options in (["site", "--pods", 3], ["vpp", "--gates"]):
+        result = run("new", tmp_path / "x", "--template", *options)
+        assert result.exit_code == 2
+        assert "is for portfolio" in result.stderr
 
 
 def test_a_case_is_found_without_its_ending(run, tmp_path, monkeypatch):

@@ -15,10 +15,12 @@ from v2g_linopy.data import (
     portfolio,
     sequential,
     site,
+    virtual_power_plant,
 )
 from v2g_linopy.data.generators.noise_and_prices import italian_prices, world_prices
 from v2g_linopy.data.generators.portfolio import SITE_KINDS
 from v2g_linopy.data.generators.sun_and_buildings import BUILDINGS, building, sun
+from v2g_linopy.data.generators.virtual_power_plant import COMPOSITIONS
 from v2g_linopy.errors import SchemaError
 
 MAKERS = {
@@ -29,6 +31,7 @@ MAKERS = {
     "nordic_fcr": lambda seed: nordic_fcr(vehicles=3, days=1, seed=seed),
     "sequential": lambda seed: sequential(vehicles=3, days=2, seed=seed),
     "portfolio": lambda seed: portfolio(vehicles=4, days=2, seed=seed, pods=6),
+    "virtual_power_plant": lambda seed: virtual_power_plant(pods=5, seed=seed),
     "charging_station": lambda seed: charging_station(vehicles=3, days=2, seed=seed),
 }
 
@@ -265,3 +268,42 @@ def test_buildings_have_their_hours(kind):
         shape = BUILDINGS[kind][0]
         assert by_hour[12] == pytest.approx(shape[4], rel=0.1)
         assert by_hour[3] == pytest.approx(shape[1], rel=0.1)
+
+
+def test_a_virtual_power_plant_of_every_kind():
+    """Nine sites: seven kinds and two of them again, of another size; engines cover the heat, and
+    nothing but sites is left to the portfolio. In two levels it is worth as much as in one, after
+    one round, as nothing of the portfolio binds.
+    """
+    case = virtual_power_plant(pods=9)
+    pods = [str(pod) for pod in case["connection"].indexes["pod"]]
+    assert [pod.rpartition("-")[0] for pod in pods] == [*COMPOSITIONS, "cold-store", "farm"]
+    parts = {"load", "renewable", "chp", "battery", "fleet"}
+    assert parts <= set(case.children)
+    assert {pod for part in parts for pod in case[part]["pod"].to_numpy()} == set(pods)
+    roofs = case["renewable"]["available"].max("time")
+    assert float(roofs.sel(renewable="farm-1 roof")) != float(roofs.sel(renewable="farm-2 roof"))
+    whole, sites = v2g.solve(case), v2g.solve(case, method="sites")
+    assert sites["audit"].attrs["passed"] == 1 and sites.attrs["rounds"] == 1
+    assert sites.attrs["objective"] == pytest.approx(whole.attrs["objective"], abs=1e-6)
+    assert sites.attrs["bound"] == pytest.approx(whole.attrs["objective"], abs=1e-6)
+
+
+def test_a_portfolio_with_gates():
+    """The plan that knows everything is that of the case without gates, as imbalance never pays.
+    Two days before, the price is another than it comes, and the sun at night is none.
+    Operated through the gate, it passes its audit and earns no more.
+    """
+    sizes = {"vehicles": 2, "days": 2, "pods": 3, "reserve": False}
+    plain, case = portfolio(**sizes), portfolio(**sizes, gates=True)
+    best = v2g.solve(plain).attrs["objective"]
+    assert v2g.solve(case).attrs["objective"] == pytest.approx(best, abs=1e-6)
+    told = case["vintage"].to_dataset()
+    price = case["energy"]["price"]
+    assert not np.allclose(told["energy.price"].isel(vintage=0), price)
+    assert np.allclose(told["energy.price"].isel(vintage=-1), price)
+    dark = case["renewable"]["available"] == 0
+    assert float(told["renewable.available"].where(dark).max()) == 0
+    operated = v2g.simulate(case)
+    assert operated["audit"].attrs["passed"] == 1
+    assert operated.attrs["objective"] <= best + 1e-6

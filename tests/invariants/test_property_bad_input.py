@@ -101,7 +101,7 @@ NOT_NEGATIVE = {  # written by hand: what a number means, not what the schema sa
     ),
     "load": (
         """baseline curtail_max curtail_cost shift_up_max shift_down_max window
-        advanced_initial owed_initial"""
+        advanced_initial owed_initial curtail_energy_max power_min curtailed_initial"""
     ),
     "renewable": "available",
     "energy": "spread limit block",

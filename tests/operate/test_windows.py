@@ -102,11 +102,13 @@ def shifted_load() -> Story:
     }
     loads["early"]["shift_up_max"] = [3.0, 3, 0, 0, 0, 0]
     loads["early"]["curtail_max"] = 1.0
+    loads["shed"] = {"baseline": [4.0] * 6, "curtail_max": 2.0, "curtail_cost": 0.0, "window": 0}
+    loads["shed"] |= {"curtail_energy_max": 5.0}
     prices = {"day_ahead": market([20, 20, 30, 60, 70, 10])}
     return Story(
         case(None, prices, load=loads),
         (1, 4),
-        ("load.advanced_initial", "load.owed_initial"),
+        ("load.advanced_initial", "load.owed_initial", "load.curtailed_initial"),
         ahead=True,
     )
 

@@ -119,7 +119,8 @@ CYCLIC_BATTERY = Story(
     ),
 )
 
-# 6 kW: 2 more in the first half-hour and 2 less in the second, and 1 kW curtailed at 1 EUR/kWh.
+# 6 kW: 2 more in the first half-hour and 2 less in the second, and 1 kW curtailed at 1 EUR/kWh,
+# half a kWh of 2 that may be.
 LOAD = Story(
     half_hours(
         None,
@@ -128,6 +129,7 @@ LOAD = Story(
             "baseline": [6.0, 6.0],
             "curtail_max": 1.0,
             "curtail_cost": 1.0,
+            "curtail_energy_max": 2.0,
             "shift_up_max": 2.0,
             "shift_down_max": 2.0,
         },
@@ -138,6 +140,9 @@ LOAD = Story(
         Broken("load.curtail", {"load.curtail_max": plus(-0.5)}, 0.5),
         Broken("load.limit_shift", {"load.shift_up_max": plus(-1)}, 1),
         Broken("load.limit_shift", {"load.shift_down_max": plus(-1)}, 1),
+        Broken("load.limit_least", {"load.power_min": plus(5)}, 1),
+        Broken("load.curtail_energy", {"load.curtail_energy_max": plus(-1.75)}, 0.25),
+        Broken("load.curtailed", {"load.curtailed": plus(1, time=0)}, 1),
         Broken("load.shifted", {"load.advanced": plus(1, time=0)}, 1),
         Broken("load.window", {"load.advanced_initial": plus(1), "load.advanced": plus(1)}, 1),
     ),
@@ -154,7 +159,7 @@ IDLE_LOAD = Story(
     {"renewable.curtail": [3.0, 4.0]},
     broken=(
         Broken(
-            "load.limit_sign",
+            "load.limit_least",
             {
                 "load.shift_up_max": plus(1),
                 "load.shift_down_max": plus(1),

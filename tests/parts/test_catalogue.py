@@ -138,7 +138,8 @@ ALLOWED = {  # what a field may be beside a number in its range, and who forecas
         *("reserve.activation_price_up", "reserve.activation_price_down"),
     },
     "infinite": {
-        *("load.curtail_max", "hydrogen.sale_max", "reserve.volume_max"),
+        *("load.curtail_max", "load.curtail_energy_max"),
+        *("hydrogen.sale_max", "reserve.volume_max"),
         *("chp.power_to_heat", "chp.ramp_up", "chp.ramp_down", "chp.hours_initial"),
         *("charger.charge_max", "charger.discharge_max"),
         *("connection.import_max", "connection.export_max"),
@@ -207,6 +208,7 @@ LISTS_OF_PARTS = {
     "operate/separable.py": "what a case may hold whose sessions are operated one by one",
     "study/contract_study.py": "what a case of sessions with contracts is made of",
     "study/profit_sources.py": "what a market and imbalance settle of one position",
+    "data/importers/site_types.py": "what published types of sites are composed of",
     "flexibility/shares.py": "what the portfolio trades, and sites do not",
     "report/labels.py": "causes of entries",
     "report/figures/value.py": "causes of entries",

@@ -40,6 +40,55 @@ def test_no_more_than_it_draws(pipeline):
     assert result.attrs["profit"] == approx(-0.60)
 
 
+def test_no_more_energy_than_the_budget(pipeline):
+    """8 kWh may be curtailed at 0.10 EUR/kWh: all 6 kW at 300, and 2 of 6 at 200 EUR/MWh, which is
+    4 x 0.15 + 4 x 0.2 + 8 x 0.1 = 2.20 EUR.
+
+    Proves the budget: without it all 16 kWh are curtailed, for 1.60 EUR."""
+    house = {"baseline": [4, 6, 6], "curtail_max": 6, "curtail_cost": 0.1}
+    result = pipeline(case(None, market([150, 200, 300]), load=house | {"curtail_energy_max": 8}))
+    assert result.attrs["profit"] == approx(-2.20)
+    assert row(result, "load.curtail") == [0, 2, 6]
+    assert row(result, "load.curtailed") == [0, 2, 8]
+
+
+def test_each_window_has_its_budget(pipeline):
+    """2 kWh in every two hours, 1 of the first used before: 1 kW at 200 EUR/MWh, then 2 at 300. The
+    last window goes on after the horizon, and counts on.
+
+    Proves that a window begins with nothing used: with one budget for all only 1 kW is left.
+    """
+    house = {"baseline": 5, "curtail_max": 5, "curtail_cost": 0, "curtail_energy_max": 2}
+    house |= {"window": 2, "curtailed_initial": 1}
+    result = pipeline(case(None, market([100, 200, 300, 100, 50]), load=house))
+    assert row(result, "load.curtail") == [0, 1, 2, 0, 2]
+    assert row(result, "load.curtailed") == [1, 0, 2, 0, 2]
+
+
+def test_it_draws_its_least_power(pipeline):
+    """5 kW that shift 2 kW and curtail 2 kW at no cost, but never draw less than 4: 1 kWh goes from
+    90 to 50 EUR/MWh, and the 2 kW are curtailed there instead, 4 x 90 + 4 x 50 = 0.56 EUR.
+
+    Proves the least power: without it 1 kW is drawn at 90 and 5 at 50, 0.34 EUR."""
+    house = {"baseline": 5, "shift_up_max": 2, "shift_down_max": 2, "curtail_max": 2}
+    house |= {"curtail_cost": 0, "power_min": 4}
+    result = pipeline(case(None, market([90, 50]), load=house))
+    assert row(result, "load.power") == [4, 4]
+    assert result.attrs["profit"] == approx(-0.56)
+
+
+@pytest.mark.parametrize("limit", [{"curtail_energy_max": 100}, {"power_min": 4}])
+def test_what_may_not_last_is_no_reserve(pipeline, limit):
+    """A load of 5 kW that curtails 3 offers all of it at 20 EUR/MW, 0.06 EUR; with a budget of
+    energy, or where 4 kW stay, nothing.
+    """
+    house = {"baseline": 5, "curtail_max": 3, "curtail_cost": 1}
+    sold = product(up=1.0, capacity_price=20.0, hours_up=1.0)
+    free = pipeline(case(None, market([0]), sold, load=house))
+    assert free.attrs["profit"] == approx(0.06)
+    assert pipeline(case(None, market([0]), sold, load=house | limit)).attrs["profit"] == approx(0)
+
+
 def test_shifted_within_the_window(pipeline):
     """5 kW for four hours in windows of two hours: 2 kW go from 90 to 50 and from 80 to 20 EUR/MWh.
 
@@ -344,7 +393,7 @@ def honest():
 TAMPERED = {
     "energy": ("load.power", 0.5, "load.window"),
     "box": ("load.power", 9.0, "load.limit_shift"),
-    "sign": ("load.power", -9.0, "load.limit_sign"),
+    "sign": ("load.power", -9.0, "load.limit_least"),
     "curtailed more": ("load.curtail", 9.0, "load.curtail"),
     "curtailed less than nothing": ("load.curtail", -9.0, "load.curtail"),
     "state": ("load.owed", 0.5, "load.shifted"),
@@ -367,6 +416,8 @@ BAD = {
     "a window of two days": ({"window": 48}, "window"),
     "owed by a load that cannot": ({"owed_initial": 1}, "owed_initial"),
     "advanced by a load that cannot": ({"advanced_initial": 1}, "advanced_initial"),
+    "drawn at least": ({"power_min": 6}, "power_min"),
+    "curtailed before": ({"curtailed_initial": 2, "curtail_energy_max": 1}, "curtailed_initial"),
     "paid for curtailment": ({"curtail_cost": -1}, "curtail_cost"),
 }
 

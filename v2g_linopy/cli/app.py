@@ -43,6 +43,11 @@ IMPORTS = (
         " with prices.",
     ),
     Listed(
+        "sites",
+        "import_sites",
+        "Import published types of sites, composed from profiles of one day, as a case of sites.",
+    ),
+    Listed(
         "reserves",
         "import_reserves",
         "Let a case sell Nordic reserve products, named by their columns, at capacity prices from"
@@ -83,6 +88,12 @@ PORTFOLIOS = (
         "vpp",
         "Hand a mix back: the plan of each site that keeps what is promised of it; of all sites"
         " also the whole, replayed.",
+    ),
+    Listed(
+        "envelope",
+        "show_envelope",
+        "Show what a box of two plans of each site promises, and how much of it cannot be"
+        " delivered.",
     ),
 )
 COMMANDS = (

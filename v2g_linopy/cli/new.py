@@ -32,6 +32,7 @@ class Template(StrEnum):
     DEPOT = "depot"
     SITE = "site"
     PORTFOLIO = "portfolio"
+    VPP = "vpp"
     NORDIC_FCR = "nordic-fcr"
     SEQUENTIAL = "sequential"
     CHARGING_STATION = "charging-station"
@@ -64,7 +65,10 @@ Start = Annotated[
     str | None, typer.Option("--start", metavar="DATE", help="First local day, e.g. 2026-03-28.")
 ]
 Pods = Annotated[
-    int | None, typer.Option("--pods", min=1, help="Points of delivery of a portfolio.")
+    int | None, typer.Option("--pods", min=1, help="Points of delivery of portfolio or vpp.")
+]
+Gates = Annotated[
+    bool, typer.Option("--gates", help="A portfolio with a day-ahead gate, forecasts, imbalance.")
 ]
 Prices = Annotated[PriceWorld | None, typer.Option("--world", help="Price world of fleets.")]
 
@@ -78,7 +82,8 @@ def add(app: typer.Typer) -> None:
         "v2g new summer --template commuters --vehicles 100 --days 92 --seed 7",
         "v2g new islands --template fleets --world smart --days 7",
         "v2g new office --template site --vehicles 20 --days 31 --start 2026-03-01",
-        "v2g new vpp --template portfolio --pods 10 --vehicles 30 --days 3",
+        "v2g new group --template portfolio --pods 10 --vehicles 30 --days 3",
+        "v2g new plant --template vpp --pods 50",
         "v2g new reserves --template nordic-fcr --vehicles 20 --days 2",
         "v2g new markets --template sequential --days 3",
         "v2g new vans --template depot --start 2026-03-28 --set fleet.discharge_max=0",
@@ -141,49 +146,49 @@ def new(
     start: Start = None,
     pods: Pods = None,
     world: Prices = None,
+    gates: Gates = False,
     *,
     writing: Writing,
 ) -> None:
     """Make a case from a template; what it assumes is written into the file and told."""
     path = writing.path(name)
-    writing.finish(terminal, generated(template, vehicles, days, seed, start, pods, world), path)
+    given = {"vehicles": vehicles, "days": days, "start": day(start), "pods": pods}
+    given |= {"gates": gates or None, "world": None if world is None else world.value}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    writing.finish(terminal, generated(template, seed, chosen), path)
 
 
-def generated(
-    template: Template,
-    vehicles: int | None,
-    days: int | None,
-    seed: int,
-    start: str | None,
-    pods: int | None,
-    world: PriceWorld | None,
-) -> xr.DataTree:
+ONLY = {
+    "world": (Template.FLEETS,),
+    "pods": (Template.PORTFOLIO, Template.VPP),
+    "gates": (Template.PORTFOLIO,),
+    "vehicles": tuple(kind for kind in Template if kind is not Template.VPP),
+}
+"""Options that are for some templates, by their names."""
+
+
+def generated(template: Template, seed: int, given: dict[str, Any]) -> xr.DataTree:
     """Call the generator with what was given; the rest is its own default."""
-    given: dict[str, Any] = {"vehicles": vehicles, "days": days, "start": day(start)}
-    only = ((world, "--world", Template.FLEETS), (pods, "--pods", Template.PORTFOLIO))
-    for value, flag, kind in only:
-        if value is not None and template is not kind:
-            raise typer.BadParameter(f"is for {kind}, not for {template}", param_hint=flag)
+    for name, kinds in ONLY.items():
+        if name in given and template not in kinds:
+            words = f"is for {' and '.join(kinds)}, not for {template}"
+            raise typer.BadParameter(words, param_hint=f"--{name}")
     if template is Template.FLEETS:
-        hours = given.pop("days")
-        given |= {
-            "hours": None if hours is None else HOURS * hours,
-            "world": None if world is None else world.value,
-        }
-    if template is Template.PORTFOLIO:
-        given["pods"] = pods
+        of_fleets = {"days": "hours"}
+        given = {of_fleets.get(name, name): value for name, value in given.items()}
+        given |= {"hours": HOURS * given["hours"]} if "hours" in given else {}
     generator: dict[Template, Callable[..., xr.DataTree]] = {
         Template.COMMUTERS: data.commuters,
         Template.FLEETS: data.fleets,
         Template.DEPOT: data.depot,
         Template.SITE: data.site,
         Template.PORTFOLIO: data.portfolio,
+        Template.VPP: data.virtual_power_plant,
         Template.NORDIC_FCR: data.nordic_fcr,
         Template.SEQUENTIAL: data.sequential,
         Template.CHARGING_STATION: data.charging_station,
     }
-    chosen = {key: value for key, value in given.items() if value is not None}
-    return generator[template](seed=seed, **chosen)
+    return generator[template](seed=seed, **given)
 
 
 def day(word: str | None, flag: str = "--start") -> str | None:

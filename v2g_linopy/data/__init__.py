@@ -9,6 +9,7 @@ from .generators.nordic import nordic_fcr
 from .generators.portfolio import portfolio
 from .generators.sequential import sequential
 from .generators.single_site import site
+from .generators.virtual_power_plant import virtual_power_plant
 from .importers.acn import read_acn
 from .importers.capacity_price_files import read_capacity_prices
 from .importers.elaadnl import read_elaadnl
@@ -31,6 +32,7 @@ from .importers.price_records import read_price_records
 from .importers.profile_files import read_profiles
 from .importers.pvgis import read_pvgis
 from .importers.session_files import read_sessions
+from .importers.site_types import read_site_types
 from .importers.trips import read_trips
 from .sessions.assumptions import BatteryAssumption, Regulation
 from .sessions.availability import from_availability
@@ -83,6 +85,7 @@ __all__ = [
     "read_profiles",
     "read_pvgis",
     "read_sessions",
+    "read_site_types",
     "read_terna",
     "read_trips",
     "sequential",
@@ -90,6 +93,7 @@ __all__ = [
     "portfolio",
     "step_of",
     "to_utc",
+    "virtual_power_plant",
     "with_prices",
     "with_profiles",
     "with_reserves",

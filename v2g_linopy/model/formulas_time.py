@@ -63,6 +63,15 @@ def closing(same: xr.DataArray) -> xr.DataArray:
     return same.shift(time=-1, fill_value=0.0) == 0
 
 
+def window_ends(
+    hours: xr.DataArray, time: pd.DatetimeIndex, timezone: str, dt: float
+) -> xr.DataArray:
+    """Return True at the last step of each window; one that the horizon cuts goes on after it."""
+    longer = pd.date_range(time[0], periods=len(time) + 1, freq=pd.Timedelta(hours=dt))
+    ends = closing(same_window(hours, longer, timezone, dt))
+    return ends.isel(time=slice(None, -1)).assign_coords(time=time)
+
+
 def first_of_block(same: xr.DataArray, time: pd.DatetimeIndex) -> xr.DataArray:
     """Return the number of the step at which the block of each step begins.
 

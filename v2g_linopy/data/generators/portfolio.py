@@ -15,6 +15,7 @@ from ..sessions.origins import SUN, SYNTHETIC
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.wording import with_count
 from .depot import CONTAINMENT, containment
+from .gate_of_portfolio import gate_and_forecasts, gate_sentences
 from .noise_and_prices import days_of, hourly_prices, steps_of, too_small
 from .single_site import batteries
 from .stays import COSTS, OFFICE_WORKERS, RESIDENTS, VANS, Habit, stays, together
@@ -58,6 +59,7 @@ def portfolio(
     step: str = "1h",
     discharge: bool = True,
     reserve: bool = True,
+    gates: bool = False,
 ) -> xr.DataTree:
     """Return a case of offices, depots, homes, shops and solar parks that trade together.
 
@@ -84,13 +86,15 @@ def portfolio(
         False: chargers that cannot discharge.
     reserve : bool, default True
         Adds a symmetric reserve for which a quarter of an hour of full activation must be on board.
+    gates : bool, default False
+        Adds a day-ahead gate, forecasts until then, and imbalance, so that it can be operated.
 
     Returns
     -------
     xarray.DataTree
         `/fleet`, `/battery`, `/renewable`, `/load` (kW, kWh), each with the pod of its members,
-        `/energy`, `/connection` and, unless it is left out, `/reserve`. The attribute `assumptions`
-        states every rule.
+        `/energy`, `/connection` and, unless it is left out, `/reserve`; with gates `/gates`,
+        `/imbalance` and `/vintage`. The attribute `assumptions` states every rule.
 
     Raises
     ------
@@ -127,6 +131,11 @@ def portfolio(
     if reserve:
         groups["reserve"] = containment(time, timezone, seed, power)
         stated.append(CONTAINMENT)
+    if gates:
+        price, available = hourly["day_ahead"].to_numpy(), groups["renewable"]["available"]
+        draws = np.random.default_rng([seed, 13])
+        groups |= gate_and_forecasts(time, timezone, price, available, power, draws)
+        stated += gate_sentences()
     return new_case(
         time,
         groups,
@@ -138,6 +147,8 @@ def portfolio(
             "energy": [SYNTHETIC],
             "renewable/*": [SUN],
             "load/*": ["Buildings are synthetic."],
+            "imbalance": ["Prices of imbalance are synthetic."],
+            "vintage": ["Forecasts are synthetic."],
         },
     )
 

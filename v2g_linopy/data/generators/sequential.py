@@ -190,7 +190,7 @@ def _prices(
     rng: np.random.Generator,
 ) -> tuple[xr.Dataset, xr.Dataset, dict[str, xr.DataArray]]:
     """Return `/energy` and `/imbalance` as they come, and the arrays of `/vintage`."""
-    issued, published = _issued(time, timezone)
+    issued, published = issued_and_published(time, timezone)
     of_price, of_difference, of_sun = (
         revisions(rng, issued, time, size) for size in ERRORS.values()
     )
@@ -240,7 +240,9 @@ def _prices(
     return markets, imbalance, vintage
 
 
-def _issued(time: pd.DatetimeIndex, timezone: str) -> tuple[pd.DatetimeIndex, np.ndarray]:
+def issued_and_published(
+    time: pd.DatetimeIndex, timezone: str
+) -> tuple[pd.DatetimeIndex, np.ndarray]:
     """Return when forecasts are issued, from an hour before the first gate on, and when each step
     is published.
     """

@@ -1,23 +1,36 @@
-"""Loads of electricity, heat or hydrogen: fixed, curtailable at a cost, shiftable within a window
-(docs/formulation.md §7).
+"""Loads of electricity, heat or hydrogen: fixed, curtailable at a cost, also with a budget of
+energy, shiftable within a window (docs/formulation.md §7).
 """
 
 import numpy as np
 import xarray as xr
 
-from ...case.schema import Calendar, Field, Schema, worst_violation
+from ...case.schema import Calendar, Field, Schema, violations, worst_violation
 from ...errors import Problem
 from ...model.formulas import first, larger, previous, smaller
-from ...model.formulas_time import closing, same_window
+from ...model.formulas_time import closing, same_window, window_ends
 from ...model.part import Entry, Part, Stage
 from ...model.scope import Scope
 from ...model.terms import CARRIERS, Flex, Flow, Replay, Terms
 from ...model.view import View
 
+INF = float("inf")
+
 
 def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
-    """What was shifted before the start has to be made up by a load that shifts."""
-    problems = []
+    """What was shifted before the start has to be made up by a load that shifts; what it draws at
+    least is within its profile, and what was curtailed before within the budget.
+    """
+    rules = (
+        ("power_min", d.power_min > d.baseline + 1e-9, d.power_min, "kW, more than baseline"),
+        (
+            "curtailed_initial",
+            d.curtailed_initial > d.curtail_energy_max + 1e-6,
+            d.curtailed_initial,
+            "kWh, more than curtail_energy_max",
+        ),
+    )
+    problems = violations("load", rules, calendar)
     for name in ("advanced_initial", "owed_initial"):
         wrong = (d[name] > 1e-6) & ~_shiftable(d)
         if bool(wrong.any()):
@@ -53,6 +66,15 @@ SCHEMA = Schema(
             "curtail_cost", "load time", "EUR/kWh", "cost of energy curtailed", default=10.0, ge=0
         ),
         Field(
+            "curtail_energy_max",
+            "load",
+            "kWh",
+            "most energy that may be curtailed within each window",
+            INF,
+            ge=0,
+            infinite=True,
+        ),
+        Field(
             "shift_up_max",
             "load time",
             "kW",
@@ -65,6 +87,14 @@ SCHEMA = Schema(
             "load time",
             "kW",
             "power below baseline, made up in the window",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
+            "power_min",
+            "load time",
+            "kW",
+            "power it draws at least, whatever is curtailed or shifted",
             default=0.0,
             ge=0,
         ),
@@ -95,6 +125,14 @@ SCHEMA = Schema(
             ge=0,
         ),
         Field(
+            "curtailed_initial",
+            "load",
+            "kWh",
+            "curtailed before the first step, in its window, of curtail_energy_max",
+            default=0.0,
+            ge=0,
+        ),
+        Field(
             "carrier",
             "load",
             "",
@@ -120,6 +158,12 @@ SCHEMA = Schema(
             "kWh",
             "energy put off in the window so far, at the end of the step",
         ),
+        Field(
+            "curtailed",
+            "load time",
+            "kWh",
+            "energy curtailed in the window so far, where it is limited; 0 when the window ends",
+        ),
     ),
     checks=(_consistent,),
 )
@@ -131,22 +175,23 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     With power p, curtailment r [kW], and energy drawn ahead a and put off o since the window began
     [kWh]::
 
-        -shift_down_max <= p + r - baseline <= shift_up_max,   p >= 0,
+        -shift_down_max <= p + r - baseline <= shift_up_max,   p >= power_min,
         0 <= r <= min(curtail_max, baseline)
         a - o = (a - o)_{t-1} + dt (p + r - baseline),   a = o = 0 at the end of each window
+        sum of dt r over each window <= curtail_energy_max
         cash = -dt curtail_cost r
 
     A window that the end of the horizon cuts closes there. What a load draws comes from the node of
     its carrier at its pod. An electric load holds reserve: up what can still be curtailed,
     min(curtail_max, baseline) - r, and down what is curtailed, r. Shiftable energy is not offered,
     and a load that shifts offers curtailment only where shifting always leaves as much to be
-    curtailed."""
+    curtailed; one whose curtailed energy has a limit offers none."""
     time, same, most = (
         s.axis("time"),
         same_window(d.window, s.calendar.time, s.calendar.timezone, s.dt),
         _most(d),
     )
-    least = larger(d.baseline - d.shift_down_max - most, 0.0)
+    least = larger(d.baseline - d.shift_down_max - most, d.power_min)
     p = s.var("power", lower=least, upper=d.baseline + d.shift_up_max)
     r = s.var_where("curtail", most > 0, most)
     s.add("shift_up", p + r <= d.baseline + d.shift_up_max, mask=most > 0)
@@ -157,6 +202,13 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     a, o = s.var_where("advanced", shiftable, free), s.var_where("owed", shiftable, free)
     given = (d.advanced_initial - d.owed_initial) * first(time) - s.dt * d.baseline
     s.add("window", a - o - previous(a - o) - s.dt * (p + r) == given, mask=shiftable)
+
+    limited, budget = np.isfinite(d.curtail_energy_max) & _ever(most > 0), d.curtail_energy_max
+    ends = window_ends(d.window, s.calendar.time, s.calendar.timezone, s.dt)
+    q = s.var_where("curtailed", limited, xr.where(ends, 0.0, budget))
+    used, before = previous(q) + s.dt * r, d.curtailed_initial * first(time)
+    s.add("curtailed", q - used == before, mask=limited & ~ends)
+    s.add("curtail_energy", used <= budget.where(limited, 0.0) - before, mask=limited & ends)
 
     paid = bool(((most > 0) & (d.curtail_cost > 0)).any())
     offered = _offered(d)
@@ -177,18 +229,22 @@ def _offered(d: xr.Dataset) -> xr.DataArray:
     less.
     """
     most = _most(d)
-    firm = (d.baseline - d.shift_down_max >= most) & (d.carrier == "electricity")
-    return xr.DataArray(most.where(firm, 0.0))
+    firm = (d.baseline - d.shift_down_max - d.power_min >= most) & (d.carrier == "electricity")
+    return xr.DataArray(most.where(firm & np.isinf(d.curtail_energy_max), 0.0))
 
 
 def _shiftable(d: xr.Dataset) -> xr.DataArray:
     """Return True for a load that can shift at any time."""
-    some = (d.shift_up_max > 0) | (d.shift_down_max > 0)
+    return _ever((d.shift_up_max > 0) | (d.shift_down_max > 0))
+
+
+def _ever(some: xr.DataArray) -> xr.DataArray:
+    """Return True for a load of which it holds at any time."""
     return some.any([x for x in some.dims if x != "load"])
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
-    """The box about the baseline, the energy of every window, and the cost of curtailment."""
+    """The box about the baseline, the energy of every window, what is curtailed and its cost."""
     r = d.get("curtail", xr.zeros_like(d.power))
     most = xr.where(d.baseline < d.curtail_max, d.baseline, d.curtail_max)
     moved = d.power + r - d.baseline
@@ -206,9 +262,19 @@ def replay(v: View, d: xr.Dataset) -> Replay:
             .clip(min=0)
             .assign_attrs(units="kW")
         ),
-        "limit_sign": (-d.power).clip(min=0).assign_attrs(units="kW"),
+        "limit_least": (d.power_min - d.power).clip(min=0).assign_attrs(units="kW"),
         "window": abs(total - since).where(ends, 0.0).assign_attrs(units="kWh"),
     }
+    over = window_ends(d.window, v.calendar.time, v.calendar.timezone, v.dt)
+    cut = (d.curtailed_initial + v.dt * r.cumsum("time")).transpose(*moved.dims)
+    cut = cut - cut.where(over).ffill("time").shift(time=1).fillna(0.0)
+    residuals["curtail_energy"] = (cut - d.curtail_energy_max).clip(min=0).assign_attrs(units="kWh")
+    if "curtailed" in d:
+        counts = (d.curtail_energy_max < INF) & (
+            most.max([x for x in most.dims if x != "load"]) > 0
+        )
+        wrong = abs(d.curtailed - cut.where(~over, 0.0)).where(counts, 0.0)
+        residuals["curtailed"] = wrong.assign_attrs(units="kWh")
     if "advanced" in d:
         reach = d.shift_up_max + d.shift_down_max
         shifts = reach.max([x for x in reach.dims if x != "load"]) > 0
@@ -217,7 +283,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     cash = {"curtailment": -(d.curtail_cost * v.dt * r)}
     here = {c: (d.carrier == c).astype(float) for c in CARRIERS if bool((d.carrier == c).any())}
     power = {carrier: Flow(withdrawal=d.power * mine) for carrier, mine in here.items()}
-    sheds = (d.carrier == "electricity") & (d.baseline - d.shift_down_max >= most)
+    sheds = (d.carrier == "electricity") & (d.curtail_energy_max == INF)
+    sheds = sheds & (d.baseline - d.shift_down_max - d.power_min >= most)
     return Replay(
         residuals, cash, power, flex=Flex((most - r).where(sheds, 0.0), r.where(sheds, 0.0))
     )
@@ -234,12 +301,17 @@ PART = Part(
     limit_labels={
         "power": "power of a load",
         "curtail": "curtailment of a load",
+        "curtail_energy": "energy of a load that may be curtailed",
         "shift_up": "load shifted here",
         "shift_down": "load shifted away",
         "advanced": "load drawn early, due within its window",
         "owed": "load owed, due within its window",
     },
-    balances=frozenset({"window"}),
+    balances=frozenset({"window", "curtailed"}),
     without_flexibility=lambda d: d.baseline.where(d.carrier == "electricity", 0.0),
-    state_inputs={"advanced_initial": "advanced", "owed_initial": "owed"},
+    state_inputs={
+        "advanced_initial": "advanced",
+        "owed_initial": "owed",
+        "curtailed_initial": "curtailed",
+    },
 )
