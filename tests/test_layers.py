@@ -34,6 +34,7 @@ SHARED = {  # functions that a build and its replay may both reach, and why
         "model.terms.Store",
         "model.terms._nothing",
     ),
+    "an input, or what stands for one that is not given": ("model.formulas.given",),
     "one comparison each": (
         "model.formulas.first",
         "model.formulas.larger",

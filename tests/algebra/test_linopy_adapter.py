@@ -19,7 +19,7 @@ PACKAGE = Path(adapter.__file__).resolve().parents[1]
 ADAPTER = Path(adapter.__file__).resolve()
 TIME = pd.RangeIndex(3, name="time")
 PRIVATE = {"_xCounter", "_cCounter", "_csr", "_rhs", "_sign", "_LINOPY_TYPES", "label_index"}
-PRIVATE |= {"vlabels", "label_to_pos", "to_matrix_with_rhs"}
+PRIVATE |= {"vlabels", "label_to_pos", "to_matrix_with_rhs", "_allocate_labels", "_grid"}
 
 
 def changed(name: str) -> str:
@@ -55,6 +55,30 @@ def test_counters_give_one_label_to_each_cell(model):
     assert adapter.row_labels(model) == 3, changed("Model._cCounter")
 
 
+@pytest.mark.parametrize("kind", ["masked", "binary", "integer"])
+def test_a_variable_on_its_labels_is_that_of_linopy(model, kind):
+    """Bounds, labels, attributes and the order of dimensions: the dataset is the same."""
+    car = pd.Index(["b", "a"], name="car")
+    mask = np.array([[True, False, True], [False, True, True]])
+    bounds, options = (np.zeros((2, 3)), np.array([[1, 2, 3], [4, 5, np.inf]])), {kind: True}
+    if kind == "masked":
+        options = {"mask": mask}
+    with adapter.exact_labels():
+        other = adapter.new_model()
+        other.add_variables(coords=[TIME], name="x")
+        other.add_variables(coords=[TIME], name="y", integer=True, lower=0, upper=9)
+        given = {} if kind == "binary" else dict(zip(("lower", "upper"), bounds, strict=True))
+        expected = other.add_variables(coords=[car, TIME], name="z", **given, **options)
+        made = adapter.add_variable(model, "z", {"car": car, "time": TIME}, bounds, **options)
+    why = changed("Model.add_variables, or what a variable holds")
+    xr.testing.assert_identical(made.data, expected.data), why
+    assert [x.dtype for x in made.data.values()] == [x.dtype for x in expected.data.values()], why
+    assert adapter.variable_labels(model) == adapter.variable_labels(other) == 12, why
+    assert model.variables["z"] is made and model.type == other.type, why
+    with pytest.raises(ValueError, match="already"):
+        adapter.add_variable(model, "z", {"car": car, "time": TIME}, bounds)
+
+
 def test_a_masked_cell_has_no_column(model):
     """Labels 0 to 5, of which 1 is masked: five columns."""
     labels, column = adapter.columns(model)
@@ -76,6 +100,7 @@ def test_rows_come_back_as_they_were_written(model):
     assert list(constraint.active_labels()) == [0, 2], changed("CSRConstraint.active_labels")
     assert constraint.shape == (3,), changed("csr.Grid")
     assert constraint.indexes["time"].equals(TIME), changed("csr.Grid")
+    assert adapter.row_indexes(constraint)["time"].equals(TIME), changed("CSRConstraint._grid")
 
 
 def test_rows_of_linopy_are_read_like_our_own(model):

@@ -7,8 +7,12 @@ What is used, and why the public names do not do:
 
 * `Model._xCounter`, `Model._cCounter`: how many labels variables and rows have been given; a vector
   by label has that length.
+* `Model._allocate_labels` and the dataset of a variable (`lower`, `upper`, `scaling`, `labels`):
+  `Model.add_variables` aligns and copies bounds that are on their labels already, which takes four
+  times as long as the rest.
 * `CSRConstraint` and `csr.Grid`: rows that are written as a sparse matrix, without a dense form in
-  between; `_csr`, `_rhs`, `_sign`, `active_positions`, `active_labels` read them back as they are.
+  between; `_csr`, `_rhs`, `_sign`, `_grid`, `active_positions`, `active_labels` read them back as
+  they are.
 * `variables.label_index` (`vlabels`, `label_to_pos`): from labels to columns.
 * `to_matrix_with_rhs`: the rows of a constraint that linopy itself wrote.
 * the dataset of an expression (`vars`, `coeffs`, `const`, `_term`), which is how one is made.
@@ -112,6 +116,52 @@ def columns(model: linopy.Model) -> tuple[np.ndarray, np.ndarray]:
     return index.vlabels, index.label_to_pos
 
 
+def add_variable(
+    model: Target,
+    name: str,
+    indexes: Mapping[str, pd.Index],
+    bounds: tuple[np.ndarray, np.ndarray],
+    *,
+    mask: np.ndarray | None = None,
+    binary: bool = False,
+    integer: bool = False,
+) -> linopy.Variable:
+    """Add a variable whose bounds and mask have the shape of its labels; call it as `new_model`.
+
+    It is the variable that `Model.add_variables` adds.
+    """
+    lower, upper = bounds
+    if binary:
+        lower, upper = np.zeros(lower.shape), np.ones(upper.shape)
+    if isinstance(model, StandIn):
+        return model.add_variables(lower, upper, name=name, mask=mask)
+    if name in model.variables:
+        raise ValueError(f"the model has a variable {name} already")
+    start = model._xCounter
+    model._xCounter = end = start + lower.size
+    labels = model._allocate_labels(start, end).reshape(lower.shape)
+    arrays = {
+        "lower": lower,
+        "upper": upper,
+        "scaling": np.ones(lower.shape),
+        "labels": labels if mask is None else np.where(mask, labels, -1),
+    }
+    data = xr.Dataset(
+        {n: (list(indexes), x) for n, x in arrays.items()},
+        coords=dict(indexes),
+        attrs={
+            "label_range": (start, end),
+            "name": name,
+            "binary": binary,
+            "integer": integer,
+            "semi_continuous": False,
+        },
+    )
+    variable = linopy.Variable(data, model, name, skip_broadcast=True)
+    model.variables.add(variable)
+    return variable
+
+
 # ---- rows ----------------------------------------------------------------------------------------
 
 
@@ -131,6 +181,11 @@ def add_rows(model: Target, name: str, rows: Rows, indexes: Mapping[str, pd.Inde
 def is_sparse(constraint: Any) -> bool:
     """Return True for rows that `add_rows` has written."""
     return isinstance(constraint, CSRConstraint)
+
+
+def row_indexes(constraint: Any) -> dict[str, pd.Index]:
+    """Return the labels of the rows of any constraint, by dimension."""
+    return dict(constraint._grid.indexes if is_sparse(constraint) else constraint.indexes)
 
 
 def rows_of(constraint: Any) -> Rows:

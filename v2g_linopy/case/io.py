@@ -513,7 +513,7 @@ def fingerprint(inputs: Mapping[str, xr.Dataset]) -> str:
         digest.update(part.encode())
         ds = inputs[part]
         for name in sorted(map(str, ds.variables)):
-            array = ds[name]
+            array = ds.variables[name]  # labels are variables, too
             digest.update(json.dumps([name, [*map(str, array.dims)], list(array.shape)]).encode())
             if array.dtype.kind == "M":
                 digest.update(array.to_numpy().astype("datetime64[s]").astype("int64").tobytes())

@@ -5,6 +5,7 @@ attributes follow.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -371,7 +372,7 @@ class Schema:
         Callable[[xr.Dataset], xr.Dataset], ...
     ] = ()  # defaults that follow from other inputs
 
-    @property
+    @cached_property
     def member(self) -> str | None:
         """The dimension that labels the members of this part, the first one of its first field."""
         dims = [f.dims.split()[0] for f in self.inputs if f.dims]
@@ -428,9 +429,10 @@ class Schema:
         clean = xr.Dataset(variables, coords=coords | {"time": calendar.time})
         if not len(calendar.time):  # without time stamps nothing can be placed
             return clean, []
-        problems = [p for check in self.checks for p in check(clean, calendar)]
-        for complete in () if problems else self.completions:
-            clean = complete(clean)
+        with xr.set_options(arithmetic_join="exact"):  # faster, and no label is left out silently
+            problems = [p for check in self.checks for p in check(clean, calendar)]
+            for complete in () if problems else self.completions:
+                clean = complete(clean)
         return clean, problems
 
     def _every(self, group: xr.Dataset) -> Iterator[Field]:

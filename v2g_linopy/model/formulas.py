@@ -1,5 +1,7 @@
 """Formulas shared by parts: the step before, the first and the last one."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -35,6 +37,14 @@ def following_data(a: xr.DataArray, time: pd.Index) -> xr.DataArray:
 def first(time: pd.Index) -> xr.DataArray:
     """1 at the first step, 0 elsewhere."""
     return xr.DataArray((time == time[0]).astype(float), coords={"time": time}, dims="time")
+
+
+def given(d: xr.Dataset, name: str, otherwise: Any = 0.0) -> Any:
+    """An array of a group, and `otherwise` where it is not there.
+
+    (`Dataset.get` does the same, but looks for similar names first, for a message.)
+    """
+    return d[name] if name in d else otherwise  # noqa: SIM401
 
 
 def smaller(a: Data, b: Data) -> xr.DataArray:

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from ..algebra.expression import Constraint, Data, Expression, Quantity
-from .formulas import following_data, larger, smaller
+from .formulas import following_data, given, larger, smaller
 
 LIMIT_LABELS = dict.fromkeys(
     ("charging_only", "discharging_only", "cut_high", "cut_low"),
@@ -106,7 +106,7 @@ def not_on_board(d: xr.Dataset) -> xr.DataArray | float:
     Where the trip of the next step takes all that is needed, what is missing from it is missing
     here, too.
     """
-    unserved: xr.DataArray | float = d.get("unserved", 0.0)
+    unserved: xr.DataArray | float = given(d, "unserved")
     if "unserved_trip" not in d:
         return unserved
     full = xr.zeros_like(d.energy)

@@ -228,7 +228,7 @@ def _axes(parts: Mapping[str, Part], data: Mapping[str, xr.Dataset]) -> list[Pro
             parts[name].schema.member,
             [f for f in parts[name].schema.inputs if not f.shared and f.name in d],
         )
-        used = dict.fromkeys(str(dim) for f in inputs for dim in d[f.name].dims)
+        used = dict.fromkeys(str(dim) for f in inputs for dim in d.variables[f.name].dims)
         for dim in (x for x in used if x in owners and x != own):
             other = data.get(owners[dim])
             there = [] if other is None else [str(m) for m in other.indexes.get(dim, [])]

@@ -27,12 +27,14 @@ def guarantees_energy(reserve: xr.Dataset | None) -> bool:
         return False
     sold = reserve.volume_max > 0
     expected = ((reserve.activation_up > 0) | (reserve.activation_down > 0)) & sold
+    if not bool(expected.any()):
+        return False
     stands = (
         (reserve.guarantee != "expected")
         | (reserve.excursion_up > 0)
         | (reserve.excursion_down > 0)
     )
-    return bool(expected.any()) and bool((stands & sold).any())
+    return bool((stands & sold).any())
 
 
 def on_two_paths(d: xr.Dataset, reserve: xr.Dataset | None) -> bool:

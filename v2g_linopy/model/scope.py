@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..algebra.arrays import broadcast
 from ..algebra.expression import Constraint, Data, Expression, Quantity
-from ..algebra.linopy_adapter import Target
+from ..algebra.linopy_adapter import Target, add_variable
 from ..case import calendar as periods
 from ..case.schema import Calendar, Schema
 from .formulas_time import same_block
@@ -143,19 +143,19 @@ class Scope:
         """
         declared, indexes = self._outputs[name], self._indexes(name, over)
 
-        coordinates = xr.Coordinates(indexes)  # made once for all arrays of the variable
-
-        def on_indexes(data: Data) -> xr.DataArray:
+        def on_indexes(data: Data) -> np.ndarray:
             array = data if isinstance(data, xr.DataArray) else xr.DataArray(float(data))
-            return xr.DataArray(broadcast(array, indexes), coords=coordinates, dims=list(indexes))
+            return broadcast(array, indexes)
 
-        bounds = {"lower": on_indexes(lower), "upper": on_indexes(upper), "integer": integer}
         full = f"{self.part}.{name}{suffix}"
-        variable = self.model.add_variables(
-            coords=[*indexes.values()],
-            name=full,
+        variable = add_variable(
+            self.model,
+            full,
+            indexes,
+            (on_indexes(lower).astype(float), on_indexes(upper).astype(float)),
             mask=None if mask is None or bool(mask.all()) else on_indexes(mask),
-            **({"binary": True} if binary else bounds),
+            binary=binary,
+            integer=integer,
         )
         x = Expression.from_linopy(variable)
         scenario = self.calendar.scenario

@@ -190,13 +190,9 @@ def _nodes(model: Target, inputs: Inputs, terms: Mapping[str, Terms]) -> None:
     scenario, pods = inputs.calendar.scenario, inputs.pods
     labels = [*([] if scenario is None else [scenario]), pods, inputs.calendar.time.rename("time")]
     indexes = {str(index.name): index for index in labels}
-    endless = xr.DataArray(
-        np.broadcast_to(np.inf, [len(index) for index in labels]),
-        coords=xr.Coordinates(indexes),
-        dims=list(indexes),
-    )
+    endless = np.full([len(index) for index in labels], np.inf)
     exchange = Expression.from_linopy(
-        model.add_variables(lower=-endless, upper=endless, coords=labels, name="node.exchange")
+        linopy_adapter.add_variable(model, "node.exchange", indexes, (-endless, endless))
     )
     nothing = Expression.without_terms(model, {})
     for carrier in dict.fromkeys(["electricity", *(c for t in terms.values() for c in t.power)]):

@@ -69,7 +69,7 @@ def _checks(inputs: Inputs, result: xr.DataTree) -> xr.Dataset:
     groups = {name: _with_outputs(inputs, name, result) for name in inputs.data}
     ledger = result["ledger"].to_dataset()
     done: dict[str, Replay] = {}
-    found: dict[str, xr.DataArray] = {}
+    found: dict[str, xr.Variable] = {}
     for part, d in inputs:
         if d.sizes.get(part.member, 1) == 0:
             continue
@@ -190,7 +190,7 @@ def _with_outputs(inputs: Inputs, name: str, result: xr.DataTree) -> xr.Dataset:
     return inputs.data[name].assign(made)
 
 
-def _first_stage(part: Part, d: xr.Dataset) -> dict[str, xr.DataArray]:
+def _first_stage(part: Part, d: xr.Dataset) -> dict[str, xr.Variable]:
     """How far decisions taken before the scenario is known differ between scenarios."""
     found = {}
     for f in part.schema.outputs:
@@ -225,16 +225,14 @@ def _behind_the_meter(inputs: Inputs, done: Mapping[str, Replay]) -> dict[str, x
     return {carrier: abs(net).assign_attrs(units="kW") for carrier, net in sorted(total.items())}
 
 
-def _worst(residual: xr.DataArray) -> xr.DataArray:
+def _worst(residual: xr.DataArray, meaning: str = "worst residual") -> xr.Variable:
     """Return the largest residual; a missing number is as bad as can be."""
     worst = float(residual.to_numpy().max()) if residual.size else 0.0
     worst = np.inf if np.isnan(worst) else worst
-    return xr.DataArray(
-        worst, attrs={"units": residual.attrs["units"], "long_name": "worst residual"}
-    )
+    return xr.Variable((), worst, {"units": residual.attrs["units"], "long_name": meaning})
 
 
-def _cash(ledger: xr.Dataset, name: str, cash: xr.DataArray) -> xr.DataArray:
+def _cash(ledger: xr.Dataset, name: str, cash: xr.DataArray) -> xr.Variable:
     """Largest difference to the ledger of the file, relative to the largest entry."""
     entry = ledger[name] if name in ledger else xr.DataArray(0.0)
     if not _same_labels(cash, entry):
@@ -243,7 +241,7 @@ def _cash(ledger: xr.Dataset, name: str, cash: xr.DataArray) -> xr.DataArray:
     gap = (cash.variable - entry.variable).to_numpy()
     scale = max(1.0, float(abs(cash.to_numpy()).max())) if cash.size else 1.0
     relative = xr.DataArray(np.max(abs(gap), initial=0.0) / scale, attrs={"units": "1"})
-    return _worst(relative).assign_attrs(long_name="ledger entry, relative")
+    return _worst(relative, "ledger entry, relative")
 
 
 def _same_labels(one: xr.DataArray, other: xr.DataArray) -> bool:
@@ -252,7 +250,7 @@ def _same_labels(one: xr.DataArray, other: xr.DataArray) -> bool:
     return all(one.indexes[dim].equals(other.indexes[dim]) for dim in shared)
 
 
-def _objective(result: xr.DataTree, inputs: Inputs) -> xr.DataArray:
+def _objective(result: xr.DataTree, inputs: Inputs) -> xr.Variable:
     """Difference between the objective and the sum of the ledger, relative."""
     total = sum(
         float(scenario_mean(x, inputs.probability).sum())
@@ -260,9 +258,8 @@ def _objective(result: xr.DataTree, inputs: Inputs) -> xr.DataArray:
     )
     objective = number_of(result, "objective")
     scale = max(1.0, abs(objective)) if np.isfinite(objective) else 1.0
-    return xr.DataArray(
-        abs(objective - total) / scale, attrs={"units": "1", "long_name": "objective less ledger"}
-    )
+    gap = abs(objective - total) / scale
+    return xr.Variable((), gap, {"units": "1", "long_name": "objective less ledger"})
 
 
 def number_of(result: xr.DataTree, name: str) -> float:

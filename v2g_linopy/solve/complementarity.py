@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import xarray as xr
 
+from ..model.formulas import given
 from ..model.inputs import Inputs
 from ..model.part import Part
 from ..model.reserve_rules import activated_both_ways, on_two_paths
@@ -56,7 +57,7 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
         both = (d.charge_max > 0) & (d.discharge_max > 0)
         single = both & (d["aggregate"] == 0) if "aggregate" in d else both
 
-        electric = d.get("carrier", xr.DataArray("electricity")) == "electricity"
+        electric = given(d, "carrier", xr.DataArray("electricity")) == "electricity"
         activated = activated_both_ways(reserve) & electric
         paths = {EXPECTED_PATH: single & ~activated}
         if on_two_paths(d, reserve):

@@ -130,7 +130,8 @@ def _zeros(field: Field, inputs: Inputs, part: str) -> xr.DataArray:
 def _clean(x: xr.DataArray, field: Field) -> xr.DataArray:
     """Return an output as its field declares it: no gaps, no residues, no labels of other axes."""
     clean = x if field.missing else x.fillna(0.0)
-    clean = clean.drop_vars([c for c in x.coords if c not in x.dims])
+    if extra := [c for c in x.coords if c not in x.dims]:
+        clean = clean.drop_vars(extra)
     # a residue of -1e-12 is a zero, and + 0.0 makes a zero of -0.0
     return clean if field.signed else clean.clip(min=0.0) + 0.0
 
@@ -158,11 +159,13 @@ def _every_scenario(row: xr.DataArray, inputs: Inputs) -> xr.DataArray:
 
 def _plain(arrays: dict[str, xr.DataArray]) -> xr.Dataset:
     """Arrays side by side, without coordinates that label no axis, and without attributes."""
-    bare = {}
-    for name, x in arrays.items():
-        labels = {dim: index for dim, index in x.indexes.items() if dim in x.dims}
-        bare[name] = xr.DataArray(x.to_numpy(), coords=labels, dims=x.dims)
-    return xr.Dataset(bare)
+    axes = {n: {d: i for d, i in x.indexes.items() if d in x.dims} for n, x in arrays.items()}
+    bare = {name: xr.Variable(x.dims, x.to_numpy()) for name, x in arrays.items()}
+    labels = {dim: index for own in axes.values() for dim, index in own.items()}
+    if all(i is labels[d] or i.equals(labels[d]) for own in axes.values() for d, i in own.items()):
+        return xr.Dataset(bare, coords=labels)
+    # some rows stand at other labels than others
+    return xr.Dataset({n: xr.DataArray(x, coords=axes[n]) for n, x in bare.items()})
 
 
 @cache

@@ -38,7 +38,7 @@ def read_solution(
         dual={n: expand(x, merged, share=False) for n, x in dual.items()},
         reduced={n: expand(x, merged, share=False) for n, x in reduced.items()},
         binaries=int(matrix.integer.sum()),
-        size=(model.ncons, model.nvars, int(matrix.a.nnz)),
+        size=(*matrix.a.shape, int(matrix.a.nnz)),
         merged=merged.saved,
     )
 

@@ -194,7 +194,7 @@ def by_variable(model: linopy.Model, matrix: Matrix, values: np.ndarray) -> dict
     arrays = {}
     for name, x in model.variables.items():
         start, end = x.range
-        arrays[str(name)] = xr.DataArray(full[start:end].reshape(x.shape), x.coords, dims=x.dims)
+        arrays[str(name)] = x.labels.copy(deep=False, data=full[start:end].reshape(x.shape))
     return arrays
 
 
@@ -205,7 +205,7 @@ def by_constraint(
     full = _scatter(values, matrix.row_labels, linopy_adapter.row_labels(model))
     arrays = {}
     for name, x in model.constraints.items():
-        (start, end), indexes = x.range, dict(x.indexes)
+        (start, end), indexes = x.range, linopy_adapter.row_indexes(x)
         on_grid = full[start:end].reshape([len(index) for index in indexes.values()])
         arrays[str(name)] = xr.DataArray(on_grid, indexes, dims=list(indexes))
     return arrays

@@ -2,12 +2,10 @@
 a fleet shows.
 """
 
-from dataclasses import replace
-
 import xarray as xr
 
 from ...case.schema import ABSENT, Field
-from ...model.formulas import larger, smaller
+from ...model.formulas import given, larger, smaller
 from ...model.formulas_storage import not_on_board
 from ...model.terms import Allowance, Edge, Flex, Store
 
@@ -23,7 +21,7 @@ def baseline_initial(member: str, where: str) -> Field:
 
 def on_baseline(d: xr.Dataset) -> xr.Dataset:
     """Return a storage as it begins if no reserve had been activated before the first step."""
-    return d.assign(energy_initial=d.get("baseline_initial", d.energy_initial))
+    return d.assign(energy_initial=given(d, "baseline_initial", d.energy_initial))
 
 
 def of_storage(d: xr.Dataset) -> Flex:
@@ -35,23 +33,12 @@ def of_storage(d: xr.Dataset) -> Flex:
     At the start edge floor and ceiling are what a legal plan can hold there before power flows
     (docs/formulation.md §3).
     """
-    path = "_baseline" if "energy_baseline" in d else ""
-    power, idle = (d["discharge" + p] - d["charge" + p] for p in ("", path))
-    sides = (d[way + path] for way in ("charge", "discharge"))
-    can = (d[f"{way}_max"] > 0 for way in ("charge", "discharge"))
-    there, begun = storing(d), on_baseline(d) if path else d
+    there, power = storing(d), d.discharge - d.charge
     return Flex(
         up=d.discharge_max.where(there, 0.0) - power,
         down=d.charge_max.where(there, 0.0) + power,
-        store=Store(
-            lambda: _edges(begun, path),
-            d.eta_charge,
-            d.eta_discharge,
-            d.get("keep", 1.0),
-            *sides,
-            *can,
-        ),
-        baseline=idle - power if path else None,
+        store=_store(d),
+        baseline=_moved_by_baseline(d),
     )
 
 
@@ -60,7 +47,35 @@ def of_vehicles(d: xr.Dataset) -> Flex:
     there = storing(d)
     d = d.assign({limit: d[limit].where(there, 0.0) for limit in ("charge_max", "discharge_max")})
     up, down = _ranges(d)
-    return replace(of_storage(d), up=up, down=down, allowance=_allowance_left(d))
+    return Flex(
+        up,
+        down,
+        store=_store(d),
+        baseline=_moved_by_baseline(d),
+        allowance=_allowance_left(d),
+    )
+
+
+def _path(d: xr.Dataset) -> str:
+    """What the outputs of the path that is guaranteed are called by."""
+    return "_baseline" if "energy_baseline" in d else ""
+
+
+def _store(d: xr.Dataset) -> Store:
+    """The energy behind a promise, on the path that is guaranteed."""
+    path = _path(d)
+    begun = on_baseline(d) if path else d
+    sides = (d[way + path] for way in ("charge", "discharge"))
+    can = (d[f"{way}_max"] > 0 for way in ("charge", "discharge"))
+    keep = given(d, "keep", 1.0)
+    return Store(lambda: _edges(begun, path), d.eta_charge, d.eta_discharge, keep, *sides, *can)
+
+
+def _moved_by_baseline(d: xr.Dataset) -> xr.DataArray | None:
+    """Power of the path without activation less that of the plan, where there are two."""
+    if not _path(d):
+        return None
+    return d.discharge_baseline - d.charge_baseline - (d.discharge - d.charge)
 
 
 def _allowance_left(d: xr.Dataset) -> Allowance[xr.DataArray] | None:
@@ -68,7 +83,7 @@ def _allowance_left(d: xr.Dataset) -> Allowance[xr.DataArray] | None:
     if "allowance" not in d or "used" not in d:
         return None
     allowance = d.allowance + xr.zeros_like(d.charge)
-    limited, path = allowance.notnull(), "_baseline" if "energy_baseline" in d else ""
+    limited, path = allowance.notnull(), _path(d)
     left = (allowance - d.used).where(limited, 0.0)
     return Allowance(left, limited, 1 - d.restart, d["charge" + path], d.discharge_max > 0)
 
@@ -85,9 +100,10 @@ def _ranges(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     low, high = -most_drawn(d, "energy"), d.discharge_max + xr.zeros_like(d.charge)
     if "energy_baseline" in d:
         low = larger(low, -most_drawn(d, "energy_baseline"))
-    low, high = low.where(~gap_in | charging, 0.0), high.where(~gap_out | discharging, 0.0)
-    low = low.where(~(gap_out & discharging), d.discharge_min)
-    high = high.where(~(gap_in & charging), -d.charge_min)
+    if bool((gap_in | gap_out).any()):
+        low, high = low.where(~gap_in | charging, 0.0), high.where(~gap_out | discharging, 0.0)
+        low = low.where(~(gap_out & discharging), d.discharge_min)
+        high = high.where(~(gap_in & charging), -d.charge_min)
     power = d.discharge - d.charge
     return high - power, power - low
 
@@ -107,22 +123,24 @@ def storing(d: xr.Dataset) -> xr.DataArray:
     """Return False where nothing can hold energy in the step, so that its power delivers
     nothing.
     """
-    before = _before(d.energy_max + xr.zeros_like(d.energy), d.energy_initial) * d.get("keep", 1.0)
-    passing = d.get("energy_in", 0.0) + d.get("energy_out", 0.0) + d.get("spill_max", 0.0)
+    before = _before(d.energy_max + xr.zeros_like(d.energy), d.energy_initial) * given(
+        d, "keep", 1.0
+    )
+    passing = given(d, "energy_in") + given(d, "energy_out") + given(d, "spill_max")
     return xr.DataArray(d.energy_max + before + passing > 0)
 
 
 def _edges(d: xr.Dataset, path: str) -> tuple[Edge, Edge]:
     energy = d["energy" + path]
     full = xr.zeros_like(energy)
-    keep, arriving = d.get("keep", 1.0), d.get("energy_in", 0.0) - d.get("energy_out", 0.0)
+    keep, arriving = given(d, "keep", 1.0), given(d, "energy_in") - given(d, "energy_out")
     start = _before(energy, d.energy_initial) * keep + arriving
-    start = start + d.get("unserved_trip", 0.0) - d.get("spill" + path, 0.0)
+    start = start + given(d, "unserved_trip") - given(d, "spill" + path)
     soft = d.unserved_cost.notnull() if "unserved_cost" in d else False
     floor = (d.energy_min + full).where(~((d.energy_min > 0) & soft), 0.0)
-    lowest = _before(floor, d.energy_initial) * keep + arriving - d.get("spill_max", 0.0)
+    lowest = _before(floor, d.energy_initial) * keep + arriving - given(d, "spill_max")
     highest = _before(d.energy_max + full, d.energy_initial) * keep + arriving
-    highest = highest + (d.get("energy_out", 0.0) + full).where(soft, 0.0)
+    highest = highest + (given(d, "energy_out") + full).where(soft, 0.0)
     return (
         Edge(
             start - smaller(d.energy_min + full, lowest),

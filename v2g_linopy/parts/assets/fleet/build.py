@@ -210,8 +210,8 @@ def _path(s: Scope, d: xr.Dataset, suffix: str, shared: _Shared) -> _Path:
     s.add("need" + suffix, e + u >= d.energy_min, mask=d.energy_min > 0)
     _power_rows(s, d, suffix, (c, g), e, shared)
 
-    if (flag := d.get("exclusive" + suffix)) is not None:
-        flag = flag & (d.charge_max > 0)
+    if "exclusive" + suffix in d:
+        flag = d["exclusive" + suffix] & (d.charge_max > 0)
         z = s.var_where("charging" + suffix, flag, binary=True)
         only_in, only_out = one_way(c, g, z, d.charge_max, d.discharge_max)
         low, high = _start_range(d, time)

@@ -3,6 +3,7 @@
 import xarray as xr
 
 from ....model import battery_wear, formulas_storage
+from ....model.formulas import given
 from ....model.part import Entry, Part, Stage
 from ....model.view import View
 from .build import build
@@ -12,9 +13,9 @@ from .schema import SCHEMA
 
 def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     """Where the segments stand if they fill and empty shallow first, for the next window."""
-    driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
+    driven = d.energy_out - given(d, "unserved_trip") + given(d, "spill")
     return battery_wear.levels(
-        d, d.get("wear_capacity", d.energy_max), d.energy_in.where(d.keep == 0, 0.0), driven
+        d, given(d, "wear_capacity", d.energy_max), d.energy_in.where(d.keep == 0, 0.0), driven
     )
 
 

@@ -3,7 +3,7 @@
 import xarray as xr
 
 from ....model import battery_wear
-from ....model.formulas import larger, smaller
+from ....model.formulas import given, larger, smaller
 from ....model.formulas_storage import not_on_board
 from ....model.terms import Flow, Replay
 from ....model.view import View
@@ -22,15 +22,15 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         "wear": -(d.wear * leaving),
         "wear_charge": -(d.wear_charge * v.dt * d.charge * d.eta_charge),
         "drivers": d.retail_price * _billed(v, d),
-        "slack.unserved": -(d.unserved_cost * d.get("unserved", 0.0)).fillna(0.0),
-        "slack.unserved_trip": -(d.unserved_cost * d.get("unserved_trip", 0.0)).fillna(0.0),
+        "slack.unserved": -(d.unserved_cost * given(d, "unserved")).fillna(0.0),
+        "slack.unserved_trip": -(d.unserved_cost * given(d, "unserved_trip")).fillna(0.0),
         "slack.balance": (
-            -(d.slack_cost * v.dt * (d.get("slack_in", 0.0) + d.get("slack_out", 0.0))).fillna(0.0)
+            -(d.slack_cost * v.dt * (given(d, "slack_in") + given(d, "slack_out"))).fillna(0.0)
         ),
     }
-    taken = v.dt * (d.discharge + d.get("slack_out", 0.0)) / d.eta_discharge
-    driven = d.energy_out - d.get("unserved_trip", 0.0) + d.get("spill", 0.0)
-    capacity = d.get("wear_capacity", d.energy_max)
+    taken = v.dt * (d.discharge + given(d, "slack_out")) / d.eta_discharge
+    driven = d.energy_out - given(d, "unserved_trip") + given(d, "spill")
+    capacity = given(d, "wear_capacity", d.energy_max)
     residuals |= battery_wear.replayed(
         v, d, capacity, taken, d.energy_in.where(d.keep == 0, 0.0), driven
     )
@@ -54,7 +54,7 @@ def _replay_allowance(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
         return {}
     path = "_baseline" if "energy_baseline" in d else ""
     before = xr.where(d.time == d.time[0], d.allowance_used, d.used.shift(time=1))
-    more = v.dt * (d["discharge" + path] + d.get("slack_out", 0.0))
+    more = v.dt * (d["discharge" + path] + given(d, "slack_out"))
     counted = before.where(d.restart == 0, 0.0) + more
     there = [dim for dim in d.allowance.dims if dim != "fleet"]
     miscounted = abs(d.used - counted).where(d.allowance.notnull().any(there), 0.0)
@@ -65,11 +65,11 @@ def _replay_allowance(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _replay_path(v: View, d: xr.Dataset, suffix: str) -> dict[str, xr.DataArray]:
     charge, discharge, energy = (d[name + suffix] for name in ("charge", "discharge", "energy"))
-    trip = d.get("unserved_trip", 0.0)
-    spill = d.get("spill" + suffix, 0.0)
+    trip = given(d, "unserved_trip")
+    spill = given(d, "spill" + suffix)
     yesterday = energy.shift(time=1).fillna(d.energy_initial)
-    gained = (charge + d.get("slack_in", 0.0)) * d.eta_charge * v.dt
-    lost = (discharge + d.get("slack_out", 0.0)) * v.dt / d.eta_discharge
+    gained = (charge + given(d, "slack_in")) * d.eta_charge * v.dt
+    lost = (discharge + given(d, "slack_out")) * v.dt / d.eta_discharge
     expected = yesterday * d.keep + d.energy_in - (d.energy_out - trip) - spill + gained - lost
     plugged = storing(d)  # elsewhere no battery is there
     over = {

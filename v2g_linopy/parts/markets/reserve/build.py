@@ -7,7 +7,7 @@ import xarray as xr
 from ....algebra.expression import Expression, Quantity
 from ....model import risk_measures
 from ....model.bid_sizes import bid_size_rows
-from ....model.formulas import larger, previous, smaller
+from ....model.formulas import given, larger, previous, smaller
 from ....model.reserve_rules import guarantees_energy
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, ReservedPower, Store, Terms
@@ -235,5 +235,4 @@ def _activation_prices(
             if "market" in energy.price.dims
             else energy.price
         )
-    up, down = d.get("activation_price_up"), d.get("activation_price_down")
-    return (market if up is None else up), (market if down is None else down)
+    return given(d, "activation_price_up", market), given(d, "activation_price_down", market)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from ....model import risk_measures
 from ....model.bid_sizes import distance_to_least, distance_to_step
+from ....model.formulas import given
 from ....model.terms import Edge, Flow, Replay, Store
 from ....model.view import View
 from . import worst_case_activation
@@ -165,7 +166,7 @@ def _settled_at(v: View, d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     if "market" in price.dims:
         names = d.settlement.astype(str) if "settlement" in d else price.market.isel(market=0)
         price = price.sel(market=names).drop_vars("market", errors="ignore")
-    return d.get("activation_price_up", price), d.get("activation_price_down", price)
+    return given(d, "activation_price_up", price), given(d, "activation_price_down", price)
 
 
 def next_state(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
