@@ -17,6 +17,7 @@ from invariants.wanted import Wanted, few
 import v2g_linopy as v2g
 from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.solve import oracle, oracle_kernel
+from v2g_linopy.solve.decompose import interior_point
 from v2g_linopy.solve.oracle_members import vehicle_stays
 
 MEMBERS = 8
@@ -246,17 +247,19 @@ COUPLED = Wanted(reserve=False, connection=True, scenarios=False, lowest_price=1
 
 
 @few(10)
-@given(cases(COUPLED))
-def test_a_bound_is_above_and_a_mix_below_the_best_plan(case):
+@given(cases(COUPLED), st.booleans())
+def test_a_bound_is_above_and_a_mix_below_the_best_plan(case, jumps):
     """40: behind limits, with several markets, spreads and blocks, value <= optimum <= bound in
-    each round, and all are equal at the end.
+    each round, and all are equal at the end; also where an interior point begins.
     """
     case["energy"]["virtual_bidding"] = 1.0
     whole = plan(case, method="whole")
-    try:
-        mix = v2g.solve(case, method="decompose", gap=1e-9)
-    except v2g.SchemaError:
-        assume(False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interior_point, "_FEW_STEPS", 0 if jumps else 48)
+        try:
+            mix = v2g.solve(case, method="decompose", gap=1e-9)
+        except v2g.SchemaError:
+            assume(False)
     best, rounds = whole.attrs["objective"], mix["decomposition"].to_dataset()
     slip = 1e-7 * max(1.0, abs(best))
     assert (rounds.bound >= best - slip).all()

@@ -8,11 +8,10 @@ inserts as many segments as there are ways to move energy."""
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from types import FunctionType
-from typing import Any
 
 import numpy as np
 
+from .compiler import compiled_loops
 from .oracle_kernel import LINKED, TOLERANCE, Found, Steps
 from .oracle_reserves import Envelope, Products
 
@@ -139,6 +138,11 @@ class Plans:
     held: np.ndarray  # (step, product) reserve held through the step, kWh at the grid
     wasting: np.ndarray  # (step) True where losing energy on purpose may be better still
 
+    def at(self, steps: slice) -> "Plans":
+        """Return what stays do in some steps; what they miss is of all of them."""
+        some = {f.name: getattr(self, f.name)[steps] for f in fields(self) if f.name != "missed"}
+        return Plans(missed=self.missed, **some)
+
     @classmethod
     def none(cls, stays: Stays, kinds: int | None = None) -> "Plans":
         """Return plans in which nothing moves, in as many ways as the stays have or as asked
@@ -246,21 +250,8 @@ def compiled() -> Callable[..., None] | None:
 
     It is compiled once for all processes.
     """
-    try:
-        from numba import njit
-    except ImportError:
-        return None
-    known: dict[str, Any] = {}
-    for loops in LINKED:
-        linked = FunctionType(loops.__code__, {**loops.__globals__, **known}, loops.__name__)
-        last = loops is LINKED[-1]
-        options: dict[str, Any] = {"error_model": "numpy", "inline": "never" if last else "always"}
-        try:
-            known[loops.__name__] = njit(linked, cache=last, **options)
-        except RuntimeError:  # no folder that it may write compiled code to
-            known[loops.__name__] = njit(linked, **options)
-    run: Callable[..., None] = known[LINKED[-1].__name__]
-    return run
+    found = compiled_loops(LINKED, LINKED[-1:])
+    return None if found is None else found[LINKED[-1].__name__]
 
 
 # ---- the same without a compiler: a batch of stays at once, from their last steps backward ------

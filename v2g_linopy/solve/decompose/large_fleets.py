@@ -17,12 +17,15 @@ from .. import oracle
 from ..oracle import CHARGE, DISCHARGE, Plans, Stays
 from ..oracle_members import FLEET, vehicle_stays
 from ..solver import Settings
+from .interior_point import Found, solve_by_interior_point
 from .large_fleets_master import Columns, LevelTwo, Round
 from .vehicle_batches import Batches
 from .vehicle_groups import NotServed, group_numbers
 
 logger = logging.getLogger(__name__)
-NEGLIGIBLE = 1e-9  # kW of missing power, and weight of a plan
+NEGLIGIBLE = 1e-9  # kW of missing power
+_NO_WEIGHT = 1e-12  # of a plan
+_FINEST = 1e-8  # relative gap that an interior point is asked for; the rest is for rounds
 _DEARER = 10.0  # by how much missing power becomes dearer where it does not end
 _RAISES = 4
 
@@ -84,15 +87,30 @@ class Fleet:
         own_cost = np.bincount(of_step, plans.own_cost(s), self.groups)
         return given / self.dt, own_cost
 
-    def mixed(self, weight: np.ndarray, messages: list[np.ndarray]) -> Plans:
-        """Return the plans that level two mixes, by `weight` on (message, group)."""
+    def reach(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least and the most that vehicles could ever inject (kW, on pod and time)."""
+        s, size = self.stays, (int(self.pod.max()) + 1) * self.steps
+        drawn, fed = (
+            np.bincount(s.place, s.grid_energy(kind), size).reshape(-1, self.steps) / self.dt
+            for kind in (CHARGE, DISCHARGE)
+        )
+        return -drawn, fed
+
+    def mixed(self, weight: np.ndarray, messages: list[np.ndarray | Plans]) -> Plans:
+        """Return the plans that level two mixes, by `weight` on (message, group).
+
+        A message is prices, which are answered once more, or plans that were kept.
+        """
         found = Plans.none(self.stays)
-        for price, weights in zip(messages, weight, strict=True):
-            for group in np.flatnonzero(weights > NEGLIGIBLE):
+        for message, weights in zip(messages, weight, strict=True):
+            for group in np.flatnonzero(weights > _NO_WEIGHT):
                 first, last = self.begin[group], self.begin[group + 1]
                 here = slice(self.stays.first[first], self.stays.first[last])
-                plans = self.plans(self.stays.part(first, last), price)
-                share = weights[group] / weight[:, group].sum()
+                if isinstance(message, Plans):
+                    plans = message.at(here)
+                else:
+                    plans = self.plans(self.stays.part(first, last), message)
+                share = weights[group] / weight[:, group].clip(min=0.0).sum()
                 for mix, own in (
                     (found.moved, plans.moved),
                     (found.trip_missing, plans.trip_missing),
@@ -157,14 +175,16 @@ class Loop:
     tolerance: float
     smoothing: float = 0.0
     batches: Batches | None = None  # vehicles that the oracle cannot plan
+    jumps: bool = False  # begin near the best prices, by an interior point
     bound: float = np.inf
-    messages: list[np.ndarray] = field(default_factory=list)
+    interior: Found | None = None
+    messages: list[np.ndarray | Plans] = field(default_factory=list)
     log: list[tuple[float, float, float, float]] = field(default_factory=list)
     wasting: set[int] = field(default_factory=set)  # vehicles that a message had no bound for
     _best: tuple[np.ndarray, float] | None = None  # prices of the best bound, worth of the rest
     _columns: list[tuple[int, np.ndarray]] = field(default_factory=list)  # message, groups
 
-    def run(self, rounds: int, settings: Settings, price: np.ndarray | None = None) -> Round:
+    def run(self, rounds: int, settings: Settings) -> Round:
         """Exchange prices and plans until the bound is met, or rounds or time are up.
 
         Returns
@@ -173,22 +193,21 @@ class Loop:
             The last of level two: its mix, and the prices of that mix.
         """
         start = clock.perf_counter()
-        if price is None:
-            alone = self.level.solve()
-            self._ask(alone.price, alone.value)
-        else:
-            self._ask(price, np.inf)
+        alone = self.level.solve()
+        self._ask(alone.price, alone.value)
         self.level.everybody_plans()
         raises = 0
         for k in range(rounds):
             now = self.level.solve()
-            goes_on = self._ask_next(now)
+            if k == 0 and self.jumps and not self._closed(now):
+                now = self._jump(alone.price, settings)
+            goes_on = self._closed(now) or self._ask_next(now)
             missing = float(now.missing.max())
             self.log.append((now.value, self.bound, missing, clock.perf_counter() - start))
             logger.info("round %d: value %.10g, bound %.10g", k + 1, now.value, self.bound)
             if settings.left == 0:
                 break
-            if self.bound - now.value <= self.tolerance * max(1.0, abs(now.value)):
+            if self._closed(now):
                 if missing <= NEGLIGIBLE or raises == _RAISES:
                     break
                 self.level.raise_penalty(_DEARER)
@@ -201,6 +220,24 @@ class Loop:
     def groups(self) -> int:
         """Number of groups: those of the oracle first, then those of batches."""
         return self.fleet.groups + (0 if self.batches is None else self.batches.groups)
+
+    def _closed(self, now: Round) -> bool:
+        return self.bound - now.value <= self.tolerance * max(1.0, abs(now.value))
+
+    def _jump(self, price: np.ndarray, settings: Settings) -> Round:
+        """Take prices and plans of an interior point, and return what level two makes of them."""
+        gap = max(self.tolerance, _FINEST) * max(1.0, abs(self.bound))
+        level, fleet = self.level, self.fleet
+        rest = level.matrix, level.node, level.penalty
+        found = solve_by_interior_point(fleet.stays, *rest, fleet.dt, price[:, 0], gap, settings)
+        if found is not None:
+            self.interior, every = found, np.arange(fleet.groups)
+            given, own_cost = fleet.sums(found.plans)
+            level.add(Columns(every, fleet.pod, given, own_cost, len(self.messages)))
+            self._columns.append((len(self.messages), every))
+            self.messages.append(found.plans)
+            self._ask(found.price[:, None], level.worth(found.price, *fleet.reach()))
+        return level.solve()
 
     def weights(self, now: Round) -> np.ndarray:
         """Return how much of each message each group follows, on (message, group)."""

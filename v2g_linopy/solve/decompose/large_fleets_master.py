@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 import linopy
 import numpy as np
+import scipy.sparse as sp
 import xarray as xr
 
-from ...errors import Problem, SchemaError
+from ...errors import Problem, SchemaError, SolveError
 from ...model.inputs import Inputs
 from ...model.part import Stage
 from .. import complementarity, solver
@@ -23,6 +24,8 @@ from .planned_vehicles import OFFERED, PLANNED
 NODE = "node.electricity"
 _BINDS = 1e-7  # EUR per unit; below, nothing binds
 _NOWHERE = -1
+# a weight stands for the power of many vehicles: what it misses is missed by all of them
+_EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 _BACKED = ("energy.backed_sales", "energy.backed_purchases")
 
 
@@ -93,7 +96,8 @@ class LevelTwo:
         self._products = 0 if (sold := sold_products(inputs, 1)) is None else len(sold)
         self.place = self._positions(self.built.model, self.matrix)
         self._settings = settings
-        self._highs = solver.hand_over(self.matrix, settings)
+        exact = replace(settings, options={**_EXACT, **settings.options})
+        self._highs = solver.hand_over(self.matrix, exact)
         self._rows, self._own = self.matrix.a.shape
         self._missing_cost = missing_cost
         self._slack = self._add_slack(missing_cost)
@@ -180,6 +184,40 @@ class LevelTwo:
             missing,
             replace(rest, reduced=found.reduced[:own]),
         )
+
+    @property
+    def node(self) -> np.ndarray:
+        """Row that takes the power of the fleet, on (pod, time)."""
+        found: np.ndarray = self.place[:, 0]
+        return found
+
+    @property
+    def penalty(self) -> float:
+        """EUR for a kW that is missing in a step."""
+        return self._missing_cost * self.inputs.dt
+
+    def worth(self, price: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+        """Return the most that the rest earns where power can be had at some prices, from `low` to
+        `high` (all on pod and time); infinite where it finds no plan then.
+
+        Prices of an interior point keep the rules of the duals only nearly: what the vehicles could
+        ever inject bounds what that costs.
+        """
+        places, matrix = self.node.ravel(), self.matrix
+        many = len(places)
+        more = sp.csc_array((-np.ones(many), (places, np.arange(many))), (matrix.a.shape[0], many))
+        whole = replace(
+            matrix,
+            a=sp.csc_array(sp.hstack([matrix.a, more])),
+            cost=np.append(matrix.cost, -price.ravel()),
+            lower=np.append(matrix.lower, low.ravel()),
+            upper=np.append(matrix.upper, high.ravel()),
+            integer=np.append(matrix.integer, np.zeros(many, bool)),
+        )
+        try:
+            return solver.solve_matrix(whole, self._settings).objective
+        except SolveError:
+            return float("inf")
 
     def beside(self, given: np.ndarray) -> Rest:
         """Find the best rest where the fleet gives so much (kW, on pod, quantity and time).

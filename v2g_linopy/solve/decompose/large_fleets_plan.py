@@ -19,6 +19,7 @@ from ..oracle_members import FLEET, Choice, choose, ledger_of, outputs_of
 from ..result import Solved
 from ..solution import read_solution
 from ..solver import Settings
+from .interior_point import fits
 from .large_fleets import NEGLIGIBLE, Loop, in_groups, one_way_at_a_time
 from .large_fleets_master import LevelTwo, Rest, Round
 from .planned_vehicles import OFFERED, PLANNED, SHARE, with_planned_vehicles
@@ -125,7 +126,8 @@ def solved_by_rounds(
     groups = fleet.groups + (0 if batches is None else batches.groups)
     level = LevelTwo(rest, groups, _penalty(inputs), endless)
     smoothing = _SMOOTHING if fleet.steps > _MANY_STEPS else 0.0
-    loop = Loop(level, fleet, tolerance, smoothing, batches)
+    jumps = rounds > _ROUNDS["oracle"] and not some and fits(fleet.stays, level.node.shape)
+    loop = Loop(level, fleet, tolerance, smoothing, batches, jumps)
     return loop, loop.run(rounds, settings)
 
 
@@ -368,6 +370,7 @@ def _certified(
         "method": method,
         "rounds": len(loop.log),
         "messages": len(loop.messages),
+        "first_prices": _first_prices(loop),
         "groups": loop.groups,
         "bound": bound,
         "certified_gap": gap,
@@ -381,6 +384,14 @@ def _certified(
     note = f"{', '.join(words)}, the rest as one block"
     optimum = replace(whole.optimum, status=status, gap=gap, bound=bound, note=note)
     return Decomposed(replace(whole, optimum=optimum), attributes, _rounds(loop, constant, inputs))
+
+
+def _first_prices(loop: Loop) -> str:
+    """Say where the prices of the rounds began."""
+    if (found := loop.interior) is None:
+        return "those of the rest alone"
+    words = f"interior point of {found.iterations} iterations"
+    return words + (f", {found.repaired} stays planned again" if found.repaired else "")
 
 
 def _rounds(loop: Loop, constant: float, inputs: Inputs) -> xr.Dataset:
