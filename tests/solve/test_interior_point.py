@@ -130,10 +130,10 @@ def test_loops_have_the_numbers_of_arrays(monkeypatch):
     stays = vehicle_stays(inputs, np.arange(3), rest.pods)
     price = level.solve().price[:, 0]
     runs = [None, {loop.__name__: loop for loop in interior_kernel.ENTRIES}]
-    runs += [interior_members.compiled()] if interior_members.compiled() else []
+    runs += [interior_members.compiled_newton()] if interior_members.compiled_newton() else []
     found = []
     for run in runs:
-        monkeypatch.setattr(interior_point, "compiled", lambda run=run: run)
+        monkeypatch.setattr(interior_point, "compiled_newton", lambda run=run: run)
         model = level.matrix, level.node, level.penalty, inputs.dt
         point = interior_point.solve_by_interior_point(stays, *model, price, 1e-6, Settings())
         found.append(point)

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from ..compiler import compiled_loops
-from ..oracle import CHARGE, DISCHARGE, SPILL, Plans, Stays
+from ..oracle import CHARGE, DISCHARGE, RISES, SPILL, Plans, Stays
 from . import interior_kernel as kernel
 from .interior_kernel import LEAST, Given, Newton, State
 
@@ -34,9 +34,9 @@ def all_plain(stays: Stays) -> bool:
     return plain and bool((stays.ceiling > floor).all())
 
 
-def given_of(stays: Stays) -> Given:
+def given_steps(stays: Stays) -> Given:
     """Return what the steps of stays are given."""
-    rises = np.where(stays.rises, 1.0, -1.0)
+    rises = np.where(RISES[stays.kinds], 1.0, -1.0)
     trades = np.where(stays.kinds == CHARGE, -1.0, 1.0) * (stays.kinds <= DISCHARGE)
     keep = stays.keep.copy()
     keep[stays.first[:-1]] = 0.0  # of what is on board at first, `start` is what is kept
@@ -94,7 +94,7 @@ class Members(Protocol):
 
 
 @cache
-def compiled() -> Mapping[str, Callable[..., None]] | None:
+def compiled_newton() -> Mapping[str, Callable[..., None]] | None:
     """Return the loops as numba compiles them; None where numba is not installed."""
     return compiled_loops(kernel.LINKED, kernel.ENTRIES)
 
@@ -110,7 +110,7 @@ class Loops:
         run: Mapping[str, Callable[..., None]],
     ):
         self._stays, self._shape, self._run = stays, shape, run
-        self._given, self._state = given_of(stays), begin(stays, product)
+        self._given, self._state = given_steps(stays), begin(stays, product)
         self._place = stays.place[stays.first[:-1]].astype(np.int64)
         many, kinds, pairs = len(stays.place), len(stays.kinds), self._state.slack.shape[1]
         self.pairs = many * pairs + 2 * int((stays.need_cost > 0).sum())
@@ -182,7 +182,7 @@ class Arrays:
 
     def __init__(self, stays: Stays, shape: tuple[int, int], product: float):
         self._stays, self._shape = stays, shape
-        self._flat, given = begin(stays, product), given_of(stays)
+        self._flat, given = begin(stays, product), given_steps(stays)
         self.pairs = self._flat.slack.size + 2 * int((stays.need_cost > 0).sum())
         self._batches = [
             _Batch(stays, given, self._flat, some, shape[1]) for some in self._in_batches()
@@ -495,7 +495,7 @@ class _Batch:
             np.maximum(now, LEAST, out=now)
 
 
-def planned(stays: Stays, state: State) -> Plans:
+def plans_of_point(stays: Stays, state: State) -> Plans:
     """Return the plan that moves what `state` does, one way at a time; `missed` is by how much a
     stay is outside its limits.
     """
@@ -503,7 +503,7 @@ def planned(stays: Stays, state: State) -> Plans:
     found.moved[:] = state.slack[:, : len(stays.kinds)] * stays.width
     both = np.minimum(found.of(stays, CHARGE), found.of(stays, DISCHARGE)) * stays.exclusive
     found.moved[:, stays.kinds <= DISCHARGE] -= both[:, None]
-    change = found.moved @ np.where(stays.rises, 1.0, -1.0) + stays.arrival
+    change = found.moved @ np.where(RISES[stays.kinds], 1.0, -1.0) + stays.arrival
     steps = np.diff(stays.first)
     order = np.argsort(-steps, kind="stable")
     first, level = stays.first[:-1][order], stays.start[order]
@@ -518,4 +518,4 @@ def planned(stays: Stays, state: State) -> Plans:
     return found
 
 
-__all__ = ["Arrays", "Loops", "Members", "all_plain", "begin", "compiled", "planned"]
+__all__ = ["Arrays", "Loops", "Members", "all_plain", "begin", "compiled_newton", "plans_of_point"]

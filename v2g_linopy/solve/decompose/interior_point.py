@@ -13,7 +13,7 @@ import numpy as np
 from .. import oracle
 from ..oracle import CHARGE, DISCHARGE, Plans, Stays
 from ..solver import Matrix, Settings
-from .interior_members import Arrays, Loops, Members, all_plain, compiled, planned
+from .interior_members import Arrays, Loops, Members, all_plain, compiled_newton, plans_of_point
 from .interior_rest import Rest
 
 logger = logging.getLogger(__name__)
@@ -76,13 +76,13 @@ def solve_by_interior_point(
     Found or None
         None where the numbers break down, or time is up.
     """
-    run, product = compiled(), _typical(stays, price / dt)
+    run, product = compiled_newton(), _typical(stays, price / dt)
     members: Members = (
         Arrays(stays, node.shape, product)
         if run is None
         else Loops(stays, node.shape, product, run)
     )
-    power = planned(stays, members.state()).injected(stays)
+    power = plans_of_point(stays, members.state()).injected(stays)
     first = np.bincount(stays.place, power, node.size).reshape(node.shape) / dt
     loop = _Loop(members, Rest(matrix, node, penalty, first, price), dt)
     for _ in range(_ITERATIONS):
@@ -152,7 +152,7 @@ class _Loop:
 
 def _repaired(stays: Stays, members: Members, worth: np.ndarray) -> tuple[Plans, int]:
     """Return the plans, with those of the oracle for stays that are outside their limits."""
-    plans = planned(stays, members.state())
+    plans = plans_of_point(stays, members.state())
     lagging = np.flatnonzero(~(plans.missed <= _OFF))
     for k in lagging.tolist():
         here = slice(stays.first[k], stays.first[k + 1])
