@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import netCDF4
 import pandas as pd
 import pytest
 from faulty import HOURS, good
@@ -35,6 +36,21 @@ def test_reading_names_the_file_and_the_fault(tmp_path: Path):
         assert str(tmp_path / name) in str(caught.value)
         assert len(str(caught.value).splitlines()) == 2
         assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("unit", ["days", "hours", "seconds", "microseconds"])
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_a_time_stamp_that_is_no_date(tmp_path: Path, unit, place):
+    """A number that no date can hold, at the ends or between them, in any unit of time."""
+    path = tmp_path / "case.nc"
+    v2g.write(good(), path)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].units = f"{unit} since 1970-01-01"
+        numbers = file["time"][:]
+        numbers[place] = 2**63 - 1
+        file["time"][:] = numbers
+    with pytest.raises(InputFileError, match="cannot be read as NetCDF"):
+        v2g.read(path)
 
 
 @pytest.mark.parametrize(("version", "words"), [(99, "upgrade"), ("new", "schema version")])

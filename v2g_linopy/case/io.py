@@ -23,8 +23,12 @@ from .version import package_version
 
 SCHEMA_VERSION = 1
 CONVENTIONS = "v2g-linopy-1"
-_UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
-"""What netCDF4 and xarray raise at a damaged file (`AttributeError`: an attribute is broken)."""
+_UNREADABLE = (
+    *(OSError, RuntimeError, ValueError, KeyError, TypeError),
+    AttributeError,  # an attribute is broken
+    ArithmeticError,  # a time stamp is too large to be a date
+)
+"""What netCDF4 and xarray raise at a damaged file."""
 _PROBE = 1 << 20  # bytes
 _FULL = {
     errno.ENOSPC: "the disk is full",
