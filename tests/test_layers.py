@@ -31,6 +31,7 @@ SHARED = {  # functions that a build and its replay may both reach, and why
         "model.terms.Edge",
         "model.terms.Flex",
         "model.terms.Flow",
+        "model.terms.Powers",
         "model.terms.Store",
         "model.terms._nothing",
     ),

@@ -51,6 +51,8 @@ _HOME = {
     "random_signals": "delivery.activation_signals",
     "frequency_signals": "delivery.frequency",
     "with_frequency": "delivery.frequency",
+    "with_netted_calls": "delivery.call_states",
+    "with_on_off_calls": "delivery.call_states",
     "stress": "delivery.stress_test",
     "Infeasible": "errors",
     "flexibility": "flexibility.bands",
@@ -135,6 +137,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     )
     from .delivery import nordic_energy_management as energy_management
     from .delivery.activation_signals import extreme_signals, random_signals
+    from .delivery.call_states import with_netted_calls, with_on_off_calls
     from .delivery.frequency import frequency_signals, with_frequency
     from .delivery.stress_test import stress
     from .errors import (
@@ -305,6 +308,8 @@ __all__ = [
     "vss",
     "wear",
     "with_frequency",
+    "with_netted_calls",
+    "with_on_off_calls",
     "with_reserves",
     "select_window",
     "write",

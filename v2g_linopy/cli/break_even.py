@@ -97,7 +97,7 @@ def break_even(
     _refuse_idle_options(what, (least, largest, points), contracts, type_seed, maps)
     if output is not None:
         refuse_file(output, force)
-    tree, _ = checked_case(terminal, case, solving.set_)
+    tree, _ = checked_case(terminal, case, solving.set_, solving.calls)
     menu = None if contracts is None else read(contracts)
     if maps.map_ is not None and menu is not None:
         arguments = solving.arguments()

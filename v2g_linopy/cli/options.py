@@ -77,6 +77,18 @@ Complementarity = Annotated[
         ),
     ),
 ]
+Calls = Annotated[
+    str,
+    typer.Option(
+        "--calls",
+        metavar="STATES",
+        help=(
+            "What a step of expected activation looks like inside: on-off (called in full or not at"
+            " all, so that calls that cancel still cost losses and wear), netted (the mean alone)"
+            " or given (as the case says)."
+        ),
+    ),
+]
 Blocks = Annotated[
     bool, typer.Option("--blocks/--no-blocks", help="Solve independent parts of the model apart.")
 ]
@@ -149,6 +161,7 @@ class Solving:
     option: SolverOption = None
     seed: SolverSeed = None
     complementarity: Complementarity = "lazy"
+    calls: Calls = "given"
     blocks: Blocks = True
 
     def arguments(self) -> dict[str, Any]:

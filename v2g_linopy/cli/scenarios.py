@@ -119,7 +119,7 @@ def value(terminal: Terminal, case: CaseFile, solving: Solving) -> None:
     """Say what it is worth to know the scenario in advance (EVPI), and to plan for all of them
     (VSS).
     """
-    tree, _ = checked_case(terminal, case, solving.set_)
+    tree, _ = checked_case(terminal, case, solving.set_, solving.calls)
     options = solving.arguments()
     with terminal.solving(f"Solving {size_in_words(tree)}"):
         found = values(tree, options)

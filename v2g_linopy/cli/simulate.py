@@ -301,7 +301,7 @@ def simulated(
     names, style = files.names(terminal), files.style
     refuse_existing(folder, names, files.force)
     kept = unfinished(folder, resume, files.force)
-    tree, notes = checked_case(terminal, case, solving.set_)
+    tree, notes = checked_case(terminal, case, solving.set_, solving.calls)
     if files.dry_run:
         would_write(terminal, f"Simulating {case}", tree, notes, folder, names)
         return

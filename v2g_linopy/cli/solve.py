@@ -323,7 +323,7 @@ def solve_and_write(
     style = files.style
     names = files.names(terminal)
     refuse_existing(folder, names, files.force)
-    tree, notes = checked_case(terminal, case, solving.set_)
+    tree, notes = checked_case(terminal, case, solving.set_, solving.calls)
     if tables.curved(tree):
         names.insert(names.index("bids.csv") + 1, BID_CURVE)
         refuse_existing(folder, names, files.force)
@@ -383,12 +383,23 @@ def wrote(
         raise typer.Exit(STOPPED_AT_A_LIMIT)
 
 
+CALLS: dict[str, Callable[[xr.DataTree], xr.DataTree] | None] = {
+    "given": None,
+    "on-off": v2g.with_on_off_calls,
+    "netted": v2g.with_netted_calls,
+}
+"""How the calls of reserves are told, by the words of `--calls`."""
+
+
 def checked_case(
-    terminal: Terminal, path: Path, changes: list[str] | None
+    terminal: Terminal, path: Path, changes: list[str] | None, calls: str = "given"
 ) -> tuple[xr.DataTree, tuple[str, ...]]:
     """Read, change and check a case; problems are told under the name of the file."""
+    tell = CALLS[one_of("--calls", calls, CALLS)]
     tree = changed(read_case(path), changes, terminal.say)
     try:
+        if tell is not None:
+            tree = tell(tree)
         return tree, v2g.check(tree)
     except SchemaError as error:
         raise SchemaError(error.problems, source=str(path)) from None

@@ -97,7 +97,7 @@ class _Extremes:
         matrix = _priced(self._matrix, self._exchange, weights)
         x = solver.solve_matrix(matrix, self._settings).primal
         at_once = complementarity.overlap(
-            solver.by_variable(self._model, self._matrix, x), self._where
+            self._inputs, solver.by_variable(self._model, self._matrix, x), self._where
         )
         if any(float(over.max()) > complementarity.TOLERANCE for over in at_once.values()):
             if self._exact is None:

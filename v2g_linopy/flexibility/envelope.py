@@ -161,7 +161,7 @@ class _Sites:
         exchange = self._exchange
         x = blocks.solve_with_highs(_priced(self._matrix, exchange, weights), EXACT).primal
         levels = solver.by_variable(self._model, self._matrix, x)
-        at_once = complementarity.overlap(levels, self._losing)
+        at_once = complementarity.overlap(self._inputs, levels, self._losing)
         if any(float(over.max()) > complementarity.TOLERANCE for over in at_once.values()):
             _, matrix, exchange = self._built(self._losing)
             x = blocks.solve_with_highs(_priced(matrix, exchange, weights), NEAR).primal

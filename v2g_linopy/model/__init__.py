@@ -2,7 +2,18 @@
 
 from .part import Entry, Part, Stage, Trading
 from .scope import Scope
-from .terms import Allowance, Edge, Flex, Flow, Offered, Replay, ReservedPower, Store, Terms
+from .terms import (
+    Allowance,
+    Edge,
+    Flex,
+    Flow,
+    Offered,
+    Powers,
+    Replay,
+    ReservedPower,
+    Store,
+    Terms,
+)
 from .view import View
 
 __all__ = [
@@ -14,6 +25,7 @@ __all__ = [
     "Offered",
     "ReservedPower",
     "Part",
+    "Powers",
     "Replay",
     "Scope",
     "Stage",

@@ -18,6 +18,17 @@ def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
     return up.any("product") & down.any("product")
 
 
+def turned_within_steps(reserve: xr.Dataset | None) -> xr.DataArray | bool:
+    """Return True where calls may turn the power within a step, so that both ways share it.
+
+    That is where activation is expected both ways, or where calls are told by their states.
+    """
+    both = activated_both_ways(reserve)
+    if reserve is None or "call" not in reserve:
+        return both
+    return both | (reserve.volume_max > 0).any("product")
+
+
 def guarantees_energy(reserve: xr.Dataset | None) -> bool:
     """Return True where a baseline path is needed.
 

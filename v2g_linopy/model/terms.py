@@ -188,6 +188,38 @@ class Allowance(Generic[Q]):
 
 
 @dataclass(frozen=True)
+class Powers(Generic[Q]):
+    """What a storage draws and feeds in over a step, each by itself, on (member, time).
+
+    Losses and wear follow them: where calls turn the power within a step, both are above 0.
+
+    Parameters
+    ----------
+    charge : Expression or xarray.DataArray
+        Mean power drawn (kW at the grid).
+    discharge : Expression or xarray.DataArray
+        Mean power fed in (kW at the grid).
+    both_ways : xarray.DataArray
+        True where the member can do both.
+    single : xarray.DataArray or bool, default True
+        False for many vehicles in one member, of which some may draw while others feed in.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Powers
+    >>> called_half_the_time = Powers(xr.DataArray(2.0), xr.DataArray(3.0), xr.DataArray(True))
+    >>> (called_half_the_time.discharge - called_half_the_time.charge).item()
+    1.0
+    """
+
+    charge: Q
+    discharge: Q
+    both_ways: xr.DataArray
+    single: xr.DataArray | bool = True
+
+
+@dataclass(frozen=True)
 class Flex(Generic[Q]):
     """Room a member leaves for reserves, about its expected power, on (member, time).
 
@@ -205,8 +237,13 @@ class Flex(Generic[Q]):
         The energy behind it.
     baseline : Expression or xarray.DataArray, optional
         Injection of the baseline path less that of the expected path (kW), where the two differ.
+    backlog : Expression or xarray.DataArray, optional
+        Energy of the baseline path less that of the expected path at the end of the step (kWh):
+        what calls have taken and nobody has bought back.
     allowance : Allowance, optional
         What contracts with the owners still let the members discharge.
+    powers : Powers, optional
+        What a storage draws and feeds in on the expected path.
 
     Examples
     --------
@@ -226,7 +263,9 @@ class Flex(Generic[Q]):
     store: Store[Q] | None = None  # energy behind it
     # kW injection of the baseline path less that of the expected path, where the two differ
     baseline: Q | None = None
+    backlog: Q | None = None  # kWh that calls have taken and nobody has bought back
     allowance: Allowance[Q] | None = None  # kWh that may still be discharged
+    powers: Powers[Q] | None = None  # kW drawn and fed in on the expected path
 
 
 @dataclass(frozen=True)

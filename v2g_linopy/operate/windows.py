@@ -310,7 +310,7 @@ class WindowRun:
             if self.sequence.mode != "lazy":
                 return plan
             where = complementarity.eligible(self._as_offered(known))
-            at_once = complementarity.overlap(plan, where)
+            at_once = complementarity.overlap(known, plan, where)
             offending = {
                 key: x for key, x in at_once.items() if float(x.max()) > complementarity.TOLERANCE
             }

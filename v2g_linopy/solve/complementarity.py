@@ -11,7 +11,7 @@ import xarray as xr
 from ..model.formulas import given
 from ..model.inputs import Inputs
 from ..model.part import Part
-from ..model.reserve_rules import activated_both_ways, on_two_paths
+from ..model.reserve_rules import on_two_paths, turned_within_steps
 
 MODES = ("lazy", "audit", "milp", "off")
 TOLERANCE = 1e-6  # kW
@@ -22,6 +22,8 @@ Flags = Mapping[tuple[str, str], xr.DataArray]  # (part, path) -> True where one
 Overlap = Mapping[tuple[str, str], xr.DataArray]  # (part, path) -> kW at once
 
 EXPECTED_PATH, BASELINE_PATH = "", "_baseline"  # of a storage, as names of its variables end
+CALLED_PATH = "_called"  # the expected path, in every state of the calls
+PATHS = EXPECTED_PATH, BASELINE_PATH, CALLED_PATH
 
 
 class Direction(NamedTuple):
@@ -33,7 +35,12 @@ class Direction(NamedTuple):
 
 
 def direction(part: str, path: str) -> Direction:
-    """Return the variables of a path of a storage of which one excludes another."""
+    """Return the variables of a path of a storage of which one excludes another.
+
+    In every state of the calls it is the power in that state that is drawn or fed in.
+    """
+    if path == CALLED_PATH:
+        return Direction(f"reserve.feeds_in_{part}", f"{part}.charge", f"{part}.discharge")
     return Direction(f"{part}.charging{path}", f"{part}.charge{path}", f"{part}.discharge{path}")
 
 
@@ -41,7 +48,7 @@ def directions(variables: Iterable[str]) -> list[Direction]:
     """Return the directions whose binaries are among some variables."""
     there = list(variables)
     parts = dict.fromkeys(name.partition(".")[0] for name in there)
-    possible = [direction(part, path) for part in parts for path in (EXPECTED_PATH, BASELINE_PATH)]
+    possible = [direction(part, path) for part in parts for path in PATHS]
     return [names for names in possible if names.binary in there]
 
 
@@ -49,8 +56,9 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
     """Return every (member, time) at which charging excludes discharging.
 
     These are the single vehicles and batteries (not the aggregates) that can do both; on the
-    expected path only where activation is not expected in both directions, on the baseline path
-    always; a store of heat is never activated."""
+    expected path only where calls do not turn the power within a step, and else in every state of
+    the calls, if they are told by states; on the baseline path always. A store of heat is never
+    activated."""
     found: dict[tuple[str, str], xr.DataArray] = {}
     reserve = inputs.data.get("reserve")
     for part, d in _storages(inputs):
@@ -58,10 +66,12 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
         single = both & (d["aggregate"] == 0) if "aggregate" in d else both
 
         electric = given(d, "carrier", xr.DataArray("electricity")) == "electricity"
-        activated = activated_both_ways(reserve) & electric
-        paths = {EXPECTED_PATH: single & ~activated}
+        turned = turned_within_steps(reserve) & electric
+        paths = {EXPECTED_PATH: single & ~turned}
         if on_two_paths(d, reserve):
             paths[BASELINE_PATH] = single
+        if reserve is not None and "call" in reserve:
+            paths[CALLED_PATH] = single & turned
         found |= {(part.name, path): where for path, where in paths.items() if bool(where.any())}
     return found
 
@@ -75,17 +85,34 @@ def with_flags(inputs: Inputs, flags: Flags) -> Inputs:
 
 
 def overlap(
-    solution: Mapping[str, xr.DataArray], where: Flags
+    inputs: Inputs, solution: Mapping[str, xr.DataArray], where: Flags
 ) -> dict[tuple[str, str], xr.DataArray]:
-    """Return min(charge, discharge) at every place where one excludes the other (kW)."""
+    """Return min(charge, discharge) at every place where one excludes the other (kW).
+
+    Where calls turn the power within a step, it is what is fed in beyond the mean of all states.
+    """
     found = {}
     for (part, path), mask in where.items():
         names = direction(part, path)
         charge, discharge = solution.get(names.charge), solution.get(names.discharge)
-        if charge is not None and discharge is not None:
+        if path == CALLED_PATH:
+            beyond = _beyond_states(inputs, solution, part)
+            found[part, path] = beyond.fillna(0.0).where(mask, 0.0)
+        elif charge is not None and discharge is not None:
             at_once = xr.where(charge < discharge, charge, discharge)
             found[part, path] = at_once.fillna(0.0).where(mask, 0.0)
     return found
+
+
+def _beyond_states(inputs: Inputs, solution: Mapping[str, xr.DataArray], part: str) -> xr.DataArray:
+    """Return g - sum_s w_s max(0, b + sum_r a_rs x_r) of every member (kW, §3)."""
+    d = inputs.data["reserve"]
+    discharge = solution[f"{part}.discharge"].fillna(0.0)
+    power = discharge - solution[f"{part}.charge"].fillna(0.0)
+    share = solution.get(f"reserve.share_{part}", xr.zeros_like(d.volume_max))
+    called = d.call - (d.call_share * d.call).sum("call_state")
+    in_state = power + (called * share.fillna(0.0)).sum("product")
+    return discharge - (d.call_share * in_state.clip(min=0)).sum("call_state")
 
 
 def candidates(
@@ -110,6 +137,8 @@ def candidates(
         charge, discharge = reduced[names.charge] / per_kwh, reduced[names.discharge] / per_kwh
 
         pays = (charge + kept * discharge >= -1e-9) & (kept < 1 - 1e-12)
+        if path == CALLED_PATH:  # both ways share these steps anyway: only where some is wasted
+            pays = xr.zeros_like(pays)
         chosen = (pays & mask) | (both > TOLERANCE)
         if "scenario" in chosen.dims:
             chosen = chosen.any("scenario")

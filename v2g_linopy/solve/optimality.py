@@ -66,7 +66,7 @@ def with_flags_of(inputs: Inputs, result: xr.DataTree) -> Inputs:
     reduced = result["reduced_cost"].to_dataset() if "reduced_cost" in result.children else {}
     flags = {}
     for name, d in inputs.data.items():
-        for path in (complementarity.EXPECTED_PATH, complementarity.BASELINE_PATH):
+        for path in complementarity.PATHS:
             binary = complementarity.direction(name, path).binary
             if binary in reduced and not faulty_indexes(result, *GROUPS):
                 some = reduced[binary].notnull()

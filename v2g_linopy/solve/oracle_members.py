@@ -95,6 +95,8 @@ def _ties(inputs: Inputs, d: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
     for way in ("charge", "discharge"):
         least = (d[f"{way}_min"] > 0) & (d[f"{way}_max"] > 0)
         yield "a least power is a choice between on and off", least
+    if "call" in inputs.data.get("reserve", {}):
+        yield "calls of reserves are told by states", xr.DataArray(True)
     if "charger" in d:
         yield "a charger limits several vehicles in sum", d.charger.astype(str) != ""
     named = _named_elsewhere(inputs)

@@ -363,7 +363,7 @@ class _Search:
         where = {} if mode == "off" else complementarity.eligible(self.inputs)
         flags = where if mode == "milp" else {}
         solved = first = self._solved(flags)
-        at_once, rounds = complementarity.overlap(solved.solution, where), 0
+        at_once, rounds = complementarity.overlap(self.inputs, solved.solution, where), 0
 
         while mode == "lazy" and rounds < _ROUNDS and not _exact(solved, at_once):
             more = complementarity.candidates(
@@ -371,7 +371,10 @@ class _Search:
             )
             flags = {key: x | flags[key] if key in flags else x for key, x in more.items()}
             solved = self._solved(flags)
-            at_once, rounds = complementarity.overlap(solved.solution, where), rounds + 1
+            at_once, rounds = (
+                complementarity.overlap(self.inputs, solved.solution, where),
+                rounds + 1,
+            )
 
         deciding = {complementarity.direction(*storage).binary for storage in flags}
         binaries = sum(int(x.notnull().sum()) for n, x in solved.solution.items() if n in deciding)

@@ -13,7 +13,7 @@ from ...model.formulas_storage import one_way, within_step
 from ...model.part import Entry, Part, Stage
 from ...model.reserve_rules import on_two_paths
 from ...model.scope import Scope
-from ...model.terms import CARRIERS, Edge, Flex, Flow, Replay, Store, Terms, decided_cash
+from ...model.terms import CARRIERS, Edge, Flex, Flow, Powers, Replay, Store, Terms, decided_cash
 from ...model.view import View
 from .reserve_room import baseline_initial, of_storage, on_baseline
 
@@ -235,10 +235,10 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         mask=capped,
     )
 
-    baseline = None
+    baseline = backlog = None
     if on_two_paths(d, s.inputs.get("reserve")):
-        c0, g0, _, store = _path(s, on_baseline(d), "_baseline")
-        baseline = (g0 - c0) - (g - c)
+        c0, g0, e0, store = _path(s, on_baseline(d), "_baseline")
+        baseline, backlog = (g0 - c0) - (g - c), e0 - e
 
     cash = {
         "wear": (d.wear, -d.wear * s.dt / d.eta_discharge * g),
@@ -258,6 +258,8 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             range_max=(d.charge_max + d.discharge_max).where(d.carrier == "electricity", 0.0),
             store=store,
             baseline=baseline,
+            backlog=backlog,
+            powers=Powers(c, g, (d.charge_max > 0) & (d.discharge_max > 0)),
         ),
     )
 

@@ -2,12 +2,14 @@
 a fleet shows.
 """
 
+from dataclasses import replace
+
 import xarray as xr
 
 from ...case.schema import ABSENT, Field
 from ...model.formulas import given, larger, smaller
 from ...model.formulas_storage import not_on_board
-from ...model.terms import Allowance, Edge, Flex, Store
+from ...model.terms import Allowance, Edge, Flex, Powers, Store
 
 
 def baseline_initial(member: str, where: str) -> Field:
@@ -39,6 +41,8 @@ def of_storage(d: xr.Dataset) -> Flex:
         down=d.charge_max.where(there, 0.0) + power,
         store=_store(d),
         baseline=_moved_by_baseline(d),
+        backlog=d.energy_baseline - d.energy if _path(d) else None,
+        powers=_powers(d),
     )
 
 
@@ -52,8 +56,15 @@ def of_vehicles(d: xr.Dataset) -> Flex:
         down,
         store=_store(d),
         baseline=_moved_by_baseline(d),
+        backlog=d.energy_baseline - d.energy if _path(d) else None,
         allowance=_allowance_left(d),
+        powers=replace(_powers(d), single=d.aggregate == 0),
     )
+
+
+def _powers(d: xr.Dataset) -> Powers[xr.DataArray]:
+    """What is drawn and fed in over the step on the expected path."""
+    return Powers(d.charge, d.discharge, (d.charge_max > 0) & (d.discharge_max > 0))
 
 
 def _path(d: xr.Dataset) -> str:

@@ -233,7 +233,7 @@ class LevelTwo:
             levels = solver.by_variable(built.model, matrix, found.primal)
             at_once = {
                 key: x > complementarity.TOLERANCE
-                for key, x in complementarity.overlap(levels, where).items()
+                for key, x in complementarity.overlap(self.inputs, levels, where).items()
             }
             if not any(bool(x.any()) for x in at_once.values()):
                 return Rest(built, matrix, found)

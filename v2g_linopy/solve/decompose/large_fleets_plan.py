@@ -338,7 +338,7 @@ def side_by_side(
 
 def _one_way(inputs: Inputs, whole: Solved, method: str) -> Solved:
     """Say that nothing charges and discharges at once, or raise where it does."""
-    at_once = complementarity.overlap(whole.solution, complementarity.eligible(inputs))
+    at_once = complementarity.overlap(inputs, whole.solution, complementarity.eligible(inputs))
     largest = max((float(x.max()) for x in at_once.values()), default=0.0)
     if largest > complementarity.TOLERANCE:
         detail = f"a storage charges and discharges at once, by up to {largest:.3g} kW; use whole"

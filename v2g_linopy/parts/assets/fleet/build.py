@@ -18,7 +18,7 @@ from ....model.formulas import (
 from ....model.formulas_storage import need_of_trip, one_way, within_step
 from ....model.reserve_rules import on_two_paths
 from ....model.scope import Scope
-from ....model.terms import Allowance, Cash, Edge, Flex, Flow, Store, Terms, decided_cash
+from ....model.terms import Allowance, Cash, Edge, Flex, Flow, Powers, Store, Terms, decided_cash
 from ..reserve_room import on_baseline
 from . import power_limits
 from .schema import is_active
@@ -139,7 +139,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             range_max=d.charge_max + d.discharge_max,
             store=baseline.store,
             baseline=baseline.power - plan.power if two_paths else None,
+            backlog=s["fleet.energy_baseline"] - s["fleet.energy"] if two_paths else None,
             allowance=_allowance(s, d, baseline, shared),
+            powers=Powers(c, g, (d.charge_max > 0) & (d.discharge_max > 0)),
         ),
     )
 

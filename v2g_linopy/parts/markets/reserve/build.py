@@ -11,7 +11,7 @@ from ....model.formulas import given, larger, previous, smaller
 from ....model.reserve_rules import guarantees_energy
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, ReservedPower, Store, Terms
-from . import discharge_allowance, energy_backing, guarantees
+from . import discharge_allowance, energy_backing, guarantees, priced_calls
 from .schema import in_every_scenario
 
 
@@ -111,29 +111,18 @@ def _shares(
     """Shares of every member within its room; what each asset holds and may be called to discharge,
     what all hold of each product, and the most.
     """
-    net = d.activation_up - d.activation_down
-    largest_rate = larger(*_room_per_kw(d))
     discharge_called: dict[str, Expression] = {}
     shares: dict[str, tuple[Expression, ReservedPower, xr.DataArray]] = {}
-    for asset, f in s.flex.items():  # kinds of asset, never members
-        assert f.range_max is not None, f"the build of {asset} gives no range_max"
-        possible = (f.range_max > 0) & (d.volume_max > 0)
-        if f.store is not None and f.baseline is None and guarantees_energy(d):
-            possible = possible & ~guarantees.energy_backed(d)
-        most = f.range_max / largest_rate
+    for asset in s.flex:  # kinds of asset, never members
+        possible, most = _possible(s, d, asset)
         x, room = _share(s, d, asset, possible, most)
         shares[asset] = x, room, most.where(possible, 0.0)
+        _room_rows(s, d, asset, x, possible.any("product"))
+        priced_calls.call_rows(s, d, asset, x, possible)
         energy_backing.backing_rows(s, d, asset, x, possible)
         called = discharge_allowance.allowance_rows(s, d, asset, x, possible)
         if called is not None:
             discharge_called[asset] = called
-
-        some = possible.any("product")
-        s.add(f"up_{asset}", room.up <= f.up, mask=some)
-        s.add(f"down_{asset}", room.down <= f.down, mask=some)
-        if f.baseline is not None:
-            s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
-        _on_board(s, d, asset, x, some)
 
     for asset, offer in s.offered.items():
         assert offer.range_max is not None, f"the build of {asset} gives no range_max"
@@ -150,6 +139,29 @@ def _shares(
             held[asset], member = room, s.inputs[asset].attrs["member"]
             sold, largest = sold + x.sum(member), largest + most.sum(member)
     return held, discharge_called, sold, largest
+
+
+def _possible(s: Scope, d: xr.Dataset, asset: str) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return where an asset may sell a product, and how much at most (kW)."""
+    f = s.flex[asset]
+    assert f.range_max is not None, f"the build of {asset} gives no range_max"
+    possible = (f.range_max > 0) & (d.volume_max > 0)
+    if f.store is not None and f.baseline is None and guarantees_energy(d):
+        possible = possible & ~guarantees.energy_backed(d)
+    return possible, f.range_max / larger(*_room_per_kw(d))
+
+
+def _room_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, some: xr.DataArray) -> None:
+    """Rows: what is called fits into the room about the expected power, and about the baseline."""
+    f, net = s.flex[asset], d.activation_up - d.activation_down
+    up, down = ((rate * x).sum("product") for rate in _room_per_kw(d))
+    s.add(f"up_{asset}", up <= f.up, mask=some)
+    s.add(f"down_{asset}", down <= f.down, mask=some)
+    if priced_calls.has_states(d):
+        priced_calls.backlog_rows(s, d, asset, x, some)
+    elif f.baseline is not None:
+        s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)
+    _on_board(s, d, asset, x, some)
 
 
 def _room_per_kw(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:

@@ -5,12 +5,13 @@ mistake in one of them must not hide from the audit."""
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ....model import risk_measures
 from ....model.bid_sizes import distance_to_least, distance_to_step
-from ....model.formulas import given
-from ....model.terms import Edge, Flow, Replay, Store
+from ....model.formulas import given, larger
+from ....model.terms import Edge, Flex, Flow, Powers, Replay, Store
 from ....model.view import View
 from . import worst_case_activation
 
@@ -49,8 +50,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         room = v.done[asset].room
         residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
-        if room.baseline is not None:
-            residuals[f"baseline_{asset}"] = abs(room.baseline - moved).assign_attrs(units="kW")
+        residuals |= _misses_paths(d, room, x, asset, v.dt)
         if room.store is not None and _promises_energy(d):
             edges = _known_energy(d, room.store.edges(), room.baseline, x)
             residuals |= _replay_on_board(d, room.store, edges, asset, x)
@@ -93,6 +93,55 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         (d.activation_up * d.volume).sum("product"),
     )
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held, called)
+
+
+def _misses_paths(
+    d: xr.Dataset, room: Flex, x: xr.DataArray, asset: str, dt: float
+) -> dict[str, xr.DataArray]:
+    """By how much the path with calls is not what its calls, and the path without them, make it."""
+    if "call" in d:
+        found = _misses_backlog(d, room, x, asset, dt)
+        if room.powers is not None:
+            found[f"fed_in_{asset}"] = _misses_states(d, room.powers, x)
+        return found
+    if room.baseline is None:
+        return {}
+    moved = ((d.activation_down - d.activation_up) * x).sum("product")
+    return {f"baseline_{asset}": abs(room.baseline - moved).assign_attrs(units="kW")}
+
+
+def _misses_states(d: xr.Dataset, powers: Powers, x: xr.DataArray) -> xr.DataArray:
+    """By how much what is fed in is not the mean of what each state of the calls feeds in (kW)."""
+    mean = (d.call_share * d.call).sum("call_state")
+    traded = powers.discharge - powers.charge - (mean * x).sum("product")
+    in_state = traded + (d.call * x).sum("product")
+    fed_in = (d.call_share * in_state.clip(min=0)).sum("call_state")
+    burnt = (powers.discharge - fed_in).where(powers.single, 0.0)
+    missed = larger(fed_in - powers.discharge, burnt)
+    return missed.where(powers.both_ways, 0.0).assign_attrs(units="kW")
+
+
+def _misses_backlog(
+    d: xr.Dataset, room: Flex, x: xr.DataArray, asset: str, dt: float
+) -> dict[str, xr.DataArray]:
+    """By how much the two paths are further apart than the calls of the last steps explain (kWh),
+    and by how much the baseline alone leaves too little room (kW).
+    """
+    if room.baseline is None or room.backlog is None or room.store is None:
+        return {}
+    upward, downward = d.call.clip(min=0), (-d.call).clip(min=0)
+    taken = upward / room.store.eta_discharge - room.store.eta_charge * downward
+    steps = (d.recovery_delay.fillna(dt) / dt).round(6).clip(min=1)
+    most = (np.ceil(steps) * dt * (d.call_share * taken).sum("call_state") * x).sum("product")
+    apart = larger((room.backlog - most).clip(min=0), (-room.backlog).clip(min=0))
+    up = ((d.up * x).sum("product") - room.up + room.baseline).clip(min=0)
+    down = ((d.down * x).sum("product") - room.down - room.baseline).clip(min=0)
+    sold = x.sum("product") > _ROUNDING
+    return {
+        f"backlog_{asset}": apart.assign_attrs(units="kWh"),
+        f"room_up_baseline_{asset}": up.where(sold, 0.0).assign_attrs(units="kW"),
+        f"room_down_baseline_{asset}": down.where(sold, 0.0).assign_attrs(units="kW"),
+    }
 
 
 def _known_energy(

@@ -8,7 +8,7 @@ from ....case.schema import ABSENT, Calendar, Field, Schema, violations
 from ....errors import Problem
 from ....model.bid_sizes import gate_problems, with_closed_gates
 from ....model.inputs import has_market, pods_at_markets
-from . import guarantees
+from . import guarantees, priced_calls
 
 
 def unpriced_activation(
@@ -55,6 +55,7 @@ def _promised_in_advance(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
     """A volume that some scenarios may fall short of is one for all of them, and is not activated
     in the plan.
     """
+    d = priced_calls.with_mean_activation(d)
     expected = d.activation_up + d.activation_down > 0
     called = expected.any([n for n in expected.dims if n != "product"])
     nobody_delivers = (
@@ -165,6 +166,7 @@ SCHEMA = Schema(
             kind="label",
             of="energy",
         ),
+        *priced_calls.INPUTS,
         *guarantees.INPUTS,
         Field(
             "volume_max",
@@ -255,6 +257,7 @@ SCHEMA = Schema(
         Field("shortfall", "product time", "kW", "committed capacity that nobody holds"),
         Field("offered", "product time", "1", "1 where the product may be sold", auxiliary=True),
         Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
+        *priced_calls.OUTPUTS,
         *guarantees.OUTPUTS,
         Field(
             "surplus_at_risk",
@@ -268,8 +271,8 @@ SCHEMA = Schema(
             "missing", "product time", "kW", "held less than the surplus at risk", auxiliary=True
         ),
     ),
-    checks=(_consistent, _promised_in_advance),
-    completions=(with_closed_gates,),
+    checks=(priced_calls.state_problems, _consistent, _promised_in_advance),
+    completions=(priced_calls.with_mean_activation, with_closed_gates),
 )
 
 
