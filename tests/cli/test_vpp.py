@@ -113,5 +113,41 @@ def test_bands_as_a_table(run, roofs, tmp_path):
     assert "portfolio: draws at most 0 kW and feeds in at most 20 kW" in done.stdout
     assert "all together need not be" in done.stdout
     rows = pd.read_csv(table)
-    assert rows[(rows.pod == "near") & (rows.edge == "min")].power.tolist() == [-10.0]
+    rows = pd.read_csv(table)
+    near = rows[(rows["pod"] == "near") & (rows["edge"] == "min")]
+    assert near.value.tolist() == [-10.0, -10.0] and near.unit.tolist() == ["kW", "kWh"]
+    assert near.start.tolist() == [near.start.tolist()[0]] * 2 and near.note.isna().all()
     assert run("flexibility", roofs, "-o", table).exit_code == 8
+
+
+def test_bands_that_are_asked_for(run, roofs, tmp_path):
+    """A window, an hour that is held, a price, one site, and a picture of it."""
+    table, picture = tmp_path / "bands.csv", tmp_path / "bands.png"
+    asked = ("--window", "noon=2026-01-05T00:00..2026-01-05T01:00", "--hours", "1")
+    asked += ("--shift", "0.5", "--pod", "near", "--nodes", "0")
+    done = run("flexibility", roofs, *asked, "-o", table, "--plot", picture)
+    assert done.exit_code == 0, done.output
+    assert "noon: near draws -10 to 0 kWh" in done.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    rows = pd.read_csv(table)
+    kinds = {"power", "energy", "window_energy", "product", "shift", "shift_cost"}
+    assert {*rows.quantity} == kinds and {*rows.pod} == {"near"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--window", "noon=12:00"), 2, "give START..END"),
+        (("--hours", "one"), 2, "give numbers between commas"),
+        (("--plot", "bands.gif"), 2, "a picture ends in .png or .svg"),
+        (
+            ("--hours", "0.5", "--pod", "nera"),
+            3,
+            "'nera' is no site of the case; did you mean near?",
+        ),
+    ],
+)
+def test_bands_that_are_none(run, roofs, words, code, said):
+    """The option and its remedy are named, and nothing is solved."""
+    done = run("flexibility", roofs, *words)
+    assert done.exit_code == code and said in " ".join(done.stderr.split())

@@ -28,6 +28,21 @@ def one_way(
     )
 
 
+def counts_alike(d: xr.Dataset) -> bool:
+    """Return True where a kWh at the grid counts alike in every step for what is stored.
+
+    A storage that only charges, always at one efficiency, or that loses nothing either way; and
+    what it holds is kept, or all of it leaves.
+    """
+    first = d.eta_charge.isel(time=0, drop=True) if "time" in d.eta_charge.dims else d.eta_charge
+    charges_only = (d.discharge_max == 0) & (d.eta_charge == first)
+    lossless = (d.eta_charge == 1) & (d.eta_discharge == 1)
+    charges_only, lossless = xr.broadcast(charges_only, lossless)
+    along = [dim for dim in lossless.dims if dim == "time"]
+    alike = charges_only.all(along) | lossless.all(along)
+    return bool(alike.all()) and bool(((d.keep == 0) | (d.keep == 1)).all())
+
+
 def within_step(
     before: Expression, into: Expression, out: Expression, floor: Data, ceiling: Data
 ) -> tuple[Constraint, Constraint]:

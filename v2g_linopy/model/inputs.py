@@ -28,6 +28,7 @@ RESULT_GROUPS = (
     "sequence",
     "stages",
     "decomposition",
+    "flexibility_bands",
 )
 
 

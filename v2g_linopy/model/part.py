@@ -159,6 +159,10 @@ class Part:
     postprocess : callable, optional
         ``f(view, inputs and outputs) -> {output: DataArray}``, outputs rewritten before the ledger
         is read, where many are equally good, and outputs that no row needs.
+    limits_sums : callable, optional
+        ``f(inputs) -> bool``, whether its members limit nothing but sums of power over sets of
+        steps, each kWh counted alike, as a battery without losses does: then the bands of sites
+        add up exactly. Without it, they do not.
     merges : bool, default True
         Whether n equal members are one of n times the size. False where a member is no thing that
         doubles, as a plan of which shares add up to 1.
@@ -213,6 +217,7 @@ class Part:
     end_of_window_inputs: Mapping[str, float] = field(default_factory=dict)
     terminal_storage: Mapping[str, str] = field(default_factory=dict)
     postprocess: Callable[[View, xr.Dataset], Mapping[str, xr.DataArray]] | None = None
+    limits_sums: Callable[[xr.Dataset], bool] | None = None
     merges: bool = True
 
     def __repr__(self) -> str:

@@ -372,6 +372,10 @@ PART = Part(
     },
     balances=frozenset({"balance", "cycles", *battery_wear.BALANCES}),
     without_flexibility=lambda d: xr.zeros_like(d.charge_max),
+    limits_sums=lambda d: (
+        formulas_storage.counts_alike(d)
+        and bool((d.cycles_max.isnull() & (d.carrier == "electricity")).all())
+    ),
     state_inputs={
         "energy_initial": "energy",
         "baseline_initial": "energy_baseline",

@@ -290,6 +290,14 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     )
 
 
+def limits_sums(d: xr.Dataset) -> bool:
+    """Return True for electric loads that shift nothing: their power, and what is curtailed within
+    a window, are limited by sums.
+    """
+    shifts = d.shift_up_max + d.shift_down_max > 0
+    return not bool((shifts | (d.carrier != "electricity")).any())
+
+
 PART = Part(
     "load",
     Stage.ASSET,
@@ -309,6 +317,7 @@ PART = Part(
     },
     balances=frozenset({"window", "curtailed"}),
     without_flexibility=lambda d: d.baseline.where(d.carrier == "electricity", 0.0),
+    limits_sums=limits_sums,
     state_inputs={
         "advanced_initial": "advanced",
         "owed_initial": "owed",

@@ -88,4 +88,5 @@ PART = Part(
     entries={"cost": Entry()},
     limit_labels={"curtail": "power of sun and wind that could be curtailed"},
     without_flexibility=lambda d: -d.available,
+    limits_sums=lambda d: True,
 )

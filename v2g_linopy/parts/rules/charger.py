@@ -98,6 +98,7 @@ PART = Part(
     SCHEMA,
     build,
     replay,
+    limits_sums=lambda d: True,
     limit_labels={
         "charge": "converter limit of a charger",
         "discharge": "converter limit of a charger, feeding in",

@@ -464,6 +464,41 @@ class ResultPlots:
         """
         return figures.profit_distribution(self._opened())
 
+    def bands(self, pod: str | None = None, **window: Any) -> Figure:
+        """Draw between which powers and energies a site can be at each moment, and what is planned.
+
+        It needs what `v2g.flexibility` returns, or a result that has its group
+        `/flexibility_bands`.
+
+        Parameters
+        ----------
+        pod : str, optional
+            A site; the whole portfolio unless given.
+        **window
+            `start` (str or pandas.Timestamp, local clock of the case) and `days` (float): the part
+            to draw; everything unless given, or the busiest week of a long horizon.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            kW, and kWh since the start, over local time. Each moment stands alone; an edge that was
+            not verified is dotted.
+
+        Raises
+        ------
+        V2GError
+            The extra ``[report]`` is not installed.
+
+        Examples
+        --------
+        >>> import v2g_linopy as v2g
+        >>> case = v2g.portfolio(vehicles=2, days=1, pods=2, reserve=False)
+        >>> figure = v2g.flexibility(case, nodes=0).plot.bands("depot-1")
+        >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+        ['What depot-1 can do, each moment alone']
+        """
+        return figures.bands(self._opened(), pod, **window)
+
     def price_response(self) -> Figure:
         """Draw power and energy at each price.
 

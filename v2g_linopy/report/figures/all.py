@@ -9,12 +9,14 @@ from .distribution import profit_distribution
 from .peaks import peaks
 from .sequence import positions, regret
 from .site import balance, energy_flow, load_duration
+from .site_bands import bands
 from .trading import price_response, reserve, shadow_prices
 from .value import bill, value_ladder
 from .vehicles import heat_map, state_of_energy
 
 __all__ = [
     "balance",
+    "bands",
     "bill",
     "contracts",
     "corridor",

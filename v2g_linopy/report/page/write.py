@@ -43,6 +43,11 @@ CAPTIONS = {
         " batteries draw; below: what sun, wind, plants, vehicles and batteries feed in. The line"
         " is left for the grid: import above, export below zero."
     ),
+    "bands": (
+        "Bands of the portfolio. Above: between which powers it can be in each step; below: between"
+        " which energies since the start. The line is the plan. Each moment stands alone: all of"
+        " them together are no plan. A dotted edge is a bound that was not verified."
+    ),
     "load_duration": (
         "Load duration at the meter, all pods together. As planned, and without flexibility:"
         " vehicles charge at full power from arrival until their need is met, batteries stand idle,"
@@ -209,6 +214,7 @@ def is_shown(view: ResultView, name: str) -> bool:
     site = bool(view.others) and view.meter.sizes["asset"] > 0 and len(view.time) > 0
     return {
         "balance": site,
+        "bands": view.has("flexibility_bands", "power") and len(view.time) > 0,
         "load_duration": site,
         "energy_flow": site,
         "peaks": bool(priced_pods(view)),

@@ -45,6 +45,17 @@ class Sites:
     ----------
     most_held : numpy.ndarray
         kW on (product, time): they never hold more.
+    matrix : Matrix
+        The model, as it was built.
+    places : Places
+        Where its variables and rows are.
+    site : numpy.ndarray
+        Number of the site of each column.
+    own_cost : numpy.ndarray
+        What each column earns by itself, without prices of power and reserves.
+    trading, holding : scipy.sparse.csr_array
+        Give, from the levels of the columns, what is traded on (site, time) and held on (site,
+        product, time), each as one axis (kW).
     """
 
     def __init__(
@@ -56,8 +67,8 @@ class Sites:
     ):
         self.pods, self._inputs, self._settings = list(pods), inputs, settings
         built = assemble_model(inputs)
-        self._free = matrix = matrix_of(built.model)
-        places = Places.of(built.model, matrix)
+        self.matrix = matrix = matrix_of(built.model)
+        self.places = places = Places.of(built.model, matrix)
 
         position = places.column["energy.position"].isel(market=0).to_numpy()
         none = np.zeros((0, len(inputs.calendar.time)), int)
@@ -67,26 +78,26 @@ class Sites:
         self._supplied = [bool(contract.any()) and bool(contract.sel(pod=p)) for p in pods]
 
         sold = np.concatenate([position, volume.ravel()])
-        self._own_cost = matrix.cost.copy()
-        self._own_cost[sold] = 0.0
-        self._site = _site_of_columns(matrix, places, sold, self.pods)
+        self.own_cost = matrix.cost.copy()
+        self.own_cost[sold] = 0.0
+        self.site = _site_of_columns(matrix, places, sold, self.pods)
         market = places.row["node.market"].to_numpy()
-        traded = _by_site(matrix, market, sold, self._site, len(self.pods))
-        self._trading = traded @ sp.diags_array(self._reaching_markets(places))
-        self._holding = _by_site(matrix, allocation.ravel(), sold, self._site, len(self.pods))
+        traded = _by_site(matrix, market, sold, self.site, len(self.pods))
+        self.trading = traded @ sp.diags_array(self._reaching_markets(places))
+        self.holding = _by_site(matrix, allocation.ravel(), sold, self.site, len(self.pods))
         self._constants = constants(built.ledger, matrix, self.pods, homes)
 
-        most = abs(self._holding) @ matrix.upper
+        most = abs(self.holding) @ matrix.upper
         self.most_held = most.reshape(len(pods), *volume.shape).sum(axis=0)
 
-        self._matrix = replace(matrix, cost=self._own_cost)
+        self._matrix = replace(matrix, cost=self.own_cost)
         self._shared = sold, np.concatenate([market, allocation.ravel()])
         self._programmes: SiteProgrammes | None = None
 
     @property
     def whole(self) -> list[str]:
         """Names of the sites with decisions in whole numbers."""
-        return [self.pods[k] for k in sorted(set(self._site[self._free.integer]))]
+        return [self.pods[k] for k in sorted(set(self.site[self.matrix.integer]))]
 
     def plans(self, message: Message) -> list[Plan]:
         """Return the best plan of every site at the prices of a message.
@@ -97,27 +108,27 @@ class Sites:
             A site has no plan by itself.
         SolveError, SolverError, Interrupted
         """
-        matrix = replace(self._matrix, cost=self._cost_at(message))
+        matrix = replace(self._matrix, cost=self.cost_at(message))
         optimum = self._solved(matrix)
         x = optimum.primal
         count = len(self.pods)
-        own = np.bincount(self._site, self._own_cost * x, count) + self._constants
-        traded = (self._trading @ x).reshape(count, -1)
-        held = (self._holding @ x).reshape(count, *self.most_held.shape).clip(min=0.0)
+        own = np.bincount(self.site, self.own_cost * x, count) + self._constants
+        traded = (self.trading @ x).reshape(count, -1)
+        held = (self.holding @ x).reshape(count, *self.most_held.shape).clip(min=0.0)
         earned = (held * self._prices_of_held(message)).sum(axis=(1, 2)) + traded @ message.power
         value = own + self._inputs.dt * earned
         if not matrix.is_lp:  # a search may stop before it has proved the best
             value += (optimum.bound - optimum.objective) / count
-        integer, whole = self._free.integer, self.whole
+        integer, whole = self.matrix.integer, self.whole
         levels = np.round(x[integer]) if integer.any() else None
         made = zip(self.pods, traded, held, own.tolist(), value.tolist(), strict=True)
         return [Plan(*plan, message.round, plan[0] in whole, levels) for plan in made]
 
     def fix(self, levels: np.ndarray) -> None:
         """Hold the decisions in whole numbers: a linear programme is left."""
-        everywhere = np.zeros(self._free.a.shape[1])
-        everywhere[self._free.integer] = levels
-        self._matrix = replace(at_levels(self._free, everywhere), cost=self._own_cost)
+        everywhere = np.zeros(self.matrix.a.shape[1])
+        everywhere[self.matrix.integer] = levels
+        self._matrix = replace(at_levels(self.matrix, everywhere), cost=self.own_cost)
         self._programmes = None
 
     def _reaching_markets(self, places: Places) -> np.ndarray:
@@ -126,21 +137,21 @@ class Sites:
         The portfolio knows what it sells of them, and takes that from the market itself.
         """
         shares = [x.to_numpy().ravel() for n, x in places.column.items() if n.startswith(_SHARE)]
-        every = np.arange(self._free.a.shape[1])
+        every = np.arange(self.matrix.a.shape[1])
         share = np.isin(every, np.concatenate([*shares, np.zeros(0, int)]))
-        return np.where(np.array(self._supplied)[self._site] & share, 0.0, 1.0)
+        return np.where(np.array(self._supplied)[self.site] & share, 0.0, 1.0)
 
     def _prices_of_held(self, message: Message) -> np.ndarray:
         """EUR/kW/h on (site, product, time)."""
         prices = (message.held, message.held_supplied)
         return np.array([prices[int(with_supplier)] for with_supplier in self._supplied])
 
-    def _cost_at(self, message: Message) -> np.ndarray:
+    def cost_at(self, message: Message) -> np.ndarray:
         """Income per unit of each column: its own, and what a kW traded and held earns (EUR)."""
         power = np.tile(message.power, len(self.pods))
         held = self._prices_of_held(message).ravel()
-        paid = self._trading.T @ power + self._holding.T @ held
-        return self._own_cost + self._inputs.dt * paid
+        paid = self.trading.T @ power + self.holding.T @ held
+        return self.own_cost + self._inputs.dt * paid
 
     def _solved(self, matrix: Matrix) -> Optimum:
         """Solve it: linear programmes site by site from the last bases, others anew."""
@@ -148,7 +159,7 @@ class Sites:
             if not matrix.is_lp:
                 return solve_matrix(matrix, self._settings)
             if self._programmes is None:
-                self._programmes = SiteProgrammes(matrix, self._site, *self._shared, self._settings)
+                self._programmes = SiteProgrammes(matrix, self.site, *self._shared, self._settings)
             x, none = self._programmes.solve(matrix.cost), np.zeros(0)
             return Optimum(x, none, none, float(matrix.cost @ x))
         except SolveError as error:

@@ -19,6 +19,16 @@ def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
     )
 
 
+def limits_sums(d: xr.Dataset) -> bool:
+    """Return True for vehicles that take any power up to the most, and lose nothing or only charge.
+
+    What owners allow, and power that falls near full, limit something else.
+    """
+    steady = d.taper_from.isnull() & (d.charge_min == 0) & (d.discharge_min == 0)
+    limited = "allowance" in d and bool(d.allowance.notnull().any())
+    return formulas_storage.counts_alike(d) and bool(steady.all()) and not limited
+
+
 PART = Part(
     "fleet",
     Stage.ASSET,
@@ -51,6 +61,7 @@ PART = Part(
         **battery_wear.LIMIT_LABELS,
     },
     balances=frozenset({"balance", "count", *battery_wear.BALANCES}),
+    limits_sums=limits_sums,
     state_inputs={
         "energy_initial": "energy",
         "baseline_initial": "energy_baseline",
