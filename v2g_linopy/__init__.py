@@ -64,6 +64,8 @@ _HOME = {
     "portfolio_case": "flexibility.exchange",
     "disaggregate": "flexibility.shares",
     "keep_promise": "flexibility.shares",
+    "site_values": "flexibility.site_values",
+    "with_values_alone": "flexibility.site_values",
     "Interrupted": "errors",
     "OutputError": "errors",
     "Problem": "errors",
@@ -154,6 +156,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .flexibility.envelope import envelope
     from .flexibility.exchange import aggregate, bound, message, plan, portfolio_case
     from .flexibility.shares import disaggregate, keep_promise
+    from .flexibility.site_values import site_values, with_values_alone
     from .operate.contract_entry import with_contracts
     from .operate.day_ahead_bids import BidRule
     from .operate.dual_settlement import with_dual_prices
@@ -253,6 +256,7 @@ __all__ = [
     "break_even_map",
     "build",
     "capacity_loss",
+    "site_values",
     "with_contracts",
     "BidRule",
     "with_dual_prices",
@@ -280,6 +284,7 @@ __all__ = [
     "products",
     "profit_sources",
     "profit_steps",
+    "with_values_alone",
     "worth_of_known_prices",
     "random_signals",
     "sessions_to_fleet",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from by_hand import lossless_case
+from cases import case, market, storage
 from forked import command_ended_behind, run, started
 from hypothesis import settings
 
@@ -28,6 +29,16 @@ NAMES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json")
 def small(price: float) -> object:
     car = {"charge_max": [10.0] * 6, "energy_min": [0.0] * 5 + [15.0]}
     return lossless_case([price, 20.0, 60.0, 40.0, 30.0, 10.0], {"ev-001": car})
+
+
+def several_rounds() -> object:
+    """Two batteries and a roof behind one small market."""
+    boxes = {
+        "hall": storage(energy_initial=5.0, wear=0.01, pod="hall"),
+        "yard": storage(energy_initial=2.0, wear=0.02, charge_max=6.0, pod="yard"),
+    }
+    roof = {"available": [4.0, 8.0, 2.0], "pod": "roof"}
+    return case(None, market([30.0, 10.0, 60.0], limit=7.0), battery=boxes, renewable=roof)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +79,32 @@ def test_a_solve_that_is_ended_leaves_old_files_or_new_ones(twice, end):
         after = run("solve one.nc -o out --no-report --force", folder)
         assert all(name in after.said for name in left), after.said
         assert {path.name for path in (folder / "out").iterdir()} == set(NAMES)
+
+
+@pytest.mark.xdist_group("kills")
+def test_two_levels_that_are_killed_go_on(tmp_path):
+    """Killed at moments that are drawn, with no chance to tidy up: the same command comes to the
+    value of a run that nobody ended, and leaves no rounds.
+    """
+    v2g.write(several_rounds(), tmp_path / "group.nc")
+    words = "vpp solve group.nc --no-report --no-alone --no-bands"
+    whole = run(f"{words} -o whole", tmp_path)
+    assert whole.code == 0, whole.said
+    profit = v2g.read(tmp_path / "whole" / "result.nc").attrs["profit"]
+    rng = random.Random("two levels")
+    for k in range(KILLS):
+        for _ in range(2):
+            done = run(
+                f"{words} -o cut-{k}", tmp_path, signal.SIGKILL, rng.random() * whole.seconds
+            )
+            if done.code == 0:
+                break
+        done = run(f"{words} -o cut-{k}", tmp_path) if done.code else done
+        at_its_end = done.code == 8 and "exists" in done.said
+        assert done.code == 0 or at_its_end, done.said
+        cut = tmp_path / f"cut-{k}"
+        assert v2g.read(cut / "result.nc").attrs["profit"] == pytest.approx(profit, rel=1e-6)
+        assert at_its_end or not (cut / ".rounds").exists()
 
 
 @pytest.mark.xdist_group("kills")

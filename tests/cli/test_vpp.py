@@ -8,6 +8,7 @@ from cases import case, engine, market
 from pytest import approx
 
 import v2g_linopy as v2g
+from v2g_linopy.solve.decompose import pool
 
 
 @pytest.fixture
@@ -92,6 +93,45 @@ def test_in_one_command(run, roofs, tmp_path):
     assert done.exit_code == 0, done.output
     result = v2g.read(tmp_path / "out" / "result.nc")
     assert result.attrs["method"] == "sites" and result.attrs["profit"] == approx(0.9)
+    assert result["decomposition"]["alone"].sizes["pod"] == 2
+    assert "flexibility_bands" in result.children
+    assert not (tmp_path / "out" / ".rounds").exists()
+
+
+def test_after_an_interruption(run, roofs, tmp_path, monkeypatch):
+    """Ended in the second round, the first one is kept: the same command says so, and comes to the
+    same profit. With `--force` it starts anew.
+    """
+    answer, rounds = pool.LocalSites.plans, []
+
+    def ends(sites, told):
+        rounds.append(told)
+        if len(rounds) == 2:
+            raise KeyboardInterrupt
+        return answer(sites, told)
+
+    words = (
+        "vpp",
+        "solve",
+        roofs,
+        "-o",
+        tmp_path / "out",
+        "--no-report",
+        "--no-alone",
+        "--no-bands",
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(pool.LocalSites, "plans", ends)
+        assert run(*words).exit_code == 130
+    assert [p.name for p in (tmp_path / "out" / ".rounds").iterdir()] == ["00000.nc"]
+    done = run(*words)
+    assert done.exit_code == 0 and "1 round kept" in done.stderr
+    result = v2g.read(tmp_path / "out" / "result.nc")
+    assert result.attrs["profit"] == approx(0.9) and "flexibility_bands" not in result.children
+    assert not (tmp_path / "out" / ".rounds").exists()
+    (tmp_path / "out" / ".rounds").mkdir()
+    (tmp_path / "out" / ".rounds" / "00000.nc").write_bytes(b"no round")
+    assert run(*words, "--force").exit_code == 0
 
 
 def test_a_gap_that_is_left_is_told(run, tmp_path):
@@ -138,7 +178,7 @@ def test_bands_that_are_asked_for(run, roofs, tmp_path):
     ("words", "code", "said"),
     [
         (("--window", "noon=12:00"), 2, "give START..END"),
-        (("--hours", "one"), 2, "give numbers between commas"),
+        (("--hours", "one"), 2, "is no list of numbers"),
         (("--plot", "bands.gif"), 2, "a picture ends in .png or .svg"),
         (
             ("--hours", "0.5", "--pod", "nera"),

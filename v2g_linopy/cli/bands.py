@@ -16,13 +16,13 @@ from ..flexibility.bands import NODES, PORTFOLIO
 from ..report.band_table import band_table
 from ..report.figures.site_bands import bands as bands_figure
 from ..report.table_files import write_tables
+from .break_even_map import PICTURES, numbers
 from .case_size import size_in_words
 from .options import CaseFile, CsvMarks, Force, Set, command, pairs
 from .output import refuse_file, report_lacks
 from .solve import checked_case
 from .terminal import Terminal
 
-PICTURES = (".png", ".svg")
 Table = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write all values as a table (csv, xlsx)."),
@@ -113,7 +113,8 @@ def flexibility(
     """
     style = marks.style
     windows = asked.windows()
-    hours, prices = numbers("--hours", asked.hours), numbers("--shift", asked.shift)
+    hours = numbers("--hours", asked.hours) if asked.hours else []
+    prices = numbers("--shift", asked.shift) if asked.shift else []
     for path in (output, plot):
         if path is not None:
             refuse_file(path, force)
@@ -125,7 +126,7 @@ def flexibility(
             tree, pods=asked.pod, windows=windows, hours=hours, prices=prices, nodes=asked.nodes
         )
     table = band_table(found)
-    lines, files = in_words(found["flexibility_bands"].to_dataset()), {}
+    lines, files = bands_in_words(found["flexibility_bands"].to_dataset()), {}
     if output is not None:
         with atomic(output, overwrite=force) as path:
             write_tables(path, {"flexibility": table}, style)
@@ -140,15 +141,6 @@ def flexibility(
     terminal.answer("\n".join(lines), _document(table, found, files))
 
 
-def numbers(flag: str, word: str) -> list[float]:
-    """Numbers between commas; none where nothing is given."""
-    try:
-        return [float(x) for x in word.split(",")] if word else []
-    except ValueError:
-        detail = f"{word!r}: give numbers between commas, as 1,4"
-        raise typer.BadParameter(detail, param_hint=flag) from None
-
-
 def refuse_picture(path: Path) -> None:
     """Raise where a picture cannot be drawn."""
     if path.suffix not in PICTURES:
@@ -159,7 +151,7 @@ def refuse_picture(path: Path) -> None:
         raise OutputError(f"{path} cannot be drawn: {lacking}")
 
 
-def in_words(found: xr.Dataset) -> list[str]:
+def bands_in_words(found: xr.Dataset) -> list[str]:
     """Return the most of every site, and how to read it."""
     most = found.max("time").sel(edge="max").power
     least = found.min("time").sel(edge="min").power

@@ -317,8 +317,13 @@ def solve_and_write(
     files: Files,
     work: Callable[..., xr.DataTree],
     verb: str,
+    *,
+    done: Callable[[], None] = lambda: None,
 ) -> None:
-    """Read, change, check, solve and write; exit code 6 where a limit stopped the solver."""
+    """Read, change, check, solve and write; exit code 6 where a limit stopped the solver.
+
+    `done` is called once the files stand.
+    """
     folder, arguments = output or Path(named_file(case).stem), solving.arguments()
     style = files.style
     names = files.names(terminal)
@@ -338,6 +343,7 @@ def solve_and_write(
         with terminal.solving(f"{verb} {size_in_words(tree)}"):
             result = with_wear(work(tree, **arguments))
         kpi = write_files(terminal, result, stage, names, style)
+    done()
     wrote(terminal, case, result, folder, names, kpi)
 
 

@@ -1,8 +1,9 @@
 """`vpp`: a portfolio and its sites in two levels, by files or in one command."""
 
+import shutil
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import xarray as xr
@@ -10,6 +11,8 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..errors import InputFileError
+from ..solve.decompose.kept_rounds import rounds_in
+from .case_size import counted
 from .input_files import named_file, read_case
 from .options import CaseFile, Force, Solving, command
 from .output import refuse_file
@@ -18,8 +21,17 @@ from .terminal import Terminal
 
 MESSAGE, MIXED, PORTFOLIO, WHOLE = "message-{:03d}.nc", "mixed.nc", "portfolio.nc", "whole.nc"
 SITES = "sites"
+ROUNDS = ".rounds"
 Processes = Annotated[
     int, typer.Option("--processes", min=1, help="Processes that the sites are shared out to.")
+]
+Alone = Annotated[
+    bool,
+    typer.Option("--alone/--no-alone", help="Find what every site would earn by itself as well."),
+]
+Bands = Annotated[
+    bool,
+    typer.Option("--bands/--no-bands", help="Find between which powers every site can be as well."),
 ]
 Target = Annotated[
     Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.")
@@ -64,14 +76,45 @@ def solve_sites(
     solving: Solving,
     output: Folder = None,
     processes: Processes = 1,
+    alone: Alone = True,
+    bands: Bands = True,
     *,
     files: Files,
 ) -> None:
     """Solve a case in two levels: its sites plan at prices, and a bound proves the mix of their
     plans; files as of `solve`.
+
+    What the sites answer is kept in DIR/.rounds as soon as it is there: after an interruption the
+    same command goes on from it.
     """
-    work = partial(v2g.solve, method="sites", processes=processes)
-    solve_and_write(terminal, case, solving, output, files, work, "Solving")
+    folder = output or Path(named_file(case).stem)
+    checkpoint = folder / ROUNDS
+    if files.force and not files.dry_run:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    if kept := len(rounds_in(checkpoint)):
+        terminal.say(f"{counted(kept, 'round')} kept in {checkpoint}; going on from there")
+    work = partial(solved_in_rounds, processes, checkpoint, alone, bands)
+    solve_and_write(
+        terminal, case, solving, output, files, work, "Solving", done=partial(forget, checkpoint)
+    )
+
+
+def solved_in_rounds(
+    processes: int, checkpoint: Path, alone: bool, bands: bool, tree: xr.DataTree, **options: Any
+) -> xr.DataTree:
+    """Return the result, with what every site would earn alone, and can do, where it is asked."""
+    result = v2g.solve(tree, method="sites", processes=processes, checkpoint=checkpoint, **options)
+    if alone:
+        result = v2g.with_values_alone(result)
+    if bands:
+        found = v2g.flexibility(tree, nodes=0)
+        result["flexibility_bands"] = found["flexibility_bands"]
+    return result
+
+
+def forget(checkpoint: Path) -> None:
+    """Remove the rounds of a run that is written."""
+    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def split(terminal: Terminal, case: CaseFile, output: Target, force: Force = False) -> None:

@@ -216,10 +216,9 @@ class ExactSite:
 
     def __init__(self, model: SiteModel):
         self.model = model
-        self._binary = {
-            key: model.sites.places.column[complementarity.direction(*key).binary]
-            for key in model.where
-        }
+        columns_of = model.sites.places.column
+        names = {key: complementarity.direction(*key).binary for key in model.where}
+        self._binary = {key: columns_of[n] for key, n in names.items() if n in columns_of}
         flags = np.zeros(len(model.matrix.cost), bool)
         for columns in self._binary.values():
             flags[_there(columns)] = True
@@ -248,12 +247,15 @@ class ExactSite:
                     raise
                 return optimum.primal, optimum.bound, False
             proved = optimum.status == "optimal"
-        return optimum.primal, optimum.bound, proved
+        one_way = not self.model.overlapping(optimum.primal)
+        return optimum.primal, optimum.bound, proved and one_way
 
     def _overlapping(self, x: np.ndarray) -> list[np.ndarray]:
         """Return the binaries of all members that charge and discharge at once somewhere."""
         found = []
         for key, both in self.model.at_once(x).items():
+            if key not in self._binary:
+                continue
             columns = self._binary[key]
             ever = (both > complementarity.TOLERANCE).any("time")
             if len(there := _there(columns.where(ever.broadcast_like(columns), -1).astype(int))):

@@ -7,6 +7,7 @@ import time as clock
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import linopy
@@ -130,6 +131,7 @@ def solve(
     *,
     method: str = "auto",
     processes: int = 1,
+    checkpoint: str | Path | None = None,
     solver: str = "highs",
     options: Mapping[str, Any] | None = None,
     gap: float | None = None,
@@ -154,6 +156,9 @@ def solve(
         until a bound proves the mix, and hands it back to every device (§11).
     processes : int, default 1
         Processes that the pods are shared out to, with `sites`.
+    checkpoint : str or pathlib.Path, optional
+        With `sites`: a folder for what the pods answered in every round. A run goes on from the
+        rounds that it finds there; those of another case are refused. Remove it when done.
     solver : str, default "highs"
         `highs`, or any other solver that linopy finds on this machine.
     options : mapping, optional
@@ -196,6 +201,8 @@ def solve(
         No plan was found within the limits, or the data let one earn without end (`Unbounded`).
     SolverError
         The solver is missing, failed, does not know an option, or made a plan that fails the audit.
+    OutputError
+        A checkpoint cannot be written.
     Interrupted
         Ctrl-C while the solver was at work.
 
@@ -231,8 +238,15 @@ def solve(
             raise SchemaError(problems)
         whole = partial(_planned_whole, complementarity=complementarity, audit=audit)
         return solve_in_two_levels(
-            case, inputs, settings, partial(solve, method="whole"), whole, processes=processes
+            case,
+            inputs,
+            settings,
+            partial(solve, method="whole"),
+            whole,
+            processes=processes,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
         )
+    _refuse_checkpoint(checkpoint, method)
     found = _decomposed(inputs, settings, method, dict(fix or {}))
     if found is None:
         return _planned_whole(
@@ -347,6 +361,13 @@ def _unfit_for_sites(solver: str, fix: Mapping[str, Fixed] | None, processes: in
     if solver != "highs":
         problems.append(Problem("solver", "choice", "sites are solved by highs"))
     return problems
+
+
+def _refuse_checkpoint(checkpoint: str | Path | None, method: str) -> None:
+    """Raise where there are no rounds to keep."""
+    if checkpoint is not None:
+        detail = f"of use only with the method sites, not with {method}"
+        raise SchemaError([Problem("checkpoint", "choice", detail)])
 
 
 class _Search:

@@ -499,6 +499,29 @@ class ResultPlots:
         """
         return figures.bands(self._opened(), pod, **window)
 
+    def rounds(self) -> Figure:
+        """Draw value and bound of a result of two levels, round by round.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Left: the value of the best mix, and the bound, EUR. Right: their distance.
+
+        Raises
+        ------
+        V2GError
+            The extra ``[report]`` is not installed.
+
+        Examples
+        --------
+        >>> import v2g_linopy as v2g
+        >>> case = v2g.portfolio(vehicles=2, days=1, pods=2)
+        >>> figure = v2g.solve(case, method="sites").plot.rounds()
+        >>> [axes.get_title(loc="left") for axes in figure.axes]
+        ['Value and bound by round', 'What is not yet proved']
+        """
+        return figures.rounds(self._opened())
+
     def price_response(self) -> Figure:
         """Draw power and energy at each price.
 

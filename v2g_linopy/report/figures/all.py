@@ -7,6 +7,7 @@ from .batteries import cycle_depth
 from .dispatch import corridor, dispatch
 from .distribution import profit_distribution
 from .peaks import peaks
+from .rounds import rounds
 from .sequence import positions, regret
 from .site import balance, energy_flow, load_duration
 from .site_bands import bands
@@ -31,6 +32,7 @@ __all__ = [
     "profit_distribution",
     "regret",
     "reserve",
+    "rounds",
     "shadow_prices",
     "state_of_energy",
     "value_ladder",

@@ -81,9 +81,10 @@ def _band(
     unsure = [np.asarray(flags.sel(edge=edge) == 0) for edge in ("min", "max")]
     edges = view.thin_edges
     if states:
-        axes.fill_between(
-            edges[1:], view.pick(low), view.pick(high), color=SKY, alpha=0.35, linewidth=0
-        )
+        ends, least, most = edges[1:], view.pick(low), view.pick(high)
+        if not view.offset:  # nothing has been drawn at the start
+            ends, least, most = (np.insert(x, 0, 0.0) for x in (ends, least, most))
+        axes.fill_between(ends, least, most, color=SKY, alpha=0.35, linewidth=0)
     else:
         axes.stairs(
             view.thin(high),

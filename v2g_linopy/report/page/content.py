@@ -323,7 +323,7 @@ def solution(view: ResultView) -> list[str]:
     merging.
     """
     attrs = view.attrs
-    texts = []
+    texts = [_sentence(str(attrs[note])) for note in ("bid_note", "policy_note") if attrs.get(note)]
     if attrs.get("complementarity"):
         texts.append(_sentence(f"Charging and discharging at once: {attrs['complementarity']}"))
     if attrs.get("block_note"):

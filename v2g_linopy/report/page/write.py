@@ -22,14 +22,16 @@ from ..figures import all as figures
 from ..figures import sequence
 from ..figures.distribution import distribution
 from ..figures.peaks import priced_pods
-from ..figures.style import svg
+from ..figures.style import escape, svg
 from ..result_view import ResultView
 from ..schedule_and_bids import on_forecasts
-from . import content, key_figures
+from . import content, key_figures, site_tables
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+MOST_BANDS = 10
+"""Sites whose bands the page draws."""
 HERE = Path(__file__).parent
 
 CAPTIONS = {
@@ -47,6 +49,11 @@ CAPTIONS = {
         "Bands of the portfolio. Above: between which powers it can be in each step; below: between"
         " which energies since the start. The line is the plan. Each moment stands alone: all of"
         " them together are no plan. A dotted edge is a bound that was not verified."
+    ),
+    "rounds": (
+        "Rounds. Left: what the best mix of the plans so far is worth, and the bound that no plan"
+        " passes. Right: the distance of the two, on a logarithmic scale. While power is missing"
+        " there is no plan yet."
     ),
     "load_duration": (
         "Load duration at the meter, all pods together. As planned, and without flexibility:"
@@ -198,6 +205,9 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         wear=content.wear_rows(view),
         contracts=content.contract_rows(view),
         connection=content.connection_rows(view),
+        sites=site_tables.site_rows(view),
+        sites_words=site_tables.rounds_in_words(view),
+        bands_of_sites=[Markup(svg_of_site(view, pod, k)) for k, pod in shown_pods(view)],
         assumptions=content.stated_assumptions(view),
         defaults=content.defaults(view),
         solution=content.solution(view),
@@ -214,6 +224,7 @@ def is_shown(view: ResultView, name: str) -> bool:
     site = bool(view.others) and view.meter.sizes["asset"] > 0 and len(view.time) > 0
     return {
         "balance": site,
+        "rounds": view.has("decomposition", "bound"),
         "bands": view.has("flexibility_bands", "power") and len(view.time) > 0,
         "load_duration": site,
         "energy_flow": site,
@@ -235,6 +246,21 @@ def drawn_as_svg(view: ResultView, name: str) -> str:
     """A figure as inline SVG with its caption."""
     picture = svg(getattr(figures, name)(view), name, CAPTIONS[name])
     return f"<figure>\n{picture}\n<figcaption>{CAPTIONS[name]}</figcaption>\n</figure>"
+
+
+def shown_pods(view: ResultView) -> list[tuple[int, str]]:
+    """Number and name of the sites whose bands the page draws, beside those of the portfolio."""
+    if not is_shown(view, "bands"):
+        return []
+    pods = [str(p) for p in view.index("flexibility_bands", "pod")]
+    return list(enumerate(pods[: min(len(pods) - 1, MOST_BANDS)]))
+
+
+def svg_of_site(view: ResultView, pod: str, number: int) -> str:
+    """The bands of a site as inline SVG, with its name to open it by."""
+    words = CAPTIONS["bands"].replace("the portfolio", pod)
+    picture = svg(figures.bands(view, pod), f"bands-{number}", words)
+    return f"<details>\n<summary>{escape(pod)}</summary>\n{picture}\n</details>"
 
 
 def style_sheet() -> Any:

@@ -46,8 +46,9 @@ class Found:
         return (self.bound - self.mixed.value) / max(1.0, abs(self.mixed.value))
 
 
-Answer = Callable[[Message], list[Plan]]
-"""Gives the plans of all sites at the prices of a message."""
+Answer = Callable[[Message], tuple[Message, list[Plan]]]
+"""Gives the plans of all sites at the prices of a message, and that message; while a run goes on
+from rounds that it finds, these in place of an answer."""
 
 
 def generate_plans(
@@ -88,7 +89,7 @@ def generate_plans(
     message = first
     for _ in range(rounds):
         start = clock.perf_counter()
-        plans = answer(message)
+        message, plans = answer(message)
         if bounded:
             found.bound = min(
                 found.bound, sum(plan.value for plan in plans) + portfolio.worth(message)

@@ -134,6 +134,20 @@ class Division:
         tree.attrs["pods"] = "\n".join(self.pods)
         return tree
 
+    def alone(self, pod: str) -> xr.DataTree:
+        """Return the case of a pod that has the markets of the portfolio to itself.
+
+        What belongs to no pod, as a contract of the portfolio, is not in it.
+        """
+        groups = {}
+        for name in self.inputs.data:
+            here = [m for m, home in self.homes.get(name, {}).items() if home == pod]
+            if here or name not in self.homes:
+                groups[name] = self._members(name, here if name in self.homes else None)
+        if "reserve" in groups:
+            groups["reserve"] = self._without_assets(groups["reserve"], groups)
+        return self._tree(groups, f"{pod} alone")
+
     @property
     def supplied(self) -> list[str]:
         """Pods with a supply contract: what they exchange reaches no market."""

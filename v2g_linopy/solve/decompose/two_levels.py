@@ -5,6 +5,7 @@ the mix is handed back to every device and replayed (docs/formulation.md §11).
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ import xarray as xr
 from ...errors import Infeasible, SolveError
 from ...model.inputs import Inputs, inputs_of
 from ...model.part import Part, Stage
+from ..result import hash_of
 from ..solver import Settings
 from . import column_generation
 from .column_generation import GAP, NOTHING_MISSING, Found
+from .kept_rounds import KeptRounds, answering
 from .message import PER_MWH, Message, products_of
-from .plans import Plan, with_plans
+from .plans import with_plans
 from .pool import LocalSites, SharedSites, opened
 from .portfolio_model import PortfolioModel
 from .site_cases import Division
@@ -40,6 +43,7 @@ def solve_in_two_levels(
     solve_whole: Solve,
     *,
     processes: int = 1,
+    checkpoint: Path | None = None,
 ) -> xr.DataTree:
     """Solve a case of several sites in two levels.
 
@@ -57,6 +61,8 @@ def solve_in_two_levels(
         What it does with a case, its inputs, settings and what is held fixed, for the whole plan.
     processes : int, default 1
         Processes that the sites are shared out to.
+    checkpoint : Path, optional
+        Folder in which every round is kept, and from which they are taken up.
 
     Returns
     -------
@@ -83,12 +89,14 @@ def solve_in_two_levels(
         most = sites.most_held
         portfolio = PortfolioModel(tree, left, division.pods, parts, settings, most)
         first = Message.first(left)
-        found = column_generation.generate_plans(portfolio, sites.plans, first, settings, gap=gap)
+        kept = None if checkpoint is None else KeptRounds(checkpoint, hash_of(inputs))
+        answer = answering(sites.plans, kept)
+        found = column_generation.generate_plans(portfolio, answer, first, settings, gap=gap)
         if sites.whole:
             found = _in_whole_numbers(found, portfolio, sites, settings, gap)
     mix = _mixed(solve, tree, left, portfolio, found, parts)
     result = _handed_back(solve_whole, division, mix, settings)
-    return _told(result, mix, found, division, portfolio, left, gap, processes)
+    return _told(result, mix, found, division, left, gap, processes)
 
 
 def _in_whole_numbers(
@@ -115,7 +123,7 @@ def _in_whole_numbers(
     portfolio.forbid([p.pod in levels and not _same(p.levels, levels[p.pod]) for p in plans])
     found.mixed = portfolio.solve()
     return column_generation.generate_plans(
-        portfolio, sites.plans, found.mixed.message, settings, gap=gap, found=found
+        portfolio, answering(sites.plans, None), found.mixed.message, settings, gap=gap, found=found
     )
 
 
@@ -228,7 +236,6 @@ def _told(
     mix: xr.DataTree,
     found: Found,
     division: Division,
-    portfolio: PortfolioModel,
     inputs: Inputs,
     gap: float,
     processes: int,
@@ -254,11 +261,12 @@ def _told(
     for name in ("dual", "reduced_cost"):
         if name in result.children:
             del result[name]
-    result["decomposition"] = xr.DataTree(_history(found, portfolio.plans, inputs, mix))
+    history = _history(found, inputs, mix, division.supplied)
+    result["decomposition"] = xr.DataTree(history)
     return result
 
 
-def _history(found: Found, plans: Sequence[Plan], inputs: Inputs, mix: xr.DataTree) -> xr.Dataset:
+def _history(found: Found, inputs: Inputs, mix: xr.DataTree, supplied: Sequence[str]) -> xr.Dataset:
     """Return what was told and found in every round, and what every site is asked for."""
     money, rounds = inputs.calendar.currency, found.rounds
     traded, held = promised(mix)
@@ -298,7 +306,31 @@ def _history(found: Found, plans: Sequence[Plan], inputs: Inputs, mix: xr.DataTr
         own_cash=used["own_cash"],
         promise=traded.assign_attrs(units="kW", long_name="power asked of the site"),
     )
+    paid = {
+        "units": money,
+        "long_name": "what power and reserve asked are worth at the last prices",
+    }
+    history["paid"] = _paid(rounds[-1].message, traded, held, supplied, inputs.dt, paid)
     if held is not None:
         words = {"units": "kW", "long_name": "reserve asked of the site"}
         history["promise_held"] = held.assign_attrs(words)
     return history
+
+
+def _paid(
+    told: Message,
+    traded: xr.DataArray,
+    held: xr.DataArray | None,
+    supplied: Sequence[str],
+    dt: float,
+    attrs: Mapping[str, str],
+) -> xr.DataArray:
+    """Return what each site is paid at the prices of a message (EUR on pod)."""
+    time = xr.DataArray(told.power, coords={"time": traded.indexes["time"]})
+    amount = dt * (time * traded).sum("time")
+    if held is not None:
+        of_pod = [told.held_supplied if p in supplied else told.held for p in held.indexes["pod"]]
+        names = ("pod", "product", "time")
+        price = xr.DataArray(np.array(of_pod), {n: held.indexes[n] for n in names}, names)
+        amount = amount + dt * (price * held).sum(["product", "time"])
+    return amount.assign_attrs(attrs)
