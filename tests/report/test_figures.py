@@ -19,6 +19,7 @@ from v2g_linopy.report.figures.trading import headroom
 from v2g_linopy.report.result_view import MOST_STEPS, ResultView
 
 UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles", "sessions")
+UNITS += ("rounds",)
 pytestmark = pytest.mark.xdist_group("pictures")
 
 
@@ -36,6 +37,19 @@ def test_every_figure_survives(edge):
     for name, picture in drawn.items():
         assert picture.startswith("<figure>\n<svg"), name
         assert "nan" not in picture.lower().replace("unmanaged", ""), name
+
+
+def with_two_levels(plan, name):
+    """Put rounds, or bands, into a result whose figure needs them."""
+    if name == "bands":
+        edges = xr.DataArray([[[-1.0] * 48, [1.0] * 48]], dims=("pod", "edge", "time"))
+        kinds = {n: edges for n in ("power", "energy")}
+        kinds |= {f"{n}_verified": edges > 0 for n in kinds}
+        axes = {"pod": ["portfolio"], "edge": ["min", "max"], "time": plan.time}
+        plan["flexibility_bands"] = xr.Dataset(kinds, axes)
+    if name == "rounds":
+        found = {"value": [-9.0, 1.0], "bound": [3.0, 1.0], "missing_power": [2.0, 0.0]}
+        plan["decomposition"] = xr.Dataset({n: ("round", x) for n, x in found.items()})
 
 
 @pytest.mark.parametrize("name", figures.__all__)
@@ -68,6 +82,7 @@ def test_axes_carry_units(name):
         taken |= {"energy_called": [1.0], "energy_discharged": [1.0]}
         taken["arrival"] = plan.indexes["time"][:1]
         plan["sessions"] = xr.Dataset({n: ("session", x) for n, x in taken.items()})
+    with_two_levels(plan, name)
     figure = getattr(ResultPlots(plan), name)()
     assert figure.axes
     for axes in figure.axes:

@@ -59,4 +59,4 @@ def _whole_rounds(axes: Axes, count: int) -> None:
     axes.set_xticks(range(1, count + 1, every))
     axes.set_xlim(0.5, count + 0.5)
     axes.xaxis.set_major_formatter(tick_number)
-    axes.set_xlabel("round")
+    axes.set_xlabel("rounds of prices and plans")
