@@ -70,13 +70,19 @@ clean:  ## everything that was made, except the virtual environment and .fuzz
 	rm -rf $(DEMO) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
+define NEW_VENV
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "$(PYTHON) is missing or older than 3.11; name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+$(PYTHON) -m venv $(VENV)
+endef
+
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is missing or older than 3.11; name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(NEW_VENV)
 	$(INSTALL) --editable '.[all]'
 	@touch $@
 
-$(VENV)/.developed: $(VENV)/.installed
+# all that is installed and more, in one run of pip: two would resolve, fetch and build twice
+$(VENV)/.developed: pyproject.toml $(CONSTRAINTS)
+	$(NEW_VENV)
 	$(INSTALL) --editable '.[dev]'
-	@touch $@
+	@touch $(VENV)/.installed $@
