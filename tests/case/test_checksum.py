@@ -1,6 +1,7 @@
 """A result is read only as it was written: a flipped bit is refused, or changes nothing."""
 
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,18 @@ def result() -> xr.DataTree:
     return v2g.solve(tree)
 
 
+@pytest.fixture(scope="module")
+def written(result: xr.DataTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The result in a file."""
+    path = tmp_path_factory.mktemp("written") / "result.nc"
+    v2g.write(result, path)
+    return path
+
+
 @pytest.fixture
-def path(result: xr.DataTree, tmp_path: Path) -> Path:
-    v2g.write(result, tmp_path / "result.nc")
-    return tmp_path / "result.nc"
+def path(written: Path, tmp_path: Path) -> Path:
+    """A copy of the file, which a test may damage."""
+    return Path(shutil.copy(written, tmp_path))
 
 
 def test_a_result_comes_back_as_it_was(result, path):

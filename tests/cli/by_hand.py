@@ -48,6 +48,15 @@ def lossless_case(
     return v2g.assemble(time, groups, timezone="Europe/Rome", title="by hand", **attrs)
 
 
+def smart() -> xr.DataTree:
+    """One car, plugged for three hours at 30, 20 and 60 EUR/MWh, needs 15 kWh after them.
+
+    Best: 10 kWh at 20 and 5 kWh at 30, which costs 0.35 EUR.
+    """
+    car = {"charge_max": [10.0, 10.0, 10.0, 0.0], "energy_min": [0.0, 0.0, 15.0, 0.0]}
+    return lossless_case([30.0, 20.0, 60.0, 40.0], {"ev-001": car})
+
+
 def process(*words: object, **options: object) -> subprocess.CompletedProcess:
     """Run a command line in a process of its own."""
     settings = {

@@ -5,20 +5,11 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from by_hand import lossless_case
+from by_hand import smart
 from typer.testing import CliRunner
 
 import v2g_linopy as v2g
 from v2g_linopy.cli import app
-
-
-def smart() -> xr.DataTree:
-    """One car, plugged for three hours at 30, 20 and 60 EUR/MWh, needs 15 kWh after them.
-
-    Best: 10 kWh at 20 and 5 kWh at 30, which costs 0.35 EUR.
-    """
-    car = {"charge_max": [10.0, 10.0, 10.0, 0.0], "energy_min": [0.0, 0.0, 15.0, 0.0]}
-    return lossless_case([30.0, 20.0, 60.0, 40.0], {"ev-001": car})
 
 
 @pytest.fixture

@@ -5,21 +5,22 @@ import json
 import pandas as pd
 import pytest
 import xarray as xr
+from by_hand import smart
 from cases import case, market
 
 import v2g_linopy as v2g
 from v2g_linopy.study.input_differences import input_differences
 
 
-@pytest.fixture
-def results(smart_case, tmp_path):
+@pytest.fixture(scope="module")
+def results(smart_result, tmp_path_factory):
     """15 kWh at best prices for 0.35 EUR, and as unmanaged charging: 10 kWh at 30 and 5 at 20 for
     0.40 EUR. With a charger of 8 kW it is 8 at 20 and 7 at 30: 0.37 EUR.
     """
-    paths = [tmp_path / name / "result.nc" for name in ("best", "plain", "slow")]
-    v2g.write(v2g.solve(smart_case), paths[0])
-    v2g.write(v2g.solve(smart_case, fix={"fleet.charge": v2g.unmanaged(smart_case)}), paths[1])
-    slow = smart_case.copy()
+    folder, plain, slow = tmp_path_factory.mktemp("results"), smart(), smart()
+    paths = [folder / name / "result.nc" for name in ("best", "plain", "slow")]
+    v2g.write(smart_result, paths[0])
+    v2g.write(v2g.solve(plain, fix={"fleet.charge": v2g.unmanaged(plain)}), paths[1])
     slow["fleet"] = (
         slow["fleet"].to_dataset().assign(charge_max=slow["fleet"].charge_max.clip(max=8.0))
     )

@@ -13,13 +13,14 @@ FEW = ("--bids", "none", "--spread", "1,2", "--share", "0.5,1", "--wear", "0.01,
 FILES = {f"{name}.csv" for name in command.TABLES} | {command.PAGE}
 
 
-@pytest.fixture
-def given(tmp_path):
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
     """Two connectors for two days, and a menu of one type."""
-    v2g.write(v2g.charging_station(vehicles=2, days=2), tmp_path / "stays.nc")
+    folder = tmp_path_factory.mktemp("given")
+    v2g.write(v2g.charging_station(vehicles=2, days=2), folder / "stays.nc")
     menu = v2g.menu(theta=[1.0], share=1.0, wear=0.01, term=2, power=11, utility_scale=0.2)
-    v2g.write(menu, tmp_path / "menu.nc")
-    return tmp_path / "stays.nc", tmp_path / "menu.nc"
+    v2g.write(menu, folder / "menu.nc")
+    return folder / "stays.nc", folder / "menu.nc"
 
 
 def test_a_page_and_every_number_of_it(run, given, tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """A written plan recomputed from its file, and followed through activation signals."""
 
 import json
+import shutil
+from pathlib import Path
 
 import cases as by_hand
 import numpy as np
@@ -11,8 +13,8 @@ import xarray as xr
 import v2g_linopy as v2g
 
 
-@pytest.fixture
-def held(tmp_path):
+@pytest.fixture(scope="module")
+def sold(tmp_path_factory):
     """A full battery of 10 kWh sells 10 kW upward for four hours, with no energy guaranteed: one
     hour can be called.
     """
@@ -40,9 +42,15 @@ def held(tmp_path):
             {"product": ["fcr"]},
         ),
     }
-    path = tmp_path / "result.nc"
+    path = tmp_path_factory.mktemp("sold") / "result.nc"
     v2g.write(v2g.solve(v2g.assemble(time, groups)), path)
     return path
+
+
+@pytest.fixture
+def held(sold, tmp_path):
+    """A copy of the result, which a test may change."""
+    return Path(shutil.copy(sold, tmp_path))
 
 
 def signals(path, up):

@@ -247,9 +247,9 @@ def _power_rows(
         ("charge", c, g, shared.on[0]),
         ("discharge", g, c, shared.on[1]),
     ):
-        has_least_power = power_limits.has_least_power(d, way)
-        if not bool(has_least_power.any()):
+        if not on.has_terms:  # there is no least power
             continue
+        has_least_power = power_limits.has_least_power(d, way)
         most, least, alone = power_limits.either_off_or_above(d, way, power, back, on)
         s.add(f"{way}_most{suffix}", most, mask=has_least_power)
         s.add(f"{way}_least{suffix}", least, mask=has_least_power)

@@ -55,9 +55,9 @@ def max_power(d: xr.Dataset, way: str, on: tuple[Expression, Expression]) -> Qua
     """
     own, other = on if way == "charge" else on[::-1]
     limit = d[f"{way}_max"]
-    least, least_back = has_least_power(d, way), has_least_power(d, BACK[way])
-    if not bool((least | least_back).any()):
+    if not (own.has_terms or other.has_terms):  # there is no least power
         return limit
+    least, least_back = has_least_power(d, way), has_least_power(d, BACK[way])
     free, off_for_back = limit.where(~least, 0.0), limit.where(~least & least_back, 0.0)
     return free - off_for_back * other + limit.where(least, 0.0) * own
 
