@@ -15,24 +15,26 @@ from v2g_linopy.solve.solver import Settings
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 POWERS = np.array([3.7, 7.4, 11.0, 22.0])
-STEPS = 24
+HOURS = 24
 
 
-def fleet_of(count: int) -> xr.Dataset:
-    """Cars with one stay of 8 to 15 hours; every second one may feed in.
+def fleet_of(count: int, per_hour: int = 1) -> xr.Dataset:
+    """Cars with one stay of 8 to 15 hours; every second one may feed in. With more steps in an hour
+    they come and go at any of them.
 
     With u_k(i) the fractional part of (i + 1) sqrt(p_k), and p_k the k-th prime: arrival, length of
     the stay, power, battery, energy on arrival, both efficiencies, and wear."""
     i = np.arange(count)
     u = [((i + 1) * np.sqrt(p)) % 1.0 for p in PRIMES]
-    arrival = np.floor(4 + 5 * u[0]).astype(int)
-    stay = np.minimum(8 + np.floor(8 * u[1]).astype(int), STEPS - arrival)
+    steps = HOURS * per_hour
+    arrival = np.floor(per_hour * (4 + 5 * u[0])).astype(int)
+    stay = np.minimum(np.floor(per_hour * (8 + 8 * u[1])).astype(int), steps - arrival)
     power, battery = POWERS[np.floor(4 * u[2]).astype(int)], 40 + 40 * u[3]
     came, eta = battery * (0.15 + 0.4 * u[4]), 0.88 + 0.08 * u[5]
-    need = np.minimum(0.8 * battery, came + 0.9 * power * eta * stay)
-    hour = np.arange(STEPS)
-    plugged = (hour >= arrival[:, None]) & (hour < (arrival + stay)[:, None])
-    arrives, leaves = hour == arrival[:, None], hour == (arrival + stay - 1)[:, None]
+    need = np.minimum(0.8 * battery, came + 0.9 * power * eta * stay / per_hour)
+    step = np.arange(steps)
+    plugged = (step >= arrival[:, None]) & (step < (arrival + stay)[:, None])
+    arrives, leaves = step == arrival[:, None], step == (arrival + stay - 1)[:, None]
 
     each = {
         "charge_max": plugged * power[:, None],
@@ -48,15 +50,16 @@ def fleet_of(count: int) -> xr.Dataset:
     return xr.Dataset(data, coords={"fleet": [f"ev-{k:06d}" for k in i]})
 
 
-def fleet_case(count: int, **connection: float) -> xr.DataTree:
+def fleet_case(count: int, per_hour: int = 1, **connection: float) -> xr.DataTree:
     """The fleet at one ample market, and behind one connection where its fields are given."""
-    time = pd.date_range("2026-01-05", periods=STEPS, freq="h", name="time")
-    t = np.arange(STEPS)
+    steps, length = HOURS * per_hour, pd.Timedelta(hours=1 / per_hour)
+    time = pd.date_range("2026-01-05", periods=steps, freq=length, name="time")
+    t = np.arange(steps) / per_hour
     day, half = np.sin(2 * np.pi * (t + 2) / 24), np.sin(4 * np.pi * (t - 1) / 24)
     price = 1000 * (0.12 + 0.05 * day + 0.03 * half)
     market = {"price": ("time", price), "limit": 100.0 * count}
     groups = {
-        "fleet": fleet_of(count),
+        "fleet": fleet_of(count, per_hour),
         "energy": xr.Dataset(market, coords={"market": ["day_ahead"]}),
     }
     if connection:
@@ -72,11 +75,12 @@ def stays_and_prices(count: int) -> tuple[Stays, np.ndarray]:
     return stays, inputs.data["energy"].price.to_numpy().ravel()
 
 
-def by_rounds(inputs: Inputs) -> float:
-    """The value of a fleet by rounds of prices and plans, to a gap of 1e-6."""
-    loop, now = solved_by_rounds(inputs, choose(inputs), Settings().start(), 1e-6)
-    assert loop.bound - now.value <= 1e-6 * abs(now.value)
-    return now.value
+def by_rounds(inputs: Inputs, gap: float = 1e-6) -> tuple[float, float]:
+    """The value of a fleet by rounds of prices and plans, and its relative gap."""
+    loop, now = solved_by_rounds(inputs, choose(inputs), Settings().start(), gap)
+    left = (loop.bound - now.value) / abs(now.value)
+    assert left <= gap, left
+    return now.value, left
 
 
 def by_one_programme(inputs: Inputs) -> float:

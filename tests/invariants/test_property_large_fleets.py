@@ -255,7 +255,7 @@ def test_a_bound_is_above_and_a_mix_below_the_best_plan(case, jumps):
     case["energy"]["virtual_bidding"] = 1.0
     whole = plan(case, method="whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(interior_point, "_FEW_STEPS", 0 if jumps else 48)
+        patch.setattr(interior_point, "_FEW_STEPS", 0 if jumps else 99)
         try:
             mix = v2g.solve(case, method="decompose", gap=1e-9)
         except v2g.SchemaError:

@@ -17,7 +17,7 @@ from .interior_members import Arrays, Loops, Members, all_plain, compiled_newton
 from .interior_rest import Rest
 
 logger = logging.getLogger(__name__)
-_FEW_STEPS = 48  # with fewer, rounds alone take less
+_FEW_STEPS = 20  # with fewer, rounds alone are as quick
 _MANY_CELLS = 50_000_000  # of the Schur complements; beyond, rounds
 _ITERATIONS = 60
 _LAGGARDS = 0.05  # share of the stays that may go less far than the others

@@ -2,7 +2,10 @@
 as columns (docs/formulation.md §12 B).
 
 The model of the rest is written once and stays in HiGHS; each round adds columns and goes on from
-the last basis."""
+the last basis. `portfolio_model.PortfolioModel` is another master: there only the markets stand in
+the model, and a site is a member of the part `/flexibility` with whole plans, bids in whole numbers
+and a bound of its own. Here connections, batteries and other vehicles stay, there are no pods
+to hide, and a column is the sum of a group."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
