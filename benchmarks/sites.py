@@ -97,10 +97,10 @@ def _workers(sites: LocalSites | SharedSites) -> list[float]:
 
 def table(taken: Sequence[Taken]) -> str:
     """Return a Markdown table."""
-    head = (
-        "| sites | processes | build | of the longest process | level one, a round | of the longest"
-        " process | level two, a round |\n|---|---|---|---|---|---|---|"
-    )
+    longest = "in the longest process"
+    columns = ("sites", "processes", "build, s", longest, "level one, a round", longest)
+    columns += ("level two, a round",)
+    head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|"
     rows = [
         f"| {t.pods} | {t.processes} | {t.build:.2f} | {t.longest_build:.2f} |"
         f" {1000 * t.level_one:.1f} ms | {1000 * t.longest_level_one:.1f} ms |"

@@ -96,6 +96,19 @@ def test_shares_that_plants_and_loads_shift(tmp_path):
     assert noon.sel(edge="max").item() == approx(20 - 8 + 4 + 0.4)
 
 
+def test_steps_in_which_nothing_shifts(tmp_path):
+    """The shiftable load draws its profile in steps 15 to 24, the plant of heat and power feeds in
+    its own in steps 0 to 19; before and after they shift.
+    """
+    series = {"1050": [100.0] * 30, "1054": [-10.0] * 30}
+    path = written(tmp_path / "a.json", pods={"p": "CHP+L3"}, series=series, time_steps=30)
+    case = v2g.read_site_types(path, unit="kW")
+    load, plant = case["load"].to_dataset().isel(load=0), case["battery"].to_dataset()
+    assert load["shift_up_max"].to_numpy().tolist() == [20.0] * 15 + [0.0] * 10 + [20.0] * 5
+    assert load["power_min"].to_numpy().tolist() == [80.0] * 15 + [100.0] * 10 + [80.0] * 5
+    assert plant["charge_max"].isel(battery=0).to_numpy().tolist() == [0.0] * 20 + [1.0] * 10
+
+
 BAD = {
     "pods.p 'PW' is no template": {"pods": {"p": "PW+L3"}},
     "baselines.1043 missing: L4": {"pods": {"p": "L4"}},

@@ -58,14 +58,18 @@ def test_without_a_limit_one_round_is_enough():
 
 @pytest.mark.parametrize(
     ("vehicles", "pods", "limit", "rounds", "value"),
-    [(30, 10, None, 1, -86.8534244376), (15, 5, 60.0, 60, -26.59229558)],
+    [
+        (30, 10, None, 1, -86.8534244376),
+        (30, 10, 120.0, 60, -93.9586860140),
+        (15, 5, 60.0, 60, -26.59229558),
+    ],
 )
-def test_the_template_in_two_levels(vehicles, pods, limit, rounds, value):
-    """Offices, depots, homes, shops and parks: the values that one model of the whole has."""
+def test_the_template_in_two_levels(vehicles, pods, limit, rounds, value, tmp_path):
+    """Offices, depots, homes, shops and parks, from a file: the values that one model has."""
     tree = v2g.portfolio(vehicles=vehicles, days=1, pods=pods)
     if limit is not None:
         tree["energy"]["limit"] = xr.full_like(tree["energy"]["limit"], limit)
-    result = in_two_levels(tree)
+    result = in_two_levels(through_a_file(tree, tmp_path / "case.nc"))
     assert result.attrs["objective"] == approx(value, abs=1e-8)
     assert result.attrs["bound"] == approx(value, abs=1e-6)
     assert result.attrs["rounds"] <= rounds
