@@ -134,6 +134,15 @@ def test_what_is_held_for_hours():
         assert held.sel(hours=2.0).values == approx([2.5, 5, np.nan], nan_ok=True)
 
 
+def test_what_is_held_is_held_all_the_time():
+    """50 kWh, 10 kW in the first hour and 4 in the second: 10 and 4 for an hour, 4 for both."""
+    box = storage(charge_max=0.0, discharge_max=[10.0, 4.0], energy_max=60.0, energy_initial=50.0)
+    found = bands(case(None, market([10.0] * 2), battery=box), hours=[1, 2])["product"]
+    held = found.sel(pod="site", direction="up")
+    assert held.sel(hours=1.0).values == approx([10, 4])
+    assert float(held.sel(hours=2.0)[0]) == approx(4)
+
+
 def test_what_is_held_could_be_sold():
     """A car with losses and a house behind a connection, over two hours: what the band says for two
     hours is what the real case sells of a product of two hours in one block, if nothing else pays.
