@@ -353,6 +353,10 @@ REFUSED = {
         case(CAR, market({"a": PRICES, "b": PRICES}), scenarios={"a": 0.5, "b": 0.5}),
         {},
     ),
+    "whole numbers .reserve.steps": (
+        case(CAR, market(PRICES), product(up=1, down=1, step=1.0)),
+        {},
+    ),
     "held fixed": (case(CAR, market(PRICES)), {"fix": {"fleet.charge": xr.DataArray(5.0)}}),
     "level two needs highs": (case(CAR, market(PRICES)), {"solver": "scip"}),
     "allow virtual_bidding": (

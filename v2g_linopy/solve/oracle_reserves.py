@@ -86,7 +86,7 @@ class Envelope:
                 product = self.product[at, corner]
                 some = product != NO_PRODUCT
                 held = weight[some] / room[product[some], at[some]]
-                np.add.at(found, (step[some], product[some]), held)
+                found[step[some], product[some]] += held  # each step once
         return found
 
 

@@ -112,7 +112,8 @@ class LevelTwo:
     def _unfit(self) -> Iterator[Problem]:
         """Yield what level two of a large fleet cannot hold."""
         if not self.matrix.is_lp:
-            names = ", ".join(self.built.model.binaries)
+            model = self.built.model
+            names = ", ".join(n for n in model.variables if n not in model.continuous)
             yield Problem("case", "coupling", f"its rest decides in whole numbers ({names})")
         if any(name in self.built.model.constraints for name in _BACKED):
             detail = (
