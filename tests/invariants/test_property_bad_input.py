@@ -115,7 +115,11 @@ BETWEEN = {  # likewise: the physical range
     "energy": {"block": (0, 24)},
     "reserve": {"activation_up": (0, 1), "activation_down": (0, 1), "block": (0, 24)},
 }
-ENDLESS = {"load": "curtail_max", "reserve": "volume_max", "connection": "import_max export_max"}
+ENDLESS = {
+    "load": "curtail_max curtail_energy_max",
+    "reserve": "volume_max",
+    "connection": "import_max export_max",
+}
 OPEN = {"fleet": "unserved_cost slack_cost", "battery": "cycles_max"}  # NaN has a meaning
 FIELDS = [
     (part.name, f)
@@ -146,7 +150,8 @@ def poisoned(case: xr.DataTree, part: str, field: Field, value: float) -> xr.Dat
     array = ds[field.name] if field.name in ds else xr.DataArray(usual)
     known = (
         {"segment": pd.Index([1, 2]), "lag": pd.Index([1, 2]), "point": pd.Index([1, 2])}
-        | {"class": pd.Index(["all"]), "fleet": case["fleet"].indexes["fleet"]}
+        | {"class": pd.Index(["all"]), "call_state": pd.Index(["none", "up"])}
+        | {"fleet": case["fleet"].indexes["fleet"]}
         | dict(case.to_dataset().indexes)
         | dict(ds.indexes)
     )

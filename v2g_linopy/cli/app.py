@@ -164,8 +164,8 @@ COMMANDS = (
     Listed(
         "flexibility",
         "bands",
-        "Say between which powers and energies every site of a case can be at each moment; each"
-        " value stands alone.",
+        "Say between which powers and energies every site of a case can be at each moment, what it"
+        " can hold for hours, and what shifting costs; each value stands alone.",
     ),
     Listed("report", "inspect", "Write the offline HTML report of a result."),
     Listed(
