@@ -535,10 +535,12 @@ def label_fault(labels: list[object]) -> str:
     """
     if all(isinstance(label, int) for label in labels):
         return ""
+    together = "".join(map(str, labels))
+    kept = together.isascii() and "\x00" not in together  # most are; looked at all at once
     for place, label in enumerate(labels, 1):
         if label is None or label != label or label == "":
             return f"member {place} has no name"
-        if "\x00" in str(label) or not _is_unicode(str(label)):
+        if not kept and ("\x00" in str(label) or not _is_unicode(str(label))):
             return f"the name of member {place}, {str(label)!r}, has a character that no file keeps"
     if len({isinstance(label, str) for label in labels}) > 1:
         return "the names mix text and numbers; write all as text"

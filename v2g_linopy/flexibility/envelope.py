@@ -40,6 +40,10 @@ def envelope(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Data
     edge where power is worth something, else the upper one. What the sites together can give that
     is nearest to it, if each kWh that differs costs 1 EUR, is a linear programme.
 
+    Many plans draw the least energy, and as many the most: which of them are found depends on the
+    solver, and so do the box, what is asked and what cannot be delivered. That is why a portfolio
+    mixes plans instead: `v2g.solve` with `method="sites"` has one value.
+
     Parameters
     ----------
     case : xarray.DataTree
@@ -67,12 +71,6 @@ def envelope(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Data
         The solver failed.
     Interrupted
         Ctrl-C while the solver was at work.
-
-    Notes
-    -----
-    Many plans draw the least energy, and as many the most: which of them are found depends on the
-    solver, and so do the box, what is asked and what cannot be delivered. That is why a portfolio
-    mixes plans instead: `v2g.solve` with `method="sites"` has one value.
 
     Examples
     --------
