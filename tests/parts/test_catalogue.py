@@ -134,7 +134,7 @@ ALLOWED = {  # what a field may be beside a number in its range, and who forecas
     "uncertain": {
         *("load.baseline", "renewable.available", "energy.price", "reserve.capacity_price"),
         *("imbalance.price_long", "imbalance.price_short"),
-        *("reserve.activation_up", "reserve.activation_down"),
+        *("reserve.activation_up", "reserve.activation_down", "reserve.call_share"),
         *("reserve.activation_price_up", "reserve.activation_price_down"),
     },
     "infinite": {
@@ -172,10 +172,10 @@ def test_which_fields_may_be_what(word):
     assert {f"{part}.{f.name}" for part, f in fields if getattr(f, word)} == ALLOWED[word]
 
 
-def test_only_activation_is_not_drawn():
+def test_only_activation_and_calls_are_not_drawn():
     fields = ((p.name, f) for p in v2g.PARTS.values() for f in p.schema.inputs if not f.drawn)
     assert {f"{part}.{f.name}" for part, f in fields} == {
-        name for name in ALLOWED["uncertain"] if ".activation" in name
+        name for name in ALLOWED["uncertain"] if ".activation" in name or ".call" in name
     }
 
 

@@ -157,6 +157,35 @@ def test_what_is_decided_in_windows_is_the_plan_of_the_whole():
     assert decided.attrs["profit"] == approx(whole.attrs["profit"], abs=1e-6)
 
 
+def test_forecasts_of_calls_are_those_of_their_states():
+    """States that are forecast as they come are known; any others earn no more, and what is done is
+    audited on the truth. A forecast of another mean than theirs is refused.
+    """
+    calls = {"activation_up": [0.2, 0.1, 0.3, 0.2], "activation_down": [0.2, 0.3, 0.1, 0.2]}
+    paid = symmetric(capacity_price=[60.0, 40.0, 80.0, 30.0]) | calls
+    price = [100.0, 20.0, 60.0, 90.0]
+    settled = {"price_long": price, "limit": 1000.0}
+    tree = case(on_board(wear=0.05), market(price), paid, imbalance=settled)
+    tree = v2g.with_on_off_calls(tree)
+    perfect = v2g.simulate(tree, every=1.0, forecast="perfect", hindsight=False)
+
+    def on_forecast(name: str, values: xr.DataArray) -> xr.DataTree:
+        before = pd.DatetimeIndex(["2026-01-04"], name="vintage")
+        known = xr.Dataset({f"reserve.{name}": values.expand_dims(vintage=before)})
+        told = tree.assign(vintage=xr.DataTree(known))
+        return v2g.simulate(told, every=1.0, forecast="vintage", hindsight=False)
+
+    share, best = tree["reserve"].call_share, perfect.attrs["profit"]
+    assert on_forecast("call_share", share).attrs["profit"] == approx(best, abs=1e-9)
+    silent = share.where(share.call_state == "none", 0.0)
+    silent = silent + (1.0 - silent.sum("call_state")) * (share.call_state == "none")
+    missed = on_forecast("call_share", silent)
+    assert missed["audit"].attrs["passed"] and missed.attrs["profit"] <= best + 1e-9
+    always = xr.zeros_like(tree["reserve"].capacity_price) + 1.0
+    with pytest.raises(v2g.SchemaError, match="other than the mean of the states"):
+        on_forecast("activation_up", always)
+
+
 def change(**fields: object):
     """Return the hour of `sold`, its calls told by states, with other fields of `/reserve`."""
     tree = v2g.with_on_off_calls(sold())

@@ -12,8 +12,7 @@ from ..errors import Problem, SchemaError
 from ..model.inputs import inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
-
-_MOST_STATES = 64
+from ..parts.markets.reserve.priced_calls import MOST_STATES
 
 
 def with_on_off_calls(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.DataTree:
@@ -69,8 +68,8 @@ def with_on_off_calls(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -
     count = int(np.prod([len(some) for some in ways]))
     if count == 1:
         return case
-    if count > _MOST_STATES:
-        detail = f"{count} states of independent calls, at most {_MOST_STATES}; give `call` itself"
+    if count > MOST_STATES:
+        detail = f"{count} states of independent calls, at most {MOST_STATES}; give `call` itself"
         raise SchemaError([Problem("reserve.call_state", "range", detail)])
     for some in every_pair(*ways):
         said = [

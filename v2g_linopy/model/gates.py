@@ -292,6 +292,19 @@ def _on_members(
     return array.sel({member: labels}), []
 
 
+def _as_given(d: xr.Dataset, schema: Schema, group: xr.Dataset) -> xr.Dataset:
+    """Return inputs as rules between fields see them: what follows from other inputs, which a
+    forecast may change, is at its default.
+    """
+    derived = [f for f in schema.inputs if f.name in d and f.name not in group]
+    numbers = {
+        f.name: xr.full_like(d[f.name], f.default)
+        for f in derived
+        if isinstance(f.default, int | float) and d[f.name].dtype.kind == "f"
+    }
+    return d.assign(numbers)
+
+
 def _contradictions(
     arrays: Mapping[tuple[str, str], xr.DataArray],
     case: xr.DataTree,
@@ -307,6 +320,7 @@ def _contradictions(
         truth, faults = schema.validate(case[name].to_dataset(), name, calendar)
         if not schema.checks or faults:
             continue
+        truth = _as_given(truth, schema, case[name].to_dataset())
         mine = {leaf: x.ffill("vintage") for (part, leaf), x in arrays.items() if part == name}
         stamps = next(iter(mine.values())).indexes["vintage"]
         several = [stamps[k : k + _TOGETHER] for k in range(0, len(stamps), _TOGETHER)]

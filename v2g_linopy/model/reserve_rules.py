@@ -18,13 +18,32 @@ def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
     return up.any("product") & down.any("product")
 
 
+def told_by_states(reserve: xr.Dataset | None) -> bool:
+    """Return True where the calls of a step are told by their states, not by their mean alone."""
+    return reserve is not None and "call" in reserve
+
+
+def fed_in_beyond_states(
+    reserve: xr.Dataset, charge: xr.DataArray, discharge: xr.DataArray, share: xr.DataArray
+) -> xr.DataArray:
+    """Return what a storage feeds in beyond the mean of what each state of the calls feeds in (kW).
+
+    With charge c, discharge g and shares x of a plan (docs/formulation.md §3)::
+
+        g - sum_s w_s max(0, b + sum_r a_rs x_r),   b = g - c - sum_r abar_r x_r
+    """
+    mean = (reserve.call_share * reserve.call).sum("call_state")
+    in_state = discharge - charge + ((reserve.call - mean) * share).sum("product")
+    return discharge - (reserve.call_share * in_state.clip(min=0)).sum("call_state")
+
+
 def turned_within_steps(reserve: xr.Dataset | None) -> xr.DataArray | bool:
     """Return True where calls may turn the power within a step, so that both ways share it.
 
     That is where activation is expected both ways, or where calls are told by their states.
     """
     both = activated_both_ways(reserve)
-    if reserve is None or "call" not in reserve:
+    if reserve is None or not told_by_states(reserve):
         return both
     return both | (reserve.volume_max > 0).any("product")
 

@@ -11,7 +11,12 @@ import xarray as xr
 from ..model.formulas import given
 from ..model.inputs import Inputs
 from ..model.part import Part
-from ..model.reserve_rules import on_two_paths, turned_within_steps
+from ..model.reserve_rules import (
+    fed_in_beyond_states,
+    on_two_paths,
+    told_by_states,
+    turned_within_steps,
+)
 
 MODES = ("lazy", "audit", "milp", "off")
 TOLERANCE = 1e-6  # kW
@@ -70,7 +75,7 @@ def eligible(inputs: Inputs) -> dict[tuple[str, str], xr.DataArray]:
         paths = {EXPECTED_PATH: single & ~turned}
         if on_two_paths(d, reserve):
             paths[BASELINE_PATH] = single
-        if reserve is not None and "call" in reserve:
+        if told_by_states(reserve):
             paths[CALLED_PATH] = single & turned
         found |= {(part.name, path): where for path, where in paths.items() if bool(where.any())}
     return found
@@ -105,14 +110,11 @@ def overlap(
 
 
 def _beyond_states(inputs: Inputs, solution: Mapping[str, xr.DataArray], part: str) -> xr.DataArray:
-    """Return g - sum_s w_s max(0, b + sum_r a_rs x_r) of every member (kW, §3)."""
+    """Return what every member of a part feeds in beyond what the states of its calls do (kW)."""
     d = inputs.data["reserve"]
-    discharge = solution[f"{part}.discharge"].fillna(0.0)
-    power = discharge - solution[f"{part}.charge"].fillna(0.0)
-    share = solution.get(f"reserve.share_{part}", xr.zeros_like(d.volume_max))
-    called = d.call - (d.call_share * d.call).sum("call_state")
-    in_state = power + (called * share.fillna(0.0)).sum("product")
-    return discharge - (d.call_share * in_state.clip(min=0)).sum("call_state")
+    charge, discharge = (solution[f"{part}.{way}"].fillna(0.0) for way in ("charge", "discharge"))
+    share = solution.get(f"reserve.share_{part}", xr.zeros_like(d.volume_max)).fillna(0.0)
+    return fed_in_beyond_states(d, charge, discharge, share)
 
 
 def candidates(

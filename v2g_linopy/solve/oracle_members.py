@@ -12,7 +12,7 @@ import xarray as xr
 
 from ..algebra.arrays import broadcast
 from ..model.inputs import Inputs
-from ..model.reserve_rules import on_two_paths
+from ..model.reserve_rules import on_two_paths, told_by_states
 from ..parts.assets.fleet.schema import is_active
 from ..parts.markets.reserve.guarantees import energy_backed
 from . import complementarity
@@ -95,7 +95,7 @@ def _ties(inputs: Inputs, d: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
     for way in ("charge", "discharge"):
         least = (d[f"{way}_min"] > 0) & (d[f"{way}_max"] > 0)
         yield "a least power is a choice between on and off", least
-    if "call" in inputs.data.get("reserve", {}):
+    if told_by_states(inputs.data.get("reserve")):
         yield "calls of reserves are told by states", xr.DataArray(True)
     if "charger" in d:
         yield "a charger limits several vehicles in sum", d.charger.astype(str) != ""

@@ -8,7 +8,7 @@ from ....algebra.expression import Expression, Quantity
 from ....model import risk_measures
 from ....model.bid_sizes import bid_size_rows
 from ....model.formulas import given, larger, previous, smaller
-from ....model.reserve_rules import guarantees_energy
+from ....model.reserve_rules import guarantees_energy, told_by_states
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, ReservedPower, Store, Terms
 from . import discharge_allowance, energy_backing, guarantees, priced_calls
@@ -117,7 +117,7 @@ def _shares(
         possible, most = _possible(s, d, asset)
         x, room = _share(s, d, asset, possible, most)
         shares[asset] = x, room, most.where(possible, 0.0)
-        _room_rows(s, d, asset, x, possible.any("product"))
+        _room_rows(s, d, asset, x, room, possible.any("product"))
         priced_calls.call_rows(s, d, asset, x, possible)
         energy_backing.backing_rows(s, d, asset, x, possible)
         called = discharge_allowance.allowance_rows(s, d, asset, x, possible)
@@ -151,13 +151,19 @@ def _possible(s: Scope, d: xr.Dataset, asset: str) -> tuple[xr.DataArray, xr.Dat
     return possible, f.range_max / larger(*_room_per_kw(d))
 
 
-def _room_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, some: xr.DataArray) -> None:
+def _room_rows(
+    s: Scope,
+    d: xr.Dataset,
+    asset: str,
+    x: Expression,
+    room: ReservedPower,
+    some: xr.DataArray,
+) -> None:
     """Rows: what is called fits into the room about the expected power, and about the baseline."""
     f, net = s.flex[asset], d.activation_up - d.activation_down
-    up, down = ((rate * x).sum("product") for rate in _room_per_kw(d))
-    s.add(f"up_{asset}", up <= f.up, mask=some)
-    s.add(f"down_{asset}", down <= f.down, mask=some)
-    if priced_calls.has_states(d):
+    s.add(f"up_{asset}", room.up <= f.up, mask=some)
+    s.add(f"down_{asset}", room.down <= f.down, mask=some)
+    if told_by_states(d):
         priced_calls.backlog_rows(s, d, asset, x, some)
     elif f.baseline is not None:
         s.add(f"baseline_{asset}", f.baseline + (net * x).sum("product") == 0)

@@ -8,6 +8,7 @@ import xarray as xr
 from ....algebra.expression import Expression
 from ....case.schema import ABSENT, Calendar, Field, violations
 from ....errors import Problem
+from ....model.reserve_rules import told_by_states
 from ....model.scope import Scope
 from ....model.upper_sets import sets_of_states
 
@@ -28,6 +29,8 @@ INPUTS = (
         ge=0,
         le=1,
         beside="call",
+        uncertain=True,
+        drawn=False,
     ),
     Field(
         "recovery_delay",
@@ -60,12 +63,7 @@ OUTPUTS = (
 MOST_ROWS = 20
 """For a member and a step; where states need more rows of their sets, they get a column each."""
 _NEAR = 1e-9
-_MOST_STATES = 64
-
-
-def has_states(d: xr.Dataset) -> bool:
-    """Return True where the calls of a step are told by their states, not by their mean alone."""
-    return "call" in d and "call_share" in d
+MOST_STATES = 64
 
 
 def mean_calls(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
@@ -77,7 +75,7 @@ def mean_calls(d: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
 
 def with_mean_activation(d: xr.Dataset) -> xr.Dataset:
     """Set the expected activation to the mean of the states, if there are states."""
-    if not has_states(d):
+    if not told_by_states(d) or "call_share" not in d:
         return d
     up, down = mean_calls(d)
     return d.assign(activation_up=up, activation_down=down)
@@ -88,13 +86,13 @@ def state_problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
 
     An activation that is given beside them, other than 0, has to be their mean.
     """
-    if not has_states(d):
-        if "call" in d:
-            detail = "missing: say in which share of each step the calls are in each state"
-            return [Problem("reserve.call_share", "missing", detail)]
+    if not told_by_states(d):
         return []
-    if d.sizes["call_state"] > _MOST_STATES:
-        detail = f"{d.sizes['call_state']} states, at most {_MOST_STATES}; take fewer, wider ones"
+    if "call_share" not in d:
+        detail = "missing: say in which share of each step the calls are in each state"
+        return [Problem("reserve.call_share", "missing", detail)]
+    if d.sizes["call_state"] > MOST_STATES:
+        detail = f"{d.sizes['call_state']} states, at most {MOST_STATES}; take fewer, wider ones"
         return [Problem("reserve.call_state", "range", detail)]
     total = d.call_share.sum("call_state")
     if bool((abs(total - 1) > 1e-6).any()):
@@ -159,7 +157,7 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
         g = sum_s w_s f_s
     """
     powers = s.flex[asset].powers
-    if powers is None or not has_states(d) or not x.has_terms:
+    if powers is None or not told_by_states(d) or not x.has_terms:
         return
     c, g, both_ways = powers.charge, powers.discharge, powers.both_ways
     where = possible.any("product") & both_ways

@@ -50,7 +50,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         room = v.done[asset].room
         residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
-        residuals |= _misses_paths(d, room, x, asset, v.dt)
+        residuals |= _misses_paths(d, room, x, moved, asset, v.dt)
         if room.store is not None and _promises_energy(d):
             edges = _known_energy(d, room.store.edges(), room.baseline, x)
             residuals |= _replay_on_board(d, room.store, edges, asset, x)
@@ -96,7 +96,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 
 
 def _misses_paths(
-    d: xr.Dataset, room: Flex, x: xr.DataArray, asset: str, dt: float
+    d: xr.Dataset, room: Flex, x: xr.DataArray, moved: xr.DataArray, asset: str, dt: float
 ) -> dict[str, xr.DataArray]:
     """By how much the path with calls is not what its calls, and the path without them, make it."""
     if "call" in d:
@@ -106,7 +106,6 @@ def _misses_paths(
         return found
     if room.baseline is None:
         return {}
-    moved = ((d.activation_down - d.activation_up) * x).sum("product")
     return {f"baseline_{asset}": abs(room.baseline - moved).assign_attrs(units="kW")}
 
 
