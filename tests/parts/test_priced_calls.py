@@ -186,6 +186,29 @@ def test_forecasts_of_calls_are_those_of_their_states():
         on_forecast("activation_up", always)
 
 
+def test_what_is_forecast_of_states_is_prepared_for():
+    """An empty vehicle, power at 10 and then 5 EUR/MWh, and calls upward that pay 1000. As it is
+    forecast that the second hour is called in full, 10 kWh are charged in the first. Nobody calls:
+    known, nothing is charged.
+    """
+    up = product(up=1.0, activation_price_up=1000.0, activation_up=[0.0, 0.5])
+    settled = {"price_long": [10.0, 5.0], "limit": 1000.0}
+    van = vehicle(energy_initial=0.0, discharge_max=10.0)
+    tree = v2g.with_on_off_calls(case(van, market([10.0, 5.0]), up, imbalance=settled))
+    states = tree["reserve"].to_dataset()
+    is_none = xr.DataArray([1.0, 0.0], {"call_state": states.call_state})
+    called = states.call_share.time == states.time[1]
+    never = xr.ones_like(states.call_share) * is_none
+    tree = tree.assign(reserve=xr.DataTree(states.assign(call_share=never)))
+
+    before = pd.DatetimeIndex(["2026-01-04"], name="vintage")
+    expected = never.where(~called, 1.0 - is_none).expand_dims(vintage=before)
+    told = tree.assign(vintage=xr.DataTree(xr.Dataset({"reserve.call_share": expected})))
+    for known, forecast, charged in ((told, "vintage", 10.0), (tree, "perfect", 0.0)):
+        decided = v2g.simulate(known, every=1.0, forecast=forecast, hindsight=False)
+        assert decided["fleet"].charge.values.ravel()[0] == approx(charged), forecast
+
+
 def change(**fields: object):
     """Return the hour of `sold`, its calls told by states, with other fields of `/reserve`."""
     tree = v2g.with_on_off_calls(sold())

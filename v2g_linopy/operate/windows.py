@@ -228,19 +228,15 @@ class WindowRun:
         """Return the inputs as they are known at a moment, with what has been committed."""
         data = dict(self.base.data)
         for part, arrays in self._forecasts(now, later).items():
-            data[part] = self._completed(part, data[part].assign(arrays))
+            data[part] = data[part].assign(arrays)
         for part in self._traded():
             d = self._with_commitments(part, data[part], now)
             if "spread" in d:
                 d = self._with_cost_of_revising(part, d, now, later)
-            data[part] = self._completed(part, d)
+            for complete in self.base.parts[part].schema.completions:
+                d = complete(d)
+            data[part] = d
         return replace(self.base, data=data)
-
-    def _completed(self, part: str, d: xr.Dataset) -> xr.Dataset:
-        """Fill in what follows from other inputs of a part."""
-        for complete in self.base.parts[part].schema.completions:
-            d = complete(d)
-        return d
 
     def _forecasts(
         self, now: pd.Timestamp, later: pd.Timestamp
