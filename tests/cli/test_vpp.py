@@ -1,10 +1,11 @@
 """`vpp`: a portfolio and its sites by files, and in one command."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
-from cases import case, engine, market
+from cases import case, engine, market, vehicle
 from pytest import approx
 
 import v2g_linopy as v2g
@@ -132,6 +133,29 @@ def test_after_an_interruption(run, roofs, tmp_path, monkeypatch):
     (tmp_path / "out" / ".rounds").mkdir()
     (tmp_path / "out" / ".rounds" / "00000.nc").write_bytes(b"no round")
     assert run(*words, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize("way", ["sites", "decompose"])
+def test_power_that_is_missing_at_the_end_is_named(run, tmp_path, way):
+    """A car must have 8 kWh after two hours, at 10 kW, beside a house of 5 kW; 6 kW may be drawn in
+    the first hour and 5 in the second, which leaves it 1 kWh: 7 kW are missing, over both hours.
+    What is missing is said by step and kW, exit code 4, and no file is written.
+    """
+    car = vehicle(energy_min=[0.0, 8.0], unserved_cost=float("nan"), pod="garage")
+    house = {"baseline": [5.0, 5.0], "pod": "house" if way == "sites" else "garage"}
+    limits = {"garage": {"import_max": [6.0, 5.0] if way == "decompose" else [20.0, 20.0]}}
+    limits |= {"house": {"import_max": [20.0, 20.0]}} if way == "sites" else {}
+    drawn = [6.0, 5.0] if way == "sites" else [50.0, 50.0]
+    tree = case(car, market([100.0, 100.0], limit=drawn), None, limits, load=house)
+    v2g.write(tree, tmp_path / "tight.nc")
+    command = ("vpp", "solve") if way == "sites" else ("solve",)
+    options = () if way == "sites" else ("--method", way)
+    done = run(*command, tmp_path / "tight.nc", *options, "-o", tmp_path / "out")
+    assert done.exit_code == 4
+    named = re.findall(r"([\d.]+) kW", done.stderr)
+    assert sum(map(float, named)) == approx(7.0), done.stderr
+    assert "2026-01-05 0" in done.stderr
+    assert not (tmp_path / "out" / "result.nc").exists()
 
 
 def test_a_gap_that_is_left_is_told(run, tmp_path):

@@ -19,7 +19,7 @@ from v2g_linopy.report.figures.trading import headroom
 from v2g_linopy.report.result_view import MOST_STEPS, ResultView
 
 UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles", "sessions")
-UNITS += ("rounds",)
+UNITS += ("rounds", "site")
 pytestmark = pytest.mark.xdist_group("pictures")
 
 
@@ -40,13 +40,17 @@ def test_every_figure_survives(edge):
 
 
 def with_two_levels(plan, name):
-    """Put rounds, or bands, into a result whose figure needs them."""
+    """Put rounds, weights or bands into a result whose figure needs them."""
     if name == "bands":
         edges = xr.DataArray([[[-1.0] * 48, [1.0] * 48]], dims=("pod", "edge", "time"))
         kinds = {n: edges for n in ("power", "energy")}
         kinds |= {f"{n}_verified": edges > 0 for n in kinds}
         axes = {"pod": ["portfolio"], "edge": ["min", "max"], "time": plan.time}
         plan["flexibility_bands"] = xr.Dataset(kinds, axes)
+    if name == "weights":
+        found = {"weight": [0.25, 0.75, 1.0], "plan_round": [0, 4, 4]}
+        found |= {"plan_pod": ["near", "near", "far"]}
+        plan["decomposition"] = xr.Dataset({n: ("plan", x) for n, x in found.items()})
     if name == "rounds":
         found = {"value": [-9.0, 1.0], "bound": [3.0, 1.0], "missing_power": [2.0, 0.0]}
         plan["decomposition"] = xr.Dataset({n: ("round", x) for n, x in found.items()})

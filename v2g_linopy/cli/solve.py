@@ -19,6 +19,7 @@ from ..errors import Interrupted, OutputError, SchemaError
 from ..model.contracts import SCHEMA as CONTRACT_SCHEMA
 from ..model.contracts import contract_of, is_menu
 from ..report import tables
+from ..report.found_in_rounds import rounds_in_words
 from ..report.page import write
 from ..report.page.content import headline
 from ..report.result_view import ResultView
@@ -457,6 +458,7 @@ def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool 
         ]
         lines.append(headline(ResultView.of(result)))
     lines += summary_of_gates(result)
+    lines += rounds_in_words(result)
     fleet = result["fleet"].to_dataset() if "fleet" in result.children else xr.Dataset()
     missing = sum(float(fleet[n].sum()) for n in ("unserved", "unserved_trip") if n in fleet)
     if missing > 1e-6:

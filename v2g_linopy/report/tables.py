@@ -17,6 +17,7 @@ from . import labels
 from .bill import by_pod, monthly, total
 from .figures.distribution import distribution
 from .figures.value import PENALTIES, changes_by_cause, rung_before
+from .found_in_rounds import found_in_rounds
 from .power_at_meter import ELECTRICITY, net
 from .result_view import Result, ResultView
 from .schedule_and_bids import bid_curves, bids, curved, schedule, session_labels
@@ -91,6 +92,7 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
         "wear": wear_table(view).to_dict("records"),
         "complementarity": view.attrs.get("complementarity", ""),
         "audit": _audit(view),
+        "rounds": found_in_rounds(view),
         "run": {name: view.attrs[name] for name in PROVENANCE if name in view.attrs},
         "scenarios": view.scenarios,
         "profit_distribution": distribution(view),

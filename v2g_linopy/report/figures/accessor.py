@@ -522,6 +522,29 @@ class ResultPlots:
         """
         return figures.rounds(self._opened())
 
+    def weights(self) -> Figure:
+        """Draw which plans of each site are mixed, and how much of each is taken.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A row per site, a column per round from which plans are mixed; weights in %.
+
+        Raises
+        ------
+        V2GError
+            The extra ``[report]`` is not installed.
+
+        Examples
+        --------
+        >>> import v2g_linopy as v2g
+        >>> case = v2g.portfolio(vehicles=2, days=1, pods=2)
+        >>> figure = v2g.solve(case, method="sites").plot.weights()
+        >>> [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+        ['Weights of the plans']
+        """
+        return figures.weights(self._opened())
+
     def price_response(self) -> Figure:
         """Draw power and energy at each price.
 

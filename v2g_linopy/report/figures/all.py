@@ -7,7 +7,7 @@ from .batteries import cycle_depth
 from .dispatch import corridor, dispatch
 from .distribution import profit_distribution
 from .peaks import peaks
-from .rounds import rounds
+from .rounds import rounds, weights
 from .sequence import positions, regret
 from .site import balance, energy_flow, load_duration
 from .site_bands import bands
@@ -36,4 +36,5 @@ __all__ = [
     "shadow_prices",
     "state_of_energy",
     "value_ladder",
+    "weights",
 ]

@@ -1,4 +1,4 @@
-"""What the page says of a result of two levels: rounds and proof, and each site."""
+"""What the page says of the sites of a result of two levels."""
 
 from __future__ import annotations
 
@@ -13,28 +13,15 @@ MOST_SITES = 50
 """Sites that the page lists."""
 
 
-def rounds_in_words(view: ResultView) -> list[str]:
-    """How the plan was found and proved, in sentences; empty where it was not found in rounds."""
+def left_in_words(view: ResultView) -> list[str]:
+    """What of the profit belongs to no site; empty where there are none."""
     if not has_sites(view):
         return []
-    attrs, money = view.attrs, view.currency
-    rounds, bound, gap = int(attrs["rounds"]), float(attrs["bound"]), float(attrs["certified_gap"])
-    objective = float(attrs["objective"])
-    found = (
-        f"{labels.count(int(attrs['sites']), 'site')} planned by themselves at prices, in"
-        f" {labels.count(rounds, 'round')}; the portfolio mixed their plans, and each site gives"
-        " its part of the mix."
-    )
-    proof = (
-        f"The plan is worth {labels.money(objective)} {money}, no plan more than"
-        f" {labels.money(bound)} {money}: a relative gap of {max(gap, 0.0):.1g}."
-    )
     left = site_values(_source(view), parts=view.parts).attrs["left"]
-    rest = (
-        f"At the prices of the last round {labels.money(left)} {money} are left with the portfolio:"
-        " what its limits, blocks and bids are worth."
-    )
-    return [found, proof, rest]
+    return [
+        f"At the prices of the last round {labels.money(left)} {view.currency} are left with the"
+        " portfolio: what its limits, blocks and bids are worth."
+    ]
 
 
 def site_rows(view: ResultView) -> dict[str, Any]:

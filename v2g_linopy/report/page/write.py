@@ -23,6 +23,7 @@ from ..figures import sequence
 from ..figures.distribution import distribution
 from ..figures.peaks import priced_pods
 from ..figures.style import escape, svg
+from ..found_in_rounds import rounds_in_words
 from ..result_view import ResultView
 from ..schedule_and_bids import on_forecasts
 from . import content, key_figures, site_tables
@@ -54,6 +55,11 @@ CAPTIONS = {
         "Rounds. Left: what the best mix of the plans so far is worth, and the bound that no plan"
         " passes. Right: the distance of the two, on a logarithmic scale. While power is missing"
         " there is no plan yet."
+    ),
+    "weights": (
+        "Weights. Each row is a site, each column a round from which a plan is in the mix; the"
+        " number, and how dark the cell is, say how much of that plan is taken. The plans of a site"
+        " add up to 100 %."
     ),
     "load_duration": (
         "Load duration at the meter, all pods together. As planned, and without flexibility:"
@@ -206,7 +212,8 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         contracts=content.contract_rows(view),
         connection=content.connection_rows(view),
         sites=site_tables.site_rows(view),
-        sites_words=site_tables.rounds_in_words(view),
+        sites_words=site_tables.left_in_words(view),
+        rounds_words=rounds_in_words(view),
         bands_of_sites=[Markup(svg_of_site(view, pod, k)) for k, pod in shown_pods(view)],
         assumptions=content.stated_assumptions(view),
         defaults=content.defaults(view),
@@ -225,6 +232,7 @@ def is_shown(view: ResultView, name: str) -> bool:
     return {
         "balance": site,
         "rounds": view.has("decomposition", "bound"),
+        "weights": view.has("decomposition", "weight"),
         "bands": view.has("flexibility_bands", "power") and len(view.time) > 0,
         "load_duration": site,
         "energy_flow": site,

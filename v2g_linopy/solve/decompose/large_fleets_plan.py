@@ -401,7 +401,7 @@ def _rounds(loop: Loop, constant: float, inputs: Inputs) -> xr.Dataset:
     words = {
         "value": (value + constant, money, "value of the mix, with what missing power costs"),
         "bound": (bound + constant, money, "no plan is worth more"),
-        "missing": (missing, power, "largest power that no plan injects or draws"),
+        "missing_power": (missing, power, "largest power that no plan injects or draws"),
         "seconds": (seconds, "s", "since the first round began"),
     }
     found = {n: ("round", x, {"units": u, "long_name": w}) for n, (x, u, w) in words.items()}

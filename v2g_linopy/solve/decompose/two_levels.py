@@ -147,6 +147,7 @@ def _mixed(
     of_plans = with_plans(tree, inputs, some, whole=whole)
     of_plans["flexibility"]["missing_cost"] *= portfolio.dearer
     mix = solve(of_plans, parts=parts, complementarity="off", audit=False)
+    mix["flexibility"]["round"] = xr.Variable("plan", [plan.round for plan in some])
     slack = mix["flexibility"].to_dataset()
     missing = slack["missing"] + slack["excess"]
     if float(missing.max()) > NOTHING_MISSING:
@@ -303,6 +304,7 @@ def _history(found: Found, inputs: Inputs, mix: xr.DataTree, supplied: Sequence[
     history = history.assign(
         weight=used["weight"],
         plan_pod=used["pod"].astype(object),
+        plan_round=used["round"].assign_attrs(long_name="round in which the plan came"),
         own_cash=used["own_cash"],
         promise=traded.assign_attrs(units="kW", long_name="power asked of the site"),
     )
