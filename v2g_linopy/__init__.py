@@ -93,6 +93,7 @@ _HOME = {
     "break_even_map": "study.break_even_map",
     "contract_study": "study.contract_study",
     "explain": "study.explain",
+    "cost_of_calls": "study.cost_of_calls",
     "compare": "study.ladder",
     "profit_sources": "study.profit_sources",
     "profit_steps": "study.profit_sources",
@@ -173,6 +174,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .study.break_even import break_even
     from .study.break_even_map import break_even_map
     from .study.contract_study import contract_study
+    from .study.cost_of_calls import cost_of_calls
     from .study.explain import explain
     from .study.ladder import compare
     from .study.menus.copies import case_with_types
@@ -268,6 +270,7 @@ __all__ = [
     "commuters",
     "compare",
     "contract_study",
+    "cost_of_calls",
     "depot",
     "energy_management",
     "evpi",

@@ -16,6 +16,9 @@ from v2g_linopy.cli.app import app
 from v2g_linopy.data import Regulation
 from v2g_linopy.model.upper_sets import upper_sets
 from v2g_linopy.parts.markets.reserve import priced_calls
+from v2g_linopy.report import tables
+from v2g_linopy.report.page import content
+from v2g_linopy.report.result_view import ResultView
 
 HALF = {"activation_up": 0.25, "activation_down": 0.25}
 LOSSY = {"eta_charge": 0.8, "eta_discharge": 0.8, "discharge_max": 10.0}
@@ -46,6 +49,50 @@ def test_calls_that_cancel_in_the_mean_wear_the_battery():
     assert told["fleet"].discharge.item() == approx(2.5)
     assert told["fleet"].energy.item() == approx(20.0 + 2.5 * 0.8 - 2.5 / 0.8)
     assert told["audit"].attrs["passed"]
+
+
+def test_the_ladder_shows_what_calls_and_bid_steps_take():
+    """Bids of 4 kW: 8 kW are sold for 8 EUR, and 2 kWh a quarter fed in wear 0.2 EUR. Netted they
+    would not; and without steps 10 kW would earn 9.75. Of 2 kWh drawn a fifth is lost, of 2 kWh fed
+    in another quarter: 0.9 kWh at 0.05 EUR. All of it is what a mean does not see.
+    """
+    hour = case(on_board(wear=0.08), market([50.0]), symmetric(step=4.0))
+    result = v2g.compare(v2g.with_on_off_calls(hour))
+    ladder = result["ladder"].to_dataset()
+    rungs = ladder.profit.to_series().iloc[-3:].to_dict()
+    assert rungs == approx({"V2G + reserves": 7.8, "calls netted": 8.0, "no least bids": 9.75})
+    assert ladder.step.sel(rung="calls netted", cause="wear") == approx(0.2)
+    assert result.attrs["profit"] == approx(7.8)
+
+    found = v2g.cost_of_calls(result).sel(asset="fleet")
+    assert found[["wear", "wear_unseen"]].to_array().values == approx(0.2)
+    assert found[["loss", "loss_unseen"]].to_array().values == approx(0.045)
+    assert found.energy_lost == approx(0.9)
+    page = content.cost_of_call_rows(ResultView.of(result))
+    assert page["taken"][0]["cells"][-1] == "0.9" and "in full or not" in page["sentence"]
+    assert [row["cells"] for row in page["states"]][1:] == [["25.0 %", "−1"], ["25.0 %", "1"]]
+    netted = tables.calls(v2g.solve(v2g.with_netted_calls(sold())))
+    assert netted == {}
+
+
+def test_calls_one_way_save_what_the_traded_power_would_have_cost():
+    """10 kW are fed in for 1 EUR; called down by half, 10 kW sold draw 5 of them back. That saves
+    half of 12.5 kWh of wear at 0.01 EUR, and half of the losses; beside the mean nothing turns.
+    """
+    down = product(down=1.0, volume_max=10.0, capacity_price=[1000.0])
+    tree = case(on_board(wear=0.01), market([100.0]), down)
+    held = tree["reserve"].to_dataset()
+    held = held.assign_coords(call_state=["half"])
+    held["call"] = (("product", "call_state"), [[-0.5]])
+    held["call_share"] = ("call_state", [1.0])
+    held["activation_price_down"] = ("product", [0.0])
+    tree = tree.assign(reserve=xr.DataTree(held))
+    result = v2g.solve(tree)
+    assert (result["fleet"].discharge - result["fleet"].charge).item() == approx(5.0)
+    found = v2g.cost_of_calls(result).sel(asset="fleet")
+    assert found.wear == approx(-5.0 / 0.8 * 0.01)
+    assert found.loss == approx(-5.0 * 0.25 * 0.1)
+    assert found.wear_unseen == approx(0.0, abs=1e-9)
 
 
 def test_shares_of_states_may_change_with_time():

@@ -86,7 +86,9 @@ def with_on_off_calls(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -
     share = xr.concat(shares, "call_state").assign_coords(states)
     known = [f"activation_{way}" for way in ("up", "down")]
     group = case["reserve"].to_dataset().drop_vars(known, errors="ignore").assign_coords(states)
-    group["call"] = (("product", "call_state"), np.stack(called, axis=1), {"units": "1"})
+    source = "called in full or not at all, products independently of each other"
+    attrs = {"units": "1", "source": source}
+    group["call"] = (("product", "call_state"), np.stack(called, axis=1), attrs)
     group["call_share"] = share.assign_attrs(units="1")
     return case.assign(reserve=xr.DataTree(group))
 

@@ -36,7 +36,17 @@ RUNGS = {
     "V2G + reserves": (
         "Reserve revenue with the whole range between full charging and full feeding back."
     ),
+    "calls netted": (
+        "The same as if calls upward and downward that cancel within a step cost neither wear nor"
+        " losses: what it earns more is what calls take."
+    ),
+    "no least bids": (
+        "The same as if any volume could be bid: what it earns more is what least bids and bid"
+        " steps take."
+    ),
 }
+TAKES = {"calls netted": "calls take", "no least bids": "least bids take"}
+"""What is left out on the rungs beside the last one, and takes of what that earns."""
 
 ADDS = {
     "unmanaged": "unmanaged charging",

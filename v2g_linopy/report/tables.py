@@ -13,6 +13,7 @@ import xarray as xr
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..solve.result import in_profit
+from ..study.cost_of_calls import cost_of_calls
 from . import labels
 from .bill import by_pod, monthly, total
 from .figures.distribution import distribution
@@ -26,6 +27,8 @@ __all__ = [
     "bid_curves",
     "bids",
     "bill_table",
+    "call_table",
+    "calls",
     "connection_limits",
     "curved",
     "kpi",
@@ -90,6 +93,7 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
         "ladder": ladder(view).to_dict("records"),
         "unserved": unserved(view).to_dict("records"),
         "wear": wear_table(view).to_dict("records"),
+        "calls": calls(view),
         "complementarity": view.attrs.get("complementarity", ""),
         "audit": _audit(view),
         "rounds": found_in_rounds(view),
@@ -275,6 +279,44 @@ def wear_table(result: Result) -> pd.DataFrame:
     for name in ("capacity", "throughput", "efc", *costs, "price_mean", "price_marginal"):
         table[name] = np.asarray(data[name].values, dtype=float)
     return table.sort_values("efc", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def call_table(result: Result) -> pd.DataFrame:
+    """Return the states that reserves are called in, a row per state.
+
+    Columns ``state``, ``share`` (of the time, in the mean over the steps) and one for each product,
+    the kW called per kW sold, upward above 0. Empty where calls are not told by states.
+    """
+    view = ResultView.of(result)
+    if not view.has("reserve", "call") or not view.has("reserve", "call_share"):
+        return pd.DataFrame(columns=["state", "share"])
+    call = view.groups["reserve"]["call"].transpose("call_state", ...)
+    share = view.groups["reserve"]["call_share"]
+    mean = share.mean([d for d in share.dims if d != "call_state"])
+    table = pd.DataFrame({"state": call.indexes["call_state"].astype(str), "share": mean.values})
+    for product in view.index("reserve", "product"):
+        each = call.sel(product=product) if "product" in call.dims else call
+        table[str(product)] = each.values
+    return table
+
+
+def calls(result: Result) -> dict[str, Any]:
+    """Return what calls take of the plan.
+
+    ``taken``, by asset, as in :func:`v2g_linopy.cost_of_calls`; ``states`` as in `call_table`, and
+    ``source``, where they come from. Empty where calls are not told by states.
+    """
+    view = ResultView.of(result)
+    states = call_table(view)
+    if states.empty or view.source is None:
+        return {}
+    taken = cost_of_calls(view.source, parts=view.parts)
+    source = str(view.groups["reserve"]["call"].attrs.get("source", ""))
+    return {
+        "taken": taken.to_dataframe().reset_index().to_dict("records"),
+        "states": states.to_dict("records"),
+        "source": source,
+    }
 
 
 def _horizon(view: ResultView) -> dict[str, Any]:

@@ -1,16 +1,18 @@
-"""The value ladder: unmanaged, smart, V2G, with and without reserves, on one case and one ledger
-(docs/formulation.md §1).
+"""The value ladder: unmanaged, smart, V2G, with and without reserves, on one case and one ledger,
+and what calls and least bids take of it (docs/formulation.md §1).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
+from ..delivery.call_states import with_netted_calls
 from ..errors import Infeasible, Problem, SchemaError
 from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
 from ..model.part import Part
+from ..model.reserve_rules import told_by_states
 from ..operate.unmanaged import first_come
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
@@ -22,7 +24,12 @@ BEFORE = {
     "V2G": "smart",
     "smart + reserves": "smart",
     "V2G + reserves": "V2G",
+    "calls netted": "V2G + reserves",
+    "no least bids": "V2G + reserves",
 }
+TOP = "V2G + reserves", "V2G"
+"""The rung whose result is returned: the first that is there. Rungs after it leave out what takes
+some of it."""
 FORESIGHT = (
     "Every rung knows all prices and arrivals in advance (perfect foresight), and no position is"
     " taken without a physical plan: the figures are upper bounds on what operation earns."
@@ -33,7 +40,9 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
     """Solve the rungs of the ladder on one case: three, and two more where it has reserves.
 
     The rungs are `unmanaged`, `smart`, `V2G`, `smart + reserves` and `V2G + reserves`, all with
-    perfect foresight and on one ledger (docs/formulation.md §1).
+    perfect foresight and on one ledger (docs/formulation.md §1). Beside the last one stands what it
+    would earn without something that takes of it: `calls netted`, where calls are told by states
+    (as if those that cancel cost nothing), and `no least bids`, where reserves have any.
 
     Parameters
     ----------
@@ -97,7 +106,7 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
             raise Infeasible(
                 f"  on the rung {rung!r} of the ladder:\n{error.explanation}"
             ) from None
-    top = results[list(results)[-1]]
+    top = next(results[rung] for rung in TOP if rung in results)
     top["ladder"] = xr.DataTree(_ladder(results, inputs))
     return top
 
@@ -120,11 +129,27 @@ def _variants(
     reserve = inputs.data.get("reserve")
     if reserve is None or not reserve.sizes["product"]:
         return rungs
+    top = _variant(case, v2g=True, reserves=True)
     return [
         *rungs,
         ("smart + reserves", _variant(case, v2g=False, reserves=True), None),
-        ("V2G + reserves", _variant(case, v2g=True, reserves=True), None),
+        ("V2G + reserves", top, None),
+        *((rung, variant, None) for rung, variant in _without_a_burden(top, reserve, inputs.parts)),
     ]
+
+
+def _without_a_burden(
+    top: xr.DataTree, reserve: xr.Dataset, parts: Mapping[str, Part]
+) -> Iterator[tuple[str, xr.DataTree]]:
+    """Yield the top rung without each thing that takes of what it earns."""
+    if told_by_states(reserve):
+        yield "calls netted", with_netted_calls(top, parts=parts)
+    least = [name for name in ("minimum_bid", "step") if bool((reserve[name] > 0).any())]
+    if least:
+        free = top.copy()
+        reserves = top.children["reserve"].to_dataset(inherit=False)
+        free["reserve"] = xr.DataTree(reserves.drop_vars(least))
+        yield "no least bids", free
 
 
 def _variant(case: xr.DataTree, *, v2g: bool, reserves: bool) -> xr.DataTree:

@@ -23,6 +23,8 @@ MOST_NEEDS = 25
 """Needs not served that the page lists by name."""
 MOST_PODS = 25
 """Pods whose bill the page sets out."""
+MOST_STATES = 20
+"""States of calls that the page lists."""
 MOST_BATTERIES = 15
 """Batteries that the page lists by name."""
 RARE = ("reserve", "owners", "grid", "other", "penalties")
@@ -42,13 +44,18 @@ def headline(view: ResultView) -> str:
     added = [
         labels.rung_adds(str(row["rung"]), str(row["against"]), row["change"] * view.scale)
         for _, row in ladder.iterrows()
-        if row["against"]
+        if row["against"] and row["rung"] not in labels.TAKES
+    ]
+    taken = [
+        f"{labels.TAKES[row['rung']]} {labels.amount(row['change'] * view.scale)}"
+        for _, row in ladder.iterrows()
+        if row["rung"] in labels.TAKES
     ]
     per_unit = dict(zip(ladder["rung"], ladder["per_unit"], strict=True))
     if {"smart + reserves", "V2G + reserves"} <= per_unit.keys():
         more = labels.rung_amount(per_unit["V2G + reserves"] - per_unit["smart + reserves"])
         added.append(f"so with reserves V2G adds {more} to smart charging")
-    words = ", ".join(added)
+    words = ", ".join([*added, *taken])
     return f"{words[0].upper()}{words[1:]} ({view.unit}{scaled})."
 
 
@@ -284,6 +291,48 @@ def wear_rows(view: ResultView) -> dict[str, Any]:
         total = table[["efc", "throughput", *costs]].sum(skipna=False).to_dict()
         rows.append(shown(f"all {labels.shown_number(len(table), 0)}", total))
     return {"rows": rows, "more": max(0, len(table) - MOST_BATTERIES)}
+
+
+def cost_of_call_rows(view: ResultView) -> dict[str, Any]:
+    """What calls take as shown: by asset, and the states that they are told by."""
+    found = tables.calls(view)
+    if not found:
+        return {}
+    costs = ("wear", "loss", "wear_unseen", "loss_unseen")
+    taken = [
+        {
+            "name": labels.asset(row["asset"], view.parts),
+            "cells": [
+                *(labels.money(row[n] * view.scale) for n in costs),
+                labels.shown_number(row["energy_lost"]),
+            ],
+        }
+        for row in found["taken"]
+    ]
+    products = [n for n in found["states"][0] if n not in ("state", "share")]
+    states = [
+        {
+            "name": row["state"],
+            "cells": [
+                f"{labels.shown_number(100 * row['share'], 1)} %",
+                *(labels.shown_number(row[n]) for n in products),
+            ],
+        }
+        for row in found["states"][:MOST_STATES]
+    ]
+    more = max(0, len(found["states"]) - MOST_STATES)
+    source = found["source"] or "as the case gives them"
+    count = labels.count(len(found["states"]), "state")
+    return {
+        "taken": taken,
+        "products": products,
+        "states": states,
+        "more": more,
+        "sentence": (
+            f"The calls of reserves are told by {count} ({source}); losses and wear are those of"
+            " each."
+        ),
+    }
 
 
 def contract_rows(view: ResultView) -> dict[str, Any]:

@@ -209,6 +209,7 @@ def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
         fleet=len(view.members) > 0,
         needs=content.needs(view),
         wear=content.wear_rows(view),
+        calls=content.cost_of_call_rows(view),
         contracts=content.contract_rows(view),
         connection=content.connection_rows(view),
         sites=site_tables.site_rows(view),
