@@ -421,7 +421,8 @@ def write_files(
 ) -> Mapping[str, Any]:
     """Write the files of a result into a folder; return the key figures."""
     with terminal.progress("Writing"):
-        kpi = tables.kpi(result)
+        view = ResultView.of(result)
+        kpi = tables.kpi(view)
         v2g.write(result, folder / "result.nc")
         tables_of: dict[str, Callable[..., Any]] = {
             "schedule.csv": tables.schedule,
@@ -430,7 +431,7 @@ def write_files(
         }
         if BID_CURVE in names:
             tables_of[BID_CURVE] = tables.bid_curves
-        sheets = {name: table(result) for name, table in tables_of.items()}
+        sheets = {name: table(view) for name, table in tables_of.items()}
         for name, table in sheets.items():
             with atomic(folder / name) as path:
                 write_tables(path, {name: table}, style)
@@ -440,7 +441,7 @@ def write_files(
         with atomic(folder / "kpi.json") as path:
             path.write_text(to_json(kpi), encoding="utf-8")
         if "report.html" in names:
-            write.write_page(result, folder / "report.html", check=False)
+            write.write_page(view, folder / "report.html", check=False)
     return kpi
 
 

@@ -37,7 +37,10 @@ def monthly(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFram
         ``amount`` (+ is income), ``currency``, ``penalty`` (1: part of the objective, not of
         profit). The amounts without penalties add up to profit.
     """
-    view = ResultView.of(result, parts=parts)
+    return ResultView.of(result, parts=parts).once(_monthly)
+
+
+def _monthly(view: ResultView) -> pd.DataFrame:
     ledger = view.groups.get("ledger", xr.Dataset())
     tables = [_entry(view, str(name), x) for name, x in ledger.data_vars.items()]
     if not tables:

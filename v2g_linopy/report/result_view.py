@@ -5,10 +5,10 @@ Nothing here draws. A :class:`ResultView` opens a result once; figures cut windo
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ MOST_STEPS = 700
 """Steps drawn along one axis; finer data are averaged."""
 HOURS_PER_YEAR = 8760.0
 Moment: TypeAlias = str | pd.Timestamp | None
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class ResultView:
     offset: int = 0
     label: str = ""
     parts: Mapping[str, Part] = field(default_factory=lambda: PARTS)
+    _found: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -88,10 +90,31 @@ class ResultView:
             groups, dict(result.attrs), time, step_hours(result), weight, result, parts=parts
         )
 
+    def once(self, reckon: Callable[[ResultView], Found]) -> Found:
+        """What `reckon` finds in this view, reckoned the first time only.
+
+        Several files and the page show the same figures; nobody may change what is returned.
+        """
+        if reckon not in self._found:
+            self._found[reckon] = reckon(self)
+        found: Found = self._found[reckon]
+        return found
+
     @property
     def scenarios(self) -> int:
         """Number of scenarios averaged; 0 where the result has none."""
         return 0 if self.weight is None else self.weight.size
+
+    @property
+    def scenario_names(self) -> list[Hashable]:
+        """Labels of the scenarios; empty where the result has none."""
+        return [] if self.weight is None else list(self.weight.indexes["scenario"])
+
+    def of_scenario(self, name: Hashable | None) -> ResultView:
+        """The whole result in one scenario; the view itself where there is none to choose."""
+        if name is None or self.source is None:
+            return self
+        return ResultView.of(self.source, name, self.parts)
 
     # ---- the clock -------------------------------------------------------------------------------
 

@@ -18,14 +18,14 @@ from ..model.part import Part
 from ..model.sessions import sessions_plugged_in
 from ..parts.catalogue import PARTS
 from .power_at_meter import ELECTRICITY, Asset, net
-from .result_view import ResultView
+from .result_view import Result, ResultView
 
 TOTAL = "total"
 SMALLEST_BID = 1e-6
 """kW below which a position is no bid."""
 
 
-def schedule(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
+def schedule(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     """The plan in long form: a row per step and connected member, and a row ``total`` per step.
 
     Returns
@@ -45,7 +45,7 @@ def schedule(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.Da
     return per_scenario(result, table, parts)
 
 
-def bids(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
+def bids(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     """Return what to offer.
 
     A row per market or reserve product and market time unit in which something is traded.
@@ -62,14 +62,11 @@ def bids(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFr
         reckons with), ``price_unit``; with scenarios a column ``scenario``, empty where the bid is
         the same in all. Of a case that was operated also ``gate`` (local).
     """
-    names = (
-        [None]
-        if "scenario" not in result.to_dataset().dims
-        else list(result.to_dataset().indexes["scenario"])
-    )
-    by_price, tables = curved(result), []
+    mean = ResultView.of(result, parts=parts)
+    names: list[Hashable | None] = list(mean.scenario_names) or [None]
+    by_price, tables = _curved_of(mean), []
     for i, name in enumerate(names):
-        view = ResultView.of(result, name, parts)
+        view = mean.of_scenario(name)
         for group, dim in (("energy", "market"), ("reserve", "product")):
             for label in view.index(group, dim):
                 early = bool(view.full(group, "first_stage", dim, default=1.0).sel({dim: label}))
@@ -83,13 +80,13 @@ def bids(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFr
                     tables.append(table.assign(scenario="" if early else str(name)))
     columns = ["start", "end", "market", "side", "quantity_kW", "price", "price_unit"]
     columns += ["scenario"] if names != [None] else []
-    columns += ["gate"] if is_operated(ResultView.of(result)) else []
+    columns += ["gate"] if is_operated(mean) else []
     if not tables:
         return pd.DataFrame(columns=columns)
     return pd.concat(tables, ignore_index=True)[columns]
 
 
-def bid_curves(result: xr.DataTree) -> pd.DataFrame:
+def bid_curves(result: Result) -> pd.DataFrame:
     """Return the points of every bid curve, a row per market, market time unit and price.
 
     It is empty where no market takes curves.
@@ -102,11 +99,11 @@ def bid_curves(result: xr.DataTree) -> pd.DataFrame:
         of the scenarios; what to bid between two of them the plan leaves open.
     """
     columns = ["start", "end", "market", "price", "quantity_kW", "price_unit"]
-    root = result.to_dataset()
-    markets = curved(result)
+    mean = ResultView.of(result)
+    markets = _curved_of(mean)
     tables = [
-        _curve_points(ResultView.of(result, scenario), market)
-        for scenario in (root.indexes["scenario"] if markets else ())
+        _curve_points(mean.of_scenario(scenario), market)
+        for scenario in (mean.scenario_names if markets else ())
         for market in markets
     ]
     if not tables:
@@ -127,6 +124,10 @@ def curved(case: xr.DataTree) -> list[Hashable]:
     )
     taken = ((bid == "curve") & (early > 0)).broadcast_like(energy["market"])
     return list(energy.indexes["market"][taken.to_numpy()])
+
+
+def _curved_of(view: ResultView) -> list[Hashable]:
+    return [] if view.source is None else curved(view.source)
 
 
 def _curve_points(view: ResultView, market: Hashable) -> pd.DataFrame:
@@ -154,7 +155,7 @@ def _curve_points(view: ResultView, market: Hashable) -> pd.DataFrame:
 
 
 def per_scenario(
-    result: xr.DataTree,
+    result: Result,
     table: Callable[[ResultView], pd.DataFrame],
     parts: Mapping[str, Part] = PARTS,
 ) -> pd.DataFrame:
@@ -162,10 +163,11 @@ def per_scenario(
 
     Without scenarios there is one.
     """
-    if "scenario" not in result.to_dataset().dims:
-        return table(ResultView.of(result, parts=parts))
-    names: list[Hashable] = list(result.to_dataset().indexes["scenario"])
-    tables = [table(ResultView.of(result, name, parts)) for name in names]
+    mean = ResultView.of(result, parts=parts)
+    names = mean.scenario_names
+    if not names:
+        return table(mean)
+    tables = [table(mean.of_scenario(name)) for name in names]
     for name, rows in zip(names, tables, strict=True):
         rows.insert(0, "scenario", str(name))
     return pd.concat(tables, ignore_index=True)

@@ -65,7 +65,10 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
     towards the grid over what they hold when full. `parts` is the catalogue that the result was
     made with.
     """
-    view = ResultView.of(result, parts=parts)
+    return ResultView.of(result, parts=parts).once(_key_figures)
+
+
+def _key_figures(view: ResultView) -> dict[str, Any]:
     figures = {
         "title": view.attrs.get("title", ""),
         "status": view.attrs.get("status", ""),
@@ -160,7 +163,10 @@ def connection_limits(result: Result) -> pd.DataFrame:
     more at all times would earn at most, over the horizon (money). That is the sum of shadow prices
     of the limit and of the room that reserves need below it; NaN without shadow prices.
     """
-    view = ResultView.of(result)
+    return ResultView.of(result).once(_connection_limits)
+
+
+def _connection_limits(view: ResultView) -> pd.DataFrame:
     rows = []
     for way, name, room in (
         ("import", "import_", "activated_down"),
@@ -209,7 +215,10 @@ def unserved(result: Result) -> pd.DataFrame:
     Of each the member, session, local time by which it was needed, kWh missing, of what, and the
     kWh that were needed and on board. A trip is that of the session that departs for it.
     """
-    view = ResultView.of(result)
+    return ResultView.of(result).once(_unserved)
+
+
+def _unserved(view: ResultView) -> pd.DataFrame:
     table = pd.concat([_missing_at_departure(view), _missing_from_trips(view)], ignore_index=True)
     return table.sort_values("kWh", ascending=False, kind="stable").reset_index(drop=True)
 

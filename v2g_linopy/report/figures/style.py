@@ -131,7 +131,6 @@ def sheet(
 
 def tidy(axes: Axes) -> None:
     """Numbers for people along the axes, and a sensible range where everything is zero."""
-    axes.tick_params(labelsize=8, colors="#333333")
     for axis, limits, place in (
         (axes.xaxis, axes.get_xlim, axes.set_xlim),
         (axes.yaxis, axes.get_ylim, axes.set_ylim),
@@ -276,6 +275,7 @@ def svg(figure: Figure, name: str, description: str = "") -> str:
     make_printable(figure)
     target = io.StringIO()
     with matplotlib().rc_context(STYLE | {"svg.hashsalt": name}):
+        lay_out(figure)
         figure.savefig(
             target,
             format="svg",
@@ -291,6 +291,16 @@ def svg(figure: Figure, name: str, description: str = "") -> str:
     return text.replace(
         "<svg ", f'<svg role="img" aria-label="{escape(description or name)}" ', 1
     ).strip()
+
+
+def lay_out(figure: Figure) -> None:
+    """Place the axes once and for all: with an engine at work matplotlib draws every figure twice,
+    the first time to find places alone.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def make_printable(figure: Any) -> None:

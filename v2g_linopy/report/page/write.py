@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from ...case.io import atomic
 from ...case.label_text import printable
@@ -24,7 +23,7 @@ from ..figures.distribution import distribution
 from ..figures.peaks import priced_pods
 from ..figures.style import escape, svg
 from ..found_in_rounds import rounds_in_words
-from ..result_view import ResultView
+from ..result_view import Result, ResultView
 from ..schedule_and_bids import on_forecasts
 from . import content, key_figures, site_tables
 
@@ -139,7 +138,7 @@ CAPTIONS = {
 
 
 def write_page(
-    result: xr.DataTree,
+    result: Result,
     path: str | Path,
     overwrite: bool = False,
     *,
@@ -153,7 +152,7 @@ def write_page(
     Parameters
     ----------
     result
-        A result of ``solve`` or ``compare``.
+        A result of ``solve`` or ``compare``, or a view of one.
     path
         Where the file will stand.
     overwrite
@@ -173,12 +172,13 @@ def write_page(
         The extra ``[report]`` is not installed.
     """
     with atomic(path, overwrite) as temporary:  # refuses before the work is done
-        if check:
-            verify(result, parts).raise_for(str(result.attrs.get("title") or "the result"))
+        source = result.source if isinstance(result, ResultView) else result
+        if check and source is not None:
+            verify(source, parts).raise_for(str(source.attrs.get("title") or "the result"))
         temporary.write_text(render(result, parts=parts), encoding="utf-8")
 
 
-def render(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> str:
+def render(result: Result, *, parts: Mapping[str, Part] = PARTS) -> str:
     """The report as HTML; the same result gives the same text to the byte."""
     view = ResultView.of(result, parts=parts)
     layout = template("page.html.j2")
