@@ -137,6 +137,8 @@ def case_of_everything() -> xr.DataTree:
                 "excursion_down": ("product", [0.1, 0.0, 0.0, 0.0]),
                 "minimum_bid": 1.0,
                 "step": 0.5,
+                "pool": 0.25,
+                "accept_probability": ("product", [0.5, 1.0, 1.0, 1.0]),
                 "committed": 1.0,
                 "shortfall_price": 300.0,
                 "availability": ("product", [1.0, 0.9, 1.0, 1.0]),

@@ -46,6 +46,7 @@ _HOME = {
     "site": "data",
     "portfolio": "data",
     "virtual_power_plant": "data",
+    "with_acceptance": "data",
     "with_reserves": "data",
     "extreme_signals": "delivery.activation_signals",
     "random_signals": "delivery.activation_signals",
@@ -76,6 +77,7 @@ _HOME = {
     "with_contracts": "operate.contract_entry",
     "BidRule": "operate.day_ahead_bids",
     "with_dual_prices": "operate.dual_settlement",
+    "with_drawn_acceptance": "operate.offer_acceptance",
     "simulate": "operate.simulate",
     "stage_values": "operate.stage_values",
     "unmanaged": "operate.unmanaged",
@@ -136,6 +138,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
         sessions_to_fleet,
         site,
         virtual_power_plant,
+        with_acceptance,
         with_reserves,
     )
     from .delivery import nordic_energy_management as energy_management
@@ -161,6 +164,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .operate.contract_entry import with_contracts
     from .operate.day_ahead_bids import BidRule
     from .operate.dual_settlement import with_dual_prices
+    from .operate.offer_acceptance import with_drawn_acceptance
     from .operate.simulate import simulate
     from .operate.stage_values import stage_values
     from .operate.unmanaged import unmanaged
@@ -318,6 +322,8 @@ __all__ = [
     "with_frequency",
     "with_netted_calls",
     "with_on_off_calls",
+    "with_acceptance",
+    "with_drawn_acceptance",
     "with_reserves",
     "select_window",
     "write",

@@ -105,7 +105,7 @@ NOT_NEGATIVE = {  # written by hand: what a number means, not what the schema sa
     ),
     "renewable": "available",
     "energy": "spread limit block",
-    "reserve": "up down hours_up hours_down volume_max block",
+    "reserve": "up down hours_up hours_down volume_max block pool",
     "connection": "import_max export_max",
 }
 BETWEEN = {  # likewise: the physical range
@@ -113,7 +113,10 @@ BETWEEN = {  # likewise: the physical range
     "battery": {"keep": (0, 1), "eta_charge": (0, 1), "eta_discharge": (0, 1)},
     "load": {"window": (0, 24)},
     "energy": {"block": (0, 24)},
-    "reserve": {"activation_up": (0, 1), "activation_down": (0, 1), "block": (0, 24)},
+    "reserve": {
+        **{"activation_up": (0, 1), "activation_down": (0, 1)},
+        **{"accept_probability": (0, 1), "block": (0, 24)},
+    },
 }
 ENDLESS = {
     "load": "curtail_max curtail_energy_max",

@@ -76,3 +76,34 @@ def test_states_without_a_call_change_nothing(seed):
     never = held.drop_vars(["call", "call_share", "call_state"])
     one, other = (v2g.solve(tree.assign(reserve=xr.DataTree(d))) for d in (silent, never))
     assert one.attrs["profit"] == approx(other.attrs["profit"], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_acceptance_is_a_state_in_which_nothing_is_called(seed):
+    """Offers that may be refused are those of states told by hand: each set of accepted products
+    with each state, and capacity paid in the mean. An acceptance of 1 changes no number.
+    """
+    rng = np.random.default_rng([seed, 1])
+    tree = drawn(rng)
+    held = tree["reserve"].to_dataset()
+    likely = rng.uniform(0, 1, (held.sizes["product"], 2))
+    offered = held.assign(accept_probability=(("product", "time"), likely))
+    result = v2g.solve(tree.assign(reserve=xr.DataTree(offered)))
+    assert result["audit"].attrs["passed"]
+
+    call, share = [], []
+    for taken in np.ndindex(*[2] * held.sizes["product"]):
+        chosen = np.array(taken)[:, None]
+        call.append(held.call.values * chosen)
+        share.append(held.call_share.values * np.where(chosen, likely, 1 - likely).prod(axis=0))
+    told = held.drop_dims("call_state").assign_coords(call_state=range(len(share) * len(share[0])))
+    told["call"] = (("product", "call_state"), np.concatenate(call, axis=1))
+    told["call_share"] = (("call_state", "time"), np.concatenate(share))
+    told["capacity_price"] = held.capacity_price * likely
+    by_hand = v2g.solve(tree.assign(reserve=xr.DataTree(told)))
+    assert result.attrs["profit"] == approx(by_hand.attrs["profit"], rel=1e-7, abs=1e-8)
+
+    sure = held.assign(accept_probability=1.0)
+    one, other = (v2g.solve(tree.assign(reserve=xr.DataTree(d))) for d in (sure, held))
+    assert one.attrs["objective"] == other.attrs["objective"]
+    assert one["fleet"].energy.equals(other["fleet"].energy)

@@ -194,6 +194,31 @@ IMBALANCE_ONE_PRICE = Story(
 
 # 10 kW were promised, 4 can be held and 6 are missing; downward 3 kW, then 2, of which a fifth is
 # called: 0.8 of it needs room downward, 0.2 upward.
+# 4 kW are offered at 20 EUR/MW/h for an hour, and accepted in a quarter of the cases: then a fifth
+# of them is called up, at 40 EUR/MWh, which the market delivers at 50.
+REFUSED = Story(
+    half_hours(
+        None,
+        market([50.0, 50.0]),
+        product(
+            up=1.0,
+            capacity_price=20.0,
+            activation_up=0.2,
+            activation_price_up=40.0,
+            accept_probability=0.25,
+            volume_max=4.0,
+        ),
+        battery={"box": storage(energy_initial=5.0)},
+    ),
+    {"battery.charge": 0.0, "battery.discharge": 0.0, "reserve.volume": 4.0},
+    cash={
+        "reserve.capacity": 0.02 * 4,
+        "reserve.acceptance": -0.75 * 0.02 * 4,
+        "reserve.activation": 0.25 * 0.2 * 0.04 * 4,
+        "energy.energy": -0.25 * 0.2 * 0.05 * 4,
+    },
+)
+
 PROMISED = Story(
     half_hours(
         None,

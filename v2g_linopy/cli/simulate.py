@@ -85,6 +85,14 @@ MenuFile = Annotated[
 TypeSeed = Annotated[
     int, typer.Option("--type-seed", min=0, help="Of the types of owners, drawn from the shares.")
 ]
+AcceptanceSeed = Annotated[
+    int,
+    typer.Option(
+        "--acceptance-seed",
+        min=0,
+        help="Of which reserve offers are accepted, drawn by reserve.accept_probability.",
+    ),
+]
 PolicyOf = Annotated[
     str,
     typer.Option(
@@ -274,6 +282,7 @@ def simulated(
     ahead: Ahead = AHEAD,
     contracts: MenuFile = None,
     type_seed: TypeSeed = 0,
+    acceptance_seed: AcceptanceSeed = 0,
     policy: PolicyOf = "model",
     hindsight: Hindsight = True,
     stage_values: StageValues = False,
@@ -321,6 +330,7 @@ def simulated(
         "window": window,
         "contracts": None if contracts is None else read(contracts),
         "seed": type_seed,
+        "acceptance_seed": acceptance_seed,
         "policy": policy,
         "bids": rule,
         "history": bidding.history,

@@ -39,6 +39,7 @@ from .sessions.availability import from_availability
 from .sessions.case_from_sessions import case_from_sessions
 from .sessions.connectors import read_connectors
 from .sessions.sessions_to_fleet import sessions_to_fleet
+from .sessions.with_acceptance import with_acceptance
 from .sessions.with_prices import with_prices
 from .sessions.with_profiles import with_profiles
 from .sessions.with_reserves import with_reserves
@@ -94,6 +95,7 @@ __all__ = [
     "step_of",
     "to_utc",
     "virtual_power_plant",
+    "with_acceptance",
     "with_prices",
     "with_profiles",
     "with_reserves",

@@ -12,6 +12,7 @@ import xarray as xr
 from ..errors import Problem, SchemaError
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
+from ..model.reserve_rules import acceptance
 from ..model.terms import Replay
 from ..parts.catalogue import PARTS
 from ..solve.audit import assets_with
@@ -183,7 +184,8 @@ def _followed(
         order = (member, "product", "time")
         share = d[f"share_{asset}"].transpose(*order)
         held = {way: (d[way] * share).transpose(*order).to_numpy() for way in ("up", "down")}
-        mean_activation = ((d.activation_up - d.activation_down) * share).sum("product")
+        net = acceptance(d) * (d.activation_up - d.activation_down)
+        mean_activation = (net * share).sum("product")
         path = _AssetPath.of(replayed, mean_activation, member, in_scenario)
 
         at_once = max(1, CELLS // max(1, share.sizes[member]))

@@ -13,6 +13,7 @@ from ..case.version import package_version
 from ..errors import Problem, SchemaError, SolverError
 from ..model.inputs import inputs_of
 from ..model.part import Part, Stage
+from ..model.reserve_rules import acceptance
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total, replay_with
 from ..solve.decompose.two_levels import promised
@@ -73,7 +74,7 @@ def keep_promise(
         fix["reserve.volume"] = own = held.sel(pod=pod, drop=True)
         d = inputs.data["reserve"]
         if pod not in _supplied(result):
-            net = d.activation_up - d.activation_down
+            net = acceptance(d) * (d.activation_up - d.activation_down)
             position = position - (net * own).sum("product")
     markets = inputs.data["energy"].indexes["market"]
     first = xr.DataArray(markets == markets[0], coords={"market": markets}, dims="market")

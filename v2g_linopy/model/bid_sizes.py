@@ -82,30 +82,49 @@ def bid_size_rows(s: Scope, d: xr.Dataset, volume: Expression, most: xr.DataArra
     minimum_bid z <= x <= most z,   z binary;     x = step n,   n whole
 
     There is a z only where a bid has a least size or an exclusion names the product, an n only
-    where there are steps.
+    where there are steps. Others may offer up to `pool` in the same bid, so that only the sum has
+    to be one::
+
+    (minimum_bid - pool) z <= x;     step n - pool <= x <= step n
     """
     is_open = d.closed == 0
     excluded = (products_in_rules(s.inputs.get("exclusion"), d.indexes["product"]) > 0).any("rule")
-    chosen = is_open & ((d.minimum_bid > 0) | excluded)
+    least = (d.minimum_bid - d["pool"]).clip(min=0)
+    chosen = is_open & ((least > 0) | excluded)
     if bool(chosen.any()):
-        z = s.var_where("offered", chosen & (most > 0) & (most >= d.minimum_bid), binary=True)
+        z = s.var_where("offered", chosen & (most > 0) & (most >= least), binary=True)
         s.add("most", volume - most * z <= 0, mask=chosen)
-        s.add("least", volume - d.minimum_bid * z >= 0, mask=chosen)
-    stepped = is_open & (d.step > 0)
+        s.add("least", volume - least * z >= 0, mask=chosen)
+    stepped = is_open & (d.step > d["pool"])
     if bool(stepped.any()):
         size = d.step.where(d.step > 0, 1.0)
         n = s.var_where(
-            "steps", stepped & (most >= size), np.floor(most / size + 1e-9), integer=True
+            "steps",
+            stepped & (most + d["pool"] >= size),
+            np.floor((most + d["pool"]) / size + 1e-9),
+            integer=True,
         )
-        s.add("whole", volume - size * n == 0, mask=stepped)
+        alone = stepped & (d["pool"] == 0)
+        s.add("whole", volume - size * n == 0, mask=alone)
+        s.add("whole_most", volume - size * n <= 0, mask=stepped & ~alone)
+        s.add("whole_least", volume - size * n >= -d["pool"], mask=stepped & ~alone)
 
 
-def distance_to_least(volume: xr.DataArray, least: xr.DataArray) -> xr.DataArray:
-    """Distance (kW) of a volume to what may be sold: nothing, or at least `least`."""
+def distance_to_least(
+    volume: xr.DataArray, least: xr.DataArray, others: xr.DataArray | float = 0.0
+) -> xr.DataArray:
+    """Distance (kW) of a volume to what may be sold: nothing, or `least` together with `others`."""
+    least = (least - others).clip(min=0.0)
     return xr.where(volume < least / 2, volume, least - volume).clip(min=0.0)
 
 
-def distance_to_step(volume: xr.DataArray, step: xr.DataArray) -> xr.DataArray:
-    """Distance (kW) of a volume to the nearest multiple of `step`; 0 where there is no step."""
+def distance_to_step(
+    volume: xr.DataArray, step: xr.DataArray, others: xr.DataArray | float = 0.0
+) -> xr.DataArray:
+    """Distance (kW) of a volume to the nearest that others fill up to a multiple of `step`.
+
+    It is 0 where there is no step.
+    """
     over = volume % step.where(step > 0, 1.0)
-    return xr.where(over < step / 2, over, step - over).where(step > 0, 0.0)
+    too_little = (step - over - others).clip(min=0.0)
+    return xr.where(over < too_little, over, too_little).where(step > 0, 0.0)

@@ -18,6 +18,18 @@ def activated_both_ways(reserve: xr.Dataset | None) -> xr.DataArray | bool:
     return up.any("product") & down.any("product")
 
 
+def may_be_refused(reserve: xr.Dataset) -> bool:
+    """Return True where some offer is accepted with a probability below 1."""
+    return bool((reserve.accept_probability < 1).any())
+
+
+def acceptance(reserve: xr.Dataset) -> xr.DataArray:
+    """Return the probability that an offer is accepted; what has been committed is, for sure."""
+    if not may_be_refused(reserve):
+        return xr.DataArray(1.0)
+    return reserve.accept_probability.where(reserve.closed == 0, 1.0)
+
+
 def told_by_states(reserve: xr.Dataset | None) -> bool:
     """Return True where the calls of a step are told by their states, not by their mean alone."""
     return reserve is not None and "call" in reserve
@@ -100,7 +112,7 @@ def activated_at_suppliers(s: Scope, way: str) -> Quantity:
     for asset in (*s.flex, *s.offered):
         here = supplied(s.inputs.get("connection"), s.inputs[asset].pod)
         if f"reserve.share_{asset}" in s.model.variables and bool(here.any()):
-            rate = here * reserve[f"activation_{way}"]
+            rate = here * acceptance(reserve) * reserve[f"activation_{way}"]
             share = rate * s[f"reserve.share_{asset}"]
             total = total + share.sum(["product", s.inputs[asset].attrs["member"]])
     return total

@@ -17,7 +17,7 @@ from ..model.inputs import Inputs
 from .forecasts import Key
 from .windows import Sequence, State, Window
 
-_DECIDED = ("committed", "turnover")  # over all steps; a window changes its own
+_DECIDED = ("committed", "turnover", "offered")  # over all steps; a window changes its own
 _OTHERS = ("carried", "worth", "told", "happened")  # groups of the file, which names are kept
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 from ..errors import Problem, SchemaError
 from ..model.gates import Gates
 from ..model.inputs import Inputs
+from .offer_acceptance import with_known_acceptance
 
 Key = tuple[str, str]  # part, field
 EXPECTED_VISIT = "expected "  # before the name of a row that holds the visits of an earlier week
@@ -62,8 +63,11 @@ class Perfect:
     fields: frozenset[Key] = frozenset()
 
     def planned(self, truth: Inputs) -> Inputs:
-        """Return the truth."""
-        return truth
+        """Return the truth; which offers of reserves are accepted is known, too."""
+        if "reserve" not in truth.data:
+            return truth
+        reserve = with_known_acceptance(truth.data["reserve"])
+        return replace(truth, data={**truth.data, "reserve": reserve})
 
     def at(
         self, now: pd.Timestamp, until: pd.Timestamp, first: int, last: int

@@ -26,6 +26,7 @@ from .day_ahead_bids import BidRule
 from .dual_settlement import SETTLEMENTS, with_dual_prices
 from .early_departures import has_left, with_chargers_off, with_early_departures
 from .forecasts import EXPECTED_VISIT, Forecast, Naive, Perfect, Published, Vintages
+from .offer_acceptance import with_drawn_acceptance, with_known_acceptance
 from .online import POLICIES, RULE_NOTE, Run, operate_by_rule
 from .price_forecasts import first_auction
 from .session_outcome import with_calls, with_outcome, without_calls
@@ -51,6 +52,7 @@ def simulate(
     ahead: float | None = 48.0,
     contracts: xr.DataTree | xr.Dataset | None = None,
     seed: int = 0,
+    acceptance_seed: int = 0,
     policy: str = "model",
     bids: str | BidRule = "week-ago",
     history: float = 0.0,
@@ -94,6 +96,10 @@ def simulate(
         `with_contracts` does. A case that has contracts keeps them unless a menu is given.
     seed : int, default 0
         Of the types of owners that `/sessions` does not give.
+    acceptance_seed : int, default 0
+        Of which reserve offers are accepted, as `with_drawn_acceptance` draws them where the case
+        does not say it. It is known once the gate has closed, before energy is traded at the same
+        moment; the forecast `perfect` and hindsight know it from the start.
     policy : {"model", "rule", "latest", "unmanaged"}, default "model"
         How it is operated: by a model of the whole case, or session by session, which is exact
         where no row binds two sessions together, and refused elsewhere. `rule` draws in the steps
@@ -167,6 +173,7 @@ def simulate(
     case = _without_expected(without_calls(case))
     if contracts is not None:
         case = with_contracts(case, contracts, seed=seed)
+    case = with_drawn_acceptance(case, acceptance_seed, parts=parts)
     truth = inputs_of(case, parts)
     q = sequence(
         case, truth, forecast, start, stop, every, window, ahead, complementarity, in_place, options
@@ -465,6 +472,8 @@ def fresh(case: xr.DataTree, q: Sequence, before: int = 0) -> State:
         traded = d["turnover"] + zeros if "turnover" in d else abs(committed[part])
         turnover[part] = traded.transpose(member, "time")
     state = State(committed, turnover)
+    if "accepted" in q.inputs.data.get("reserve", ()):
+        state.offered["reserve"] = xr.zeros_like(committed["reserve"])
     first = q.windows[0].first - before
     if first and (energy := _charged_before(case, q, first)) is not None:
         key = "fleet", "energy_initial"
@@ -515,6 +524,8 @@ def settled(
         if parts[part].has("turnover"):
             traded["turnover"] = state.turnover[part].assign_attrs(kilowatt)
         group = group.drop_vars([n for n in traded if n in group])
+        if part in state.offered:
+            traded["volume_offered"] = state.offered[part].assign_attrs(kilowatt)
         operated = {n: x.isel(time=q.steps) for n, x in traded.items()}
         tree[part] = xr.DataTree(group.assign(operated))
     # with every decision fixed nothing is left that blocks would make faster
@@ -590,6 +601,8 @@ def with_hindsight(
     Its positions may exceed it by as much as those of the run did.
     """
     tree = _cut(case, q, state)
+    if "accepted" in tree.children.get("reserve", ()):
+        tree["reserve"] = xr.DataTree(with_known_acceptance(tree["reserve"].to_dataset()))
     energy = tree["energy"].to_dataset()
     beyond = audit.unbacked(result, parts).drop_attrs()
     tree["energy"] = xr.DataTree(energy.assign(unbacked=beyond.assign_attrs(units="kW")))

@@ -50,6 +50,8 @@ class State:
     # part -> kW on (member, time), and what was traded to get there
     committed: dict[str, xr.DataArray]
     turnover: dict[str, xr.DataArray]
+    # what was offered of it, where offers may not be accepted
+    offered: dict[str, xr.DataArray] = field(default_factory=dict)
 
     # inputs as they are where the run begins, and where the next window does
     initial_inputs: dict[Key, xr.DataArray] = field(default_factory=dict)
@@ -139,6 +141,7 @@ class WindowRun:
         self.base = self._inputs_in_truth()
         self.known = self.base
         self.flags: dict[tuple[str, str], xr.DataArray] = {}  # where binaries were needed
+        self.answered: dict[str, xr.DataArray] = {}  # offers that this decision was answered
         self.model: ResolvableModel | None = None
 
     def run(self) -> None:
@@ -153,6 +156,7 @@ class WindowRun:
         """Plan on what is known now, and hold what is decided or delivered before the next
         decision.
         """
+        self.answered.clear()
         known = self._inputs_known(now, later)
         try:
             plan = self._plan(known, now)
@@ -165,6 +169,9 @@ class WindowRun:
             self.state.terminal_value = self._value_of_storage(plan, 0)
             self._set_terminal_value()
             plan = self._plan(known, now)
+
+        if self._answer_offers(plan, now, later):
+            plan = self._plan(self._inputs_known(now, later), now)
 
         self.state.decisions += 1
         self._commit(plan, now, later)
@@ -279,6 +286,8 @@ class WindowRun:
     def _with_commitments(self, part: str, d: xr.Dataset, now: pd.Timestamp) -> xr.Dataset:
         """Close what closes before a moment, at the position that was committed."""
         gate_closed = self._in_window(self.sequence.gates.closed(part, now))
+        if part in self.answered:
+            gate_closed = gate_closed | self.answered[part]
         return d.assign(
             closed=xr.where((d.closed > 0) | gate_closed, 1.0, 0.0),
             committed=self._in_window(self.state.committed[part]),
@@ -415,6 +424,8 @@ class WindowRun:
             name = traded_parts(self.base.parts)[part].quantity
             open_in_case = self.base.data[part].closed == 0
             binding = self._in_window(self.sequence.gates.binding(part, now, later)) & open_in_case
+            if part in self.answered:
+                binding = binding & ~self.answered[part]
 
             committed, turnover = self.state.committed[part], self.state.turnover[part]
             before = self._in_window(committed)
@@ -425,6 +436,36 @@ class WindowRun:
             traded = self._in_window(turnover) + abs(after - before)
             self.state.committed[part] = _replaced(committed, steps, after)
             self.state.turnover[part] = _replaced(turnover, steps, traded)
+            if part in self.state.offered:
+                sure = xr.where(binding, after, self._in_window(self.state.offered[part]))
+                self.state.offered[part] = _replaced(self.state.offered[part], steps, sure)
+
+    def _answer_offers(self, plan: ModelSolution, now: pd.Timestamp, later: pd.Timestamp) -> bool:
+        """Commit what is accepted of the reserve offered where the gate closes now; return whether
+        a plan has to be made that knows it.
+
+        Reserves are answered before energy is traded at the same moment.
+        """
+        d, part = self.base.data.get("reserve"), "reserve"
+        if d is None or part not in self.state.offered:
+            return False
+        gates = self.sequence.gates
+        closing = gates.closed(part, later) & ~gates.closed(part, now)
+        closing = self._in_window(closing) & (d.closed == 0)
+        wanted = plan[f"{part}.volume"]
+        offer = wanted.where(wanted > _NOISE, 0.0)
+        sure = (d.accept_probability == 1) & (d["accepted"] == 1)
+        if not bool((closing & (offer > 0) & ~sure).any()):
+            return False
+
+        steps = self.window.steps
+        answers = ((self.state.offered, offer), (self.state.committed, d["accepted"] * offer))
+        for kept, volume in answers:
+            before = self._in_window(kept[part])
+            after = xr.where(closing, volume, before).transpose(*before.dims)
+            kept[part] = _replaced(kept[part], steps, after)
+        self.answered[part] = closing
+        return True
 
     def _hand_over(self, plan: ModelSolution) -> None:
         """Keep what was done, and the states that the parts declare, as they are where the next

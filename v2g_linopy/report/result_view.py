@@ -160,6 +160,17 @@ class ResultView:
             return xr.DataArray(default)
         return self.groups[group][name].reset_coords(drop=True).fillna(default)
 
+    def activation(self, way: str) -> xr.DataArray:
+        """Return the expected activation of reserves per kW offered, `way` is up or down (1)."""
+        if self.has("reserve", "call"):
+            sign = 1 if way == "up" else -1
+            called = (sign * self.get("reserve", "call")).clip(min=0)
+            rate = (called * self.get("reserve", "call_share")).sum("call_state")
+        else:
+            rate = self.get("reserve", f"activation_{way}")
+        likely = self.get("reserve", "accept_probability", 1.0)
+        return rate * likely.where(self.get("reserve", "closed") == 0, 1.0)
+
     def full(self, group: str, name: str, *dims: str, default: float = 0.0) -> xr.DataArray:
         """An array over exactly `dims`, broadcast where it has fewer."""
         coords = {d: self.index(group, d) for d in dims}

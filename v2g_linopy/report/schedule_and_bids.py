@@ -23,6 +23,8 @@ from .result_view import Result, ResultView
 TOTAL = "total"
 SMALLEST_BID = 1e-6
 """kW below which a position is no bid."""
+_OF_OFFERS = ("accept_probability", "accepted_kW", "pool_kW")
+"""Columns of bids in a case with offers that may not be accepted, or with a pool of others."""
 
 
 def schedule(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
@@ -60,7 +62,9 @@ def bids(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
         ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``side`` (``sell``, ``buy``;
         of reserves ``up``, ``down``, ``up and down``), ``quantity_kW``, ``price`` (what the plan
         reckons with), ``price_unit``; with scenarios a column ``scenario``, empty where the bid is
-        the same in all. Of a case that was operated also ``gate`` (local).
+        the same in all. Of a case that was operated also ``gate`` (local). Where offers of reserves
+        may not be accepted also ``accept_probability``, and ``accepted_kW`` of what was operated;
+        where others offer in the same bid ``pool_kW``, the most that they add to the quantity.
     """
     mean = ResultView.of(result, parts=parts)
     names: list[Hashable | None] = list(mean.scenario_names) or [None]
@@ -81,6 +85,7 @@ def bids(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     columns = ["start", "end", "market", "side", "quantity_kW", "price", "price_unit"]
     columns += ["scenario"] if names != [None] else []
     columns += ["gate"] if is_operated(mean) else []
+    columns += [name for name in _OF_OFFERS if any(name in table for table in tables)]
     if not tables:
         return pd.DataFrame(columns=columns)
     return pd.concat(tables, ignore_index=True)[columns]
@@ -249,8 +254,8 @@ def held_and_baseline(
     """
     if not view.has("reserve"):
         return {}
-    names = ("up", "down", "activation_up", "activation_down")
-    up, down, called_up, called_down = (view.get("reserve", name) for name in names)
+    up, down = (view.get("reserve", way) for way in ("up", "down"))
+    called_up, called_down = (view.activation(way) for way in ("up", "down"))
     share = view.get("reserve", f"share_{part}")  # 0 where the asset holds none
     baseline = injection - _all_products((called_up - called_down) * share)
     ready = {
@@ -401,15 +406,24 @@ def _energy_bids(view: ResultView, market: Hashable) -> pd.DataFrame:
 
 def _reserve_bids(view: ResultView, product: Hashable) -> pd.DataFrame:
     dims = ("product", "time")
-    volume, price = (
-        np.asarray(view.full("reserve", name, *dims).sel(product=product).values, dtype=float)
-        for name in ("volume", "capacity_price")
-    )
+
+    def on_steps(name: str, default: float = 0.0) -> np.ndarray:
+        x = view.full("reserve", name, *dims, default=default).sel(product=product)
+        return np.asarray(x.values, dtype=float)
+
+    volume, price = on_steps("volume"), on_steps("capacity_price")
+    beside = {}
+    if view.has("reserve", "accept_probability"):
+        beside["accept_probability"] = on_steps("accept_probability", 1.0)
+    if view.has("reserve", "volume_offered"):
+        beside["accepted_kW"], volume = volume, on_steps("volume_offered")
+    if (pool := on_steps("pool")).any():
+        beside["pool_kW"] = pool
     up, down, length = (
         float(view.full("reserve", name, "product").sel(product=product))
         for name in ("up", "down", "block")
     )
-    table = _blocks(view, length, volume, price, _gate(view, "reserve", product))
+    table = _blocks(view, length, volume, price, _gate(view, "reserve", product), beside)
     side = " and ".join(way for way, power in (("up", up), ("down", down)) if power > 0)
     return table.assign(market=str(product), side=side, price_unit=f"{view.currency}/MW/h")
 
@@ -446,10 +460,15 @@ def _gate(view: ResultView, part: str, label: Hashable) -> np.ndarray:
 
 
 def _blocks(
-    view: ResultView, length: float, power: np.ndarray, price: np.ndarray, gate: np.ndarray
+    view: ResultView,
+    length: float,
+    power: np.ndarray,
+    price: np.ndarray,
+    gate: np.ndarray,
+    beside: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """One row per market time unit of `length` hours (0: the model step) in which `power` is not
-    zero.
+    zero, with the mean of what stands `beside` it.
     """
     first = starts(view, length)
     ends = np.append(first[1:], len(power))
@@ -465,6 +484,10 @@ def _blocks(
             "quantity_kW": traded[some].round(6),
             "price": mean[some].round(6),
             "gate": gate[first[some]],
+        }
+        | {
+            name: (np.add.reduceat(x, first) / count)[some].round(6) if len(first) else x
+            for name, x in (beside or {}).items()
         }
     )
 

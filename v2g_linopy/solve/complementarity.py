@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import xarray as xr
 
+from ..model.accepted_offers import as_expected
 from ..model.formulas import given
 from ..model.inputs import Inputs
 from ..model.part import Part
@@ -111,7 +112,7 @@ def overlap(
 
 def _beyond_states(inputs: Inputs, solution: Mapping[str, xr.DataArray], part: str) -> xr.DataArray:
     """Return what every member of a part feeds in beyond what the states of its calls do (kW)."""
-    d = inputs.data["reserve"]
+    d = as_expected(inputs.data["reserve"])
     charge, discharge = (solution[f"{part}.{way}"].fillna(0.0) for way in ("charge", "discharge"))
     share = solution.get(f"reserve.share_{part}", xr.zeros_like(d.volume_max)).fillna(0.0)
     return fed_in_beyond_states(d, charge, discharge, share)

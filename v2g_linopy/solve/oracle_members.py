@@ -12,7 +12,7 @@ import xarray as xr
 
 from ..algebra.arrays import broadcast
 from ..model.inputs import Inputs
-from ..model.reserve_rules import on_two_paths, told_by_states
+from ..model.reserve_rules import acceptance, on_two_paths, told_by_states
 from ..parts.assets.fleet.schema import is_active
 from ..parts.markets.reserve.guarantees import energy_backed
 from . import complementarity
@@ -190,7 +190,7 @@ def sold_products(inputs: Inputs, pods: int) -> Products | None:
     d = inputs.data.get("reserve")
     if d is None or not bool((d.volume_max > 0).any()):
         return None
-    net = d.activation_up - d.activation_down
+    net = acceptance(d) * (d.activation_up - d.activation_down)
     axes = {"product": d.indexes["product"], "time": inputs.calendar.time.rename("time")}
     room = (np.maximum(broadcast(x, axes), 0.0) for x in (d.up - net, d.down + net))
     return Products(*(np.tile(x, (1, pods)) for x in room))

@@ -318,10 +318,12 @@ def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
         injection = injection + _replay_traded(v, part, flow.injection)
         withdrawal = withdrawal + _replay_traded(v, part, flow.withdrawal)
     for x, here in _replay_supplied_shares(v):
-        injection = injection - (v.groups["reserve"].activation_down * x).where(here, 0.0).sum(
+        reserve = v.groups["reserve"]
+        x = x * reserve.accept_probability.where(reserve.closed == 0, 1.0)
+        injection = injection - (reserve.activation_down * x).where(here, 0.0).sum(
             [*here.dims, "product"]
         )
-        withdrawal = withdrawal - (v.groups["reserve"].activation_up * x).where(here, 0.0).sum(
+        withdrawal = withdrawal - (reserve.activation_up * x).where(here, 0.0).sum(
             [*here.dims, "product"]
         )
     due, free = d.committed.sum("market"), d.revisable == 1

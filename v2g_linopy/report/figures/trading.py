@@ -95,13 +95,13 @@ def headroom(view: ResultView, way: str) -> np.ndarray:
             for a in view.assets.values()
         )
         sign = 1 if way == "up" else -1
-        net = view.get("reserve", "activation_up") - view.get("reserve", "activation_down")
+        net = view.activation("up") - view.activation("down")
         called = (net * view.full("reserve", "volume", "product", "time")).sum("product")
         return np.asarray(room + sign * called.values, dtype=float)
     if view.has("fleet", "charge_baseline"):
         base = view.total("discharge_baseline") - view.total("charge_baseline")
     else:
-        net = view.get("reserve", "activation_up") - view.get("reserve", "activation_down")
+        net = view.activation("up") - view.activation("down")
         activated = (net * view.full("reserve", "volume", "product", "time")).sum("product")
         base = view.total("discharge") - view.total("charge") - np.asarray(activated.values)
     return view.total("discharge_max") - base if way == "up" else view.total("charge_max") + base

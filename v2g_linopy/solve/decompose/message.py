@@ -10,6 +10,7 @@ from ...case.io import stamped
 from ...case.version import package_version
 from ...errors import Problem, SchemaError
 from ...model.inputs import Inputs
+from ...model.reserve_rules import acceptance
 from ..result import hash_of
 
 PER_MWH = 1000.0
@@ -62,8 +63,8 @@ class Message:
             settled = energy.price.sel(market=reserve.settlement.astype(str)).drop_vars("market")
         up, down = (reserve.get(f"activation_price_{way}", settled) for way in ("up", "down"))
         gain = reserve.activation_up * (up - price) - reserve.activation_down * (down - price)
-        sold = reserve.capacity_price + gain + on_steps + xr.zeros_like(reserve.up)
-        sold = sold.transpose("product", "time")
+        likely = acceptance(reserve) * (reserve.capacity_price + gain)
+        sold = (likely + on_steps + xr.zeros_like(reserve.up)).transpose("product", "time")
         return cls.of_duals(price.to_numpy(), sold.to_numpy(), inputs, 0)
 
 
@@ -72,7 +73,7 @@ def net_activation(inputs: Inputs) -> np.ndarray:
     reserve = inputs.data.get("reserve")
     if reserve is None:
         return np.zeros((0, len(inputs.calendar.time)))
-    net = reserve.activation_up - reserve.activation_down
+    net = acceptance(reserve) * (reserve.activation_up - reserve.activation_down)
     everywhere = net + xr.zeros_like(reserve.up) + xr.zeros_like(reserve.time, float)
     return np.asarray(everywhere.transpose("product", "time"))
 

@@ -13,7 +13,7 @@ from ...case.version import package_version
 from ...errors import Problem, SchemaError
 from ...model.inputs import Inputs, inputs_of, pods_of
 from ...model.part import Part, Stage
-from ...model.reserve_rules import supplied
+from ...model.reserve_rules import acceptance, supplied
 from ...parts.catalogue import PARTS
 from ..result import without_outputs
 
@@ -23,7 +23,7 @@ AMPLE = 1e8  # kW, more than any site trades
 _KEPT = ("Conventions", "schema_version", "source", "currency", "timezone", "step_hours")
 _TRADED = (
     *("capacity_price", "activation_price_up", "activation_price_down", "settlement"),
-    *("volume_max", "block", "minimum_bid", "step", "closed", "committed"),
+    *("volume_max", "block", "minimum_bid", "step", "pool", "closed", "committed"),
     *("shortfall_price", "first_stage", "availability"),
 )  # of a product: how it is sold, which sites do not need to know
 
@@ -198,7 +198,11 @@ class Division:
         group = self._without_assets(self._members("reserve", None), groups)
         bought = self.inputs.data["reserve"].volume_max
         most = xr.where(bought > 0, np.inf, 0.0).assign_attrs(units="kW")
-        return group.drop_vars(_TRADED, errors="ignore").assign(volume_max=most)
+        group = group.drop_vars(_TRADED, errors="ignore").assign(volume_max=most)
+        if "accept_probability" not in group:
+            return group
+        likely = acceptance(self.inputs.data["reserve"]).assign_attrs(units="1")
+        return group.assign(accept_probability=likely)
 
     def _without_assets(
         self, group: xr.Dataset, groups: Mapping[str, xr.Dataset] | tuple[()]

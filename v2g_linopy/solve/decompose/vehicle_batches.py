@@ -13,6 +13,7 @@ import xarray as xr
 
 from ...errors import SolveError, SolverError
 from ...model.inputs import Inputs
+from ...model.reserve_rules import acceptance
 from .. import complementarity, solver
 from ..assembly import Built, assemble_model
 from ..merge import Merged
@@ -295,6 +296,7 @@ def _alone(inputs: Inputs, vehicles: np.ndarray) -> Inputs:
         bought = xr.where(d.volume_max > 0, np.inf, 0.0)
         free = {name: xr.zeros_like(d[name], float) for name in _OF_MARKETS if name in d}
         paid = {f"activation_price_{way}": xr.DataArray(0.0) for way in ("up", "down")}
+        paid |= {"accept_probability": acceptance(d)}
         held = {"volume_max": bought, "shortfall_price": d.shortfall_price.where(False)}
         data["reserve"] = d.drop_vars("settlement", errors="ignore").assign(free | paid | held)
     return replace(inputs, data=data)

@@ -195,6 +195,15 @@ class Plan:
             np.zeros(len(self.calendar.time)) if found is None else self.on_steps(found, **labels)
         )
 
+    def activation(self, way: str, product: object) -> np.ndarray:
+        """Return the expected activation of a product per kW offered, `way` is up or down."""
+        rate = self.series("reserve", f"activation_{way}", product=product)
+        likely = self.array("reserve", "accept_probability")
+        if likely is None:
+            return rate
+        gate = self.series("reserve", "closed", product=product)
+        return rate * np.where(gate > 0, 1.0, self.on_steps(likely, product=product))
+
     def on_steps(self, found: xr.DataArray | float, **labels: object) -> np.ndarray:
         """Numbers over time at some labels, 0 where they are missing."""
         found = xr.DataArray(found)
@@ -269,10 +278,7 @@ def table(plan: Plan, position: int) -> pd.DataFrame:
     for product in plan.products:
         car[f"held {product}"] = plan.series("reserve", "share_fleet", fleet=label, product=product)
     for way in ("up", "down"):
-        shares = (
-            plan.series("reserve", f"activation_{way}", product=p) * car[f"held {p}"]
-            for p in plan.products
-        )
+        shares = (plan.activation(way, p) * car[f"held {p}"] for p in plan.products)
         car[f"called_{way}"] = sum(shares, np.zeros(len(car)))
     car["plugged"] = (car.charge_max > 0) | (car.discharge_max > 0)
     began = car.plugged & (~car.plugged.shift(fill_value=False) | (car.keep == 0))
@@ -293,11 +299,9 @@ def money_of(plan: Plan, name: str, car: Frame) -> dict[str, float]:
     for product in plan.products:
         share, volume = car[f"held {product}"], plan.series("reserve", "volume", product=product)
         part = np.divide(share, volume, out=np.zeros(len(time)), where=volume > SMALL)
-        up, down = (
-            plan.series("reserve", f"activation_{way}", product=product) for way in ("up", "down")
-        )
+        up, down = (plan.activation(way, product) for way in ("up", "down"))
         activated += (up - down) * share
-        for entry in ("reserve.capacity", "reserve.activation"):
+        for entry in ("reserve.capacity", "reserve.acceptance", "reserve.activation"):
             bill[entry] = bill.get(entry, 0.0) + float(
                 plan.series("ledger", entry, product=product) @ part
             )

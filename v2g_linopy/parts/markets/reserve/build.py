@@ -6,9 +6,15 @@ import xarray as xr
 
 from ....algebra.expression import Expression, Quantity
 from ....model import risk_measures
+from ....model.accepted_offers import as_expected
 from ....model.bid_sizes import bid_size_rows
 from ....model.formulas import given, larger, previous, smaller
-from ....model.reserve_rules import guarantees_energy, told_by_states
+from ....model.reserve_rules import (
+    acceptance,
+    guarantees_energy,
+    may_be_refused,
+    told_by_states,
+)
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, ReservedPower, Store, Terms
 from . import discharge_allowance, energy_backing, guarantees, priced_calls
@@ -62,7 +68,16 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         minimum_bid z <= volume <= X z,     volume = step n;     closed => volume = committed
 
     There is a z only for products with a least bid or named in `/exclusion`, an n only for those
-    with a bid step.
+    with a bid step. Where others offer up to `pool` kW in the same bid, only their sum has to be a
+    bid::
+
+        max(0, minimum_bid - pool) z <= volume,     step n - pool <= volume <= step n
+
+    An offer that is accepted with the probability P is held whole, and called and paid only if it
+    is: a_up and a_dn above are P times those of the data, and the states of the calls those of
+    every set of accepted products (`as_expected`)::
+
+        cash of acceptance = -dt (1 - P) capacity_price volume
 
     A product with an availability a below 1 (0.9: P90) is held in the mean of the worst 1 - a of
     the scenarios instead of in each. That is its CVaR, and stricter than a probability of a::
@@ -79,6 +94,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     while it is called. One with a reservoir and no baseline path of its own (hydrogen) guarantees
     no energy while activation is expected, since its energy is known on the expected path alone.
     """
+    d = as_expected(d)
     volume = s.var("volume", lower=d.committed.where(d.closed > 0, 0.0), upper=d.volume_max)
     held, called, sold, largest = _shares(s, d)
     always = in_every_scenario(d, s.calendar)
@@ -99,6 +115,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
             "capacity": d.capacity_price * s.dt * volume,
             "activation": s.dt * (d.activation_up * up - d.activation_down * down) * volume,
             **penalty,
+            **_refused_on_average(s, d, volume),
         },
         reserve_held=held,
         discharge_called=called,
@@ -192,6 +209,13 @@ def _shortfall(s: Scope, d: xr.Dataset) -> tuple[Expression, dict[str, Cash]]:
     short = s.var_where("shortfall", failing, d.committed.where(d.closed > 0, 0.0))
     penalty = -s.dt * d.shortfall_price.fillna(0.0) * short
     return short, {"shortfall": penalty} if short.has_terms else {}
+
+
+def _refused_on_average(s: Scope, d: xr.Dataset, volume: Expression) -> dict[str, Cash]:
+    """What is not paid for capacity since an offer may not be accepted, in the mean."""
+    if not may_be_refused(d):
+        return {}
+    return {"acceptance": -s.dt * (1 - acceptance(d)) * d.capacity_price * volume}
 
 
 def _available(s: Scope, d: xr.Dataset, surplus: Expression, mask: xr.DataArray) -> None:

@@ -16,6 +16,7 @@ PART = Part(
     entries={
         "shortfall": Entry("reserve committed and not held", "reserve"),
         "capacity": Entry("reserve capacity", "reserve"),
+        "acceptance": Entry("reserve offered and not accepted", "reserve"),
         "activation": Entry("activated reserve energy", "reserve"),
     },
     trading=Trading("volume", "volume_max"),

@@ -45,7 +45,7 @@ INPUTS = (
 OUTPUTS = (
     Field(
         "fed_in",
-        "call_state time",
+        "time",
         "kW",
         "power fed in while the calls are in a state, 0 where power is drawn",
         shared=True,
@@ -53,7 +53,7 @@ OUTPUTS = (
     ),
     Field(
         "feeds_in",
-        "call_state time",
+        "time",
         "1",
         "1 where power is fed in while the calls are in a state, where that had to be decided",
         shared=True,
@@ -175,7 +175,8 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
 
     members = s.inputs[asset].indexes[s.inputs[asset].attrs["member"]]
     every = where & xr.ones_like(d.call_share, dtype=bool)
-    f = s.var_where("fed_in", every, over=[members], suffix=f"_{asset}")
+    axes = [members, d.indexes["call_state"]]
+    f = s.var_where("fed_in", every, over=axes, suffix=f"_{asset}")
     in_state = g - c + ((d.call - mean) * x).sum("product")
     mean_fed_in = (d.call_share * f).sum("call_state")
     s.add(f"fed_in_state_{asset}", in_state - f <= 0, mask=every)
@@ -186,7 +187,7 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
 
     where, every = where & flagged, every & flagged
     asset_data = s.inputs[asset]
-    z = s.var_where("feeds_in", every, binary=True, over=[members], suffix=f"_{asset}")
+    z = s.var_where("feeds_in", every, binary=True, over=axes, suffix=f"_{asset}")
     s.add(f"fed_in_all_{asset}", g - mean_fed_in <= 0, mask=where)
     s.add(f"fed_in_on_{asset}", f - asset_data.discharge_max * z <= 0, mask=every)
     drawn = f - in_state + asset_data.charge_max * z <= asset_data.charge_max

@@ -32,6 +32,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         for name in map(str, d.data_vars)
         if name.startswith("share_")
     }
+    taken = d.accept_probability.where(d.closed == 0, 1.0)  # a closed gate has decided
+    d = d.assign({n: taken * d[n] for n in ("activation_up", "activation_down")})
     sold: Any = 0.0
     residuals: dict[str, xr.DataArray] = {}
     held, called = {}, {}
@@ -50,7 +52,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         room = v.done[asset].room
         residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
-        residuals |= _misses_paths(d, room, x, moved, asset, v.dt)
+        residuals |= _misses_paths(d, room, x, moved, taken, asset, v.dt)
         if room.store is not None and _promises_energy(d):
             edges = _known_energy(d, room.store.edges(), room.baseline, x)
             residuals |= _replay_on_board(d, room.store, edges, asset, x)
@@ -86,6 +88,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     up, down = _settled_at(v, d)
     gain = d.activation_up * up - d.activation_down * down
     cash = {"capacity": d.volume * d.capacity_price * v.dt, "activation": d.volume * gain * v.dt}
+    if bool((d.accept_probability < 1).any()):
+        cash["acceptance"] = (taken - 1) * cash["capacity"]
     cash["shortfall"] = -(short * d.shortfall_price * v.dt).fillna(0.0)
     residuals |= {name: x.assign_attrs(units="kW") for name, x in _replay_bids(v, d).items()}
     lowered, raised = (
@@ -96,32 +100,56 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 
 
 def _misses_paths(
-    d: xr.Dataset, room: Flex, x: xr.DataArray, moved: xr.DataArray, asset: str, dt: float
+    d: xr.Dataset,
+    room: Flex,
+    x: xr.DataArray,
+    moved: xr.DataArray,
+    taken: xr.DataArray,
+    asset: str,
+    dt: float,
 ) -> dict[str, xr.DataArray]:
     """By how much the path with calls is not what its calls, and the path without them, make it."""
     if "call" in d:
-        found = _misses_backlog(d, room, x, asset, dt)
+        found = _misses_backlog(d, room, taken * x, x, asset, dt)
         if room.powers is not None:
-            found[f"fed_in_{asset}"] = _misses_states(d, room.powers, x)
+            found[f"fed_in_{asset}"] = _misses_states(d, room.powers, x, taken)
         return found
     if room.baseline is None:
         return {}
     return {f"baseline_{asset}": abs(room.baseline - moved).assign_attrs(units="kW")}
 
 
-def _misses_states(d: xr.Dataset, powers: Powers, x: xr.DataArray) -> xr.DataArray:
-    """By how much what is fed in is not the mean of what each state of the calls feeds in (kW)."""
-    mean = (d.call_share * d.call).sum("call_state")
+def _misses_states(
+    d: xr.Dataset, powers: Powers, x: xr.DataArray, taken: xr.DataArray
+) -> xr.DataArray:
+    """By how much what is fed in is not the mean of what each state of the calls feeds in (kW),
+    with each offer accepted or not.
+    """
+    mean = taken * (d.call_share * d.call).sum("call_state")
     traded = powers.discharge - powers.charge - (mean * x).sum("product")
-    in_state = traded + (d.call * x).sum("product")
-    fed_in = (d.call_share * in_state.clip(min=0)).sum("call_state")
+    fed_in: Any = 0.0
+    for called, likely in _outcomes(d.call * x, taken):
+        in_state = (traded + called).clip(min=0)
+        fed_in = fed_in + likely * (d.call_share * in_state).sum("call_state")
     burnt = (powers.discharge - fed_in).where(powers.single, 0.0)
     missed = larger(fed_in - powers.discharge, burnt)
     return missed.where(powers.both_ways, 0.0).assign_attrs(units="kW")
 
 
+def _outcomes(called: xr.DataArray, taken: xr.DataArray) -> list[tuple[xr.DataArray, Any]]:
+    """What all products together call, and how likely that is, for each set of accepted ones."""
+    found: list[tuple[xr.DataArray, Any]] = [(xr.zeros_like(called.isel(product=0)), 1.0)]
+    for name in called.indexes["product"]:
+        mine = called.sel(product=name)
+        p = taken.sel(product=name) if "product" in taken.dims else taken
+        with_it = [(total + mine, likely * p) for total, likely in found]
+        without = [(total, likely * (1 - p)) for total, likely in found]
+        found = with_it + (without if bool((p < 1).any()) else [])
+    return [(total.drop_vars("product", errors="ignore"), likely) for total, likely in found]
+
+
 def _misses_backlog(
-    d: xr.Dataset, room: Flex, x: xr.DataArray, asset: str, dt: float
+    d: xr.Dataset, room: Flex, accepted: xr.DataArray, x: xr.DataArray, asset: str, dt: float
 ) -> dict[str, xr.DataArray]:
     """By how much the two paths are further apart than the calls of the last steps explain (kWh),
     and by how much the baseline alone leaves too little room (kW).
@@ -131,7 +159,9 @@ def _misses_backlog(
     upward, downward = d.call.clip(min=0), (-d.call).clip(min=0)
     taken = upward / room.store.eta_discharge - room.store.eta_charge * downward
     steps = (d.recovery_delay.fillna(dt) / dt).round(6).clip(min=1)
-    most = (np.ceil(steps) * dt * (d.call_share * taken).sum("call_state") * x).sum("product")
+    most = (np.ceil(steps) * dt * (d.call_share * taken).sum("call_state") * accepted).sum(
+        "product"
+    )
     apart = larger((room.backlog - most).clip(min=0), (-room.backlog).clip(min=0))
     up = ((d.up * x).sum("product") - room.up + room.baseline).clip(min=0)
     down = ((d.down * x).sum("product") - room.down - room.baseline).clip(min=0)
@@ -177,8 +207,8 @@ def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
         "sign": (-d.volume).clip(min=0),
         "block": v.change_within_blocks(d.volume, d.block).where(is_open, 0.0),
         "committed": abs(d.volume - d.committed).where(~is_open, 0.0),
-        "minimum_bid": distance_to_least(d.volume, d.minimum_bid).where(is_open, 0.0),
-        "step": distance_to_step(d.volume, d.step).where(is_open, 0.0),
+        "minimum_bid": distance_to_least(d.volume, d.minimum_bid, d["pool"]).where(is_open, 0.0),
+        "step": distance_to_step(d.volume, d.step, d["pool"]).where(is_open, 0.0),
     }
 
 

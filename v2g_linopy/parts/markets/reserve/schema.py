@@ -8,7 +8,7 @@ from ....case.schema import ABSENT, Calendar, Field, Schema, violations
 from ....errors import Problem
 from ....model.bid_sizes import gate_problems, with_closed_gates
 from ....model.inputs import has_market, pods_at_markets
-from . import guarantees, priced_calls
+from . import acceptance, guarantees, priced_calls
 
 
 def unpriced_activation(
@@ -167,6 +167,7 @@ SCHEMA = Schema(
             of="energy",
         ),
         *priced_calls.INPUTS,
+        *acceptance.INPUTS,
         *guarantees.INPUTS,
         Field(
             "volume_max",
@@ -271,7 +272,12 @@ SCHEMA = Schema(
             "missing", "product time", "kW", "held less than the surplus at risk", auxiliary=True
         ),
     ),
-    checks=(priced_calls.state_problems, _consistent, _promised_in_advance),
+    checks=(
+        priced_calls.state_problems,
+        acceptance.acceptance_problems,
+        _consistent,
+        _promised_in_advance,
+    ),
     completions=(priced_calls.with_mean_activation, with_closed_gates),
 )
 

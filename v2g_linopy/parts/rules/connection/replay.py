@@ -88,9 +88,9 @@ def _replay_supply(v: View, d: xr.Dataset) -> dict[str, Flow]:
     reserve = v.get("reserve")
     for name in map(str, reserve.data_vars if reserve is not None else ()):
         if reserve is not None and name.startswith("share_"):
+            taken = reserve.accept_probability.where(reserve.closed == 0, 1.0) * reserve[name]
             power = {
-                way: (reserve[f"activation_{way}"] * reserve[name]).sum("product")
-                for way in ("up", "down")
+                way: (reserve[f"activation_{way}"] * taken).sum("product") for way in ("up", "down")
             }
             up, down = (_at_pod(v, d, name.removeprefix("share_"), x) for x in power.values())
             injection = injection + up.where(contract, 0.0).sum("pod")

@@ -1,0 +1,196 @@
+"""Offers of reserves that may not be accepted, and bids that are made together with others."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from cases import case, market, product, vehicle
+from pytest import approx
+from typer.testing import CliRunner
+
+import v2g_linopy as v2g
+from v2g_linopy.cli.app import app
+from v2g_linopy.report.schedule_and_bids import bids
+
+LOSSY = {"eta_charge": 0.8, "eta_discharge": 0.8, "discharge_max": 10.0, "energy_initial": 20.0}
+
+
+def van(**fields: object) -> dict[str, object]:
+    """A lossy vehicle, half full, with 10 kW each way."""
+    return vehicle(**LOSSY | fields)
+
+
+def symmetric(**fields: object) -> dict[str, object]:
+    """A product that pays 1 EUR per kW and hour."""
+    return product(up=1.0, down=1.0, capacity_price=1000.0) | fields
+
+
+def test_an_offer_that_is_accepted_half_the_time_is_paid_and_worn_half_the_time():
+    """10 kW are held for 10 EUR, and worn for 0.25 EUR where they are called a quarter of the hour
+    each way (2.5 kWh fed in, 3.125 from the battery at 0.08 EUR): half of both is expected.
+    """
+    called = symmetric(activation_up=0.25, activation_down=0.25)
+    sold = v2g.with_on_off_calls(case(van(wear=0.08), market([100.0]), called))
+    result = v2g.solve(v2g.with_acceptance(sold, 0.5))
+    assert result["reserve"].volume.item() == approx(10.0)
+    assert result["ledger"]["reserve.capacity"].sum().item() == approx(10.0)
+    assert result["ledger"]["reserve.acceptance"].sum().item() == approx(-5.0)
+    assert result["ledger"]["fleet.wear"].sum().item() == approx(-0.125)
+    assert result["audit"].attrs["passed"]
+
+
+def test_products_are_accepted_independently():
+    """Each is called all the time if it is accepted, which is half the time: the vehicle then feeds
+    10 kW in a quarter of the time, and nothing moves where both are called, or none.
+    """
+    paid = {"capacity_price": [1000.0], "volume_max": 10.0}
+    both = {
+        "up": product(up=1.0, activation_up=1.0, **paid),
+        "down": product(down=1.0, activation_down=1.0, **paid),
+    }
+    told = v2g.with_on_off_calls(case(van(wear=0.08), market([0.0]), both))
+    result = v2g.solve(v2g.with_acceptance(told, 0.5))
+    assert result["reserve"].volume.values.ravel() == approx([10.0, 10.0])
+    assert result["fleet"].discharge.item() == approx(2.5)
+    assert result["audit"].attrs["passed"]
+    surely_up = v2g.solve(v2g.with_acceptance(told, {"down": 0.5}))
+    assert surely_up["fleet"].discharge.item() == approx(5.0)
+
+
+def test_energy_is_held_for_the_whole_offer():
+    """A quarter of an hour behind each kW: 2 kWh on board back 0.8 x 2 / 0.25 kW, whether or not
+    the offer is accepted.
+    """
+    held = symmetric(down=0.0, hours_up=0.25, guarantee="endurance", activation_up=0.0)
+    tree = case(van(energy_initial=2.0, charge_max=0.0), market([100.0]), held)
+    likely = [v2g.solve(v2g.with_acceptance(tree, p)) for p in (1.0, 0.25)]
+    for result, p in zip(likely, (1.0, 0.25), strict=True):
+        assert result["reserve"].volume.item() == approx(0.8 * 2.0 / 0.25)
+        assert result.attrs["profit"] == approx(p * 0.8 * 2.0 / 0.25)
+
+
+def test_what_is_committed_has_been_accepted():
+    """The gate has closed on 4 kW: they are paid whole, and called."""
+    shut = symmetric(closed=1.0, committed=4.0, accept_probability=0.5, activation_up=0.5)
+    result = v2g.solve(case(van(), market([100.0]), shut))
+    assert result["ledger"]["reserve.capacity"].sum().item() == approx(4.0)
+    assert result["ledger"]["reserve.acceptance"].sum().item() == 0.0
+    assert result["ledger"]["reserve.activation"].sum().item() == approx(0.5 * 4 * 0.1)
+
+
+@pytest.mark.parametrize(
+    ("least", "lot", "pool", "sold"),
+    [(12, 0, 0, 0), (12, 0, 3, 10), (12, 0, 1, 0), (0, 4, 0, 8), (0, 4, 1, 8), (0, 4, 2, 10)],
+)
+def test_others_make_the_bid_up(least, lot, pool, sold):
+    """10 kW can be held. A least bid of 12 needs 2 kW of others; bid steps of 4 kW allow 8, and 10
+    where others add 2 to make 12.
+    """
+    bid = symmetric(minimum_bid=float(least), step=float(lot), pool=float(pool))
+    result = v2g.solve(case(van(), market([100.0]), bid))
+    assert result["reserve"].volume.item() == approx(sold)
+    assert result["audit"].attrs["passed"]
+    if pool and sold:
+        table = bids(result)
+        assert table[table.market == "regulation"].pool_kW.tolist() == [pool]
+
+
+def auctioned(accepted: list[float], **fields: object) -> xr.DataTree:
+    """Two hours whose prices are known, each an auction that closes an hour before."""
+    sold = symmetric(activation_up=0.5, activation_price_up=0.0, **fields)
+    settled = {"price_long": [100.0, 100.0], "price_short": [100.0, 100.0], "limit": 100.0}
+    tree = case(van(), market([100.0, 100.0]), sold, imbalance=settled)
+    if accepted:
+        flags = xr.DataArray([accepted], dims=("product", "time"))
+        tree["reserve"] = tree["reserve"].assign(accepted=flags)
+    price = tree["energy"].price.broadcast_like(tree["time"]).expand_dims(vintage=1)
+    known = {"vintage": np.array(["2026-01-01"], "datetime64[ns]")}
+    forecast = xr.Dataset({"energy.price": price.assign_coords(known)})
+    return tree.assign(vintage=xr.DataTree(forecast))
+
+
+def test_a_simulation_settles_what_was_accepted():
+    """10 kW are offered in each hour and accepted in the first: it pays 10 EUR, and no imbalance.
+    The bids show what was offered, and hindsight offers what will be accepted.
+    """
+    tree = auctioned([1.0, 0.0], accept_probability=0.5)
+    result = v2g.simulate(tree, window=2.0, ahead=0.0)
+    assert result["reserve"].volume.values.ravel() == approx([10.0, 0.0])
+    assert result["reserve"].volume_offered.values.ravel() == approx([10.0, 10.0])
+    assert result["ledger"]["reserve.capacity"].sum().item() == approx(10.0)
+    assert "acceptance_seed" not in result.attrs
+    table = bids(result)
+    table = table[table.market == "regulation"]
+    assert table.quantity_kW.tolist() == approx([10.0, 10.0])
+    assert table.accepted_kW.tolist() == approx([10.0, 0.0])
+    assert result.attrs["regret"] >= -1e-9
+    assert result["audit"].attrs["passed"]
+
+    best = v2g.simulate(tree, window=2.0, ahead=0.0, forecast="perfect")
+    assert best["reserve"].volume_offered.values.ravel() == approx([10.0, 0.0])
+    assert best.attrs["regret"] == approx(0.0, abs=1e-9)
+
+
+def test_draws_have_a_seed_and_are_one_for_each_block():
+    """A simulation keeps its seed; a product has the same draws beside another one, all hours of a
+    block have one, and half of many are accepted.
+    """
+    result = v2g.simulate(auctioned([], accept_probability=0.5), window=2.0, acceptance_seed=3)
+    assert result.attrs["acceptance_seed"] == 3
+    drawn = v2g.with_drawn_acceptance(auctioned([], accept_probability=0.5), 3)["reserve"].accepted
+    assert result["reserve"].accepted.values.tolist() == drawn.values.tolist()
+
+    price = market([100.0] * 960)
+    one = symmetric(accept_probability=0.5, block=4.0)
+    two = {"a": one, "b": one}
+    both = v2g.with_drawn_acceptance(case(van(), price, two), 7)["reserve"].accepted
+    alone = v2g.with_drawn_acceptance(case(van(), price, {"b": one}), 7)["reserve"].accepted
+    assert both.sel(product="b").values.tolist() == alone.sel(product="b").values.tolist()
+    assert not (both.sel(product="a") == both.sel(product="b")).all()
+    blocks = both.values.reshape(2, 240, 4)
+    assert (blocks == blocks[:, :, :1]).all()
+    assert blocks[:, :, 0].mean() == approx(0.5, abs=4 * 0.5 / np.sqrt(480))
+
+
+def test_what_cannot_be_said_of_acceptance_is_listed():
+    """Out of range, changing inside a block, and outcomes that have no chance, all at once."""
+    wrong = {
+        "a": symmetric(accept_probability=1.5),
+        "b": symmetric(accept_probability=0.5, pool=-1.0),
+    }
+    with pytest.raises(v2g.SchemaError) as error:
+        v2g.check(case(van(), market([100.0]), wrong))
+    assert {p.where for p in error.value.problems} == {"reserve.accept_probability", "reserve.pool"}
+
+    inside = symmetric(accept_probability=[0.5, 0.6], block=2.0, accepted=[1.0, 0.0])
+    with pytest.raises(v2g.SchemaError, match="inside a market block of 2 h") as error:
+        v2g.check(case(van(), market([100.0] * 2), inside))
+    assert [p.where for p in error.value.problems] == [
+        "reserve.accepted",
+        "reserve.accept_probability",
+    ]
+    sure = symmetric(accept_probability=[1.0, 0.0], accepted=[0.0, 1.0])
+    with pytest.raises(v2g.SchemaError, match="always accepted") as error:
+        v2g.check(case(van(), market([100.0] * 2), sure))
+    assert "never accepted" in str(error.value)
+
+    more = symmetric(accept_probability=0.5, closed=1.0, committed=2.0, volume_offered=1.0)
+    with pytest.raises(v2g.SchemaError, match="less than committed"):
+        v2g.check(case(van(), market([100.0]), more))
+
+    with pytest.raises(v2g.SchemaError, match="'aFRR' is no product"):
+        v2g.with_acceptance(case(van(), market([100.0]), symmetric()), {"aFRR": 0.5})
+    with pytest.raises(v2g.SchemaError, match="nothing to offer"):
+        v2g.with_acceptance(case(van(), market([100.0])), 0.5)
+
+
+def test_the_command_sets_and_draws_acceptance(tmp_path: Path):
+    """`--set` says how likely offers are accepted, `--acceptance-seed` which draws are taken."""
+    v2g.write(auctioned([]), tmp_path / "case.nc")
+    wanted = ["--set", "reserve.accept_probability=0.5", "--acceptance-seed", "3", "--window", "2"]
+    words = ["simulate", str(tmp_path / "case.nc"), "-o", str(tmp_path / "out"), *wanted]
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 0, run.output
+    assert v2g.read(tmp_path / "out" / "result.nc").attrs["acceptance_seed"] == 3
+    assert "accepted_kW" in (tmp_path / "out" / "bids.csv").read_text(encoding="utf-8")
