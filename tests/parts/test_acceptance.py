@@ -40,6 +40,13 @@ def test_an_offer_that_is_accepted_half_the_time_is_paid_and_worn_half_the_time(
     assert result["audit"].attrs["passed"]
 
 
+def test_the_ladder_shows_what_acceptance_takes():
+    """10 kW at 1 EUR, half of which is expected."""
+    hour = case(van(), market([50.0]), symmetric(accept_probability=0.5))
+    ladder = v2g.compare(hour)["ladder"].profit.to_series()
+    assert ladder.iloc[-2:].to_dict() == approx({"V2G + reserves": 5.0, "all accepted": 10.0})
+
+
 def test_products_are_accepted_independently():
     """Each is called all the time if it is accepted, which is half the time: the vehicle then feeds
     10 kW in a quarter of the time, and nothing moves where both are called, or none.

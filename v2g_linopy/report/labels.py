@@ -44,8 +44,16 @@ RUNGS = {
         "The same as if any volume could be bid: what it earns more is what least bids and bid"
         " steps take."
     ),
+    "all accepted": (
+        "The same as if every offer were accepted: what it earns more is what offers take that are"
+        " not."
+    ),
 }
-TAKES = {"calls netted": "calls take", "no least bids": "least bids take"}
+TAKES = {
+    "calls netted": "calls take",
+    "no least bids": "least bids take",
+    "all accepted": "offers that are not accepted take",
+}
 """What is left out on the rungs beside the last one, and takes of what that earns."""
 
 ADDS = {

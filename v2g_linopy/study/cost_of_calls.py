@@ -11,6 +11,7 @@ from ..model.battery_wear import capacity_of, segment_prices
 from ..model.formulas import given
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
+from ..model.reserve_rules import acceptance
 from ..model.view import scenario_mean
 from ..parts.catalogue import PARTS
 
@@ -21,7 +22,7 @@ def cost_of_calls(result: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> 
     The entries of the ledger hold it already; this says how much of them. With charge c, discharge
     g, and the power b that is traded without the calls, per member and step::
 
-        b = g - c - sum_r (activation_up - activation_down) x_r
+        b = g - c - sum_r accept_probability (activation_up - activation_down) x_r
         wear = dt (wear / eta_d (g - max(b, 0)) + wear_charge eta_c (c - max(-b, 0)))
         loss = dt ((1 - eta_c) (c - max(-b, 0)) + (1 / eta_d - 1) (g - max(b, 0)))
 
@@ -82,7 +83,7 @@ def _assets(result: xr.DataTree, inputs: Inputs) -> Iterator[tuple[str, xr.Datas
             continue
         plan = result[part.name].to_dataset()
         share = sold[f"share_{part.name}"].fillna(0.0)
-        called = ((d.activation_up - d.activation_down) * share).sum("product")
+        called = (acceptance(d) * (d.activation_up - d.activation_down) * share).sum("product")
         powers = _Powers(own, *(plan[way].fillna(0.0) for way in ("charge", "discharge")))
         beside, mean = powers.turned(called), powers.turned(xr.zeros_like(called))
         lost = powers.lost_beyond(beside)

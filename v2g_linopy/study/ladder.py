@@ -12,7 +12,7 @@ from ..delivery.call_states import with_netted_calls
 from ..errors import Infeasible, Problem, SchemaError
 from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
 from ..model.part import Part
-from ..model.reserve_rules import told_by_states
+from ..model.reserve_rules import may_be_refused, told_by_states
 from ..operate.unmanaged import first_come
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
@@ -26,6 +26,7 @@ BEFORE = {
     "V2G + reserves": "V2G",
     "calls netted": "V2G + reserves",
     "no least bids": "V2G + reserves",
+    "all accepted": "V2G + reserves",
 }
 TOP = "V2G + reserves", "V2G"
 """The rung whose result is returned: the first that is there. Rungs after it leave out what takes
@@ -42,7 +43,8 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
     The rungs are `unmanaged`, `smart`, `V2G`, `smart + reserves` and `V2G + reserves`, all with
     perfect foresight and on one ledger (docs/formulation.md §1). Beside the last one stands what it
     would earn without something that takes of it: `calls netted`, where calls are told by states
-    (as if those that cancel cost nothing), and `no least bids`, where reserves have any.
+    (as if those that cancel cost nothing), `no least bids`, where reserves have any, and `all
+    accepted`, where offers may not be.
 
     Parameters
     ----------
@@ -146,10 +148,17 @@ def _without_a_burden(
         yield "calls netted", with_netted_calls(top, parts=parts)
     least = [name for name in ("minimum_bid", "step") if bool((reserve[name] > 0).any())]
     if least:
-        free = top.copy()
-        reserves = top.children["reserve"].to_dataset(inherit=False)
-        free["reserve"] = xr.DataTree(reserves.drop_vars(least))
-        yield "no least bids", free
+        yield "no least bids", _without_fields(top, least)
+    if may_be_refused(reserve):
+        yield "all accepted", _without_fields(top, ["accept_probability", "accepted"])
+
+
+def _without_fields(case: xr.DataTree, names: list[str]) -> xr.DataTree:
+    """Return a copy of the case without some fields of its reserves."""
+    free = case.copy()
+    reserves = case.children["reserve"].to_dataset(inherit=False)
+    free["reserve"] = xr.DataTree(reserves.drop_vars(names, errors="ignore"))
+    return free
 
 
 def _variant(case: xr.DataTree, *, v2g: bool, reserves: bool) -> xr.DataTree:
