@@ -20,7 +20,7 @@ def extreme_signals(
 
     Activation is full, up or down, step by step. A product with an `activation_cycle` is fully
     activated at most `activation_period` hours (a step unless given) in any cycle, one with the
-    guarantee `box` without limit, any other once. All combinations of all products are listed: this
+    guarantee `box` without limit, and so one with `recourse` and no cycle, any other once. All combinations of all products are listed: this
     is for horizons of about twelve steps.
 
     Parameters
@@ -144,7 +144,8 @@ def random_signals(
 
 def budget(p: xr.Dataset, dt: float, steps: int) -> tuple[int, float]:
     """Return the activation cycle of a product, and the full activation in it, both in steps."""
-    if str(p.guarantee.item()) == "box":
+    guarantee = str(p.guarantee.item())
+    if guarantee == "box" or (guarantee == "recourse" and np.isnan(p.activation_cycle)):
         return 1, 1.0
     cycle, period = float(p.activation_cycle), float(p.activation_period.fillna(dt))
     return (steps if np.isnan(cycle) else max(1, round(cycle / dt))), period / dt

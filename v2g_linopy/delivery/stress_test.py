@@ -17,6 +17,7 @@ from ..model.terms import Replay
 from ..parts.catalogue import PARTS
 from ..solve.audit import assets_with
 from .activation_signals import budget
+from .recovery_policy import Queues, RecoveryPolicy
 
 CELLS = 2_000_000  # numbers followed at once
 ROUNDING = 1e-9  # kW, kWh: less is nothing
@@ -37,7 +38,10 @@ def stress(
     upward first stops charging and then feeds in, downward it first stops feeding in and then
     charges; the battery gains or loses what its efficiencies leave, keeps it as `keep` says, and
     starts anew on arrival. It is delivered as far as power and energy go; what went before is not
-    made up for, so that a need can be missed later, too.
+    made up for, so that a need can be missed later, too. Of products with the guarantee `recourse`
+    alone, what calls moved is brought back: in each step the least of what the plan holds power for
+    (`bought_back`, `sold_back`) and of what is owed for calls of `recovery_delay` ago and before,
+    traded at the market while calls go on.
 
     Parameters
     ----------
@@ -117,7 +121,8 @@ def _held(result: xr.DataTree, inputs: Inputs) -> xr.Dataset:
         detail = "the result holds no reserve; solve a case with products"
         raise SchemaError([Problem("reserve", "missing", detail)])
     group = result["reserve"].to_dataset()
-    shares = {n: x for n, x in group.items() if str(n).startswith("share_")}
+    decided = ("share_", "bought_back_", "sold_back_")
+    shares = {n: x for n, x in group.items() if str(n).startswith(decided)}
     return inputs.data["reserve"].assign(shares)
 
 
@@ -187,11 +192,13 @@ def _followed(
         net = acceptance(d) * (d.activation_up - d.activation_down)
         mean_activation = (net * share).sum("product")
         path = _AssetPath.of(replayed, mean_activation, member, in_scenario)
+        back = RecoveryPolicy.of(d, asset, member, inputs.dt)
 
         at_once = max(1, CELLS // max(1, share.sizes[member]))
         for start in range(0, len(up), at_once):
             some = slice(start, start + at_once)
-            followed = path.follow(up[some], down[some], held, times, inputs.dt)
+            queues = None if back is None else back.begun(up[some].shape[0])
+            followed = path.follow(up[some], down[some], held, times, inputs.dt, queues)
             _add_up(total, some, followed)
             if path.left is not None:
                 worst = followed["beyond_allowance"]  # of the signals, on (member, time)
@@ -321,9 +328,12 @@ class _AssetPath:
         held: Mapping[str, np.ndarray],
         times: int,
         dt: float,
+        queues: Queues | None = None,
     ) -> dict[str, np.ndarray]:
         """Follow signals on (signal, product, time) with all members; returns numbers on (signal,
         product).
+
+        With `queues`, what calls have moved is traded back step by step.
         """
         hours = dt / times
         gone = np.zeros((len(up), len(self.keep)))  # kWh drawn from the battery beyond the path
@@ -337,8 +347,14 @@ class _AssetPath:
             held_up, held_down = held["up"][:, :, t], held["down"][:, :, t]
             rise, fall = up[:, :, i] @ held_up.T, down[:, :, i] @ held_down.T
 
+            # without a call there is the power that brings back what earlier ones have moved
+            if queues is not None and part == 0:
+                queues.bring_back(t, self.keep[:, t])
+            drawn_back = np.zeros_like(gone) if queues is None else queues.rate(dt)
+            rest = self.rest[:, t] + self._power(drawn_back, t)
+
             # by how much a delivery in full would leave the range of powers
-            asked = rise - fall + self.rest[:, t]
+            asked = rise - fall + rest
             beyond = np.maximum(asked - self.room_up[:, t], -asked - self.room_down[:, t])
             power = np.maximum(power, beyond)
 
@@ -348,8 +364,12 @@ class _AssetPath:
             gone, short = self._after(before, given, t, part, times, hours)
             energy = np.maximum(energy, short)
             if short.max(initial=0.0) > ROUNDING:
-                given = self._within_energy(before, given, t, part, times, hours)
+                given = self._within_energy(before, given, rest, t, part, times, hours)
                 gone, short = self._after(before, given, t, part, times, hours)
+            if queues is not None:
+                mine = queues.mine(up[:, :, i], down[:, :, i], (held_up, held_down))
+                moved = hours * (self._drawn(given, t) - drawn_back)
+                queues.moved(moved, mine, part == times - 1)
             missed = np.maximum(missed, short)
             drawn[:, t] = gone.sum(axis=1)
             if self.left is not None:
@@ -394,17 +414,26 @@ class _AssetPath:
         return gone, np.maximum(gone - above, -gone - below)
 
     def _within_energy(
-        self, before: np.ndarray, power: np.ndarray, t: int, part: int, times: int, hours: float
+        self,
+        before: np.ndarray,
+        power: np.ndarray,
+        rest: np.ndarray,
+        t: int,
+        part: int,
+        times: int,
+        hours: float,
     ) -> np.ndarray:
         """Power brought back to what the battery can give or take."""
         above, below = self._room_for_energy(t, part, times)
-        return self._cut(power, (above - before) / hours, (below + before) / hours, t)
+        return self._cut(power, (above - before) / hours, (below + before) / hours, rest, t)
 
-    def _cut(self, power: np.ndarray, above: np.ndarray, below: np.ndarray, t: int) -> np.ndarray:
-        """Power brought back, to that without activation at most, where the battery gives or takes
-        no more (kW).
+    def _cut(
+        self, power: np.ndarray, above: np.ndarray, below: np.ndarray, rest: np.ndarray, t: int
+    ) -> np.ndarray:
+        """Power brought back, to that without activation (`rest`) at most, where the battery gives
+        or takes no more (kW).
         """
-        rest, highest, lowest = self.rest[:, t], self._power(above, t), self._power(-below, t)
+        highest, lowest = self._power(above, t), self._power(-below, t)
         upward = np.minimum(power, np.maximum(highest, rest))
         downward = np.maximum(power, np.minimum(lowest, rest))
         return np.where(power >= rest, upward, downward)

@@ -305,13 +305,38 @@ def no_room() -> Flex[xr.DataArray]:
 
 
 @dataclass(frozen=True)
+class Recovery(Generic[Q]):
+    """Most power that brings back what calls of reserves have moved, on (member, time).
+
+    Parameters
+    ----------
+    bought : Expression or xarray.DataArray
+        Drawn, or no longer fed in, for what calls upward took (kW at the grid).
+    sold : Expression or xarray.DataArray
+        Fed in, or no longer drawn, for what calls downward brought (kW at the grid).
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from v2g_linopy.model import Recovery
+    >>> Recovery(bought=xr.DataArray(3.0), sold=xr.DataArray(0.0)).bought.item()
+    3.0
+    """
+
+    bought: Q
+    sold: Q
+
+
+@dataclass(frozen=True)
 class ReservedPower:
     """Reserve held by the members of an asset, measured from their expected power.
 
     Parameters
     ----------
     up, down : Expression
-        kW on (member, time).
+        kW on (member, time), with the power that brings back what calls have moved.
+    recovery : Recovery, optional
+        That power by itself: the market has to take it, too.
 
     Examples
     --------
@@ -323,6 +348,7 @@ class ReservedPower:
 
     up: Expression
     down: Expression
+    recovery: Recovery[Expression] | None = None
 
 
 @dataclass(frozen=True)

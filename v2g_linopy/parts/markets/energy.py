@@ -1,8 +1,10 @@
 """Energy markets: day-ahead, intraday and others, traded side by side (docs/formulation.md §2)."""
 
+from typing import Any
+
 import xarray as xr
 
-from ...algebra.expression import Quantity
+from ...algebra.expression import Expression, Quantity
 from ...case.schema import ABSENT, Calendar, Field, Schema, violations
 from ...errors import Problem
 from ...model import bid_curves
@@ -183,6 +185,11 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     draws and another feeds in backs a purchase and a sale at once, and so does activation that is
     expected, as energy delivered there is injection and withdrawal. Up to that much is still traded
     on paper between two open markets.
+
+    What calls of reserves have moved is brought back here, too, where that is guaranteed: beside
+    all positions there is the power for it, in some market::
+
+        sum position + sold <= sum limit,   sum position - bought >= -sum limit
     """
     is_open = d.closed == 0
     lowest, highest = (
@@ -190,6 +197,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         for x in (smaller(-d.limit, d.committed), larger(d.limit, d.committed))
     )
     position = s.var("position", lower=lowest, upper=highest)
+    _recovery_rows(s, d, position.sum("market"))
     s.add("block", position - previous(position) == 0, mask=s.blocks(d.block) & is_open)
     if s.calendar.scenario is not None and bool((curve := _by_price(d)).any()):
         for name, rows, mask in bid_curves.curve_rows(position, d.price):
@@ -228,6 +236,23 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
                     trades = ((d.executed > 0) & is_open).any("market")
                     s.add(f"backed_now_{way}", now - plan <= net, mask=backed & known & trades)
     return Terms(power={"electricity": Flow(withdrawal=position.sum("market"))}, cash=cash)
+
+
+def _recovery_rows(s: Scope, d: xr.Dataset, position: Expression) -> None:
+    """Rows: markets take what brings back the calls of reserves, at pods that trade here (kW)."""
+    sold: Quantity = 0.0
+    bought: Quantity = 0.0
+    for asset, held in s.reserve_held:
+        if held.recovery is None:
+            continue
+        here = 1 - supplied(s.inputs.get("connection"), s.inputs[asset].pod)
+        member = s.inputs[asset].attrs["member"]
+        sold = sold + (here * held.recovery.sold).sum(member)
+        bought = bought + (here * held.recovery.bought).sum(member)
+    most = larger(d.limit, abs(d.committed)).sum("market")
+    for name, row in (("sold_back", position + sold), ("bought_back", bought - position)):
+        if not isinstance(sold, float):
+            s.add(name, row <= most)
 
 
 def _several_gates(d: xr.Dataset) -> xr.DataArray:
@@ -295,6 +320,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         by_price = (d.first_stage == 1) & (d.bid == "curve")
         fall = bid_curves.curve_violation(position, d.price).where(by_price, 0.0)
         residuals["curve"] = fall.assign_attrs(units="kW")
+    residuals |= _replay_recovery(v, d)
     cash = {"energy": d.price * position * v.dt}
     if "sold" in d:
         residuals["split"] = abs(d.committed + d.sold - d.bought - position).assign_attrs(
@@ -304,6 +330,39 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         cash["spread"] = -(d.sold + d.bought + before) * d.spread * v.dt / 2
         residuals |= _replay_backing(v, d)
     return Replay(residuals, cash, {"electricity": Flow(withdrawal=position.sum("market"))})
+
+
+def _replay_recovery(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
+    """By how much markets cannot take what brings back the calls of reserves (kW).
+
+    Read from the energy that is brought back at most: what is bought stops what is fed in, or is
+    charged; what is sold stops the charging, or is fed in.
+    """
+    room = larger(d.limit, abs(d.committed)).sum("market")
+    residuals: dict[str, xr.DataArray] = {}
+    contracts, reserve = _replay_contracts(v), v.get("reserve")
+    if reserve is None:
+        return residuals
+    for name, way in (("sold_back", 1.0), ("bought_back", -1.0)):
+        total: Any = 0.0
+        for column in (str(n) for n in reserve.data_vars if str(n).startswith(f"{name}_")):
+            asset = column.removeprefix(f"{name}_")
+            members = v.groups[asset]
+            path = "_baseline" if "energy_baseline" in members else ""
+            per_hour = reserve[column].sum("product") / v.dt
+            into, out = members.eta_charge, members.eta_discharge
+            if way > 0:
+                stopped = smaller(per_hour / into, members["charge" + path])
+                power = stopped + (per_hour - stopped * into) * out
+            else:
+                stopped = smaller(per_hour * out, members["discharge" + path])
+                power = stopped + (per_hour - stopped / out) / into
+            power = power.where(~members.pod.astype(str).isin(contracts), 0.0)
+            total = total + power.sum(members.attrs["member"])
+        beyond = way * d.position.sum("market") + total - room
+        if not isinstance(total, float):
+            residuals[name] = beyond.clip(min=0).assign_attrs(units="kW")
+    return residuals
 
 
 def _replay_backing(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
@@ -413,6 +472,8 @@ PART = Part(
         "block": "one position per market block",
         "bought": "position limit of a market",
         "sold": "position limit of a market",
+        "sold_back": "limit of markets, for selling what calls of reserves brought",
+        "bought_back": "limit of markets, for buying back what calls of reserves took",
         "backed_sales": "sales that feed-in backs",
         "backed_purchases": "purchases that the draw backs",
         "curve": "bids that rise with the price",

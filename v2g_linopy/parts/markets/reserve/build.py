@@ -17,7 +17,7 @@ from ....model.reserve_rules import (
 )
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, ReservedPower, Store, Terms
-from . import discharge_allowance, energy_backing, guarantees, priced_calls
+from . import discharge_allowance, energy_backing, guarantees, priced_calls, recourse
 from .schema import in_every_scenario
 
 
@@ -133,10 +133,16 @@ def _shares(
     for asset in s.flex:  # kinds of asset, never members
         possible, most = _possible(s, d, asset)
         x, room = _share(s, d, asset, possible, most)
+        back = recourse.recourse_of(s, d, asset, possible)
+        room = recourse.with_recovery(room, back)
         shares[asset] = x, room, most.where(possible, 0.0)
-        _room_rows(s, d, asset, x, room, possible.any("product"))
+        _room_rows(s, d, asset, x, room, possible.any("product") | recourse.at_work(back))
+        if back is not None:
+            recourse.baseline_rows(s, d, asset, x, back)
         priced_calls.call_rows(s, d, asset, x, possible)
-        energy_backing.backing_rows(s, d, asset, x, possible)
+        sold_back = 0.0 if back is None else back.power.sold
+        for backing in energy_backing.backing_rows(s, d, asset, x, possible, sold_back):
+            recourse.queue_rows(s, d, backing, back)
         called = discharge_allowance.allowance_rows(s, d, asset, x, possible)
         if called is not None:
             discharge_called[asset] = called
@@ -152,7 +158,7 @@ def _shares(
     sold: Quantity = 0.0
     largest = xr.DataArray(0.0)
     for asset, (x, room, most) in shares.items():
-        if x.has_terms:
+        if x.has_terms or room.recovery is not None:
             held[asset], member = room, s.inputs[asset].attrs["member"]
             sold, largest = sold + x.sum(member), largest + most.sum(member)
     return held, discharge_called, sold, largest

@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,32 +15,42 @@ from ....model.formulas_time import run_hours
 from ....model.scope import Scope
 from ....model.terms import Store
 from .guarantees import robust, within_a_step
+from .recourse_fields import bought_back
 
 
 def backing_rows(
-    s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.DataArray
-) -> None:
-    """Room for the worst admissible calls at the end of each step.
+    s: Scope,
+    d: xr.Dataset,
+    asset: str,
+    x: Expression,
+    possible: xr.DataArray,
+    sold_back: Quantity,
+) -> "list[Backing]":
+    """Room for the worst admissible calls at the end of each step; return what they are.
 
-    The equations stand in `markets/reserve.py`.
+    The equations stand in `build`. `sold_back` is the power at which a surplus of calls may be sold
+    at the same time (kW on (member, time)): a call upward then takes more from the battery.
 
     Nothing of V outlives a restart (keep = 0). Before the first step it is what was carried here;
     in the dual form calls before it do not count against the cycles after it, which is safe.
     """
-    store = s.flex[asset].store
+    store, found = s.flex[asset].store, list[Backing]()
     if store is None or not bool(robust(d).any()):
-        return
+        return found
     _, end = store.edges()
     for way, room in (("up", end.above), ("down", end.below)):
         calls = WorstCalls(s, d, asset, way, store.keep, possible & robust(d) & (d[way] > 0))
         if bool(calls.held.any()):
             most = calls.variable(calls.held)
-            calls.bound(most, [*_rates(calls, store, d[way] * x)])
+            rates = [*_rates(calls, store, d[way] * x, sold_back)]
+            calls.bound(most, rates)
             s.add(
                 f"calls_{way}_{asset}",
                 most.sum("product") <= room,
                 mask=calls.held.any("product"),
             )
+            found.append(Backing(calls, most, rates))
+    return found
 
 
 def in_steps(d: xr.Dataset, dt: float) -> tuple[xr.DataArray, xr.DataArray]:
@@ -47,7 +58,7 @@ def in_steps(d: xr.Dataset, dt: float) -> tuple[xr.DataArray, xr.DataArray]:
 
     With a cycle of 0, activation leaves nothing behind.
     """
-    budgeted = d.guarantee == "budget"
+    budgeted = (d.guarantee == "budget") | bought_back(d)
     cycle, calls = (
         larger((d.activation_cycle / dt).round(), 1.0),
         d.activation_period.fillna(dt) / dt,
@@ -84,12 +95,13 @@ class WorstCalls:
         self.calls = calls & xr.DataArray(np.ones(len(time), bool), coords={"time": time})
         self.keep = keep + xr.zeros_like(first(time))
         self.steps, self.share = in_steps(d, s.dt)
-        self.name, before = {
-            "up": ("called_up", "drawn_initial"),
-            "down": ("called_down", "stored_initial"),
-            "discharge": ("called_discharge", "discharged_initial"),
+        self.name, before, recent = {
+            "up": ("called_up", "drawn_initial", "drawn_recent"),
+            "down": ("called_down", "stored_initial", "stored_recent"),
+            "discharge": ("called_discharge", "discharged_initial", ""),
         }[way]
-        self.carried = d.get(f"{before}_{asset}")
+        self.carried, self.recent = d.get(f"{before}_{asset}"), d.get(f"{recent}_{asset}")
+        self.suffix = f"_{way}_{asset}"
         self.lasting = robust(d) & (self.steps > 0)
         self.held = self._held()
 
@@ -98,15 +110,19 @@ class WorstCalls:
         return self.s.var(self.name, mask=where, over=[self.members], suffix=f"_{self.asset}")
 
     def bound(self, v: Expression, rates: list[Rate]) -> None:
-        """V is at least what the worst admissible calls have moved by the end of each step."""
-        self._add("kept", v - self.keep * previous(v) >= self._before(1), self.held & self.lasting)
+        """V is at least what the worst admissible calls have moved by the end of each step.
+
+        What is brought back before the next calls has rows of its own (`recourse`).
+        """
+        held = self.held & ~bought_back(self.d)
+        self.add("kept", v - self.keep * previous(v) >= self.before(1), held & self.lasting)
         for name, rate, where in rates:
             for cycle in (int(c) for c in np.unique(self.steps)):
-                mine = self.calls & where & (self.steps == cycle) & within_a_step(self.share)
-                since = v - _left(self.keep, cycle) * v.shift(time=cycle) if cycle else v
+                mine = self.calls & held & where & (self.steps == cycle) & within_a_step(self.share)
+                since = v - share_left(self.keep, cycle) * v.shift(time=cycle) if cycle else v
                 call = self.s.dt * self.share * rate
-                self._add(f"{name}_{cycle}", since - call >= self._before(cycle), mine)
-        if bool((many := self.held & self.lasting & ~within_a_step(self.share)).any()):
+                self.add(f"{name}_{cycle}", since - call >= self.before(cycle), mine)
+        if bool((many := held & self.lasting & ~within_a_step(self.share)).any()):
             self._many(rates, v, many)
 
     def _many(self, rates: list[Rate], v: Expression, many: xr.DataArray) -> None:
@@ -118,20 +134,21 @@ class WorstCalls:
         )
         left = _left_since(self.keep, ago)
         lag = xr.DataArray(np.arange(min(len(ago), int(self.steps.max()))), dims="lag")
-        there, suffix = many & (left > 0), f"_{self.way}_{self.asset}"
+        there = many & (left > 0)
         cycle, call = (
-            self.s.var(name, mask=there, over=[self.members, ago], suffix=suffix)
+            self.s.var(name, mask=there, over=[self.members, ago], suffix=self.suffix)
             for name in ("cycle_worth", "call_worth")
         )
-        self._add(
-            "dual", v - self.share * cycle.sum("ago") - call.sum("ago") >= self._before(1), many
+        self.add(
+            "dual", v - self.share * cycle.sum("ago") - call.sum("ago") >= self.before(1), many
         )
         worth = cycle.convolve((lag < self.steps).astype(float), dim="ago") + call
         for name, rate, where in rates:
             due = self.s.dt * left * rate.lags(ago)
-            self._add(f"dual_{name}", worth - due >= 0, there & (_ago(self.calls & where, ago) > 0))
+            self.add(f"dual_{name}", worth - due >= 0, there & (_ago(self.calls & where, ago) > 0))
 
-    def _add(self, name: str, row: Constraint, mask: xr.DataArray) -> None:
+    def add(self, name: str, row: Constraint, mask: xr.DataArray) -> None:
+        """Add rows under the name of what is called."""
         self.s.add(f"{self.name}_{name}_{self.asset}", row, mask=mask)
 
     def shared_out(self, name: str, charge: Quantity, where: xr.DataArray) -> Expression:
@@ -154,26 +171,40 @@ class WorstCalls:
         held = (called >= restart) & (self.lasting | self.calls)
         if self.carried is None:
             return held
-        return held | ((self.carried > 0).any("lag") & (_left(self.keep, None) > 0) & self.lasting)
+        return held | (
+            (self.carried > 0).any("lag") & (share_left(self.keep, None) > 0) & self.lasting
+        )
 
-    def _before(self, cycle: int) -> xr.DataArray | float:
-        """What was called a cycle ago, where that is before the first step, as far as it is still
-        there (kWh).
+    def before(self, steps: int, recent: bool = False) -> xr.DataArray | float:
+        """What was called so many steps ago, where that is before the first step, as far as it is
+        still there (kWh); `recent`: by the call of that step alone.
         """
-        if self.carried is None or not cycle:
+        carried = self.recent if recent else self.carried
+        if carried is None or not steps:
             return 0.0
-        lag = cycle - xr.DataArray(
+        lag = steps - xr.DataArray(
             np.arange(self.keep.sizes["time"]), coords={"time": self.s.axis("time")}
         )
-        known = self.carried.reindex(lag=range(1, cycle + 1), fill_value=0.0).sel(
-            lag=lag.clip(min=1)
-        )
-        return known.where(lag >= 1, 0.0).drop_vars("lag") * _left(self.keep, None)
+        known = carried.reindex(lag=range(1, steps + 1), fill_value=0.0).sel(lag=lag.clip(min=1))
+        return known.where(lag >= 1, 0.0).drop_vars("lag") * share_left(self.keep, None)
 
 
-def _rates(calls: WorstCalls, store: Store[Expression], power: Expression) -> Iterator[Rate]:
+@dataclass(frozen=True)
+class Backing:
+    """The worst calls of one direction to an asset, and the energy that they have moved (kWh)."""
+
+    calls: WorstCalls
+    most: Expression
+    rates: list[Rate]
+
+
+def _rates(
+    calls: WorstCalls, store: Store[Expression], power: Expression, sold_back: Quantity
+) -> Iterator[Rate]:
     """Yield what a call takes from or brings to the battery, kW; the largest counts, each where it
     can be that.
+
+    Charging that a sale has stopped already, no call can stop.
     """
     always = xr.ones_like(calls.calls)
     if not bool(calls.calls.any()):
@@ -192,7 +223,11 @@ def _rates(calls: WorstCalls, store: Store[Expression], power: Expression) -> It
         yield "stop", power * store.eta_charge, stops
     if bool((calls.calls & feeds).any()):
         stopped = _stopped(calls, store, calls.calls & saved)
-        yield "feed", power / store.eta_discharge - loss * stopped, feeds
+        yield (
+            "feed",
+            power / store.eta_discharge - loss.where(saved, 0.0) * (stopped - sold_back),
+            feeds,
+        )
 
 
 def _stopped(calls: WorstCalls, store: Store[Expression], where: xr.DataArray) -> Quantity:
@@ -237,7 +272,7 @@ def _latest(at: xr.DataArray) -> xr.DataArray:
     )
 
 
-def _left(keep: xr.DataArray, steps: int | None) -> xr.DataArray:
+def share_left(keep: xr.DataArray, steps: int | None) -> xr.DataArray:
     """Share of a deviation that is left `steps` later, at each step; None: of one from before the
     first step.
     """

@@ -6,7 +6,7 @@ import xarray as xr
 from ....case.schema import ABSENT, Calendar, Field, worst_violation
 from ....errors import Problem
 
-SURE = ("physical", "budget", "box")
+SURE = ("physical", "budget", "box", "recourse")
 LEVELS = ("expected", "endurance", *SURE)
 WAYS = ("up", "down")
 NAN = float("nan")
@@ -18,7 +18,7 @@ INPUTS = (
         "activation_period",
         "product",
         "h",
-        "longest full activation in an activation cycle (budget); NaN: one step",
+        "longest full activation in an activation cycle (budget, recourse); NaN: one step",
         NAN,
         ge=0,
         missing=True,
@@ -27,7 +27,8 @@ INPUTS = (
         "activation_cycle",
         "product",
         "h",
-        "any hours in which it is activated for the activation period at most (budget)",
+        "any hours in which it is activated for the activation period at most (budget, recourse;"
+        " NaN with recourse: it may be activated all the time)",
         NAN,
         ge=0,
         missing=True,

@@ -2,6 +2,7 @@
 
 from ....model.part import Entry, Part, Stage, Trading
 from .build import build
+from .recourse_fields import recourse_with_others
 from .replay import next_state, replay
 from .schema import SCHEMA, unpriced_activation
 
@@ -11,7 +12,7 @@ PART = Part(
     SCHEMA,
     build,
     replay,
-    case_checks=(unpriced_activation,),
+    case_checks=(unpriced_activation, recourse_with_others),
     member_label="reserve product",
     entries={
         "shortfall": Entry("reserve committed and not held", "reserve"),
@@ -30,6 +31,11 @@ PART = Part(
         "excursion_down": "room held to fall within a step, for reserves",
         "calls_up": "energy held for the worst calls to rise",
         "calls_down": "room held for the worst calls to fall",
+        "up_recovery": "room to rise, for reserves and for selling what calls brought",
+        "down_recovery": "room to fall, for reserves and for buying back what calls took",
+        "buying": "power at which calls are bought back",
+        "bought_back": "energy bought back for calls to rise",
+        "sold_back": "energy sold that calls to fall brought",
         "called_up": "energy that the worst calls to rise take",
         "called_down": "energy that the worst calls to fall bring",
         "allowance": "energy that owners let be discharged, for calls to rise",

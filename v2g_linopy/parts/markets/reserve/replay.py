@@ -13,10 +13,10 @@ from ....model.bid_sizes import distance_to_least, distance_to_step
 from ....model.formulas import given, larger
 from ....model.terms import Edge, Flex, Flow, Powers, Replay, Store
 from ....model.view import View
-from . import worst_case_activation
+from . import recourse_replay, worst_case_activation
 
 _ROUNDING = 1e-6  # kW
-AGAINST_EVERY_CALL = ("physical", "budget", "box")
+AGAINST_EVERY_CALL = ("physical", "budget", "box", "recourse")
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -50,6 +50,10 @@ def replay(v: View, d: xr.Dataset) -> Replay:
             residuals[f"offered_{asset}"] = beyond
             continue
         room = v.done[asset].room
+        back = recourse_replay.recovery(d, room.store, asset, v.dt)
+        if back is not None:
+            up, down = held[asset] = up + back.sold, down + back.bought
+        residuals |= recourse_replay.wrong_recovery(d, back, _about_baseline(d, room), asset)
         residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
         residuals |= _misses_paths(d, room, x, moved, taken, asset, v.dt)
@@ -97,6 +101,15 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         (d.activation_up * d.volume).sum("product"),
     )
     return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held, called)
+
+
+def _about_baseline(d: xr.Dataset, room: Flex) -> tuple[xr.DataArray, xr.DataArray] | None:
+    """Room up and down about the path without calls, where its power is not that of the plan less
+    the mean call (kW).
+    """
+    if "call" not in d or room.baseline is None:
+        return None
+    return room.up - room.baseline, room.down + room.baseline
 
 
 def _misses_paths(
@@ -258,11 +271,22 @@ def next_state(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
         for asset, room in rooms.items()
         if room.allowance is not None and _promises_every_call(d)
     }
-    return left | {
-        f"{moved}_initial_{asset}": worst_case_activation.left_after(
-            steps, d, store, asset, v.dt, way
-        )
-        for asset, store in stores.items()
-        for moved, way in (("drawn", "up"), ("stored", "down"))
-        if store is not None and _promises_every_call(d)
-    }
+    return (
+        left
+        | {
+            f"{moved}_initial_{asset}": worst_case_activation.left_after(
+                steps, d, store, asset, v.dt, way
+            )
+            for asset, store in stores.items()
+            for moved, way in (("drawn", "up"), ("stored", "down"))
+            if store is not None and _promises_every_call(d)
+        }
+        | {
+            f"{moved}_recent_{asset}": worst_case_activation.recent_after(
+                steps, d, store, asset, v.dt, way
+            )
+            for asset, store in stores.items()
+            for moved, way in (("drawn", "up"), ("stored", "down"))
+            if store is not None and worst_case_activation.waits_to_recover(d, v.dt)
+        }
+    )

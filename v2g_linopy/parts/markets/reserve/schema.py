@@ -8,7 +8,7 @@ from ....case.schema import ABSENT, Calendar, Field, Schema, violations
 from ....errors import Problem
 from ....model.bid_sizes import gate_problems, with_closed_gates
 from ....model.inputs import has_market, pods_at_markets
-from . import acceptance, guarantees, priced_calls
+from . import acceptance, guarantees, priced_calls, recourse_fields
 
 
 def unpriced_activation(
@@ -48,6 +48,7 @@ def _consistent(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         problems
         + gate_problems("reserve", "volume", d, calendar)
         + guarantees.guarantee_problems(d, calendar)
+        + recourse_fields.recourse_problems(d, calendar)
     )
 
 
@@ -169,6 +170,7 @@ SCHEMA = Schema(
         *priced_calls.INPUTS,
         *acceptance.INPUTS,
         *guarantees.INPUTS,
+        *recourse_fields.INPUTS,
         Field(
             "volume_max",
             "product time",
@@ -260,6 +262,7 @@ SCHEMA = Schema(
         Field("steps", "product time", "1", "bid steps sold", auxiliary=True),
         *priced_calls.OUTPUTS,
         *guarantees.OUTPUTS,
+        *recourse_fields.OUTPUTS,
         Field(
             "surplus_at_risk",
             "product time",

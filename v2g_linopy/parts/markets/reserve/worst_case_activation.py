@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from ....model.formulas import larger
-from ....model.terms import Allowance, Edge, Store
+from ....model.terms import Allowance, Edge, Recovery, Store
+from . import recourse_replay
 
 PATTERNS = (
     20_000  # most states; beyond, calls come in unbroken runs: admissible, but not always the worst
@@ -77,7 +78,7 @@ def most_discharged(
     It is that of each product; with `history` as `most_moved`.
     """
     fed, known = _fed_in(d, allowance, asset, x), d.get(f"discharged_initial_{asset}")
-    return _most(d, fed, allowance.goes_on, known, dt, history)
+    return _most(d, fed, allowance.goes_on, {"before": known}, dt, history)
 
 
 def _fed_in(d: xr.Dataset, allowance: Allowance, asset: str, x: xr.DataArray) -> xr.DataArray:
@@ -113,13 +114,51 @@ def left_after(
 
     It is the bound of a plan, whose later windows then keep what a plan of the whole has to keep.
     """
+    d, store = _first_steps(d, steps), _sides_of(store, steps)
+    return most_moved(d, store, asset, d[f"share_{asset}"], dt, way, history=True)
 
-    def cut(x: Any) -> Any:
-        return x.isel(time=slice(steps)) if isinstance(x, xr.DataArray) and "time" in x.dims else x
 
-    d = d.isel(time=slice(steps))
-    sides = {name: cut(getattr(store, name)) for name in _SIDES}
-    return most_moved(d, replace(store, **sides), asset, d[f"share_{asset}"], dt, way, history=True)
+def _first_steps(x: Any, steps: int) -> Any:
+    """Return the first steps of what has steps."""
+    some = isinstance(x, xr.DataArray | xr.Dataset) and "time" in x.dims
+    return x.isel(time=slice(steps)) if some else x
+
+
+def _sides_of(store: Store, steps: int) -> Store:
+    """Return the battery in its first steps; its energy is that of all."""
+    return replace(store, **{name: _first_steps(getattr(store, name), steps) for name in _SIDES})
+
+
+def recent_after(
+    steps: int, d: xr.Dataset, store: Store, asset: str, dt: float, way: str
+) -> xr.DataArray:
+    """Return what a call of each of the last of so many steps has moved that cannot be brought back
+    yet, as left at their end (kWh on `lag`).
+    """
+    d, store = _first_steps(d, steps), _sides_of(store, steps)
+    x = d[f"share_{asset}"]
+    rate, known = _moved(d, store, asset, x, dt, way, sure=True)
+    keep = store.keep + xr.zeros_like(rate.isel(product=0, drop=True))
+    mine = [p for p in d.indexes["product"] if d.guarantee.sel(product=p) == "recourse"]
+    found = [
+        recourse_replay.recent_calls(
+            d.sel(product=p),
+            rate.sel(product=p),
+            keep,
+            None if known["recent"] is None else known["recent"].sel(product=p),
+            dt,
+        )
+        for p in mine
+    ]
+    every = xr.concat(found, xr.DataArray(mine, dims="product", name="product"))
+    every = every.reindex(product=d.indexes["product"], fill_value=0.0)
+    return every.transpose(..., "product", "lag")
+
+
+def waits_to_recover(d: xr.Dataset, dt: float) -> bool:
+    """Whether a call of the last step may still be young at the next."""
+    late = d.recovery_delay.where(d.guarantee == "recourse") > dt * (1 + 1e-6)
+    return bool(late.any())
 
 
 def most_moved(
@@ -138,16 +177,34 @@ def most_moved(
     With `history`, by the calls up to each `lag` (1, 2, ... steps back from the end), as far as it
     is left at the end.
     """
-    rate = _drawn(d, store, asset, x) if way == "up" else _stored(d, store, x, sure=history)
-    known = d.get(f"drawn_initial_{asset}" if way == "up" else f"stored_initial_{asset}")
+    rate, known = _moved(d, store, asset, x, dt, way, sure=history)
     return _most(d, rate, store.keep, known, dt, history)
+
+
+def _moved(
+    d: xr.Dataset, store: Store, asset: str, x: xr.DataArray, dt: float, way: str, sure: bool
+) -> tuple[xr.DataArray, dict[str, xr.DataArray | None]]:
+    """Return what a full call moves (kW in the battery), what is brought back of it at most and
+    what calls before the first step have left (kWh).
+    """
+    back = recourse_replay.recovery(d, store, asset, dt, sure)
+    if way == "up":
+        rate = _drawn(d, store, asset, x, back, sure)
+    else:
+        rate = _stored(d, store, x, back, sure)
+    moved = "drawn" if way == "up" else "stored"
+    return rate, {
+        "before": d.get(f"{moved}_initial_{asset}"),
+        "recent": d.get(f"{moved}_recent_{asset}"),
+        "back": recourse_replay.brought_back(d, asset, way),
+    }
 
 
 def _most(
     d: xr.Dataset,
     rate: xr.DataArray,
     keep: Any,
-    known: xr.DataArray | None,
+    known: dict[str, xr.DataArray | None],
     dt: float,
     history: bool,
 ) -> xr.DataArray:
@@ -155,9 +212,12 @@ def _most(
     keep = keep + xr.zeros_like(rate.isel(product=0, drop=True))
     found = []
     for product in d.indexes["product"]:  # kinds, each with a budget of its own
-        p = d.sel(product=product)
-        before = None if known is None else known.sel(product=product)
-        moved = _followed(dt * rate.sel(product=product), keep, *_budget(p, dt), before, history)
+        p, one = d.sel(product=product), rate.sel(product=product)
+        mine = {n: None if k is None else k.sel(product=product) for n, k in known.items()}
+        if str(p.guarantee.item()) == "recourse" and "back" in mine:
+            found.append(recourse_replay.worst_queue(p, one, keep, mine, dt, history))
+            continue
+        moved = _followed(dt * one, keep, *_budget(p, dt), mine["before"], history)
         found.append(
             moved if str(p.guarantee.item()) in ("physical", "budget", "box") else 0.0 * moved
         )
@@ -165,24 +225,34 @@ def _most(
     return every.transpose(..., "product", "lag" if history else "time")
 
 
-def _drawn(d: xr.Dataset, store: Store, asset: str, x: xr.DataArray) -> xr.DataArray:
+def _drawn(
+    d: xr.Dataset,
+    store: Store,
+    asset: str,
+    x: xr.DataArray,
+    back: Recovery | None,
+    sure: bool,
+) -> xr.DataArray:
     """KW that a full upward call takes from the battery: it first stops charging, as far as that is
-    its own to stop, and does nothing else where a member cannot discharge.
+    its own to stop and a sale has not stopped it, and does nothing else where a member cannot
+    discharge.
     """
-    power = d.up * x
-    sole = int((d.guarantee.isin(("physical", "budget", "box")) & (d.up > 0)).sum()) == 1
+    power, levels = d.up * x, ("physical", "budget", "box", "recourse")
+    sole = int((d.guarantee.isin(levels) & (d.up > 0)).sum()) == 1
     stopped = d.get(f"charge_share_{asset}", store.charge if sole else 0.0)
-    fed = power / store.eta_discharge - stopped * _loss(store)
+    stopped = recourse_replay.charging_left(stopped, back, sure)
+    fed = power / store.eta_discharge - xr.where(store.charges, stopped, 0.0) * _loss(store)
     return larger(power * store.eta_charge, xr.where(store.discharges, fed, 0.0))
 
 
-def _stored(d: xr.Dataset, store: Store, x: xr.DataArray, sure: bool) -> xr.DataArray:
-    """KW that a full downward call brings to the battery, or leaves in it where it feeds in;
-    `sure`: where it may.
+def _stored(
+    d: xr.Dataset, store: Store, x: xr.DataArray, back: Recovery | None, sure: bool
+) -> xr.DataArray:
+    """KW that a full downward call brings to the battery, or leaves in it where it feeds in, by the
+    plan or by a sale; `sure`: where it may.
     """
-    feeding = (store.discharges if sure else store.discharge > ROUNDING) & xr.ones_like(
-        x, dtype=bool
-    )
+    fed = store.discharge if back is None else store.discharge + back.sold - store.charge
+    feeding = (store.discharges if sure else fed > ROUNDING) & xr.ones_like(x, dtype=bool)
     return d.down * x * xr.where(feeding, 1 / store.eta_discharge, store.eta_charge)
 
 
