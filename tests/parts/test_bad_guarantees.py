@@ -43,7 +43,65 @@ def left(values: object, **coords: list) -> xr.DataArray:
     )
 
 
+def with_recourse(fleet: dict[str, object] | None = None, **fields: object) -> Callable:
+    """The same, bought back, and a fleet with other fields."""
+
+    def build() -> xr.DataTree:
+        tree = offered(**{"activation_cycle": None, **fields})()
+        names = tree["reserve"].indexes["product"]
+        put(
+            tree,
+            "reserve.guarantee",
+            xr.DataArray(["recourse"] * len(names), coords={"product": names}, dims="product"),
+        )
+        for name, value in (fleet or {}).items():
+            put(tree, f"fleet.{name}", value)
+        return tree
+
+    return build
+
+
 ONE_PROBLEM = {
+    "recourse for a period without a cycle": (
+        with_recourse(activation_period=1.0),
+        "reserve.activation_cycle",
+        "an activation_period needs the cycle",
+    ),
+    "recourse for long calls": (
+        with_recourse(activation_cycle=4.0, activation_period=2.0),
+        "reserve.activation_period",
+        "2 h, longer than the step of 60 min",
+    ),
+    "recourse later than the next call": (
+        with_recourse(activation_cycle=2.0, recovery_delay=3.0),
+        "reserve.activation_cycle",
+        "2 h, less than recovery_delay",
+    ),
+    "recourse with a least power": (
+        with_recourse({"charge_min": 1.0}),
+        "fleet.charge_min",
+        "not written together with the guarantee recourse (a least power)",
+    ),
+    "recourse with a taper": (
+        with_recourse({"taper_from": 0.8, "taper_to": 0.1}),
+        "fleet.taper_from",
+        "charging that falls near full",
+    ),
+    "recourse with slack": (
+        with_recourse({"slack_cost": 10.0}),
+        "fleet.slack_cost",
+        "energy that comes from nowhere",
+    ),
+    "recourse with an allowance": (
+        with_recourse({"allowance": 5.0}),
+        "fleet.allowance",
+        "what owners allow to be discharged",
+    ),
+    "a cycle shorter than a step": (
+        offered(activation_cycle=0.5, activation_period=0.25),
+        "reserve.activation_cycle",
+        "0.5 h, no multiple of the step of 60 min",
+    ),
     "no cycle": (
         offered(activation_cycle=None),
         "reserve.activation_cycle",
@@ -152,6 +210,7 @@ def test_one_problem(build, where, words):
 
 
 GOOD = {
+    "recourse": with_recourse(activation_cycle=2.0, recovery_delay=2.0),
     "a period of half a step": offered(activation_period=0.5),
     "a period as long as the cycle": offered(activation_period=3.0),
     "only a cycle": offered(),

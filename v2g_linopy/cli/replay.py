@@ -28,6 +28,8 @@ PROMISED = {
     " longer or follow each other",
     "physical": "one full activation of any step, not that of several steps",
     "budget": "every signal within activation_period in any activation_cycle, none beyond",
+    "recourse": "every signal within activation_period in any activation_cycle (without a cycle:"
+    " every signal), if what calls moved can be traded back recovery_delay later",
 }
 """What each guarantee promises and what not (docs/reserves.md); `box` promises everything."""
 

@@ -20,8 +20,8 @@ def extreme_signals(
 
     Activation is full, up or down, step by step. A product with an `activation_cycle` is fully
     activated at most `activation_period` hours (a step unless given) in any cycle, one with the
-    guarantee `box` without limit, and so one with `recourse` and no cycle, any other once. All combinations of all products are listed: this
-    is for horizons of about twelve steps.
+    guarantee `box` without limit, and so one with `recourse` and no cycle, any other once. All
+    combinations of all products are listed: this is for horizons of about twelve steps.
 
     Parameters
     ----------

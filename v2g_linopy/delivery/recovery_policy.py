@@ -75,7 +75,7 @@ class Queues:
         return found[0], found[1]
 
     def bring_back(self, t: int, keep: np.ndarray) -> None:
-        """Decide at the start of a step what is brought back in it, of calls that are old enough."""
+        """Decide at the start of a step what is brought back in it, of calls old enough."""
         for way, most in enumerate(self._most):
             self._owed[way] *= keep
             self._young[way] *= keep

@@ -48,6 +48,12 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
         budget    V_t >= keep_t V_{t-1},
                   V_t >= K_t V_{t-G} + period w_t     (*) where the baseline never discharges
 
+    With `recourse` what calls have moved is brought back from k steps later on, at most rho of each
+    step, and V is the most that is still owed (`recourse` has its rows); in w_up the charging c_r
+    counts less what a sale has stopped, and the power for it stands beside what is sold::
+
+        sum_r up x + sold <= (p + room up) - b,     sum_r down x + bought <= b - (p - room down)
+
     A budget with a period of several steps (Lauinger, Vuille, Kuhn) is the dual of the worst calls
     up to each step, with the worth p of a call more in each cycle, q of one in each step, and K_ts
     what is left at t of a call at s::

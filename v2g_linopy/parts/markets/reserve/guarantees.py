@@ -166,6 +166,7 @@ def guarantee_problems(d: xr.Dataset, calendar: Calendar) -> list[Problem]:
         rules += [
             ("activation_cycle", (cycle > step) & _broken(cycle, step), whole),
             ("activation_period", (period > step) & _broken(period, step), whole),
+            ("activation_cycle", (cycle < step - 1e-9) & (period < cycle - 1e-9), whole),
         ]
     found = []
     for name, wrong, detail in rules:

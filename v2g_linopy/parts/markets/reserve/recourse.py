@@ -54,7 +54,8 @@ def recourse_of(s: Scope, d: xr.Dataset, asset: str, possible: xr.DataArray) -> 
     f, products = s.flex[asset], bought_back(d)
     if f.store is None or f.powers is None or f.range_max is None or not bool(products.any()):
         return None
-    sells = products & (possible.any("time") | _carried(d, asset))
+    some = possible.any("time") if "time" in possible.dims else possible
+    sells = products & (some | _carried(d, asset))
     plugged = (f.range_max > 0) & sells
     over, suffix = [s.inputs[asset].indexes[s.inputs[asset].attrs["member"]]], f"_{asset}"
     bought = s.var_where("bought_back", plugged & (d.up > 0), over=over, suffix=suffix)

@@ -271,22 +271,16 @@ def next_state(v: View, d: xr.Dataset, steps: int) -> dict[str, xr.DataArray]:
         for asset, room in rooms.items()
         if room.allowance is not None and _promises_every_call(d)
     }
-    return (
-        left
-        | {
-            f"{moved}_initial_{asset}": worst_case_activation.left_after(
-                steps, d, store, asset, v.dt, way
-            )
-            for asset, store in stores.items()
-            for moved, way in (("drawn", "up"), ("stored", "down"))
-            if store is not None and _promises_every_call(d)
-        }
-        | {
-            f"{moved}_recent_{asset}": worst_case_activation.recent_after(
-                steps, d, store, asset, v.dt, way
-            )
-            for asset, store in stores.items()
-            for moved, way in (("drawn", "up"), ("stored", "down"))
-            if store is not None and worst_case_activation.waits_to_recover(d, v.dt)
-        }
-    )
+    waits = worst_case_activation.waits_to_recover(d, v.dt)
+    for asset, store in stores.items():
+        if store is None or not _promises_every_call(d):
+            continue
+        of_asset = d, store, asset, v.dt
+        for moved, way in (("drawn", "up"), ("stored", "down")):
+            initial = worst_case_activation.left_after(steps, *of_asset, way)
+            left[f"{moved}_initial_{asset}"] = initial
+            if waits:
+                recent = worst_case_activation.recent_after(steps, *of_asset, way)
+                left[f"{moved}_recent_{asset}"] = recent
+    lags = range(1, max((x.sizes["lag"] for x in left.values()), default=0) + 1)
+    return {name: x.reindex(lag=lags, fill_value=0.0) for name, x in left.items()}

@@ -102,7 +102,7 @@ def discharged_after(
     return most_discharged(d, Allowance(**cut), asset, d[f"share_{asset}"], dt, history=True)
 
 
-_SIDES = ("eta_charge", "eta_discharge", "keep", "charge", "discharge", "discharges")
+_SIDES = ("eta_charge", "eta_discharge", "keep", "charge", "discharge", "charges", "discharges")
 
 
 def left_after(
