@@ -15,6 +15,7 @@ PACKAGE = ROOT / "v2g_linopy"
 DOOR = {"__init__", "__main__"}  # they open the house, and may look into every room
 NUMERIC = {
     "worst_case_activation",
+    "recourse_replay",
     "meter_replay",
     "peak_tariff",
 }  # sorting and recursion on plain arrays
@@ -32,6 +33,7 @@ SHARED = {  # functions that a build and its replay may both reach, and why
         "model.terms.Flex",
         "model.terms.Flow",
         "model.terms.Powers",
+        "model.terms.Recovery",
         "model.terms.Store",
         "model.terms._nothing",
     ),
