@@ -45,6 +45,13 @@ def recovery(
     )
 
 
+def with_power_of(
+    back: Recovery | None, up: xr.DataArray, down: xr.DataArray
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the reserve held up and down, with the power that brings back (kW)."""
+    return (up, down) if back is None else (up + back.sold, down + back.bought)
+
+
 def wrong_recovery(
     d: xr.Dataset,
     back: Recovery | None,

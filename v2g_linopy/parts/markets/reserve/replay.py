@@ -51,8 +51,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
             continue
         room = v.done[asset].room
         back = recourse_replay.recovery(d, room.store, asset, v.dt)
-        if back is not None:
-            up, down = held[asset] = up + back.sold, down + back.bought
+        up, down = held[asset] = recourse_replay.with_power_of(back, up, down)
         residuals |= recourse_replay.wrong_recovery(d, back, _about_baseline(d, room), asset)
         residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
