@@ -53,6 +53,7 @@ _HOME = {
     "frequency_signals": "delivery.frequency",
     "with_frequency": "delivery.frequency",
     "with_netted_calls": "delivery.call_states",
+    "with_calls_from_record": "delivery.calls_from_record",
     "with_on_off_calls": "delivery.call_states",
     "stress": "delivery.stress_test",
     "Infeasible": "errors",
@@ -144,6 +145,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .delivery import nordic_energy_management as energy_management
     from .delivery.activation_signals import extreme_signals, random_signals
     from .delivery.call_states import with_netted_calls, with_on_off_calls
+    from .delivery.calls_from_record import with_calls_from_record
     from .delivery.frequency import frequency_signals, with_frequency
     from .delivery.stress_test import stress
     from .errors import (
@@ -319,6 +321,7 @@ __all__ = [
     "verify",
     "vss",
     "wear",
+    "with_calls_from_record",
     "with_frequency",
     "with_netted_calls",
     "with_on_off_calls",

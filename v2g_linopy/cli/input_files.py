@@ -13,11 +13,13 @@ import xarray as xr
 
 import v2g_linopy as v2g
 
+from .. import data
 from ..case.io import existing
 from ..case.units import TABLE
 from ..data.importers import trips
 from ..data.importers.formats import (
     CAPACITY_FORMATS,
+    NETCDF,
     PRICE_FORMATS,
     PROFILE_FORMATS,
     SESSION_FORMATS,
@@ -513,3 +515,11 @@ def table_format(path: Path, formats: Formats, options: Mapping[str, Any]) -> st
 def means_trips(path: Path, named: Mapping[str, str]) -> bool:
     """Say whether a table of which some columns are named is a list of trips."""
     return "return" in named or ("arrival" not in named and trips.is_trips(path))
+
+
+def read_record(path: Path) -> xr.DataArray:
+    """Read a frequency record: NetCDF, or a table with columns `time` (UTC) and `frequency`."""
+    if path.suffix.lower() in NETCDF:
+        return data.read_netcdf_frequency(path)["frequency"]
+    columns = {"time": "time", "frequency": "frequency"}
+    return data.read_frequency(path, columns=columns, timezone="UTC")["frequency"]

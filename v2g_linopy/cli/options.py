@@ -84,8 +84,9 @@ Calls = Annotated[
         metavar="STATES",
         help=(
             "What a step of expected activation looks like inside: on-off (called in full or not at"
-            " all, so that calls that cancel still cost losses and wear), netted (the mean alone)"
-            " or given (as the case says)."
+            " all, so that calls that cancel still cost losses and wear), netted (the mean alone),"
+            " given (as the case says), or a frequency record (csv with columns time and frequency"
+            " in UTC, or nc) that products are called by."
         ),
     ),
 ]

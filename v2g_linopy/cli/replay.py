@@ -10,12 +10,11 @@ import xarray as xr
 
 import v2g_linopy as v2g
 
-from .. import data
 from ..case.io import atomic
-from ..data.importers.formats import NETCDF
 from ..data.tables.files import read_netcdf
 from ..report.figures.stress_fan import stress_fan
 from ..report.table_files import CsvStyle, write_tables
+from .input_files import read_record
 from .inspect import read_verified
 from .options import CsvMarks, Force, ResultFile, command, result_path
 from .output import refuse_existing, report_lacks, staged
@@ -216,14 +215,8 @@ def _signals(
 ) -> xr.Dataset:
     """Read the signals, or make them."""
     if frequency is not None:
-        if frequency.suffix.lower() in NETCDF:
-            record = data.read_netcdf_frequency(frequency)
-        else:
-            columns = {"time": "time", "frequency": "frequency"}
-            record = data.read_frequency(frequency, columns=columns, timezone="UTC")
-        return v2g.frequency_signals(tree, record["frequency"]).assign_coords(
-            signal=[frequency.name]
-        )
+        record = read_record(frequency)
+        return v2g.frequency_signals(tree, record).assign_coords(signal=[frequency.name])
     if signals is not None:
         return read_netcdf(signals)
     return (

@@ -30,7 +30,7 @@ from ..study.input_differences import input_differences
 from ..study.profit_sources import SOURCES, has_sources, profit_sources
 from ..study.wear import with_wear
 from .case_size import counted, member_counts, size_in_words
-from .input_files import read_case
+from .input_files import read_case, read_record
 from .inspect import all_verified
 from .options import (
     METHODS,
@@ -395,21 +395,30 @@ CALLS: dict[str, Callable[[xr.DataTree], xr.DataTree] | None] = {
     "on-off": v2g.with_on_off_calls,
     "netted": v2g.with_netted_calls,
 }
-"""How the calls of reserves are told, by the words of `--calls`."""
+"""How the calls of reserves are told, by the words of `--calls`; any other is a record."""
 
 
 def checked_case(
     terminal: Terminal, path: Path, changes: list[str] | None, calls: str = "given"
 ) -> tuple[xr.DataTree, tuple[str, ...]]:
     """Read, change and check a case; problems are told under the name of the file."""
-    tell = CALLS[one_of("--calls", calls, CALLS)]
-    tree = changed(read_case(path), changes, terminal.say)
+    tell, tree = calls_told(calls), changed(read_case(path), changes, terminal.say)
     try:
         if tell is not None:
             tree = tell(tree)
         return tree, v2g.check(tree)
     except SchemaError as error:
         raise SchemaError(error.problems, source=str(path)) from None
+
+
+def calls_told(word: str) -> Callable[[xr.DataTree], xr.DataTree] | None:
+    """Return what tells the calls of a case, by the word of `--calls` or a file."""
+    if word in CALLS:
+        return CALLS[word]
+    if not Path(word).suffix:
+        one_of("--calls", word, [*CALLS, "a file"])
+    record = read_record(Path(word))
+    return lambda tree: v2g.with_calls_from_record(tree, record)
 
 
 def write_files(

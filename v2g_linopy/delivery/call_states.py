@@ -2,7 +2,8 @@
 (docs/formulation.md §3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product as every_pair
 
 import numpy as np
@@ -13,6 +14,17 @@ from ..model.inputs import inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..parts.markets.reserve.priced_calls import MOST_STATES
+
+TOLD_BY_STATES = "call", "call_share", "bought_back"
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a signal that calls products."""
+
+    name: str  # empty where nothing is called
+    call: xr.DataArray  # on (product), kW per kW sold, upward above 0
+    share: xr.DataArray  # of the step, on nothing or (time)
 
 
 def with_on_off_calls(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.DataTree:
@@ -58,37 +70,57 @@ def with_on_off_calls(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -
     if "reserve" not in case.children:
         raise SchemaError([Problem("reserve", "missing", "missing: there is nothing to call")])
     d = inputs_of(case, parts).data["reserve"]
-    up, down = d.activation_up, d.activation_down
-    if "scenario" in (*up.dims, *down.dims):
+    signals = on_off_signals(d, map(str, d.indexes["product"]))
+    source = "called in full or not at all, products independently of each other"
+    return with_signals(case, d, signals, source) if signals else case
+
+
+def on_off_signals(d: xr.Dataset, products: Iterable[str]) -> list[list[State]]:
+    """Return for each product that is activated how it is called: in full one way, or not.
+
+    Raises
+    ------
+    SchemaError
+        Activation depends on a scenario.
+    """
+    if "scenario" in (*d.activation_up.dims, *d.activation_down.dims):
         detail = "depends on the scenario, which states of calls cannot; give one for all"
         raise SchemaError([Problem("reserve.activation_up", "dims", detail)])
+    signals = [_states_of(name, d.sel(product=name, drop=True)) for name in products]
+    return [states for states in signals if len(states) > 1]
 
-    names, called, shares = list[str](), list[np.ndarray](), list[xr.DataArray]()
-    ways = [_ways(d.sel(product=name)) for name in d.indexes["product"]]
-    count = int(np.prod([len(some) for some in ways]))
-    if count == 1:
-        return case
+
+def with_signals(
+    case: xr.DataTree, d: xr.Dataset, signals: Sequence[Sequence[State]], source: str
+) -> xr.DataTree:
+    """Return a case whose calls are told by the states of independent signals, each with each.
+
+    Raises
+    ------
+    SchemaError
+        More than 64 states.
+    """
+    count = int(np.prod([len(states) for states in signals]))
     if count > MOST_STATES:
         detail = f"{count} states of independent calls, at most {MOST_STATES}; give `call` itself"
         raise SchemaError([Problem("reserve.call_state", "range", detail)])
-    for some in every_pair(*ways):
-        said = [
-            f"{name} {way}" for name, (way, _, _) in zip(d.indexes["product"], some, strict=True)
-        ]
-        names.append(", ".join(x for x in said if not x.endswith(" ")) or "none")
-        called.append(np.array([amplitude for _, amplitude, _ in some]))
+    names, calls, shares = list[str](), list[xr.DataArray](), list[xr.DataArray]()
+    silent = xr.zeros_like(d.up)
+    for states in every_pair(*signals):
+        names.append(", ".join(one.name for one in states if one.name) or "none")
+        calls.append(sum((one.call.reindex_like(silent, fill_value=0.0) for one in states), silent))
         share = xr.DataArray(1.0)
-        for _, _, part in some:
-            share = share * part
+        for one in states:
+            share = share * one.share
         shares.append(share)
 
-    states = {"call_state": names}
-    share = xr.concat(shares, "call_state").assign_coords(states)
+    labels = {"call_state": names}
     known = [f"activation_{way}" for way in ("up", "down")]
-    group = case["reserve"].to_dataset().drop_vars(known, errors="ignore").assign_coords(states)
-    source = "called in full or not at all, products independently of each other"
-    attrs = {"units": "1", "source": source}
-    group["call"] = (("product", "call_state"), np.stack(called, axis=1), attrs)
+    group = case.children["reserve"].to_dataset(inherit=False)
+    group = group.drop_vars([*known, *TOLD_BY_STATES], errors="ignore").assign_coords(labels)
+    call = xr.concat(calls, "call_state").transpose("product", "call_state")
+    group["call"] = call.assign_coords(labels).assign_attrs(units="1", source=source)
+    share = xr.concat(shares, "call_state").assign_coords(labels)
     group["call_share"] = share.assign_attrs(units="1")
     return case.assign(reserve=xr.DataTree(group))
 
@@ -127,18 +159,20 @@ def with_netted_calls(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -
         return case
     d = inputs_of(case, parts).data["reserve"]
     group = case["reserve"].to_dataset().drop_dims("call_state")
+    group = group.drop_vars(TOLD_BY_STATES, errors="ignore")
     for name in ("activation_up", "activation_down"):
         group[name] = d[name].assign_attrs(units="1")
     return case.assign(reserve=xr.DataTree(group))
 
 
-def _ways(p: xr.Dataset) -> list[tuple[str, float, xr.DataArray]]:
-    """Return how a product may be called: the way, the kW per kW sold, and the share of a step."""
-    rest, found = xr.DataArray(1.0), list[tuple[str, float, xr.DataArray]]()
+def _states_of(name: str, p: xr.Dataset) -> list[State]:
+    """Return how a product may be called: not at all, in full downward, in full upward."""
+    rest, found = xr.DataArray(1.0), list[State]()
     for way, sign in (("down", -1.0), ("up", 1.0)):
         full = float(p[way])
         if full > 0 and bool((p[f"activation_{way}"] > 0).any()):
-            share = (p[f"activation_{way}"] / full).drop_vars("product")
-            found.append((way, sign * full, share))
+            share = p[f"activation_{way}"] / full
+            call = xr.DataArray([sign * full], {"product": [name]})
+            found.append(State(f"{name} {way}", call, share))
             rest = rest - share
-    return [("", 0.0, rest), *found]
+    return [State("", xr.DataArray([0.0], {"product": [name]}), rest), *found]

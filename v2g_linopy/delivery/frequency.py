@@ -80,7 +80,7 @@ def fold(
     >>> float(step.activation_up), float(step.excursion_up), float(step.excursion_down)
     (0.5, 0.5, 0.0)
     """
-    signal = droop(_inside(frequency, time, hours), names)
+    signal = droop(cut_to_steps(frequency, time, hours), names)
     parts = signal.sizes["time"] // len(time)
     fine = signal.to_numpy().reshape(len(signal), len(time), parts)
     dt, up, down = hours / parts, fine.clip(min=0), (-fine).clip(min=0)
@@ -161,7 +161,7 @@ def with_frequency(
         for n in ("eta_charge", "eta_discharge")
     ]
     if moved:
-        frequency = _moved(frequency, time)
+        frequency = begin_at(frequency, time)
     folded = fold(frequency, names, time, inputs.dt, eta_charge=least[0], eta_discharge=least[1])
     fresh = {}
     for name, x in folded.data_vars.items():
@@ -224,7 +224,7 @@ def frequency_signals(
     1.0
     """
     names, time = _followed(case), pd.DatetimeIndex(case.to_dataset().indexes["time"])
-    inside = _inside(_moved(frequency, time) if moved else frequency, time, step_hours(case))
+    inside = cut_to_steps(begin_at(frequency, time) if moved else frequency, time, step_hours(case))
     activated = droop(inside, names).expand_dims(signal=["record"])
     reserve = inputs_of(case, parts).data["reserve"].sel(product=names)
     held_up, held_down = (reserve[way].where(reserve[way] > 0, 1.0) for way in ("up", "down"))
@@ -251,12 +251,13 @@ def _followed(case: xr.DataTree) -> list[str]:
     return names
 
 
-def _moved(frequency: xr.DataArray, time: pd.DatetimeIndex) -> xr.DataArray:
+def begin_at(frequency: xr.DataArray, time: pd.DatetimeIndex) -> xr.DataArray:
+    """Return a record that begins elsewhere as if it began with the steps of a model."""
     own = pd.DatetimeIndex(frequency.get_index("time"))
     return frequency.assign_coords(time=own + (time[0] - own[0]))
 
 
-def _inside(frequency: xr.DataArray, time: pd.DatetimeIndex, hours: float) -> xr.DataArray:
+def cut_to_steps(frequency: xr.DataArray, time: pd.DatetimeIndex, hours: float) -> xr.DataArray:
     """Cut a record to the steps of a model, each of them whole."""
     own = pd.DatetimeIndex(frequency.get_index("time"))
     stamps = (np.asarray(t, "datetime64[ns]").astype(np.int64) for t in (own, time))

@@ -18,7 +18,8 @@ def as_expected(reserve: xr.Dataset) -> xr.Dataset:
     """Return the reserve with the activation that is expected of a kW offered.
 
     Activation, and the calls in a state, are those of an offer that is accepted. With the
-    probability P_r that it is, a kW offered is activated by P_r alpha in the mean, and each state s
+    probability P_r that it is, a kW offered is activated (and bought back) by P_r alpha in the
+    mean, and each state s
     becomes one for each set A of accepted products, independent of each other::
 
         call of (s, A) = a_rs for r in A, else 0
@@ -49,7 +50,7 @@ def as_expected(reserve: xr.Dataset) -> xr.Dataset:
         return reserve
     share = acceptance(reserve)
     rates = {f"activation_{way}": share * reserve[f"activation_{way}"] for way in ("up", "down")}
-    expected = reserve.assign(rates)
+    expected = reserve.assign(rates | {"bought_back": share * reserve.bought_back})
     if not told_by_states(reserve):
         return expected
     states = _states_with_acceptance(reserve.call, reserve.call_share, share, _refused(reserve))

@@ -35,18 +35,33 @@ def told_by_states(reserve: xr.Dataset | None) -> bool:
     return reserve is not None and "call" in reserve
 
 
+def given_back(reserve: xr.Dataset, storage: xr.Dataset) -> xr.DataArray:
+    """Return the mean power fed in to give back what calls brought beyond their mean, per kW sold.
+
+    Of what came, the losses of both ways are gone (docs/formulation.md §3)::
+
+        h_r = eta_c eta_d B_r
+    """
+    return storage.eta_charge * storage.eta_discharge * reserve.bought_back
+
+
 def fed_in_beyond_states(
-    reserve: xr.Dataset, charge: xr.DataArray, discharge: xr.DataArray, share: xr.DataArray
+    reserve: xr.Dataset,
+    storage: xr.Dataset,
+    charge: xr.DataArray,
+    discharge: xr.DataArray,
+    share: xr.DataArray,
 ) -> xr.DataArray:
     """Return what a storage feeds in beyond the mean of what each state of the calls feeds in (kW).
 
     With charge c, discharge g and shares x of a plan (docs/formulation.md §3)::
 
-        g - sum_s w_s max(0, b + sum_r a_rs x_r),   b = g - c - sum_r abar_r x_r
+        g - sum_s w_s max(0, b + sum_r a_rs x_r) - h x,   b = g - c - sum_r abar_r x_r
     """
     mean = (reserve.call_share * reserve.call).sum("call_state")
     in_state = discharge - charge + ((reserve.call - mean) * share).sum("product")
-    return discharge - (reserve.call_share * in_state.clip(min=0)).sum("call_state")
+    fed_in = (reserve.call_share * in_state.clip(min=0)).sum("call_state")
+    return discharge - fed_in - (given_back(reserve, storage) * share).sum("product")
 
 
 def turned_within_steps(reserve: xr.Dataset | None) -> xr.DataArray | bool:

@@ -115,7 +115,7 @@ def _beyond_states(inputs: Inputs, solution: Mapping[str, xr.DataArray], part: s
     d = as_expected(inputs.data["reserve"])
     charge, discharge = (solution[f"{part}.{way}"].fillna(0.0) for way in ("charge", "discharge"))
     share = solution.get(f"reserve.share_{part}", xr.zeros_like(d.volume_max)).fillna(0.0)
-    return fed_in_beyond_states(d, charge, discharge, share)
+    return fed_in_beyond_states(d, inputs.data[part], charge, discharge, share)
 
 
 def candidates(

@@ -8,7 +8,7 @@ import xarray as xr
 from ....algebra.expression import Expression
 from ....case.schema import ABSENT, Calendar, Field, violations
 from ....errors import Problem
-from ....model.reserve_rules import told_by_states
+from ....model.reserve_rules import given_back, told_by_states
 from ....model.scope import Scope
 from ....model.upper_sets import sets_of_states
 
@@ -40,6 +40,16 @@ INPUTS = (
         float("nan"),
         ge=0,
         missing=True,
+    ),
+    Field(
+        "bought_back",
+        "product",
+        "1",
+        "power fed in, in the mean, to give back what calls brought beyond their mean, per kW sold"
+        " and before losses; as much is drawn to buy back what they took",
+        default=0.0,
+        ge=0,
+        le=1,
     ),
 )
 OUTPUTS = (
@@ -150,11 +160,19 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
 
     c >= sum_s w_s max(0, -(b + ...)) follows, so that losses and wear are those of every state.
 
+    The mean call of a step is not the one that is expected. What it brings beyond that is given
+    back some steps later, and what it takes is bought back: throughput that stands on the left of
+    every row, those of no state and of all of them included (`bought_back` is B_r)::
+
+        h x = eta_c eta_d sum_r B_r x_r,   h x <= g,   h x <= c
+
+    It counts in the step of the call, though it flows later.
+
     A plan that feeds in more than that burns energy, which only pays at prices far below zero.
     Where one did (`exclusive_called`), a binary z_s says which way the power goes in each state::
 
         f_s <= discharge_max z_s,   f_s <= b + sum_r a_rs x_r + charge_max (1 - z_s),
-        g = sum_s w_s f_s
+        g = sum_s w_s f_s + h x
     """
     powers = s.flex[asset].powers
     if powers is None or not told_by_states(d) or not x.has_terms:
@@ -162,18 +180,23 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
     c, g, both_ways = powers.charge, powers.discharge, powers.both_ways
     where = possible.any("product") & both_ways
     called, mean = d.call_share * d.call, (d.call_share * d.call).sum("call_state")
+    asset_data = s.inputs[asset]
+    back = (given_back(d, asset_data) * x).sum("product")
+    if bool((d.bought_back > 0).any()):
+        s.add(f"given_back_{asset}", back - g <= 0, mask=where)
+        s.add(f"drawn_again_{asset}", back - c <= 0, mask=where)
     sets = sets_of_states(d.call, MOST_ROWS)
-    flagged = s.inputs[asset].get("exclusive_called")
+    flagged = asset_data.get("exclusive_called")
     if sets is not None:
         share = (sets * d.call_share).sum("call_state")
         more = (sets * called).sum("call_state") - share * mean
         fed_in = share * (g - c) + (more * x).sum("product")
-        s.add(f"fed_in_{asset}", fed_in - g <= 0, mask=where)
+        s.add(f"fed_in_{asset}", fed_in + back - g <= 0, mask=where)
         if flagged is None:
             return
         where = where & flagged
 
-    members = s.inputs[asset].indexes[s.inputs[asset].attrs["member"]]
+    members = asset_data.indexes[asset_data.attrs["member"]]
     every = where & xr.ones_like(d.call_share, dtype=bool)
     axes = [members, d.indexes["call_state"]]
     f = s.var_where("fed_in", every, over=axes, suffix=f"_{asset}")
@@ -181,14 +204,13 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
     mean_fed_in = (d.call_share * f).sum("call_state")
     s.add(f"fed_in_state_{asset}", in_state - f <= 0, mask=every)
     if sets is None:
-        s.add(f"fed_in_{asset}", mean_fed_in - g <= 0, mask=where)
+        s.add(f"fed_in_{asset}", mean_fed_in + back - g <= 0, mask=where)
     if flagged is None:
         return
 
     where, every = where & flagged, every & flagged
-    asset_data = s.inputs[asset]
     z = s.var_where("feeds_in", every, binary=True, over=axes, suffix=f"_{asset}")
-    s.add(f"fed_in_all_{asset}", g - mean_fed_in <= 0, mask=where)
+    s.add(f"fed_in_all_{asset}", g - mean_fed_in - back <= 0, mask=where)
     s.add(f"fed_in_on_{asset}", f - asset_data.discharge_max * z <= 0, mask=every)
     drawn = f - in_state + asset_data.charge_max * z <= asset_data.charge_max
     s.add(f"fed_in_off_{asset}", drawn, mask=every)

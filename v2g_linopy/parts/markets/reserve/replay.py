@@ -124,7 +124,7 @@ def _misses_paths(
     if "call" in d:
         found = _misses_backlog(d, room, taken * x, x, asset, dt)
         if room.powers is not None:
-            found[f"fed_in_{asset}"] = _misses_states(d, room.powers, x, taken)
+            found[f"fed_in_{asset}"] = _misses_states(d, room, room.powers, x, taken)
         return found
     if room.baseline is None:
         return {}
@@ -132,14 +132,17 @@ def _misses_paths(
 
 
 def _misses_states(
-    d: xr.Dataset, powers: Powers, x: xr.DataArray, taken: xr.DataArray
+    d: xr.Dataset, room: Flex, powers: Powers, x: xr.DataArray, taken: xr.DataArray
 ) -> xr.DataArray:
-    """By how much what is fed in is not the mean of what each state of the calls feeds in (kW),
-    with each offer accepted or not.
+    """By how much what is fed in is not the mean of what each state of the calls feeds in, and what
+    is given back of the calls that were beyond their mean (kW), with each offer accepted or not.
     """
     mean = taken * (d.call_share * d.call).sum("call_state")
     traded = powers.discharge - powers.charge - (mean * x).sum("product")
     fed_in: Any = 0.0
+    if room.store is not None:
+        kept = room.store.eta_charge * room.store.eta_discharge
+        fed_in = (kept * d.bought_back * taken * x).sum("product")
     for called, likely in _outcomes(d.call * x, taken):
         in_state = (traded + called).clip(min=0)
         fed_in = fed_in + likely * (d.call_share * in_state).sum("call_state")
