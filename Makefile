@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 WORKERS ?= 2
 PYTEST_FLAGS ?=
-PROVE ?= tests/invariants tests/cli/test_damaged_files.py tests/cli/test_kills.py
+PROVE ?= tests/invariants tests/cli/test_damaged_files.py tests/cli/test_kills.py tests/cli/test_vpp_by_files.py
 MINUTES ?= 10
 CONSTRAINTS ?= constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -25,7 +25,7 @@ demo: $(VENV)/.installed  ## 100 commuters, four weeks: table, plan, bids and re
 test: $(VENV)/.developed  ## every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_FLAGS)
 
-prove: $(VENV)/.developed  ## the drawn tests with 300 examples each, damaged files and kills; PROVE=tests/invariants/test_property_tables.py for one file
+prove: $(VENV)/.developed  ## the drawn tests with 300 examples each, damaged files, kills and sites by files; PROVE=tests/invariants/test_property_tables.py for one file
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=many $(PROVE)
 
 fuzz: WORKERS = 1

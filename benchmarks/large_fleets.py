@@ -75,6 +75,36 @@ def stays_and_prices(count: int) -> tuple[Stays, np.ndarray]:
     return stays, inputs.data["energy"].price.to_numpy().ravel()
 
 
+def with_reserves(case: xr.DataTree, hours: float = 0.0) -> xr.DataTree:
+    """The same with a product upward and one both ways, which ask for room, or for so many hours of
+    energy behind it.
+    """
+    time = case.indexes["time"]
+    day = np.sin(2 * np.pi * np.arange(len(time)) / len(time))
+    reserve = {
+        "up": ("product", [1.0, 1.0]),
+        "down": ("product", [0.0, 1.0]),
+        "capacity_price": (("product", "time"), [10 + 5 * day, 12 - 5 * day]),
+    }
+    if hours:
+        reserve |= {"guarantee": ("product", ["endurance"] * 2)}
+        reserve |= {"hours_up": ("product", [hours] * 2), "hours_down": ("product", [0.0, hours])}
+    names = {"product": ["upward", "both_ways"], "time": time}
+    found = case.copy()
+    found["reserve"] = xr.Dataset(reserve, coords=names)
+    return found
+
+
+def prices_of(inputs: Inputs) -> np.ndarray:
+    """What a kW given earns in each step at the markets, power first and then each product, on
+    (pod, quantity, time).
+    """
+    power = inputs.data["energy"].price.to_numpy().reshape(1, -1)
+    held = inputs.data["reserve"].capacity_price.transpose("product", "time").to_numpy()
+    found: np.ndarray = inputs.dt * np.concatenate([power, held])[None]
+    return found
+
+
 def by_rounds(inputs: Inputs, gap: float = 1e-6) -> tuple[float, float]:
     """The value of a fleet by rounds of prices and plans, and its relative gap."""
     loop, now = solved_by_rounds(inputs, choose(inputs), Settings().start(), gap)

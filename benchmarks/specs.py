@@ -26,6 +26,8 @@ from v2g_linopy.solve import oracle
 from v2g_linopy.solve.decompose.message import Message
 from v2g_linopy.solve.decompose.pool import LocalSites
 from v2g_linopy.solve.decompose.site_cases import Division
+from v2g_linopy.solve.decompose.vehicle_batches import Batches, in_batches
+from v2g_linopy.solve.oracle_members import vehicle_stays
 from v2g_linopy.solve.solver import Settings
 
 Size = tuple[int, int]  # vehicles, days
@@ -376,6 +378,57 @@ def one_by_one(size: Size, rounds: int) -> Outcome:
     return Outcome(each[best], f"{each[best]:.3g} µs, {best}", beside, _cars(size))
 
 
+def with_two_products(size: Size, rounds: int) -> Outcome:
+    """The best plan of every vehicle at given prices, with two reserve products and without."""
+    inputs = inputs_of(large_fleets.with_reserves(large_fleets.fleet_case(size[0])), v2g.PARTS)
+    both = vehicle_stays(inputs, np.arange(size[0]), inputs.pods)
+    price = large_fleets.prices_of(inputs)[0] / inputs.dt
+    alone, worth = large_fleets.stays_and_prices(size[0])
+    works = {
+        "both": lambda: oracle.best_plans(both, price[0], price[1:]),
+        "none": lambda: oracle.best_plans(alone, worth),
+    }
+    assert float(works["both"]().held.sum()) > 0
+    seconds = side_by_side(works, rounds)
+    each = {name: 1e6 * median(values) / size[0] for name, values in seconds.items()}
+    return Outcome(
+        median_ratio(seconds["both"], seconds["none"]),
+        f"{each['both']:.3g} µs",
+        f"{each['none']:.3g} µs without",
+        _cars(size),
+    )
+
+
+def in_open_batches(size: Size, rounds: int) -> Outcome:
+    """Plans of vehicles with an hour of energy behind their reserves, at other prices: by batches
+    that are held open, and by new ones.
+    """
+    case = large_fleets.with_reserves(large_fleets.fleet_case(size[0]), hours=1.0)
+    inputs = inputs_of(case, v2g.PARTS)
+    price, turn = large_fleets.prices_of(inputs), iter(range(10**6))
+
+    def new() -> Batches:
+        return in_batches(inputs, np.arange(size[0]), inputs.pods, 100, Settings())
+
+    def other_prices() -> np.ndarray:
+        found: np.ndarray = price * (1 + 0.1 * np.sin(next(turn) + np.arange(price.shape[-1])))
+        return found
+
+    held_open = new()
+    works = {
+        "open": lambda: held_open.answer(other_prices(), 0),
+        "new": lambda: new().answer(other_prices(), 0),
+    }
+    seconds = side_by_side(works, rounds)
+    each = {name: 1e6 * median(values) / size[0] for name, values in seconds.items()}
+    return Outcome(
+        median_ratio(seconds["open"], seconds["new"]),
+        f"{each['open']:.3g} µs",
+        f"{each['new']:.3g} µs by new ones",
+        _cars(size),
+    )
+
+
 def against_one_lp(size: Size, rounds: int) -> Outcome:
     """From clean inputs to a proven value, under a peak tariff: rounds of prices and plans, and one
     linear programme of all vehicles.
@@ -562,6 +615,27 @@ SPECS = (
         "µs per vehicle",
         rounds=3,
         needs_compiler=True,
+    ),
+    Spec(
+        "oracle-reserves",
+        "best plan of a vehicle with two reserves",
+        with_two_products,
+        (20_000, 1),
+        (100, 1),
+        4,
+        "× without",
+        rounds=3,
+        needs_compiler=True,
+    ),
+    Spec(
+        "batches",
+        "plan of a vehicle with energy behind reserves, again",
+        in_open_batches,
+        (1000, 1),
+        (40, 1),
+        0.3,
+        "× anew",
+        rounds=3,
     ),
     Spec(
         "large-fleet-lp",

@@ -89,13 +89,15 @@ def test_every_promise_is_kept(ended):
 
 def test_a_plan_of_an_engine_is_whole():
     """An engine runs at 6 to 10 kW or not at all; its plans are marked, and the portfolio takes one
-    of them as it is.
+    of them as it is: standing still, as the market takes 12 kW and its roof gives 10. What is
+    promised is kept by engine and roof, and the whole passes its replay: 10 kW at 0.1 less 0.05.
     """
     hall = engine(power_min=6.0, eta_power=0.5, fuel_price=30.0, pod="hall", dump_max=10.0)
     roof = {"available": [10.0], "cost": 0.05, "pod": "roof"}
     tree = case(None, market([100.0], limit=12.0), renewable=roof, chp=hall)
     told = v2g.message(tree)
-    plans = [v2g.plan(site, told) for site in v2g.split(tree).values()]
+    sites = v2g.split(tree)
+    plans = [v2g.plan(site, told) for site in sites.values()]
     assert sorted(float(x["flexibility"]["whole"].sum()) for x in plans) == [0.0, 1.0]
     low = plans[-1].copy(deep=True)
     assert row(plans[-1], "flexibility.traded") == [10.0]
@@ -103,6 +105,10 @@ def test_a_plan_of_an_engine_is_whole():
     low["flexibility"]["own_cash"] = 0.0 * low["flexibility"]["own_cash"]
     mixed = v2g.solve(v2g.aggregate([*plans, low], tree))
     assert {round(x, 6) for x in row(mixed, "flexibility.weight")} <= {0.0, 1.0}
+    whole = v2g.disaggregate(mixed, sites)
+    assert v2g.replay(whole).attrs["passed"] == 1
+    assert (row(whole, "chp.power"), row(whole, "renewable.curtail")) == ([0.0], [0.0])
+    assert whole.attrs["objective"] == approx(0.5)
 
 
 @cache

@@ -192,12 +192,17 @@ def test_need_that_is_dearer_than_missing_power_is_shared_out():
 
 
 def test_a_site_without_a_plan_is_named():
-    """A car that needs 30 kWh within an hour at 10 kW, beside a roof: its site is named."""
+    """A car that needs 30 kWh within an hour at 10 kW, beside a roof: its site and the 20 kWh that
+    it misses are named, also where bands or a box are asked for.
+    """
     roof = {"available": [5.0], "pod": "roof"}
     car = vehicle(energy_min=[30.0], unserved_cost=float("nan"), pod="garage")
     tree = case(car, market([100.0]), renewable=roof)
-    with pytest.raises(v2g.Infeasible, match="garage"):
+    with pytest.raises(v2g.Infeasible, match=r"garage(.|\n)*fleet ev.*20 kWh missing"):
         v2g.solve(tree, method="sites")
+    for asked in (v2g.flexibility, v2g.envelope):
+        with pytest.raises(v2g.Infeasible, match="fleet ev.*20 kWh missing"):
+            asked(tree)
 
 
 def test_a_limit_of_time_says_what_is_known():

@@ -15,12 +15,14 @@ import pandas as pd
 import xarray as xr
 
 from ..case.schema import suggest
-from ..errors import Problem, SchemaError
+from ..errors import Problem, SchemaError, SolveError
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part, Stage
 from ..parts.catalogue import PARTS
 from ..solve.decompose.message import Message, root_of_exchange
 from ..solve.decompose.site_cases import Division
+from ..solve.decompose.sites import no_plan_of
+from ..solve.solver import Settings
 from .extremes import Drawn, Earned, Extreme, Extremes, Held
 
 EACH_ALONE = "each value alone can be reached; all together need not be"
@@ -134,7 +136,12 @@ def flexibility(
     if problems:
         raise SchemaError(problems, source="the bands that were asked for")
     found = _Bands(division, pods or division.pods, parts, nodes)
-    found.drawn(steps_of)
+    try:
+        found.drawn(steps_of)
+    except SolveError as error:
+        if "infeasible" not in error.status:
+            raise
+        raise no_plan_of("a site", found.inputs_of_sites(None), Settings()) from None
     if hours:
         found.held(hours)
     if prices:
@@ -231,7 +238,7 @@ class _Bands:
         bands = self._bands
         if with_sum:
             bands = xr.concat([bands, _sum_over(bands)], "pod", data_vars="minimal")
-        exact = int(_sums_are_exact(self._sites(None)))
+        exact = int(_sums_are_exact(self.inputs_of_sites(None)))
         bands.attrs = {
             "meaning": EACH_ALONE,
             "exact_sum": exact,
@@ -276,7 +283,8 @@ class _Bands:
             holding=holding,
         )
 
-    def _sites(self, product: tuple[str, float] | None) -> Inputs:
+    def inputs_of_sites(self, product: tuple[str, float] | None) -> Inputs:
+        """Return all sites that are looked at, with one product or none."""
         return inputs_of(self._without_reserves(self._pods, product), self._parts)
 
     def _without_reserves(

@@ -14,6 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 import xarray as xr
 
+from ..errors import SolveError
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
@@ -22,6 +23,7 @@ from ..solve.assembly import assemble_model
 from ..solve.decompose.message import root_of_exchange
 from ..solve.decompose.places import Places
 from ..solve.decompose.site_cases import Division
+from ..solve.decompose.sites import no_plan_of
 from ..solve.solve import solve
 from ..solve.solver import Matrix, Settings
 
@@ -65,8 +67,10 @@ def envelope(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Data
     ------
     SchemaError
         The case does not fit, or cannot be divided.
+    Infeasible
+        A site has no plan at all. It is a `SolveError`.
     SolveError
-        A site has no plan at all.
+        The solver ended without a plan.
     SolverError
         The solver failed.
     Interrupted
@@ -98,7 +102,12 @@ def envelope(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.Data
     inputs = inputs_of(division.site(division.pods), parts)
     model = _Sites(inputs, division.pods)
     flat = np.full(len(inputs.calendar.time), WORTH * inputs.dt)
-    plans = np.array([model.drawn(way * flat) for way in EDGES.values()])  # on edge, pod, time
+    try:
+        plans = np.array([model.drawn(way * flat) for way in EDGES.values()])  # on edge, pod, time
+    except SolveError as error:
+        if "infeasible" not in error.status:
+            raise
+        raise no_plan_of("a site", inputs, Settings()) from None
     lower, upper = plans.min(axis=0).sum(axis=0), plans.max(axis=0).sum(axis=0)
 
     price, spread = _prices(division.inputs)

@@ -166,9 +166,23 @@ class Sites:
             if "infeasible" not in error.status:
                 raise
             failed = [self.pods[error.site]] if isinstance(error, SiteError) else self.pods
-            lines = why(self._inputs, self._settings, assemble_model)
-            words = f"{', '.join(failed)} cannot be planned by itself:\n{lines}"
-            raise Infeasible(words) from None
+            raise no_plan_of(", ".join(failed), self._inputs, self._settings) from None
+
+
+def no_plan_of(sites: str, inputs: Inputs, settings: Settings) -> Infeasible:
+    """Return the error that says why sites have no plan: members, steps and kWh.
+
+    Parameters
+    ----------
+    sites : str
+        Their names, as they are told.
+    inputs : Inputs
+        Of all sites that were looked at.
+    settings : Settings
+        How to solve.
+    """
+    lines = why(inputs, settings, assemble_model)
+    return Infeasible(f"{sites} cannot be planned by itself:\n{lines}")
 
 
 def _on_products(places: xr.DataArray | None, none: np.ndarray) -> np.ndarray:
