@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from cases import case, market, product, row, storage, vehicle
+from hypothesis import settings
 from pytest import approx
 from stories import through_a_file
 
@@ -434,6 +435,17 @@ KNOWN = {
     (50, "cap"): 128.7709336884,
     (400, "cap"): 1046.3284974918,
 }
+if settings().max_examples > 10:  # `make prove`: these have a bound that proves them
+    KNOWN |= {
+        (10_000, "nothing"): 23201.9925415,
+        (10_000, "peak"): 38385.8965301,
+        (10_000, "cap"): 26149.009305,
+        (100_000, "nothing"): 231934.933884,
+        (100_000, "peak"): 383961.295392,
+        (100_000, "cap"): 261548.9034,
+    }
+EXACT = {50: 1e-9, 400: 1e-9, 10_000: 1e-8, 100_000: 1e-6}
+"""To how much of the value it is known; for the gap, a tenth of it."""
 LIMITS = {"nothing": {}, "peak": {"peak_price": 0.5}, "cap": {"import_max": 2.5}}
 
 
@@ -443,10 +455,12 @@ def test_fleets_cost_what_one_linear_programme_finds(count, kind, tmp_path):
     limits = {n: x * (count if n == "import_max" else 1.0) for n, x in LIMITS[kind].items()}
     story = through_a_file(fleet_case(count, **limits), tmp_path / "fleet.nc")
     method = "oracle" if kind == "nothing" else "decompose"
-    result = v2g.solve(story, method=method, gap=1e-10)
-    assert result.attrs["objective"] == approx(-KNOWN[count, kind], rel=1e-9)
-    assert result.attrs["bound"] == approx(-KNOWN[count, kind], rel=1e-9)
+    result = v2g.solve(story, method=method, gap=0.1 * EXACT[count])
+    assert result.attrs["objective"] == approx(-KNOWN[count, kind], rel=EXACT[count])
+    assert result.attrs["bound"] == approx(-KNOWN[count, kind], rel=EXACT[count])
     assert result["audit"].attrs["passed"]
+    if count > 400:
+        return
     if kind == "peak":
         kilowatts = {50: 109.288600, 400: 893.623463}[count]
         assert float(result["connection"].peak.max()) == approx(kilowatts, abs=1e-5)
