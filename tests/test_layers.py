@@ -22,6 +22,7 @@ NUMERIC = {
 FACES = {"cli"}
 ON_DEMAND = {("__init__",), ("cli", "listed")}  # they load what is used when it is used
 OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "numba", "python_calamine", "rainflow"}
+OPTIONAL |= {"dask", "distributed"}
 COSTLY = {"scipy.sparse.csgraph", "scipy.sparse.linalg"}
 """They bring the linear algebra of scipy, which took longer to load than this package."""
 POSITIONAL = {"values", "to_numpy", "iloc", "item", "tolist"}  # an array without its labels

@@ -22,6 +22,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "open_study": "batch.run_study",
+    "run_study": "batch.run_study",
+    "read_study": "batch.study_file",
     "__version__": "case.version",
     "assemble": "case.io",
     "read": "case.io",
@@ -116,6 +119,8 @@ _RENAMED = {"energy_management": "delivery.nordic_energy_management"}
 """Modules that are public as they are, under another name."""
 
 if TYPE_CHECKING:  # the same names, for type checkers and editors
+    from .batch.run_study import open_study, run_study
+    from .batch.study_file import read_study
     from .case.io import assemble, read, write
     from .case.version import __version__ as __version__
     from .data import (
@@ -305,6 +310,9 @@ __all__ = [
     "read_profiles",
     "read_sessions",
     "read_site_types",
+    "read_study",
+    "run_study",
+    "open_study",
     "replay",
     "scenarios",
     "schedule_table",

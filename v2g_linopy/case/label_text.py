@@ -3,6 +3,8 @@ spreadsheet.
 """
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -47,3 +49,10 @@ def from_cell(text: str) -> str:
     ['=1+1', "'=1+1", "'t Harde", '007']
     """
     return text[1:] if text.startswith("'") and _RUN.match(text) else text
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return '; did you mean x?' where a known word is close, else '; known: ...'."""
+    words = sorted({str(k) for k in known})
+    close = get_close_matches(word, words, 1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(words)}"

@@ -16,8 +16,9 @@ from .process import Ended, code_of_signal, complete_streams, end_at_once, end_a
 
 EXIT_CODES = (
     "Exit codes: 0 optimal, 2 usage, 3 invalid input, 4 infeasible, 5 solver missing or failed, 6"
-    " stopped at a limit (the best plan so far is written), 8 output exists or cannot be written,"
-    " 9 calls of reserves cannot be followed, 130 interrupted (143 by SIGTERM, 129 by SIGHUP)."
+    " stopped at a limit (the best plan so far is written), 7 some cases of a study have no result,"
+    " 8 output exists or cannot be written, 9 calls of reserves cannot be followed, 130 interrupted"
+    " (143 by SIGTERM, 129 by SIGHUP)."
 )
 IMPORTS = (
     Listed(
@@ -166,6 +167,11 @@ COMMANDS = (
         "bands",
         "Say between which powers and energies every site of a case can be at each moment, what it"
         " can hold for hours, and what shifting costs; each value stands alone.",
+    ),
+    Listed(
+        "batch",
+        "batch",
+        "Run every case of a study that is not done yet; write study.nc, study.csv and study.html.",
     ),
     Listed("report", "inspect", "Write the offline HTML report of a result."),
     Listed(

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 import xarray as xr
 
+from ..case.label_text import nearest
 from ..data import Regulation
-from .options import nearest, one_of
+from .options import one_of
 
 DAY_AHEAD = "day_ahead"
 REGULATION = ("regulation_up", "regulation_down")

@@ -9,6 +9,7 @@ import typer
 import xarray as xr
 
 from .. import data
+from ..case.label_text import nearest
 from ..data.importers.formats import PROFILE_FORMATS
 from ..data.sessions.case_from_sessions import horizon
 from ..data.sessions.currency import currency_of_prices, said_of_defaults
@@ -27,7 +28,7 @@ from .input_files import (
 )
 from .new import Start, Writing, day
 from .option_words import in_option_words
-from .options import command, nearest, step_length
+from .options import command, step_length
 from .terminal import Terminal
 
 LEAST_LIMIT = 10_000.0

@@ -10,6 +10,7 @@ import typer
 import xarray as xr
 
 from .. import data
+from ..case.label_text import nearest
 from ..case.schema import REQUIRED
 from ..data.importers.formats import CONNECTOR_FORMATS, SESSION_FORMATS
 from ..data.importers.session_files import session_columns
@@ -41,7 +42,6 @@ from .options import (
     clock_hour,
     command,
     kilowatts,
-    nearest,
     one_of,
     pairs,
     scalar,

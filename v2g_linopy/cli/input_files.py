@@ -15,6 +15,7 @@ import v2g_linopy as v2g
 
 from .. import data
 from ..case.io import existing
+from ..case.label_text import nearest
 from ..case.units import TABLE
 from ..data.importers import trips
 from ..data.importers.formats import (
@@ -34,7 +35,7 @@ from ..data.tables.series import combine
 from ..data.tables.table_format import TableFormat
 from ..errors import InputFileError, Problem, SchemaError
 from .option_words import in_option_words
-from .options import named_file, nearest, pairs, step_length
+from .options import named_file, pairs, step_length
 
 PREFIXED = ("column", "timezone", "ambiguous", "nonexistent", "missing")
 """Options that have another name for the prices of `import sessions`."""

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import Field, dataclass, fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args
 
@@ -293,13 +292,6 @@ def scalar(word: str) -> bool | int | float | str:
         except ValueError:
             continue
     return word
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return '; did you mean x?' where a known word is close, else '; known: ...'."""
-    words = sorted({str(k) for k in known})
-    close = get_close_matches(word, words, 1)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(words)}"
 
 
 def kilowatts(word: str, flag: str) -> float:

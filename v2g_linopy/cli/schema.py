@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ..batch.study_file import study_schema
+from ..case.label_text import nearest
 from ..case.schema import REQUIRED, Field
 from ..parts.catalogue import PARTS
-from .options import command, nearest
-from .terminal import Terminal
+from .options import command
+from .terminal import Terminal, to_json
 
 PartName = Annotated[
     str | None,
@@ -19,19 +21,34 @@ PartName = Annotated[
 ]
 
 
+OfStudy = Annotated[
+    bool,
+    typer.Option(
+        "--study", help="Print the JSON schema of the study files of `v2g batch` instead."
+    ),
+]
+
+
 def add(app: typer.Typer) -> None:
     """Add the command to the app."""
-    command(app, "schema", "v2g schema", "v2g schema fleet", "v2g schema reserve --json")(schema)
+    examples = ("v2g schema", "v2g schema fleet", "v2g schema reserve --json", "v2g schema --study")
+    command(app, "schema", *examples)(schema)
 
 
-def schema(terminal: Terminal, part: PartName = None) -> None:
+def schema(terminal: Terminal, part: PartName = None, study: OfStudy = False) -> None:
     """Describe the arrays of a case and of a result: dimensions, units, defaults, meaning."""
+    if study:
+        if part is not None:
+            raise typer.BadParameter("is of no use with --study", param_hint="PART")
+        document = study_schema()
+        terminal.answer(to_json(document), document)
+        return
     if part is not None and part not in PARTS:
         raise typer.BadParameter(
             f"there is no part {part!r}{nearest(part, PARTS)}", param_hint="PART"
         )
     chosen = [PARTS[part]] if part else list(PARTS.values())
-    document = {
+    parts = {
         p.name: {
             "inputs": [described_field(f) for f in p.schema.inputs],
             "outputs": [described_field(f, False) for f in p.schema.outputs],
@@ -39,11 +56,11 @@ def schema(terminal: Terminal, part: PartName = None) -> None:
         for p in chosen
     }
     lines = []
-    for name, fields in document.items():
+    for name, fields in parts.items():
         lines.append(f"/{name}")
         for kind, entries in fields.items():
             lines += [f"  {kind}", *(f"    {field_line(e)}" for e in entries)]
-    terminal.answer("\n".join(lines), {"status": "ok", "parts": document})
+    terminal.answer("\n".join(lines), {"status": "ok", "parts": parts})
 
 
 def described_field(field: Field, given: bool = True) -> dict[str, Any]:
