@@ -105,6 +105,18 @@ def run_study(
     ------
     OutputError
         The folder holds other files, or cannot be written.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> from pathlib import Path
+    >>> v2g.write(v2g.commuters(vehicles=1, days=1), "three.nc")
+    >>> _ = Path("three.toml").write_text('case = "three.nc"\\n')
+    >>> study = v2g.read_study("three.toml")
+    >>> v2g.run_study(study, "three").failed
+    0
+    >>> v2g.run_study(study, "three").before
+    1
     """
     folder = Path(folder)
     points = list(study.points())

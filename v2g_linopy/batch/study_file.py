@@ -156,6 +156,16 @@ def read_study(path: str | Path) -> Study:
         It is no TOML file.
     SchemaError
         What it asks for cannot be done; every problem is listed.
+
+    Examples
+    --------
+    >>> import v2g_linopy as v2g
+    >>> from pathlib import Path
+    >>> v2g.write(v2g.commuters(vehicles=1, days=1), "two.nc")
+    >>> _ = Path("two.toml").write_text('case = "two.nc"\\n[grid]\\n"fleet.wear" = [0.0, 0.1]\\n')
+    >>> study = v2g.read_study("two.toml")
+    >>> len(study), study.dims
+    (2, {'fleet.wear': [0.0, 0.1]})
     """
     path = existing(path)
     try:

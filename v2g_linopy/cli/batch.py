@@ -75,7 +75,7 @@ def add(app: typer.Typer) -> None:
         "v2g batch study.toml -o out --jobs 2",
         "v2g batch study.toml --dry-run",
         "v2g batch study.toml -o out --executor dask --address tcp://10.0.0.1:8786",
-        "v2g batch study.toml -o out --emit slurm > job.sh",
+        "v2g batch study.toml -o out --emit slurm",
     )(batch)
 
 

@@ -23,9 +23,7 @@ PartName = Annotated[
 
 OfStudy = Annotated[
     bool,
-    typer.Option(
-        "--study", help="Print the JSON schema of the study files of `v2g batch` instead."
-    ),
+    typer.Option("--study", help="Print the JSON schema of study files of `v2g batch`."),
 ]
 
 
