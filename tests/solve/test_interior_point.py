@@ -108,9 +108,19 @@ def test_a_point_that_is_far_off_costs_rounds_alone(steps, monkeypatch):
     assert result["audit"].attrs["passed"]
 
 
+def test_the_rest_buys_power_where_it_is_dear_at_the_market():
+    """From 10 kW drawn to 5 kW injected at 0.04 and 0.03 EUR/kW, traded at 0.05 and 0.02: 5 kW are
+    bought and sold in the first hour, and 10 kW the other way in the second, 0.05 + 0.10 EUR.
+    """
+    inputs = inputs_of(case(vehicle(), market([50, 20])), v2g.PARTS)
+    level = LevelTwo(_rest(inputs, np.ones(1, bool)), 1, 10.0, Settings())
+    price, one = np.array([[0.04, 0.03]]), np.ones((1, 2))
+    assert level.worth(price, -10 * one, 5 * one) == approx(0.15)
+
+
 def test_numbers_that_break_down_leave_the_rounds(at_once, monkeypatch):
     """Without an interior point the rounds begin at the prices of the rest."""
-    monkeypatch.setattr(interior_point._Loop, "step", lambda self: float("nan"))
+    monkeypatch.setattr(interior_point._Loop, "look", lambda self: float("nan"))
     fields, cost = KNOWN["cap"]
     result = v2g.solve(fleet_case(50, **fields), method="decompose")
     assert result.attrs["first_prices"] == "those of the rest alone"

@@ -16,6 +16,7 @@ import v2g_linopy as v2g
 from benchmarks.large_fleets import fleet_case
 from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.solve import oracle, oracle_kernel
+from v2g_linopy.solve.decompose import large_fleets_plan, vehicle_batches
 from v2g_linopy.solve.decompose.large_fleets import Loop, in_groups
 from v2g_linopy.solve.decompose.large_fleets_master import LevelTwo
 from v2g_linopy.solve.decompose.large_fleets_plan import _rest
@@ -246,6 +247,21 @@ def test_vehicles_that_prices_do_not_explain_have_a_linear_programme(kind):
         assert why in result.attrs["lp_reasons"]
         assert result.attrs["objective"] == approx(whole)
         assert list(result["fleet"].fleet) == ["plain", "other"]
+
+
+def test_batches_of_one_group_add_up(monkeypatch):
+    """Two cars that slow down near full, each a batch by itself, in one group: 15 of 20 kWh fit at
+    20 EUR/MWh and 5 are drawn at 30, 0.45 EUR, and each car wears by 0.10 EUR. The bound counts
+    both: with the wear of one it would be -0.55.
+    """
+    monkeypatch.setattr(vehicle_batches, "VEHICLES", 1)
+    monkeypatch.setattr(large_fleets_plan, "_GROUPS", 1)
+    car = vehicle(energy_min=[0, 0, 0, 10], wear_charge=0.01, taper_from=0.9, taper_to=0.5)
+    story = case({"a": car, "b": car}, market(PRICES), None, {"import_max": 15.0})
+    result = v2g.solve(story, method="decompose", gap=1e-9)
+    assert (result.attrs["batched_members"], result.attrs["groups"]) == (2, 1)
+    assert result.attrs["objective"] == approx(-0.65)
+    assert result.attrs["bound"] == approx(-0.65)
 
 
 def test_a_choice_between_on_and_off_is_refused():

@@ -6,7 +6,10 @@ from typing import Any
 
 
 def compiled_loops(
-    linked: Sequence[Callable[..., Any]], entries: Sequence[Callable[..., None]]
+    linked: Sequence[Callable[..., Any]],
+    entries: Sequence[Callable[..., None]],
+    *,
+    fused: bool = False,
 ) -> dict[str, Callable[..., None]] | None:
     """Return functions compiled by numba, by name; None where it is not installed.
 
@@ -16,6 +19,8 @@ def compiled_loops(
         Plain loops over numbers, in the order in which one uses the other.
     entries : sequence of functions
         Those that are called from outside: compiled once for all processes.
+    fused : bool, default False
+        Multiply and add in one instruction, with one rounding; numpy has two.
     """
     try:
         from numba import njit
@@ -27,6 +32,7 @@ def compiled_loops(
         own = FunctionType(loops.__code__, {**loops.__globals__, **known}, loops.__name__)
         entry = loops in entries
         options: dict[str, Any] = {"error_model": "numpy", "inline": "never" if entry else "always"}
+        options["fastmath"] = {"contract"} if fused else False
         try:
             known[loops.__name__] = njit(own, cache=entry, **options)
         except RuntimeError:  # no folder that it may write compiled code to

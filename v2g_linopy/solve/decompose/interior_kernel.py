@@ -52,15 +52,20 @@ class Newton(NamedTuple):
     move: State  # the direction
 
 
-def _factorise(a: int, b: int, given: Given, state: State, newton: Newton) -> None:
-    """Find the curvatures of a stay, and N = L D L' without a difference."""
+def _factorise(a: int, b: int, given: Given, state: State, newton: Newton) -> float:
+    """Find the curvatures of a stay, and N = L D L' without a difference; return the sum of its
+    products.
+    """
     rises, trades, width, rate, _, keep, _, _, _, need_cost = given
     _, _, slack, price, missed, missed_price = state
     inverse, free, hard, lower, pivot, tie = newton[:6]
     kinds = len(rises)
-    delta = 0.0
+    delta, products = 0.0, 0.0
     for j in range(a, b):
         moved, tied = 0.0, 0.0
+        for k in range(kinds + 1):
+            i, o = (k, kinds + k) if k < kinds else (2 * kinds, 2 * kinds + 1)
+            products += slack[j, i] * price[j, i] + slack[j, o] * price[j, o]
         for k in range(kinds):
             one, other = 1.0 / slack[j, k], 1.0 / slack[j, kinds + k]
             inverse[j, k], inverse[j, kinds + k] = one, other
@@ -75,6 +80,7 @@ def _factorise(a: int, b: int, given: Given, state: State, newton: Newton) -> No
         if need_cost[j] > 0:
             up, down = missed_price[j, 0] / missed[j, 0], missed_price[j, 1] / missed[j, 1]
             curve += up * down / (up + down)
+            products += missed[j, 0] * missed_price[j, 0] + missed[j, 1] * missed_price[j, 1]
         if j == a:
             lower[j], delta = 0.0, moved
         else:
@@ -82,6 +88,7 @@ def _factorise(a: int, b: int, given: Given, state: State, newton: Newton) -> No
             delta = moved + keep[j] * lower[j] * delta
         tie[j], hard[j] = tied, 1.0 / curve
         pivot[j] = delta + hard[j]
+    return products
 
 
 def _solve(a: int, b: int, newton: Newton, right: np.ndarray) -> None:
@@ -103,25 +110,24 @@ def _schur(
     column: np.ndarray,
     schur: np.ndarray,
 ) -> None:
-    """Add sum of inject^2 / R - K N^-1 K below its diagonal; N^-1 is semiseparable."""
+    """Add sum of inject^2 / R - K N^-1 K from its diagonal on; N^-1 is semiseparable."""
     trades, width, rate = given[1], given[2], given[3]
     free, lower, pivot, tie = newton[1], newton[3], newton[4], newton[5]
     day, inverse = at % schur.shape[1], 0.0
     for j in range(b - 1, a - 1, -1):
-        t = j - a
-        inverse = 1.0 / pivot[j] + (lower[j + 1] * lower[j + 1] * inverse if j + 1 < b else 0.0)
-        own = 0.0
+        later = lower[j + 1] if j + 1 < b else 0.0
+        inverse = 1.0 / pivot[j] + later * later * inverse
+        own, tied = 0.0, tie[j]
         for k in range(len(trades)):
             grid = trades[k] * rate[j, k] * width[j, k]
             own += grid * grid * free[j, k]
-        column[t] = inverse * tie[j]
-        schur[at + t, day + t] += own - column[t] * tie[j]
-    for j in range(b - 1, a, -1):
-        x = column[j - a]
-        row = schur[at + j - a]
-        for i in range(j - 1, a - 1, -1):
-            x *= lower[i + 1]
-            row[day + i - a] -= x * tie[i]
+        after = column[j - a + 1 : b - a]
+        row = schur[at + j - a, day + j - a + 1 : day + b - a]
+        for i in range(len(after)):
+            after[i] *= later
+            row[i] -= tied * after[i]
+        column[j - a] = inverse * tied
+        schur[at + j - a, day + j - a] += own - inverse * tied * tied
 
 
 def _toward(
@@ -178,15 +184,16 @@ def predict(
     schur: np.ndarray,
     power: np.ndarray,
     change: np.ndarray,
+    products: np.ndarray,
 ) -> None:
     """Factor the systems of all stays; add their Schur complements, what they inject, and by how
-    much more at these prices at the grid toward products of 0.
+    much more at these prices at the grid toward products of 0; fill their sums of products.
     """
     tie, worth = newton[5], newton[7]
     column = np.zeros(np.max(np.diff(first)))
     for w in range(len(first) - 1):
         a, b, at = first[w], first[w + 1], place[w]
-        _factorise(a, b, given, state, newton)
+        products[w] = _factorise(a, b, given, state, newton)
         _schur(a, b, at, given, newton, column, schur)
         _toward(a, b, at, given, state, newton, price, power, change)
         worth[a] += start[w]

@@ -71,9 +71,10 @@ class Members(Protocol):
 
     pairs: int
 
-    def predict(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return Schur complements on (pod, time, time), and on (pod, time) what stays inject (kWh
-        at the grid), and by how much more toward products of 0 at these prices there (EUR/kWh).
+    def predict(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """Return Schur complements on (pod, time, time), on (pod, time) what stays inject (kWh at
+        the grid), and by how much more toward products of 0 at these prices there (EUR/kWh), and
+        the sum of all products (EUR).
         """
 
     def bend(self, toward: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -96,7 +97,7 @@ class Members(Protocol):
 @cache
 def compiled_newton() -> Mapping[str, Callable[..., None]] | None:
     """Return the loops as numba compiles them; None where numba is not installed."""
-    return compiled_loops(kernel.LINKED, kernel.ENTRIES)
+    return compiled_loops(kernel.LINKED, kernel.ENTRIES, fused=True)
 
 
 class Loops:
@@ -132,19 +133,20 @@ class Loops:
             move=State(*(np.zeros_like(x) for x in self._state)),
         )
 
-    def predict(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def predict(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         """As `Members` says."""
         pods, steps = self._shape
-        schur = np.zeros((pods * steps, steps))
+        schur, products = np.zeros((pods * steps, steps)), np.zeros(len(self._stays))
         power, change = np.zeros(pods * steps), np.zeros(pods * steps)
         ends = self._stays.first, self._stays.start, self._place
         self._run["predict"](
             *(*ends, self._given, self._state, self._newton),
-            *(price.ravel(), schur, power, change),
+            *(price.ravel(), schur, power, change, products),
         )
-        lower = schur.reshape(pods, steps, steps)
-        both = lower + np.tril(lower, -1).transpose(0, 2, 1)
-        return both, power.reshape(self._shape), change.reshape(self._shape)
+        upper = schur.reshape(pods, steps, steps)
+        both = upper + np.triu(upper, 1).transpose(0, 2, 1)
+        total = float(products.sum())
+        return both, power.reshape(self._shape), change.reshape(self._shape), total
 
     def bend(self, toward: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """As `Members` says."""
@@ -211,13 +213,14 @@ class Arrays:
             found[:, b.which] = x
         return found
 
-    def predict(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def predict(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         """As `Members` says."""
         schur = np.zeros((*self._shape, self._shape[1]))
         for b in self._batches:
             schur[b.pod, b.begin : b.end, b.begin : b.end] += b.factorise()
         power = self._sum([b.injected() for b in self._batches])
-        return schur, power, self._sum([b.predict(b.here(price)) for b in self._batches])
+        change = self._sum([b.predict(b.here(price)) for b in self._batches])
+        return schur, power, change, sum(b.products() for b in self._batches)
 
     def bend(self, toward: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """As `Members` says."""
@@ -386,6 +389,11 @@ class _Batch:
     def injected(self) -> np.ndarray:
         """What the batch injects (kWh at the grid)."""
         return np.einsum("kts,kts->t", self.inject, self.slack[: len(self.move)])
+
+    def products(self) -> float:
+        """Sum of the products of all pairs (EUR)."""
+        pairs = float(np.einsum("pts,pts,ts->", self.slack, self.price, self.there))
+        return pairs + float(np.einsum("pts,pts,ts->", self.missed, self.missed_price, self.asked))
 
     # ---- directions ------------------------------------------------------------------------------
 

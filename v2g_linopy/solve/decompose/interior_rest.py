@@ -65,11 +65,12 @@ class Rest:
         a, (low, high) = self._a, limits
         self.y = np.zeros(a.shape[0])
         self.y[self._node] = price
-        system = (a @ a.T + 1e-8 * sp.eye_array(a.shape[0])).toarray()
-        x = a.T @ np.linalg.solve(system, self._right(power))
-
         typical, size = float(np.abs(price).mean()) or 1.0, float(np.abs(power).mean()) or 1.0
         steep = np.maximum(np.abs(self._cost + a.T @ self.y), typical)
+        # the dearer a column is, the less it moves: nothing begins at a penalty
+        light = sp.csr_array(a.multiply((typical / steep) ** 2))
+        system = (light @ a.T + 1e-8 * sp.eye_array(a.shape[0])).toarray()
+        x = light.T @ np.linalg.solve(system, self._right(power))
         inside = np.minimum(typical * size / steep, 0.1 * (high - low))
         x = np.clip(x, low + inside, high - inside)
         self.x = x

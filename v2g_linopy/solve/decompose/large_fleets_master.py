@@ -27,7 +27,8 @@ from .planned_vehicles import OFFERED, PLANNED
 NODE = "node.electricity"
 _BINDS = 1e-7  # EUR per unit; below, nothing binds
 _NOWHERE = -1
-# a weight stands for the power of many vehicles: what it misses is missed by all of them
+# a weight stands for the power of many vehicles: what it misses is missed by all of them, and a
+# bound must not be less than it is
 _EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 _BACKED = ("energy.backed_sales", "energy.backed_purchases")
 
@@ -98,9 +99,8 @@ class LevelTwo:
             raise SchemaError(problems, source="what is left beside the fleet")
         self._products = 0 if (sold := sold_products(inputs, 1)) is None else len(sold)
         self.place = self._positions(self.built.model, self.matrix)
-        self._settings = settings
-        exact = replace(settings, options={**_EXACT, **settings.options})
-        self._highs = solver.hand_over(self.matrix, exact)
+        self._exact = replace(settings, options={**_EXACT, **settings.options})
+        self._highs = solver.hand_over(self.matrix, self._exact)
         self._rows, self._own = self.matrix.a.shape
         self._missing_cost = missing_cost
         self._slack = self._add_slack(missing_cost)
@@ -219,7 +219,7 @@ class LevelTwo:
             integer=np.append(matrix.integer, np.zeros(many, bool)),
         )
         try:
-            return solver.solve_matrix(whole, self._settings).objective
+            return solver.solve_matrix(whole, self._exact).objective
         except SolveError:
             return float("inf")
 
