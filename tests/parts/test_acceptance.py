@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from cases import case, market, product, vehicle
@@ -196,8 +197,134 @@ def test_the_command_sets_and_draws_acceptance(tmp_path: Path):
     """`--set` says how likely offers are accepted, `--acceptance-seed` which draws are taken."""
     v2g.write(auctioned([]), tmp_path / "case.nc")
     wanted = ["--set", "reserve.accept_probability=0.5", "--acceptance-seed", "3", "--window", "2"]
-    words = ["simulate", str(tmp_path / "case.nc"), "-o", str(tmp_path / "out"), *wanted]
+    wanted += ["--no-report", "-o", str(tmp_path / "out")]
+    words = ["simulate", str(tmp_path / "case.nc"), *wanted]
     run = CliRunner().invoke(app, words)
     assert run.exit_code == 0, run.output
     assert v2g.read(tmp_path / "out" / "result.nc").attrs["acceptance_seed"] == 3
     assert "accepted_kW" in (tmp_path / "out" / "bids.csv").read_text(encoding="utf-8")
+
+
+def history() -> xr.DataArray:
+    """500 marginal prices about 48 EUR/MW/h."""
+    drawn = np.random.default_rng(1).gamma(4, 12, 500)
+    return xr.DataArray(drawn, {"time": pd.date_range("2025-01-01", periods=500, freq="h")})
+
+
+def priced(**fields: object) -> xr.DataTree:
+    """Two hours, one block, of a vehicle that sells a product at a price of its own."""
+    sold = product(up=1.0, down=1.0, capacity_price=[0.0, 0.0], block=2.0, **fields)
+    car = van(energy_initial=8.0, energy_max=20.0, wear=0.05)
+    return case(car, market([20.0, 80.0]), sold)
+
+
+def test_a_curve_of_prices_and_quantities():
+    """10 kW can be held. 4 kW are bought at 30 and above, 8 at 20 and above, any volume at 12:
+    split, 4, 4 and 2 kW earn 120 + 80 + 24 for the hour; at one price 160 of 120, 160 and 120.
+    """
+    curve = {"bid_price": [12.0, 20.0, 30.0], "capacity_price": [12.0, 20.0, 30.0]}
+    curve |= {"accept_probability": [1.0, 1.0, 1.0], "volume_max": [np.inf, 8.0, 4.0]}
+    offers = xr.Dataset({n: ("offer", x) for n, x in curve.items()})
+    tree = case(van(), market([0.0]), product(up=1.0, capacity_price=[0.0], down=1.0))
+    split = v2g.solve(v2g.with_offers(tree, "regulation", offers))
+    assert split.attrs["profit"] == approx((120 + 80 + 24) / 1000)
+    assert bids(split).price.tolist() == [12.0, 20.0, 30.0]
+    one = v2g.solve(v2g.with_offers(tree, "regulation", offers, one_price=True), gap=0)
+    assert one.attrs["profit"] == approx(160 / 1000)
+    assert one["reserve"].volume.values.ravel() == approx([0.0, 8.0, 0.0])
+
+
+def test_a_dearer_offer_of_energy_is_called_less():
+    """Merit order: energy offered at 100 EUR/MWh is called half the time, at 300 a tenth. With wear
+    of 0.2 EUR/kWh in the battery and energy at 0, a kWh called costs 0.25: only the dear one pays,
+    0.1 x 0.05 EUR a kW.
+    """
+    offers = {"bid_price": [0.0, 0.0], "capacity_price": [0.0, 0.0]}
+    offers |= {"accept_probability": [1.0, 1.0], "activation_up": [0.5, 0.1]}
+    offers |= {"activation_price_up": [100.0, 300.0]}
+    curve = xr.Dataset({n: ("offer", x) for n, x in offers.items()})
+    car = van(charge_max=0.0, wear=0.2)
+    tree = case(car, market([0.0]), product(up=1.0, capacity_price=[0.0], volume_max=10.0))
+    told = v2g.with_on_off_calls(v2g.with_offers(tree, "regulation", curve))
+    assert told["reserve"].call.values.tolist() == [[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]
+    assert told["reserve"].call_share.values == approx([0.5, 0.4, 0.1])
+    result = v2g.solve(told)
+    assert result["reserve"].volume.values.ravel() == approx([0.0, 10.0])
+    assert result.attrs["profit"] == approx(10 * 0.1 * (0.3 - 0.25))
+    assert result["audit"].attrs["passed"]
+
+
+def test_offers_of_one_product_are_accepted_from_the_cheapest_on():
+    """5 kW at each of two prices, accepted in 0.75 and 0.25 of the cases, called whenever they are:
+    10 kW in a quarter, 5 kW in half. From a baseline of -5 kW the vehicle feeds 5 kW in a quarter.
+    A simulation draws both with one number.
+    """
+    offers = {"bid_price": [10.0, 20.0], "capacity_price": [10.0, 20.0]}
+    offers |= {"accept_probability": [0.75, 0.25], "volume_max": [10.0, 5.0]}
+    curve = xr.Dataset({n: ("offer", x) for n, x in offers.items()})
+    up = product(up=1.0, capacity_price=[0.0] * 96, activation_up=1.0, activation_price_up=100.0)
+    whole = case(van(discharge_max=5.0, charge_max=5.0), market([0.0] * 96), up)
+    tree = v2g.with_offers(v2g.with_on_off_calls(whole), "regulation", curve)
+    drawn = v2g.with_drawn_acceptance(tree, 5)["reserve"].accepted
+    assert (drawn.diff("product") <= 0).all()
+    assert 0.1 < drawn[1].mean() < 0.4 < 0.6 < drawn[0].mean() < 0.9
+
+    fixed = {"reserve.volume": 5.0, "fleet.charge": 1.25, "fleet.discharge": 1.25}
+    hour = v2g.select_window(tree, 0, 1)
+    result = v2g.solve(hour, fix=fixed)
+    assert result["audit"].attrs["passed"]
+    net = result["energy"].position.item()
+    assert net == approx(-(0.75 * 5 + 0.25 * 5))
+
+
+def test_what_cannot_be_offered_is_listed():
+    """Curves that rise with the price, prices out of order, words and fields that are not known,
+    and a history without a price.
+    """
+    curve = {"bid_price": [20.0, 10.0], "capacity_price": [20.0, 10.0]}
+    offers = xr.Dataset({n: ("offer", x) for n, x in curve.items()})
+    offers = offers.assign(accept_probability=("offer", [0.5, 0.6]))
+    called = priced(activation_up=0.3)
+    with pytest.raises(v2g.SchemaError, match="from the cheapest to the dearest") as error:
+        v2g.check(v2g.with_offers(called, "regulation", offers))
+    assert "accepted no more often" in str(error.value)
+    with pytest.raises(v2g.SchemaError) as error:
+        v2g.with_offers(called, "aFRR", offers.drop_vars("bid_price").assign(prize=1.0))
+    assert {p.where for p in error.value.problems} == {
+        *("offers.prize", "offers.bid_price", "reserve.product")
+    }
+    nothing = xr.full_like(history(), np.nan)
+    with pytest.raises(v2g.SchemaError) as error:
+        v2g.fitted_acceptance(nothing, 0, paid_as="asked")
+    assert {p.where for p in error.value.problems} == {"paid_as", "history", "prices"}
+
+
+def test_a_curve_for_each_hour_of_the_day():
+    """Marginal prices are 10 at night and 30 by day: an offer at 30 is accepted by day alone."""
+    time = pd.date_range("2026-01-01", periods=48, freq="h")
+    marginal = xr.DataArray(np.where(time.hour < 12, 10.0, 30.0), {"time": time})
+    curve = v2g.fitted_acceptance(marginal, [10.0, 30.0], by_hour=True)
+    tree = case(van(), market([50.0] * 24), product(up=1.0, capacity_price=[0.0] * 24))
+    sold = v2g.with_offers(tree, "regulation", curve)["reserve"]
+    assert sold.bid_price.values.ravel().tolist() == [10.0] * 12 + [30.0] * 12
+    assert (sold.accept_probability == 1).all()
+
+
+def test_the_command_reads_a_history_of_marginal_prices(tmp_path: Path):
+    """A file of four hours into a case that sells FCR-N: three prices, paid as cleared."""
+    rows = "".join(f"2025-01-01 {h:02d}:00,{p}\n" for h, p in enumerate([10, 20, 20, 50]))
+    (tmp_path / "marginal.csv").write_text("Time,Normal\n" + rows, encoding="utf-8")
+    sold = {"FCR-N": product(up=1.0, down=1.0, capacity_price=[0.0], activation_up=0.1)}
+    v2g.write(case(van(), market([100.0]), sold), tmp_path / "case.nc")
+    named = ["--column", "time=Time", "--column", "FCR-N=Normal", "--timezone", "UTC"]
+    kept = ["--into", str(tmp_path / "case.nc"), "-o", str(tmp_path / "made.nc")]
+    words = ["import", "acceptance", str(tmp_path / "marginal.csv"), *named, *kept]
+    run = CliRunner().invoke(app, [*words, "--prices", "3", "--paid-as", "cleared", "--one-price"])
+    assert run.exit_code == 0, run.output
+    made = v2g.read(tmp_path / "made.nc")["reserve"]
+    assert made.bid_price.values.ravel().tolist() == [10.0, 20.0, 50.0]
+    assert made.accept_probability.values.ravel().tolist() == [1.0, 0.75, 0.25]
+    assert made.capacity_price.values.ravel().tolist() == [25.0, 30.0, 50.0]
+    assert made.one_price.values.tolist() == [1.0] * 3
+    run = CliRunner().invoke(app, [*words, "--paid-as", "asked", "--force"])
+    assert run.exit_code == 2 and "asked" in run.output

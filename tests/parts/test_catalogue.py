@@ -150,7 +150,7 @@ ALLOWED = {  # what a field may be beside a number in its range, and who forecas
         *("battery.replacement_cost", "battery.cycles_max"),
         *("chp.power_initial", "hydrogen.standby_power", "reserve.shortfall_price"),
         *("reserve.activation_period", "reserve.activation_cycle", "ppa.negative_hours"),
-        "reserve.recovery_delay",
+        *("reserve.recovery_delay", "reserve.bid_price"),
         *("connection.supply_price", "connection.feed_in_price", "connection.subscribed"),
         *("connection.peak_initial", "connection.peak_to_date"),
     },

@@ -60,6 +60,12 @@ IMPORTS = (
         "Fold a frequency record into a case: expected activation and worst excursions of FCR-N"
         " and FCR-D.",
     ),
+    Listed(
+        "acceptance",
+        "import_reserves",
+        "Let a case choose at which price it offers its reserve products, each accepted as often as"
+        " in a history of marginal prices.",
+    ),
 )
 PORTFOLIOS = (
     Listed(

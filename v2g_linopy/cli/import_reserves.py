@@ -1,5 +1,5 @@
-"""`import reserves`, `import frequency`: named products with their capacity prices, and their
-calls, into a case.
+"""`import reserves`, `import frequency`, `import acceptance`: named products with their capacity
+prices, their calls, and how likely offers are accepted, into a case.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,6 +13,7 @@ from ..case.units import accepted
 from ..data.importers.capacity_price_files import UNIT
 from ..data.importers.formats import CAPACITY_FORMATS, FREQUENCY_FORMATS, recognised
 from ..data.sessions.origins import replace_origin
+from ..data.sessions.with_offers import PAID_AS
 from ..data.sessions.with_reserves import BEHIND
 from ..data.tables.series import notes_of
 from ..delivery.frequency import with_frequency
@@ -61,6 +62,23 @@ Moved = Annotated[
     bool, typer.Option("--moved", help="Take the beginning of the record for that of the case.")
 ]
 
+HistoryFile = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="CSV file of marginal prices.", show_default=False),
+]
+Prices = Annotated[
+    int, typer.Option("--prices", min=1, help="How many prices of the history may be asked.")
+]
+PaidAs = Annotated[
+    str,
+    typer.Option("--paid-as", metavar="KIND", help="What an accepted offer is paid: bid, cleared."),
+]
+ByHour = Annotated[bool, typer.Option("--by-hour", help="A curve for each hour of the local day.")]
+OnePrice = Annotated[
+    bool,
+    typer.Option("--one-price", help="One price in each block, where a volume is not to be split."),
+]
+
 
 @dataclass(frozen=True)
 class CapacityOptions(SeriesOptions):
@@ -85,6 +103,12 @@ def add(group: typer.Typer) -> None:
         "v2g import frequency hertz.csv --column time=Time --column frequency=Hz --timezone UTC "
         "--into depot-fcr.nc -o depot-called.nc",
     )(frequency)
+    command(
+        group,
+        "acceptance",
+        "v2g import acceptance marginal.csv --column time=Time --column FCR-N=Normal --timezone"
+        " Europe/Helsinki --into depot-fcr.nc -o depot-offers.nc",
+    )(acceptance)
 
 
 def reserves(
@@ -143,6 +167,42 @@ def frequency(
     said += ", moved to the start of the case." if moved else "."
     lines = [said, *(f"/reserve, frequency: {note}" for note in notes_of(read))]
     replace_origin(made, case, "reserve", {FREQUENCY: lines}, file.name, whole=False)
+    writing.finish(terminal, made, path)
+
+
+def acceptance(
+    terminal: Terminal,
+    file: HistoryFile,
+    output: Target,
+    into: Into,
+    table: TableOptions,
+    series: CapacityOptions,
+    form: CapacityFormat = None,
+    prices: Prices = 20,
+    paid_as: PaidAs = "bid",
+    by_hour: ByHour = False,
+    one_price: OnePrice = False,
+    *,
+    writing: Writing,
+) -> None:
+    """Let a case choose at which price it offers its reserve products, each accepted as often as
+    in a history of marginal prices.
+    """
+    path = writing.path(output)
+    one_of("--paid-as", paid_as, PAID_AS)
+    made = read_case(into)
+    read = read_capacity_file(file, form, asdict(table) | asdict(series))
+    zone = str(made.attrs.get("timezone", "UTC"))
+    said = [f"Offers at {prices} prices: marginal prices {file.name}, paid as {paid_as}."]
+    said += [f"/reserve, offers: {note}" for note in notes_of(read)]
+    before = made
+    with in_option_words():
+        for name, history in read.data_vars.items():
+            curve = data.fitted_acceptance(
+                history, prices, paid_as=paid_as, by_hour=by_hour, timezone=zone
+            )
+            made = data.with_offers(made, str(name), curve, one_price=one_price)
+    replace_origin(made, before, "reserve", {"offers": said}, file.name, whole=False)
     writing.finish(terminal, made, path)
 
 

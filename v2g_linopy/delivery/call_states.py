@@ -10,11 +10,13 @@ import numpy as np
 import xarray as xr
 
 from ..errors import Problem, SchemaError
+from ..model.accepted_offers import offers_by_product
 from ..model.inputs import inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
 from ..parts.markets.reserve.priced_calls import MOST_STATES
 
+_NEAR = 1e-9
 TOLD_BY_STATES = "call", "call_share", "bought_back"
 
 
@@ -86,7 +88,12 @@ def on_off_signals(d: xr.Dataset, products: Iterable[str]) -> list[list[State]]:
     if "scenario" in (*d.activation_up.dims, *d.activation_down.dims):
         detail = "depends on the scenario, which states of calls cannot; give one for all"
         raise SchemaError([Problem("reserve.activation_up", "dims", detail)])
-    signals = [_states_of(name, d.sel(product=name, drop=True)) for name in products]
+    wanted, labels = {*products}, d.indexes["product"].astype(str)
+    signals = []
+    for name, places in offers_by_product(d).items():
+        mine = [place for place in places if labels[place] in wanted]
+        if mine:
+            signals.append(_states_of(name, d.isel(product=mine)))
     return [states for states in signals if len(states) > 1]
 
 
@@ -165,14 +172,27 @@ def with_netted_calls(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -
     return case.assign(reserve=xr.DataTree(group))
 
 
-def _states_of(name: str, p: xr.Dataset) -> list[State]:
-    """Return how a product may be called: not at all, in full downward, in full upward."""
+def _states_of(name: str, d: xr.Dataset) -> list[State]:
+    """Return how a product may be called: not at all, in full downward, in full upward.
+
+    Of several offers of it, those that are called less are called only together with all others.
+    """
+    none = xr.zeros_like(d.up)
     rest, found = xr.DataArray(1.0), list[State]()
     for way, sign in (("down", -1.0), ("up", 1.0)):
-        full = float(p[way])
-        if full > 0 and bool((p[f"activation_{way}"] > 0).any()):
-            share = p[f"activation_{way}"] / full
-            call = xr.DataArray([sign * full], {"product": [name]})
-            found.append(State(f"{name} {way}", call, share))
-            rest = rest - share
-    return [State("", xr.DataArray([0.0], {"product": [name]}), rest), *found]
+        full = d[way] + none
+        rate = (d[f"activation_{way}"] / full.where(full > 0, 1.0)).where(full > 0, 0.0) + none
+        mean = rate.mean([n for n in rate.dims if n != "product"]).to_numpy()
+        order = np.argsort(-mean, kind="stable")
+        for count, place in enumerate(order, start=1):
+            less = rate.isel(product=order[count], drop=True) if count < len(order) else 0.0
+            share = rate.isel(product=place, drop=True) - less
+            if bool((share < -_NEAR).any()):
+                detail = f"of two offers of {name} each is called more often in some step"
+                raise SchemaError([Problem(f"reserve.activation_{way}", "consistency", detail)])
+            if bool((share > _NEAR).any()):
+                called = none.copy(data=np.isin(np.arange(len(order)), order[:count]).astype(float))
+                some = "" if count == len(order) else f", {count} of {len(order)} offers"
+                found.append(State(f"{name} {way}{some}", sign * full * called, share))
+        rest = rest - rate.max("product")
+    return [State("", none, rest), *found]

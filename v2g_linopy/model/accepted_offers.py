@@ -2,9 +2,6 @@
 of calls with those in which an offer is not accepted (docs/formulation.md §3).
 """
 
-from collections.abc import Iterator
-from itertools import product as every_pair
-
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -25,7 +22,8 @@ def as_expected(reserve: xr.Dataset) -> xr.Dataset:
         call of (s, A) = a_rs for r in A, else 0
         share of (s, A) = w_s prod_{r in A} P_r prod_{r not in A} (1 - P_r)
 
-    States that call the same of every product are one.
+    States that call the same of every product are one. Of the offers of one product at several
+    prices, P_1 >= P_2 >= ..., the first k are accepted with the probability P_k - P_k+1.
 
     Parameters
     ----------
@@ -53,25 +51,55 @@ def as_expected(reserve: xr.Dataset) -> xr.Dataset:
     expected = reserve.assign(rates | {"bought_back": share * reserve.bought_back})
     if not told_by_states(reserve):
         return expected
-    states = _states_with_acceptance(reserve.call, reserve.call_share, share, _refused(reserve))
+    states = _states_with_acceptance(reserve, share)
     return expected.drop_dims("call_state").merge(states)
+
+
+def offers_by_product(reserve: xr.Dataset) -> dict[str, list[int]]:
+    """Return the places of the offers of each product; alone, a product is its own offer."""
+    labels = reserve.indexes["product"].astype(str)
+    of = [""] * len(labels)
+    if "offer_of" in reserve:
+        given = reserve["offer_of"].astype(str)
+        of = given.broadcast_like(reserve["product"]).to_numpy().tolist()
+    found: dict[str, list[int]] = {}
+    for place, (label, product) in enumerate(zip(labels, of, strict=True)):
+        found.setdefault(product or label, []).append(place)
+    return found
 
 
 def states_of_offers(reserve: xr.Dataset) -> int:
     """Return the number of states of the calls with those in which an offer is not accepted."""
-    return len(_distinct(reserve.call, _patterns(_refused(reserve)))[0])
+    patterns = [accepted for accepted, _ in _outcomes(reserve, reserve.accept_probability)]
+    return len(_distinct(reserve.call, patterns)[0])
 
 
-def _refused(reserve: xr.Dataset) -> xr.DataArray:
-    """Return True for products whose offer may not be accepted, in some step."""
-    maybe = reserve.accept_probability < 1
-    return (maybe & xr.ones_like(reserve.up, dtype=bool)).any(set(maybe.dims) - {"product"})
+def _outcomes(reserve: xr.Dataset, share: xr.DataArray) -> list[tuple[np.ndarray, xr.DataArray]]:
+    """Return every set of offers that may be accepted together, 1 for a member, and how likely it
+    is at the probabilities `share`.
+
+    Offers of one product are accepted from the cheapest on, products independently of each other.
+    """
+    wide = share + xr.zeros_like(reserve.up)
+    sure = (reserve.accept_probability + xr.zeros_like(reserve.up)) >= 1
+    certain = sure.all([n for n in sure.dims if n != "product"]).to_numpy()
+    found = [(np.ones(len(certain), bool), xr.DataArray(1.0))]
+    for places in offers_by_product(reserve).values():
+        first = next((k for k, place in enumerate(places) if not certain[place]), len(places))
+        found = [
+            (accepted & ~np.isin(np.arange(len(certain)), places[level:]), likely * one)
+            for accepted, likely in found
+            for level in range(first, len(places) + 1)
+            for one in [_likely(wide, places, level)]
+        ]
+    return found
 
 
-def _patterns(refused: xr.DataArray) -> list[np.ndarray]:
-    """Return every set of products that may be accepted together, 1 for a member."""
-    choices = [(True, False) if x else (True,) for x in refused.to_numpy()]
-    return [np.array(x, bool) for x in every_pair(*choices)]
+def _likely(share: xr.DataArray, places: list[int], level: int) -> xr.DataArray:
+    """Return how likely the first offers of a product are accepted, and no more."""
+    bounds = [xr.DataArray(1.0), *(share.isel(product=k, drop=True) for k in places)]
+    bounds.append(xr.DataArray(0.0))
+    return bounds[level] - bounds[level + 1]
 
 
 def _distinct(call: xr.DataArray, patterns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -82,27 +110,17 @@ def _distinct(call: xr.DataArray, patterns: list[np.ndarray]) -> tuple[np.ndarra
     return found, place.reshape(len(patterns), len(given))
 
 
-def _states_with_acceptance(
-    call: xr.DataArray, call_share: xr.DataArray, share: xr.DataArray, refused: xr.DataArray
-) -> xr.Dataset:
+def _states_with_acceptance(reserve: xr.Dataset, share: xr.DataArray) -> xr.Dataset:
     """Return `call` and `call_share` of every distinct state."""
-    patterns = _patterns(refused)
-    found, place = _distinct(call, patterns)
+    outcomes = _outcomes(reserve, share)
+    found, place = _distinct(reserve.call, [accepted for accepted, _ in outcomes])
     names = pd.Index([f"state {n}" for n in range(len(found))], name="call_state")
+    axes = {"call_state": names, "given": reserve.indexes["call_state"].rename("given")}
+    shares = reserve.call_share.rename(call_state="given")
     total: xr.DataArray | float = 0.0
-    for number, weight in enumerate(_weights(patterns, share, refused)):
+    for number, (_, likely) in enumerate(outcomes):
         into = np.arange(len(found))[:, None] == place[number]
-        axes = {"call_state": names, "given": call.indexes["call_state"].rename("given")}
         moved = xr.DataArray(into.astype(float), axes, dims=["call_state", "given"])
-        total = total + (moved * call_share.rename(call_state="given") * weight).sum("given")
-    calls = xr.DataArray(found, {"call_state": names, "product": call.indexes["product"]})
+        total = total + (moved * shares * likely).sum("given")
+    calls = xr.DataArray(found, {"call_state": names, "product": reserve.indexes["product"]})
     return xr.Dataset({"call": calls.transpose("product", "call_state"), "call_share": total})
-
-
-def _weights(
-    patterns: list[np.ndarray], share: xr.DataArray, refused: xr.DataArray
-) -> Iterator[xr.DataArray]:
-    """Yield the probability of each set of accepted products."""
-    for accepted in patterns:
-        taken = xr.DataArray(accepted, refused.coords, refused.dims)
-        yield xr.where(taken, share, 1 - share).where(refused, 1.0).prod("product")

@@ -81,16 +81,16 @@ def bid_size_rows(s: Scope, d: xr.Dataset, volume: Expression, most: xr.DataArra
 
     minimum_bid z <= x <= most z,   z binary;     x = step n,   n whole
 
-    There is a z only where a bid has a least size or an exclusion names the product, an n only
-    where there are steps. Others may offer up to `pool` in the same bid, so that only the sum has
-    to be one::
+    There is a z only where a bid has a least size, an exclusion names the product or it may have
+    one price only, an n only where there are steps. Others may offer up to `pool` in the same bid,
+    so that only the sum has to be one::
 
     (minimum_bid - pool) z <= x;     step n - pool <= x <= step n
     """
     is_open = d.closed == 0
     excluded = (products_in_rules(s.inputs.get("exclusion"), d.indexes["product"]) > 0).any("rule")
     least = (d.minimum_bid - d["pool"]).clip(min=0)
-    chosen = is_open & ((least > 0) | excluded)
+    chosen = is_open & ((least > 0) | excluded | (d.one_price > 0))
     if bool(chosen.any()):
         z = s.var_where("offered", chosen & (most > 0) & (most >= least), binary=True)
         s.add("most", volume - most * z <= 0, mask=chosen)

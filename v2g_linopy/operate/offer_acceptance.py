@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from ..model.accepted_offers import offers_by_product
 from ..model.formulas_time import first_of_block, same_block
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
@@ -19,8 +20,9 @@ def with_drawn_acceptance(
 ) -> xr.DataTree:
     """Draw which reserve offers of a case are accepted, by `accept_probability`.
 
-    Each block of each product is one draw, independent of all others. A case that says which are
-    (`accepted`), or whose offers are all accepted, comes back as it is.
+    Each block of each product is one draw, independent of all others; of offers of one product at
+    several prices, a dearer one is accepted only where the cheaper ones are. A case that says which
+    are (`accepted`), or whose offers are all accepted, comes back as it is.
 
     Parameters
     ----------
@@ -72,9 +74,11 @@ def with_known_acceptance(d: xr.Dataset) -> xr.Dataset:
 def _draws(inputs: Inputs, d: xr.Dataset, seed: int) -> xr.DataArray:
     """Return a number between 0 and 1 for each product and block, on its steps."""
     time, products = inputs.calendar.time, d.indexes["product"]
-    drawn = [np.random.default_rng([seed, *_letters(name)]).random(len(time)) for name in products]
+    drawn = np.zeros((len(products), len(time)))
+    for name, places in offers_by_product(d).items():  # offers of one product have one draw
+        drawn[places] = np.random.default_rng([seed, *_letters(name)]).random(len(time))
     axes = {"product": products, "time": time}
-    every = xr.DataArray(np.array(drawn), axes, dims=tuple(axes))
+    every = xr.DataArray(drawn, axes, dims=tuple(axes))
     same = same_block(d.block, time, inputs.calendar.timezone, inputs.dt)
     same = same & xr.ones_like(every, dtype=bool)
     begins = xr.concat([first_of_block(same.sel(product=p), time) for p in products], "product")

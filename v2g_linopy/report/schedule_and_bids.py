@@ -61,10 +61,11 @@ def bids(result: Result, *, parts: Mapping[str, Part] = PARTS) -> pd.DataFrame:
     pandas.DataFrame
         ``start``, ``end`` (local, ISO 8601 with offset), ``market``, ``side`` (``sell``, ``buy``;
         of reserves ``up``, ``down``, ``up and down``), ``quantity_kW``, ``price`` (what the plan
-        reckons with), ``price_unit``; with scenarios a column ``scenario``, empty where the bid is
-        the same in all. Of a case that was operated also ``gate`` (local). Where offers of reserves
-        may not be accepted also ``accept_probability``, and ``accepted_kW`` of what was operated;
-        where others offer in the same bid ``pool_kW``, the most that they add to the quantity.
+        reckons with; of reserves that are offered at a price, that), ``price_unit``; with scenarios
+        a column ``scenario``, empty where the bid is the same in all. Of a case that was operated
+        also ``gate`` (local). Where offers of reserves may not be accepted also
+        ``accept_probability``, and ``accepted_kW`` of what was operated; where others offer in the
+        same bid ``pool_kW``, the most that they add to the quantity.
     """
     mean = ResultView.of(result, parts=parts)
     names: list[Hashable | None] = list(mean.scenario_names) or [None]
@@ -415,6 +416,9 @@ def _reserve_bids(view: ResultView, product: Hashable) -> pd.DataFrame:
     beside = {}
     if view.has("reserve", "accept_probability"):
         beside["accept_probability"] = on_steps("accept_probability", 1.0)
+    if view.has("reserve", "bid_price"):  # what the plan reckons to be paid may be more
+        asked = on_steps("bid_price", np.nan)
+        price = np.where(np.isnan(asked), price, asked)
     if view.has("reserve", "volume_offered"):
         beside["accepted_kW"], volume = volume, on_steps("volume_offered")
     if (pool := on_steps("pool")).any():
@@ -425,7 +429,11 @@ def _reserve_bids(view: ResultView, product: Hashable) -> pd.DataFrame:
     )
     table = _blocks(view, length, volume, price, _gate(view, "reserve", product), beside)
     side = " and ".join(way for way, power in (("up", up), ("down", down)) if power > 0)
-    return table.assign(market=str(product), side=side, price_unit=f"{view.currency}/MW/h")
+    offered_as = str(product)
+    if view.has("reserve", "offer_of"):
+        of = view.groups["reserve"]["offer_of"].broadcast_like(view.groups["reserve"]["product"])
+        offered_as = str(of.sel(product=product).item()) or offered_as
+    return table.assign(market=offered_as, side=side, price_unit=f"{view.currency}/MW/h")
 
 
 def is_operated(view: ResultView) -> bool:

@@ -17,7 +17,7 @@ from ....model.reserve_rules import (
 )
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, ReservedPower, Store, Terms
-from . import discharge_allowance, energy_backing, guarantees, priced_calls, recourse
+from . import discharge_allowance, energy_backing, guarantees, offers, priced_calls, recourse
 from .schema import in_every_scenario
 
 
@@ -109,6 +109,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     _available(s, d, sold - volume, ~always)
     s.add("block", volume - previous(volume) == 0, mask=s.blocks(d.block) & (d.closed == 0))
     bid_size_rows(s, d, volume, smaller(d.volume_max, largest))
+    offers.offer_rows(s, d, volume)
     up, down = _activation_prices(d, s.inputs.get("energy"))
     return Terms(
         power={

@@ -48,6 +48,7 @@ PART = Part(
         "missing": "reserve missing in the worst scenarios",
         "availability": "reserve held in the worst scenarios",
         "volume": "volume that is bought",
+        "offers": "volume that is bought at a price and above",
         "block": "one volume per market block",
     },
     balances=frozenset({"allocation", "baseline", "whole"}),

@@ -143,7 +143,7 @@ def _misses_states(
     if room.store is not None:
         kept = room.store.eta_charge * room.store.eta_discharge
         fed_in = (kept * d.bought_back * taken * x).sum("product")
-    for called, likely in _outcomes(d.call * x, taken):
+    for called, likely in _outcomes(d, d.call * x, taken):
         in_state = (traded + called).clip(min=0)
         fed_in = fed_in + likely * (d.call_share * in_state).sum("call_state")
     burnt = (powers.discharge - fed_in).where(powers.single, 0.0)
@@ -151,16 +151,34 @@ def _misses_states(
     return missed.where(powers.both_ways, 0.0).assign_attrs(units="kW")
 
 
-def _outcomes(called: xr.DataArray, taken: xr.DataArray) -> list[tuple[xr.DataArray, Any]]:
-    """What all products together call, and how likely that is, for each set of accepted ones."""
-    found: list[tuple[xr.DataArray, Any]] = [(xr.zeros_like(called.isel(product=0)), 1.0)]
-    for name in called.indexes["product"]:
-        mine = called.sel(product=name)
-        p = taken.sel(product=name) if "product" in taken.dims else taken
-        with_it = [(total + mine, likely * p) for total, likely in found]
-        without = [(total, likely * (1 - p)) for total, likely in found]
-        found = with_it + (without if bool((p < 1).any()) else [])
-    return [(total.drop_vars("product", errors="ignore"), likely) for total, likely in found]
+def _outcomes(
+    d: xr.Dataset, called: xr.DataArray, taken: xr.DataArray
+) -> list[tuple[xr.DataArray, Any]]:
+    """What all products together call, and how likely that is, for each set of accepted ones.
+
+    Of one product the cheaper offers are accepted before the dearer ones.
+    """
+    called, taken = (x + xr.zeros_like(d.up) for x in (called, taken))
+    nothing = 0.0 * called.isel(product=0, drop=True)
+    found: list[tuple[xr.DataArray, Any]] = [(nothing, 1.0)]
+    for mine in _offers(d).values():
+        some, p = called.isel(product=mine), taken.isel(product=mine)
+        upto = [some.isel(product=slice(k)).sum("product") for k in range(len(mine) + 1)]
+        bounds: list[Any] = [1.0, *(p.isel(product=k, drop=True) for k in range(len(mine))), 0.0]
+        each = [(x, bounds[k] - bounds[k + 1]) for k, x in enumerate(upto)]
+        found = [(total + x, likely * one) for total, likely in found for x, one in each]
+    return found
+
+
+def _offers(d: xr.Dataset) -> dict[str, list[int]]:
+    """The places of all offers of each product, as the file has them."""
+    labels = of = d.indexes["product"].astype(str)
+    if "offer_of" in d:
+        of = d["offer_of"].broadcast_like(d["product"]).to_index().astype(str)
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(of):
+        found.setdefault(name or labels[place], []).append(place)
+    return found
 
 
 def _misses_backlog(
@@ -223,7 +241,29 @@ def _replay_bids(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
         "block": v.change_within_blocks(d.volume, d.block).where(is_open, 0.0),
         "committed": abs(d.volume - d.committed).where(~is_open, 0.0),
         "minimum_bid": distance_to_least(d.volume, d.minimum_bid, d["pool"]).where(is_open, 0.0),
+        **_replay_offers(d, is_open),
         "step": distance_to_step(d.volume, d.step, d["pool"]).where(is_open, 0.0),
+    }
+
+
+def _replay_offers(d: xr.Dataset, is_open: xr.DataArray) -> dict[str, xr.DataArray]:
+    """How far offers of one product are beyond what is bought at their price and above, and what
+    stands beside the largest where one price is allowed (kW).
+    """
+    if "offer_of" not in d:
+        return {}
+    most, one = (x + xr.zeros_like(d.up) for x in (d.volume_max, d.one_price))
+    beyond, beside = [], []
+    for mine in _offers(d).values():
+        volume = d.volume.isel(product=mine)
+        dearer = volume.isel(product=slice(None, None, -1)).cumsum("product")
+        dearer = dearer.isel(product=slice(None, None, -1)).assign_coords(product=volume["product"])
+        beyond.append((dearer - most.isel(product=mine)).clip(min=0))
+        others = volume.sum("product") - volume.max("product")
+        beside.append(others.where(one.isel(product=mine) > 0, 0.0))
+    return {
+        name: xr.concat(x, "product").sel(product=d["product"]).where(is_open, 0.0)
+        for name, x in (("offers", beyond), ("one_price", beside))
     }
 
 

@@ -8,7 +8,7 @@ from ....case.schema import ABSENT, Calendar, Field, Schema, violations
 from ....errors import Problem
 from ....model.bid_sizes import gate_problems, with_closed_gates
 from ....model.inputs import has_market, pods_at_markets
-from . import acceptance, guarantees, priced_calls, recourse_fields
+from . import acceptance, guarantees, offers, priced_calls, recourse_fields
 
 
 def unpriced_activation(
@@ -169,6 +169,7 @@ SCHEMA = Schema(
         ),
         *priced_calls.INPUTS,
         *acceptance.INPUTS,
+        *offers.INPUTS,
         *guarantees.INPUTS,
         *recourse_fields.INPUTS,
         Field(
@@ -277,6 +278,7 @@ SCHEMA = Schema(
     ),
     checks=(
         priced_calls.state_problems,
+        offers.offer_problems,
         acceptance.acceptance_problems,
         _consistent,
         _promised_in_advance,
