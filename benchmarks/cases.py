@@ -53,6 +53,28 @@ def budgeted(vehicles: int, days: int) -> xr.DataTree:
     return xr.DataTree.from_dict({"/": root, **tree})
 
 
+def called(vehicles: int, days: int) -> xr.DataTree:
+    """The same cars with reserves of which no activation is expected."""
+    case = commuters(vehicles, days)
+    for way in ACTIVATION:
+        case["/reserve"][f"activation_{way}"] = 0.0 * case["/reserve"][way]
+    return case
+
+
+def backed(case: xr.DataTree, guarantee: str) -> xr.DataTree:
+    """The case with a guarantee for both products, and one call in any four hours."""
+    case = case.copy()
+    case["/reserve"] = (
+        case["/reserve"]
+        .to_dataset()
+        .assign(
+            guarantee=("product", [guarantee] * 2),
+            activation_cycle=("product", [4.0] * 2, {"units": "h"}),
+        )
+    )
+    return case
+
+
 def _fleet(names: pd.Index, time: pd.DatetimeIndex, random: np.random.Generator) -> xr.Dataset:
     shape = (len(names), len(time) // 24, 1)
     arrive, leave = random.integers(6, 10, shape), random.integers(16, 20, shape)

@@ -266,6 +266,23 @@ def guaranteed(size: Size, rounds: int) -> Outcome:
     )
 
 
+def recourse(size: Size, rounds: int) -> Outcome:
+    """Calls that are bought back from a step later on, one in any four, beside the guarantee of one
+    call: solve and audit.
+    """
+    case = cases.called(*size)
+    works = {
+        name: partial(v2g.solve, cases.backed(case, name)) for name in ("recourse", "physical")
+    }
+    seconds = side_by_side(works, rounds)
+    return Outcome(
+        median_ratio(seconds["recourse"], seconds["physical"]),
+        _seconds(seconds["recourse"]),
+        f"{_seconds(seconds['physical'])} for one call",
+        f"{size[0]} vehicles × {24 * size[1]} h",
+    )
+
+
 def by_rule(size: Size, rounds: int) -> Outcome:
     """Sessions operated one by one under contracts, in steps of 15 minutes, settled and checked."""
     case = dutch.contracted(days=size[1])
@@ -551,6 +568,16 @@ SPECS = (
         (5, 1),
         20,
         "s",
+        rounds=1,
+    ),
+    Spec(
+        "recourse",
+        "reserves that are bought back",
+        recourse,
+        (100, 14),
+        (5, 1),
+        10,
+        "× one call",
         rounds=1,
     ),
     Spec(

@@ -30,3 +30,15 @@ def test_reserve_that_rests_on_mean_calls_is_named(fields, is_said):
     words = summary(result, Path("out"), ["result.nc"])
     assert ("`v2g replay out --random 20`" in words) == is_said
     assert any("mean of the calls" in w for w in warnings(ResultView.of(result))) == is_said
+
+
+def test_what_has_to_be_bought_back_is_said():
+    """2 kWh on board back 2 kW in each of two hours if 2 kWh are bought back in the second: the
+    summary and the page say that markets have to sell them.
+    """
+    up = product(up=1.0, capacity_price=[500.0, 500.0], guarantee="recourse")
+    car = vehicle(charge_max=2.0, discharge_max=5.0, energy_initial=2.0, energy_max=2.0)
+    result = v2g.solve(case(car, market([50.0, 50.0]), up))
+    said = "at most 2 kWh are bought back and 0 kWh sold in a step"
+    assert said in summary(result, Path("out"), ["result.nc"])
+    assert any(said in note for note in warnings(ResultView.of(result)))

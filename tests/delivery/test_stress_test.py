@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from cases import case, market, product, row, storage, vehicle
+from hypothesis import settings
 from pytest import approx
 
 import v2g_linopy as v2g
@@ -323,20 +324,25 @@ def depot(level, vehicles=50):
     return v2g.assemble(time, {name: ds.assign_coords(time=time) for name, ds in groups.items()})
 
 
-def test_ten_thousand_signals_on_a_day_of_fifty_vehicles():
+MANY = settings().max_examples > 10
+
+
+@pytest.mark.parametrize("level", ["budget", "recourse"])
+def test_ten_thousand_signals_on_a_day_of_fifty_vehicles(level):
     """Drawn at random, with seeds, extreme ones among them: a budget holds to 1e-6 kWh; what is
     expected does not.
 
-    A plan with a thousandth more of every share is found out: some signal is tight.
+    A plan with a thousandth more of every share is found out: some signal is tight. What is bought
+    back is followed with a tenth of the signals unless all cases are drawn (`make prove`).
     """
-    kept = v2g.solve(depot("budget"))
-    signals = v2g.random_signals(kept, 10_000, seed=1)
+    kept = v2g.solve(depot(level))
+    signals = v2g.random_signals(kept, 10_000 if MANY or level == "budget" else 1000, seed=1)
     found = v2g.stress(kept, signals, price=500)
     assert float(found.admissible.min()) == 1
     assert float(found.violation_energy.max()) <= 1e-6
     assert float(found.missed.max()) <= 1e-6
     assert float(found.penalty.sum()) == approx(0, abs=1e-6)
-    assert float(found.called_up.sum()) > 1e6
+    assert float(found.called_up.sum()) > 100 * signals.sizes["signal"]
 
     few = signals.isel(signal=slice(1000))
     more = kept.copy()

@@ -23,7 +23,7 @@ from ..report.found_in_rounds import rounds_in_words
 from ..report.page import write
 from ..report.page.content import headline
 from ..report.result_view import ResultView
-from ..report.schedule_and_bids import rests_on_mean_calls
+from ..report.schedule_and_bids import rests_on_buying_back, rests_on_mean_calls
 from ..report.table_files import CsvStyle, workbook_lacks, write_tables
 from ..study.attribution import bills, letters
 from ..study.input_differences import input_differences
@@ -481,6 +481,8 @@ def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool 
             "reserves are backed for mean calls only (reserve.guarantee is expected); `v2g replay"
             f" {folder} --random 20` shows what other calls would break"
         )
+    if assumed := rests_on_buying_back(ResultView.of(result)):
+        lines.append(assumed)
     for attribute in ("complementarity", *(["block_note"] if detailed else [])):
         if attrs.get(attribute):
             lines.append(str(attrs[attribute]))

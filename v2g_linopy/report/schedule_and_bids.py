@@ -17,6 +17,7 @@ from ..model.inputs import inputs_of
 from ..model.part import Part
 from ..model.sessions import sessions_plugged_in
 from ..parts.catalogue import PARTS
+from .labels import shown_number
 from .power_at_meter import ELECTRICITY, Asset, net
 from .result_view import Result, ResultView
 
@@ -448,6 +449,34 @@ def rests_on_mean_calls(view: ResultView) -> bool:
     reserve = view.groups["reserve"]
     backed = reserve.get("guarantee", xr.DataArray("expected")).astype(str)
     return bool(((backed == "expected") & (reserve["volume"] > SMALLEST_BID)).any())
+
+
+def rests_on_buying_back(view: ResultView) -> str:
+    """Say how much has to be traded after calls where reserves count on that; empty where none
+    does.
+    """
+    if not view.has("reserve", "volume"):
+        return ""
+    reserve = view.groups["reserve"]
+    backed = reserve.get("guarantee", xr.DataArray("expected")).astype(str)
+    if not bool(((backed == "recourse") & (reserve["volume"] > SMALLEST_BID)).any()):
+        return ""
+    most = {way: _most_in_a_step(reserve, f"{way}_back_") for way in ("bought", "sold")}
+    return (
+        "Reserves count on trading what calls moved from reserve.recovery_delay on (guarantee"
+        f" recourse): at most {shown_number(most['bought'])} kWh are bought back and"
+        f" {shown_number(most['sold'])} kWh sold in a step, in the batteries; intraday markets have"
+        " to take that, at the price of the step."
+    )
+
+
+def _most_in_a_step(reserve: xr.Dataset, beginning: str) -> float:
+    """Most energy of all members and products in one step (kWh)."""
+    columns = [x for name, x in reserve.data_vars.items() if str(name).startswith(beginning)]
+    if not columns:
+        return 0.0
+    by_step = sum(x.sum([d for d in x.dims if d not in ("time", "scenario")]) for x in columns)
+    return float(xr.DataArray(by_step).max())
 
 
 def on_forecasts(view: ResultView) -> bool:

@@ -16,7 +16,12 @@ from ...solve.result import ADJUSTMENT, in_profit
 from ...study.contract_outcome import contracts_taken, has_contracts, preferred_contracts
 from .. import bill, labels, tables
 from ..result_view import ResultView
-from ..schedule_and_bids import is_operated, on_forecasts, rests_on_mean_calls
+from ..schedule_and_bids import (
+    is_operated,
+    on_forecasts,
+    rests_on_buying_back,
+    rests_on_mean_calls,
+)
 from .key_figures import planned_profit
 
 MOST_NEEDS = 25
@@ -112,6 +117,8 @@ def warnings(view: ResultView) -> list[str]:
             "Reserves are backed for the mean of the calls only (guarantee expected): what other"
             " calls would break, v2g replay shows."
         )
+    if assumed := rests_on_buying_back(view):
+        notes.append(assumed)
     audit = view.groups.get("audit")
     if audit is not None and "passed" in audit.attrs and not int(audit.attrs["passed"]):
         notes.append("The audit found deviations above its tolerance; see the foot of this page.")
