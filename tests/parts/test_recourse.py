@@ -246,7 +246,7 @@ COMMUTERS = {  # of a prototype with its own programme: calls, delay, EUR per ve
 def test_commuters_of_a_prototype(name):
     """20 commuters over seven days that need 70 % and are never called, settled as capacity: what
     a prototype found, to the cent of a year. It counts the loss that a sale adds to a call also
-    where the product cannot be sold, as this model does if a thousandth of a watt can.
+    where the product cannot be sold, as this model does if a ten-thousandth of a watt can.
     """
     fields, delay, value = COMMUTERS[name]
     tree = v2g.commuters(vehicles=20, days=7)
