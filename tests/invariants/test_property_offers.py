@@ -18,6 +18,7 @@ from v2g_linopy.report.schedule_and_bids import bids
 MANY = settings().max_examples > 10
 EVERY = [*every_pair(("bid", "cleared"), ("never", "mean", "on-off"))]
 CASES = EVERY if MANY else [("cleared", "on-off")]
+PRICES = 20 if MANY else 6
 
 
 def history() -> xr.DataArray:
@@ -43,18 +44,19 @@ def at(tree: xr.DataTree, offer: xr.Dataset) -> xr.DataTree:
 
 @pytest.mark.parametrize(("paid_as", "called"), CASES)
 def test_the_own_price_is_the_best_of_twenty(paid_as, called):
-    """One solve for each price; the best of them is the plan that chooses. It is a linear programme
-    where the product is never called. Split into several offers a volume earns no less.
+    """One solve for each price, of six in `make test`; the best of them is the plan that chooses.
+    Where the product is never called it is a linear programme. Split into several offers a volume
+    earns no less.
     """
-    curve = v2g.fitted_acceptance(history(), 20, paid_as=paid_as)
+    curve = v2g.fitted_acceptance(history(), PRICES, paid_as=paid_as)
     backed = {"guarantee": "endurance", "hours_up": 0.25, "hours_down": 0.25}
     shares = {"activation_up": 0.3, "activation_down": 0.2}
     tree = priced(**(backed if called == "never" else shares))
     tree = v2g.with_on_off_calls(tree) if called == "on-off" else tree
-    each = [v2g.solve(at(tree, curve.isel(offer=k))).attrs["profit"] for k in range(20)]
+    each = [v2g.solve(at(tree, curve.isel(offer=k))).attrs["profit"] for k in range(PRICES)]
 
     chosen = v2g.with_offers(tree, "regulation", curve, one_price=True)
-    assert chosen["reserve"].sizes["product"] == (1 if called == "never" else 20)
+    assert chosen["reserve"].sizes["product"] == (1 if called == "never" else PRICES)
     result = v2g.solve(chosen, gap=0)
     assert result.attrs["profit"] == approx(max(each), abs=1e-6)
     assert result["audit"].attrs["passed"]
