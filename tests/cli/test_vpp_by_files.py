@@ -1,5 +1,6 @@
 """The template of many sites, by the files of `vpp split`, `plan`, `join` and `share` alone: its
-value is that of one model. In `make test` two sites, in `make prove` all that are stated.
+value is that of one model. In `make test` three sites, of which one pays for no peak; in `make
+prove` all that are stated.
 """
 
 import json
@@ -25,7 +26,7 @@ class Stated(NamedTuple):
     value: float | None
 
 
-CASES = [Stated(2, 2, None, None)]
+CASES = [Stated(3, 3, None, None)]
 if MANY:
     CASES += [
         Stated(30, 10, None, -86.8534244376),

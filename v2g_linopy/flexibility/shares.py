@@ -251,4 +251,4 @@ def _ledger(
         some = [*arrays, *([entries[name]] if name in entries else [])]
         entries[name] = xr.concat(some, member, coords="minimal", compat="override", join="outer")
         entries[name].attrs = arrays[0].attrs
-    return xr.Dataset(entries)
+    return xr.Dataset(entries).fillna(0.0)  # an entry that a site does not have
