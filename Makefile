@@ -17,8 +17,8 @@ export PIP_BUILD_CONSTRAINT = $(CONSTRAINTS)
 
 .PHONY: demo test prove fuzz mutants coverage lint format bench docs datasets constraints clean
 
-demo: $(VENV)/.installed  ## 100 commuters, four weeks: table, plan, bids and report in demo/
-	$(BIN)/v2g new $(DEMO)/case --template commuters --vehicles 100 --days 28 --force
+demo: $(VENV)/.installed  ## cars at homes and vans at a depot, a week: table, plan, bids and report in demo/
+	$(BIN)/v2g new $(DEMO)/case --template homes-and-depot --vehicles 6 --days 7 --force
 	$(BIN)/v2g compare $(DEMO)/case.nc -o $(DEMO) --force
 	@echo "now open $(DEMO)/report.html"
 

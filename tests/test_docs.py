@@ -263,3 +263,37 @@ def test_every_format_is_in_the_page_on_importing():
         for name, form in known.items():
             assert f"`{name}`" in section, (heading, name)
             assert form.read.__name__ in page, form.read.__name__
+
+
+PER_YEAR = re.compile(r"EUR (?:per vehicle and year|a year for each)|EUR/vehicle")
+AMOUNT = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?:\.\d+)?|(?<![\d.,])\d{4,}(?:\.\d+)?")
+
+
+def large_amounts(text: str) -> list[str]:
+    """Sections with amounts per vehicle and year of 1000 and more, and not the words that say why.
+
+    Years and what stands before another unit are no amounts."""
+    found = []
+    for section in re.split(r"\n(?=## )", text):
+        if not PER_YEAR.search(section) or "not a market" in section or "no market" in section:
+            continue
+        head = section.split("EUR per vehicle and year")[0].rsplit("\n", 1)[-1]
+        place = head.count("|")
+        for line in section.splitlines():
+            cells = line.split("|")
+            shown = cells[place] if len(cells) > max(place, 2) else line
+            if len(cells) > 2 or PER_YEAR.search(line):
+                found += [x for x in AMOUNT.findall(shown) if float(x.replace(" ", "")) >= 1000]
+    return found
+
+
+def test_no_large_figure_without_the_words_that_it_is_no_market():
+    """Over 1000 EUR per vehicle and year no market pays: README, pages and templates that show it
+    say what it is. The headline of before, 2 967, is found.
+    """
+    assert large_amounts("| rung | EUR per vehicle and year |\n|---|---|\n| V2G | 2 967 |") != []
+    for path in ("README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))):
+        assert not large_amounts(page(path)), path
+    study = v2g.commuters(vehicles=1, days=1)
+    assert "not a market" in study.attrs["warnings"]
+    assert "warnings" not in v2g.homes_and_depot(vehicles=2, days=1).attrs

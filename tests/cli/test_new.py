@@ -9,6 +9,7 @@ SMALL = {
     "commuters": ["--vehicles", 2, "--days", 1],
     "fleets": ["--days", 1],
     "depot": ["--vehicles", 2, "--days", 1],
+    "homes-and-depot": ["--vehicles", 2, "--days", 1],
 }
 SMALL |= {"sequential": ["--vehicles", 2, "--days", 1]}
 SMALL |= {"charging-station": ["--vehicles", 2, "--days", 1]}

@@ -90,6 +90,7 @@ CASES = {
     "commuters": lambda: commuters(vehicles=2, days=1),
     "fleets": lambda: fleets(hours=24),
     "depot": lambda: depot(vehicles=2, days=1),
+    "homes_and_depot": lambda: v2g.homes_and_depot(vehicles=2, days=1),
     "site": lambda: site(vehicles=2, days=1),
     "portfolio": lambda: portfolio(vehicles=4, days=1, pods=5, start="2026-03-23"),
     "nordic_fcr": lambda: nordic_fcr(vehicles=2, days=1),

@@ -27,6 +27,7 @@ MAKERS = {
     "commuters": lambda seed: commuters(vehicles=4, days=3, seed=seed),
     "fleets": lambda seed: fleets(hours=48, seed=seed),
     "depot": lambda seed: depot(vehicles=3, days=2, seed=seed),
+    "homes_and_depot": lambda seed: v2g.homes_and_depot(vehicles=2, days=1, seed=seed),
     "site": lambda seed: site(vehicles=3, days=2, seed=seed),
     "nordic_fcr": lambda seed: nordic_fcr(vehicles=3, days=1, seed=seed),
     "sequential": lambda seed: sequential(vehicles=3, days=2, seed=seed),

@@ -14,7 +14,7 @@ import v2g_linopy as v2g
 
 from .. import data
 from .case_size import member_counts, size_in_words
-from .options import DryRun, Force, Set, command
+from .options import DryRun, Force, Set, command, one_of
 from .output import case_path, refuse_file
 from .set_option import changed
 from .terminal import Terminal
@@ -30,6 +30,7 @@ class Template(StrEnum):
     COMMUTERS = "commuters"
     FLEETS = "fleets"
     DEPOT = "depot"
+    HOMES_AND_DEPOT = "homes-and-depot"
     SITE = "site"
     PORTFOLIO = "portfolio"
     VPP = "vpp"
@@ -70,6 +71,14 @@ Pods = Annotated[
 Gates = Annotated[
     bool, typer.Option("--gates", help="A portfolio with a day-ahead gate, forecasts, imbalance.")
 ]
+Settlement = Annotated[
+    str | None,
+    typer.Option(
+        "--settlement",
+        metavar="RULE",
+        help="What commuters' regulation is paid: capacity or energy.",
+    ),
+]
 Prices = Annotated[PriceWorld | None, typer.Option("--world", help="Price world of fleets.")]
 
 
@@ -78,7 +87,8 @@ def add(app: typer.Typer) -> None:
     command(
         app,
         "new",
-        "v2g new demo --template commuters",
+        "v2g new demo --template homes-and-depot",
+        "v2g new study --template commuters --settlement energy",
         "v2g new summer --template commuters --vehicles 100 --days 92 --seed 7",
         "v2g new islands --template fleets --world smart --days 7",
         "v2g new office --template site --vehicles 20 --days 31 --start 2026-03-01",
@@ -147,6 +157,7 @@ def new(
     pods: Pods = None,
     world: Prices = None,
     gates: Gates = False,
+    settlement: Settlement = None,
     *,
     writing: Writing,
 ) -> None:
@@ -154,6 +165,7 @@ def new(
     path = writing.path(name)
     given = {"vehicles": vehicles, "days": days, "start": day(start), "pods": pods}
     given |= {"gates": gates or None, "world": None if world is None else world.value}
+    given |= {"settlement": settlement}
     chosen = {key: value for key, value in given.items() if value is not None}
     writing.finish(terminal, generated(template, seed, chosen), path)
 
@@ -162,6 +174,7 @@ ONLY = {
     "world": (Template.FLEETS,),
     "pods": (Template.PORTFOLIO, Template.VPP),
     "gates": (Template.PORTFOLIO,),
+    "settlement": (Template.COMMUTERS,),
     "vehicles": tuple(kind for kind in Template if kind is not Template.VPP),
 }
 """Options that are for some templates, by their names."""
@@ -177,10 +190,14 @@ def generated(template: Template, seed: int, given: dict[str, Any]) -> xr.DataTr
         of_fleets = {"days": "hours"}
         given = {of_fleets.get(name, name): value for name, value in given.items()}
         given |= {"hours": HOURS * given["hours"]} if "hours" in given else {}
+    if "settlement" in given:
+        rule = one_of("--settlement", given.pop("settlement"), ("capacity", "energy"))
+        given["regulation"] = data.Regulation(settlement=rule)  # type: ignore[arg-type]
     generator: dict[Template, Callable[..., xr.DataTree]] = {
         Template.COMMUTERS: data.commuters,
         Template.FLEETS: data.fleets,
         Template.DEPOT: data.depot,
+        Template.HOMES_AND_DEPOT: data.homes_and_depot,
         Template.SITE: data.site,
         Template.PORTFOLIO: data.portfolio,
         Template.VPP: data.virtual_power_plant,

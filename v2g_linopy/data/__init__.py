@@ -5,6 +5,7 @@ from .generators.commuters import commuters
 from .generators.depot import depot
 from .generators.fleets import fleets
 from .generators.frequency_record import frequency_record
+from .generators.homes_and_depot import homes_and_depot
 from .generators.nordic import nordic_fcr
 from .generators.portfolio import portfolio
 from .generators.sequential import sequential
@@ -63,6 +64,7 @@ __all__ = [
     "charging_station",
     "commuters",
     "depot",
+    "homes_and_depot",
     "fleets",
     "frequency_record",
     "from_availability",

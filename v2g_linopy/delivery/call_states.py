@@ -126,10 +126,16 @@ def with_signals(
     group = case.children["reserve"].to_dataset(inherit=False)
     group = group.drop_vars([*known, *TOLD_BY_STATES], errors="ignore").assign_coords(labels)
     call = xr.concat(calls, "call_state").transpose("product", "call_state")
-    group["call"] = call.assign_coords(labels).assign_attrs(units="1", source=source)
+    group["call"] = as_declared("call", call.assign_coords(labels)).assign_attrs(source=source)
     share = xr.concat(shares, "call_state").assign_coords(labels)
-    group["call_share"] = share.assign_attrs(units="1")
+    group["call_share"] = as_declared("call_share", share)
     return case.assign(reserve=xr.DataTree(group))
+
+
+def as_declared(name: str, x: xr.DataArray) -> xr.DataArray:
+    """Return an array with the unit and the meaning that `/reserve` declares under a name."""
+    field = next(f for f in PARTS["reserve"].schema.inputs if f.name == name)
+    return x.drop_attrs().assign_attrs(units=field.unit, long_name=field.doc)
 
 
 def with_netted_calls(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS) -> xr.DataTree:

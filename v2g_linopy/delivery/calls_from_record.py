@@ -11,9 +11,10 @@ from ..errors import Problem, SchemaError
 from ..model.inputs import Inputs, inputs_of
 from ..model.part import Part
 from ..parts.catalogue import PARTS
+from ..parts.markets.reserve import guarantees
 from ..parts.markets.reserve.nordic_products import NOMINAL, driven, droop
 from ..parts.markets.reserve.priced_calls import recovery_steps
-from .call_states import State, on_off_signals, with_signals
+from .call_states import State, as_declared, on_off_signals, with_signals
 from .frequency import begin_at, cut_to_steps
 
 FULL_AT: Mapping[str, float] = MappingProxyType({"FCR": 0.2})
@@ -43,7 +44,8 @@ def with_calls_from_record(
     equal energy, each with the mean of its calls. What is fed in and drawn is then exact at rest,
     and where the traded power is beyond the calls; between, it is a lower bound: with 7 states 6 %
     of what calls add are missing (docs/formulation.md §3). Other products of the case that are
-    activated are called in full or not, independently.
+    activated are called in full or not, independently. Where energy is guaranteed, calls have to
+    cancel in the mean: the record then counts together with its mirror image about 50 Hz.
 
     The record also says what buying back moves (`bought_back`): the mean call of a step beyond the
     mean of all is bought back after `recovery_delay`, and what that feeds in, beside the calls of
@@ -110,6 +112,9 @@ def with_calls_from_record(
     else:
         record = _whole_steps(frequency, inputs.dt)
     calls = activation(record, followers, full_at).transpose("product", "time")
+    if mirrored := bool(guarantees.energy_backed(d).any()) and not by_step:
+        image = activation(2 * NOMINAL - record, followers, full_at)
+        calls = xr.concat([calls, image.transpose("product", "time")], "time")
     parts_of_step = _parts_of_step(record, inputs.dt)
     bins = _bins(calls.sum("product").to_numpy(), (states - 1) // 2)
     signal = list(_states_of_record(calls, bins, time if by_step else None, parts_of_step))
@@ -117,14 +122,14 @@ def with_calls_from_record(
     own = pd.DatetimeIndex(record.get_index("time"))
     source = (
         f"a record of frequency from {own[0]} to {own[-1]}, {len(signal)} states"
-        f"{' in each step' if by_step else ''}"
+        f"{' in each step' if by_step else ''}{', with its mirror image' if mirrored else ''}"
     )
     told = with_signals(case, d, [signal, *others], source)
     if by_step:
         return told
     back = _bought_back(calls.to_numpy(), parts_of_step, _delays(inputs, followers))
     every = xr.DataArray(back, {"product": followers}).reindex(product=names, fill_value=0.0)
-    told["reserve"] = told["reserve"].assign(bought_back=every.assign_attrs(units="1"))
+    told["reserve"] = told["reserve"].assign(bought_back=as_declared("bought_back", every))
     return told
 
 
@@ -205,10 +210,10 @@ def _bins(signal: np.ndarray, each_way: int) -> np.ndarray:
         there = np.flatnonzero(size > _SMALLEST)
         if not len(there):
             continue
-        order = there[np.argsort(size[there], kind="stable")]
-        energy = size[order].cumsum()
-        middle = (energy - size[order] / 2) / energy[-1]
-        bins[order] = sign * (1 + np.minimum(middle * each_way, each_way - 1).astype(int))
+        sizes, place, count = np.unique(size[there], return_inverse=True, return_counts=True)
+        energy = (sizes * count).cumsum()
+        middle = (energy - sizes * count / 2) / energy[-1]
+        bins[there] = sign * (1 + np.minimum(middle * each_way, each_way - 1).astype(int))[place]
     return bins
 
 

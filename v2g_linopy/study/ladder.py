@@ -146,7 +146,7 @@ def _without_a_burden(
     """Yield the top rung without each thing that takes of what it earns."""
     if told_by_states(reserve):
         yield "calls netted", with_netted_calls(top, parts=parts)
-    least = [name for name in ("minimum_bid", "step") if bool((reserve[name] > 0).any())]
+    least = [n for n in ("minimum_bid", "step") if bool((reserve[n] > reserve["pool"]).any())]
     if least:
         yield "no least bids", _without_fields(top, least)
     if may_be_refused(reserve):

@@ -17,6 +17,7 @@ from .noise_and_prices import days_of, italian_prices, steps_of
 from .stays import DAY, moments, vehicle_labels
 
 REGULATION = Regulation()
+NO_MARKET = "Published study: an energy price paid for capacity; not a market."
 
 
 def commuters(
@@ -127,7 +128,7 @@ def commuters(
         ),
     ]
     currency = currency_of_prices(prices)
-    return case_from_sessions(
+    case = case_from_sessions(
         sessions,
         prices,
         timezone=timezone,
@@ -145,6 +146,10 @@ def commuters(
         assumptions=[sentence.replace("EUR", currency) for sentence in sentences],
         **options,
     )
+    if regulation is not None and regulation.settlement == "capacity":
+        said = str(case.attrs.get("warnings", ""))
+        case.attrs["warnings"] = f"{NO_MARKET}\n{said}".strip()
+    return case
 
 
 def _sessions(

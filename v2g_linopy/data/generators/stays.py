@@ -12,9 +12,14 @@ import xarray as xr
 from ...case.calendar import instants
 
 DAY = pd.Timedelta("1D")
-COSTS = {"wear": ((), 0.05), "unserved_cost": ((), 10.0)}
-"""EUR per kWh that leaves a battery, and per kWh of need not served, of the vehicles of a
-generator.
+REPLACEMENT, CYCLES = 120.0, 4000.0
+"""EUR/kWh of a new battery in 2026, and full cycles that it lasts."""
+WEAR, UNSERVED_COST = REPLACEMENT / CYCLES, 10.0
+"""EUR per kWh that leaves a battery, and per kWh of need not served."""
+WEAR_SOURCE = f"{REPLACEMENT:g} EUR/kWh for a new battery and {CYCLES:g} full cycles (2026)"
+COSTS = {"wear": ((), 0.05), "unserved_cost": ((), UNSERVED_COST)}
+"""EUR per kWh that leaves a battery, and per kWh of need not served, of the vehicles of older
+generators.
 """
 
 
