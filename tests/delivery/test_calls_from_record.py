@@ -126,7 +126,7 @@ def test_buying_back_is_throughput():
     beyond = float(sums @ abs(np.arange(-PARTS, PARTS + 1))) / PARTS / 2
     assert beyond == approx(0.0717, abs=1e-4)
     tree = v2g.with_on_off_calls(sold(activation_up=0.2, activation_down=0.2))
-    knows = tree["reserve"].to_dataset().assign(bought_back=("product", [0.6 * beyond]))
+    knows = tree["reserve"].to_dataset().assign(recovery_flow=("product", [0.6 * beyond]))
     knows = v2g.solve(tree.assign(reserve=xr.DataTree(knows)))
     earned, error = followed(knows, 4000)
     assert knows["audit"].attrs["passed"]
@@ -143,10 +143,10 @@ def test_a_record_says_what_is_bought_back():
     stamps = pd.date_range("2025-01-01", periods=24 * 100, freq="30min")
     hertz = xr.DataArray(np.tile([49.95, 49.95, 50.05, 50.05], 600), {"time": stamps})
     told = v2g.with_calls_from_record(sold(), hertz, states=3)
-    assert told["reserve"].bought_back.item() == approx(0.25, rel=0.01)
+    assert told["reserve"].recovery_flow.item() == approx(0.25, rel=0.01)
     late = sold(recovery_delay=2.0)
-    assert v2g.with_calls_from_record(late, hertz)["reserve"].bought_back.item() == approx(0.0)
-    assert "bought_back" not in v2g.with_netted_calls(told)["reserve"]
+    assert v2g.with_calls_from_record(late, hertz)["reserve"].recovery_flow.item() == approx(0.0)
+    assert "recovery_flow" not in v2g.with_netted_calls(told)["reserve"]
 
 
 def test_the_command_reads_a_record(tmp_path: Path):

@@ -17,7 +17,7 @@ from ..parts.catalogue import PARTS
 from ..parts.markets.reserve.priced_calls import MOST_STATES
 
 _NEAR = 1e-9
-TOLD_BY_STATES = "call", "call_share", "bought_back"
+TOLD_BY_STATES = "call", "call_share", "recovery_flow"
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,9 @@ def with_calls_from_record(
     activated are called in full or not, independently. Where energy is guaranteed, calls have to
     cancel in the mean: the record then counts together with its mirror image about 50 Hz.
 
-    The record also says what buying back moves (`bought_back`): the mean call of a step beyond the
-    mean of all is bought back after `recovery_delay`, and what that feeds in, beside the calls of
-    its own step, is taken at the traded power where it is most.
+    The record also says what buying back moves (`recovery_flow`): the mean call of a step beyond
+    the mean of all is bought back after `recovery_delay`, and what that feeds in, beside the calls
+    of its own step, is taken at the traded power where it is most.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def with_calls_from_record(
     Returns
     -------
     xarray.DataTree
-        The case with `call`, `call_share` and `bought_back` in `/reserve`.
+        The case with `call`, `call_share` and `recovery_flow` in `/reserve`.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def with_calls_from_record(
         return told
     back = _bought_back(calls.to_numpy(), parts_of_step, _delays(inputs, followers))
     every = xr.DataArray(back, {"product": followers}).reindex(product=names, fill_value=0.0)
-    told["reserve"] = told["reserve"].assign(bought_back=as_declared("bought_back", every))
+    told["reserve"] = told["reserve"].assign(recovery_flow=as_declared("recovery_flow", every))
     return told
 
 

@@ -48,7 +48,7 @@ def as_expected(reserve: xr.Dataset) -> xr.Dataset:
         return reserve
     share = acceptance(reserve)
     rates = {f"activation_{way}": share * reserve[f"activation_{way}"] for way in ("up", "down")}
-    expected = reserve.assign(rates | {"bought_back": share * reserve.bought_back})
+    expected = reserve.assign(rates | {"recovery_flow": share * reserve.recovery_flow})
     if not told_by_states(reserve):
         return expected
     states = _states_with_acceptance(reserve, share)

@@ -42,7 +42,7 @@ def given_back(reserve: xr.Dataset, storage: xr.Dataset) -> xr.DataArray:
 
         h_r = eta_c eta_d B_r
     """
-    return storage.eta_charge * storage.eta_discharge * reserve.bought_back
+    return storage.eta_charge * storage.eta_discharge * reserve.recovery_flow
 
 
 def fed_in_beyond_states(

@@ -42,7 +42,7 @@ INPUTS = (
         missing=True,
     ),
     Field(
-        "bought_back",
+        "recovery_flow",
         "product",
         "1",
         "power fed in, in the mean, to give back what calls brought beyond their mean, per kW sold"
@@ -162,7 +162,7 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
 
     The mean call of a step is not the one that is expected. What it brings beyond that is given
     back some steps later, and what it takes is bought back: throughput that stands on the left of
-    every row, those of no state and of all of them included (`bought_back` is B_r)::
+    every row, those of no state and of all of them included (`recovery_flow` is B_r)::
 
         h x = eta_c eta_d sum_r B_r x_r,   h x <= g,   h x <= c
 
@@ -182,7 +182,7 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
     called, mean = d.call_share * d.call, (d.call_share * d.call).sum("call_state")
     asset_data = s.inputs[asset]
     back = (given_back(d, asset_data) * x).sum("product")
-    if bool((d.bought_back > 0).any()):
+    if bool((d.recovery_flow > 0).any()):
         s.add(f"given_back_{asset}", back - g <= 0, mask=where)
         s.add(f"drawn_again_{asset}", back - c <= 0, mask=where)
     sets = sets_of_states(d.call, MOST_ROWS)

@@ -142,7 +142,7 @@ def _misses_states(
     fed_in: Any = 0.0
     if room.store is not None:
         kept = room.store.eta_charge * room.store.eta_discharge
-        fed_in = (kept * d.bought_back * taken * x).sum("product")
+        fed_in = (kept * d.recovery_flow * taken * x).sum("product")
     for called, likely in _outcomes(d, d.call * x, taken):
         in_state = (traded + called).clip(min=0)
         fed_in = fed_in + likely * (d.call_share * in_state).sum("call_state")
