@@ -145,9 +145,8 @@ class _Loop:
         members.go(own)
         rest.go(far, dear)
         self.steps += 1
-        logger.debug(
-            "products %.3g, off %.3g, steps %.3f and %.3f", self._left, self._off, far, dear
-        )
+        left = max(self._left, self._off)
+        logger.debug("interior point, iteration %d: %.3g EUR to go", self.steps, left)
 
     def _steps(self, most: np.ndarray, rest: np.ndarray) -> tuple[float, float, np.ndarray]:
         """Return the steps of the plan and of the prices, and those of each stay: laggards go as
