@@ -17,7 +17,7 @@ from .interior_members import Arrays, Loops, Members, all_plain, compiled_newton
 from .interior_rest import Rest
 
 logger = logging.getLogger(__name__)
-_FEW_STEPS = 20  # with fewer, rounds alone are as quick; at 24, 48 and 96 they take twice as long
+_FEW_STEPS = 20  # with fewer, rounds are as quick; at 24 and 48 with a peak they take twice as long
 _MANY_CELLS = 50_000_000  # of the Schur complements; beyond, rounds
 _ITERATIONS = 60
 _LAGGARDS = 0.05  # share of the stays that may go less far than the others
