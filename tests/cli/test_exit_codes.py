@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -191,7 +192,11 @@ def test_every_command_keeps_what_is_there(run, result_file, tmp_path, command):
 
 
 def test_interrupt_is_130(run, case_file, tmp_path, monkeypatch):
-    """Ctrl-C anywhere in the work: one line, nothing written, the folder made for it gone."""
+    """Ctrl-C anywhere in the work: one line, nothing written, the folder made for it gone; a
+    program that runs the command beside threads of its own goes on.
+    """
+    over = threading.Event()
+    threading.Thread(target=over.wait, daemon=True).start()
 
     def interrupted(case, **options):
         raise KeyboardInterrupt
@@ -201,6 +206,7 @@ def test_interrupt_is_130(run, case_file, tmp_path, monkeypatch):
     assert result.exit_code == 130
     assert "interrupted" in message(result)
     assert not (tmp_path / "out").exists()
+    over.set()
 
 
 def test_without_the_report_extra(run, case_file, result_file, tmp_path, monkeypatch):

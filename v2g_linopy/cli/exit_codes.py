@@ -34,6 +34,7 @@ class Guarded(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
         """Run a command line and leave with its exit code."""
         line = list(sys.argv[1:] if args is None else args)
+        before = set(threading.enumerate())
         try:
             code = super().main(line, *positional, **(extra | {"standalone_mode": False}))
         except (
@@ -46,7 +47,7 @@ class Guarded(TyperGroup):
         ) as error:
             code = report_error(error, flags_of(line))
             if code_of_signal(error):
-                leave_a_running_solver(code)
+                leave_a_running_solver(code, before)
         log_file.info("ended with exit code %d", code if isinstance(code, int) else 0)
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -71,12 +72,13 @@ class Guarded(TyperGroup):
             return 0
 
 
-def leave_a_running_solver(code: int) -> None:
+def leave_a_running_solver(code: int, before: set[threading.Thread]) -> None:
     """End the process where HiGHS has not yet looked up.
 
-    An interpreter that ends under its thread aborts.
+    An interpreter that ends under its thread aborts. Threads from before the command are not its
+    own, and no reason to end the process of another program.
     """
-    if threading.active_count() > 1:
+    if set(threading.enumerate()) - before:
         log_file.info("ended with exit code %d", code)
         flush_or_drop()
         os._exit(code)
