@@ -17,8 +17,8 @@ import xarray as xr
 from ..case.io import atomic, read, write
 from ..case.version import package_version
 from ..data.case_changes import with_changes
-from ..delivery.call_states import with_netted_calls, with_on_off_calls
-from ..errors import Problem, SchemaError, SolveError, SolverError, V2GError
+from ..delivery.call_states import CALLS
+from ..errors import OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
 from ..operate.simulate import simulate
 from ..report.result_view import ResultView
 from ..report.tables import kpi
@@ -27,18 +27,11 @@ from ..study.ladder import compare
 from ..study.wear import with_wear
 from .study_file import Point, Study
 
-COMMANDS: dict[str, Callable[..., xr.DataTree]] = {
+WORK: dict[str, Callable[..., xr.DataTree]] = {
     "solve": solve,
     "compare": compare,
     "simulate": simulate,
 }
-CALLS: dict[str, Callable[[xr.DataTree], xr.DataTree]] = {
-    "given": lambda case: case,
-    "on-off": with_on_off_calls,
-    "netted": with_netted_calls,
-}
-FINAL = ("optimal", "infeasible", "invalid input")
-"""What a case ends with that would be the same if it were run again."""
 NO_FIGURES = ("run", "horizon")
 """Of the key figures: what says how a result was found, and not what was found."""
 
@@ -94,7 +87,7 @@ def run_point(point: Point, study: Study, folder: Path) -> Outcome:
         Its files cannot be written.
     """
     start = time.process_time()
-    figures, currency = dict[str, float | str](), ""
+    figures, currency = dict[str, float](), ""
     try:
         result = _result(point, study)
         figures, currency = key_figures(result), str(result.attrs.get("currency", "EUR"))
@@ -104,9 +97,9 @@ def run_point(point: Point, study: Study, folder: Path) -> Outcome:
         status, message = "failed", str(error)
     except SolveError as error:
         status, message = "infeasible", str(error)
+    except OutputError:  # the disk, not the case
+        raise
     except V2GError as error:
-        if error.exit_code == 8:  # the disk, not the case
-            raise
         status, message = "invalid input", str(error)
     outcome = Outcome(point.name, status, message, time.process_time() - start)
     document = asdict(outcome) | {
@@ -132,8 +125,9 @@ def _result(point: Point, study: Study) -> xr.DataTree:
     if tell not in CALLS:
         raise SchemaError([Problem("options.calls", "choice", f"is none of {', '.join(CALLS)}")])
     arguments = {"solver" if name == "name" else name: value for name, value in solver.items()}
-    changed = CALLS[tell](with_changes(case, point.changes))
-    return with_wear(COMMANDS[study.command](changed, **options, **arguments))
+    changed, tell_calls = with_changes(case, point.changes), CALLS[tell]
+    told = changed if tell_calls is None else tell_calls(changed)
+    return with_wear(WORK[study.command](told, **options, **arguments))
 
 
 @lru_cache(maxsize=4)
@@ -142,7 +136,7 @@ def _base_case(path: str, stamp: int | None) -> xr.DataTree:
     return read(path)
 
 
-def key_figures(result: xr.DataTree) -> dict[str, float | str]:
+def key_figures(result: xr.DataTree) -> dict[str, float]:
     """The numbers of `kpi` under one name each, as ``energy.charged_kWh``.
 
     The profit of every rung of a ladder is ``ladder.RUNG``. Numbers only; what is missing is left
@@ -155,8 +149,8 @@ def key_figures(result: xr.DataTree) -> dict[str, float | str]:
     return found
 
 
-def _numbers(told: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float | str]]:
-    found: list[tuple[str, float | str]] = []
+def _numbers(told: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
     for name, value in told.items():
         if isinstance(value, Mapping):
             found += _numbers(value, f"{prefix}{name}.")

@@ -124,24 +124,19 @@ def run_study(
     missing = [p for p in {p.name: p for p in points}.values() if kept(p, study, folder) is None]
     before = len({p.name for p in points}) - len(missing)
     run: Run = in_this_process
-    if executor == "dask":
+    if missing and executor == "dask":
         run = DaskWorkers(jobs, address)
     elif jobs > 1:
         run = LocalWorkers(jobs)
     given_up: dict[str, Outcome] = {}
     for number, outcome in enumerate(run(missing, study, folder), start=before + 1):
-        if kept_nowhere(outcome):
+        if outcome.status == "failed":  # its worker died, or it is to be tried again
             given_up[outcome.name] = outcome
         progress(outcome, number, before + len(missing))
     found = collected(study, folder, given_up)
     write_study(found, folder)
     ended = Counter(map(str, found["status"].values.ravel()))
     return StudyRun(found, before, ended)
-
-
-def kept_nowhere(outcome: Outcome) -> bool:
-    """Whether a case ended without a file of its own: its workers died."""
-    return outcome.status == "failed"
 
 
 def run_one(study: Study, folder: str | Path, index: int) -> Outcome | None:

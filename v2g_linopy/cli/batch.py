@@ -1,7 +1,6 @@
 """`batch`: run every case of a study that is not done, and put all of them together."""
 
 import shlex
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -154,12 +153,9 @@ def run_all(
     lacking = report_lacks() if report else ""
     if lacking:
         terminal.say(f"no {PAGE}: {lacking}")
-    failed = Counter[str]()
-
     with terminal.solving(f"{counted(len(study), 'case')}", counted=True) as move:
 
         def progress(outcome: Outcome, done: int, of: int) -> None:
-            failed.update([outcome.status] if outcome.message else [])
             move(done, of)
 
         run = run_study(

@@ -15,6 +15,7 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from ..case.io import atomic
+from ..delivery.call_states import CALLS
 from ..errors import Interrupted, OutputError, SchemaError
 from ..model.contracts import SCHEMA as CONTRACT_SCHEMA
 from ..model.contracts import contract_of, is_menu
@@ -390,14 +391,6 @@ def wrote(
         raise typer.Exit(STOPPED_AT_A_LIMIT)
 
 
-CALLS: dict[str, Callable[[xr.DataTree], xr.DataTree] | None] = {
-    "given": None,
-    "on-off": v2g.with_on_off_calls,
-    "netted": v2g.with_netted_calls,
-}
-"""How the calls of reserves are told, by the words of `--calls`; any other is a record."""
-
-
 def checked_case(
     terminal: Terminal, path: Path, changes: list[str] | None, calls: str = "given"
 ) -> tuple[xr.DataTree, tuple[str, ...]]:
@@ -412,7 +405,7 @@ def checked_case(
 
 
 def calls_told(word: str) -> Callable[[xr.DataTree], xr.DataTree] | None:
-    """Return what tells the calls of a case, by the word of `--calls` or a file."""
+    """Return what tells the calls of a case: a word of `--calls`; any other names a record."""
     if word in CALLS:
         return CALLS[word]
     if not Path(word).suffix:

@@ -2,7 +2,7 @@
 (docs/formulation.md §3).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product as every_pair
 
@@ -202,3 +202,11 @@ def _states_of(name: str, d: xr.Dataset) -> list[State]:
                 found.append(State(f"{name} {way}{some}", sign * full * called, share))
         rest = rest - rate.max("product")
     return [State("", none, rest), *found]
+
+
+CALLS: dict[str, Callable[[xr.DataTree], xr.DataTree] | None] = {
+    "given": None,
+    "on-off": with_on_off_calls,
+    "netted": with_netted_calls,
+}
+"""How the calls of reserves are told, by the words of `--calls` and of a study."""
