@@ -179,6 +179,11 @@ COMMANDS = (
         "batch",
         "Run every case of a study that is not done yet; write study.nc, study.csv and study.html.",
     ),
+    Listed(
+        "serve",
+        "serve",
+        "Serve cases, jobs and results over HTTP, and a page for them, until Ctrl-C.",
+    ),
     Listed("report", "inspect", "Write the offline HTML report of a result."),
     Listed(
         "bids",

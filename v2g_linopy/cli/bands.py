@@ -189,6 +189,7 @@ def _document(table: pd.DataFrame, found: xr.DataTree, files: dict[str, str]) ->
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return {
         "status": "ok",
+        "timezone": str(found.attrs.get("timezone") or "UTC"),
         "meaning": bands["meaning"],
         "exact_sum": bool(bands["exact_sum"]),
         "sum_meaning": bands["sum_meaning"],

@@ -22,6 +22,10 @@ log_file = logging.getLogger("v2g log")
 log_file.propagate = False
 log_file.setLevel(logging.INFO)
 log_file.addHandler(logging.NullHandler())
+progress_log = logging.getLogger("v2g progress")
+"""How far a command is, for a program that runs it and listens here: its words, and `counted`."""
+progress_log.propagate = False
+progress_log.setLevel(logging.INFO)
 
 
 class PrintableLog(logging.Formatter):
@@ -95,9 +99,10 @@ class Reports(logging.Handler):
 
     def __enter__(self) -> "Reports":
         """Begin to listen and to count the minutes, where anybody is told."""
-        if self.say or is_kept():
+        if self.say or is_kept() or progress_log.handlers:
             logging.getLogger(PACKAGE).addHandler(self)
             self.clock.start()
+        progress_log.info(self.label)
         return self
 
     def __exit__(
@@ -115,11 +120,14 @@ class Reports(logging.Handler):
     def move(self, done: int, of: int) -> None:
         """Take how much is done, and of how much."""
         self.reached = f"{done} of {of}"
+        progress_log.info(self.label, extra={"counted": {"done": done, "of": of}})
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take what the package says of its work."""
         if record.levelno <= logging.INFO:
             self.reached = record.getMessage()
+        if record.levelno == logging.INFO:
+            progress_log.info("%s: %s", self.label, record.getMessage())
 
     def report(self) -> None:
         """Write a line every minute, until the work is done."""
