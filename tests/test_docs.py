@@ -18,6 +18,7 @@ import v2g_linopy as v2g
 from docs import demonstration, generate
 from docs.everything import case_of_everything
 from v2g_linopy.cli import app
+from v2g_linopy.data.generators.commuters import NOT_A_MARKET
 from v2g_linopy.data.importers import formats
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -265,7 +266,7 @@ def test_every_format_is_in_the_page_on_importing():
             assert form.read.__name__ in page, form.read.__name__
 
 
-PER_YEAR = re.compile(r"EUR (?:per vehicle and year|a year for each)|EUR/vehicle")
+PER_YEAR = re.compile(r"EUR (?:per (?:vehicle|car) and year|a year)|EUR/(?:vehicle|car)")
 AMOUNT = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?:\.\d+)?|(?<![\d.,])\d{4,}(?:\.\d+)?")
 
 
@@ -295,5 +296,5 @@ def test_no_large_figure_without_the_words_that_it_is_no_market():
     for path in ("README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))):
         assert not large_amounts(page(path)), path
     study = v2g.commuters(vehicles=1, days=1)
-    assert "not a market" in study.attrs["warnings"]
-    assert "warnings" not in v2g.homes_and_depot(vehicles=2, days=1).attrs
+    assert study.attrs["not_a_market"] == NOT_A_MARKET
+    assert "not_a_market" not in v2g.homes_and_depot(vehicles=2, days=1).attrs

@@ -250,15 +250,15 @@ def test_vehicles_in_one_step_need_a_shorter_one(sessions):
 
 
 def test_wear_is_assumed_aloud(sessions, run, tmp_path):
-    """200 EUR/kWh over 3000 cycles of 80 % are 0.08333 EUR per kWh; --wear overrides, and the
-    sentence follows.
+    """120 EUR/kWh over 4000 full cycles are 0.03 EUR per kWh; --wear overrides, and the sentence
+    follows.
     """
     said = sessions("--assume", "defaults").stdout
     assert (
-        "Wear 0.0833333 EUR per kWh leaving the battery: 200 EUR/kWh of battery, 3000 cycles of"
-        " 80 %." in said
+        "Wear 0.03 EUR per kWh leaving the battery: 120 EUR/kWh for a new battery and 4000 full"
+        " cycles (2026)." in said
     )
-    assert float(v2g.read(tmp_path / "c.nc")["fleet"]["wear"]) == pytest.approx(200 / 2400)
+    assert float(v2g.read(tmp_path / "c.nc")["fleet"]["wear"]) == pytest.approx(120 / 4000)
     said = sessions("--assume", "defaults", "--wear", "0.02", "--force").stdout
     assert "Wear 0.02 EUR per kWh leaving the battery." in said
     assert float(v2g.read(tmp_path / "c.nc")["fleet"]["wear"]) == 0.02
@@ -426,7 +426,7 @@ def test_help_lists_columns_and_assumptions(run):
         "energy (kWh, for --assume): metered energy charged, at the grid",
         "capacity (kWh, or --assume): most energy the battery may hold",
         "arrival (time, required): plug-in",
-        "wear (0.083333): wear, EUR per kWh leaving the battery",
+        "wear (0.03): wear, EUR per kWh leaving the battery",
     ):
         assert words in text
     assert "time (time, or date and hour): start of the step" in " ".join(

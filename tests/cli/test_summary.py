@@ -8,7 +8,9 @@ from cases import case, market, product, vehicle
 import v2g_linopy as v2g
 from v2g_linopy.cli.solve import summary
 from v2g_linopy.report.page.content import warnings
+from v2g_linopy.report.page.write import render
 from v2g_linopy.report.result_view import ResultView
+from v2g_linopy.report.tables import kpi
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,21 @@ def test_reserve_that_rests_on_mean_calls_is_named(fields, is_said):
     words = summary(result, Path("out"), ["result.nc"])
     assert ("`v2g replay out --random 20`" in words) == is_said
     assert any("mean of the calls" in w for w in warnings(ResultView.of(result))) == is_said
+
+
+@pytest.mark.parametrize("settlement", ["capacity", "energy"])
+def test_what_no_market_pays_is_headed_and_not_scaled_to_a_year(settlement):
+    """The published study of commuters says in the first line of the terminal and at the head of
+    the page what it is; a day is a day and nothing is shown for a year.
+    """
+    study = v2g.commuters(1, 1, regulation=v2g.data.Regulation(settlement=settlement))
+    result = v2g.solve(study)
+    head = "published study: an energy price paid for capacity; not a market"
+    assert summary(result, Path("out"), ["result.nc"]).splitlines()[0] == head
+    page = render(result)
+    assert page.index(head) < page.index("EUR over the horizon") and "and year" not in page
+    figures = kpi(result)
+    assert figures["not_a_market"] == head and figures["profit_per_unit"] is None
 
 
 def test_what_has_to_be_bought_back_is_said():

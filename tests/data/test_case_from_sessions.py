@@ -196,16 +196,13 @@ def test_a_vehicle_has_one_battery():
 
 
 def test_wear_is_part_of_the_assumption():
-    """A battery of 200 EUR/kWh that lasts 3000 cycles of 80 %: 0.08333 EUR/kWh; told, overridden,
-    or told to be 0.
+    """A battery of 120 EUR/kWh that lasts 4000 full cycles: 0.03 EUR/kWh; told, overridden, or told
+    to be 0.
     """
     sessions, prices = metered((0, 2)), spot(50, 20)
     assumed = case_from_sessions(sessions, prices, battery=BatteryAssumption(), **UTC)
-    assert float(assumed["fleet"].wear) == pytest.approx(200 / 2400)
-    assert (
-        "Wear 0.0833333 EUR per kWh leaving the battery: 200 EUR/kWh"
-        in assumed.attrs["assumptions"]
-    )
+    assert float(assumed["fleet"].wear) == pytest.approx(120 / 4000)
+    assert "Wear 0.03 EUR per kWh leaving the battery: 120 EUR/kWh" in assumed.attrs["assumptions"]
     given = case_from_sessions(sessions, prices, battery=BatteryAssumption(), wear=0.01, **UTC)
     assert float(given["fleet"].wear) == 0.01
     assert "Wear 0.01 EUR per kWh leaving the battery." in given.attrs["assumptions"]

@@ -17,7 +17,7 @@ from .case_size import member_counts, size_in_words
 from .options import DryRun, Force, Set, command, one_of
 from .output import case_path, refuse_file
 from .set_option import changed
-from .terminal import Terminal
+from .terminal import Terminal, headed
 
 HOURS = 24
 LONGEST = 300
@@ -128,7 +128,8 @@ class Writing:
         warnings = str(case.attrs.get("warnings", "")).splitlines()
         for warning in warnings:
             terminal.say(f"warning: {warning}")
-        lines = [f"{'would write' if self.dry_run else 'wrote'} {path}: {size_in_words(case)}"]
+        lines = headed(case.attrs)
+        lines += [f"{'would write' if self.dry_run else 'wrote'} {path}: {size_in_words(case)}"]
         if not terminal.quiet:
             lines += [
                 f"  {n if len(n) <= LONGEST else n[:LONGEST] + ' … (all in the file)'}"
@@ -142,6 +143,7 @@ class Writing:
             **member_counts(case),
             "assumptions": notes,
             "warnings": warnings,
+            "not_a_market": str(case.attrs.get("not_a_market", "")),
         }
         terminal.answer("\n".join(lines), document)
 
@@ -149,7 +151,7 @@ class Writing:
 def new(
     terminal: Terminal,
     name: Name,
-    template: Kind = Template.COMMUTERS,
+    template: Kind = Template.HOMES_AND_DEPOT,
     vehicles: Vehicles = None,
     days: Days = None,
     seed: Seed = 0,

@@ -50,7 +50,7 @@ from .options import (
 from .output import refuse_existing, report_lacks, staged
 from .set_option import changed
 from .steps_of_profit import PAGE, TABLE, runs_that_know, steps_between, written_steps
-from .terminal import Terminal, to_json
+from .terminal import Terminal, headed, to_json
 
 FILES = ("result.nc", "schedule.csv", "bids.csv", "bill.csv", "kpi.json", "report.html")
 WORKBOOK = "tables.xlsx"
@@ -255,7 +255,10 @@ def bills_side_by_side(
     money, names = trees[0].attrs.get("currency", "EUR"), letters(len(paths))
     table = bills(trees)
     profit = [float(tree.attrs["profit"]) for tree in trees]
-    lines = [f"{name} is {path}" for name, path in zip(names, paths, strict=True)]
+    lines = [
+        ": ".join([f"{name} is {path}", *headed(tree.attrs)])
+        for name, path, tree in zip(names, paths, trees, strict=True)
+    ]
     changes = [f"{name} - {names[0]}" for name in names[1:]]
     lines += ["", f"{money:<30}" + "".join(f"{head:>13}" for head in (*names, *changes))]
     lines.append(bill_line("profit", profit))
@@ -451,7 +454,8 @@ def summary(result: xr.DataTree, folder: Path, names: list[str], detailed: bool 
     """The result in a few lines; how it was found in blocks only where details are asked for."""
     attrs, currency = result.attrs, result.attrs.get("currency", "EUR")
     lines = [
-        f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({size_in_words(result)})"
+        *headed(attrs),
+        f"{attrs['status']}: profit {attrs['profit']:.2f} {currency} ({size_in_words(result)})",
     ]
     if "ladder" in result.children:
         profit = result["ladder"].to_dataset()["profit"]

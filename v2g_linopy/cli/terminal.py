@@ -169,6 +169,11 @@ class Terminal:
                 raise
 
 
+def headed(attrs: Mapping[Any, Any]) -> list[str]:
+    """The line that heads what is told of a case that no market pays; none for others."""
+    return [str(attrs["not_a_market"])] if attrs.get("not_a_market") else []
+
+
 def has_descriptor(stream: Any) -> bool:
     """Whether a stream stands on a file of the operating system (a test's stream need not)."""
     try:

@@ -332,20 +332,37 @@ class ResultView:
                 return kind
         return "row"
 
+    @property
+    def not_a_market(self) -> str:
+        """Why no market pays what the case pays: the head of all that is told; empty for others."""
+        return str(self.attrs.get("not_a_market", ""))
+
     @cached_property
     def units(self) -> float:
         """What amounts are divided by.
 
-        It is vehicles (or connectors) times years, or years where other assets share the bill.
+        It is vehicles (or connectors) times years, or years where other assets share the bill; 0
+        for what is not a market, which is never scaled to a year.
         """
+        if self.not_a_market:
+            return 0.0
         return self.years if self.others else self.fleet_units
 
     @cached_property
     def fleet_units(self) -> float:
-        """Vehicles or connectors times years; sessions where they were packed."""
+        """Vehicles or connectors times years; sessions where they were packed; vehicles alone where
+        nothing is scaled to a year.
+        """
         if self.kind == "row":
             return float(self.groups["sessions"].sizes["session"])
-        return self.vehicles * self.years
+        return self.vehicles * (1.0 if self.not_a_market else self.years)
+
+    @property
+    def per_member(self) -> str:
+        """What figures of a vehicle are given per."""
+        if self.kind == "row":
+            return "per charging session"
+        return f"per {self.kind}" + ("" if self.not_a_market else " and year")
 
     @property
     def per(self) -> str:
@@ -354,7 +371,7 @@ class ResultView:
             return "over the horizon"
         if self.others:
             return "per year"
-        return "per charging session" if self.kind == "row" else f"per {self.kind} and year"
+        return self.per_member
 
     @property
     def scale(self) -> float:

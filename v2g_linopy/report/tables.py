@@ -61,9 +61,9 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
 
     Figures ``per_unit`` are per vehicle and year (connector and year; charging session where
     sessions of any vehicle were packed into rows; year where other assets share the bill), as
-    ``unit`` says; None without either. Equivalent full cycles are the energy leaving the batteries
-    towards the grid over what they hold when full. `parts` is the catalogue that the result was
-    made with.
+    ``unit`` says; None without either, and where ``not_a_market`` says that no market pays them.
+    Equivalent full cycles are the energy leaving the batteries towards the grid over what they hold
+    when full. `parts` is the catalogue that the result was made with.
     """
     return ResultView.of(result, parts=parts).once(_key_figures)
 
@@ -71,6 +71,7 @@ def kpi(result: Result, *, parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
 def _key_figures(view: ResultView) -> dict[str, Any]:
     figures = {
         "title": view.attrs.get("title", ""),
+        "not_a_market": view.not_a_market,
         "status": view.attrs.get("status", ""),
         "currency": view.currency,
         "horizon": _horizon(view),

@@ -17,7 +17,9 @@ from .noise_and_prices import days_of, italian_prices, steps_of
 from .stays import DAY, moments, vehicle_labels
 
 REGULATION = Regulation()
-NO_MARKET = "Published study: an energy price paid for capacity; not a market."
+NOT_A_MARKET = "published study: an energy price paid for capacity; not a market"
+"""What heads all that is told of the study."""
+OTHERWISE = "Settled as energy, only what is activated is paid; the study pays what is held."
 
 
 def commuters(
@@ -84,7 +86,8 @@ def commuters(
     -------
     xarray.DataTree
         `/fleet` (kW, kWh on fleet and `time`), `/sessions`, `/energy` and, unless it is left out,
-        `/reserve` with `up` and `down`. The attribute `assumptions` states every rule.
+        `/reserve` with `up` and `down`. The attribute `assumptions` states every rule; with
+        regulation `not_a_market` heads every report, and nothing is scaled to a year.
 
     Raises
     ------
@@ -127,6 +130,8 @@ def commuters(
             " of 80 %."
         ),
     ]
+    if regulation is not None and regulation.settlement == "energy":
+        sentences.append(OTHERWISE)
     currency = currency_of_prices(prices)
     case = case_from_sessions(
         sessions,
@@ -146,9 +151,8 @@ def commuters(
         assumptions=[sentence.replace("EUR", currency) for sentence in sentences],
         **options,
     )
-    if regulation is not None and regulation.settlement == "capacity":
-        said = str(case.attrs.get("warnings", ""))
-        case.attrs["warnings"] = f"{NO_MARKET}\n{said}".strip()
+    if regulation is not None:
+        case.attrs["not_a_market"] = NOT_A_MARKET
     return case
 
 

@@ -10,7 +10,7 @@ from ..sessions.origins import SYNTHETIC
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import to_local
 from .noise_and_prices import days_of, hourly_prices, local_day, steps_of
-from .stays import COSTS, moments
+from .stays import COSTS, WEAR_OF_VEHICLES, moments
 
 POD = "depot"
 CONTAINMENT = (
@@ -145,10 +145,8 @@ def _sentences(
             f"Each drives 15 to 35 kWh a day and needs 90 % of its {capacity:g} kWh when it leaves;"
             " what must be on board at the end is what still lets it leave so."
         ),
-        (
-            f"Chargers {charger:g} kW each way, efficiency {efficiency:g} each way; wear 0.05 EUR"
-            " per kWh leaving them."
-        ),
+        f"Chargers {charger:g} kW each way, efficiency {efficiency:g} each way.",
+        WEAR_OF_VEHICLES,
         (
             f"The connection carries {site:g} kW either way; energy is traded by the hour, at most"
             f" {limit:g} kW."

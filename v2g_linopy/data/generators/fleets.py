@@ -6,6 +6,7 @@ import xarray as xr
 
 from ...errors import Problem, SchemaError
 from ..sessions.availability import from_availability
+from ..sessions.battery_costs import WEAR, WEAR_SOURCE
 from ..sessions.markets import markets_for
 from ..sessions.new_case import new_case
 from ..tables.local_time import to_local
@@ -114,7 +115,7 @@ def fleets(
         eta_charge=0.9,
         eta_discharge=0.9,
         start=plugged.isel(time=0, drop=True),
-        wear=0.02,
+        wear=WEAR,
         slack_cost=slack_cost,
     )
     groups, sentences = markets_for(
@@ -136,8 +137,8 @@ def fleets(
             " start are full."
         ),
         (
-            f"{contract_limit:g} of each battery may be used; wear 0.02 EUR per kWh leaving it;"
-            f" slack: {slack}."
+            f"{contract_limit:g} of each battery may be used; wear {WEAR:g} EUR per kWh leaving it:"
+            f" {WEAR_SOURCE}; slack: {slack}."
         ),
         "A fleet stands for many vehicles: one may charge while another discharges.",
     ]

@@ -17,7 +17,7 @@ from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import to_local
 from .frequency_record import frequency_record
 from .noise_and_prices import days_of, local_day, steps_of, world_prices
-from .stays import UNSERVED_COST, WEAR, WEAR_SOURCE, moments, together, vehicle_labels
+from .stays import COSTS, WEAR_OF_VEHICLES, moments, together, vehicle_labels
 
 CAPACITY, CHARGER, EFFICIENCY, NEED = 60.0, 11.0, 0.93, 0.8
 """kWh of each battery, kW of each charger either way, its efficiency, and the share of the battery
@@ -116,7 +116,7 @@ def homes_and_depot(
     pods = pd.Index(["homes", "depot"][: 1 + (vans > 0)], name="pod")
     charged = {"fee_import": ((), FEE, fee), "fee_export": ((), -FEE, fee)}
     groups = {
-        "fleet": fleet.assign(wear=((), WEAR), unserved_cost=((), UNSERVED_COST)),
+        "fleet": fleet.assign(COSTS),
         "sessions": table,
         "energy": market,
         "connection": xr.Dataset(charged, coords={"pod": pods}),
@@ -259,7 +259,7 @@ def _sentences(
             f"Batteries {CAPACITY:g} kWh, {100 * NEED:g} % at every departure, at the start and at"
             f" the end; chargers {CHARGER:g} kW each way, efficiency {EFFICIENCY:g} each way."
         ),
-        f"Wear {WEAR:g} EUR per kWh leaving the battery: {WEAR_SOURCE}.",
+        WEAR_OF_VEHICLES,
         (
             f"Day-ahead prices by quarter-hours differ by {SPREAD:g} EUR/MWh within a day, in the"
             f" mean; fees and taxes of {FEE:g} EUR/MWh are refunded on what is fed back."

@@ -12,7 +12,7 @@ from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import align, to_local
 from .noise_and_prices import days_of, local_day, noise, steps_of, world_prices
 from .single_site import batteries
-from .stays import COSTS, VANS, stays, vehicle_labels
+from .stays import COSTS, VANS, WEAR_OF_BATTERIES, WEAR_OF_VEHICLES, stays, vehicle_labels
 
 PRODUCTS = ("FCR-N", "FCR-D up", "FCR-D down")
 LEAST = 100.0
@@ -152,10 +152,9 @@ def _sentences(
             if stored
             else "No battery; the chargers cannot discharge."
         ),
-        (
-            "Efficiency 0.93 each way for vans, 0.95 for the battery; wear 0.05 and 0.02 EUR per"
-            " kWh leaving them."
-        ),
+        "Efficiency 0.93 each way for vans, 0.95 for the battery.",
+        WEAR_OF_VEHICLES,
+        WEAR_OF_BATTERIES,
         (
             "FCR-N, FCR-D up and FCR-D down for"
             f" {'limited reservoirs' if discharge else 'two hours of full activation'} (Nordic"

@@ -18,7 +18,17 @@ from .depot import CONTAINMENT, containment
 from .gate_of_portfolio import gate_and_forecasts, gate_sentences
 from .noise_and_prices import days_of, hourly_prices, steps_of, too_small
 from .single_site import batteries
-from .stays import COSTS, OFFICE_WORKERS, RESIDENTS, VANS, Habit, stays, together
+from .stays import (
+    COSTS,
+    OFFICE_WORKERS,
+    RESIDENTS,
+    VANS,
+    WEAR_OF_BATTERIES,
+    WEAR_OF_VEHICLES,
+    Habit,
+    stays,
+    together,
+)
 from .sun_and_buildings import building, profiles, sun
 
 
@@ -181,10 +191,9 @@ def _sentences(
             " EUR/kW for the largest clock hour of a month; a part of a month costs in proportion"
             " to its hours."
         ),
-        (
-            "Efficiency 0.93 each way for vehicles, 0.95 for batteries; wear 0.05 and 0.02 EUR per"
-            " kWh leaving them."
-        ),
+        "Efficiency 0.93 each way for vehicles, 0.95 for batteries.",
+        WEAR_OF_VEHICLES,
+        WEAR_OF_BATTERIES,
     ]
 
 

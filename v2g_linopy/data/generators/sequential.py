@@ -13,7 +13,7 @@ from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import to_local
 from .noise_and_prices import days_of, hourly_prices, noise, steps_of
 from .single_site import batteries
-from .stays import COSTS, OFFICE_WORKERS, stays, vehicle_labels
+from .stays import COSTS, OFFICE_WORKERS, WEAR_OF_BATTERIES, WEAR_OF_VEHICLES, stays, vehicle_labels
 from .sun_and_buildings import profiles, sun
 
 POD = "portfolio"
@@ -163,6 +163,8 @@ def _sentences(
             f"Roof {solar:g} kWp; battery {battery:g} kWh, {battery / 2:g} kW, as full at the end"
             " as at the start (half)."
         ),
+        WEAR_OF_VEHICLES,
+        WEAR_OF_BATTERIES,
         (
             f"Day-ahead, by the hour, closes at {GATE:g}:00 local on the day before and is"
             f" published at {PUBLISHED:g}:00; intraday trades {LEAD:g} h before delivery and costs"

@@ -7,11 +7,12 @@ import pandas as pd
 import xarray as xr
 
 from ...errors import Problem, SchemaError
+from ..sessions.battery_costs import STATIONARY_WEAR
 from ..sessions.new_case import new_case
 from ..sessions.origins import SUN
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from .noise_and_prices import days_of, hourly_prices, steps_of
-from .stays import COSTS, OFFICE_WORKERS, stays, vehicle_labels
+from .stays import COSTS, OFFICE_WORKERS, WEAR_OF_BATTERIES, WEAR_OF_VEHICLES, stays, vehicle_labels
 from .sun_and_buildings import building, profiles, sun
 
 POD = "site"
@@ -173,10 +174,9 @@ def _sentences(
             " may be curtailed."
         ),
         f"Battery {battery:g} kWh, {battery / 2:g} kW; as full at the end as at the start (half).",
-        (
-            "Efficiency 0.93 each way for vehicles, 0.95 for the battery; wear 0.05 and 0.02 EUR"
-            " per kWh leaving them."
-        ),
+        "Efficiency 0.93 each way for vehicles, 0.95 for the battery.",
+        WEAR_OF_VEHICLES,
+        WEAR_OF_BATTERIES,
         f"The site draws at most {import_max:g} kW.",
         (
             f"It buys at the hourly price of the market and {MARGIN:g} EUR/MWh, sells at that price"
@@ -222,7 +222,7 @@ def batteries(
         "energy_max": size,
         "energy_initial": size / 2,
     }
-    same = {"eta_charge": 0.95, "eta_discharge": 0.95, "cyclic": 1.0, "wear": 0.02}
+    same = {"eta_charge": 0.95, "eta_discharge": 0.95, "cyclic": 1.0, "wear": STATIONARY_WEAR}
     fields = {n: ("battery", x) for n, x in data.items()} | {n: ((), x) for n, x in same.items()}
     out = xr.Dataset(fields, coords={"battery": list(sizes)})
     return out if pods is None else out.assign(pod=("battery", pods))

@@ -10,17 +10,18 @@ import pandas as pd
 import xarray as xr
 
 from ...case.calendar import instants
+from ..sessions.battery_costs import STATIONARY_WEAR, STATIONARY_WEAR_SOURCE, WEAR, WEAR_SOURCE
 
 DAY = pd.Timedelta("1D")
-REPLACEMENT, CYCLES = 120.0, 4000.0
-"""EUR/kWh of a new battery in 2026, and full cycles that it lasts."""
-WEAR, UNSERVED_COST = REPLACEMENT / CYCLES, 10.0
-"""EUR per kWh that leaves a battery, and per kWh of need not served."""
-WEAR_SOURCE = f"{REPLACEMENT:g} EUR/kWh for a new battery and {CYCLES:g} full cycles (2026)"
-COSTS = {"wear": ((), 0.05), "unserved_cost": ((), UNSERVED_COST)}
-"""EUR per kWh that leaves a battery, and per kWh of need not served, of the vehicles of older
-generators.
-"""
+UNSERVED_COST = 10.0
+"""EUR per kWh of need not served."""
+COSTS = {"wear": ((), WEAR), "unserved_cost": ((), UNSERVED_COST)}
+"""EUR per kWh that leaves the battery of a vehicle, and per kWh of need not served."""
+WEAR_OF_VEHICLES = f"Wear {WEAR:g} EUR per kWh leaving a vehicle: {WEAR_SOURCE}."
+WEAR_OF_BATTERIES = (
+    f"Wear {STATIONARY_WEAR:g} EUR per kWh leaving a battery that stands still:"
+    f" {STATIONARY_WEAR_SOURCE}."
+)
 
 
 @dataclass(frozen=True)

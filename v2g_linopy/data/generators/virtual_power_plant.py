@@ -19,7 +19,17 @@ from ..tables.wording import with_count
 from .depot import CONTAINMENT, containment
 from .noise_and_prices import days_of, hourly_prices, noise, steps_of, too_small
 from .single_site import batteries
-from .stays import COSTS, OFFICE_WORKERS, RESIDENTS, VANS, Habit, stays, together
+from .stays import (
+    COSTS,
+    OFFICE_WORKERS,
+    RESIDENTS,
+    VANS,
+    WEAR_OF_BATTERIES,
+    WEAR_OF_VEHICLES,
+    Habit,
+    stays,
+    together,
+)
 from .sun_and_buildings import building, profiles, sun
 
 
@@ -336,6 +346,8 @@ def _sentences(sites: Sites, days: int, seed: int, start: str, timezone: str) ->
         ),
         f"Every site pays {FEE:g} EUR/MWh of grid fee on what it draws.",
         *(habit.sentence(whom) for whom, habit in _habits(sites).items()),
+        WEAR_OF_VEHICLES,
+        WEAR_OF_BATTERIES,
     ]
 
 

@@ -11,9 +11,8 @@ from ...errors import Problem, Remedy, SchemaError
 from ...model.sessions import SESSION_FIELDS
 from ..tables.unit_conversion import in_unit, stacked
 from ..tables.wording import first_few, with_count
+from .battery_costs import WEAR, WEAR_SOURCE
 
-WEAR = 200 / (3000 * 0.8)
-"""EUR per kWh leaving a battery: one of 200 EUR/kWh that lasts 3000 cycles of 80 %."""
 BATTERY = ("capacity", "energy_need", "energy_arrival", "charge_max")
 LARGEST_TRIP = "energy_trip_max"
 """Column with the largest trip of a vehicle, kWh, also of one before its first stay."""
@@ -64,8 +63,8 @@ class BatteryAssumption(BaseModel):
         Most by which a charger is raised above the largest power seen; beyond it a unit is wrong.
     discharge_share : float, default 1.0
         Discharging per charging power; 0: smart charging.
-    wear : float, default 0.0833
-        EUR per kWh leaving the battery; 200 EUR/kWh over 3000 cycles of 80 % unless given.
+    wear : float, default 0.03
+        EUR per kWh leaving the battery; 120 EUR/kWh over 4000 full cycles unless given.
 
     Examples
     --------
@@ -170,7 +169,7 @@ class BatteryAssumption(BaseModel):
         ways = (("eta_charge", "in"), ("eta_discharge", "out"))
         if shares := [f"{getattr(self, name):g} {way}" for name, way in ways if name not in given]:
             sentences.append(f"Efficiency: {', '.join(shares)}.")
-        origin = ": 200 EUR/kWh of battery, 3000 cycles of 80 %" if self.wear == WEAR else ""
+        origin = f": {WEAR_SOURCE}" if self.wear == WEAR else ""
         sentences.append(f"Wear {self.wear:.6g} EUR per kWh leaving the battery{origin}.")
         return [sentence.replace("EUR", currency) for sentence in sentences]
 

@@ -121,7 +121,6 @@ def _fleet_tiles(view: ResultView, figures: dict[str, Any]) -> list[Tile]:
         less = f"unmanaged {_shown(prices['unmanaged'])}, {mean}"
         cells.append(("price when charging", _shown(prices["charging"]), per_mwh, less))
         cells.append(("price when feeding in", _shown(prices["feeding_in"]), per_mwh, mean))
-    per = "per charging session" if view.kind == "row" else f"per {view.kind} and year"
     cycles = _shown(energy["equivalent_full_cycles_per_unit"])
     return [
         *cells,
@@ -129,7 +128,7 @@ def _fleet_tiles(view: ResultView, figures: dict[str, Any]) -> list[Tile]:
             "battery use" if not view.others else "vehicles' batteries",
             cycles,
             "cycles",
-            f"by feeding in, {per}",
+            f"by feeding in, {view.per_member}",
         ),
     ]
 

@@ -194,6 +194,7 @@ def render(result: Result, *, parts: Mapping[str, Part] = PARTS) -> str:
         unit=view.unit,
         scaled=view.units > 0,
         run={"v2g_linopy_version": view.attrs.get("v2g_linopy_version", "")},
+        not_a_market=view.not_a_market,
         headline=content.headline(view),
         setting=content.setting(view),
         warnings=content.warnings(view),

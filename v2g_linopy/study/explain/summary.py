@@ -17,6 +17,7 @@ def summary_lines(plan: Plan, listed: int) -> list[str]:
         len(plan.members),
     )
     lines = [
+        *filter(None, [str(attrs.get("not_a_market", ""))]),
         (
             f"{attrs.get('title') or 'Plan'}: {size} member{'s' * (size != 1)},"
             f" {steps_in_words(plan, 0, len(plan.calendar.time))}"
