@@ -61,6 +61,13 @@ def test_every_public_name_is_found_and_listed(name):
     assert name in dir(v2g)
 
 
+def test_the_server_loads_no_numbers():
+    """What `v2g serve` needs: no array, no NetCDF library, and not the command's other modules."""
+    server = "import v2g_linopy.cli.serve, v2g_linopy.service.server"
+    loaded = {name.partition(".")[0] for name in fresh(server, answer="sorted(sys.modules)")}
+    assert sorted(loaded & (HEAVY | {"netCDF4"})) == ["pydantic"]
+
+
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="has no attribute 'sovle'"):
         v2g.sovle  # noqa: B018

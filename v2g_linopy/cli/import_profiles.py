@@ -25,10 +25,11 @@ from .input_files import (
     format_help,
     read_case,
     read_profile_file,
+    step_length,
 )
 from .new import Start, Writing, day
 from .option_words import in_option_words
-from .options import command, step_length
+from .options import command
 from .terminal import Terminal
 
 LEAST_LIMIT = 10_000.0

@@ -35,7 +35,7 @@ from .import_common import (
     regulation_of,
     zone_of,
 )
-from .input_files import PriceOptions, StayOptions, format_help, read_session_file, use
+from .input_files import PriceOptions, StayOptions, format_help, read_session_file, step_length, use
 from .new import Start, Writing, day
 from .option_words import in_option_words
 from .options import (
@@ -46,7 +46,6 @@ from .options import (
     pairs,
     scalar,
     share_of,
-    step_length,
 )
 from .terminal import Terminal
 

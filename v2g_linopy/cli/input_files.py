@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args
 from xml.etree import ElementTree
 
+import pandas as pd
 import typer
 import xarray as xr
 
@@ -35,7 +36,7 @@ from ..data.tables.series import combine
 from ..data.tables.table_format import TableFormat
 from ..errors import InputFileError, Problem, SchemaError
 from .option_words import in_option_words
-from .options import named_file, pairs, step_length
+from .options import named_file, pairs
 
 PREFIXED = ("column", "timezone", "ambiguous", "nonexistent", "missing")
 """Options that have another name for the prices of `import sessions`."""
@@ -524,3 +525,15 @@ def read_record(path: Path) -> xr.DataArray:
         return data.read_netcdf_frequency(path)["frequency"]
     columns = {"time": "time", "frequency": "frequency"}
     return data.read_frequency(path, columns=columns, timezone="UTC")["frequency"]
+
+
+def step_length(flag: str, word: str | None) -> str | None:
+    """A length of time such as 15min."""
+    try:
+        if word is not None and not pd.Timedelta(word) >= pd.Timedelta("1s"):
+            raise ValueError
+    except ValueError:
+        raise typer.BadParameter(
+            f"{word!r} is no length of time; write it as 15min or 1h", param_hint=flag
+        ) from None
+    return word

@@ -1,6 +1,5 @@
 """`new`: a case to start from, made by a generator with a seed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -13,19 +12,19 @@ import xarray as xr
 import v2g_linopy as v2g
 
 from .. import data
+from ..data.generators.templates import GENERATORS, HOURS
 from .case_size import member_counts, size_in_words
 from .options import DryRun, Force, Set, command, one_of
 from .output import case_path, refuse_file
 from .set_option import changed
 from .terminal import Terminal, headed
 
-HOURS = 24
 LONGEST = 300
 """Letters of an assumption shown; a list of sessions can be long."""
 
 
 class Template(StrEnum):
-    """The generators."""
+    """The names of `GENERATORS`."""
 
     COMMUTERS = "commuters"
     FLEETS = "fleets"
@@ -195,19 +194,7 @@ def generated(template: Template, seed: int, given: dict[str, Any]) -> xr.DataTr
     if "settlement" in given:
         rule = one_of("--settlement", given.pop("settlement"), ("capacity", "energy"))
         given["regulation"] = data.Regulation(settlement=rule)  # type: ignore[arg-type]
-    generator: dict[Template, Callable[..., xr.DataTree]] = {
-        Template.COMMUTERS: data.commuters,
-        Template.FLEETS: data.fleets,
-        Template.DEPOT: data.depot,
-        Template.HOMES_AND_DEPOT: data.homes_and_depot,
-        Template.SITE: data.site,
-        Template.PORTFOLIO: data.portfolio,
-        Template.VPP: data.virtual_power_plant,
-        Template.NORDIC_FCR: data.nordic_fcr,
-        Template.SEQUENTIAL: data.sequential,
-        Template.CHARGING_STATION: data.charging_station,
-    }
-    return generator[template](seed=seed, **given)
+    return GENERATORS[template.value](seed=seed, **given)
 
 
 def day(word: str | None, flag: str = "--start") -> str | None:

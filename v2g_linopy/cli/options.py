@@ -8,11 +8,10 @@ from dataclasses import Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args
 
-import pandas as pd
 import typer
 
 from ..case.units import accepted, factor
-from ..report.table_files import CsvStyle
+from ..report.csv_style import CsvStyle
 
 CaseFile = Annotated[
     Path, typer.Argument(metavar="CASE", help="Case file (NetCDF).", show_default=False)
@@ -327,18 +326,6 @@ def one_of(flag: str, word: str, choices: Iterable[str]) -> str:
     """A word that must be among the choices of an option."""
     if word not in choices:
         raise typer.BadParameter(f"{word!r} is not among {', '.join(choices)}", param_hint=flag)
-    return word
-
-
-def step_length(flag: str, word: str | None) -> str | None:
-    """A length of time such as 15min."""
-    try:
-        if word is not None and not pd.Timedelta(word) >= pd.Timedelta("1s"):
-            raise ValueError
-    except ValueError:
-        raise typer.BadParameter(
-            f"{word!r} is no length of time; write it as 15min or 1h", param_hint=flag
-        ) from None
     return word
 
 

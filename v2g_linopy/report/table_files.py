@@ -1,7 +1,6 @@
 """Tables as CSV and as workbooks: every file and answer of rows is written here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -9,18 +8,11 @@ import pandas as pd
 from ..case.label_text import as_cell, printable
 from ..case.version import lacking
 from ..errors import OutputError
+from .csv_style import CsvStyle
 
 SHEET_ROWS = 1_048_576
 """Rows that a sheet of a workbook holds."""
 _WIDEST = 40  # characters of a column
-
-
-@dataclass(frozen=True)
-class CsvStyle:
-    """Marks of a CSV file: between cells, and in numbers."""
-
-    separator: str = ","
-    decimal: str = "."
 
 
 PLAIN = CsvStyle()

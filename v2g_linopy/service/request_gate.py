@@ -3,10 +3,12 @@
 It also writes the log: one line of JSON for a request, with its route and not with its path, so
 that no name, no token and no address is kept."""
 
+import asyncio
 import hmac
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -19,6 +21,9 @@ from .settings import MEGABYTE, Settings, is_loopback
 OPEN = ("/livez", "/readyz")
 """Routes that are answered without a token; the files of the page are as well."""
 MOST_CLIENTS = 10_000
+TOO_LARGE = 413
+PATIENCE = 2.0
+"""Seconds in which the rest of a body that is too large is read."""
 _MINUTE = 60.0
 _SAFE = ("GET", "HEAD", "OPTIONS")
 PAGE_POLICY = (
@@ -80,6 +85,8 @@ class RequestGate:
         try:
             self._refuse(scope)
         except Refused as error:
+            if error.status_code == TOO_LARGE:
+                await drain(receive, self._most(scope))
             answer = as_response(error.status_code, error.detail, headers=error.headers)
             await answer(scope, receive, sending)
         else:
@@ -138,7 +145,7 @@ class RequestGate:
 
     def _too_large(self, scope: Scope) -> Refused:
         most = self._most(scope) / MEGABYTE
-        return Refused(413, f"more than {most:g} MB", headers={"connection": "close"})
+        return Refused(TOO_LARGE, f"more than {most:g} MB", headers={"connection": "close"})
 
     def _counted(self, scope: Scope, receive: Receive) -> Callable[[], Any]:
         """What is received, until it is more than a route takes: a length need not be told."""
@@ -149,6 +156,7 @@ class RequestGate:
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
+                await drain(receive, self._most(scope))
                 raise self._too_large(scope)
             return message
 
@@ -162,6 +170,17 @@ class RequestGate:
         write_log(
             event="request", method=scope["method"], route=route, status=status, ms=milliseconds
         )
+
+
+async def drain(receive: Receive, most: int) -> None:
+    """Read on for a moment: many clients send all of a body before they look at an answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while most > 0:
+                message = await receive()
+                most -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _name_of(host: str) -> str:

@@ -133,4 +133,7 @@ def _default(template: str, generator: Callable[..., Any], parameter: Parameter)
 
 
 def _sentence(generator: Callable[..., Any]) -> str:
-    return (generator.__doc__ or "").partition("\n\n")[0].removeprefix("Return a case of ").strip()
+    """What a template is a case of, in a sentence."""
+    first = (generator.__doc__ or "").partition("\n\n")[0]
+    words = first.removeprefix("Return a ").removeprefix("case of ")
+    return words[:1].upper() + words[1:]
