@@ -1,5 +1,6 @@
 """A server of the service as tests use it: a process of its own, spoken to over HTTP."""
 
+import atexit
 import http.client
 import json
 import os
@@ -50,6 +51,7 @@ class Server:
                 cwd=data.parent,
                 env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {}),
             )
+        atexit.register(self.process.kill)  # of a test that failed
         self.token = (env or {}).get("V2G_TOKEN")
         self.port = self._port(place)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 from serving import Server
@@ -41,7 +42,9 @@ def test_only_who_shows_the_token_is_answered(server):
 def test_the_log_has_no_names(server):
     """Lines of JSON with routes; no path, no token, no address, no name."""
     server.ask("GET", "/v1/configurations/Maria%20Rossi")
-    text = server.log.read_text()
+    end = time.monotonic() + 10  # a line is written when its answer is sent
+    while "{name}" not in (text := server.log.read_text()) and time.monotonic() < end:
+        time.sleep(0.01)
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     asked = [x for x in lines if x["event"] == "request"]
     assert {"at", "event", "method", "route", "status", "ms"} == set().union(*asked)
