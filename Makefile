@@ -19,7 +19,8 @@ export PIP_BUILD_CONSTRAINT = $(CONSTRAINTS)
 
 demo: $(VENV)/.installed  ## cars at homes and vans at a depot, a week: table, plan, bids and report in demo/
 	$(BIN)/v2g new $(DEMO)/case --template homes-and-depot --vehicles 6 --days 7 --force
-	$(BIN)/v2g compare $(DEMO)/case.nc -o $(DEMO) --force
+	$(BIN)/v2g simulate $(DEMO)/case.nc -o $(DEMO)/operated --every 24 --force
+	$(BIN)/v2g compare $(DEMO)/case.nc --operated $(DEMO)/operated -o $(DEMO) --force
 	@echo "now open $(DEMO)/report.html"
 
 test: $(VENV)/.developed  ## every test

@@ -111,6 +111,18 @@ def test_code_of_the_python_page_runs(away, capsys):
     )
 
 
+def test_code_of_the_page_on_pilots_prints_what_it_says(capsys):
+    """Each figure of the package beside a published one is what its lines print."""
+    for code, printed in zip(
+        blocks("docs/pilots.md", "python"), blocks("docs/pilots.md", "text"), strict=True
+    ):
+        exec(compile(code, "docs/pilots.md", "exec"), {})
+        assert capsys.readouterr().out == printed
+    table = page("docs/pilots.md").partition("## ")[0].replace("\u202f", " ")
+    told = [x for body in blocks("docs/pilots.md", "text") for x in re.findall(r"\b\d{3,}\b", body)]
+    assert all(f"{int(x):,}".replace(",", " ") in table for x in told)
+
+
 def test_code_of_the_page_on_imports_runs(away):
     """Both hours at 2:00 of an exported table come in their order."""
     for code in blocks("docs/importing.md", "python"):

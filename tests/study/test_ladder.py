@@ -1,5 +1,6 @@
 """The value ladder and the unmanaged plan that it starts from."""
 
+import numpy as np
 import pytest
 import xarray as xr
 from cases import case, market, product, row, storage, vehicle
@@ -7,6 +8,7 @@ from pytest import approx
 from stories import through_a_file
 
 import v2g_linopy as v2g
+from v2g_linopy.errors import SchemaError
 from v2g_linopy.report.page import content
 from v2g_linopy.report.result_view import ResultView
 
@@ -137,6 +139,28 @@ def test_without_reserves_there_are_three_rungs(reserve):
     words = content.headline(ResultView.of(tree))
     assert words.startswith("Smart charging adds +438 to unmanaged charging, V2G adds +32"), words
     assert words.endswith(" to smart charging (EUR per vehicle and year, scaled up from 4 hours).")
+
+
+def test_the_ladder_shows_what_not_knowing_the_future_takes():
+    """10 kWh on board sell at 50 EUR/MWh now, or in an hour at 20 where 60 were forecast: operated
+    they bring 0.20 EUR, and 0.30 more to who knows it. A plan is no run.
+    """
+    car = vehicle(charge_max=0, discharge_max=10, energy_max=10, energy_initial=10)
+    settled = {"price_long": [0.0, 0.0], "price_short": [99.0, 99.0], "limit": 100.0}
+    tree = case(car, market([50, 20]), imbalance=settled)
+    known = {"vintage": np.array(["2026-01-01"], "datetime64[ns]")}
+    price = tree["energy"].price.copy(data=[[50.0, 60.0]]).expand_dims(vintage=1)
+    forecast = xr.Dataset({"energy.price": price.assign_coords(known)})
+    tree = tree.assign(vintage=xr.DataTree(forecast))
+    operated = v2g.simulate(tree, window=1.0, ahead=2.0)
+    result = v2g.compare(tree, operated=operated)
+    profit = result["ladder"].profit.to_series()
+    found = {"V2G": 0.50, "operated": 0.20, "known in advance": 0.50}
+    assert profit.iloc[2:].to_dict() == approx(found, abs=1e-9)
+    assert result["ladder"].step.sel(rung="known in advance", cause="energy").item() == approx(0.30)
+    assert "not knowing the future takes" in content.headline(ResultView.of(result))
+    with pytest.raises(SchemaError, match="is no run of this case"):
+        v2g.compare(tree, operated=result)
 
 
 def unmanaged(tree: xr.DataTree) -> dict[str, list[float]]:

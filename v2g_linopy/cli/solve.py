@@ -84,6 +84,14 @@ Perfect = Annotated[
         ),
     ),
 ]
+Operated = Annotated[
+    Path | None,
+    typer.Option(
+        "--operated",
+        metavar="RESULT",
+        help="A run of v2g simulate of the case: what does not knowing the future take?",
+    ),
+]
 Xlsx = Annotated[
     bool, typer.Option("--xlsx/--no-xlsx", help="Write the tables as one workbook as well.")
 ]
@@ -127,6 +135,7 @@ def add(app: typer.Typer) -> None:
         "compare",
         "v2g compare depot.nc -o ladder",
         "v2g compare depot.nc -o ladder --json -q",
+        "v2g compare depot.nc -o ladder --operated out",
         "v2g compare out smart slow",
         "v2g compare no-control smart v2g --perfect smart=smart-known -o steps",
     )(compare)
@@ -186,6 +195,7 @@ def compare(
     others: Others = None,
     output: Folder = None,
     perfect: Perfect = None,
+    operated: Operated = None,
     *,
     files: Files,
 ) -> None:
@@ -196,6 +206,8 @@ def compare(
     which source each earns more than the one before, where there is imbalance; nothing is solved,
     and -o writes the steps as steps.csv and a page with their figure, steps.html.
     """
+    if others and operated is not None:
+        raise typer.BadParameter("is of use only with one case", param_hint="--operated")
     if others:
         allowed = ("--force", "--report", "--csv-separator", "--csv-decimal") if output else ()
         useless = [*given_of(solving), *(x for x in given_of(files) if x not in allowed)]
@@ -209,7 +221,9 @@ def compare(
         return
     if perfect:
         raise typer.BadParameter("is of use only with several results", param_hint="--perfect")
-    solve_and_write(terminal, case, solving, output, files, v2g.compare, "Comparing")
+    run = None if operated is None else all_verified(terminal, [result_path(operated)])[0]
+    work = partial(v2g.compare, operated=run)
+    solve_and_write(terminal, case, solving, output, files, work, "Comparing")
 
 
 def given_of(options: Solving | Files) -> list[str]:

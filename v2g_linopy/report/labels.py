@@ -48,11 +48,17 @@ RUNGS = {
         "The same as if every offer were accepted: what it earns more is what offers take that are"
         " not."
     ),
+    "operated": "What a simulation came to: decided on what was known by then.",
+    "known in advance": (
+        "The best plan for the same accepted offers: what it earns more is what not knowing the"
+        " future takes."
+    ),
 }
 TAKES = {
     "calls netted": "calls take",
     "no least bids": "least bids take",
     "all accepted": "offers that are not accepted take",
+    "known in advance": "not knowing the future takes",
 }
 """What is left out on the rungs beside the last one, and takes of what that earns."""
 

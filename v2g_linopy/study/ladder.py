@@ -1,5 +1,6 @@
 """The value ladder: unmanaged, smart, V2G, with and without reserves, on one case and one ledger,
-and what calls and least bids take of it (docs/formulation.md §1).
+and what calls, least bids, acceptance and not knowing the future take of it (docs/formulation.md
+§1).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from ..errors import Infeasible, Problem, SchemaError
 from ..model.inputs import RESULT_GROUPS, Inputs, inputs_of
 from ..model.part import Part
 from ..model.reserve_rules import may_be_refused, told_by_states
+from ..operate.offer_acceptance import with_known_acceptance
 from ..operate.unmanaged import first_come
 from ..parts.catalogue import PARTS
 from ..solve.audit import mean_total
@@ -27,7 +29,10 @@ BEFORE = {
     "calls netted": "V2G + reserves",
     "no least bids": "V2G + reserves",
     "all accepted": "V2G + reserves",
+    "known in advance": "operated",
 }
+RUNGS = ("unmanaged", *list(BEFORE)[:-1], "operated", "known in advance")
+"""All rungs, in the order in which they are told."""
 TOP = "V2G + reserves", "V2G"
 """The rung whose result is returned: the first that is there. Rungs after it leave out what takes
 some of it."""
@@ -37,19 +42,29 @@ FORESIGHT = (
 )
 
 
-def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: Any) -> xr.DataTree:
+def compare(
+    case: xr.DataTree,
+    *,
+    operated: xr.DataTree | None = None,
+    parts: Mapping[str, Part] = PARTS,
+    **options: Any,
+) -> xr.DataTree:
     """Solve the rungs of the ladder on one case: three, and two more where it has reserves.
 
     The rungs are `unmanaged`, `smart`, `V2G`, `smart + reserves` and `V2G + reserves`, all with
     perfect foresight and on one ledger (docs/formulation.md §1). Beside the last one stands what it
     would earn without something that takes of it: `calls netted`, where calls are told by states
     (as if those that cancel cost nothing), `no least bids`, where reserves have any, and `all
-    accepted`, where offers may not be.
+    accepted`, where offers may not be. With a run of `simulate` two more stand below: `operated`,
+    what it came to on forecasts and with the acceptance that was drawn, and `known in advance`, the
+    best plan for the same acceptance; what lies between is what not knowing the future takes.
 
     Parameters
     ----------
     case : xarray.DataTree
         A case with a fleet; without a product in `/reserve` the ladder has no rungs with reserves.
+    operated : xarray.DataTree, optional
+        A run of `simulate` of the whole case.
     parts : mapping of str to Part, default PARTS
         The catalogue.
     **options
@@ -67,7 +82,8 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
     Raises
     ------
     SchemaError
-        The case has no fleet, does not fit the schema, or has a fleet that differs by scenario.
+        The case has no fleet, does not fit the schema, or has a fleet that differs by scenario; or
+        `operated` is no run of this case.
     Infeasible
         A rung has no plan; the explanation names it.
     SolveError, SolverError, Interrupted
@@ -100,8 +116,11 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
             [Problem("fleet", "missing", "missing: the ladder compares ways to charge a fleet")]
         )
     inputs = inputs_of(case, parts)
-    results = {}
-    for rung, variant, fix in _variants(case, inputs):
+    variants = _variants(case, inputs)
+    if operated is not None:
+        variants.append(("known in advance", _as_it_came(case, operated), None))
+    results = {} if operated is None else {"operated": operated}
+    for rung, variant, fix in variants:
         try:
             results[rung] = solve(variant, fix=fix, parts=parts, **options)
         except Infeasible as error:
@@ -109,8 +128,28 @@ def compare(case: xr.DataTree, *, parts: Mapping[str, Part] = PARTS, **options: 
                 f"  on the rung {rung!r} of the ladder:\n{error.explanation}"
             ) from None
     top = next(results[rung] for rung in TOP if rung in results)
-    top["ladder"] = xr.DataTree(_ladder(results, inputs))
+    in_order = {rung: results[rung] for rung in RUNGS if rung in results}
+    top["ladder"] = xr.DataTree(_ladder(in_order, inputs))
     return top
+
+
+def _as_it_came(case: xr.DataTree, operated: xr.DataTree) -> xr.DataTree:
+    """Return the case as one sees it who knows which offers of a run are accepted."""
+    there, time = operated.to_dataset(), case.to_dataset().indexes["time"]
+    members = [x["fleet"].to_dataset().indexes["fleet"] for x in (case, operated)]
+    if (
+        "decisions" not in operated.attrs
+        or not there.indexes["time"].equals(time)
+        or not members[0].equals(members[1])
+    ):
+        detail = "is no run of this case, from its first step to its last: make it with simulate"
+        raise SchemaError([Problem("operated", "mismatch", detail)])
+    known = _variant(case, v2g=True, reserves=True)
+    if "accepted" in operated.children.get("reserve", ()):
+        drawn = operated["reserve"].accepted
+        reserves = known.children["reserve"].to_dataset(inherit=False).assign(accepted=drawn)
+        known["reserve"] = xr.DataTree(with_known_acceptance(reserves))
+    return known
 
 
 def _variants(

@@ -16,7 +16,9 @@ from ..sessions.origins import SYNTHETIC
 from ..sessions.sessions_to_fleet import sessions_to_fleet
 from ..tables.local_time import to_local
 from .frequency_record import frequency_record
+from .gate_of_portfolio import gate_and_forecasts, gate_sentences
 from .noise_and_prices import days_of, local_day, steps_of, world_prices
+from .sequential import GATE
 from .stays import COSTS, WEAR_OF_VEHICLES, moments, together, vehicle_labels
 
 CAPACITY, CHARGER, EFFICIENCY, NEED = 60.0, 11.0, 0.93, 0.8
@@ -32,6 +34,8 @@ SPREAD, FEE, CONTAINMENT, ACCEPTED, POOL = 90.0, 120.0, 12.0, 0.5, 5000.0
 fees and taxes; EUR/MW/h for frequency containment; probability that an offer is accepted; kW that
 others offer in the same bid.
 """
+GATE_OF_RESERVES = 8.0
+"""Local hour of the day before at which the auction of frequency containment closes."""
 HERTZ = 0.02
 """Standard deviation of the frequency."""
 
@@ -76,8 +80,9 @@ def homes_and_depot(
     Returns
     -------
     xarray.DataTree
-        `/fleet` (kW, kWh on fleet and `time`), `/sessions`, `/energy`, `/connection` and, unless it
-        is left out, `/reserve`. The attribute `assumptions` states every rule.
+        `/fleet` (kW, kWh on fleet and `time`), `/sessions`, `/energy`, `/imbalance`, `/connection`,
+        `/gates`, `/vintage` and, unless it is left out, `/reserve`. The attribute `assumptions`
+        states every rule.
 
     Raises
     ------
@@ -123,6 +128,14 @@ def homes_and_depot(
     }
     if reserve:
         groups["reserve"] = _containment()
+    price = market.price.isel(market=0, drop=True).to_numpy()
+    draws = np.random.default_rng([seed, 11])
+    first = GATE_OF_RESERVES if reserve else GATE
+    groups |= gate_and_forecasts(time, timezone, price, None, limit, draws, first)
+    if reserve:
+        groups["gates"] = xr.Dataset(
+            {"hour": ("gate", [GATE, GATE_OF_RESERVES])}, coords={"gate": ["day_ahead", "FCR"]}
+        )
     case = new_case(
         time,
         groups,
@@ -265,12 +278,14 @@ def _sentences(
             f" mean; fees and taxes of {FEE:g} EUR/MWh are refunded on what is fed back."
         ),
     ]
+    stated += gate_sentences(plants=False)
     if reserve:
         stated.append(
             f"Frequency containment at {CONTAINMENT:g} EUR/MW/h in blocks of 4 hours, accepted with"
             f" probability {ACCEPTED:g}, as a part of bids of whole MW of a pool of {POOL:g} kW;"
             " 1.25 kW per kW sold, and at least 15 minutes of energy both ways, as batteries stay"
-            f" between {100 * LEAST:g} and {100 * MOST:g} %. Activated energy is settled at the"
+            f" between {100 * LEAST:g} and {100 * MOST:g} %. The auction closes at"
+            f" {GATE_OF_RESERVES:g}:00 on the day before. Activated energy is settled at the"
             " day-ahead price, and bought back four hours later."
         )
         stated.append(

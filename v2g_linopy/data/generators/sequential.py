@@ -243,10 +243,10 @@ def _prices(
 
 
 def issued_and_published(
-    time: pd.DatetimeIndex, timezone: str
+    time: pd.DatetimeIndex, timezone: str, first_gate: float = GATE
 ) -> tuple[pd.DatetimeIndex, np.ndarray]:
-    """Return when forecasts are issued, from an hour before the first gate on, and when each step
-    is published.
+    """Return when forecasts are issued, from an hour before the first gate on (local hour of the
+    day before), and when each step is published.
     """
     day = to_local(time, timezone).tz_localize(None).normalize() - pd.Timedelta("1D")
     moments = (
@@ -255,7 +255,7 @@ def issued_and_published(
         .tz_convert("UTC")
         .tz_localize(None)
     )
-    first = moments[0] - pd.Timedelta(hours=PUBLISHED - GATE + 1)
+    first = moments[0] - pd.Timedelta(hours=PUBLISHED - first_gate + 1)
     return pd.date_range(first, time[-1], freq=ISSUED), np.asarray(moments)
 
 
