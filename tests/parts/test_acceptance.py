@@ -297,6 +297,9 @@ def test_what_cannot_be_offered_is_listed():
     with pytest.raises(v2g.SchemaError) as error:
         v2g.fitted_acceptance(nothing, 0, paid_as="asked")
     assert {p.where for p in error.value.problems} == {"paid_as", "history", "prices"}
+    with pytest.raises(v2g.SchemaError) as error:
+        v2g.fitted_activation(nothing, 0, paid_as="asked", direction="both")
+    assert {p.where for p in error.value.problems} == {"direction", "paid_as", "history", "prices"}
 
 
 def test_a_curve_for_each_hour_of_the_day():
@@ -308,6 +311,27 @@ def test_a_curve_for_each_hour_of_the_day():
     sold = v2g.with_offers(tree, "regulation", curve)["reserve"]
     assert sold.bid_price.values.ravel().tolist() == [10.0] * 12 + [30.0] * 12
     assert (sold.accept_probability == 1).all()
+
+
+def test_energy_is_offered_at_the_price_that_the_merit_order_pays_best():
+    """In two of four hours energy is called up to 100 EUR/MWh, in a third to 60 alone: bids of 50,
+    60 and 100 are called in 3, 3 and 2 hours of 4, and 10 kW bring 0.375, 0.45 and 0.5 EUR as bid.
+    As cleared the first two have a mean of 120, 0.9 EUR. Downward, 60 is called in one hour alone.
+    """
+    time = pd.date_range("2026-01-01", periods=4, freq="h")
+    marginal = xr.DataArray([100.0, np.nan, 60.0, 200.0], {"time": time})
+    capacity = {"accept_probability": 1.0, "capacity_price": 0.0}
+    best = {"bid": 0.5, "cleared": 0.9}
+    for paid_as, profit in best.items():
+        curve = v2g.fitted_activation(marginal, [50.0, 60.0, 100.0], paid_as=paid_as)
+        assert curve.activation_up.values.tolist() == [0.75, 0.75, 0.5]
+        curve = curve.assign(**capacity, bid_price=("offer", [1.0, 2.0, 3.0]))
+        tree = case(van(), market([0.0]), product(up=1.0, capacity_price=[0.0], volume_max=10.0))
+        result = v2g.solve(v2g.with_offers(tree, "regulation", curve))
+        assert result.attrs["profit"] == approx(profit)
+    down = v2g.fitted_activation(marginal, [60.0, 100.0], direction="down", by_hour=True)
+    assert down.activation_down.sel(hour=[0, 2]).values.tolist() == [[1.0, 1.0], [0.0, 1.0]]
+    assert down.activation_price_down.sel(hour=2).values.tolist() == [60.0, 60.0]
 
 
 def test_the_command_reads_a_history_of_marginal_prices(tmp_path: Path):

@@ -41,7 +41,7 @@ from .sessions.case_from_sessions import case_from_sessions
 from .sessions.connectors import read_connectors
 from .sessions.sessions_to_fleet import sessions_to_fleet
 from .sessions.with_acceptance import with_acceptance
-from .sessions.with_offers import fitted_acceptance, with_offers
+from .sessions.with_offers import fitted_acceptance, fitted_activation, with_offers
 from .sessions.with_prices import with_prices
 from .sessions.with_profiles import with_profiles
 from .sessions.with_reserves import with_reserves
@@ -100,6 +100,7 @@ __all__ = [
     "virtual_power_plant",
     "with_acceptance",
     "fitted_acceptance",
+    "fitted_activation",
     "with_offers",
     "with_prices",
     "with_profiles",

@@ -1,5 +1,6 @@
-"""A reserve product offered at prices of one's own: how likely each is accepted, from a history of
-marginal prices, and the product in a case as an offer at each of them (docs/formulation.md §3).
+"""A reserve product offered at prices of one's own: how likely each is accepted and how often it is
+called, from a history of marginal prices, and the product in a case as an offer at each of them
+(docs/formulation.md §3).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from ...parts.catalogue import PARTS
 from .new_case import currency_of, declared_fields
 
 PAID_AS = ("bid", "cleared")
+DIRECTIONS = ("up", "down")
 OF_A_PRICE = ("bid_price", "accept_probability", "capacity_price")
 
 
@@ -78,15 +80,7 @@ def fitted_acceptance(
     asked = _prices(known[np.isfinite(known)], prices, paid_as)
     bid = xr.DataArray(asked, {"offer": np.arange(len(asked))})
     marginal = history.reset_coords(drop=True).fillna(-np.inf)
-    reached = marginal >= bid
-    paid = xr.where(reached, marginal, 0.0)
-    if by_hour:
-        local = pd.DatetimeIndex(history.indexes["time"]).tz_localize("UTC").tz_convert(timezone)
-        hour = xr.DataArray(local.hour.to_numpy(), {"time": history["time"]}, name="hour")
-        likely, earned = reached.astype(float).groupby(hour).mean(), paid.groupby(hour).mean()
-    else:
-        likely, earned = reached.mean("time"), paid.mean("time")
-    cleared = xr.where(likely > 0, earned / likely.where(likely > 0, 1.0), bid)
+    likely, cleared = _reached(marginal >= bid, marginal, bid, timezone if by_hour else None)
     money = {"units": str(history.attrs.get("units", "EUR/MW/h"))}
     bid = bid.assign_attrs(money)
     price = bid if paid_as == "bid" else cleared.assign_attrs(money)
@@ -96,9 +90,107 @@ def fitted_acceptance(
     ).transpose("offer", ...)
 
 
-def _prices(known: np.ndarray, prices: int | Sequence[float], paid_as: str) -> np.ndarray:
+def fitted_activation(
+    history: xr.DataArray,
+    prices: int | Sequence[float] = 20,
+    *,
+    direction: str = "up",
+    paid_as: str = "cleared",
+    by_hour: bool = False,
+    timezone: str = "UTC",
+) -> xr.Dataset:
+    """Return how often energy offers at several prices are called, by a history of marginal prices.
+
+    Offers of energy are called in the order of their prices (the merit order): upward where the
+    marginal price, that of the dearest offer called, is at least its own; downward, where who is
+    called pays for the energy, where it is at most its own. With the share of the history::
+
+        activation = P(marginal price >= pi)  upward,  P(marginal price <= pi)  downward
+        paid as bid: pi;   paid as cleared: the mean of the marginal prices at which it is called
+
+    Parameters
+    ----------
+    history : xarray.DataArray
+        Marginal prices of the energy of one product on ``time`` (naive UTC; EUR/MWh); NaN where
+        nothing was called.
+    prices : int or sequence of float, default 20
+        How many prices, the quantiles of the history; or the prices (EUR/MWh).
+    direction : {"up", "down"}, default "up"
+        Which way energy is activated.
+    paid_as : {"bid", "cleared"}, default "cleared"
+        What an offer that is called is paid, or pays.
+    by_hour : bool, default False
+        A curve for each hour of the local day.
+    timezone : str, default "UTC"
+        Of the local day.
+
+    Returns
+    -------
+    xarray.Dataset
+        On ``offer``, from the one that is called most, and on ``hour`` if by hour:
+        ``activation_up`` (1; share of the time) and ``activation_price_up`` (EUR/MWh), or those of
+        ``down``. With ``bid_price``, ``accept_probability`` and ``capacity_price`` of the capacity
+        beside them it is a curve for `with_offers`.
+
+    Raises
+    ------
+    SchemaError
+        A word that is not known, no history, or prices that are no numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import xarray as xr
+    >>> import v2g_linopy as v2g
+    >>> time = pd.date_range("2026-01-01", periods=4, freq="h")
+    >>> history = xr.DataArray([100.0, np.nan, 60.0, 200.0], {"time": time})
+    >>> curve = v2g.fitted_activation(history, [50.0, 100.0])
+    >>> curve.activation_up.values.tolist(), curve.activation_price_up.values.tolist()
+    ([0.75, 0.5], [120.0, 150.0])
+    """
+    known = history.to_numpy().astype(float)
+    asked = _prices(known[np.isfinite(known)], prices, paid_as, direction)
+    if direction == "down":
+        asked = asked[::-1]
+    bid = xr.DataArray(asked, {"offer": np.arange(len(asked))})
+    marginal = history.reset_coords(drop=True)
+    called = marginal >= bid if direction == "up" else marginal <= bid
+    share, cleared = _reached(called, marginal, bid, timezone if by_hour else None)
+    money = {"units": str(history.attrs.get("units", "EUR/MWh"))}
+    price = bid if paid_as == "bid" else cleared
+    return xr.Dataset(
+        {
+            f"activation_{direction}": share.assign_attrs(units="1"),
+            f"activation_price_{direction}": price.assign_attrs(money),
+        }
+    ).transpose("offer", ...)
+
+
+def _reached(
+    reached: xr.DataArray, marginal: xr.DataArray, bid: xr.DataArray, timezone: str | None
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the share of a history in which offers are reached, and the mean marginal price there;
+    by hour of the local day where its time zone is given.
+    """
+    paid = xr.where(reached, marginal, 0.0)
+    if timezone is None:
+        likely, earned = reached.mean("time"), paid.mean("time")
+    else:
+        local = pd.DatetimeIndex(marginal.indexes["time"]).tz_localize("UTC").tz_convert(timezone)
+        hour = xr.DataArray(local.hour.to_numpy(), {"time": marginal["time"]}, name="hour")
+        likely, earned = reached.astype(float).groupby(hour).mean(), paid.groupby(hour).mean()
+    return likely, xr.where(likely > 0, earned / likely.where(likely > 0, 1.0), bid)
+
+
+def _prices(
+    known: np.ndarray, prices: int | Sequence[float], paid_as: str, direction: str = "up"
+) -> np.ndarray:
     """Return the prices, from the lowest on; raise for what cannot be."""
     problems = []
+    if direction not in DIRECTIONS:
+        detail = f"{direction!r} is not one of {', '.join(DIRECTIONS)}"
+        problems.append(Problem("direction", "choice", detail))
     if paid_as not in PAID_AS:
         detail = f"{paid_as!r} is not one of {', '.join(PAID_AS)}"
         problems.append(Problem("paid_as", "choice", detail))
