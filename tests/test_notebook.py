@@ -15,7 +15,7 @@ import v2g_linopy as v2g
 ROOT = Path(__file__).parents[1]
 LINES = re.search(
     r"## The same in Python\n+```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S
-)[1].replace("vehicles=6, days=7", "vehicles=2, days=2")
+)[1].replace("vehicles=6, days=7", "vehicles=2, days=1")
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +48,12 @@ def test_the_lines_of_the_readme_run_twice(kernel):
     refusal of the file that the first run has left.
     """
     client, folder = kernel
-    assert "days=2" in LINES and len(LINES.splitlines()) == 6
+    assert "days=1" in LINES and len(LINES.splitlines()) == 6
     first, second = ("".join(t for _, t in output_of(client, LINES)) for _ in range(2))
     assert first == second
     rungs = [line.split()[0] for line in first.splitlines()[1:-1]]
-    assert rungs == ["unmanaged", "smart", "V2G", "smart", "V2G", "calls", "all"], first
+    told = ["unmanaged", "smart", "V2G", "smart", "V2G", "calls", "all", "operated", "known"]
+    assert rungs == told, first
     assert v2g.read(folder / "result.nc").attrs["status"] == "optimal"
     # a notebook shows the last line: the result as a page, with its groups
     ((kind, page),) = output_of(client, "result")
