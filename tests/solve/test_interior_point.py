@@ -57,6 +57,20 @@ def test_fleets_cost_what_one_linear_programme_finds(kind, at_once):
     assert result["audit"].attrs["passed"]
 
 
+def test_a_sample_finds_prices_near_the_best_ones(monkeypatch):
+    """400 cars behind 2.5 kW each, of which every second is asked and counts for two: the first
+    bound is within 1 % of the optimum. Counted once, they would not reach the limit, and the bound
+    would be that without a limit, 11 % off. The rounds prove the value of all cars.
+    """
+    monkeypatch.setattr(interior_point, "_SAMPLE", 200)
+    cost = 1046.3284974918
+    result = v2g.solve(fleet_case(400, import_max=1000.0), method="decompose", gap=1e-9)
+    assert result.attrs["first_prices"].endswith("over a sample of the vehicles")
+    bound = result["decomposition"].bound.to_numpy()
+    assert -cost <= bound[0] <= -0.99 * cost
+    assert result.attrs["objective"] == approx(-cost, rel=1e-9)
+
+
 TIES = {
     "limit": {"connection": {"import_max": 12.0}},
     "limits of two pods": {
@@ -145,7 +159,7 @@ def test_loops_have_the_numbers_of_arrays(monkeypatch):
     for run in runs:
         monkeypatch.setattr(interior_point, "compiled_newton", lambda run=run: run)
         model = level.matrix, level.node, level.penalty, inputs.dt
-        point = interior_point.solve_by_interior_point(stays, *model, price, 1e-6, Settings())
+        point = interior_point.solve_by_interior_point(stays, *model, price, 1e-6, 1.0, Settings())
         found.append(point)
     for other in found[1:]:
         assert other.iterations == found[0].iterations

@@ -410,6 +410,7 @@ def test_burning_energy_is_no_plan():
 
 AUTO = {
     "decompose": case({"a": CAR, "b": CAR}, market(PRICES), None, {"import_max": 15.0}),
+    "oracle": case({"a": CAR, "b": CAR}, market(PRICES)),
     # the oracle knows no least power; a negative price would have energy burnt
     "whole": case({"a": CAR, "b": CAR | {"charge_min": 4.0}}, market(PRICES)),
     "whole, at a negative price": case(
@@ -421,7 +422,9 @@ AUTO = {
 
 @pytest.mark.parametrize("words", AUTO)
 def test_auto_decomposes_where_that_finds_the_optimum(words, monkeypatch):
-    """Fleets of two are large here: a limit is decomposed, what needs binaries is one model."""
+    """Fleets of two are large here: a limit is decomposed, without one the oracle's first answer is
+    the plan, and what needs binaries is one model.
+    """
     monkeypatch.setattr(import_module("v2g_linopy.solve.solve"), "_LARGE", 2)
     result = v2g.solve(AUTO[words])
     assert result.attrs["method"] == words.partition(",")[0]

@@ -6,7 +6,7 @@ linear function of the energy on board; it is kept as a list of segments, and on
 inserts as many segments as there are ways to move energy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import Field, dataclass, fields, replace
 from functools import cache
 
 import numpy as np
@@ -18,6 +18,7 @@ from .oracle_reserves import Envelope, Products
 CHARGE, DISCHARGE, SPILL, SLACK_IN, SLACK_OUT = range(5)
 RISES = np.array([1, 0, 0, 1, 0])  # 1: brings energy on board
 _BATCH = 2048  # stays at once without a compiler: few enough for the cache
+_OF_STAYS = ("first", "member", "start", "kinds", "products")  # what is not of each step
 _EQUAL = 1e-12  # EUR/kWh; prices that differ by less are the same
 
 
@@ -53,15 +54,24 @@ class Stays:
     def __len__(self) -> int:
         return len(self.member)
 
+    def _of_steps(self) -> list[Field[np.ndarray]]:
+        return [f for f in fields(self) if f.name not in _OF_STAYS]
+
     def part(self, begin: int, end: int) -> "Stays":
         """Return the stays from `begin` to before `end`."""
         here = slice(self.first[begin], self.first[end])
-        some = {
-            f.name: getattr(self, f.name)[here]
-            for f in fields(self)
-            if f.name not in ("first", "member", "start", "kinds", "products")
-        }
+        some = {f.name: getattr(self, f.name)[here] for f in self._of_steps()}
         first, which = self.first[begin : end + 1] - self.first[begin], slice(begin, end)
+        own = self.member[which], self.start[which], self.kinds
+        return Stays(first, *own, **some, products=self.products)
+
+    def every(self, number: int) -> "Stays":
+        """Return every second, third ... of the stays: a sample of them."""
+        which = np.arange(number // 2, len(self), number)
+        many = np.diff(self.first)[which]
+        first = np.concatenate([[0], np.cumsum(many)]).astype(np.int64)
+        here = np.arange(first[-1]) + np.repeat(self.first[which] - first[:-1], many)
+        some = {f.name: getattr(self, f.name)[here] for f in self._of_steps()}
         own = self.member[which], self.start[which], self.kinds
         return Stays(first, *own, **some, products=self.products)
 
@@ -177,9 +187,11 @@ class Plans:
 
     def unserved(self, stays: Stays) -> np.ndarray:
         """Return what is missing from each need, besides what its trip misses (kWh)."""
-        found = np.maximum(stays.need - self.energy, 0.0)
+        found = np.where(stays.hard, 0.0, np.maximum(stays.need - self.energy, 0.0))
+        if not stays.shared.any():
+            return found
         missing = np.append(np.where(stays.shared, self.trip_missing, 0.0)[1:], 0.0)
-        return np.where(stays.hard, 0.0, np.maximum(found - missing, 0.0))
+        return np.maximum(found - missing, 0.0)
 
     def of(self, stays: Stays, kind: int) -> np.ndarray:
         """Return what moves one way (kWh in the battery)."""
@@ -189,7 +201,13 @@ class Plans:
     def injected(self, stays: Stays) -> np.ndarray:
         """Return what flows to the grid less what is drawn, in each step (kWh at the grid)."""
         sign = np.where(stays.kinds == CHARGE, -1.0, 1.0) * (stays.kinds <= DISCHARGE)
-        found: np.ndarray = np.einsum("jq,jq,q->j", self.moved, stays.rate, sign)
+        return self._weighed(stays.rate, sign)
+
+    def _weighed(self, each: np.ndarray, sign: np.ndarray) -> np.ndarray:
+        """Return the sum of what moves by kind, each with its own weight (step, kind) and sign."""
+        found = np.zeros(len(self.moved))
+        for kind in np.flatnonzero(sign):
+            found += sign[kind] * self.moved[:, kind] * each[:, kind]
         return found
 
     def own_cost(self, stays: Stays) -> np.ndarray:
@@ -198,7 +216,7 @@ class Plans:
         The constants of a bill are left out.
         """
         sign = np.where(RISES[stays.kinds], 1.0, -1.0)
-        found: np.ndarray = np.einsum("jq,jq,q->j", self.moved, stays.cost, sign)
+        found = self._weighed(stays.cost, sign)
         if stays.need_cost.any() or stays.shared.any():
             due = np.append((stays.trip_cost * stays.shared)[1:], 0.0)
             found += (stays.need_cost + due) * self.unserved(stays)

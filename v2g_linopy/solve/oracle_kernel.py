@@ -39,7 +39,10 @@ class Found(NamedTuple):
     missed: np.ndarray
 
 
-def fill_plans(first: np.ndarray, start: np.ndarray, steps: Steps, found: Found) -> None:
+# one function: where how energy moves is another, compiled code takes three times as long
+def fill_plans(  # noqa: C901
+    first: np.ndarray, start: np.ndarray, steps: Steps, found: Found
+) -> None:
     """Fill `found` with the best plan of every stay."""
     # plain arrays: to take one out of a tuple at each use costs as much as the work
     rises, width, price, keep, arrival, ceiling, need = steps[:7]
@@ -66,9 +69,16 @@ def fill_plans(first: np.ndarray, start: np.ndarray, steps: Steps, found: Found)
                 tail = _split(slope, length, head, tail, low, need[j], need_cost[j], 0.0)
 
             k = j - begin
-            tail, low, high = _move(
-                j, k, rises, width, price, edge, slope, length, head, tail, low, high
-            )
+            # energy moves: sup-convolution with one piece for each kind; `edge` remembers up to
+            # which energy a kWh more is worth more than each piece costs
+            for q in range(len(rises)):
+                if width[j, q] > 0.0:
+                    edge[k, q] = _above(slope, length, head, tail, low, price[j, q])
+            for q in range(len(rises)):
+                if width[j, q] > 0.0:
+                    tail = _insert(slope, length, head, tail, price[j, q], width[j, q])
+                    low -= width[j, q] * rises[q]
+                    high += width[j, q] * (1 - rises[q])
             trip_edge[k] = low
             if trip[j] > 0.0:
                 at = need[j - 1] + arrival[j]
@@ -84,10 +94,19 @@ def fill_plans(first: np.ndarray, start: np.ndarray, steps: Steps, found: Found)
         lacking = max(lacking, low - level, level - high)
         missed[w] = lacking if lacking > TOLERANCE else 0.0
         for j in range(begin, end if missed[w] == 0.0 else begin):
+            k = j - begin
             level = keep[j] * level + arrival[j] if j > begin else level
-            trip_missing[j] = min(max(trip_edge[j - begin] - level, 0.0), trip[j])
+            trip_missing[j] = min(max(trip_edge[k] - level, 0.0), trip[j])
             level += trip_missing[j]
-            level = _forward(j, j - begin, rises, width, price, edge, order, moved, level)
+            _sort(j, price, order)
+            for q in range(len(rises)):
+                level -= width[j, q] * (1 - rises[q])
+            for r in range(len(rises)):
+                q = order[r]
+                if width[j, q] > 0.0:
+                    more = min(max(edge[k, q] - level, 0.0), width[j, q])
+                    level += more
+                    moved[j, q] = more if rises[q] else width[j, q] - more
             energy[j] = level
 
 
@@ -114,33 +133,14 @@ def _within(
     return head, tail, max(low, floor), min(high, ceiling)
 
 
-def _move(
-    j: int,
-    k: int,
-    rises: np.ndarray,
-    width: np.ndarray,
-    price: np.ndarray,
-    edge: np.ndarray,
-    slope: np.ndarray,
-    length: np.ndarray,
-    head: int,
-    tail: int,
-    low: float,
-    high: float,
-) -> tuple[int, float, float]:
-    """Value before energy moves in a step: sup-convolution with one piece for each kind.
-
-    `edge` remembers up to which energy a kWh more is worth more than each piece costs.
-    """
-    for q in range(len(rises)):
-        if width[j, q] > 0.0:
-            edge[k, q] = _above(slope, length, head, tail, low, price[j, q])
-    for q in range(len(rises)):
-        if width[j, q] > 0.0:
-            tail = _insert(slope, length, head, tail, price[j, q], width[j, q])
-            low -= width[j, q] * rises[q]
-            high += width[j, q] * (1 - rises[q])
-    return tail, low, high
+def _sort(j: int, price: np.ndarray, order: np.ndarray) -> None:
+    """Fill `order` with the pieces of a step by ascending price."""
+    for q in range(len(order)):
+        r = q
+        while r > 0 and price[j, order[r - 1]] > price[j, q]:
+            order[r] = order[r - 1]
+            r -= 1
+        order[r] = q
 
 
 def _trip(
@@ -166,34 +166,6 @@ def _trip(
     return edge, tail
 
 
-def _forward(
-    j: int,
-    k: int,
-    rises: np.ndarray,
-    width: np.ndarray,
-    price: np.ndarray,
-    edge: np.ndarray,
-    order: np.ndarray,
-    moved: np.ndarray,
-    level: float,
-) -> float:
-    """Move energy in a step from what is on board; return what is then."""
-    for q in range(len(rises)):  # in ascending order of their prices
-        level -= width[j, q] * (1 - rises[q])
-        r = q
-        while r > 0 and price[j, order[r - 1]] > price[j, q]:
-            order[r] = order[r - 1]
-            r -= 1
-        order[r] = q
-    for r in range(len(rises)):
-        q = order[r]
-        if width[j, q] > 0.0:
-            more = min(max(edge[k, q] - level, 0.0), width[j, q])
-            level += more
-            moved[j, q] = more if rises[q] else width[j, q] - more
-    return level
-
-
 def _add(slope: np.ndarray, head: int, tail: int, more: float) -> None:
     """Add to every slope."""
     if more != 0.0:
@@ -213,10 +185,10 @@ def _above(
     slope: np.ndarray, length: np.ndarray, head: int, tail: int, low: float, price: float
 ) -> float:
     """Return the energy up to which a kWh more is worth more than a price."""
-    for s in range(head, tail):
-        if slope[s] <= price:
-            break
+    s = head  # as a loop that breaks it is compiled to twice the time
+    while s < tail and slope[s] > price:
         low += length[s]
+        s += 1
     return low
 
 
@@ -261,5 +233,5 @@ def _insert(
     return tail + 1
 
 
-LINKED = (_within, _add, _stretch, _above, _split, _insert, _move, _trip, _forward, fill_plans)
+LINKED = (_sort, _within, _add, _stretch, _above, _split, _insert, _trip, fill_plans)
 """In the order in which one uses the other."""

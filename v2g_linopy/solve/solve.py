@@ -152,8 +152,9 @@ def solve(
         `whole` writes one model. `oracle` plans vehicles one by one at the prices of the rest, and
         refuses where something couples them; `decompose` goes on until a bound proves the mix of
         their plans (docs/formulation.md §12). `auto` decomposes fleets of at least 20 000 vehicles
-        where that is possible. `sites` lets every pod plan by itself at prices, mixes their plans
-        until a bound proves the mix, and hands it back to every device (§11).
+        where that is possible; the result says `oracle` where its first answer was the best plan.
+        `sites` lets every pod plan by itself at prices, mixes their plans until a bound proves the
+        mix, and hands it back to every device (§11).
     processes : int, default 1
         Processes that the pods are shared out to, with `sites`.
     checkpoint : str or pathlib.Path, optional
@@ -327,7 +328,9 @@ def _decomposed(
     try:
         found = _large_fleet(inputs, settings, "decompose" if method == "auto" else method)
         # a gap that does not close takes binaries, which one model can have
-        return None if method == "auto" and found.solved.optimum.status == GAP_LIMIT else found
+        if method == "auto" and found.solved.optimum.status == GAP_LIMIT:
+            return None
+        return found.by_its_own_method() if method == "auto" else found
     except SchemaError as error:
         if method != "auto":
             raise

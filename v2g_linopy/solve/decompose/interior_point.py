@@ -17,9 +17,15 @@ from .interior_members import Arrays, Loops, Members, all_plain, compiled_newton
 from .interior_rest import Rest
 
 logger = logging.getLogger(__name__)
-_FEW_STEPS = 20  # with fewer, rounds are as quick; at 24 and 48 with a peak they take twice as long
+_FEW_STEPS = 20  # with fewer, rounds are as quick
+_SAMPLED_STEPS = (
+    36  # with fewer, prices of a sample and rounds are quicker than all vehicles at once
+)
+_SAMPLE = 1000  # stays
+_SAMPLE_GAP = 1e-5  # relative; what a sample says of the others is not as good
 _MANY_CELLS = 50_000_000  # of the Schur complements; beyond, rounds
 _ITERATIONS = 60
+_SAMPLE_ITERATIONS = 20
 _LAGGARDS = 0.05  # share of the stays that may go less far than the others
 _BEHIND = 0.1
 _BACK = 0.995  # of the way to the nearest limit
@@ -33,7 +39,7 @@ class Found:
     """Prices (EUR per kW on pod and time), a plan for all stays, and what it took."""
 
     price: np.ndarray
-    plans: Plans
+    plans: Plans | None  # None where a sample has found the prices
     iterations: int
     repaired: int  # stays that lagged, and take their best plan at these prices
 
@@ -52,9 +58,11 @@ def solve_by_interior_point(
     dt: float,
     price: np.ndarray,
     gap: float,
+    scale: float,
     settings: Settings,
 ) -> Found | None:
-    """Find prices near the best ones, and a plan of all stays.
+    """Find prices near the best ones, and a plan of all stays where they are not too many for the
+    steps that they have; else the prices of a sample, in which each stands for several.
 
     Parameters
     ----------
@@ -68,6 +76,8 @@ def solve_by_interior_point(
         Where prices begin (EUR per kW on pod and time).
     gap : float
         EUR at which it is enough.
+    scale : float
+        EUR that are at stake, about: what a sample finds is judged by it.
     settings : Settings
         With the time that is left.
 
@@ -76,6 +86,14 @@ def solve_by_interior_point(
     Found or None
         None where the numbers break down, or time is up.
     """
+    steps, every = node.shape[1], len(stays)
+    number = max(1, every // _SAMPLE) if steps <= _SAMPLED_STEPS else 1
+    iterations = _ITERATIONS
+    if number > 1:
+        stays, iterations = stays.every(number), _SAMPLE_ITERATIONS
+        gap = max(gap, _SAMPLE_GAP * scale)
+    times = every / len(stays)
+
     run, product = compiled_newton(), _typical(stays, price / dt)
     members: Members = (
         Arrays(stays, node.shape, product)
@@ -83,9 +101,9 @@ def solve_by_interior_point(
         else Loops(stays, node.shape, product, run)
     )
     injected = plans_of_point(stays, members.state()).injected(stays) / dt
-    power = np.bincount(stays.place, injected, node.size).reshape(node.shape)
-    loop = _Loop(members, Rest(matrix, node, penalty, power, price), dt)
-    for _ in range(_ITERATIONS):
+    power = times * np.bincount(stays.place, injected, node.size).reshape(node.shape)
+    loop = _Loop(members, Rest(matrix, node, penalty, power, price), dt, times)
+    for _ in range(iterations):
         try:
             left = loop.look()
             if not np.isfinite(left) or settings.left == 0:
@@ -95,6 +113,8 @@ def solve_by_interior_point(
             loop.step()
         except RuntimeError:  # the system is singular
             return None
+    if number > 1:
+        return Found(loop.rest.price, None, loop.steps, 0)
     plans, repaired = _repaired(stays, members, loop.rest.price / dt)
     return Found(loop.rest.price, plans, loop.steps, repaired)
 
@@ -106,39 +126,44 @@ def _typical(stays: Stays, worth: np.ndarray) -> float:
 
 
 class _Loop:
-    """Vehicles and the rest, step by step; each has the mean of its own products as its aim."""
+    """Vehicles and the rest, step by step; each has the mean of its own products as its aim.
 
-    def __init__(self, members: Members, rest: Rest, dt: float):
-        self.members, self.rest, self._dt, self.steps = members, rest, dt, 0
+    Each stay counts `times`, as it stands for others that are like it.
+    """
+
+    def __init__(self, members: Members, rest: Rest, dt: float, times: float = 1.0):
+        self.members, self.rest, self._dt, self._times = members, rest, dt, times
+        self.steps = 0
 
     def look(self) -> float:
         """Factor the systems; return how far it is from the end (EUR): by the sum of all products,
         or by what the rest and the vehicles disagree on.
         """
-        dt = self._dt
+        dt, times = self._dt, self._times
         schur, power, change, own = self.members.predict(self.rest.price / dt)
-        self._schur, self._power, self._change = schur / dt**2, power / dt, change / dt
-        self._left = own + self.rest.products
+        self._schur = times * schur / dt**2
+        self._power, self._change = times * power / dt, times * change / dt
+        self._left = times * own + self.rest.products
         self._off = self.rest.off(self._power)
         return max(self._left, self._off)
 
     def step(self) -> None:
         """Go one step from where it has looked."""
-        members, rest, dt = self.members, self.rest, self._dt
+        members, rest, dt, times = self.members, self.rest, self._dt, self._times
         rest.factorise(self._schur)
         power = self._power + self._change
         rest.aim(power, 0.0, 0.0)
         most, parts, second, each = members.bend(rest.toward / dt)
         far, dear, own = self._steps(most, np.minimum(rest.most(), 1.0))
         after = parts[0] + own[0] * parts[1] + own[1] * parts[2] + own[0] * own[1] * parts[3]
-        ratio = (float(after.sum()) + rest.products_after(far, dear)) / self._left
+        ratio = (times * float(after.sum()) + rest.products_after(far, dear)) / self._left
         # what is left of disagreement must not outlast the products: there is no way back then
         behind = min(_BEHIND * self._off / self._left, 1.0)
         centred = max(min(ratio, 1.0) ** 3, _LEAST_CENTRED, behind)
 
         target = centred * float(parts[0].sum()) / members.pairs
         bent = rest.second(far * dear)
-        power = power + (second + target * each) / dt
+        power = power + times * (second + target * each) / dt
         rest.aim(power, centred * rest.products / rest.pairs, bent)
         most = np.minimum(_BACK * members.turn(rest.toward / dt, target), 1.0)
         far, dear, own = self._steps(most, np.minimum(_BACK * rest.most(), 1.0))

@@ -62,6 +62,8 @@ class Rest:
 
     def _begin(self, limits: np.ndarray, power: np.ndarray, price: np.ndarray) -> None:
         """Begin near what the power of the vehicles needs, inside the limits."""
+        from scipy.sparse.linalg import splu
+
         a, (low, high) = self._a, limits
         self.y = np.zeros(a.shape[0])
         self.y[self._node] = price
@@ -69,8 +71,8 @@ class Rest:
         steep = np.maximum(np.abs(self._cost + a.T @ self.y), typical)
         # the dearer a column is, the less it moves: nothing begins at a penalty
         light = sp.csr_array(a.multiply((typical / steep) ** 2))
-        system = (light @ a.T + 1e-8 * sp.eye_array(a.shape[0])).toarray()
-        x = light.T @ np.linalg.solve(system, self._right(power))
+        system = light @ a.T + 1e-8 * sp.eye_array(a.shape[0])
+        x = light.T @ splu(sp.csc_matrix(system)).solve(self._right(power))
         inside = np.minimum(typical * size / steep, 0.1 * (high - low))
         x = np.clip(x, low + inside, high - inside)
         self.x = x

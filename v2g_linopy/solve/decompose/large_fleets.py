@@ -226,17 +226,22 @@ class Loop:
 
     def _jump(self, price: np.ndarray, settings: Settings) -> Round:
         """Take prices and plans of an interior point, and return what level two makes of them."""
-        gap = max(self.tolerance, _FINEST) * max(1.0, abs(self.bound))
+        scale = max(1.0, abs(self.bound))
+        gap = max(self.tolerance, _FINEST) * scale
         level, fleet = self.level, self.fleet
         rest = level.matrix, level.node, level.penalty
-        found = solve_by_interior_point(fleet.stays, *rest, fleet.dt, price[:, 0], gap, settings)
-        if found is not None:
-            self.interior, every = found, np.arange(fleet.groups)
+        found = solve_by_interior_point(
+            fleet.stays, *rest, fleet.dt, price[:, 0], gap, scale, settings
+        )
+        if found is None:
+            return level.solve()
+        self.interior, every = found, np.arange(fleet.groups)
+        if found.plans is not None:
             given, own_cost = fleet.sums(found.plans)
             level.add(Columns(every, fleet.pod, given, own_cost, len(self.messages)))
             self._columns.append((len(self.messages), every))
             self.messages.append(found.plans)
-            self._ask(found.price[:, None], level.worth(found.price, *fleet.reach()))
+        self._ask(found.price[:, None], level.worth(found.price, *fleet.reach()))
         return level.solve()
 
     def weights(self, now: Round) -> np.ndarray:
