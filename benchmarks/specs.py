@@ -19,6 +19,7 @@ from benchmarks.measure import (
     peak_memory,
     side_by_side,
 )
+from v2g_linopy.data.case_changes import with_changes
 from v2g_linopy.model.inputs import inputs_of
 from v2g_linopy.operate import simulate, windows
 from v2g_linopy.operate.forecasts import Naive
@@ -252,6 +253,28 @@ def priced_again(size: Size, rounds: int) -> Outcome:
         _seconds(seconds["open"]),
         f"{_seconds(seconds['fresh'])} by a fresh solve",
         f"{many} pods × {24 * days} h",
+    )
+
+
+def swept(size: Size, rounds: int) -> Outcome:
+    """A point of a sweep over fifty levels of prices, and the same case solved by itself."""
+    case, points = v2g.commuters(*size), min(50, 2 * size[1])
+    factors = np.linspace(0.5, 2.0, points).tolist()
+    some = factors[:: max(1, points // 5)]
+    works = {
+        "sweep": lambda: v2g.sweep(case, {"energy.price.scale": factors}),
+        "alone": lambda: [
+            v2g.solve(with_changes(case, {"energy.price.scale": factor})) for factor in some
+        ],
+    }
+    seconds = side_by_side(works, rounds)
+    each = {"sweep": points, "alone": len(some)}
+    per_point = {name: [t / each[name] for t in seconds[name]] for name in works}
+    return Outcome(
+        median_ratio(per_point["alone"], per_point["sweep"]),
+        f"{_seconds(per_point['sweep'])} a point",
+        f"{_seconds(per_point['alone'])} alone",
+        f"{_cars(size)}, {points} prices",
     )
 
 
@@ -630,6 +653,17 @@ SPECS = (
         (5, 1),
         0.1,
         "× a fresh solve",
+        rounds=3,
+    ),
+    Spec(
+        "sweep",
+        "a point of a sweep over prices",
+        swept,
+        (20, 28),
+        (2, 1),
+        4,
+        "× cheaper than a solve",
+        faster=True,
         rounds=3,
     ),
     Spec(

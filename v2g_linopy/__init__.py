@@ -25,6 +25,7 @@ _HOME = {
     "open_study": "batch.run_study",
     "run_study": "batch.run_study",
     "read_study": "batch.study_file",
+    "sweep": "batch.sweep",
     "__version__": "case.version",
     "assemble": "case.io",
     "read": "case.io",
@@ -125,6 +126,7 @@ _RENAMED = {"energy_management": "delivery.nordic_energy_management"}
 if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .batch.run_study import open_study, run_study
     from .batch.study_file import read_study
+    from .batch.sweep import sweep
     from .case.io import assemble, read, write
     from .case.version import __version__ as __version__
     from .data import (
@@ -322,6 +324,7 @@ __all__ = [
     "read_study",
     "run_study",
     "open_study",
+    "sweep",
     "replay",
     "scenarios",
     "schedule_table",

@@ -17,16 +17,28 @@ import xarray as xr
 from ..case.io import atomic, read, write
 from ..case.version import package_version
 from ..data.case_changes import with_changes
+from ..delivery.activation_signals import random_signals
 from ..delivery.call_states import CALLS
-from ..errors import OutputError, Problem, SchemaError, SolveError, SolverError, V2GError
+from ..delivery.stress_test import stress
+from ..errors import (
+    Interrupted,
+    OutputError,
+    SolveError,
+    SolverError,
+    V2GError,
+)
 from ..operate.simulate import simulate
 from ..report.result_view import ResultView
 from ..report.tables import kpi
 from ..solve.solve import solve
+from ..solve.verification import verify
 from ..study.ladder import compare
 from ..study.wear import with_wear
+from .resolvable_case import ResolvableCase
 from .study_file import Point, Study
 
+ONE_THREAD = {"threads": 1}
+"""Cases share the cores of a machine, and no result may depend on how many it has."""
 WORK: dict[str, Callable[..., xr.DataTree]] = {
     "solve": solve,
     "compare": compare,
@@ -93,12 +105,12 @@ def run_point(point: Point, study: Study, folder: Path) -> Outcome:
         figures, currency = key_figures(result), str(result.attrs.get("currency", "EUR"))
         status, message = str(result.attrs["status"]), ""
         write(result, folder / f"{point.name}.nc", overwrite=True)
+    except (OutputError, Interrupted):  # the disk or the user, not the case
+        raise
     except SolverError as error:
         status, message = "failed", str(error)
     except SolveError as error:
-        status, message = "infeasible", str(error)
-    except OutputError:  # the disk, not the case
-        raise
+        status, message = error.status, str(error)
     except V2GError as error:
         status, message = "invalid input", str(error)
     outcome = Outcome(point.name, status, message, time.process_time() - start)
@@ -120,14 +132,79 @@ def _result(point: Point, study: Study) -> xr.DataTree:
     """The result of a case, with the wear of its batteries counted."""
     stamp = point.case.stat() if point.case.exists() else None
     case = _base_case(str(point.case), None if stamp is None else stamp.st_mtime_ns)
+    if study.command == "replay":
+        return replayed(case, **study.options)
     options, solver = dict(study.options), dict(study.solver)
-    tell = str(options.pop("calls", "given"))
-    if tell not in CALLS:
-        raise SchemaError([Problem("options.calls", "choice", f"is none of {', '.join(CALLS)}")])
+    tell_calls = CALLS[str(options.pop("calls", "given"))]
     arguments = {"solver" if name == "name" else name: value for name, value in solver.items()}
-    changed, tell_calls = with_changes(case, point.changes), CALLS[tell]
+    if arguments.get("solver", "highs") == "highs":
+        arguments["options"] = ONE_THREAD | dict(arguments.get("options", {}))
+    changed = with_changes(case, point.changes)
     told = changed if tell_calls is None else tell_calls(changed)
+    if study.in_place:
+        standing = _standing(str(point.case), None if stamp is None else stamp.st_mtime_ns, study)
+        plan = standing.plan(told)
+        if plan is not None:
+            return with_wear(plan.result(told))
     return with_wear(WORK[study.command](told, **options, **arguments))
+
+
+def replayed(
+    result: xr.DataTree, *, random: int = 0, seed: int = 0, price: float = 0.0
+) -> xr.DataTree:
+    """Recompute a written result, and follow signals that call its reserves.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        A result, as read from its file.
+    random : int, default 0
+        Admissible signals that are drawn and followed.
+    seed : int, default 0
+        Of the signals.
+    price : float, default 0.0
+        Penalty on energy called and not delivered (money per MWh).
+
+    Returns
+    -------
+    xarray.DataTree
+        The result with its `/audit` made anew. Attributes of it say, of the worst signal each, the
+        energy not delivered and missed (kWh) and the penalty (money).
+
+    Raises
+    ------
+    SchemaError
+        It has no plan, or is not what it says of itself; every difference is listed.
+    """
+    found = verify(result)
+    found.raise_for(str(result.attrs.get("title") or "the result"))
+    checks = found.checks
+    if random:
+        followed = stress(result, random_signals(result, random, seed=seed), price=price)
+        checks = checks.assign_attrs(
+            signals=random,
+            undelivered_kWh=float(followed.undelivered.sum("product").max()),
+            missed_kWh=float(followed.missed.max()),
+            penalty=float(followed.penalty.sum("product").max()),
+        )
+    return result.assign({"audit": xr.DataTree(checks)})
+
+
+def _standing(path: str, stamp: int | None, study: Study) -> ResolvableCase:
+    """The model of a case file, written once by each process."""
+    solver = {
+        name: study.solver[name] for name in ("gap", "complementarity") if name in study.solver
+    }
+    told = json.dumps([solver, dict(study.solver.get("options", {}))], sort_keys=True)
+    return _standing_case(path, stamp, tuple(sorted(study.touched)), told)
+
+
+@lru_cache(maxsize=2)
+def _standing_case(
+    path: str, stamp: int | None, touched: tuple[str, ...], told: str
+) -> ResolvableCase:
+    solver, options = json.loads(told)
+    return ResolvableCase(_base_case(path, stamp), touched, options=ONE_THREAD | options, **solver)
 
 
 @lru_cache(maxsize=4)
@@ -168,6 +245,7 @@ def asked(point: Point, study: Study) -> str:
         dict(study.options),
         dict(study.solver),
         package_version(),
+        *(["in place"] if study.in_place else []),
     ]
     text = json.dumps(told, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

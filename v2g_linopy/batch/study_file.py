@@ -3,7 +3,7 @@
 ::
 
     case = "depot.nc"                  # or several: ["depot.nc", "homes.nc"]
-    command = "solve"                  # solve, compare or simulate
+    command = "solve"                  # solve, compare, simulate or replay
 
     [grid]                             # every combination
     "fleet.wear" = [0.02, 0.03, 0.05]
@@ -20,7 +20,8 @@ import json
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ from scipy.stats import qmc
 
 from ..case.io import existing
 from ..case.label_text import nearest
-from ..data.case_changes import TARGET
+from ..data.case_changes import TARGET, part_of_target, target_problems
+from ..delivery.call_states import CALLS
 from ..errors import InputFileError, Problem, SchemaError
+from ..solve.complementarity import MODES
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "solve": ("method", "calls"),
@@ -41,9 +44,22 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *("forecast", "start", "stop", "every", "window", "ahead", "seed", "policy", "bids"),
         *("history", "settlement", "hindsight", "calls"),
     ),
+    "replay": ("random", "seed", "price"),
 }
 """What may be done with a case, and its options in `[options]`."""
 SOLVER = ("name", "gap", "time_limit", "complementarity", "blocks", "options")
+NUMBERS = ("gap", "time_limit", "every", "window", "ahead", "history", "price")
+"""Options that are numbers from 0 on; the others are words, but for those below."""
+COUNTS = ("seed", "random")
+FLAGS = ("hindsight", "blocks")
+MOMENTS = ("start", "stop")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "calls": tuple(CALLS),
+    "complementarity": MODES,
+    "method": ("auto", "whole", "decompose", "oracle", "sites"),
+}
+NOT_IN_PLACE = ("name", "time_limit", "blocks")
+"""Of the solver: what a model that is solved again and again has no use for."""
 TABLES = ("grid", "table", "draw", "options", "solver")
 KEYS = ("title", "case", "command", *TABLES)
 METHODS = ("sobol", "random")
@@ -84,8 +100,8 @@ class Study:
         What the study is called.
     cases : tuple of Path
         Case files.
-    command : {"solve", "compare", "simulate"}
-        What is done with each case.
+    command : {"solve", "compare", "simulate", "replay"}
+        What is done with each case; replay takes results.
     options, solver : mapping
         Options of the command, and of the solver.
     grid : mapping
@@ -94,6 +110,8 @@ class Study:
         Values by target, one case a row; a single empty row where there is neither table nor draw.
     along : str
         The dimension of the rows: `row`, `draw`, or empty.
+    in_place : bool
+        Whether a worker goes on from the plan of the case before.
     """
 
     title: str
@@ -104,6 +122,14 @@ class Study:
     grid: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     rows: tuple[Mapping[str, Value], ...] = ({},)
     along: str = ""
+    in_place: bool = False
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """Parts in which any case of the study differs from its file."""
+        targets = {*self.grid, *(target for row in self.rows for target in row)}
+        calls = {"reserve"} if "calls" in self.options else set()
+        return frozenset(calls | {part_of_target(target) for target in targets})
 
     @property
     def dims(self) -> dict[str, list[Value]]:
@@ -197,8 +223,43 @@ def _understood(told: Mapping[str, Any], path: Path, problems: list[Problem]) ->
     for target in sorted(set(grid) & {t for row in rows for t in row}):
         wrong(f"grid.{target}", f"is in the {'table' if along == 'row' else 'draw'} as well")
     cases = _cases(told.get("case"), path.parent, wrong)
-    title = str(told.get("title", path.stem))
-    return Study(title, cases, command, options, solver, grid, rows, along)
+    title = told.get("title", path.stem)
+    if not isinstance(title, str):
+        wrong("title", f"needs a word, not {title!r}")
+    changes = [name for name in ("grid", "table", "draw") if tables[name]]
+    if command == "replay" and (changes or tables["solver"]):
+        changes += ["solver"] if tables["solver"] else []
+        wrong("command", f"replay takes results as they are; leave {', '.join(changes)} out")
+    return Study(str(title), cases, command, options, solver, grid, rows, along)
+
+
+def solved_in_place(study: Study) -> Study:
+    """Return the study whose workers go on from the plan of the case before.
+
+    Raises
+    ------
+    SchemaError
+        Its cases do not differ in numbers alone, or the solver is asked for what only separate
+        solves have; every problem is listed.
+    """
+    problems = []
+    if study.command != "solve":
+        problems.append(
+            ("command", f"{study.command} is not solved in place; leave --in-place out")
+        )
+    if study.options.get("method", "auto") not in ("auto", "whole"):
+        problems.append(("options.method", "in place a case is one model; leave it out"))
+    for name in NOT_IN_PLACE:
+        if name in study.solver:
+            problems.append(
+                (f"solver.{name}", "is of separate solves; leave it out, or --in-place")
+            )
+    if study.solver.get("complementarity") == "milp":
+        detail = "milp takes binaries, which are not solved in place; lazy finds the same"
+        problems.append(("solver.complementarity", detail))
+    if problems:
+        raise SchemaError([Problem(place, "study", detail) for place, detail in problems])
+    return replace(study, in_place=True)
 
 
 def _tables(told: Mapping[str, Any], wrong: Wrong) -> dict[str, Mapping[str, Any]]:
@@ -220,10 +281,36 @@ def _options(
 ) -> dict[str, Any]:
     """Options by their names in Python; those of the command line are read as well."""
     options = {str(key).replace("-", "_"): value for key, value in told.items()}
-    for key in options:
+    for key, value in options.items():
         if key not in known:
             wrong(f"{table}.{key}", f"is no option {of}{nearest(key, known)}")
+        elif detail := _wrong_value(key, value):
+            wrong(f"{table}.{key}", detail)
     return options
+
+
+def _wrong_value(option: str, value: object) -> str:
+    """What is wrong with the value of an option; whether it fits the case, the case says."""
+    if option in CHOICES:
+        choices = CHOICES[option]
+        return "" if value in choices else f"{value!r} is none of {', '.join(choices)}"
+    kind, fits = "a word", isinstance(value, str) and bool(value)
+    if option in NUMBERS:
+        kind, fits = "a number, 0 or more", _is_number(value) and float(str(value)) >= 0
+    elif option in COUNTS:
+        kind, fits = "a whole number, 0 or more", _whole(value, 0)
+    elif option in FLAGS:
+        kind, fits = "true or false", isinstance(value, bool)
+    elif option in MOMENTS:
+        kind, fits = "a date, or a word", isinstance(value, str | date)
+    elif option == "options":
+        kind, fits = "a table of the solver's own options", isinstance(value, Mapping)
+    return "" if fits else f"needs {kind}, not {value!r}"
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number, infinite or not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 def _cases(told: object, folder: Path, wrong: Wrong) -> tuple[Path, ...]:
@@ -249,7 +336,6 @@ def _grid(told: Mapping[str, Any], wrong: Wrong) -> dict[str, tuple[Value, ...]]
     """Values by target."""
     grid: dict[str, tuple[Value, ...]] = {}
     for target, values in told.items():
-        _check_target(f"grid.{target}", target, wrong)
         if not isinstance(values, list) or not values:
             wrong(f"grid.{target}", "needs a list of values")
         elif any(not isinstance(v, bool | int | float | str) for v in values):
@@ -258,6 +344,7 @@ def _grid(told: Mapping[str, Any], wrong: Wrong) -> dict[str, tuple[Value, ...]]
             wrong(f"grid.{target}", "names a value twice")
         else:
             grid[target] = tuple(values)
+        _check_target(f"grid.{target}", target, grid.get(target, ()), wrong)
     return grid
 
 
@@ -289,7 +376,8 @@ def _table_rows(
         wrong("table.rows", "needs a list of rows, each with values by target")
         return ()
     for target in sorted({str(t) for row in rows for t in row}):
-        _check_target(f"table.{target}", target, wrong)
+        values = [row[target] for row in rows if target in row]
+        _check_target(f"table.{target}", target, values, wrong)
     return tuple({str(t): _plain(v) for t, v in row.items()} for row in rows)
 
 
@@ -324,8 +412,8 @@ def _drawn_rows(draw: Mapping[str, Any], wrong: Wrong) -> tuple[Mapping[str, Val
         wrong(place, detail)
     if problems or not isinstance(fields, Mapping) or not isinstance(n, int):
         return ()
-    for target in fields:
-        _check_target(f"draw.fields.{target}", target, wrong)
+    for target, ends in fields.items():
+        _check_target(f"draw.fields.{target}", target, ends, wrong)
     low, high = np.array(list(fields.values()), dtype=float).T
     rng = np.random.default_rng(seed)
     if method == "sobol":
@@ -357,16 +445,33 @@ def _are_ends(ends: object) -> bool:
     return len(numbers) == 2 and bool(np.isfinite(numbers).all()) and numbers[0] <= numbers[1]
 
 
-def _check_target(place: str, target: str, wrong: Wrong) -> None:
-    """Whether a target can be read; whether a case has it, the case says."""
-    if not TARGET.fullmatch(target):
-        wrong(place, "is not PART.FIELD, PART[MEMBER].FIELD or PART.FIELD.scale")
+def _check_target(place: str, target: str, values: Sequence[object], wrong: Wrong) -> None:
+    """Whether there is such a field, and its values are some; whether a case has its members, the
+    case says.
+    """
+    for detail in target_problems(target, values or [1.0]):
+        wrong(place, detail)
 
 
 def _plain(value: Any) -> Value:
     """A value as Python has it."""
     plain: Value = value.item() if isinstance(value, np.generic) else value
     return plain
+
+
+def _value_schema(option: str) -> dict[str, Any]:
+    """The values that an option may have, as JSON schema."""
+    if option in CHOICES:
+        return {"enum": list(CHOICES[option])}
+    if option in NUMBERS:
+        return {"type": "number", "minimum": 0}
+    if option in COUNTS:
+        return {"type": "integer", "minimum": 0}
+    if option in FLAGS:
+        return {"type": "boolean"}
+    if option == "options":
+        return {"type": "object"}
+    return {"type": "string", "minLength": 1}  # also a date, which JSON does not know
 
 
 def study_schema() -> dict[str, Any]:
@@ -420,8 +525,8 @@ def study_schema() -> dict[str, Any]:
                     },
                     required=["n", "fields"],
                 ),
-                "options": table({name: {} for name in options}),
-                "solver": table({name: {} for name in SOLVER}),
+                "options": table({name: _value_schema(name) for name in options}),
+                "solver": table({name: _value_schema(name) for name in SOLVER}),
             },
             required=["case"],
         ),

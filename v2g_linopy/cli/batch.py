@@ -10,7 +10,7 @@ import typer
 from ..batch.array_jobs import SCHEDULERS, job_script
 from ..batch.run_case import Outcome
 from ..batch.run_study import CASES, DATASET, EXECUTORS, TABLE, run_one, run_study, table_of
-from ..batch.study_file import Study, read_study
+from ..batch.study_file import Study, read_study, solved_in_place
 from ..report.page.grid_page import PAGE, write_grid_page
 from .case_size import counted
 from .options import DryRun, command, one_of
@@ -55,6 +55,16 @@ Index = Annotated[
         help="Run only the case of this number, from 0, as an array job does.",
     ),
 ]
+InPlace = Annotated[
+    bool,
+    typer.Option(
+        "--in-place",
+        help=(
+            "Go on from the plan of the case before, where cases differ in numbers only: the same"
+            " objectives, sooner; where several plans are as good, another one may be found."
+        ),
+    ),
+]
 Emit = Annotated[
     str | None,
     typer.Option(
@@ -86,6 +96,7 @@ def batch(
     executor: Executor = "local",
     address: Address = None,
     index: Index = None,
+    in_place: InPlace = False,
     emit: Emit = None,
     report: Report = True,
     dry_run: DryRun = False,
@@ -98,7 +109,11 @@ def batch(
     if address is not None and executor != "dask":
         detail = "is of use only with --executor dask"
         raise typer.BadParameter(detail, param_hint="--address")
+    if in_place and (emit is not None or index is not None):
+        detail = "array jobs run a case each, and have none to go on from"
+        raise typer.BadParameter(detail, param_hint="--in-place")
     asked = read_study(study)
+    asked = solved_in_place(asked) if in_place else asked
     folder = output or Path(study.stem)
     if emit is not None:
         schedule = one_of("--emit", emit, SCHEDULERS)

@@ -1,7 +1,7 @@
 """Change a copy of a case: a value for a field, for one member of it, or a factor on what it is."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import xarray as xr
 from ..case.io import recorded
 from ..case.label_text import nearest
 from ..case.schema import REQUIRED, Field
-from ..errors import V2GError
+from ..errors import Problem, V2GError
 from ..model.gates import GATES
 from ..parts.catalogue import PARTS
 from .sessions.grid_connection import pods_with_assets
@@ -106,6 +106,66 @@ def with_changes(
     return case
 
 
+def part_of_target(target: str) -> str:
+    """The part that a target names: fleet of ``fleet[ev-3].charge_max``."""
+    found = TARGET.fullmatch(target)
+    return found["part"] if found else ""
+
+
+def target_problems(target: str, values: Iterable[Any]) -> list[str]:
+    """What is wrong with a target and its values, whatever the case.
+
+    Parameters
+    ----------
+    target : str
+        As of `with_changes`.
+    values : iterable
+        What it is to become.
+
+    Returns
+    -------
+    list of str
+        Each fault once.
+    """
+    found = TARGET.fullmatch(target)
+    if not found:
+        return ["is not PART.FIELD, PART[MEMBER].FIELD or PART.FIELD.scale"]
+    part, name = found["part"], found["field"]
+    if part not in SCHEMAS:
+        return [f"there is no part {part!r}{nearest(part, SCHEMAS)}"]
+    details: dict[str, None] = {}
+    for value in values:
+        try:
+            field = declared_field(part, name)
+            if found["scale"]:
+                scale_factor(part, field, value)
+            else:
+                parsed_value(field, str(value))
+        except ChangeRefused as error:
+            details[str(error)] = None
+    return list(details)
+
+
+def refused_targets(case: xr.DataTree, values: Mapping[str, Sequence[Any]]) -> list[Problem]:
+    """Every target that a case cannot take, or a value that is none of its field."""
+    problems = []
+    for target, some in values.items():
+        details = target_problems(target, some)
+        details += [] if len(some) else ["needs a list of values"]
+        details += ["names a value twice"] if len(set(map(str, some))) < len(some) else []
+        problems += [Problem(target, "change", detail) for detail in details]
+    if problems:
+        return problems
+    firsts = {target: some[0] for target, some in values.items()}
+    for target in firsts:
+        others = {t: v for t, v in firsts.items() if part_of_target(t) == part_of_target(target)}
+        try:  # with the others of its part, which may be what adds it
+            with_changes(case, {target: firsts[target], **others})
+        except ChangeRefused as error:
+            problems.append(Problem(target, "change", str(error)))
+    return problems
+
+
 def replaced(
     case: xr.DataTree, group: xr.Dataset, field: Field, value: Any
 ) -> tuple[xr.DataArray, str]:
@@ -120,17 +180,23 @@ def replaced(
 
 def multiplied(group: xr.Dataset, part: str, field: Field, value: Any) -> xr.DataArray:
     """The field as it stands in the case, times a factor."""
-    if field.kind in ("label", "choice", "flag"):
-        raise refused(f"{part}.{field.name} is no number, and cannot be scaled")
+    factor = scale_factor(part, field, value)
     if field.name not in group:
         raise refused(f"{part}.{field.name} is not in the case, so there is nothing to scale")
+    return group[field.name] * factor
+
+
+def scale_factor(part: str, field: Field, value: Any) -> float:
+    """The factor that a value is, for a field that can be scaled."""
+    if field.kind != "quantity":
+        raise refused(f"{part}.{field.name} is no number, and cannot be scaled")
     try:
         factor = float(value)
     except (TypeError, ValueError):
         factor = np.nan
     if not np.isfinite(factor):
         raise refused(f"{part}.{field.name}.scale needs a factor, not {value!r}")
-    return group[field.name] * factor
+    return factor
 
 
 def added_part(

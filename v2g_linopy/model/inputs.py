@@ -2,7 +2,7 @@
 listed at once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -65,8 +65,69 @@ class Inputs:
         return pd.Index(_named(self.data), name="pod")
 
 
-def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
+def same_numbers(one: xr.Dataset, other: xr.Dataset) -> bool:
+    """Return True where two datasets hold the same; arrays that were not touched are the same
+    objects.
+    """
+    if one.data_vars.keys() != other.data_vars.keys():
+        return False
+    pairs = ((one.variables[n], other.variables[n]) for n in one.data_vars)
+    return all(x is y or x.equals(y) for x, y in pairs)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Groups of a case that were validated by themselves: in coherent units, with what had to be
+    assumed, and its charging sessions.
+    """
+
+    groups: Mapping[str, tuple[xr.Dataset, tuple[str, ...]]]
+    sessions: xr.Dataset | None
+
+
+def checked_groups(
+    case: xr.DataTree, parts: Mapping[str, Part], names: Iterable[str]
+) -> Checked | None:
+    """Validate some groups of a case, and its sessions; None where something is wrong."""
+    calendar, problems = calendar_of(case)
+    sessions, unfit = validated_sessions(case, calendar) if not problems else (None, problems)
+    groups = {}
+    for name in () if unfit else names:
+        clean, notes, found = _validated(case, parts[name], calendar)
+        unfit += found
+        groups[name] = clean, notes
+    return None if unfit else Checked(groups, sessions)
+
+
+def _validated(
+    case: xr.DataTree, part: Part, calendar: Calendar
+) -> tuple[xr.Dataset, tuple[str, ...], list[Problem]]:
+    """A group in coherent units, what had to be assumed, and what is wrong with it."""
+    group = case[part.name].to_dataset()
+    if not len(calendar.time):  # nothing can be placed
+        group = group.drop_dims("time", errors="ignore")
+    clean, found = part.schema.validate(group, part.name, calendar)
+    if found:
+        return clean, (), found
+    clean.attrs["member"] = part.schema.member
+    return clean, tuple(part.schema.assumptions(group, part.name, calendar.currency)), []
+
+
+def inputs_of(
+    case: xr.DataTree,
+    parts: Mapping[str, Part],
+    known: Checked | None = None,
+) -> Inputs:
     """Validate a case against the parts of the catalogue.
+
+    Parameters
+    ----------
+    case : xarray.DataTree
+        A case, or a result.
+    parts : mapping of str to Part
+        The catalogue.
+    known : Checked, optional
+        Groups that were validated before and stand as they were then, and so the sessions.
 
     Raises
     ------
@@ -87,16 +148,16 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
     data: dict[str, xr.Dataset] = {}
     notes: list[str] = []
     for part in sorted((p for n, p in parts.items() if n in case.children), key=lambda p: p.stage):
-        group = case[part.name].to_dataset()
-        if broken:
-            group = group.drop_dims("time", errors="ignore")
-        clean, found = part.schema.validate(group, part.name, calendar)
+        if known and part.name in known.groups:
+            data[part.name], assumed = known.groups[part.name]
+            notes += assumed
+            continue
+        clean, assumed, found = _validated(case, part, calendar)
         problems += [p for p in found if p.rule not in unclear]
         if not found:
-            clean.attrs["member"] = part.schema.member
             data[part.name] = clean
-            notes += part.schema.assumptions(group, part.name, calendar.currency)
-    sessions, unfit = (None, []) if broken else validated_sessions(case, calendar)
+            notes += assumed
+    sessions, unfit = _sessions(case, calendar, known)
     problems += unfit
     if not problems:
         checks = [check for name in data for check in parts[name].case_checks]
@@ -108,6 +169,15 @@ def inputs_of(case: xr.DataTree, parts: Mapping[str, Part]) -> Inputs:
     if problems:
         raise SchemaError(problems, source=str(case.attrs.get("title") or "the case"))
     return Inputs(parts, data, calendar, step_hours(case), calendar.probability, tuple(notes))
+
+
+def _sessions(
+    case: xr.DataTree, calendar: Calendar, known: Checked | None
+) -> tuple[xr.Dataset | None, list[Problem]]:
+    """The charging sessions, and what is wrong with them; none on a clock that cannot be read."""
+    if known:
+        return known.sessions, []
+    return validated_sessions(case, calendar) if len(calendar.time) else (None, [])
 
 
 def _from_sessions(

@@ -288,6 +288,18 @@ class ResolvableModel:
                 highs.changeCoeff(int(row), int(column), float(value))
         self._unsent, self._sent = [], matrix
 
+    # ---- what stands -----------------------------------------------------------------------------
+
+    @property
+    def built(self) -> assembly.Built:
+        """The model with what each part has added to it, as of the last data."""
+        return assembly.Built(self._built.terms, self._built.reads, self.model)
+
+    @property
+    def matrix(self) -> Matrix:
+        """The matrix of the last data, without a past and without a worth of what is left."""
+        return replace(self._matrix, cost=self._cost())
+
     # ---- variables and rows, and where they are in the matrix ------------------------------------
 
     def columns(self, x: Any) -> np.ndarray:
@@ -362,6 +374,8 @@ class ResolvableModel:
             low[now.place], high[now.place] = -np.inf, np.inf
             if new is None or not len(new.positions):
                 continue
+            if new.sign != now.sign:
+                raise RebuildNeeded(f"{name} bounds the other side")
             place = now.find(name, new.positions)
             low[place] = -np.inf if now.sign == "<=" else new.rhs
             high[place] = np.inf if now.sign == ">=" else new.rhs
@@ -395,6 +409,7 @@ class _Recorder(StandIn):
 
     def __init__(self, model: linopy.Model):
         super().__init__(model)
+        self.in_whole_numbers = {*model.binaries, *model.integers}
         self.bounds: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.rows: dict[str, Rows] = {}
 
@@ -411,6 +426,8 @@ class _Recorder(StandIn):
         """Note the bounds of a variable, 0 where it is masked, and return the one that stands."""
         if name not in self.variables:
             raise RebuildNeeded(f"{name} is new")
+        if (binary or kind.get("integer", False)) != (name in self.in_whole_numbers):
+            raise RebuildNeeded(f"{name} is in whole numbers, or is so no more")
         x = self.variables[name]
         if binary:
             lower, upper = 0.0, 1.0

@@ -12,7 +12,7 @@ import xarray as xr
 from ..errors import Infeasible, SolveError, SolverError
 from ..model.formulas import last
 from ..model.gates import Gates, traded_parts
-from ..model.inputs import Inputs
+from ..model.inputs import Inputs, same_numbers
 from ..model.part import Part
 from ..model.reserve_rules import guarantees_energy
 from ..solve import audit, complementarity, infeasibility
@@ -360,7 +360,9 @@ class WindowRun:
     def _solved(self, known: Inputs) -> ModelSolution:
         """Solve the model that stands, on new data; build another where it cannot take them."""
         before = self.known.data
-        changed = frozenset(part for part, d in known.data.items() if not _same(d, before[part]))
+        changed = frozenset(
+            part for part, d in known.data.items() if not same_numbers(d, before[part])
+        )
         if self.model is None or not self.sequence.in_place:
             self.model = self._built(known)
         elif changed:
@@ -557,17 +559,6 @@ def _revised(before: xr.DataArray, x: xr.DataArray, now: pd.Timestamp) -> bool:
     if before.sizes["time"]:
         ahead = ahead.sel(time=slice(None, before.time[-1]))
     return not ahead.equals(before)
-
-
-def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
-    """Return True where two datasets hold the same numbers; arrays that were not touched are the
-    same objects.
-    """
-    if one.data_vars.keys() != other.data_vars.keys():
-        return False
-    return all(
-        one[n].variable is other[n].variable or one[n].equals(other[n]) for n in one.data_vars
-    )
 
 
 def _with_open_gates(known: Inputs, sequence: Sequence) -> Inputs:

@@ -16,18 +16,24 @@ from .solver import Optimum
 
 
 def read_solution(
-    built: Built, matrix: solvers.Matrix, found: Optimum, merged: Merged, inputs: Inputs
+    built: Built,
+    matrix: solvers.Matrix,
+    found: Optimum,
+    merged: Merged,
+    inputs: Inputs,
+    *,
+    prices: bool = True,
 ) -> Solved:
     """Read solution, duals, reduced costs and ledger from the model, for every member of its
-    own.
+    own; without duals and reduced costs where `prices` is false.
     """
     model = built.model
     primal = solvers.primal_by_label(model, matrix, found)
     solution = solvers.by_variable(model, matrix, found.primal)
     solution |= _finish(model, solution, primal, inputs)
     _same_objective(matrix, found, primal)
-    dual = solvers.by_constraint(model, matrix, found.dual)
-    reduced = solvers.by_variable(model, matrix, found.reduced)
+    dual = solvers.by_constraint(model, matrix, found.dual) if prices else {}
+    reduced = solvers.by_variable(model, matrix, found.reduced) if prices else {}
     return Solved(
         optimum=found,
         solution={n: expand(x, merged, share=True) for n, x in solution.items()},

@@ -262,7 +262,7 @@ def solve(
     result = result_of(case, inputs, found.solved, settings)
     result.attrs.update(found.attributes)
     result["decomposition"] = xr.DataTree(found.rounds)
-    return _audited(inputs, result) if audit else result
+    return audited(inputs, result) if audit else result
 
 
 def _planned_whole(
@@ -282,11 +282,17 @@ def _planned_whole(
         raise _explained(error, inputs, settings, fix) from None
     result = result_of(case, inputs, solved, settings)
     result.attrs["method"] = "whole"
-    return _audited(inputs, result) if audit else result
+    return audited(inputs, result) if audit else result
 
 
-def _audited(inputs: Inputs, result: xr.DataTree) -> xr.DataTree:
-    """Replay a plan, and put what is found beside it."""
+def audited(inputs: Inputs, result: xr.DataTree) -> xr.DataTree:
+    """Replay a plan, and put what is found beside it.
+
+    Raises
+    ------
+    SolverError
+        It does not pass.
+    """
     logger.info("replaying the plan")
     checks = auditing.replay_with(inputs, result)
     if not checks.attrs["passed"]:
@@ -300,7 +306,7 @@ def _audited(inputs: Inputs, result: xr.DataTree) -> xr.DataTree:
 
 _MODES = complementarity.MODES
 _METHODS = ("auto", "whole", "decompose", "oracle", "sites")
-_LARGE = 20_000  # vehicles from which on a fleet is decomposed unasked
+LARGE_FLEET = 20_000  # vehicles from which on a fleet is decomposed unasked
 _SHOWN = 20  # vehicles that are looked at where some have no plan
 _SLIP = 1e-6  # by how much a fixed plan may miss a limit: what an earlier solve leaves
 _ROUNDS = 20
@@ -320,7 +326,7 @@ def _decomposed(
         raise SchemaError([Problem("method", "choice", detail + suggest(method, _METHODS))])
     fleet = inputs.data.get("fleet")
     many = 0 if fleet is None else fleet.sizes["fleet"]
-    if method == "whole" or method == "auto" and (many < _LARGE or fix):
+    if method == "whole" or method == "auto" and (many < LARGE_FLEET or fix):
         return None
     if fix or not many:
         detail = "plans are held fixed" if fix else "there are no vehicles"
