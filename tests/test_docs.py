@@ -129,6 +129,30 @@ def test_code_of_the_page_on_imports_runs(away):
         exec(compile(code, "docs/importing.md", "exec"), {})
 
 
+def test_the_study_of_a_thousand_cases_runs(away):
+    """The page as it stands, but for one car on one day and two cases; V2G is used in some of them,
+    and every plan is proven from its file.
+    """
+    path = "docs/thousand-cases.md"
+    (told,) = blocks(path, "toml")
+    (away / "fleet.toml").write_text(told.replace("n = 1000", "n = 2"), encoding="utf-8")
+    for body in blocks(path, "console"):
+        for command in re.findall(r"^\$ v2g (.*)$", body, re.MULTILINE):
+            small = re.sub(r"--vehicles \d+ --days \d+", "--vehicles 1 --days 1", command)
+            run = CliRunner().invoke(app, shlex.split(small.replace("--jobs 2", "--jobs 1")))
+            assert run.exit_code == 0, run.output
+    names: dict = {}
+    for code in blocks(path, "python"):
+        exec(compile(code, path, "exec"), names)
+    assert names["found"].sizes == {"draw": 2} and names["proof"].ended == {"optimal": 2}
+    assert set(names["found"].coords) >= {"fleet.wear", "connection.supply_price.scale"}
+
+
+def test_code_of_the_page_on_many_cases_runs(away):
+    for code in blocks("docs/batch.md", "python"):
+        exec(compile(code, "docs/batch.md", "exec"), {})
+
+
 def test_example_of_a_new_asset_runs(away):
     """The file in CONTRIBUTING is a part as it stands; its use earns what was found by hand, and
     the audit sees it.

@@ -5,6 +5,7 @@ nothing.
 import json
 import multiprocessing
 import os
+import random
 import signal
 import threading
 import time
@@ -12,11 +13,13 @@ import time
 import numpy as np
 import pytest
 import xarray as xr
-from cases import case, market, vehicle
+from cases import case, market, product, vehicle
+from hypothesis import settings
 
 import v2g_linopy as v2g
-from v2g_linopy.batch import run_study, workers
+from v2g_linopy.batch import run_case, run_study, workers
 from v2g_linopy.batch.run_case import Outcome
+from v2g_linopy.batch.study_file import solved_in_place
 from v2g_linopy.batch.workers import DaskWorkers, LocalWorkers
 
 STUDY = """
@@ -116,26 +119,121 @@ def test_a_case_without_a_plan_is_a_row(study, tmp_path):
 
 
 def test_workers_find_what_one_process_finds(study, tmp_path):
-    """Also where one of two is killed at once, and where they are workers of dask."""
+    """In processes of this machine, and in workers of dask; every array is the same, too."""
     alone = v2g.run_study(study(), tmp_path / "alone")
+    for executor, jobs in (("local", 3), ("dask", 2)):
+        folder = tmp_path / executor
+        run = v2g.run_study(study(), folder, jobs=jobs, executor=executor)
+        xr.testing.assert_identical(without_seconds(run.found), without_seconds(alone.found))
+        for name in alone.found["name"].values.ravel():
+            one, other = (v2g.read(place / f"{name}.nc") for place in (tmp_path / "alone", folder))
+            assert set(one.children) == set(other.children)
+            for group in one.children:
+                xr.testing.assert_identical(one[group].to_dataset(), other[group].to_dataset())
 
-    def kill_one():
-        while not (children := multiprocessing.active_children()):
-            time.sleep(0.005)
-        os.kill(children[0].pid, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_one, daemon=True)
-    killer.start()
-    beside = v2g.run_study(study(), tmp_path / "beside", jobs=2)
-    killer.join()
-    xr.testing.assert_identical(without_seconds(beside.found), without_seconds(alone.found))
-    cluster = v2g.run_study(study(), tmp_path / "cluster", jobs=2, executor="dask")
-    xr.testing.assert_identical(without_seconds(cluster.found), without_seconds(alone.found))
-    one, other = (
-        v2g.read(tmp_path / folder / f"{alone.found['name'].values[0, 1]}.nc")
-        for folder in ("alone", "cluster")
+def test_a_killed_worker_loses_nothing(study, tmp_path):
+    """One of two is killed, at once or later: another runs its case, each case is told once, and
+    the study is that of the undisturbed run.
+    """
+    kills, rng = 10 if settings().max_examples >= 100 else 1, random.Random(7)
+    begin = time.perf_counter()
+    whole = v2g.run_study(study(), tmp_path / "whole", jobs=2)
+    seconds = time.perf_counter() - begin
+    for k in range(kills):
+        moment, killed = rng.random() * seconds * 0.8 if k else 0.0, []
+
+        def kill_one(moment=moment, killed=killed):
+            time.sleep(moment)
+            while not (children := multiprocessing.active_children()):
+                time.sleep(0.005)
+            killed.append(children[rng.randrange(len(children))].pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_one, daemon=True)
+        killer.start()
+        told = []
+        run = v2g.run_study(
+            study(), tmp_path / f"cut-{k}", jobs=2, progress=lambda o, *_, told=told: told.append(o)
+        )
+        killer.join(timeout=seconds)
+        assert len(told) == len({o.name for o in told}) == 4 and run.failed == 0
+        assert killed or killer.is_alive()
+        xr.testing.assert_identical(without_seconds(run.found), without_seconds(whole.found))
+
+
+def test_cases_are_solved_in_place(study, tmp_path):
+    """The same profits, each plan replayed; one case of them cannot be kept. What was solved alone
+    is another result, and so are other options of the solver.
+    """
+    asked = study("0.0, 10.0, 30.0")
+    alone = v2g.run_study(asked, tmp_path / "out")
+    said = []
+    run = v2g.run_study(
+        solved_in_place(asked), tmp_path / "out", progress=lambda o, *_: said.append(o.name)
     )
-    xr.testing.assert_identical(one["fleet"].to_dataset(), other["fleet"].to_dataset())
+    assert len(said) == 6 and run.ended == alone.ended == {"optimal": 4, "infeasible": 2}
+    np.testing.assert_allclose(run.found.profit, alone.found.profit, rtol=1e-9, atol=1e-9)
+    result = v2g.read(tmp_path / "out" / f"{said[0]}.nc")
+    assert result["audit"].attrs["passed"] == 1 and "wear" in result.children
+    assert v2g.run_study(solved_in_place(asked), tmp_path / "out").before == 6
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("[solver]\ntime_limit = 3", "is of separate solves"),
+        ("[solver]\ncomplementarity = 'milp'", "lazy finds the same"),
+        ("[options]\nmethod = 'sites'", "in place a case is one model"),
+    ],
+)
+def test_what_is_not_solved_in_place_is_said(study, more, told):
+    with pytest.raises(v2g.SchemaError, match=told):
+        solved_in_place(study(more=more))
+
+
+def test_results_are_replayed(study, tmp_path):
+    """A plan that is as it was written passes; one whose profit somebody has changed is a row that
+    says so. A study of replays follows signals as well.
+    """
+    sold = case(
+        {"ev": vehicle(discharge_max=10.0, energy_initial=20.0, energy_min=[0.0, 0.0])},
+        market([20.0, 30.0]),
+        {"up": product(up=1, capacity_price=5.0, volume_max=4.0, hours_up=1.0)},
+    )
+    good = v2g.solve(sold)
+    v2g.write(good, tmp_path / "good.nc")
+    good.attrs["profit"] = 99.0
+    v2g.write(good, tmp_path / "bad.nc")
+    text = "case = ['good.nc', 'bad.nc']\ncommand = 'replay'\n[options]\nrandom = 3\nprice = 500"
+    (tmp_path / "replay.toml").write_text(text)
+    run = v2g.run_study(v2g.read_study(tmp_path / "replay.toml"), tmp_path / "out")
+    assert run.found["status"].values.tolist() == ["optimal", "invalid input"]
+    assert "profit" in str(run.found["message"][1].item())
+    assert run.found["audit.signals"][0] == 3 and run.found["audit.passed"][0] == 1
+    assert float(run.found["audit.missed_kWh"][0]) == 0.0
+
+
+def test_an_interrupt_and_a_full_disk_end_the_study(study, tmp_path, monkeypatch):
+    """They are no fault of a case: nothing is written of it, and the next run solves it."""
+
+    def interrupted(*args, **options):
+        raise v2g.Interrupted("stopped")
+
+    def full(*args, **options):
+        raise v2g.OutputError("No space left on device")
+
+    for target, error in (("solve", v2g.Interrupted), ("write", v2g.OutputError)):
+        with monkeypatch.context() as broken:
+            fault = interrupted if target == "solve" else full
+            if target == "solve":
+                broken.setitem(run_case.WORK, "solve", fault)
+            else:
+                broken.setattr(run_case, "write", fault)
+            with pytest.raises(error):
+                v2g.run_study(study(), tmp_path / "out")
+        assert {p.name for p in (tmp_path / "out").iterdir()} == {"cases.csv"}
+    assert v2g.run_study(study(), tmp_path / "out").ended == {"optimal": 4}
 
 
 def test_a_case_that_kills_every_worker_is_told(study, tmp_path, monkeypatch):

@@ -242,7 +242,8 @@ def _missing_from_trips(view: ResultView) -> pd.DataFrame:
         np.asarray(view.fleet(name).values, dtype=float) for name in ("unserved_trip", "energy_out")
     )
     at = np.nonzero(missing > SMALLEST_NEED)
-    departed = _sessions_departed(view) if view.has("fleet", "session") else None
+    some = bool(at[0].size) and view.has("fleet", "session")
+    departed = _sessions_departed(view) if some else None
     on_board = needed[at] - missing[at]
     begins = view.local[at[1]]
     return _missed(view, "trip", at, begins, departed, missing[at], needed[at], on_board)
