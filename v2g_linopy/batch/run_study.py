@@ -3,7 +3,7 @@ is put together."""
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -241,19 +241,22 @@ def write_study(found: xr.Dataset, folder: Path) -> None:
     ):
         table = csv.writer(file)
         table.writerow([*dims, *own, *ABOUT, "figure", "value"])
-        flat = found.reset_coords(own).to_dataframe().reset_index() if dims else None
-        rows = flat.to_dict("records") if flat is not None else [_only_row(found)]
-        for row in rows:
-            head = [row[name] for name in (*dims, *own, *ABOUT)]
-            for name in figures:
-                if not np.isnan(row[name]):
-                    table.writerow([*head, name, row[name]])
-            if row["message"]:
+        columns = [*dims, *own, *ABOUT, *figures]
+        for row in _rows(found.reset_coords(own), columns):  # one by one: a study may be long
+            head, values = row[: -len(figures) or None], row[len(columns) - len(figures) :]
+            for name, value in zip(figures, values, strict=True):
+                if not np.isnan(value):
+                    table.writerow([*head, name, value])
+            if row[columns.index("message")]:
                 table.writerow([*head, "", ""])
 
 
-def _only_row(found: xr.Dataset) -> dict[str, Any]:
-    return {str(name): x.item() for name, x in found.data_vars.items()}
+def _rows(found: xr.Dataset, columns: list[str]) -> Iterable[tuple[Any, ...]]:
+    """Values of some columns, a row for each case."""
+    if not found.dims:
+        return [tuple(found[name].item() for name in columns)]
+    flat = found.to_dataframe().reset_index()[columns]
+    return flat.itertuples(index=False, name=None)
 
 
 def figures_of(found: xr.Dataset) -> Sequence[str]:
