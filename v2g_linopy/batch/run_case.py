@@ -133,7 +133,7 @@ def _result(point: Point, study: Study) -> xr.DataTree:
     stamp = point.case.stat() if point.case.exists() else None
     case = _base_case(str(point.case), None if stamp is None else stamp.st_mtime_ns)
     if study.command == "replay":
-        return replayed(case, **study.options)
+        return recomputed(case, **study.options)
     options, solver = dict(study.options), dict(study.solver)
     tell_calls = CALLS[str(options.pop("calls", "given"))]
     arguments = {"solver" if name == "name" else name: value for name, value in solver.items()}
@@ -149,7 +149,7 @@ def _result(point: Point, study: Study) -> xr.DataTree:
     return with_wear(WORK[study.command](told, **options, **arguments))
 
 
-def replayed(
+def recomputed(
     result: xr.DataTree, *, random: int = 0, seed: int = 0, price: float = 0.0
 ) -> xr.DataTree:
     """Recompute a written result, and follow signals that call its reserves.

@@ -84,8 +84,8 @@ def sweep(
     SchemaError
         The case does not fit the schema, or a target, a value, a figure or an array is none; every
         problem is listed.
-    SolverError, Interrupted
-        As `solve`.
+    V2GError
+        The solver fails, or is interrupted, as of `solve`.
 
     Examples
     --------
