@@ -93,6 +93,7 @@ _HOME = {
     "select_window": "operate.window_case",
     "with_initial_state": "operate.window_case",
     "PARTS": "parts.catalogue",
+    "charging_profiles": "report.exports.charging_profiles",
     "products": "parts.markets.reserve.nordic_products",
     "replay": "solve.audit",
     "split": "solve.decompose.site_cases",
@@ -188,6 +189,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .operate.window_case import select_window, with_initial_state
     from .parts.catalogue import PARTS
     from .parts.markets.reserve.nordic_products import products
+    from .report.exports.charging_profiles import charging_profiles
     from .solve.audit import replay
     from .solve.decompose.site_cases import split
     from .solve.solve import build, check, solve
@@ -258,6 +260,7 @@ _offer_plots()
 
 __all__ = [
     "PARTS",
+    "charging_profiles",
     "Infeasible",
     "Interrupted",
     "OutputError",

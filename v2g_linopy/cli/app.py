@@ -198,6 +198,11 @@ COMMANDS = (
         " print.",
     ),
     Listed(
+        "export",
+        "export",
+        "Write a plan or a case in the format of those who execute it or compute with it.",
+    ),
+    Listed(
         "explain",
         "inspect",
         "Say in words why a vehicle did what it did: needs, prices, shadow prices and the limits"

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from ..data import BatteryAssumption
 from ..errors import InputFileError, Problem, Remedy, SchemaError
 
-PLACES = ("timezone", "ambiguous", "unit", "rows", "start")
+PLACES = (
+    *("timezone", "ambiguous", "unit", "rows", "start"),
+    *("scenario", "most_periods", "stack_level", "ramp", "transactions", "sensors"),
+)
 """Parameters at which a problem may stand, and which are options of a command."""
 MAPPINGS = {"columns": "column", "units": "column_unit"}
 """Parameters that are mappings, and the option KEY=VALUE that gives one entry."""

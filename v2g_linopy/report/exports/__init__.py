@@ -1,0 +1,1 @@
+"""A plan, or a case, in the formats of those who execute it or compute with it."""
