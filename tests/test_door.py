@@ -17,6 +17,7 @@ from v2g_linopy import _HOME, _RENAMED
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"numpy", "pandas", "xarray", "linopy", "scipy", "highspy", "matplotlib", "pydantic"}
+HEAVY |= {"pypsa", "ocpp"}
 
 
 def fresh(lines: str, *, answer: str) -> object:

@@ -22,7 +22,7 @@ NUMERIC = {
 FACES = {"cli"}
 ON_DEMAND = {("__init__",), ("cli", "listed")}  # they load what is used when it is used
 OPTIONAL = {"matplotlib", "jinja2", "markupsafe", "numba", "python_calamine", "rainflow"}
-OPTIONAL |= {"dask", "distributed"}
+OPTIONAL |= {"dask", "distributed", "pypsa"}
 SERVED = {"service.server", "service.settings"}
 """They need the extra `[service]`; the command that starts it loads them."""
 COSTLY = {"scipy.sparse.csgraph", "scipy.sparse.linalg"}

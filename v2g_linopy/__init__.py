@@ -94,6 +94,7 @@ _HOME = {
     "with_initial_state": "operate.window_case",
     "PARTS": "parts.catalogue",
     "charging_profiles": "report.exports.charging_profiles",
+    "to_pypsa": "report.exports.pypsa_network",
     "products": "parts.markets.reserve.nordic_products",
     "replay": "solve.audit",
     "split": "solve.decompose.site_cases",
@@ -190,6 +191,7 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .parts.catalogue import PARTS
     from .parts.markets.reserve.nordic_products import products
     from .report.exports.charging_profiles import charging_profiles
+    from .report.exports.pypsa_network import to_pypsa
     from .solve.audit import replay
     from .solve.decompose.site_cases import split
     from .solve.solve import build, check, solve
@@ -260,6 +262,7 @@ _offer_plots()
 
 __all__ = [
     "PARTS",
+    "to_pypsa",
     "charging_profiles",
     "Infeasible",
     "Interrupted",

@@ -1,8 +1,13 @@
 """`v2g export`: every format from a file to a file; what cannot be said leaves nothing behind."""
 
 import json
+import sys
 from pathlib import Path
 
+import pypsa
+from cases import case, market, vehicle
+
+import v2g_linopy as v2g
 from v2g_linopy.report.exports.export_formats import EXPORT_FORMATS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +35,27 @@ def test_a_plan_becomes_charging_profiles(run, result_file, tmp_path):
 def test_a_case_has_no_plan_to_follow(run, case_file, tmp_path):
     refused = run("export", case_file, "--format", "ocpp-2.1", "-o", tmp_path / "p.json")
     assert refused.exit_code == 3 and "run `v2g solve`" in refused.output
+
+
+def test_a_case_becomes_a_network(run, tmp_path, monkeypatch):
+    """A file that PyPSA opens, of the case inside a result too; without PyPSA the extra is named,
+    and a case that it cannot say is refused with its fields.
+    """
+    plain, sold = tmp_path / "plain.nc", tmp_path / "sold.nc"
+    v2g.write(case({"ev": vehicle()}, market([20.0, 30.0])), plain)
+    v2g.write(case({"ev": vehicle()}, market([20.0]), {"up": 0.1, "price": 1.0}), sold)
+    out = tmp_path / "network.nc"
+    done = run("export", plain, "--format", "pypsa", "-o", out)
+    assert done.exit_code == 0 and "objective of the case" in done.output
+    assert list(pypsa.Network(str(out)).stores.index) == ["fleet ev", "fleet ev unserved"]
+    out.unlink()
+    assert "/reserve" in (refused := run("export", sold, "--format", "pypsa", "-o", out)).output
+    told = run("export", plain, "--format", "pypsa", "-o", out, "--ramp", 1)
+    monkeypatch.setitem(sys.modules, "pypsa", None)
+    missing = run("export", plain, "--format", "pypsa", "-o", out)
+    assert (refused.exit_code, told.exit_code, missing.exit_code) == (3, 2, 8)
+    assert "pip install 'v2g-linopy[pypsa]'" in missing.output
+    assert not out.exists()
 
 
 def test_every_format_is_in_the_page_on_exports():

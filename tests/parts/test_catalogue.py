@@ -216,6 +216,8 @@ LISTS_OF_PARTS = {
     "report/tables.py": "headings of key figures",
     "report/figures/style.py": "colours; a part without one gets the next that is free",
     "report/figures/batteries.py": "colours; a part without one is grey",
+    "report/exports/pypsa_network.py": "what becomes which component of PyPSA",
+    "report/exports/network_limits.py": "what PyPSA has components for, and what of it not",
     "report/schedule_and_bids.py": "bids for energy and for reserves are tables of their own",
 }
 """Files outside `parts` that list names which are those of parts, and why they may."""

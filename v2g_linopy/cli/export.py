@@ -63,6 +63,14 @@ Transactions = Annotated[
     ),
 ]
 
+Relaxed = Annotated[
+    bool,
+    typer.Option(
+        "--relaxed",
+        help="Accept that PyPSA may charge and discharge at once, and finds a better objective.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class ExportOptions:
@@ -74,10 +82,11 @@ class ExportOptions:
     stack_level: StackLevel = None
     ramp: Ramp = None
     transactions: Transactions = None
+    relaxed: Relaxed = False
 
     def told(self, name: str, form: ExportFormat) -> dict[str, Any]:
         """Return the keywords of a format; an option that it does not know is a usage error."""
-        given = {k: said for k, said in asdict(self).items() if not (said is None or said == [])}
+        given = {k: x for k, x in asdict(self).items() if not (x is None or x is False or x == [])}
         known = signature(form.export).parameters
         for key in given:
             if key not in known:
@@ -101,6 +110,7 @@ def add(app: typer.Typer) -> None:
         "export",
         "v2g export out --format ocpp-2.1 -o profiles.json",
         "v2g export out --format ocpp-1.6 --most-periods 100 --ramp 2 -o profiles.json",
+        "v2g export case.nc --format pypsa -o network.nc",
         notes={
             "Formats": [
                 (name, form.suffix, f"of a {form.of}", form.meaning)

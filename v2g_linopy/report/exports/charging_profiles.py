@@ -91,9 +91,9 @@ def charging_profiles(
         Everything that the format or a station cannot do: discharge in OCPP 1.6, members of many
         vehicles, powers below the least, ramps, too many periods.
 
-    Notes
-    -----
-    Source: OCPP 2.1 Edition 1, part 2: K01 (schedules), Q05 (set-points), and the schemas of
+    References
+    ----------
+    OCPP 2.1 Edition 1, part 2: K01 (schedules), Q05 (set-points), and the schemas of
     `SetChargingProfileRequest`; OCPP 1.6 Edition 2, §5.16.
 
     Examples

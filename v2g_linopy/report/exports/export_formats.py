@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from .charging_profiles import export_profiles
 from .exported import Exported
+from .pypsa_network import export_network, save_network
 
 
 def save_json(document: Any, path: Path) -> None:
@@ -56,5 +57,13 @@ EXPORT_FORMATS: Mapping[str, ExportFormat] = {
         partial(export_profiles, version="1.6"),
         "result",
         "limits of every charge point, charging alone (SetChargingProfile)",
+    ),
+    "pypsa": ExportFormat(
+        export_network,
+        "case",
+        "a network that PyPSA solves to the same objective",
+        save_network,
+        ".nc",
+        ("pypsa", "pypsa"),
     ),
 }
