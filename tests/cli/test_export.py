@@ -2,10 +2,11 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import pypsa
-from cases import case, market, vehicle
+from cases import case, market, product, vehicle
 
 import v2g_linopy as v2g
 from v2g_linopy.report.exports.export_formats import EXPORT_FORMATS
@@ -43,11 +44,14 @@ def test_a_case_becomes_a_network(run, tmp_path, monkeypatch):
     """
     plain, sold = tmp_path / "plain.nc", tmp_path / "sold.nc"
     v2g.write(case({"ev": vehicle()}, market([20.0, 30.0])), plain)
-    v2g.write(case({"ev": vehicle()}, market([20.0]), {"up": 0.1, "price": 1.0}), sold)
+    v2g.write(case({"ev": vehicle()}, market([20.0]), product(up=1.0)), sold)
     out = tmp_path / "network.nc"
     done = run("export", plain, "--format", "pypsa", "-o", out)
     assert done.exit_code == 0 and "objective of the case" in done.output
-    assert list(pypsa.Network(str(out)).stores.index) == ["fleet ev", "fleet ev unserved"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyPSA sets an option of pandas that pandas will give up
+        network = pypsa.Network(str(out))
+    assert list(network.stores.index) == ["fleet ev", "fleet ev unserved"]
     out.unlink()
     assert "/reserve" in (refused := run("export", sold, "--format", "pypsa", "-o", out)).output
     told = run("export", plain, "--format", "pypsa", "-o", out, "--ramp", 1)

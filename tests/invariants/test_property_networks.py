@@ -4,7 +4,7 @@ import warnings
 from collections import Counter
 
 import pytest
-from cases import case, market, storage, vehicle
+from cases import case, market, product, storage, vehicle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invariants.wanted import Draw
@@ -13,7 +13,7 @@ import v2g_linopy as v2g
 from v2g_linopy.errors import SchemaError
 
 DRAWN = settings.default.max_examples if settings.default else 10
-FEW = max(4, DRAWN // 5)
+FEW = max(3, DRAWN // 5)
 ENOUGH = 300
 """Examples that `make prove` draws."""
 STEPS = 4
@@ -140,7 +140,7 @@ def test_what_a_network_cannot_say_is_refused_by_name():
     tree = case(
         {"ev": car},
         market([30.0, 40.0], block=2.0),
-        {"up": 0.01, "price": 3.0},
+        product(up=1.0),
         {"site": {"peak_price": 2.0}},
         battery={"box": storage(cycles_max=1.0)},
         load={"house": {"baseline": 3.0, "curtail_max": 1.0, "curtail_energy_max": 1.0}},

@@ -6,6 +6,7 @@ Written for PyPSA 1.x (Brown, Hörsch, Schlachtberger: PyPSA, Journal of Open Re
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,7 @@ def export_network(case: xr.DataTree, *, relaxed: bool = False) -> Exported:
     for weight in network.snapshot_weightings:
         network.snapshot_weightings[weight] = inputs.dt
     written = _Written(network, inputs)
+    written.add("Bus", _pod_buses(written))
     for part, write in (
         ("energy", _markets),
         ("battery", _batteries),
@@ -115,7 +117,9 @@ def export_network(case: xr.DataTree, *, relaxed: bool = False) -> Exported:
 
 def save_network(network: pypsa.Network, path: Any) -> None:
     """Write a network as NetCDF, which PyPSA reads."""
-    network.export_to_netcdf(str(path))
+    with warnings.catch_warnings():  # PyPSA sets an option of pandas that pandas will give up
+        warnings.simplefilter("ignore", DeprecationWarning)
+        network.export_to_netcdf(str(path))
 
 
 @dataclass
@@ -238,6 +242,12 @@ def _markets(w: _Written, d: xr.Dataset) -> None:
     w.constant -= w.dt * float((turnover + 0.0 * d.price).sum())
 
 
+def _pod_buses(w: _Written) -> xr.DataArray:
+    """Return the name of the bus of each pod."""
+    pods = w.inputs.pods
+    return xr.DataArray([f"pod {pod}" for pod in pods], coords={"pod": pods}, dims="pod")
+
+
 def _pods(w: _Written, d: xr.Dataset | None) -> None:
     """Join every pod to the markets, or to its supplier; its connection has a size and fees.
 
@@ -246,10 +256,9 @@ def _pods(w: _Written, d: xr.Dataset | None) -> None:
         cash = dt (feed_in_price - fee_export - usage_cost) export
              - dt ((1 + vat) (supply_price + fee_import + tax) + usage_cost) import
     """
-    pods = w.inputs.pods
-    names = xr.DataArray([f"pod {pod}" for pod in pods], coords={"pod": pods}, dims="pod")
-    w.add("Bus", names)
-    trading = names.sel(pod=[p for p in pods if str(p) in pods_at_markets(w.inputs.data)])
+    names = _pod_buses(w)
+    markets = pods_at_markets(w.inputs.data)
+    trading = names.sel(pod=[p for p in w.inputs.pods if str(p) in markets])
     endless = sum(w.powers)
     connected = [] if d is None else list(d.indexes["pod"])
     free = trading.sel(pod=[p for p in trading.indexes["pod"] if p not in connected])
