@@ -95,6 +95,9 @@ _HOME = {
     "PARTS": "parts.catalogue",
     "charging_profiles": "report.exports.charging_profiles",
     "to_pypsa": "report.exports.pypsa_network",
+    "to_flexmeasures": "report.exports.flexmeasures",
+    "flexmeasures_schedules": "report.exports.flexmeasures",
+    "follow_schedules": "report.exports.flexmeasures",
     "products": "parts.markets.reserve.nordic_products",
     "replay": "solve.audit",
     "split": "solve.decompose.site_cases",
@@ -191,6 +194,11 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .parts.catalogue import PARTS
     from .parts.markets.reserve.nordic_products import products
     from .report.exports.charging_profiles import charging_profiles
+    from .report.exports.flexmeasures import (
+        flexmeasures_schedules,
+        follow_schedules,
+        to_flexmeasures,
+    )
     from .report.exports.pypsa_network import to_pypsa
     from .solve.audit import replay
     from .solve.decompose.site_cases import split
@@ -262,6 +270,9 @@ _offer_plots()
 
 __all__ = [
     "PARTS",
+    "follow_schedules",
+    "flexmeasures_schedules",
+    "to_flexmeasures",
     "to_pypsa",
     "charging_profiles",
     "Infeasible",

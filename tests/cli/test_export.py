@@ -62,6 +62,22 @@ def test_a_case_becomes_a_network(run, tmp_path, monkeypatch):
     assert not out.exists()
 
 
+def test_schedules_leave_and_come_back(run, result_file, case_file, tmp_path):
+    """By the command line alone; a sensor of nobody and a file that is no JSON are refused."""
+    asked, out, back = (tmp_path / name for name in ("asked.json", "out.json", "back.nc"))
+    told = run("export", case_file, "--format", "flexmeasures", "--sensor", "nobody=4", "-o", asked)
+    assert told.exit_code == 3 and "--sensor" in told.output and not asked.exists()
+    assert run("export", case_file, "--format", "flexmeasures", "-o", asked).exit_code == 0
+    words = ("export", result_file, "--format", "flexmeasures-schedule", "-o", out)
+    assert run(*words).exit_code == 0
+    assert run("follow", case_file, out, "-o", back).exit_code == 0
+    paid = [v2g.read(path).attrs["profit"] for path in (back, result_file)]
+    assert abs(paid[0] - paid[1]) < 1e-6
+    out.write_text("[1, 2")
+    refused = run("follow", case_file, out, "-o", back, "--force")
+    assert refused.exit_code == 3 and "cannot be read" in refused.output
+
+
 def test_every_format_is_in_the_page_on_exports():
     page = (ROOT / "docs/exports.md").read_text(encoding="utf-8")
     for name, form in EXPORT_FORMATS.items():

@@ -203,6 +203,12 @@ COMMANDS = (
         "Write a plan or a case in the format of those who execute it or compute with it.",
     ),
     Listed(
+        "follow",
+        "follow",
+        "Hold the fleet of a case to schedules of FlexMeasures, and replay and settle what comes of"
+        " it.",
+    ),
+    Listed(
         "explain",
         "inspect",
         "Say in words why a vehicle did what it did: needs, prices, shadow prices and the limits"

@@ -63,6 +63,14 @@ Transactions = Annotated[
     ),
 ]
 
+Sensors = Annotated[
+    list[str] | None,
+    typer.Option(
+        FLAGS["sensors"],
+        metavar="NAME=ID",
+        help="Power sensor of a vehicle, or of one of its stays. Repeatable.",
+    ),
+]
 Relaxed = Annotated[
     bool,
     typer.Option(
@@ -82,6 +90,7 @@ class ExportOptions:
     stack_level: StackLevel = None
     ramp: Ramp = None
     transactions: Transactions = None
+    sensors: Sensors = None
     relaxed: Relaxed = False
 
     def told(self, name: str, form: ExportFormat) -> dict[str, Any]:
@@ -111,6 +120,7 @@ def add(app: typer.Typer) -> None:
         "v2g export out --format ocpp-2.1 -o profiles.json",
         "v2g export out --format ocpp-1.6 --most-periods 100 --ramp 2 -o profiles.json",
         "v2g export case.nc --format pypsa -o network.nc",
+        "v2g export case.nc --format flexmeasures --sensor ev-1=42 -o request.json",
         notes={
             "Formats": [
                 (name, form.suffix, f"of a {form.of}", form.meaning)

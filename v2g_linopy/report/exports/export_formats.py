@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from .charging_profiles import export_profiles
 from .exported import Exported
+from .flexmeasures import export_request, export_schedules
 from .pypsa_network import export_network, save_network
 
 
@@ -65,5 +66,15 @@ EXPORT_FORMATS: Mapping[str, ExportFormat] = {
         save_network,
         ".nc",
         ("pypsa", "pypsa"),
+    ),
+    "flexmeasures": ExportFormat(
+        export_request,
+        "case",
+        "flex-model and flex-context of a fleet, the request for a schedule",
+    ),
+    "flexmeasures-schedule": ExportFormat(
+        export_schedules,
+        "result",
+        "the power of every vehicle, as FlexMeasures gives and takes schedules",
     ),
 }
