@@ -217,6 +217,7 @@ LISTS_OF_PARTS = {
     "report/figures/style.py": "colours; a part without one gets the next that is free",
     "report/figures/batteries.py": "colours; a part without one is grey",
     "report/exports/pypsa_network.py": "what becomes which component of PyPSA",
+    "report/exports/flexmeasures.py": "what a request for schedules of a fleet holds",
     "report/exports/network_limits.py": "what PyPSA has components for, and what of it not",
     "report/schedule_and_bids.py": "bids for energy and for reserves are tables of their own",
 }
