@@ -173,6 +173,10 @@ def follow_schedules(case: xr.DataTree, schedules: Mapping[str, Any]) -> xr.Data
         Devices that are missing or unknown, other times or units, powers beyond the limits.
     Infeasible
         The schedule cannot be followed: it says which vehicle misses what.
+    SolveError
+        The solver is missing, or has failed.
+    Interrupted
+        The user stopped it.
 
     Examples
     --------
