@@ -151,6 +151,8 @@ def test_the_study_of_a_thousand_cases_runs(away):
 def test_code_of_the_page_on_many_cases_runs(away):
     for code in blocks("docs/batch.md", "python"):
         exec(compile(code, "docs/batch.md", "exec"), {})
+
+
 def test_code_of_the_page_on_exports_runs(away):
     """A plan and a case leave in each format, and what comes back is replayed."""
     names: dict = {}
