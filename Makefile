@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 WORKERS ?= 2
 PYTEST_FLAGS ?=
-PROVE ?= tests/invariants tests/cli/test_damaged_files.py tests/cli/test_kills.py tests/cli/test_vpp_by_files.py tests/solve/test_large_fleets.py
+PROVE ?= tests/invariants tests/cli/test_damaged_files.py tests/cli/test_kills.py tests/cli/test_vpp_by_files.py tests/solve/test_large_fleets.py tests/service/test_killed_servers.py
 MINUTES ?= 10
 CONSTRAINTS ?= constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PIP_CONSTRAINT = $(CONSTRAINTS)
 export PIP_BUILD_CONSTRAINT = $(CONSTRAINTS)
 
-.PHONY: demo test prove fuzz mutants coverage lint format bench docs datasets constraints clean
+.PHONY: demo test prove fuzz mutants coverage lint format bench bench-service docs datasets constraints clean
 
 demo: $(VENV)/.installed  ## cars at homes and vans at a depot, a week: table, plan, bids and report in demo/
 	$(BIN)/v2g new $(DEMO)/case --template homes-and-depot --vehicles 6 --days 7 --force
@@ -50,6 +50,9 @@ format: $(VENV)/.developed  ## lay the code out
 
 bench: $(VENV)/.developed  ## the performance gates; the table goes into the README
 	$(BIN)/python -m benchmarks.run; held=$$?; $(BIN)/python -m docs.generate; exit $$held
+
+bench-service: $(VENV)/.developed  ## the service: until it is ready, cancelling, 1000 requests while a job runs, stop and restart
+	$(BIN)/python -m benchmarks.service
 
 docs: $(VENV)/.developed demo  ## pages written from the code, picture and table of the README from the demonstration
 	$(BIN)/python -m docs.generate --demo $(DEMO)

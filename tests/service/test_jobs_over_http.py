@@ -6,11 +6,11 @@ import http.client
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import xarray as xr
@@ -18,7 +18,9 @@ from cases import case, market, vehicle
 from serving import ROOT, Server, processes_at_work
 
 import v2g_linopy as v2g
+from v2g_linopy.service.case_sources import TemplateParameter
 
+pytestmark = pytest.mark.xdist_group("service")
 CONTRACT = {"theta": [0.5, 1.5], "share": [0.5, 0.5], "wear": 0.01, "term": [3.0], "power": 11.0}
 CONTRACT |= {"utility": "log", "scale": 0.2}
 
@@ -134,18 +136,6 @@ def test_cancelling_leaves_nothing_that_runs(server, stored):
     assert processes_at_work(server.data) == []
 
 
-def test_a_process_that_is_killed_loses_no_job(server):
-    """Another one does it again, and what it found stands there once."""
-    identity = server.begin("menu", None, options=CONTRACT)
-    while not (found := processes_at_work(server.data)):
-        assert server.job(identity)["state"] in ("queued", "running")
-    os.kill(found[0], signal.SIGKILL)
-    job = server.ended(identity)
-    assert (job["state"], job["attempt"]) == ("done", 2)
-    names = [x["name"] for x in job["results"]]
-    assert len(names) == len({*names})
-
-
 def problems(answer, status: int) -> list[str]:
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     assert {"type", "title", "status", "detail", "problems"} <= {*answer.json}
@@ -211,6 +201,10 @@ def test_templates_and_what_users_save(server):
     summary = answer.json["summary"]
     assert (summary["steps"], summary["groups"]["fleet"]) == (24, {"fleet": 1})
     assert summary["end"] - summary["start"] == 24 * 3600
+    offered = {p["name"] for x in found.values() for p in x["parameters"]}
+    assert offered == {*get_args(TemplateParameter)}
+    for name in ("log", "output", "force", "set"):  # options of the command that name files
+        assert server.ask("POST", "/v1/cases", made | {"parameters": {name: "x"}}).status == 422
     wrong = made | {"parameters": {"pods": 2}}
     assert "--pods" in server.ask("POST", "/v1/cases", wrong).json["detail"]
 

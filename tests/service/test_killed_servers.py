@@ -1,15 +1,19 @@
 """A server that is killed at any moment: no process goes on, no job is lost, none is done twice."""
 
+import os
 import random
 import signal
 import time
+from contextlib import suppress
 
+import pytest
 from hypothesis import settings
-from serving import Server, processes_at_work
+from serving import PATIENCE, Server, processes_at_work
 from test_jobs_over_http import CONTRACT
 
-KILLS = max(2, settings().max_examples // 15)
-"""Two, and twenty where many are drawn."""
+pytestmark = pytest.mark.xdist_group("service")
+KILLS = settings().max_examples // 15
+"""None but what is asked for below, and twenty where many are drawn."""
 A_MOMENT = 2.0
 """Seconds in which a process without its server is gone, on a busy machine."""
 
@@ -30,14 +34,16 @@ def test_a_server_that_is_killed_goes_on(tmp_path):
     server = Server(tmp_path / "data")
     server.ask("PUT", "/v1/configurations/mine", {"days": 2})
     jobs = []
-    for _ in range(KILLS):
+    for _ in range(max(2, KILLS)):
         jobs.append(server.begin("menu", None, options=CONTRACT))
         time.sleep(rng.uniform(0.0, 5.0))
         server.end(signal.SIGKILL)
         assert gone(server)
         server = Server(tmp_path / "data")
     jobs.append(server.begin("menu", None, options=CONTRACT))
-    server.until(jobs[-1], "running", "done")
+    end = time.monotonic() + PATIENCE
+    while not processes_at_work(server.data) and time.monotonic() < end:
+        time.sleep(0.01)
     assert server.end(signal.SIGTERM) == 0  # one that is asked to end waits for no job
     assert gone(server)
 
@@ -50,4 +56,22 @@ def test_a_server_that_is_killed_goes_on(tmp_path):
         assert server.ask("GET", f"/v1/jobs/{job['id']}/results/menu.nc").status == 200
     assert server.ask("GET", "/v1/configurations/mine").json["document"] == {"days": 2}
     assert sorted(x["id"] for x in server.ask("GET", "/v1/jobs").json) == sorted(jobs)
+    assert server.end() == 0
+
+
+def test_processes_that_are_killed_lose_no_job(tmp_path):
+    """At moments that are drawn: another process does the job again, with each file once."""
+    rng = random.Random("processes")
+    server = Server(tmp_path / "data")
+    for _ in range(max(1, KILLS)):
+        job = server.begin("menu", None, options=CONTRACT)
+        server.until(job, "running", "done")
+        time.sleep(rng.uniform(0.0, 3.0))
+        for process in processes_at_work(server.data):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        ended = server.ended(job)
+        assert ended["state"] == "done" and ended["attempt"] <= 2
+        names = [x["name"] for x in ended["results"]]
+        assert len(names) == len({*names}) and {"menu.nc", "menu.csv"} <= {*names}
     assert server.end() == 0

@@ -31,7 +31,12 @@ NEEDED = (
     "rich",
     "pydantic",
 )
-EXTRAS = {"report": ("matplotlib", "jinja2"), "excel": ("python-calamine",), "wear": ("rainflow",)}
+EXTRAS = {
+    "report": ("matplotlib", "jinja2"),
+    "excel": ("python-calamine",),
+    "wear": ("rainflow",),
+    "service": ("fastapi", "uvicorn", "prometheus-client"),
+}
 PROFIT = 0.2
 """EUR: 10 kWh bought at 20 and sold at 40 EUR/MWh by a lossless battery."""
 

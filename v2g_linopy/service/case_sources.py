@@ -2,7 +2,6 @@
 
 Each is the command that a user would type."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +12,10 @@ from .job_kinds import Change, Line, Number, Options, Strict, Value
 
 CASE = "out/case.nc"
 UploadIdentity = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Of an upload.")]
-_OPTION = re.compile(r"[a-z][a-z_]*")
+TemplateParameter = Literal[
+    "vehicles", "pods", "days", "start", "seed", "world", "gates", "settlement"
+]
+"""Names in `PARAMETERS` of the templates, and no other option of `v2g new`: some name files."""
 
 
 class FromTemplate(Strict):
@@ -22,7 +24,7 @@ class FromTemplate(Strict):
     source: Literal["template"]
     name: str = Field(default="", max_length=120)
     template: Line = Field(description="As `GET /v1/templates` lists them.")
-    parameters: dict[str, Value] = {}
+    parameters: dict[TemplateParameter, Value] = {}
     set: list[Change] = []
 
     def uploads(self) -> list[str]:
@@ -74,11 +76,15 @@ class SessionImport(Options):
     decimal: Line | None = Field(default=None, description="Decimal mark; found if not given.")
     thousands: Line | None = None
     sheet: Line | None = None
+    encoding: Line | None = None
+    skip_rows: int | None = Field(default=None, ge=0)
+    where: list[Line] = []
     short_stays: Line | None = None
     kwh_per_km: Number | None = None
     price_column: list[Line] = []
     price_timezone: Line | None = None
-    unit: Line | None = Field(default=None, description="Of the prices.")
+    price_ambiguous: Line | None = None
+    price_nonexistent: Line | None = None
     price_missing: Line | None = None
     step: Line | None = None
     start: Line | None = None
@@ -144,6 +150,10 @@ class PriceImport(Options):
     decimal: Line | None = None
     thousands: Line | None = None
     sheet: Line | None = None
+    encoding: Line | None = None
+    skip_rows: int | None = Field(default=None, ge=0)
+    where: list[Line] = []
+    hours: Line | None = None
     unit: Line | None = None
     resample: Line | None = None
     missing: Line | None = None

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Change = Annotated[str, Field(pattern=r"^[\w.\-\[\] :()]+=[^\x00-\x1f]+$", max_length=200)]
+Change = Annotated[str, Field(pattern=r"^\w[\w.\-\[\] :()]*=[^\x00-\x1f]+$", max_length=200)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Number | Annotated[str, Field(max_length=200)]
 Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="Of a stored case.")]

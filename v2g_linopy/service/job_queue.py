@@ -265,7 +265,8 @@ class JobQueue:
             self._rows.end_job(identity, "done", files=ending.files)
         elif ending.code is not None:
             message, problems = problems_of(ending.answer)
-            detail = message or EXIT_WORDS.get(ending.code, "a fault of this program")
+            fault = "a fault of this program, or too little memory; the log of the job says more"
+            detail = message or EXIT_WORDS.get(ending.code, fault)
             status = 422 if problems or ending.code in (2, 3, 4) else 500
             error = problem_document(status, detail, problems) | {"exit_code": ending.code}
             self._rows.end_job(identity, "failed", error)
