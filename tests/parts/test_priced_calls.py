@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from cases import case, market, product, vehicle
+from cases import case, market, product, storage, vehicle
 from pytest import approx
 from typer.testing import CliRunner
 
@@ -16,6 +16,7 @@ from v2g_linopy.cli.app import app
 from v2g_linopy.data import Regulation
 from v2g_linopy.model.upper_sets import upper_sets
 from v2g_linopy.parts.markets.reserve import priced_calls
+from v2g_linopy.parts.rules.connection import metered_calls
 from v2g_linopy.report import tables
 from v2g_linopy.report.page import content
 from v2g_linopy.report.result_view import ResultView
@@ -325,3 +326,54 @@ def test_states_need_their_shares_and_a_reserve():
         v2g.with_on_off_calls(case(on_board(), market([100.0]), five))
     calm = case(on_board(), market([100.0]), symmetric(activation_up=0.0, activation_down=0.0))
     assert v2g.with_on_off_calls(calm) is calm
+
+
+@pytest.mark.parametrize("rows", [20, 0])
+def test_a_meter_counts_what_calls_draw_and_feed_in(rows: int):
+    """Drawing costs 0.1 EUR/kWh, feeding in earns nothing. At home 10 kW are drawn in half of the
+    hour, 5 kWh for 0.5 EUR, and fed in in a quarter. At the shop, beside 10 kW of load, calls turn
+    nothing: 12.5 kWh are drawn, 1.25 EUR. Accepted half the time, half of the calls and of the
+    capacity is left. Netted, home draws 2.5 kWh.
+    """
+    cars = {pod: vehicle(discharge_max=10.0, energy_initial=20.0, pod=pod) for pod in PODS}
+    shop = {"baseline": [10.0], "curtail_max": 0.0, "pod": "shop"}
+    tree = case(cars, market([0.0]), symmetric(activation_down=0.5), PODS, load=shop)
+    tree = v2g.with_on_off_calls(tree)
+    with patch.object(metered_calls, "MOST_ROWS", rows):
+        sure, half = (v2g.solve(x) for x in (tree, v2g.with_acceptance(tree, 0.5)))
+    assert sure.attrs["profit"] == approx(20.0 - 0.5 - 1.25)
+    assert sure["connection"].export.sel(pod=list(PODS)).values.ravel() == approx([2.5, 0.0])
+    assert sure["connection"].import_.sel(pod=list(PODS)).values.ravel() == approx([5.0, 12.5])
+    assert half.attrs["profit"] == approx(10.0 - 0.25 - 1.125)
+    assert v2g.solve(v2g.with_netted_calls(tree)).attrs["profit"] == approx(20.0 - 0.25 - 1.25)
+
+    group = sure["connection"].to_dataset()
+    netted = sure.copy()
+    netted["connection"] = xr.DataTree(group.assign(import_=group.import_ - 2.5 * AT_HOME))
+    netted["connection"]["export"] = group.export - 2.5 * AT_HOME
+    assert float(v2g.replay(netted)["connection.export_under_calls"].max()) == approx(2.5)
+
+
+PODS = {"home": {"fee_import": 100.0}, "shop": {"fee_import": 100.0}}
+AT_HOME = xr.DataArray([1.0, 0.0], {"pod": ["home", "shop"]}, dims="pod")
+
+
+def test_connections_hold_what_is_sold_where_nothing_is_called():
+    """A battery at rest unless it is called sells 10 kW where its pod feeds in 10 kW at most. Calls
+    lose energy that is bought back: about what is traded then, more than 10 kW would fit.
+    """
+    box = storage(
+        charge_max=20.0, discharge_max=20.0, energy_max=60.0, energy_initial=30.0, eta_charge=0.8
+    )
+    offer = symmetric(capacity_price=[1000.0] * 2, guarantee="physical")
+    limits = {"export_max": 10.0, "import_max": 100.0}
+    tree = case(None, market([20.0] * 2), offer, limits, battery=box)
+    at_rest = {f"battery.{way}_baseline": xr.DataArray(0.0) for way in ("charge", "discharge")}
+    result = v2g.solve(v2g.with_on_off_calls(tree), fix=at_rest)
+    assert result["reserve"].volume.values.ravel() == approx([10.0] * 2)
+    buys_back = result["battery"].charge - result["battery"].discharge > 0.1
+    assert buys_back.any()
+    narrow = result.copy()
+    limit = result["connection"].export_max - 1.0 * buys_back.isel(battery=0, drop=True)
+    narrow["connection"] = narrow["connection"].assign(export_max=limit)
+    assert float(v2g.replay(narrow)["connection.activated_up"].max()) == approx(1.0)

@@ -361,6 +361,16 @@ class Scope:
         ]
 
     @property
+    def held_by_path(self) -> "dict[str, list[tuple[str, ReservedPower]]]":
+        """The reserve held by each asset, by what it is held about: the expected power (""), and,
+        where some asset has such a path, the power without calls ("_without_calls").
+        """
+        held = self.reserve_held
+        if all(h.without_calls is None for _, h in held):
+            return {"": held}
+        return {"": held, "_without_calls": [(a, h.without_calls or h) for a, h in held]}
+
+    @property
     def discharge_called(self) -> dict[str, Expression]:
         """By asset, what calls of reserves may discharge beyond the plan, where owners limit it."""
         found = self._offering(lambda t: t.discharge_called or None).values()

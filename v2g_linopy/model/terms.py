@@ -337,6 +337,9 @@ class ReservedPower:
         kW on (member, time), with the power that brings back what calls have moved.
     recovery : Recovery, optional
         That power by itself: the market has to take it, too.
+    without_calls : ReservedPower, optional
+        The same about the path without calls, where that is another than the expected one less the
+        mean call; also measured from the expected power.
 
     Examples
     --------
@@ -349,6 +352,7 @@ class ReservedPower:
     up: Expression
     down: Expression
     recovery: Recovery[Expression] | None = None
+    without_calls: "ReservedPower | None" = None
 
 
 @dataclass(frozen=True)
@@ -409,6 +413,8 @@ class Replay:
         By carrier, kW on (member, time).
     reserve_held : mapping of str to tuple of two xarray.DataArray, default {}
         By asset, up and down (kW).
+    held_without_calls : mapping of str to tuple of two xarray.DataArray, default {}
+        The same about the path without calls, where that is another.
     discharge_called : mapping of str to xarray.DataArray, default {}
         By asset, the most that calls discharge beyond the plan, where owners limit it (kWh).
     flex : Flex or callable, optional
@@ -437,6 +443,9 @@ class Replay:
     discharge_called: Mapping[str, xr.DataArray] = field(default_factory=dict)  # asset -> kWh
     flex: Flex[xr.DataArray] | Callable[[], Flex[xr.DataArray]] | None = None
     offered: xr.DataArray | None = None  # kW on (member, product, time)
+    held_without_calls: Mapping[str, tuple[xr.DataArray, xr.DataArray]] = field(
+        default_factory=dict
+    )  # asset -> kW up, kW down
 
     @cached_property
     def room(self) -> Flex[xr.DataArray]:

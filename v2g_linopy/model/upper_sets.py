@@ -6,6 +6,8 @@ import numpy as np
 import xarray as xr
 
 _NEAR = 1e-9
+MOST_ROWS = 20
+"""For a member and a step; where states need more rows of their sets, they get a column each."""
 
 
 def sets_of_states(call: xr.DataArray, most: int) -> xr.DataArray | None:

@@ -130,6 +130,15 @@ class View:
             found[place][ends] = np.add.reduceat(values[place], begins)
         return x.copy(data=np.moveaxis(found, -1, axis))
 
+    @property
+    def held_by_path(self) -> list[dict[str, tuple[xr.DataArray, xr.DataArray]]]:
+        """The reserve held up and down by each asset (kW), about the expected power and about the
+        power without calls.
+        """
+        held = {asset: x for found in self.done.values() for asset, x in found.reserve_held.items()}
+        apart = {a: x for found in self.done.values() for a, x in found.held_without_calls.items()}
+        return [held, held | apart]
+
     def get(self, part: str) -> xr.Dataset | None:
         """Return the group of another part, if it takes part.
 

@@ -36,6 +36,8 @@ _PATIENCE = (
 _ALLOWED = 1e-6  # by how much a plan may break limits and still count as allowed
 DUAL, PRIMAL = (int(highspy.simplex_constants.SimplexStrategy(n)) for n in (1, 4))
 _SMALL = 20_000  # non-zeros; below, a solve ends before an interrupt could matter
+_WEIGHTS = "simplex_dual_edge_weight_strategy"
+DEVEX = int(highspy.simplex_constants.SimplexEdgeWeightStrategy(1))
 
 
 @dataclass(frozen=True)
@@ -353,8 +355,18 @@ def hand_over(matrix: Matrix, settings: Settings) -> highspy.Highs:
         h.setOptionValue("mip_rel_gap", float(settings.gap))
     if settings.left is not None:
         h.setOptionValue("time_limit", max(settings.left, _LEAST))
+    if _has_many_rows(matrix) and _WEIGHTS not in settings.options:
+        h.setOptionValue(_WEIGHTS, DEVEX)
     _pass(h, matrix)
     return h
+
+
+def _has_many_rows(matrix: Matrix) -> bool:
+    """Return True where the exact weights of the dual simplex, one for each row, cost more than the
+    steps that they save, as with the states of calls.
+    """
+    rows, columns = matrix.a.shape
+    return rows > columns and matrix.a.nnz > _SMALL
 
 
 class _Silent(highspy.Highs):

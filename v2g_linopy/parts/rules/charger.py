@@ -8,6 +8,7 @@ import xarray as xr
 
 from ...algebra.expression import Quantity
 from ...case.schema import Field, Schema
+from ...model.formulas import larger
 from ...model.part import Part, Stage
 from ...model.scope import Scope
 from ...model.terms import Replay, Terms
@@ -61,12 +62,13 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     most_in, most_out = d.charge_max.where(limit_in, 0.0), d.discharge_max.where(limit_out, 0.0)
     s.add("charge", -1 * fed <= most_in, mask=limit_in)
     s.add("discharge", fed <= most_out, mask=limit_out)
-    held = [h for asset, h in s.reserve_held if asset == "fleet"]
-    if held:
-        up: Quantity = sum(s.per_label(h.up, "fleet", "charger", chargers) for h in held)
-        down: Quantity = sum(s.per_label(h.down, "fleet", "charger", chargers) for h in held)
-        s.add("activated_down", down - fed <= most_in, mask=limit_in)
-        s.add("activated_up", fed + up <= most_out, mask=limit_out)
+    for path, every in s.held_by_path.items():
+        held = [h for asset, h in every if asset == "fleet"]
+        if held:
+            up: Quantity = sum(s.per_label(h.up, "fleet", "charger", chargers) for h in held)
+            down: Quantity = sum(s.per_label(h.down, "fleet", "charger", chargers) for h in held)
+            s.add(f"activated_down{path}", down - fed <= most_in, mask=limit_in)
+            s.add(f"activated_up{path}", fed + up <= most_out, mask=limit_out)
     return Terms()
 
 
@@ -77,15 +79,15 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         return Replay()
     behind = (fleet.charger.astype(str) == d.charger.astype(str)).astype(float)
     drawn: Any = ((fleet.charge - fleet.discharge) * behind).sum("fleet")
-    up: Any = 0.0
-    down: Any = 0.0
-    for done in v.done.values():
-        if "fleet" in done.reserve_held:
-            more, less = ((held * behind).sum("fleet") for held in done.reserve_held["fleet"])
-            up, down = up + more, down + less
-    residuals = {
-        "charge": drawn - d.charge_max,
-        "discharge": -drawn - d.discharge_max,
+    residuals = {"charge": drawn - d.charge_max, "discharge": -drawn - d.discharge_max}
+    up: Any = xr.DataArray(-np.inf)
+    down: Any = up
+    for held in v.held_by_path:
+        more, less = (
+            (x * behind).sum("fleet") for x in held.get("fleet", (xr.DataArray(0.0),) * 2)
+        )
+        up, down = larger(up, more), larger(down, less)
+    residuals |= {
         "activated_down": drawn + down - d.charge_max,
         "activated_up": up - drawn - d.discharge_max,
     }

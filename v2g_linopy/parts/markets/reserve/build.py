@@ -141,7 +141,7 @@ def _shares(
         possible, most = _possible(s, d, asset)
         x, room = _share(s, d, asset, possible, most)
         back = recourse.recourse_of(s, d, asset, possible)
-        room = recourse.with_recovery(room, back)
+        room = priced_calls.with_baseline(s, d, asset, x, recourse.with_recovery(room, back))
         shares[asset] = x, room, most.where(possible, 0.0)
         _room_rows(s, d, asset, x, room, possible.any("product") | recourse.at_work(back))
         if back is not None:

@@ -2,6 +2,8 @@
 losses and wear follow each of them (docs/formulation.md §3).
 """
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 
@@ -10,7 +12,8 @@ from ....case.schema import ABSENT, Calendar, Field, violations
 from ....errors import Problem
 from ....model.reserve_rules import given_back, told_by_states
 from ....model.scope import Scope
-from ....model.upper_sets import sets_of_states
+from ....model.terms import ReservedPower
+from ....model.upper_sets import MOST_ROWS, sets_of_states
 
 INPUTS = (
     Field(
@@ -70,8 +73,6 @@ OUTPUTS = (
         auxiliary=True,
     ),
 )
-MOST_ROWS = 20
-"""For a member and a step; where states need more rows of their sets, they get a column each."""
 _NEAR = 1e-9
 MOST_STATES = 64
 
@@ -214,6 +215,19 @@ def call_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, possible: xr.D
     s.add(f"fed_in_on_{asset}", f - asset_data.discharge_max * z <= 0, mask=every)
     drawn = f - in_state + asset_data.charge_max * z <= asset_data.charge_max
     s.add(f"fed_in_off_{asset}", drawn, mask=every)
+
+
+def with_baseline(
+    s: Scope, d: xr.Dataset, asset: str, x: Expression, held: ReservedPower
+) -> ReservedPower:
+    """The reserve held, and the same about the baseline, where that trades by itself: limits of
+    connections and chargers hold where nothing has been called, too.
+    """
+    f = s.flex[asset]
+    if not told_by_states(d) or f.baseline is None or not x.has_terms:
+        return held
+    apart = f.baseline + ((d.activation_up - d.activation_down) * x).sum("product")
+    return replace(held, without_calls=ReservedPower(held.up + apart, held.down - apart))
 
 
 def backlog_rows(s: Scope, d: xr.Dataset, asset: str, x: Expression, some: xr.DataArray) -> None:

@@ -10,8 +10,9 @@ import xarray as xr
 
 from ....model import risk_measures
 from ....model.bid_sizes import distance_to_least, distance_to_step
+from ....model.called_outcomes import called_outcomes, offers_in_order
 from ....model.formulas import given, larger
-from ....model.terms import Edge, Flex, Flow, Powers, Replay, Store
+from ....model.terms import Edge, Flex, Flow, Powers, Recovery, Replay, Store
 from ....model.view import View
 from . import recourse_replay, worst_case_activation
 
@@ -36,7 +37,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     d = d.assign({n: taken * d[n] for n in ("activation_up", "activation_down")})
     sold: Any = 0.0
     residuals: dict[str, xr.DataArray] = {}
-    held, called = {}, {}
+    held, apart, called = {}, {}, {}
     for asset, x in shares.items():
         sold = sold + x.sum(v.groups[asset].attrs["member"])
         moved = -((d.activation_up - d.activation_down) * x).sum("product")
@@ -52,6 +53,7 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         room = v.done[asset].room
         back = recourse_replay.recovery(d, room.store, asset, v.dt)
         up, down = held[asset] = recourse_replay.with_power_of(back, up, down)
+        apart |= _held_without_calls(d, room, x, back, asset)
         residuals |= recourse_replay.wrong_recovery(d, back, _about_baseline(d, room), asset)
         residuals[f"room_up_{asset}"] = (up - room.up).clip(min=0).assign_attrs(units="kW")
         residuals[f"room_down_{asset}"] = (down - room.down).clip(min=0).assign_attrs(units="kW")
@@ -99,7 +101,21 @@ def replay(v: View, d: xr.Dataset) -> Replay:
         (d.activation_down * d.volume).sum("product"),
         (d.activation_up * d.volume).sum("product"),
     )
-    return Replay(residuals, cash, {"electricity": Flow(lowered, raised)}, held, called)
+    power = {"electricity": Flow(lowered, raised)}
+    return Replay(residuals, cash, power, held, called, held_without_calls=apart)
+
+
+def _held_without_calls(
+    d: xr.Dataset, room: Flex, x: xr.DataArray, back: Recovery | None, asset: str
+) -> dict[str, tuple[xr.DataArray, xr.DataArray]]:
+    """Reserve held about the path without calls, where that trades by itself: kW up and down,
+    measured from the expected power.
+    """
+    if "call" not in d or room.baseline is None:
+        return {}
+    up, down = ((rate * x).sum("product") for rate in (d.up, d.down))
+    up, down = up + room.baseline, down - room.baseline
+    return {asset: recourse_replay.with_power_of(back, up, down)}
 
 
 def _about_baseline(d: xr.Dataset, room: Flex) -> tuple[xr.DataArray, xr.DataArray] | None:
@@ -143,42 +159,12 @@ def _misses_states(
     if room.store is not None:
         kept = room.store.eta_charge * room.store.eta_discharge
         fed_in = (kept * d.recovery_flow * taken * x).sum("product")
-    for called, likely in _outcomes(d, d.call * x, taken):
+    for called, likely in called_outcomes(d, d.call * x, taken):
         in_state = (traded + called).clip(min=0)
         fed_in = fed_in + likely * (d.call_share * in_state).sum("call_state")
     burnt = (powers.discharge - fed_in).where(powers.single, 0.0)
     missed = larger(fed_in - powers.discharge, burnt)
     return missed.where(powers.both_ways, 0.0).assign_attrs(units="kW")
-
-
-def _outcomes(
-    d: xr.Dataset, called: xr.DataArray, taken: xr.DataArray
-) -> list[tuple[xr.DataArray, Any]]:
-    """What all products together call, and how likely that is, for each set of accepted ones.
-
-    Of one product the cheaper offers are accepted before the dearer ones.
-    """
-    called, taken = (x + xr.zeros_like(d.up) for x in (called, taken))
-    nothing = 0.0 * called.isel(product=0, drop=True)
-    found: list[tuple[xr.DataArray, Any]] = [(nothing, 1.0)]
-    for mine in _offers(d).values():
-        some, p = called.isel(product=mine), taken.isel(product=mine)
-        upto = [some.isel(product=slice(k)).sum("product") for k in range(len(mine) + 1)]
-        bounds: list[Any] = [1.0, *(p.isel(product=k, drop=True) for k in range(len(mine))), 0.0]
-        each = [(x, bounds[k] - bounds[k + 1]) for k, x in enumerate(upto)]
-        found = [(total + x, likely * one) for total, likely in found for x, one in each]
-    return found
-
-
-def _offers(d: xr.Dataset) -> dict[str, list[int]]:
-    """The places of all offers of each product, as the file has them."""
-    labels = of = d.indexes["product"].astype(str)
-    if "offer_of" in d:
-        of = d["offer_of"].broadcast_like(d["product"]).to_index().astype(str)
-    found: dict[str, list[int]] = {}
-    for place, name in enumerate(of):
-        found.setdefault(name or labels[place], []).append(place)
-    return found
 
 
 def _misses_backlog(
@@ -254,7 +240,7 @@ def _replay_offers(d: xr.Dataset, is_open: xr.DataArray) -> dict[str, xr.DataArr
         return {}
     most, one = (x + xr.zeros_like(d.up) for x in (d.volume_max, d.one_price))
     beyond, beside = [], []
-    for mine in _offers(d).values():
+    for mine in offers_in_order(d).values():
         volume = d.volume.isel(product=mine)
         dearer = volume.isel(product=slice(None, None, -1)).cumsum("product")
         dearer = dearer.isel(product=slice(None, None, -1)).assign_coords(product=volume["product"])

@@ -10,6 +10,7 @@ from ....case import calendar as periods
 from ....model.reserve_rules import activated_at_suppliers, supplied
 from ....model.scope import Scope
 from ....model.terms import Cash, Flow, Terms
+from .metered_calls import metered_calls
 from .peak_tariff import peaks_of, years_of
 from .schema import both_ways_pay, round_trip
 
@@ -40,7 +41,9 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
         import <= import_max importing,   export <= export_max (1 - importing)
 
-    Where it is zero, the plan is written without what flows both ways. The mean of the K =
+    Where it is zero, the plan is written without what flows both ways. Where it is positive and
+    reserves tell their calls by states, import and export are those of every state, not of the mean
+    (`metered_calls` has the rows). The mean of the K =
     peak_count largest is the linear programme peak = eta + sum z / K, z >= weight P - eta, z, eta
     >= 0, with P the import of a clock hour; K is the number of periods in the horizon where a month
     has fewer. A month that began before the first step pays for what exceeds its peak so far
@@ -58,6 +61,7 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
     s.add("importing", drawn - d.import_max.where(both, 0.0) * importing <= 0, mask=both)
     s.add("exporting", fed + d.export_max.where(both, 0.0) * (importing - 1) <= 0, mask=both)
     _under_activation(s, d, exchange)
+    metered_calls(s, d, drawn, fed)
     power = {}
     if bool(supplied(d).any()):
         lowered, raised = (activated_at_suppliers(s, way) for way in ("down", "up"))
@@ -67,15 +71,17 @@ def build(s: Scope, d: xr.Dataset) -> Terms:
 
 
 def _under_activation(s: Scope, d: xr.Dataset, exchange: Expression) -> None:
-    """Rows: the limits hold with every reserve of the pod fully activated, either way."""
-    held, pods = s.reserve_held, d.indexes["pod"]
-    if not held:
-        return
-    up: Quantity = sum(s.per_pod(h.up, asset).sel(pod=pods) for asset, h in held)
-    down: Quantity = sum(s.per_pod(h.down, asset).sel(pod=pods) for asset, h in held)
-    limit_up, limit_down = np.isfinite(d.export_max), np.isfinite(d.import_max)
-    s.add("activated_up", exchange + up <= d.export_max.where(limit_up, 0.0), mask=limit_up)
-    s.add("activated_down", down - exchange <= d.import_max.where(limit_down, 0.0), mask=limit_down)
+    """Rows: the limits hold with every reserve of the pod fully activated, either way, and so they
+    do where nothing has been called before.
+    """
+    pods, limit_up, limit_down = d.indexes["pod"], *map(np.isfinite, (d.export_max, d.import_max))
+    for path, held in s.held_by_path.items():
+        if held:
+            up: Quantity = sum(s.per_pod(h.up, asset).sel(pod=pods) for asset, h in held)
+            down: Quantity = sum(s.per_pod(h.down, asset).sel(pod=pods) for asset, h in held)
+            most_out, most_in = d.export_max.where(limit_up, 0.0), d.import_max.where(limit_down, 0)
+            s.add(f"activated_up{path}", exchange + up <= most_out, mask=limit_up)
+            s.add(f"activated_down{path}", down - exchange <= most_in, mask=limit_down)
 
 
 def _per_step(d: xr.Dataset, dt: float, drawn: Expression, fed: Expression) -> dict[str, Cash]:

@@ -9,12 +9,18 @@ from .build import build
 from .case_checks import clock_hours, listed_pods
 from .peak_tariff import largest_overrun, peaks_of
 from .replay import replay
-from .schema import SCHEMA
+from .schema import SCHEMA, counts_apart
+
+_ROUNDING = 1e-6  # kW
 
 
 def postprocess(v: View, d: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Take out what flows both ways where that costs nothing, and read the meter of each month."""
+    """Take out what flows both ways where that costs nothing, and read the meter of each month.
+
+    Where it costs something, calls of reserves make it flow.
+    """
     both = smaller(d.import_, d.export)
+    both = both.where(~counts_apart(d) | (both < _ROUNDING), 0.0)
     found = {"import_": d.import_ - both, "export": d.export - both}
     tariff = peaks_of(d, v.calendar, v.dt)
     if "peak_threshold" in d:

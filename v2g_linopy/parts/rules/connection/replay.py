@@ -5,10 +5,13 @@ from typing import Any
 import xarray as xr
 
 from ....case import calendar as periods
-from ....model.formulas import smaller
+from ....model.called_outcomes import called_outcomes
+from ....model.formulas import larger, smaller
 from ....model.terms import Flow, Replay
 from ....model.view import View
 from . import meter_replay
+
+_ROUNDING = 1e-9  # EUR/kWh
 
 
 def replay(v: View, d: xr.Dataset) -> Replay:
@@ -16,24 +19,29 @@ def replay(v: View, d: xr.Dataset) -> Replay:
 
     Peaks and overruns are read off the written import step by step, as a meter would, and the
     largest are sorted."""
+    nothing = 0.0 * d.export
     net: Any = 0.0
-    up: Any = 0.0
-    down: Any = 0.0
-    for done in v.done.values():
-        for asset, (more, less) in done.reserve_held.items():
-            up, down = up + _at_pod(v, d, asset, more), down + _at_pod(v, d, asset, less)
+    up: Any = nothing - float("inf")
+    down: Any = up
+    for held in v.held_by_path:
+        more = sum((_at_pod(v, d, asset, x) for asset, (x, _) in held.items()), nothing)
+        less = sum((_at_pod(v, d, asset, x) for asset, (_, x) in held.items()), nothing)
+        up, down = larger(up, more), larger(down, less)
     for part, done in v.done.items():
         if "pod" in v.groups[part] and "electricity" in done.power:
             net = net + _at_pod(v, d, part, done.power["electricity"].net)
+    called = _fed_in_by_calls(v, d)
     residuals = {
         "meter": abs(d.export - d.import_ - net),
         "import": (d.import_ - d.import_max).clip(min=0),
         "export": (d.export - d.export_max).clip(min=0),
         "sign": (-smaller(d.import_, d.export)).clip(min=0),
-        "both_ways": smaller(d.import_, d.export).clip(min=0),
+        "both_ways": smaller(d.import_, d.export - called).clip(min=0),
         "activated_up": (net + up - d.export_max).clip(min=0),
         "activated_down": (down - net - d.import_max).clip(min=0),
     }
+    if "call" in (v.get("reserve") or {}):
+        residuals["export_under_calls"] = (called - d.export).clip(min=0)
     residuals = {name: x.assign_attrs(units="kW") for name, x in residuals.items()}
     metered = meter_replay.read_meters(v, d) if "peak" in d or "overrun" in d else {}
     for name, x in metered.items():
@@ -74,6 +82,29 @@ def _replay_bill(
     cash["vat"] = d.vat * (cash["supply"] + cash["fee_import"] + cash["tax"])
     cash["vat_capacity"] = d.vat * (cash["peak"] + cash["subscribed"] + cash["overrun"])
     return cash
+
+
+def _fed_in_by_calls(v: View, d: xr.Dataset) -> xr.DataArray:
+    """What the meter counts as fed in while calls are in each of their states, in the mean; 0 where
+    a kWh drawn costs what one fed in earns, or there are no states (kW).
+    """
+    reserve, nothing = v.get("reserve"), 0.0 * d.export
+    if reserve is None or "call" not in reserve:
+        return nothing
+    paid = (1 + d.vat) * (d.supply_price.fillna(0.0) + d.fee_import + d.tax) + d.usage_cost
+    earned = d.feed_in_price.fillna(0.0) - d.fee_export - d.usage_cost
+    sold: Any = 0.0
+    for name in map(str, reserve.data_vars):
+        if name.startswith("share_"):
+            sold = sold + _at_pod(v, d, name.removeprefix("share_"), reserve[name])
+    taken = reserve.accept_probability.where(reserve.closed == 0, 1.0)
+    mean = taken * (reserve.call_share * reserve.call).sum("call_state")
+    traded = d.export - d.import_ - (mean * sold).sum("product")
+    found: Any = nothing
+    for called, likely in called_outcomes(reserve, reserve.call * sold, taken):
+        in_state = (traded + called).clip(min=0)
+        found = found + likely * (reserve.call_share * in_state).sum("call_state")
+    return found.where((paid - earned > _ROUNDING) & (d.import_max > 0), 0.0)
 
 
 def _replay_supply(v: View, d: xr.Dataset) -> dict[str, Flow]:

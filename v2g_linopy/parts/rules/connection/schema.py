@@ -256,6 +256,13 @@ SCHEMA = Schema(
         Field("import_", "pod time", "kW", "power drawn from the grid"),
         Field("export", "pod time", "kW", "power fed into the grid"),
         Field(
+            "export_in_state",
+            "pod time",
+            "kW",
+            "power fed into the grid while the calls of reserves are in a state",
+            auxiliary=True,
+        ),
+        Field(
             "importing", "pod time", "1", "1 importing, 0 exporting, where both at once would pay"
         ),
         Field(
@@ -314,3 +321,10 @@ def round_trip(d: xr.Dataset) -> xr.DataArray:
 def both_ways_pay(d: xr.Dataset, cost: xr.DataArray) -> xr.DataArray:
     """Return True where importing and exporting at once would be paid for."""
     return (cost < -_ROUNDING) & (d.import_max > 0) & (d.export_max > 0)
+
+
+def counts_apart(d: xr.Dataset) -> xr.DataArray:
+    """Return True where a kWh imported costs more than one exported earns: what flows both ways
+    within a step is then paid for.
+    """
+    return (round_trip(d) > _ROUNDING) & (d.import_max > 0)
