@@ -306,6 +306,21 @@ def recourse(size: Size, rounds: int) -> Outcome:
     )
 
 
+def priced_calls(size: Size, rounds: int) -> Outcome:
+    """The demonstration with seven states of calls, beside the same with their mean: solve and
+    audit.
+    """
+    case = v2g.homes_and_depot(vehicles=size[0], days=size[1])
+    works = {"states": case, "mean": v2g.with_netted_calls(case)}
+    seconds = side_by_side({name: partial(v2g.solve, x) for name, x in works.items()}, rounds)
+    return Outcome(
+        median_ratio(seconds["states"], seconds["mean"]),
+        _seconds(seconds["states"]),
+        f"{_seconds(seconds['mean'])} by their mean",
+        f"{size[0]} vehicles × {96 * size[1]} quarter-hours",
+    )
+
+
 def by_rule(size: Size, rounds: int) -> Outcome:
     """Sessions operated one by one under contracts, in steps of 15 minutes, settled and checked."""
     case = dutch.contracted(days=size[1])
@@ -602,6 +617,16 @@ SPECS = (
         10,
         "× one call",
         rounds=1,
+    ),
+    Spec(
+        "priced-calls",
+        "calls told by states",
+        priced_calls,
+        (6, 7),
+        (2, 1),
+        3,
+        "× by their mean",
+        rounds=3,
     ),
     Spec(
         "sequence",

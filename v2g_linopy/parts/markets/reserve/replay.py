@@ -37,7 +37,8 @@ def replay(v: View, d: xr.Dataset) -> Replay:
     d = d.assign({n: taken * d[n] for n in ("activation_up", "activation_down")})
     sold: Any = 0.0
     residuals: dict[str, xr.DataArray] = {}
-    held, apart, called = {}, {}, {}
+    held, called = {}, {}
+    apart: dict[str, tuple[xr.DataArray, xr.DataArray]] = {}
     for asset, x in shares.items():
         sold = sold + x.sum(v.groups[asset].attrs["member"])
         moved = -((d.activation_up - d.activation_down) * x).sum("product")
