@@ -413,14 +413,14 @@ class Replay:
         By carrier, kW on (member, time).
     reserve_held : mapping of str to tuple of two xarray.DataArray, default {}
         By asset, up and down (kW).
-    held_without_calls : mapping of str to tuple of two xarray.DataArray, default {}
-        The same about the path without calls, where that is another.
     discharge_called : mapping of str to xarray.DataArray, default {}
         By asset, the most that calls discharge beyond the plan, where owners limit it (kWh).
     flex : Flex or callable, optional
         Room for reserves, recomputed; or what returns it, asked where a reserve needs it.
     offered : xarray.DataArray, optional
         Reserve ready to be sold, kW on (member, product, time), recomputed.
+    held_without_calls : mapping of str to tuple of two xarray.DataArray, default {}
+        `reserve_held` about the path without calls, where that is another.
 
     Examples
     --------
