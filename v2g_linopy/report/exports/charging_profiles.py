@@ -20,7 +20,7 @@ MOST_PERIODS = 1024
 """Periods of one schedule that the JSON schema of OCPP 2.1 allows; a station may take fewer."""
 WATTS = 1000.0
 DIGITS = 1
-"""Digits after the point that a limit or set-point may have (OCPP 2.1 K01.FR.47; schema of 1.6)."""
+"""Digits after the point that a limit or set-point may have (as the schema of 1.6 says)."""
 LEAST = 0.05
 """W that are written as nothing, being nothing at that many digits."""
 Version = Literal["2.1", "1.6"]
@@ -93,8 +93,7 @@ def charging_profiles(
 
     References
     ----------
-    OCPP 2.1 Edition 1, part 2: K01 (schedules), Q05 (set-points), and the schemas of
-    `SetChargingProfileRequest`; OCPP 1.6 Edition 2, §5.16.
+    The schemas of `SetChargingProfileRequest` of OCPP 2.1 and 1.6, and their descriptions.
 
     Examples
     --------
