@@ -134,7 +134,8 @@ def add_variable(
     if binary:
         lower, upper = np.zeros(lower.shape), np.ones(upper.shape)
     if isinstance(model, StandIn):
-        return model.add_variables(lower, upper, name=name, mask=mask)
+        whole = {"binary": binary, "integer": integer}
+        return model.add_variables(lower, upper, name=name, mask=mask, **whole)
     if name in model.variables:
         raise ValueError(f"the model has a variable {name} already")
     start = model._xCounter
