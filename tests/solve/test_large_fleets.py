@@ -425,7 +425,7 @@ def test_auto_decomposes_where_that_finds_the_optimum(words, monkeypatch):
     """Fleets of two are large here: a limit is decomposed, without one the oracle's first answer is
     the plan, and what needs binaries is one model.
     """
-    monkeypatch.setattr(import_module("v2g_linopy.solve.solve"), "_LARGE", 2)
+    monkeypatch.setattr(import_module("v2g_linopy.solve.solve"), "LARGE_FLEET", 2)
     result = v2g.solve(AUTO[words])
     assert result.attrs["method"] == words.partition(",")[0]
     assert result.attrs["status"] == "optimal"

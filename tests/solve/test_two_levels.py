@@ -65,8 +65,11 @@ def test_without_a_limit_one_round_is_enough():
     ],
 )
 def test_the_template_in_two_levels(vehicles, pods, limit, rounds, value, tmp_path):
-    """Offices, depots, homes, shops and parks, from a file: the values that one model has."""
+    """Offices, depots, homes, shops and parks, from a file: the values that one model has, with a
+    wear of vehicles of 0.05 EUR/kWh, as they were found.
+    """
     tree = v2g.portfolio(vehicles=vehicles, days=1, pods=pods)
+    tree["fleet"]["wear"] = xr.full_like(tree["fleet"]["wear"], 0.05)
     if limit is not None:
         tree["energy"]["limit"] = xr.full_like(tree["energy"]["limit"], limit)
     result = in_two_levels(through_a_file(tree, tmp_path / "case.nc"))
