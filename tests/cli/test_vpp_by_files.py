@@ -38,8 +38,8 @@ if MANY:
 @pytest.mark.parametrize("stated", CASES, ids=str)
 def test_files_give_the_value_of_one_model(run, tmp_path, stated):
     """Prices go out and plans come back until bound and value meet; what the sites are asked for
-    they keep, and the whole passes its replay at the value of one model. Vehicles wear 0.05 EUR/kWh,
-    as where the values were found.
+    they keep, and the whole passes its replay at the value of one model. Vehicles wear 0.05
+    EUR/kWh, as where the values were found.
     """
     tree = v2g.portfolio(vehicles=stated.vehicles, days=1, pods=stated.pods)
     tree["fleet"]["wear"] = xr.full_like(tree["fleet"]["wear"], 0.05)
