@@ -24,17 +24,17 @@ demo: $(VENV)/.installed  ## cars at homes and vans at a depot, a week: table, p
 	@echo "now open $(DEMO)/report.html"
 
 test: $(VENV)/.developed  ## every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_FLAGS)
 
 prove: $(VENV)/.developed  ## the drawn tests with 300 examples each, damaged files, kills and sites by files; PROVE=tests/invariants/test_property_tables.py for one file
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=many $(PROVE)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile=many $(PROVE)
 
 fuzz: WORKERS = 1
 fuzz: $(VENV)/.developed  ## new cases for every property, for MINUTES=10; what fails is kept in .fuzz and tried again
 	$(BIN)/python tests/fuzz.py --minutes $(MINUTES) --workers $(WORKERS)
 
 coverage: $(VENV)/.developed  ## every test, and the lines that none of them runs (takes three times as long)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term-missing:skip-covered $(PYTEST_FLAGS)
 
 mutants: $(VENV)/.developed  ## break the code in SAMPLE=200 places, one by one, and print what no test sees (an hour on one core)
 	PYTHONPATH=tests $(BIN)/python -m mutants.run

@@ -1,6 +1,6 @@
 """How many cases hypothesis draws, and which: in CI few and the same in each run; new ones with
 `--hypothesis-profile=many` (`make prove`) and `fuzz` (`make fuzz`), which also shrink and keep what
-fails. Tests that share a solve or a drawing run on one worker.
+fails. Tests of one file run on one worker (`--dist loadfile`), so that what they share is made once.
 """
 
 import gc
@@ -73,10 +73,3 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let hypothesis keep what fails under the name of the test: with a seed it has no key."""
     if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
         item.obj._hypothesis_internal_database_key = item.nodeid.encode()  # read where it is set
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file together (`--dist loadgroup`), so that what its tests share is made once."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
