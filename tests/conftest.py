@@ -1,6 +1,6 @@
 """How many cases hypothesis draws, and which: in CI few and the same in each run; new ones with
 `--hypothesis-profile=many` (`make prove`) and `fuzz` (`make fuzz`), which also shrink and keep what
-fails. Tests of one file run on one worker (`--dist loadfile`), so that what they share is made once.
+fails. Tests of one file run on one worker (`--dist loadfile`): what they share is made once.
 """
 
 import gc
