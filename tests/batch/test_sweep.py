@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from cases import case, market, vehicle
+from cases import case, market, product, vehicle
 from pytest import approx
 
 import v2g_linopy as v2g
@@ -65,6 +65,20 @@ def test_what_cannot_be_moved_is_solved_otherwise():
     assert short.status.values.tolist() == ["optimal", "infeasible", "invalid input", "optimal"]
     assert "ev" in str(short["message"][1].item())
     assert np.isnan(short["energy.charged_kWh"][1:3]).all()
+
+
+def test_where_calls_no_longer_turn_the_power_nothing_is_burnt():
+    """At -50 EUR/MWh a full car would charge and discharge at once to burn energy. While calls of
+    both ways are expected within a step it may do both; where they are not, it may not.
+    """
+    car = vehicle(discharge_max=10.0, eta_charge=0.9, eta_discharge=0.9, energy_initial=40.0)
+    fcr = product(up=1.0, down=1.0, activation_up=0.2, activation_down=0.2, volume_max=1.0)
+    tree = case({"ev": car}, market([-50.0]), fcr)
+    target = "reserve.activation_down"
+    found = v2g.sweep(tree, {target: [0.2, 0.0]})
+    alone = [v2g.solve(with_changes(tree, {target: x})).attrs["objective"] for x in (0.2, 0.0)]
+    np.testing.assert_allclose(found.objective, alone, atol=1e-9)
+    assert found.way.values.tolist() == [IN_PLACE, ALONE]
 
 
 def test_points_have_the_figures_of_a_separate_result():

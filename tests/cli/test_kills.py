@@ -52,7 +52,6 @@ def twice(tmp_path_factory) -> tuple[Path, float]:
     return folder, run("solve one.nc -o out --no-report -q --force", folder).seconds
 
 
-@pytest.mark.xdist_group("kills")
 @pytest.mark.parametrize("end", CODES, ids=lambda end: end.name)
 def test_a_solve_that_is_ended_leaves_old_files_or_new_ones(twice, end):
     """At a moment that is drawn between start and end: the code says which signal it was, every
@@ -81,7 +80,6 @@ def test_a_solve_that_is_ended_leaves_old_files_or_new_ones(twice, end):
         assert {path.name for path in (folder / "out").iterdir()} == set(NAMES)
 
 
-@pytest.mark.xdist_group("kills")
 def test_two_levels_that_are_killed_go_on(tmp_path):
     """Killed at moments that are drawn, with no chance to tidy up: the same command comes to the
     value of a run that nobody ended, and leaves no rounds.
@@ -107,7 +105,6 @@ def test_two_levels_that_are_killed_go_on(tmp_path):
         assert at_its_end or not (cut / ".rounds").exists()
 
 
-@pytest.mark.xdist_group("kills")
 def test_a_simulation_that_is_ended_goes_on(tmp_path):
     """Ended after one window and again after another: each time the code of the signal, the windows
     stay and are named; with `--resume` it comes to the result of a run that nobody ended.

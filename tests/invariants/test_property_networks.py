@@ -133,15 +133,17 @@ def compared(tree) -> str:
 
 
 def test_what_a_network_cannot_say_is_refused_by_name():
-    """A reserve, a peak tariff, a least power, a taper, wear by depth, a cap on cycles, a budget of
-    curtailment and blocks of a market, all at once, each with its place.
+    """A reserve, a peak tariff, a feed-in that earns more than supply costs, a least power, a
+    taper, wear by depth, a cap on cycles, a budget of curtailment and blocks of a market, all at
+    once, each with its place.
     """
+    limits = {"import_max": 20.0, "export_max": 20.0}
     car = vehicle(charge_min=1.0, taper_from=0.8, taper_to=0.1, replacement_cost=5000.0)
     tree = case(
         {"ev": car},
         market([30.0, 40.0], block=2.0),
         product(up=1.0),
-        {"site": {"peak_price": 2.0}},
+        {"site": {"peak_price": 2.0, "supply_price": 20.0, "feed_in_price": 30.0} | limits},
         battery={"box": storage(cycles_max=1.0)},
         load={"house": {"baseline": 3.0, "curtail_max": 1.0, "curtail_energy_max": 1.0}},
     )
@@ -150,6 +152,7 @@ def test_what_a_network_cannot_say_is_refused_by_name():
     assert sorted(p.where for p in caught.value.problems) == [
         "/reserve",
         "battery.cycles_max",
+        "connection.feed_in_price",
         "connection.peak_price",
         "energy.block",
         "fleet.charge_min",
@@ -158,6 +161,27 @@ def test_what_a_network_cannot_say_is_refused_by_name():
         "load.curtail_energy_max",
     ]
     assert all("ev" in str(p) for p in caught.value.problems if p.where.startswith("fleet"))
+
+
+def test_a_need_that_is_missed_costs_the_same_there():
+    """15 kWh are missing after a step of half an hour, each at 0.05 EUR and at what the driver
+    would have paid for it at the grid, where losses make it more.
+    """
+    car = vehicle(
+        energy_initial=0.0,
+        energy_min=[15.0, 0.0],
+        need_billed=[15.0 / 0.8, 0.0],
+        eta_charge=0.8,
+        eta_discharge=0.9,
+        charge_max=5.0,
+        unserved_cost=0.05,
+        retail_price=0.3,
+    )
+    tree = case({"ev": car}, market([20.0, 20.0]), step="30min")
+    result = v2g.solve(tree)
+    assert float(result["fleet"].unserved.sum()) == pytest.approx(13.0)
+    assert result.attrs["objective"] == pytest.approx(0.3 * 2.5 - 0.02 * 2.5 - 0.05 * 13.0)
+    assert solved_there(tree) == pytest.approx(result.attrs["objective"], abs=1e-9)
 
 
 def test_pypsa_finds_the_same_objective():

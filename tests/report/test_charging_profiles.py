@@ -160,6 +160,17 @@ def test_what_stations_cannot_do_is_listed(plan):
     v2g.charging_profiles(plan, ramp=18.4 / 30)
 
 
+def test_the_largest_change_takes_a_whole_step():
+    """From 0 to 6 kW, and from 6 to 0, in steps of 30 minutes: 0.2 kW a minute are just enough."""
+    needs = vehicle(charge_max=6.0, energy_min=[0.0, 3.0, 0.0], energy_max=3.0, eta_charge=1.0)
+    tree = case({"ev": needs}, market([50.0, 10.0, 50.0]), step="30min")
+    plan = v2g.solve(tree)
+    assert plan["fleet"].charge.values.ravel().tolist() == pytest.approx([0, 6, 0])
+    v2g.charging_profiles(plan, ramp=0.2)
+    with pytest.raises(SchemaError, match="longer than the step"):
+        v2g.charging_profiles(plan, ramp=0.199)
+
+
 def test_charging_alone_in_both_versions():
     """OCPP 1.6 says the same powers as 2.1 where nothing is fed in; plugs of a charger are its
     EVSEs, and a member of two vehicles is no charge point.

@@ -16,7 +16,6 @@ from v2g_linopy.report.page import content, write
 from v2g_linopy.report.result_view import ResultView
 
 OPTIONS = {"policy": "rule", "forecast": "perfect", "bids": "none", "hindsight": False}
-pytestmark = pytest.mark.xdist_group("pictures")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from v2g_linopy.report.result_view import MOST_STEPS, ResultView
 
 UNITS = ("kW", "kWh", "hours", "EUR", "%", "local time", "member", "cycles", "sessions")
 UNITS += ("rounds", "site")
-pytestmark = pytest.mark.xdist_group("pictures")
 
 
 def labels(figure):

@@ -15,7 +15,6 @@ from v2g_linopy.report.figures import style
 from v2g_linopy.report.page import write
 
 LARGEST = 1_500_000
-pytestmark = pytest.mark.xdist_group("pictures")
 VOID = {"meta", "link", "br", "img", "hr", "input", "col"}
 
 

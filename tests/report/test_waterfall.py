@@ -2,13 +2,10 @@
 
 import matplotlib.colors
 import pandas as pd
-import pytest
 
 from v2g_linopy.report.figures.waterfall import SOURCES, profit_waterfall, waterfall_bars
 from v2g_linopy.report.page.steps_page import render_steps
 from v2g_linopy.study.profit_sources import SOURCES as KNOWN
-
-pytestmark = pytest.mark.xdist_group("pictures")
 
 
 def steps(**columns: list[float]) -> pd.DataFrame:

@@ -20,7 +20,6 @@ from serving import ROOT, Server, processes_at_work
 import v2g_linopy as v2g
 from v2g_linopy.service.case_sources import TemplateParameter
 
-pytestmark = pytest.mark.xdist_group("service")
 CONTRACT = {"theta": [0.5, 1.5], "share": [0.5, 0.5], "wear": 0.01, "term": [3.0], "power": 11.0}
 CONTRACT |= {"utility": "log", "scale": 0.2}
 

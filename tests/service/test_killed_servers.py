@@ -6,12 +6,10 @@ import signal
 import time
 from contextlib import suppress
 
-import pytest
 from hypothesis import settings
 from serving import PATIENCE, Server, processes_at_work
 from test_jobs_over_http import CONTRACT
 
-pytestmark = pytest.mark.xdist_group("service")
 KILLS = settings().max_examples // 15
 """None but what is asked for below, and twenty where many are drawn."""
 A_MOMENT = 2.0

@@ -14,7 +14,6 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe i
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
-    pytest.mark.xdist_group("page"),
 ]
 PHONE = {"width": 390, "height": 800}
 SERIOUS = ("serious", "critical")

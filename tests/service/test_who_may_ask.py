@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from v2g_linopy.cli.app import app
 
-pytestmark = pytest.mark.xdist_group("service")
 TOKEN = "a token of this test"
 
 

@@ -36,6 +36,7 @@ _PATIENCE = (
 _ALLOWED = 1e-6  # by how much a plan may break limits and still count as allowed
 DUAL, PRIMAL = (int(highspy.simplex_constants.SimplexStrategy(n)) for n in (1, 4))
 _SMALL = 20_000  # non-zeros; below, a solve ends before an interrupt could matter
+_WEIGHTS_MATTER = 20_000  # non-zeros; below, how rows are weighted takes no time
 _WEIGHTS = "simplex_dual_edge_weight_strategy"
 DEVEX = int(highspy.simplex_constants.SimplexEdgeWeightStrategy(1))
 
@@ -366,7 +367,7 @@ def _has_many_rows(matrix: Matrix) -> bool:
     steps that they save, as with the states of calls.
     """
     rows, columns = matrix.a.shape
-    return rows > columns and matrix.a.nnz > _SMALL
+    return rows > columns and matrix.a.nnz > _WEIGHTS_MATTER
 
 
 class _Silent(highspy.Highs):
